@@ -1,0 +1,361 @@
+//! The door to the kernel: one function a system call, and nothing beside it.
+//!
+//! A function here has the name and the arguments of its manual page, makes **one** system call
+//! and records **one** event. No other module of the crate may ask the kernel for anything about a
+//! socket; so what a page of [`examples`](crate::examples) does is what `strace` shows of it, line
+//! by line, and what the story tells.
+//!
+//! ```text
+//! a page ── call::recv(&peer, &mut buf, 0) ──▶ recvfrom(2)
+//!                     │
+//!                     └─ an event of `tracing`, target "netplay::call", if somebody listens
+//! ```
+//!
+//! [`socket`] makes a [`Socket`] that is nothing yet. What it becomes is in the type that the next
+//! calls return: [`listen`] makes a `TcpListener` or `UnixListener`, [`connect`] a `TcpStream`,
+//! `UnixStream` or connected `UdpSocket`, [`accept`] a stream.
+//!
+//! While nobody listens a call costs one load and one branch more than the system call itself: no
+//! clock is read, nothing is formatted.
+
+mod error;
+mod option;
+mod wait;
+mod process;
+mod record;
+mod strace;
+mod signal;
+mod state;
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use socket2::{SockAddr, SockRef};
+
+use record::Step;
+
+pub use error::{CallError, Result};
+pub use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_NONBLOCK};
+pub use nix::fcntl::{FcntlArg, OFlag};
+pub use option::*;
+pub use process::{Fork, Pid, Signal, WaitPidFlag, WaitStatus, fork, kill, waitpid};
+pub use record::{TARGET, monotonic, observe};
+pub use signal::shutdown_in_handler;
+pub use socket2::{Domain, Type};
+pub use wait::{FdSet, SigSet, poll, pollfd, ppoll, select};
+
+/// A socket that is nothing yet: neither listening nor connected.
+///
+/// Dropping it is a [`close`], and is recorded as one; so a failed [`bind`] or [`connect`] leaves
+/// no descriptor behind and no call untold.
+#[derive(Debug)]
+pub struct Socket(Option<socket2::Socket>);
+
+impl Socket {
+    fn inner(&self) -> &socket2::Socket {
+        self.0.as_ref().expect("only into_inner and drop take it, and both end the Socket")
+    }
+
+    fn into_inner(mut self) -> socket2::Socket {
+        self.0.take().expect("only into_inner and drop take it, and both end the Socket")
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Some(socket) = self.0.take() {
+            // The error, if any, is recorded; a destructor has nobody else to tell.
+            let _ = close(socket);
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner().as_fd()
+    }
+}
+
+/// A bound datagram socket is ready for use: this makes it the std type, without a call.
+impl From<Socket> for UdpSocket {
+    fn from(socket: Socket) -> UdpSocket {
+        socket.into_inner().into()
+    }
+}
+
+/// A socket that accepts connections, and what it hands out.
+pub trait Listener: AsFd {
+    /// The connected socket that [`accept`] returns.
+    type Stream: From<socket2::Socket>;
+    /// The name of the client at its other end.
+    type Address;
+    /// The name as the listener's own family spells it.
+    fn address(address: &SockAddr) -> Self::Address;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+    type Address = SocketAddr;
+
+    fn address(address: &SockAddr) -> SocketAddr {
+        address.as_socket().expect("accept on an IPv4 or IPv6 listener names an IPv4 or IPv6 peer")
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+    /// A UNIX client is nameless unless it chose to bind.
+    type Address = ();
+
+    fn address(_: &SockAddr) {}
+}
+
+/// Makes a socket: a descriptor and the kernel's bookkeeping behind it, without an address or a
+/// peer. It will be closed on exec (SOCK_CLOEXEC).
+///
+/// `protocol` 0 means the usual one: TCP for `STREAM`, UDP for `DGRAM`. See socket(2).
+pub fn socket(domain: Domain, ty: Type, protocol: i32) -> Result<Socket> {
+    let step = Step::begin("socket", "socket", None);
+    let protocol_of = (protocol != 0).then(|| socket2::Protocol::from(protocol));
+    let made = socket2::Socket::new(domain, ty, protocol_of);
+    step.end(made, |told, _| told.args(strace::socket(domain, ty, protocol)))
+        .map(|socket| Socket(Some(socket)))
+}
+
+/// Gives the socket its own address. Port 0 asks the kernel for any free one; [`getsockname`]
+/// tells which. See bind(2).
+///
+/// EADDRINUSE: somebody has the address. EADDRNOTAVAIL: this machine does not have it. EACCES: a
+/// port below 1024 wants privilege.
+pub fn bind(socket: &impl AsFd, address: impl Into<SockAddr>) -> Result<()> {
+    let (fd, address) = (socket.as_fd(), address.into());
+    let step = Step::begin("bind", "bind", Some(fd.as_raw_fd()));
+    let bound = SockRef::from(&fd).bind(&address);
+    step.end(bound, |told, ok| {
+        let told = told.args(strace::named(fd, &address));
+        if ok.is_some() { told.local(&address) } else { told.about_local(&address) }
+    })
+    .map_err(|error| error.about(&address))
+}
+
+/// Turns a bound socket into a listener: from now on the kernel answers connection requests by
+/// itself, and keeps up to `backlog` finished connections until [`accept`] fetches them. See listen(2).
+pub fn listen<L: Listener + From<socket2::Socket>>(socket: Socket, backlog: i32) -> Result<L> {
+    let fd = socket.as_fd().as_raw_fd();
+    let step = Step::begin("listen", "listen", Some(fd));
+    let listening = socket.inner().listen(backlog);
+    step.end(listening, |told, _| told.args(format!("{fd}, {backlog}")))?;
+    Ok(socket.into_inner().into())
+}
+
+/// Takes the oldest finished connection out of the listener's queue, and waits while the queue is
+/// empty. The connected socket is a new one; the listener stays as it was. See accept(2).
+pub fn accept<L: Listener>(listener: &L) -> Result<(L::Stream, L::Address)> {
+    accept4(listener, 0)
+}
+
+/// [`accept`] with flags for the new socket: `SOCK_NONBLOCK`, or 0. It is closed on exec either way.
+///
+/// An accepted socket does not inherit the listener's O_NONBLOCK on Linux; on BSD it does.
+pub fn accept4<L: Listener>(listener: &L, flags: i32) -> Result<(L::Stream, L::Address)> {
+    let fd = listener.as_fd();
+    let step = Step::begin("accept", "accept4", Some(fd.as_raw_fd()));
+    let accepted = SockRef::from(&fd).accept4(flags | libc::SOCK_CLOEXEC);
+    step.end(accepted, |told, ok| {
+        let told = told.args(strace::accept(fd, ok.map(|(_, address)| address), flags));
+        match ok {
+            Some((peer, address)) => told.accepted(peer.as_raw_fd(), address),
+            None => told,
+        }
+    })
+    .map(|(peer, address)| (peer.into(), L::address(&address)))
+}
+
+/// Connects the socket to a peer. For TCP this is the handshake, and the call waits until it is
+/// done; the other *program* need not have called `accept` yet. For UDP nothing is sent: the kernel
+/// only remembers the address. See connect(2).
+pub fn connect<S: From<socket2::Socket>>(
+    socket: Socket,
+    address: impl Into<SockAddr>,
+) -> Result<S> {
+    let address = address.into();
+    let fd = socket.as_fd();
+    let step = Step::begin("connect", "connect", Some(fd.as_raw_fd()));
+    let connected = SockRef::from(&fd).connect(&address);
+    step.end(connected, |told, ok| {
+        let told = told.args(strace::named(fd, &address));
+        if ok.is_some() { told.peer(&address) } else { told.about_peer(&address) }
+    })
+    .map_err(|error| error.about(&address))?;
+    Ok(socket.into_inner().into())
+}
+
+/// Takes what has arrived, at most `buf.len()` bytes, and waits while nothing has. 0 is the end:
+/// the peer will send no more. How the bytes were cut into sends is not kept. See recv(2).
+pub fn recv(stream: &impl AsFd, buf: &mut [u8], flags: i32) -> Result<usize> {
+    let fd = stream.as_fd();
+    let step = Step::begin("recv", "recvfrom", Some(fd.as_raw_fd()));
+    let received = SockRef::from(&fd).recv_with_flags(uninit(buf), flags);
+    step.end(received, |told, n| {
+        let data = n.map(|&n| &buf[..n.min(buf.len())]);
+        told.args(strace::recv(fd, data, buf, flags)).data(data)
+    })
+}
+
+/// Hands bytes to the kernel, which sends them when it can; returns how many it took, and that may
+/// be fewer than given. It waits while the send buffer is full. See send(2).
+///
+/// `MSG_NOSIGNAL` makes a peer that is gone an error (EPIPE), not a signal that ends the program.
+pub fn send(stream: &impl AsFd, data: &[u8], flags: i32) -> Result<usize> {
+    let fd = stream.as_fd();
+    let step = Step::begin("send", "sendto", Some(fd.as_raw_fd()));
+    let sent = SockRef::from(&fd).send_with_flags(data, flags);
+    step.end(sent, |told, n| {
+        told.args(strace::send(fd, data, flags, None)).data(n.map(|&n| &data[..n])).of(data.len())
+    })
+}
+
+/// Takes one datagram and tells who sent it. What does not fit into `buf` is thrown away; with
+/// `MSG_TRUNC` the length returned is the datagram's own, so the loss shows. An empty datagram is a
+/// message too. See recvfrom(2).
+///
+/// The sender is `None` only when the socket was shut down: no datagram came.
+pub fn recvfrom(
+    socket: &impl AsFd,
+    buf: &mut [u8],
+    flags: i32,
+) -> Result<(usize, Option<SocketAddr>)> {
+    let fd = socket.as_fd();
+    let step = Step::begin("recvfrom", "recvfrom", Some(fd.as_raw_fd()));
+    let received = SockRef::from(&fd).recv_from_with_flags(uninit(buf), flags);
+    step.end(received, |told, ok| {
+        let data = ok.map(|(n, _)| &buf[..(*n).min(buf.len())]);
+        let from = ok.map(|(_, from)| from);
+        let told = told.args(strace::recvfrom(fd, data, buf, flags, from)).data(data);
+        let told = told.of(ok.map_or(0, |(n, _)| *n));
+        match from.filter(|from| from.as_socket().is_some()) {
+            Some(from) => told.about_peer(from),
+            None => told,
+        }
+    })
+    .map(|(n, from)| (n, from.as_socket()))
+}
+
+/// Sends one datagram to an address, whole or not at all. It returns when the kernel has it, which
+/// says nothing about anybody receiving it. See sendto(2).
+///
+/// EMSGSIZE: over 65,507 bytes (IPv4). ECONNREFUSED: an ICMP answer to an *earlier* datagram.
+pub fn sendto(
+    socket: &impl AsFd,
+    data: &[u8],
+    flags: i32,
+    to: impl Into<SockAddr>,
+) -> Result<usize> {
+    let (fd, to) = (socket.as_fd(), to.into());
+    let step = Step::begin("sendto", "sendto", Some(fd.as_raw_fd()));
+    let sent = SockRef::from(&fd).send_to_with_flags(data, &to, flags);
+    step.end(sent, |told, n| {
+        told.args(strace::send(fd, data, flags, Some(&to)))
+            .data(n.map(|&n| &data[..n]))
+            .of(data.len())
+            .about_peer(&to)
+    })
+    .map_err(|error| error.about(&to))
+}
+
+/// Ends one direction of a connection, or both, and keeps the descriptor. `Shutdown::Write` sends
+/// FIN: the peer's `recv` returns 0 once it has read everything before it. Other processes that
+/// hold the same socket lose that direction too, unlike with [`close`]. See shutdown(2).
+pub fn shutdown(socket: &impl AsFd, how: Shutdown) -> Result<()> {
+    let fd = socket.as_fd();
+    let step = Step::begin("shutdown", "shutdown", Some(fd.as_raw_fd()));
+    let done = SockRef::from(&fd).shutdown(how);
+    step.end(done, |told, _| told.args(strace::shutdown(fd.as_raw_fd(), how)))
+}
+
+/// Gives the descriptor back. The connection ends when its last holder closes it: a forked child,
+/// for one, may keep it open. Bytes that were received but never read turn the polite FIN into a
+/// reset. See close(2).
+pub fn close(socket: impl Into<OwnedFd>) -> Result<()> {
+    let fd = socket.into().into_raw_fd();
+    let step = Step::begin("close", "close", Some(fd)).forget(fd);
+    // OwnedFd's own destructor would close too, but keep the kernel's answer to itself.
+    let closed = nix::unistd::close(fd).map_err(io::Error::from);
+    step.end(closed, |told, _| told.args(fd.to_string()))
+}
+
+/// A socket whose addresses are an IP address and a port.
+pub trait Inet: AsFd {}
+
+impl Inet for TcpListener {}
+impl Inet for TcpStream {}
+impl Inet for UdpSocket {}
+
+/// The socket's own address: after `bind` to port 0 or a `connect`, the one the kernel chose. See
+/// getsockname(2).
+pub fn getsockname(socket: &impl Inet) -> Result<SocketAddr> {
+    let fd = socket.as_fd();
+    let step = Step::begin("getsockname", "getsockname", Some(fd.as_raw_fd()));
+    let name = SockRef::from(&fd).local_addr();
+    step.end(name, |told, ok| match ok {
+        Some(name) => told.args(strace::name(fd, ok)).local(name),
+        None => told.args(strace::name(fd, ok)),
+    })
+    .map(|name| TcpListener::address(&name))
+}
+
+/// The address at the other end. ENOTCONN when there is none, and when the connection was reset:
+/// so ask before the end, not after. See getpeername(2).
+pub fn getpeername(socket: &impl Inet) -> Result<SocketAddr> {
+    let fd = socket.as_fd();
+    let step = Step::begin("getpeername", "getpeername", Some(fd.as_raw_fd()));
+    let name = SockRef::from(&fd).peer_addr();
+    step.end(name, |told, ok| match ok {
+        Some(name) => told.args(strace::name(fd, ok)).peer(name),
+        None => told.args(strace::name(fd, ok)),
+    })
+    .map(|name| TcpListener::address(&name))
+}
+
+/// Reads or changes the flags of a descriptor: `F_GETFL`, or `F_SETFL(flags | O_NONBLOCK)` to make
+/// its calls return EAGAIN where they would wait. See fcntl(2).
+pub fn fcntl(socket: &impl AsFd, arg: FcntlArg<'_>) -> Result<i32> {
+    let fd = socket.as_fd();
+    let step = Step::begin("fcntl", "fcntl", Some(fd.as_raw_fd()));
+    let text = if step.listening() { strace::fcntl(fd, &arg) } else { String::new() };
+    let reads_flags = matches!(arg, FcntlArg::F_GETFL);
+    let answered = nix::fcntl::fcntl(fd, arg).map_err(io::Error::from);
+    step.end(answered, |told, ok| {
+        let flags = ok.filter(|_| reads_flags).map(|&flags| strace::flags_out(flags));
+        told.args(text).out(flags)
+    })
+}
+
+/// Sets an option of the socket. The kernel may round, double or cap what it was asked for: ask it
+/// back with [`getsockopt`]. See setsockopt(2), socket(7), ip(7), tcp(7), udp(7), unix(7).
+///
+/// ENOPROTOOPT: this kind of socket has no such option. EPERM: it wants privilege.
+pub fn setsockopt(socket: &impl AsFd, option: Opt, value: impl Into<OptValue>) -> Result<()> {
+    let (fd, value) = (socket.as_fd(), value.into());
+    let step = Step::begin("setsockopt", "setsockopt", Some(fd.as_raw_fd()));
+    let set = option::set(fd, option, &value);
+    step.end(set, |told, _| told.args(strace::setsockopt(fd, option, &value)))
+}
+
+/// The value of an option, as the kernel has it. See getsockopt(2).
+pub fn getsockopt(socket: &impl AsFd, option: Opt) -> Result<OptValue> {
+    let fd = socket.as_fd();
+    let step = Step::begin("getsockopt", "getsockopt", Some(fd.as_raw_fd()));
+    let got = option::get(fd, option);
+    step.end(got, |told, value| told.args(strace::getsockopt(fd, option, value)))
+}
+
+/// A buffer as the kernel takes it: bytes to be written, never read.
+#[expect(unsafe_code, reason = "socket2 receives into memory that need not be initialised")]
+fn uninit(buf: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+    // SAFETY: the layouts are the same, and a receive only ever writes initialised bytes into it.
+    unsafe { &mut *(std::ptr::from_mut(buf) as *mut [MaybeUninit<u8>]) }
+}

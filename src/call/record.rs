@@ -1,0 +1,294 @@
+//! The record of a call: one `tracing` event, made only if somebody listens.
+//!
+//! ```text
+//! let step = Step::begin("recv", "recvfrom", fd);   reads the clock, if somebody listens
+//! let n    = …the system call…;
+//! step.end(n, |told, n| told.data(…))               describes it, if somebody listens
+//! ```
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+use nix::time::{ClockId, clock_gettime};
+use socket2::SockAddr;
+use tracing::{Level, enabled, event};
+
+use super::error::{CallError, Result};
+use super::option::OptValue;
+use super::{signal, state};
+use crate::escape::escape;
+
+/// The `target` of the events that are calls.
+pub const TARGET: &str = "netplay::call";
+
+/// How many of the bytes that moved a record shows.
+pub(super) const SHOWN: usize = 64;
+
+/// Whether a record also says what state the socket is in after the call. That costs two or three
+/// further system calls a record, which are the observer's own and are not recorded.
+static OBSERVE: AtomicBool = AtomicBool::new(false);
+
+/// Asks every record to carry the socket's state, queues and buffer sizes as well.
+pub fn observe(on: bool) {
+    OBSERVE.store(on, Relaxed);
+}
+
+/// Nanoseconds of CLOCK_MONOTONIC: the same clock in every process of this machine.
+#[must_use]
+pub fn monotonic() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("Linux always has this clock");
+    time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
+}
+
+/// A call that has begun.
+pub(super) struct Step {
+    call: &'static str,
+    syscall: &'static str,
+    fd: Option<RawFd>,
+    /// When it began; `None` while nobody listens.
+    start: Option<u64>,
+}
+
+impl Step {
+    #[inline]
+    pub(super) fn begin(call: &'static str, syscall: &'static str, fd: Option<RawFd>) -> Step {
+        let listening = enabled!(target: TARGET, Level::INFO);
+        Step { call, syscall, fd, start: listening.then(monotonic) }
+    }
+
+    /// Whether anybody listens.
+    pub(super) fn listening(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// Forgets the names of a descriptor before the call gives its number back to the kernel, which
+    /// may hand it to another thread at once.
+    pub(super) fn forget(self, fd: RawFd) -> Step {
+        if self.start.is_some() {
+            names().remove(&fd);
+        }
+        self
+    }
+
+    /// The call has returned: records it as `tell` describes it, and names it in the error.
+    #[inline]
+    pub(super) fn end<T: Answer>(
+        self,
+        result: io::Result<T>,
+        tell: impl FnOnce(Told, Option<&T>) -> Told,
+    ) -> Result<T> {
+        if let Some(start) = self.start {
+            let end = monotonic();
+            let (ret, errno) = match &result {
+                Ok(value) => (value.answer(), None),
+                Err(error) => (-1, error.raw_os_error()),
+            };
+            let told = Told { fd: self.fd, ret, errno, start, end, ..Told::default() };
+            signal::record_deferred();
+            tell(told, result.as_ref().ok()).emit(self.call, self.syscall);
+        }
+        result.map_err(|error| CallError::new(self.call, &error))
+    }
+}
+
+/// What the record of one call says.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) fd: Option<RawFd>,
+    pub(super) ret: i64,
+    pub(super) errno: Option<i32>,
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) tid: Option<i32>,
+    pub(super) args: String,
+    pub(super) out: Option<String>,
+    pub(super) ready: Option<String>,
+    pub(super) bytes: Option<u64>,
+    pub(super) asked: Option<u64>,
+    pub(super) data: Option<String>,
+    pub(super) local: Option<String>,
+    pub(super) peer: Option<String>,
+}
+
+impl Told {
+    /// The arguments, as strace prints them.
+    pub(super) fn args(mut self, args: String) -> Told {
+        self.args = args;
+        self
+    }
+
+    /// What strace prints behind the result: what the call wrote into its arguments.
+    pub(super) fn out(mut self, out: Option<String>) -> Told {
+        self.out = out;
+        self
+    }
+
+    /// Which descriptors a wait found ready, and for what.
+    pub(super) fn ready(mut self, ready: Option<String>) -> Told {
+        self.ready = ready;
+        self
+    }
+
+    /// The bytes that moved.
+    pub(super) fn data(mut self, data: Option<&[u8]>) -> Told {
+        self.bytes = data.map(|data| data.len() as u64);
+        self.data = data.map(|data| escape(&data[..data.len().min(SHOWN)]));
+        self
+    }
+
+    /// How many bytes there were: given to a send, or in the datagram received.
+    pub(super) fn of(mut self, asked: usize) -> Told {
+        self.asked = Some(asked as u64);
+        self
+    }
+
+    /// This address takes part in the call, but is not the socket's for good.
+    pub(super) fn about_peer(mut self, peer: &SockAddr) -> Told {
+        self.peer = Some(address_text(peer));
+        self
+    }
+
+    /// As [`about_peer`](Told::about_peer), at this end.
+    pub(super) fn about_local(mut self, local: &SockAddr) -> Told {
+        self.local = Some(address_text(local));
+        self
+    }
+
+    /// From now on the socket is known to be connected to this peer.
+    pub(super) fn peer(self, peer: &SockAddr) -> Told {
+        self.learn(|names| names.peer = Some(address_text(peer)))
+    }
+
+    /// From now on the socket is known by this address.
+    pub(super) fn local(self, local: &SockAddr) -> Told {
+        match local.as_socket() {
+            // The kernel will choose the port; until it is asked, the address is not known.
+            Some(address) if address.port() == 0 => self.about_local(local),
+            _ => self.learn(|names| names.local = Some(address_text(local))),
+        }
+    }
+
+    /// `accept` made a socket of the listener's address for this peer.
+    pub(super) fn accepted(mut self, fd: RawFd, peer: &SockAddr) -> Told {
+        let mut names = names();
+        let listener = self.fd.and_then(|fd| names.get(&fd)).and_then(|of| of.local.clone());
+        // A listener on a wildcard address accepts on any of the machine's.
+        let local =
+            listener.filter(|local| !local.starts_with("0.0.0.0") && !local.starts_with("[::]"));
+        names.insert(fd, Names { local, peer: Some(address_text(peer)) });
+        drop(names);
+        self.peer = Some(address_text(peer));
+        self
+    }
+
+    fn learn(self, learn: impl FnOnce(&mut Names)) -> Told {
+        if let Some(fd) = self.fd {
+            learn(names().entry(fd).or_default());
+        }
+        self
+    }
+
+    /// The one place in the crate where a call becomes an event.
+    pub(super) fn emit(self, call: &'static str, syscall: &'static str) {
+        let known = self.fd.and_then(|fd| names().get(&fd).cloned()).unwrap_or_default();
+        let (local, peer) = (self.local.or(known.local), self.peer.or(known.peer));
+        let state = self.fd.filter(|_| OBSERVE.load(Relaxed)).and_then(state::of);
+        event!(
+            target: TARGET,
+            Level::INFO,
+            call,
+            syscall,
+            fd = self.fd,
+            args = self.args,
+            ret = self.ret,
+            errno = self.errno.map(errno_name).as_deref(),
+            out = self.out.as_deref(),
+            ready = self.ready.as_deref(),
+            bytes = self.bytes,
+            asked = self.asked,
+            data = self.data.as_deref(),
+            local = local.as_deref(),
+            peer = peer.as_deref(),
+            state = state.as_deref(),
+            start_ns = self.start,
+            dur_ns = self.end.saturating_sub(self.start),
+            tid = self.tid,
+        );
+    }
+}
+
+/// The number the kernel returned for a value of this type.
+pub(super) trait Answer {
+    fn answer(&self) -> i64 {
+        0
+    }
+}
+
+impl Answer for () {}
+impl Answer for SockAddr {}
+impl Answer for OptValue {}
+
+impl Answer for i32 {
+    fn answer(&self) -> i64 {
+        i64::from(*self)
+    }
+}
+
+impl Answer for usize {
+    fn answer(&self) -> i64 {
+        *self as i64
+    }
+}
+
+impl Answer for socket2::Socket {
+    fn answer(&self) -> i64 {
+        i64::from(self.as_raw_fd())
+    }
+}
+
+impl<T: Answer> Answer for (T, SockAddr) {
+    fn answer(&self) -> i64 {
+        self.0.answer()
+    }
+}
+
+/// The addresses of a descriptor, as far as its calls have told them. Asking the kernel would be
+/// further calls, which the program under study did not make.
+#[derive(Clone, Default)]
+struct Names {
+    local: Option<String>,
+    peer: Option<String>,
+}
+
+fn names() -> MutexGuard<'static, HashMap<RawFd, Names>> {
+    static NAMES: LazyLock<Mutex<HashMap<RawFd, Names>>> = LazyLock::new(Mutex::default);
+    NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Holds the record still while the process forks, so that the child never inherits a lock whose
+/// holder it did not inherit.
+pub(super) fn hold() -> impl Sized {
+    names()
+}
+
+/// `127.0.0.1:5858`, `[::1]:5858`, a path, `@abstract`, or `(unnamed)`.
+pub(super) fn address_text(address: &SockAddr) -> String {
+    if let Some(address) = address.as_socket() {
+        address.to_string()
+    } else if let Some(path) = address.as_pathname() {
+        escape(path.as_os_str().as_encoded_bytes())
+    } else if let Some(name) = address.as_abstract_namespace() {
+        format!("@{}", escape(name))
+    } else {
+        "(unnamed)".to_owned()
+    }
+}
+
+/// `EAGAIN` for 11.
+pub(super) fn errno_name(errno: i32) -> String {
+    format!("{:?}", Errno::from_raw(errno))
+}

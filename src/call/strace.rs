@@ -1,0 +1,214 @@
+//! The arguments of a call as `strace` prints them.
+//!
+//! Only memory addresses can differ from a real strace: where the kernel wrote nothing into a
+//! buffer, strace prints its address.
+
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+use nix::fcntl::{FcntlArg, OFlag};
+use socket2::{Domain, SockAddr, Type};
+
+use super::option::{Opt, OptValue};
+
+/// strace's default for the length of a string.
+const STRING: usize = 32;
+
+pub(super) fn socket(domain: Domain, ty: Type, protocol: i32) -> String {
+    let family = match i32::from(domain) {
+        libc::AF_INET => "AF_INET".to_owned(),
+        libc::AF_INET6 => "AF_INET6".to_owned(),
+        libc::AF_UNIX => "AF_UNIX".to_owned(),
+        other => other.to_string(),
+    };
+    let kind = match i32::from(ty) {
+        libc::SOCK_STREAM => "SOCK_STREAM".to_owned(),
+        libc::SOCK_DGRAM => "SOCK_DGRAM".to_owned(),
+        libc::SOCK_RAW => "SOCK_RAW".to_owned(),
+        other => other.to_string(),
+    };
+    let protocol = match (domain, protocol) {
+        (Domain::UNIX, 0) => "0",
+        (_, 0) => "IPPROTO_IP",
+        (_, libc::IPPROTO_ICMP) => "IPPROTO_ICMP",
+        (_, libc::IPPROTO_TCP) => "IPPROTO_TCP",
+        (_, libc::IPPROTO_UDP) => "IPPROTO_UDP",
+        (_, other) => return format!("{family}, {kind}|SOCK_CLOEXEC, {other}"),
+    };
+    format!("{family}, {kind}|SOCK_CLOEXEC, {protocol}")
+}
+
+/// `3, {sa_family=AF_INET, …}, 16`: bind and connect.
+pub(super) fn named(fd: BorrowedFd<'_>, address: &SockAddr) -> String {
+    format!("{}, {}, {}", fd.as_raw_fd(), sockaddr(address), address.len())
+}
+
+/// `3, {sa_family=AF_INET, …}, [128 => 16]`: getsockname and getpeername.
+pub(super) fn name(fd: BorrowedFd<'_>, address: Option<&SockAddr>) -> String {
+    format!("{}, {}", fd.as_raw_fd(), answered(address))
+}
+
+pub(super) fn accept(fd: BorrowedFd<'_>, peer: Option<&SockAddr>, flags: i32) -> String {
+    let nonblock = if flags & libc::SOCK_NONBLOCK != 0 { "|SOCK_NONBLOCK" } else { "" };
+    format!("{}, {}, SOCK_CLOEXEC{nonblock}", fd.as_raw_fd(), answered(peer))
+}
+
+pub(super) fn recv(fd: BorrowedFd<'_>, data: Option<&[u8]>, buf: &[u8], flags: i32) -> String {
+    format!("{}, {}, {}, {}, NULL, NULL", fd.as_raw_fd(), filled(data, buf), buf.len(), msg(flags))
+}
+
+pub(super) fn recvfrom(
+    fd: BorrowedFd<'_>,
+    data: Option<&[u8]>,
+    buf: &[u8],
+    flags: i32,
+    from: Option<&SockAddr>,
+) -> String {
+    let fd = fd.as_raw_fd();
+    format!("{fd}, {}, {}, {}, {}", filled(data, buf), buf.len(), msg(flags), answered(from))
+}
+
+pub(super) fn send(fd: BorrowedFd<'_>, data: &[u8], flags: i32, to: Option<&SockAddr>) -> String {
+    let (fd, text, len) = (fd.as_raw_fd(), quoted(data), data.len());
+    let to = match to {
+        Some(to) => format!("{}, {}", sockaddr(to), to.len()),
+        None => "NULL, 0".to_owned(),
+    };
+    format!("{fd}, {text}, {len}, {}, {to}", msg(flags))
+}
+
+pub(super) fn shutdown(fd: RawFd, how: Shutdown) -> String {
+    let how = match how {
+        Shutdown::Read => "SHUT_RD",
+        Shutdown::Write => "SHUT_WR",
+        Shutdown::Both => "SHUT_RDWR",
+    };
+    format!("{fd}, {how}")
+}
+
+pub(super) fn fcntl(fd: BorrowedFd<'_>, arg: &FcntlArg<'_>) -> String {
+    let fd = fd.as_raw_fd();
+    match arg {
+        FcntlArg::F_GETFL => format!("{fd}, F_GETFL"),
+        FcntlArg::F_SETFL(flags) => format!("{fd}, F_SETFL, {}", open_flags(*flags)),
+        other => format!("{fd}, {other:?}"),
+    }
+}
+
+/// What strace adds to the answer of `F_GETFL`.
+pub(super) fn flags_out(flags: i32) -> String {
+    format!("(flags {})", open_flags(OFlag::from_bits_retain(flags)))
+}
+
+fn open_flags(flags: OFlag) -> String {
+    let mut text = "O_RDWR".to_owned();
+    for (flag, name) in [(OFlag::O_APPEND, "O_APPEND"), (OFlag::O_NONBLOCK, "O_NONBLOCK")] {
+        if flags.contains(flag) {
+            text += "|";
+            text += name;
+        }
+    }
+    text
+}
+
+pub(super) fn setsockopt(fd: BorrowedFd<'_>, option: Opt, value: &OptValue) -> String {
+    let (fd, len) = (fd.as_raw_fd(), value.len());
+    format!("{fd}, {}, {}, {}, {len}", option.level_name, option.text, value.strace())
+}
+
+pub(super) fn getsockopt(fd: BorrowedFd<'_>, option: Opt, value: Option<&OptValue>) -> String {
+    let value = match value {
+        Some(value) => format!("{}, [{}]", value.strace(), value.len()),
+        None => "0x..., [4]".to_owned(),
+    };
+    format!("{}, {}, {}, {value}", fd.as_raw_fd(), option.level_name, option.text)
+}
+
+/// An address buffer of 128 bytes (sockaddr_storage) that the kernel filled, or left alone.
+fn answered(address: Option<&SockAddr>) -> String {
+    match address {
+        Some(address) if address.len() > 0 => {
+            format!("{}, [128 => {}]", sockaddr(address), address.len())
+        }
+        Some(_) => "0x..., [128 => 0]".to_owned(),
+        None => "0x..., [128]".to_owned(),
+    }
+}
+
+fn sockaddr(address: &SockAddr) -> String {
+    match address.as_socket() {
+        Some(SocketAddr::V4(v4)) => format!(
+            "{{sa_family=AF_INET, sin_port=htons({}), sin_addr=inet_addr(\"{}\")}}",
+            v4.port(),
+            v4.ip()
+        ),
+        Some(SocketAddr::V6(v6)) => format!(
+            "{{sa_family=AF_INET6, sin6_port=htons({}), sin6_flowinfo=htonl({}), \
+             inet_pton(AF_INET6, \"{}\", &sin6_addr), sin6_scope_id={}}}",
+            v6.port(),
+            v6.flowinfo(),
+            v6.ip(),
+            v6.scope_id()
+        ),
+        None => match (address.as_pathname(), address.as_abstract_namespace()) {
+            (Some(path), _) => {
+                format!(
+                    "{{sa_family=AF_UNIX, sun_path={}}}",
+                    string(path.as_os_str().as_encoded_bytes())
+                )
+            }
+            (None, Some(name)) => format!("{{sa_family=AF_UNIX, sun_path=@{}}}", string(name)),
+            (None, None) => "{sa_family=AF_UNIX}".to_owned(),
+        },
+    }
+}
+
+fn filled(data: Option<&[u8]>, buf: &[u8]) -> String {
+    match data {
+        Some(data) => quoted(data),
+        None => format!("{:p}", buf.as_ptr()),
+    }
+}
+
+fn msg(flags: i32) -> String {
+    let names = [
+        (libc::MSG_OOB, "MSG_OOB"),
+        (libc::MSG_PEEK, "MSG_PEEK"),
+        (libc::MSG_TRUNC, "MSG_TRUNC"),
+        (libc::MSG_DONTWAIT, "MSG_DONTWAIT"),
+        (libc::MSG_NOSIGNAL, "MSG_NOSIGNAL"),
+    ];
+    let set: Vec<&str> =
+        names.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name).collect();
+    if set.is_empty() { flags.to_string() } else { set.join("|") }
+}
+
+/// The first bytes of a buffer in double quotes, with three dots where there are more.
+fn quoted(bytes: &[u8]) -> String {
+    match bytes.split_at_checked(STRING) {
+        Some((shown, rest)) if !rest.is_empty() => string(shown) + "...",
+        _ => string(bytes),
+    }
+}
+
+/// C's escapes, octal as short as what follows it allows.
+pub(super) fn string(bytes: &[u8]) -> String {
+    let mut text = String::from("\"");
+    for (i, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'"' | b'\\' => text.extend(['\\', byte as char]),
+            b'\n' => text += "\\n",
+            b'\r' => text += "\\r",
+            b'\t' => text += "\\t",
+            0x0b => text += "\\v",
+            0x0c => text += "\\f",
+            b' '..=b'~' => text.push(byte as char),
+            _ if bytes.get(i + 1).is_some_and(u8::is_ascii_digit) => {
+                text += &format!("\\{byte:03o}")
+            }
+            _ => text += &format!("\\{byte:o}"),
+        }
+    }
+    text.push('"');
+    text
+}

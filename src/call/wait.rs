@@ -1,0 +1,274 @@
+//! Waiting for many sockets at once: select, poll and ppoll.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::ptr;
+use std::time::Duration;
+
+pub use libc::pollfd;
+pub use nix::sys::signal::SigSet;
+
+use super::error::Result;
+use super::record::Step;
+
+/// The set of descriptors that [`select`] takes and changes: 1024 bits, one a descriptor.
+///
+/// ```
+/// use netplay::call::FdSet;
+/// let mut reads = FdSet::new();
+/// reads.insert(&std::io::stdin());
+/// assert!(reads.contains(&std::io::stdin()));
+/// assert_eq!(reads.to_string(), "[0]");
+/// ```
+#[derive(Clone)]
+pub struct FdSet(libc::fd_set);
+
+impl FdSet {
+    /// The first descriptor that no set can hold.
+    pub const SIZE: RawFd = libc::FD_SETSIZE as RawFd;
+
+    /// The empty set: FD_ZERO.
+    #[expect(unsafe_code, reason = "a fd_set is made from zeroes")]
+    #[must_use]
+    pub fn new() -> FdSet {
+        // SAFETY: a fd_set is an array of integers, and FD_ZERO makes each of them 0.
+        FdSet(unsafe { std::mem::zeroed() })
+    }
+
+    /// Whether a set can hold this descriptor at all. A larger one would write beyond the set:
+    /// in C, silently.
+    #[must_use]
+    pub fn fits(fd: &impl AsFd) -> bool {
+        fd.as_fd().as_raw_fd() < FdSet::SIZE
+    }
+
+    /// FD_SET.
+    ///
+    /// # Panics
+    /// If the descriptor does not [fit](FdSet::fits).
+    #[expect(unsafe_code, reason = "FD_SET indexes without a check")]
+    pub fn insert(&mut self, fd: &impl AsFd) {
+        assert!(FdSet::fits(fd), "the caller asks FdSet::fits first");
+        // SAFETY: the descriptor is below FD_SETSIZE, so the bit is inside the set.
+        unsafe { libc::FD_SET(fd.as_fd().as_raw_fd(), &mut self.0) }
+    }
+
+    /// FD_ISSET: after select, whether the descriptor is ready.
+    #[must_use]
+    pub fn contains(&self, fd: &impl AsFd) -> bool {
+        self.has(fd.as_fd().as_raw_fd())
+    }
+
+    #[expect(unsafe_code, reason = "FD_ISSET indexes without a check")]
+    fn has(&self, fd: RawFd) -> bool {
+        // SAFETY: as in `insert`.
+        fd < FdSet::SIZE && unsafe { libc::FD_ISSET(fd, &self.0) }
+    }
+
+    fn is_empty(&self) -> bool {
+        !(0..FdSet::SIZE).any(|fd| self.has(fd))
+    }
+}
+
+impl Default for FdSet {
+    fn default() -> FdSet {
+        FdSet::new()
+    }
+}
+
+impl fmt::Display for FdSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fds: Vec<String> =
+            (0..FdSet::SIZE).filter(|&fd| self.has(fd)).map(|fd| fd.to_string()).collect();
+        write!(f, "[{}]", fds.join(" "))
+    }
+}
+
+impl fmt::Debug for FdSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FdSet{self}")
+    }
+}
+
+/// Waits until a descriptor of `reads` can be read or one of `writes` written without waiting, or
+/// the time is over; `None` is for ever. On return the sets hold only what is ready, and the number
+/// of bits in them is returned; so they are made anew for every turn. `nfds` is the highest
+/// descriptor **plus one**. See select(2).
+///
+/// The kernel looks at every descriptor below `nfds`, ready or not, at every call.
+#[expect(unsafe_code, reason = "select takes pointers")]
+pub fn select(
+    nfds: RawFd,
+    reads: &mut FdSet,
+    writes: &mut FdSet,
+    timeout: Option<Duration>,
+) -> Result<usize> {
+    let step = Step::begin("select", SELECT, None);
+    let asked = step.listening().then(|| (reads.clone(), writes.clone()));
+    let mut left = timeout.map(timeval);
+    // SAFETY: both sets are whole fd_sets of FD_SETSIZE bits, and the kernel looks no further than
+    // that: nfds is capped. The timeout is a timeval or null.
+    let ready = unsafe {
+        libc::select(
+            nfds.min(FdSet::SIZE),
+            &mut reads.0,
+            &mut writes.0,
+            ptr::null_mut(),
+            left.as_mut().map_or(ptr::null_mut(), ptr::from_mut),
+        )
+    };
+    step.end(count(ready), |told, ready| {
+        let (r, w) = asked.unwrap_or_default();
+        let timeout = timeout.map_or("NULL".to_owned(), timespec_text);
+        told.args(format!("{nfds}, {r}, {w}, NULL, {timeout}, NULL"))
+            .out(ready.and_then(|&n| select_out(n, reads, writes, left)))
+            .ready(ready.map(|_| select_ready(reads, writes)))
+    })
+}
+
+/// What glibc's `select` calls on this machine.
+const SELECT: &str = if cfg!(target_env = "musl") { "select" } else { "pselect6" };
+
+/// strace's `(in [3], out [4])`, or `(Timeout)`.
+fn select_out(
+    n: usize,
+    reads: &FdSet,
+    writes: &FdSet,
+    left: Option<libc::timeval>,
+) -> Option<String> {
+    if n == 0 {
+        return Some("(Timeout)".to_owned());
+    }
+    let mut parts = Vec::new();
+    if !reads.is_empty() {
+        parts.push(format!("in {reads}"));
+    }
+    if !writes.is_empty() {
+        parts.push(format!("out {writes}"));
+    }
+    if let Some(left) = left {
+        let left = Duration::new(left.tv_sec as u64, left.tv_usec as u32 * 1000);
+        parts.push(format!("left {}", timespec_text(left)));
+    }
+    Some(format!("({})", parts.join(", ")))
+}
+
+fn select_ready(reads: &FdSet, writes: &FdSet) -> String {
+    let which = |set: &FdSet, what: &str| -> Vec<String> {
+        (0..FdSet::SIZE).filter(|&fd| set.has(fd)).map(|fd| format!("{fd} {what}")).collect()
+    };
+    [which(reads, "read"), which(writes, "write")].concat().join(", ")
+}
+
+/// Waits until something happens on one of the descriptors, and writes into each `revents` what
+/// did; returns how many have any. POLLERR, POLLHUP and POLLNVAL are reported unasked. See poll(2).
+///
+/// The array stays the caller's, so unlike with [`select`] nothing is made anew for a turn, and no
+/// descriptor is too large. The kernel still looks at every entry at every call.
+#[expect(unsafe_code, reason = "poll takes a pointer")]
+pub fn poll(fds: &mut [pollfd], timeout: Option<Duration>) -> Result<usize> {
+    let step = Step::begin("poll", POLL, None);
+    let ms = timeout.map_or(-1, |time| {
+        // Rounded up: a wait must not end before its time.
+        time.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(i32::MAX)
+    });
+    // SAFETY: the pointer and the length are those of one slice.
+    let ready = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, ms) };
+    step.end(count(ready), |told, ready| {
+        told.args(format!("{}, {}, {ms}", poll_list(fds), fds.len()))
+            .out(ready.map(|&n| poll_out(n, fds)))
+            .ready(ready.map(|_| poll_ready(fds)))
+    })
+}
+
+/// What the C library's `poll` calls on this machine: newer architectures have ppoll only.
+const POLL: &str =
+    if cfg!(any(target_arch = "x86_64", target_arch = "x86")) { "poll" } else { "ppoll" };
+
+/// [`poll`] with the signal mask exchanged for `mask` while it waits, and put back before it
+/// returns; in one step, so that a signal which is blocked at all other times interrupts the wait
+/// (EINTR) and can never slip in just before it. See ppoll(2).
+#[expect(unsafe_code, reason = "ppoll takes pointers")]
+pub fn ppoll(fds: &mut [pollfd], timeout: Option<Duration>, mask: &SigSet) -> Result<usize> {
+    let step = Step::begin("ppoll", "ppoll", None);
+    let time = timeout.map(|time| libc::timespec {
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_nsec: time.subsec_nanos().into(),
+    });
+    let time_ptr = time.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: the pointer and the length are those of one slice; the other two are borrowed for
+    // the call, or null.
+    let ready = unsafe {
+        libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, time_ptr, mask.as_ref())
+    };
+    step.end(count(ready), |told, ready| {
+        let time = timeout.map_or("NULL".to_owned(), timespec_text);
+        let mask: Vec<&str> = mask.iter().map(|signal| &signal.as_str()[3..]).collect();
+        let mask = mask.join(" ");
+        told.args(format!("{}, {}, {time}, [{mask}], 8", poll_list(fds), fds.len()))
+            .out(ready.map(|&n| poll_out(n, fds)))
+            .ready(ready.map(|_| poll_ready(fds)))
+    })
+}
+
+fn poll_list(fds: &[pollfd]) -> String {
+    let entries: Vec<String> = fds
+        .iter()
+        .map(|entry| format!("{{fd={}, events={}}}", entry.fd, flags(entry.events)))
+        .collect();
+    format!("[{}]", entries.join(", "))
+}
+
+fn poll_out(n: usize, fds: &[pollfd]) -> String {
+    if n == 0 {
+        return "(Timeout)".to_owned();
+    }
+    let entries: Vec<String> = fds
+        .iter()
+        .filter(|entry| entry.revents != 0)
+        .map(|entry| format!("{{fd={}, revents={}}}", entry.fd, flags(entry.revents)))
+        .collect();
+    format!("([{}])", entries.join(", "))
+}
+
+fn poll_ready(fds: &[pollfd]) -> String {
+    let ready: Vec<String> = fds
+        .iter()
+        .filter(|entry| entry.revents != 0)
+        .map(|entry| format!("{} {}", entry.fd, flags(entry.revents)))
+        .collect();
+    ready.join(", ")
+}
+
+/// `POLLIN|POLLHUP`.
+fn flags(bits: i16) -> String {
+    let names = [
+        (libc::POLLIN, "POLLIN"),
+        (libc::POLLPRI, "POLLPRI"),
+        (libc::POLLOUT, "POLLOUT"),
+        (libc::POLLERR, "POLLERR"),
+        (libc::POLLHUP, "POLLHUP"),
+        (libc::POLLNVAL, "POLLNVAL"),
+    ];
+    let set: Vec<&str> =
+        names.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect();
+    if set.is_empty() { "0".to_owned() } else { set.join("|") }
+}
+
+fn count(ready: i32) -> io::Result<usize> {
+    usize::try_from(ready).map_err(|_| io::Error::last_os_error())
+}
+
+fn timeval(time: Duration) -> libc::timeval {
+    // Rounded up: a wait must not end before its time.
+    let micros = time.as_nanos().div_ceil(1000);
+    libc::timeval {
+        tv_sec: (micros / 1_000_000) as libc::time_t,
+        tv_usec: (micros % 1_000_000) as libc::suseconds_t,
+    }
+}
+
+fn timespec_text(time: Duration) -> String {
+    format!("{{tv_sec={}, tv_nsec={}}}", time.as_secs(), time.subsec_nanos())
+}

@@ -1,0 +1,142 @@
+//! A server or client as a *process* of its own: start it, read its address, stop it.
+//!
+//! Demos run both sides so: a fork server must be alone in its process, signals go to processes,
+//! and what the learner sees is what he would see in two terminals.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// The environment variable that makes a process end when its parent does.
+pub const WITH_PARENT: &str = "NETPLAY_ENDS_WITH_PARENT";
+
+/// A line that a process wrote to its standard error, and whose it was.
+#[derive(Debug)]
+pub struct Line<Lane> {
+    /// Whose line it is.
+    pub lane: Lane,
+    /// The line, without its end.
+    pub text: String,
+}
+
+/// A running netplay. Dropping it ends it.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Process {
+    /// Starts this program with these arguments; every line of its standard error goes to `lines`.
+    ///
+    /// # Errors
+    /// The program cannot be started again.
+    pub fn start<Lane>(args: &[String], lane: Lane, lines: Sender<Line<Lane>>) -> Result<Process>
+    where
+        Lane: Clone + Send + 'static,
+    {
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let mut child = Command::new(program)
+            .args(args)
+            .env(WITH_PARENT, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start this program a second time")?;
+        let stderr = child.stderr.take().expect("stderr is piped");
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                let text = String::from_utf8_lossy(&line).into_owned();
+                if lines.send(Line { lane: lane.clone(), text }).is_err() {
+                    break;
+                }
+            }
+        });
+        let stdin = child.stdin.take();
+        Ok(Process { child, stdin })
+    }
+
+    /// The address in the server's ready line: `127.0.0.1:40321`, or a path.
+    ///
+    /// # Errors
+    /// It ended, or said nothing, within the time.
+    pub fn address(&mut self, within: Duration) -> Result<String> {
+        let stdout = self.child.stdout.take().context("the ready line was read already")?;
+        let line = first_line(stdout).recv_timeout(within).unwrap_or_default();
+        match line.trim_end().strip_prefix("ready: ").and_then(|ready| ready.split_once(' ')) {
+            Some((_, address)) => Ok(address.to_owned()),
+            None => bail!("the server did not become ready"),
+        }
+    }
+
+    /// Lets the process write to nobody: a client's replies are in its record already.
+    pub fn ignore_output(&mut self) {
+        if let Some(mut stdout) = self.child.stdout.take() {
+            thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        }
+    }
+
+    /// Writes a line to its standard input.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn say(&mut self, line: &str) -> Result<()> {
+        let stdin = self.stdin.as_mut().context("its input is closed already")?;
+        writeln!(stdin, "{line}").context("it no longer reads")
+    }
+
+    /// Closes its standard input: it has nothing more to say.
+    pub fn hush(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Asks it to end, as Ctrl-C would.
+    pub fn stop(&self) {
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        // If it has ended by itself, all the better.
+        let _ = kill(pid, Signal::SIGTERM);
+    }
+
+    /// Whether it has not ended yet.
+    ///
+    /// # Errors
+    /// None that waitpid(2) documents for one's own child.
+    pub fn running(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// How it ended; waits for that.
+    ///
+    /// # Errors
+    /// As [`running`](Process::running).
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        Ok(self.child.wait()?)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has usually ended, and been waited for; then neither of these does anything.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads one line in a thread, so that waiting for it can have a deadline.
+fn first_line(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        if BufReader::new(from).read_line(&mut line).is_ok() {
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}

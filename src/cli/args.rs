@@ -1,0 +1,329 @@
+//! The options, and how they become the arguments of a server or client.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::builder::styling::Styles;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+
+use super::byte_order;
+use crate::address::{Endpoint, Family};
+use crate::client::ClientArgs;
+use crate::examples::{Example, Flag, Place, Sides, TABLE};
+use crate::server::{Options, Reply, ServerArgs, Stamp};
+
+/// The options that every command has.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Print results only, not the story
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Tell more: -v each call as strace prints it, -vv also the state of the socket
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Write ASCII only, as in a locale without UTF-8
+    #[arg(long, global = true)]
+    pub ascii: bool,
+    /// Append each call to FILE, as a line of JSON
+    #[arg(long, global = true, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set or TERM is dumb
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    pub fn use_on(self, terminal: bool) -> bool {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                terminal
+                    && set("NO_COLOR").is_none()
+                    && set("TERM").as_deref() != Some(OsStr::new("dumb"))
+            }
+        }
+    }
+}
+
+/// Whether the locale writes UTF-8: LC_ALL, else LC_CTYPE, else LANG says so.
+pub fn utf8_locale() -> bool {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
+    let locale = locale.unwrap_or_default().to_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// Where: HOST and PORT.
+#[derive(Debug, Args)]
+struct HostPort {
+    /// A name or address; a lone number is taken for the port [default: 127.0.0.1]
+    #[arg(value_name = "HOST")]
+    host: Option<String>,
+    /// A port; for a server, 0 means any free one [default: 5858]
+    #[arg(value_name = "PORT")]
+    port: Option<u16>,
+    /// Use IPv4
+    #[arg(short = '4', conflicts_with = "v6")]
+    v4: bool,
+    /// Use IPv6; without HOST, ::1
+    #[arg(short = '6')]
+    v6: bool,
+}
+
+impl HostPort {
+    fn endpoint(self) -> Endpoint {
+        let family = if self.v6 { Some(Family::V6) } else { self.v4.then_some(Family::V4) };
+        let (host, port) = match (self.host, self.port) {
+            (Some(host), None) => match host.parse() {
+                Ok(port) => (None, Some(port)),
+                Err(_) => (Some(host), None),
+            },
+            both => both,
+        };
+        Endpoint { host, port: port.unwrap_or(5858), family }
+    }
+}
+
+/// Where: a path.
+#[derive(Debug, Args)]
+struct PathOnly {
+    /// The path of the socket [default: netplay.sock in $XDG_RUNTIME_DIR, or one of your own in /tmp]
+    #[arg(value_name = "PATH")]
+    path: Option<PathBuf>,
+}
+
+impl PathOnly {
+    fn path(self) -> PathBuf {
+        self.path.unwrap_or_else(|| match std::env::var_os("XDG_RUNTIME_DIR") {
+            Some(directory) => PathBuf::from(directory).join("netplay.sock"),
+            None => std::env::temp_dir().join(format!("netplay-{}.sock", nix::unistd::getuid())),
+        })
+    }
+}
+
+/// The options of every server.
+#[derive(Debug, Args)]
+struct ServerFlags {
+    /// How many connected clients may wait for accept
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(i32).range(0..))]
+    backlog: i32,
+    /// The size of the receive buffer, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = size)]
+    bufsize: usize,
+    /// What to answer: echo (the same bytes), stamp (with the time), or any text
+    #[arg(long, value_name = "echo|stamp|TEXT")]
+    reply: Option<String>,
+    /// How many clients to serve at once; the others wait in the listener's queue
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
+    max_clients: usize,
+    /// Close a client that was silent for so long
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    idle_timeout: Option<Duration>,
+    /// Pretend that each answer takes so long to work out (at most 1000)
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1000))]
+    work: u64,
+    /// End after the first client (over UDP: the first datagram)
+    #[arg(long)]
+    once: bool,
+}
+
+/// The options of every client.
+#[derive(Debug, Args)]
+struct ClientFlags {
+    /// Send this, and nothing that is typed; may be repeated
+    #[arg(short, long, value_name = "TEXT")]
+    message: Vec<String>,
+    /// Wait no longer than this for anything
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// The size of the receive buffer, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = size)]
+    bufsize: usize,
+}
+
+/// The largest buffer anybody needs: a datagram has at most 65,507 bytes, bulk wants 64 KiB.
+const LARGEST_BUFFER: usize = 64 * 1024 * 1024;
+
+fn size(text: &str) -> Result<usize> {
+    match text.parse()? {
+        size @ 1..=LARGEST_BUFFER => Ok(size),
+        _ => bail!("a buffer has 1 to {LARGEST_BUFFER} bytes"),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize> {
+    match text.parse()? {
+        0 => bail!("a server that serves nobody is none"),
+        n => Ok(n),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration> {
+    let seconds: f64 = text.parse()?;
+    if seconds > 0.0 && seconds <= 1e9 {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        bail!("a time is a number of seconds above 0, such as 2 or 0.5")
+    }
+}
+
+/// The whole command line.
+pub fn command() -> Command {
+    let global = Global::augment_args(
+        Command::new("netplay")
+            .version(env!("CARGO_PKG_VERSION"))
+            .about("The socket playground: run, see and understand every classic socket program")
+            .styles(Styles::styled())
+            .after_help(
+                "Each example also goes by EXAMPLE-server and EXAMPLE-client: netplay tcp-server.",
+            ),
+    );
+    let examples = TABLE.iter().flat_map(|example| {
+        let sides = [("server", server_side(example)), ("client", client_side(example))];
+        let hidden = sides.clone().map(|(side, command)| {
+            let short = example.short.map(|short| format!("{short}-{side}"));
+            command.name(format!("{}-{side}", example.name)).hide(true).aliases(short)
+        });
+        let demo = Command::new("demo").about("Run both sides here and tell what happens");
+        let whole = Command::new(example.name)
+            .about(example.summary)
+            .after_help(format!("Watch: {}.", example.watch))
+            .subcommands([demo].into_iter().chain(sides.map(|(_, command)| command)));
+        [whole].into_iter().chain(hidden)
+    });
+    global
+        .subcommands(examples)
+        .subcommand(Command::new("demo").about("The tour: TCP, UDP, and select with three clients"))
+        .subcommand(byte_order::Args::augment_args(Command::new("byte-order")))
+        .subcommand(super::pages::completions_command())
+        .subcommand(super::pages::man_command())
+}
+
+fn server_side(example: &Example) -> Command {
+    let command = Command::new("server").about(format!("The server: {}", example.summary));
+    let command = ServerFlags::augment_args(place(command, example));
+    flags(command, example.options.iter())
+}
+
+fn client_side(example: &Example) -> Command {
+    let command =
+        Command::new("client").about("The client: sends what is typed, prints the replies");
+    let command = ClientFlags::augment_args(place(command, example));
+    flags(command, example.options.iter().filter(|flag| flag.sides == Sides::Both))
+}
+
+fn place(command: Command, example: &Example) -> Command {
+    match example.place {
+        Place::Internet => HostPort::augment_args(command),
+        Place::Path => PathOnly::augment_args(command),
+    }
+}
+
+fn flags<'a>(command: Command, flags: impl Iterator<Item = &'a Flag>) -> Command {
+    command.args(flags.map(|flag| {
+        let arg = Arg::new(flag.name).long(flag.name).help(flag.help);
+        match flag.values {
+            [] => arg.action(ArgAction::SetTrue),
+            values => arg.value_parser(values.to_vec()).default_value(values[0]),
+        }
+    }))
+}
+
+/// The example that a subcommand means, and the side, if its name says that too.
+pub fn find(subcommand: &str) -> Option<(&'static Example, Option<&'static str>)> {
+    let named = |name: &str| TABLE.iter().find(|example| example.name == name);
+    if let Some(example) = named(subcommand) {
+        return Some((example, None));
+    }
+    ["server", "client"].into_iter().find_map(|side| {
+        let name = subcommand.strip_suffix(side)?.strip_suffix('-')?;
+        Some((named(name)?, Some(side)))
+    })
+}
+
+/// The arguments of a server.
+pub fn server(example: &Example, matches: &ArgMatches) -> Result<ServerArgs> {
+    let flags = ServerFlags::from_arg_matches(matches)?;
+    let (endpoint, path) = place_of(example, matches)?;
+    let options = options(example, matches);
+    let usual = (example.reply)(&options);
+    let reply = match flags.reply.as_deref() {
+        None => usual,
+        Some("echo") => Some(Reply::Echo),
+        Some("stamp") => match usual {
+            Some(Reply::Stamp(_)) => usual,
+            _ => Some(Reply::Stamp(Stamp::PLAIN)),
+        },
+        Some("") => bail!("an empty answer is none: say --reply echo, --reply stamp or a text"),
+        Some(text) => Some(Reply::Text(Cow::Owned(text.as_bytes().to_vec()))),
+    };
+    Ok(ServerArgs {
+        endpoint,
+        path,
+        backlog: flags.backlog,
+        bufsize: flags.bufsize,
+        reply,
+        max_clients: flags.max_clients,
+        idle_timeout: flags.idle_timeout,
+        work: Duration::from_millis(flags.work),
+        once: flags.once,
+        options,
+    })
+}
+
+/// The arguments of a client.
+pub fn client(example: &Example, matches: &ArgMatches) -> Result<ClientArgs> {
+    let flags = ClientFlags::from_arg_matches(matches)?;
+    let (endpoint, path) = place_of(example, matches)?;
+    Ok(ClientArgs {
+        endpoint,
+        path,
+        messages: flags.message,
+        timeout: flags.timeout,
+        bufsize: flags.bufsize,
+        options: options(example, matches),
+    })
+}
+
+fn place_of(example: &Example, matches: &ArgMatches) -> Result<(Endpoint, PathBuf)> {
+    Ok(match example.place {
+        Place::Internet => (HostPort::from_arg_matches(matches)?.endpoint(), PathBuf::new()),
+        Place::Path => (Endpoint::default(), PathOnly::from_arg_matches(matches)?.path()),
+    })
+}
+
+/// The options that only this example has.
+fn options(example: &Example, matches: &ArgMatches) -> Options {
+    let mut options = Options::default();
+    for flag in example.options {
+        match flag.values {
+            [] => {
+                if let Ok(Some(true)) = matches.try_get_one::<bool>(flag.name) {
+                    options.set(flag.name, "");
+                }
+            }
+            _ => {
+                if let Ok(Some(value)) = matches.try_get_one::<String>(flag.name) {
+                    options.set(flag.name, value);
+                }
+            }
+        }
+    }
+    options
+}

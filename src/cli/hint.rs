@@ -1,0 +1,63 @@
+//! What went wrong, as an exit code and a next step.
+
+use std::io;
+
+use anyhow::Error;
+use nix::errno::Errno;
+
+use crate::call::CallError;
+use crate::client::Interrupted;
+
+/// The exit code for an error: 0 if it is none, 4 if this machine does not allow it.
+pub fn exit_code(error: &Error) -> u8 {
+    if error.is::<Interrupted>() {
+        return 128 + libc::SIGINT as u8;
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>()
+        && error.kind() == io::ErrorKind::BrokenPipe
+    {
+        // Whoever read our output has seen enough: `| head`.
+        return 0;
+    }
+    match error.downcast_ref::<CallError>().map(|error| (error.call(), error.errno())) {
+        Some(("bind" | "socket" | "setsockopt", Errno::EACCES | Errno::EPERM)) => 4,
+        Some(("socket", Errno::EAFNOSUPPORT)) => 4,
+        _ => 1,
+    }
+}
+
+/// What to do about it.
+pub fn hint(error: &Error) -> Option<&'static str> {
+    let error = error.downcast_ref::<CallError>()?;
+    Some(match (error.call(), error.errno()) {
+        ("bind", Errno::EADDRINUSE) => {
+            "another program has this address: stop it (ss -tulpn shows it), or take another port; 0 means any"
+        }
+        ("bind", Errno::EADDRNOTAVAIL) => {
+            "this machine has no such address: ip address shows those it has"
+        }
+        ("bind", Errno::EACCES) => "ports below 1024 are for root: take one above",
+        ("connect", Errno::ECONNREFUSED) => {
+            "nobody listens there: start the server first, or check the port"
+        }
+        ("connect", Errno::ENOENT) => {
+            "there is no such socket: start the server first, or check the path"
+        }
+        ("connect", Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) => {
+            "no answer within the time: is the host right, and is its server accepting?"
+        }
+        ("connect" | "sendto", Errno::ENETUNREACH | Errno::EHOSTUNREACH) => {
+            "there is no way to that address from here"
+        }
+        ("recv" | "recvfrom", Errno::EAGAIN) => {
+            "no reply within --timeout: the server is busy with somebody else, or there is none"
+        }
+        ("send", Errno::EAGAIN) => "the server has read nothing within --timeout",
+        ("recv" | "send", Errno::ECONNRESET | Errno::EPIPE) => {
+            "the server ended the connection by force"
+        }
+        ("recvfrom" | "recv", Errno::ECONNREFUSED) => "no server has this port: start it first",
+        ("sendto", Errno::EMSGSIZE) => "a datagram holds at most 65,507 bytes",
+        _ => return None,
+    })
+}

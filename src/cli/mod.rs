@@ -1,0 +1,178 @@
+//! The command line: commands from the table of examples, options, exit codes.
+//!
+//! Exit codes: 0 done · 1 network or run error · 2 usage · 3 an expectation was not met · 4 cannot
+//! run here · 128+n ended by a signal.
+
+mod args;
+pub mod byte_order;
+mod hint;
+mod pages;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{ArgMatches, Command, FromArgMatches};
+
+use crate::child::WITH_PARENT;
+use crate::client::Interrupted;
+use crate::examples::{Example, TABLE};
+use crate::stop::Stop;
+use crate::trace::story::{Clock, Story};
+use crate::trace::{self, Settings, Speaker};
+use crate::{call, demo};
+use args::Global;
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    if std::env::var_os(WITH_PARENT).is_some() {
+        // A demo's server must not outlive the demo.
+        let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM);
+    }
+    let matches = args::command().get_matches();
+    match run(&matches) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = hint::exit_code(&error);
+            if code != 0 && !error.is::<Interrupted>() {
+                eprintln!("netplay: {error:#}");
+                if let Some(hint) = hint::hint(&error) {
+                    eprintln!("  hint: {hint}");
+                }
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(matches: &ArgMatches) -> Result<()> {
+    let global = Global::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+    let Some((name, matches)) = matches.subcommand() else {
+        return pages::menu(&mut io::stdout().lock());
+    };
+    match name {
+        "demo" => tour(&global),
+        "completions" => pages::completions(matches),
+        "man" => pages::man(matches),
+        "byte-order" => {
+            let args =
+                byte_order::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+            byte_order::run(&args, &mut io::stdout().lock())
+        }
+        name => {
+            let (example, side) =
+                args::find(name).context("every subcommand is a row of the table")?;
+            let (side, matches) = match side {
+                Some(side) => (side, matches),
+                None => matches.subcommand().unwrap_or(("demo", matches)),
+            };
+            match side {
+                "server" => serve(example, matches, &global),
+                "client" => speak(example, matches, &global),
+                _ => show(example, &global),
+            }
+        }
+    }
+}
+
+/// One server, here, until the stop.
+fn serve(example: &'static Example, matches: &ArgMatches, global: &Global) -> Result<()> {
+    let args = args::server(example, matches)?;
+    listen_to_the_record(global, Speaker { role: "server", example: example.name })?;
+    let stop = Stop::new();
+    stop.on_signals();
+    let cpu_before = cpu_time()?;
+    let stats = (example.serve)(&args, &stop)?;
+    if !global.quiet {
+        let cpu = (cpu_time()? - cpu_before) * 1e3;
+        eprintln!("{}: {stats}; {cpu:.0} ms of CPU time", example.name);
+        eprintln!("try next: {}", example.next);
+    }
+    Ok(())
+}
+
+/// Seconds of CPU time that this process has used, in the program and in the kernel for it.
+fn cpu_time() -> Result<f64> {
+    let used = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF)?;
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    Ok(seconds(used.user_time()) + seconds(used.system_time()))
+}
+
+/// One client, here.
+fn speak(example: &'static Example, matches: &ArgMatches, global: &Global) -> Result<()> {
+    let args = args::client(example, matches)?;
+    listen_to_the_record(global, Speaker { role: "client", example: example.name })?;
+    (example.client)(&args)?;
+    if !global.quiet {
+        eprintln!("try next: {}", example.next);
+    }
+    Ok(())
+}
+
+/// Both sides in this terminal.
+fn show(example: &Example, global: &Global) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let story = global.story(Clock::Since(call::monotonic()), out.is_terminal());
+    if story.is_some() {
+        writeln!(out, "{}: {}", example.name, example.summary)?;
+        writeln!(out, "watch: {}\n", example.watch)?;
+    }
+    demo::run(example, story.as_ref(), &mut out)?;
+    if story.is_some() {
+        writeln!(out, "\ntry next: {}", example.next)?;
+    }
+    Ok(())
+}
+
+/// Three demos that show the most in the least time.
+fn tour(global: &Global) -> Result<()> {
+    let mut out = io::stdout().lock();
+    for name in ["tcp-echo", "udp-echo", "select"] {
+        let example =
+            TABLE.iter().find(|row| row.name == name).context("the tour's examples exist")?;
+        let story = global.story(Clock::Since(call::monotonic()), out.is_terminal());
+        if story.is_some() {
+            writeln!(out, "== {}: {}", example.name, example.summary)?;
+            writeln!(out, "   watch: {}\n", example.watch)?;
+        }
+        demo::run(example, story.as_ref(), &mut out)?;
+        if story.is_some() {
+            writeln!(out)?;
+        }
+    }
+    if !global.quiet {
+        writeln!(
+            out,
+            "try next, in two terminals: netplay tcp-server    and    netplay tcp-client"
+        )?;
+    }
+    Ok(())
+}
+
+fn listen_to_the_record(global: &Global, speaker: Speaker) -> Result<()> {
+    let story = global.story(Clock::Wall, io::stderr().is_terminal());
+    call::observe(global.verbose > 1 && story.is_some());
+    let file = global.trace.as_deref();
+    trace::install(Settings { speaker, story, file }).with_context(|| {
+        format!("cannot write the trace to {}", file.unwrap_or("".as_ref()).display())
+    })
+}
+
+impl Global {
+    fn story(&self, clock: Clock, terminal: bool) -> Option<Story> {
+        (!self.quiet).then(|| Story {
+            detail: self.verbose,
+            color: self.color.use_on(terminal),
+            ascii: self.ascii || !args::utf8_locale(),
+            clock,
+        })
+    }
+}
+
+/// The whole command, for completions and manual pages.
+#[must_use]
+pub fn command() -> Command {
+    args::command()
+}

@@ -1,0 +1,195 @@
+//! What every client shares and no page is about: where its messages come from, where its
+//! replies go.
+//!
+//! On a terminal: a prompt with line editing and history; an empty line ends. Without one: standard
+//! input, a message a line, to its end. With `--message`: just those.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use rustyline::error::ReadlineError;
+
+use crate::address::Endpoint;
+use crate::escape::escape;
+use crate::server::Options;
+
+/// What the command line, or a test, tells a client.
+#[derive(Debug, Clone)]
+pub struct ClientArgs {
+    /// Where the server is.
+    pub endpoint: Endpoint,
+    /// Where the server is, on a UNIX socket.
+    pub path: PathBuf,
+    /// The messages to send; empty: they are typed or read from standard input.
+    pub messages: Vec<String>,
+    /// How long to wait for anything; `None`: for ever.
+    pub timeout: Option<Duration>,
+    /// The size of the receive buffer in bytes.
+    pub bufsize: usize,
+    /// The options that only this example has.
+    pub options: Options,
+}
+
+/// A line longer than this is sent in pieces: a file without line ends must not fill the memory.
+const LONGEST: u64 = 64 * 1024;
+
+/// The messages of a conversation and its replies.
+#[derive(Debug)]
+pub struct Talk {
+    source: Source,
+    /// Whether replies go to a terminal, where their bytes must be escaped.
+    screen: bool,
+    /// A reply this long filled the buffer: more of it is on its way.
+    full: usize,
+    /// Whether the last reply still lacks its line end.
+    open_line: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    Given(VecDeque<String>),
+    Prompt(Box<rustyline::DefaultEditor>),
+    Input,
+}
+
+/// Ctrl-C at the prompt.
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+impl ClientArgs {
+    /// Begins the conversation.
+    ///
+    /// # Errors
+    /// If the terminal cannot be prepared for line editing.
+    pub fn talk(&self) -> Result<Talk> {
+        let source = if !self.messages.is_empty() {
+            Source::Given(self.messages.iter().cloned().collect())
+        } else if io::stdin().is_terminal() {
+            eprintln!("type a message and press Enter; an empty line ends");
+            Source::Prompt(Box::new(rustyline::DefaultEditor::new()?))
+        } else {
+            Source::Input
+        };
+        Ok(Talk {
+            source,
+            screen: io::stdout().is_terminal(),
+            full: self.bufsize,
+            open_line: false,
+        })
+    }
+}
+
+impl Talk {
+    /// The next message, without its line end; `None` when there are no more.
+    ///
+    /// # Errors
+    /// [`Interrupted`], or standard input cannot be read.
+    #[expect(clippy::should_implement_trait, reason = "an Iterator could not fail")]
+    pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        match &mut self.source {
+            Source::Given(messages) => Ok(messages.pop_front().map(String::into_bytes)),
+            Source::Input => {
+                let mut line = Vec::new();
+                io::stdin().lock().take(LONGEST).read_until(b'\n', &mut line)?;
+                let more = !line.is_empty();
+                if line.last() == Some(&b'\n') {
+                    line.pop();
+                }
+                Ok(more.then_some(line))
+            }
+            Source::Prompt(editor) => match editor.readline("> ") {
+                Ok(line) if line.is_empty() => Ok(None),
+                Ok(line) => {
+                    editor.add_history_entry(&line)?;
+                    Ok(Some(line.into_bytes()))
+                }
+                Err(ReadlineError::Eof) => Ok(None),
+                Err(ReadlineError::Interrupted) => Err(Interrupted.into()),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    /// The next message that has a byte in it: TCP cannot send nothing.
+    ///
+    /// # Errors
+    /// As [`next`](Talk::next).
+    pub fn next_bytes(&mut self) -> Result<Option<Vec<u8>>> {
+        loop {
+            match self.next()? {
+                Some(empty) if empty.is_empty() => {
+                    tracing::info!("an empty line is skipped: over TCP, no bytes are no message");
+                }
+                message => return Ok(message),
+            }
+        }
+    }
+
+    /// Shows a reply on standard output, on a line of its own: as it is, or escaped on a terminal.
+    /// A reply that filled the buffer leaves the line open: the rest of it is still to come.
+    ///
+    /// # Errors
+    /// If standard output cannot be written.
+    pub fn show(&mut self, reply: &[u8]) -> Result<()> {
+        self.show_more(reply)?;
+        if reply.len() < self.full { self.end_line() } else { Ok(()) }
+    }
+
+    /// Shows bytes right behind the last, and leaves the line open.
+    ///
+    /// # Errors
+    /// As [`show`](Talk::show).
+    pub fn show_more(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut out = io::stdout().lock();
+        if self.screen {
+            out.write_all(escape(bytes).as_bytes())?;
+        } else {
+            out.write_all(bytes)?;
+        }
+        out.flush()?;
+        self.open_line = true;
+        Ok(())
+    }
+
+    /// Ends the line of the last reply, if it is open.
+    ///
+    /// # Errors
+    /// As [`show`](Talk::show).
+    pub fn end_line(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.open_line) {
+            writeln!(io::stdout().lock())?;
+        }
+        Ok(())
+    }
+
+    /// The server has ended the conversation.
+    ///
+    /// # Errors
+    /// If there was still something to say: it was not sent.
+    pub fn ended_by_server(&mut self) -> Result<()> {
+        self.end_line()?;
+        match &self.source {
+            Source::Prompt(_) => eprintln!("the server has closed the connection"),
+            Source::Given(_) | Source::Input => {
+                if self.next()?.is_some() {
+                    bail!(
+                        "the server closed the connection: the rest of the messages was not sent"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,268 @@
+//! The demo: a server and its clients in one terminal, both sides told in the order of time.
+//!
+//! Server and clients are processes of this same program, as they would be in several terminals.
+//! Each writes its record to its standard error; this module puts the records in order and tells them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::call::monotonic;
+use crate::child::{Line, Process};
+use crate::examples::{Example, Place, Sides, Step};
+use crate::trace::story::{Fold, Story};
+use crate::trace::{Event, Kind};
+
+/// Nothing in a demo takes longer than this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long an event is held back, so that an earlier one of another process can still overtake it.
+const HELD_BACK: Duration = Duration::from_millis(30);
+
+/// `None` is the server.
+type Lane = Option<char>;
+
+/// Runs the demo of an example and tells it to `out`, if there is a story to tell.
+///
+/// # Errors
+/// A side did not start, did not end, or failed; `out` cannot be written.
+pub fn run(example: &Example, story: Option<&Story>, out: &mut dyn Write) -> Result<()> {
+    let mut stage = Stage::new(story, out);
+    let directory = private_directory()?;
+    let played = stage.play(example, &directory);
+    // What was still on its way is told, whatever happened.
+    let told = stage.finish();
+    std::fs::remove_dir_all(&directory)?;
+    played.and(told)
+}
+
+/// A folder for the socket of an example that has a path.
+fn private_directory() -> Result<PathBuf> {
+    let directory = std::env::temp_dir().join(format!("netplay-demo-{}", std::process::id()));
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&directory)
+        .with_context(|| format!("cannot make the folder {}", directory.display()))?;
+    Ok(directory)
+}
+
+/// The processes of a demo, and the order in which their records are told.
+struct Stage<'a> {
+    clients: BTreeMap<char, Process>,
+    sender: Sender<Line<Lane>>,
+    receiver: Receiver<Line<Lane>>,
+    seen: HashMap<char, Seen>,
+    /// What was received and not told yet, by its moment; the number keeps apart what
+    /// happened in the same nanosecond.
+    held: BTreeMap<(u64, u64), (Lane, Event)>,
+    received: u64,
+    story: Option<&'a Story>,
+    out: &'a mut dyn Write,
+    folds: HashMap<(Lane, i32), Fold>,
+    /// The threads and processes of each lane, in the order of their first words.
+    speakers: HashMap<Lane, Vec<i32>>,
+}
+
+/// How often a client has connected, sent and received something.
+#[derive(Debug, Default, Clone, Copy)]
+struct Seen {
+    connected: u32,
+    sent: u32,
+    heard: u32,
+    /// How often the script has waited for the last two.
+    said: u32,
+    listened: u32,
+}
+
+impl<'a> Stage<'a> {
+    fn new(story: Option<&'a Story>, out: &'a mut dyn Write) -> Stage<'a> {
+        let (sender, receiver) = mpsc::channel();
+        Stage {
+            clients: BTreeMap::new(),
+            sender,
+            receiver,
+            seen: HashMap::new(),
+            held: BTreeMap::new(),
+            received: 0,
+            story,
+            out,
+            folds: HashMap::new(),
+            speakers: HashMap::new(),
+        }
+    }
+
+    fn play(&mut self, example: &Example, directory: &Path) -> Result<()> {
+        let place: Vec<String> = match example.place {
+            Place::Internet => vec!["127.0.0.1".into(), "0".into()],
+            Place::Path => vec![directory.join("socket").display().to_string()],
+        };
+        let args = side_args(example, "server", place);
+        let mut server = Process::start(&args, None, self.sender.clone())?;
+        let address = server.address(PATIENCE)?;
+        let place = match example.place {
+            Place::Internet => {
+                let (host, port) = address.rsplit_once(':').context("an address has a port")?;
+                vec![host.to_owned(), port.to_owned()]
+            }
+            Place::Path => vec![address],
+        };
+        let args = side_args(example, "client", place);
+        for &step in example.demo.steps {
+            self.step(step, &args)?;
+        }
+        server.stop();
+        self.until_ended("the server", &mut server)
+    }
+
+    fn step(&mut self, step: Step, args: &[String]) -> Result<()> {
+        match step {
+            Step::Start(name) => {
+                self.start(name, args)?;
+                self.until(|seen| seen(name).connected > 0)
+            }
+            Step::Say(name, line) => {
+                if !self.clients.contains_key(&name) {
+                    self.start(name, args)?;
+                }
+                self.client(name)?.say(line)?;
+                let seen = self.seen.entry(name).or_default();
+                seen.said += 1;
+                self.until(|seen| seen(name).sent >= seen(name).said)
+            }
+            Step::Hear(name) => {
+                self.seen.entry(name).or_default().listened += 1;
+                self.until(|seen| seen(name).heard >= seen(name).listened)
+            }
+            Step::Leave(name) => {
+                self.client(name)?.hush();
+                let mut leaving = self.clients.remove(&name).context("the client has started")?;
+                self.until_ended(&format!("client {name}"), &mut leaving)
+            }
+            Step::Pause(ms) => self.tell_for(Duration::from_millis(ms)),
+        }
+    }
+
+    fn start(&mut self, name: char, args: &[String]) -> Result<()> {
+        let mut client = Process::start(args, Some(name), self.sender.clone())?;
+        client.ignore_output();
+        self.clients.insert(name, client);
+        Ok(())
+    }
+
+    fn client(&mut self, name: char) -> Result<&mut Process> {
+        self.clients.get_mut(&name).with_context(|| format!("client {name} has not started"))
+    }
+
+    /// Tells what comes until something was seen.
+    fn until(&mut self, done: impl Fn(&dyn Fn(char) -> Seen) -> bool) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while !done(&|name| self.seen.get(&name).copied().unwrap_or_default()) {
+            if Instant::now() > end {
+                bail!("the demo waits for something that does not happen");
+            }
+            self.tell_for(Duration::from_millis(5))?;
+        }
+        Ok(())
+    }
+
+    fn until_ended(&mut self, who: &str, process: &mut Process) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while process.running()? {
+            if Instant::now() > end {
+                bail!("{who} does not end");
+            }
+            self.tell_for(Duration::from_millis(5))?;
+        }
+        let status = process.wait()?;
+        if !status.success() {
+            bail!("{who} failed ({status})");
+        }
+        Ok(())
+    }
+
+    /// Receives for a time, and tells what nothing can overtake any more.
+    fn tell_for(&mut self, time: Duration) -> Result<()> {
+        let end = Instant::now() + time;
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            match self.receiver.recv_timeout(left) {
+                Ok(line) => self.receive(line),
+                Err(_) => break,
+            }
+        }
+        self.tell_until(monotonic().saturating_sub(HELD_BACK.as_nanos() as u64))
+    }
+
+    /// All processes have ended: tells the rest.
+    fn finish(&mut self) -> Result<()> {
+        self.clients.clear();
+        // The threads that read the pipes hold the only senders left; they end with the pipes.
+        self.sender = mpsc::channel().0;
+        while let Ok(line) = self.receiver.recv_timeout(PATIENCE) {
+            self.receive(line);
+        }
+        self.tell_until(u64::MAX)
+    }
+
+    fn receive(&mut self, line: Line<Lane>) {
+        let event = serde_json::from_str::<Event>(&line.text).unwrap_or_else(|_| Event {
+            // Not a record: what the process had to say when it failed.
+            kind: Kind::Note,
+            role: if line.lane.is_none() { "server".into() } else { "client".into() },
+            start_ns: monotonic(),
+            text: Some(line.text),
+            ..Event::default()
+        });
+        if let Some(name) = line.lane
+            && event.errno.is_none()
+        {
+            let seen = self.seen.entry(name).or_default();
+            match event.call.as_deref() {
+                Some("connect") => seen.connected += 1,
+                Some("send" | "sendto") => seen.sent += 1,
+                Some("recv" | "recvfrom") if event.ret > Some(0) => seen.heard += 1,
+                _ => {}
+            }
+        }
+        self.received += 1;
+        self.held.insert((event.moment(), self.received), (line.lane, event));
+    }
+
+    fn tell_until(&mut self, time: u64) -> Result<()> {
+        let later = self.held.split_off(&(time, 0));
+        for (lane, event) in std::mem::replace(&mut self.held, later).into_values() {
+            let Some(story) = self.story else { continue };
+            let speakers = self.speakers.entry(lane).or_default();
+            let place = speakers.iter().position(|&tid| tid == event.tid).unwrap_or_else(|| {
+                speakers.push(event.tid);
+                speakers.len() - 1
+            });
+            let label = match (lane, place) {
+                (None, 0) => "server".to_owned(),
+                (None, nth) => format!("server {}", nth + 1),
+                (Some(name), _) => format!("client {name}"),
+            };
+            let fold = self.folds.entry((lane, event.tid)).or_default();
+            self.out.write_all(story.lines(fold, &event, &label).as_bytes())?;
+        }
+        self.out.flush()?;
+        Ok(())
+    }
+}
+
+/// `tcp-echo server 127.0.0.1 0 --quiet --trace /dev/stderr`, and the demo's own options.
+fn side_args(example: &Example, side: &str, place: Vec<String>) -> Vec<String> {
+    let mut args = vec![example.name.to_owned(), side.to_owned()];
+    args.extend(place);
+    args.extend(["--quiet", "--trace", "/dev/stderr"].map(String::from));
+    let both = |option: &&&str| {
+        let flag = example.options.iter().find(|flag| option[2..] == *flag.name);
+        side == "server" || flag.is_some_and(|flag| flag.sides == Sides::Both)
+    };
+    args.extend(example.demo.options.iter().filter(both).map(|&option| option.to_owned()));
+    args
+}

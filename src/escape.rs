@@ -1,0 +1,62 @@
+//! Bytes as text that is safe to show: nothing a peer sends may steer a terminal or break a line.
+
+/// The bytes as one line of printable text: UTF-8 stays readable, everything else is escaped.
+///
+/// Control characters (C0, DEL, C1), the invisible characters that reorder or hide text, quotes and
+/// backslashes are escaped, and so is every byte that is not UTF-8. The result holds no character
+/// that moves a cursor.
+///
+/// ```
+/// use netplay::escape::escape;
+/// assert_eq!(escape("hello, 世界\n".as_bytes()), r"hello, 世界\n");
+/// assert_eq!(escape(b"\x1b[2J\0\xff"), r"\x1b[2J\0\xff");
+/// assert_eq!(escape("\u{202e}".as_bytes()), r"\u{202e}");
+/// ```
+#[must_use]
+pub fn escape(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\n' => text.push_str("\\n"),
+                '\r' => text.push_str("\\r"),
+                '\t' => text.push_str("\\t"),
+                '\0' => text.push_str("\\0"),
+                '"' | '\\' => text.extend(['\\', c]),
+                c if c.is_ascii_control() => text.push_str(&format!("\\x{:02x}", u32::from(c))),
+                c if c.is_control() || is_invisible(c) => text.extend(c.escape_unicode()),
+                c => text.push(c),
+            }
+        }
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+/// Characters that show nothing themselves but change how their neighbours are shown: zero-width
+/// and directional marks, line and paragraph separators, tags, fillers.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_byte_becomes_a_control_character() {
+        for byte in 0..=255u8 {
+            let text = escape(&[b'a', byte, b'z']);
+            assert!(text.chars().all(|c| !c.is_control()), "{byte:#x} became {text:?}");
+        }
+    }
+
+    #[test]
+    fn different_bytes_stay_different() {
+        assert_eq!(escape(br"\n"), r"\\n");
+        assert_eq!(escape(b"\n"), r"\n");
+    }
+}

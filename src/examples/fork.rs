@@ -1,0 +1,133 @@
+//! # fork: a process for each client
+//!
+//! ```text
+//! parent                                    child
+//! ppoll      sleeps: a client, or SIGCHLD
+//! accept = 4
+//! fork ───────────────────────────────────▶ a copy, with the same sockets 3 and 4
+//! close(4)   the child has its own          close(3)   never accepts
+//! ppoll                                     recv, send, … recv = 0
+//!                                           close(4)   only now does the connection end
+//! SIGCHLD ◀──────────────────────────────── exit
+//! waitpid    until then it is a zombie
+//! ```
+//!
+//! Watch for the two closes. A descriptor is a process's, the socket behind it is shared: if the
+//! parent kept 4, the connection would stay open when the child is done, and the parent would run
+//! out of descriptors. Each client can wait, block or crash on its own; each costs a process.
+//!
+//! A child that ended is a zombie until its parent asks how (waitpid). The script this page comes
+//! from asks after the next accept, so the last child stays a zombie until another client comes.
+//! Here SIGCHLD interrupts the wait. It is blocked at all other times: if it arrived just before a
+//! plain `accept` went to sleep, nobody would wake up for it.
+
+use std::collections::HashSet;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+
+use anyhow::Result;
+use libc::POLLIN;
+
+use super::tcp_echo::echo;
+use crate::call::{self, Domain, Fork, Pid, SO_REUSEADDR, Signal, Type, WaitPidFlag, pollfd};
+use crate::server::{self, Patience, ServerArgs, Stats};
+use crate::stop::{Stop, keep_sigchld};
+
+/// Forks a child for each client until the stop.
+pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    let address = args.endpoint.resolve()?;
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    call::bind(&socket, address)?;
+    let listener: TcpListener = call::listen(socket, args.backlog)?;
+    server::announce("tcp", call::getsockname(&listener)?)?;
+
+    let mut stats = Stats::default();
+    let mut children: HashSet<Pid> = HashSet::new();
+    let mut patience = Patience::default();
+    let sigchld_let_in = keep_sigchld();
+    let waiting = stop.watch(&listener);
+    // The parent stays in this loop until the stop; a child leaves it with the client it is for.
+    let mine = loop {
+        if stop.requested() || children.is_empty() && args.full(stats.clients) {
+            break None;
+        }
+        let room = children.len() < args.max_clients && !args.full(stats.clients);
+        let events = if room && patience.left().is_none() { POLLIN } else { 0 };
+        let mut list = [pollfd { fd: listener.as_raw_fd(), events, revents: 0 }];
+        match call::ppoll(&mut list, patience.left(), &sigchld_let_in) {
+            Ok(_) => {}
+            Err(error) if error.interrupted() => {
+                reap(&mut children)?;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if list[0].revents == 0 {
+            continue;
+        }
+        let (peer, client) = match call::accept(&listener) {
+            Ok(accepted) => accepted,
+            Err(_) if stop.requested() => break None,
+            Err(error) => {
+                patience.with(error)?;
+                continue;
+            }
+        };
+        stats.clients += 1;
+        match call::fork() {
+            Ok(Fork::Parent(child)) => {
+                children.insert(child);
+                call::close(peer)?;
+            }
+            Ok(Fork::Child) => break Some((peer, client)),
+            // No more processes, or no memory for one: this client's loss alone.
+            Err(error) => {
+                server::lost(client, &error);
+                call::close(peer)?;
+            }
+        }
+    };
+    drop(waiting);
+    if let Some((peer, client)) = mine {
+        be_the_child(listener, peer, client, args, stop);
+    }
+    call::close(listener)?;
+    for &child in &children {
+        call::kill(child, Signal::SIGTERM)?;
+    }
+    for child in children {
+        call::waitpid(Some(child), WaitPidFlag::empty())?;
+    }
+    Ok(stats)
+}
+
+/// The child's whole life: it never returns into the parent's loop.
+fn be_the_child(
+    listener: TcpListener,
+    peer: TcpStream,
+    client: SocketAddr,
+    args: &ServerArgs,
+    stop: &Stop,
+) -> ! {
+    let stop = stop.in_child();
+    let closed = call::close(listener); // it never accepts
+    let served = echo(&peer, args, &stop, &mut Stats::default());
+    match closed.and(served).and(call::close(peer)) {
+        Ok(()) => std::process::exit(0),
+        Err(error) => {
+            server::lost(client, &error);
+            std::process::exit(1)
+        }
+    }
+}
+
+/// Asks for every child that has ended: signals are not counted, so one SIGCHLD may stand for many.
+fn reap(children: &mut HashSet<Pid>) -> Result<()> {
+    while !children.is_empty()
+        && let Some(child) = call::waitpid(None, WaitPidFlag::WNOHANG)?.pid()
+    {
+        children.remove(&child);
+    }
+    Ok(())
+}

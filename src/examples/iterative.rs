@@ -1,0 +1,39 @@
+//! # Iterative: one request at a time
+//!
+//! ```text
+//!            UDP (default)                          TCP (--tcp)
+//!   ┌▶ recvfrom   one datagram             ┌▶ accept     one connection
+//!   │  work                                │  recv ─ work ─ send, as long as it lasts
+//!   └─ sendto                              └─ close
+//! ```
+//!
+//! An iterative server finishes with one client before it looks at the next. Over UDP that is the
+//! time of one request, which is why DNS and NTP servers can be built so. Over TCP it is the time
+//! of a whole *connection*: a client that connects and says nothing keeps everybody waiting, though
+//! all of them are connected. `--work MS` makes a request take time.
+//!
+//! Both loops stand on earlier pages. The other models differ in one thing only: what happens
+//! between one client and the next.
+
+use anyhow::Result;
+
+use super::{tcp_echo, udp_echo};
+use crate::client::ClientArgs;
+use crate::server::{ServerArgs, Stats};
+use crate::stop::Stop;
+
+/// Serves one datagram, or one connection, after the other.
+pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    match args.options.has("tcp") {
+        true => tcp_echo::serve(args, stop),
+        false => udp_echo::serve(args, stop),
+    }
+}
+
+/// The client of either kind: being served in turn is nothing that a client can see, but for the time.
+pub fn client(args: &ClientArgs) -> Result<()> {
+    match args.options.has("tcp") {
+        true => tcp_echo::client(args),
+        false => udp_echo::client(args),
+    }
+}

@@ -1,0 +1,309 @@
+//! The table of examples, which is also the table of contents: a page may use what earlier pages
+//! taught, never a later one.
+//!
+//! The command line, the demos and the tests all read [`TABLE`]; nothing else knows the examples by
+//! name.
+
+pub mod tcp_echo;
+pub mod udp_echo;
+pub mod iterative;
+pub mod nonblocking;
+pub mod select;
+pub mod poll;
+pub mod fork;
+pub mod thread;
+pub mod unix_echo;
+
+use std::borrow::Cow;
+
+use anyhow::Result;
+
+use crate::client::ClientArgs;
+use crate::server::{Options, Reply, ServerArgs, Stamp, Stats};
+use crate::stop::Stop;
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Example {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// A shorter one for its two sides: `tcp` makes `tcp-server` and `tcp-client`.
+    pub short: Option<&'static str>,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// What to watch for, in a sentence or two.
+    pub watch: &'static str,
+    /// Where its server can be reached.
+    pub place: Place,
+    /// What its server answers, unless it is told otherwise; `None`: nothing.
+    pub reply: fn(&Options) -> Option<Reply>,
+    /// The options that it has beside the common ones.
+    pub options: &'static [Flag],
+    /// The server.
+    pub serve: fn(&ServerArgs, &Stop) -> Result<Stats>,
+    /// The client.
+    pub client: fn(&ClientArgs) -> Result<()>,
+    /// What its demo does.
+    pub demo: Demo,
+    /// What to try next.
+    pub next: &'static str,
+    /// The page.
+    pub source: &'static str,
+}
+
+/// Where a server can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// HOST and PORT.
+    Internet,
+    /// A path.
+    Path,
+}
+
+/// An option of one example.
+#[derive(Debug)]
+pub struct Flag {
+    /// Its name, without the dashes.
+    pub name: &'static str,
+    /// The values it takes; none for a switch.
+    pub values: &'static [&'static str],
+    /// What it does, in a sentence.
+    pub help: &'static str,
+    /// Which sides have it.
+    pub sides: Sides,
+}
+
+/// The sides that an option is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sides {
+    /// The server.
+    Server,
+    /// Server and client: they must agree.
+    Both,
+}
+
+/// What a demo does, beside starting the server first and stopping it last.
+#[derive(Debug)]
+pub struct Demo {
+    /// Options for both sides.
+    pub options: &'static [&'static str],
+    /// One step after the other.
+    pub steps: &'static [Step],
+}
+
+/// A step of a demo. Clients are called A, B, C.
+#[derive(Debug, Clone, Copy)]
+pub enum Step {
+    /// The client starts, and connects.
+    Start(char),
+    /// It sends this; it starts first, if it has not.
+    Say(char, &'static str),
+    /// Wait until it has received something.
+    Hear(char),
+    /// It has nothing more to say; wait until it has ended.
+    Leave(char),
+    /// Nothing happens for so many milliseconds, to be seen as waiting.
+    Pause(u64),
+}
+
+use Step::{Hear, Leave, Pause, Say, Start};
+
+/// One client, two messages.
+const ONE: &[Step] = &[Say('A', "hello"), Hear('A'), Say('A', "world"), Hear('A'), Leave('A')];
+
+/// The second client is served while the first is still there.
+const TWO: &[Step] = &[
+    Start('A'),
+    Say('A', "hello from A"),
+    Hear('A'),
+    Start('B'),
+    Say('B', "hello from B"),
+    Hear('B'),
+    Say('A', "still here"),
+    Hear('A'),
+    Leave('B'),
+    Leave('A'),
+];
+
+/// Three clients, in no order.
+const THREE: &[Step] = &[
+    Start('A'),
+    Start('B'),
+    Start('C'),
+    Say('B', "B is first"),
+    Hear('B'),
+    Say('C', "then C"),
+    Hear('C'),
+    Say('A', "A at last"),
+    Hear('A'),
+    Leave('B'),
+    Leave('A'),
+    Leave('C'),
+];
+
+/// The second client is connected at once, and has to wait.
+const WAITS: &[Step] = &[
+    Start('A'),
+    Say('A', "hello from A"),
+    Hear('A'),
+    Start('B'),
+    Say('B', "is anybody there?"),
+    Pause(400),
+    Leave('A'),
+    Hear('B'),
+    Leave('B'),
+];
+
+/// A client for each message, with time between them.
+const ONE_SHOT: &[Step] =
+    &[Pause(100), Say('A', "hello"), Pause(100), Say('A', "world"), Pause(100), Leave('A')];
+
+const TCP_STAMP: Stamp = Stamp { open: "[", middle: "] : ", close: "" };
+const UDP_STAMP: Stamp = Stamp { open: "[", middle: " : ", close: "]" };
+const STAMP: Stamp = Stamp { open: "[", middle: "] :", close: "" };
+
+const PLAIN: &[&str] = &[];
+
+/// All examples, in reading order.
+pub static TABLE: &[Example] = &[
+    Example {
+        name: "tcp-echo",
+        short: Some("tcp"),
+        summary: "a TCP server and client, one connection after the other",
+        watch: "the listener never carries a byte: accept makes a second socket for the client, and \
+                the server speaks on that one",
+        place: Place::Internet,
+        reply: |_| Some(Reply::Stamp(TCP_STAMP)),
+        options: &[],
+        serve: tcp_echo::serve,
+        client: tcp_echo::client,
+        demo: Demo { options: PLAIN, steps: ONE },
+        next: "netplay iterative demo",
+        source: include_str!("tcp_echo.rs"),
+    },
+    Example {
+        name: "udp-echo",
+        short: Some("udp"),
+        summary: "datagrams: nobody is connected, each message says who sent it",
+        watch: "no listen, no accept: one socket serves everybody, and recvfrom tells whom to answer",
+        place: Place::Internet,
+        reply: |_| Some(Reply::Stamp(UDP_STAMP)),
+        options: &[],
+        serve: udp_echo::serve,
+        client: udp_echo::client,
+        demo: Demo { options: PLAIN, steps: ONE },
+        next: "netplay select demo",
+        source: include_str!("udp_echo.rs"),
+    },
+    Example {
+        name: "iterative",
+        short: None,
+        summary: "one request at a time: over UDP a datagram, over TCP a whole connection",
+        watch: "client B is connected at once, by the kernel; but its answer comes only when A is gone",
+        place: Place::Internet,
+        reply: |options| match options.has("tcp") {
+            true => Some(Reply::Stamp(TCP_STAMP)),
+            false => Some(Reply::Stamp(UDP_STAMP)),
+        },
+        options: &[Flag {
+            name: "tcp",
+            values: &[],
+            help: "Serve TCP connections instead of UDP datagrams",
+            sides: Sides::Both,
+        }],
+        serve: iterative::serve,
+        client: iterative::client,
+        demo: Demo { options: &["--tcp"], steps: WAITS },
+        next: "netplay thread demo",
+        source: include_str!("iterative.rs"),
+    },
+    Example {
+        name: "nonblocking",
+        short: None,
+        summary: "calls that never wait: a busy loop, and what it costs",
+        watch: "the server is never asleep: count the EAGAINs between one client and the next",
+        place: Place::Internet,
+        reply: |_| None,
+        options: &[Flag {
+            name: "blocking",
+            values: &[],
+            help: "Leave the sockets blocking: one client at a time, but the processor rests",
+            sides: Sides::Server,
+        }],
+        serve: nonblocking::serve,
+        client: nonblocking::client,
+        demo: Demo { options: PLAIN, steps: ONE_SHOT },
+        next: "netplay nonblocking server --blocking",
+        source: include_str!("nonblocking.rs"),
+    },
+    Example {
+        name: "select",
+        short: None,
+        summary: "one thread, many clients: the kernel says which socket is ready",
+        watch: "one call waits for everybody; A, B and C are served in the order in which they speak",
+        place: Place::Internet,
+        reply: |_| Some(Reply::Stamp(STAMP)),
+        options: &[],
+        serve: select::serve,
+        client: tcp_echo::client,
+        demo: Demo { options: PLAIN, steps: THREE },
+        next: "netplay poll demo",
+        source: include_str!("select.rs"),
+    },
+    Example {
+        name: "poll",
+        short: None,
+        summary: "the same with a list of descriptors, and an event for each thing that can happen",
+        watch: "the list stays; what happened is written into it: POLLIN, POLLHUP, POLLERR",
+        place: Place::Internet,
+        reply: |_| Some(Reply::Text(Cow::Borrowed(b"receive message"))),
+        options: &[],
+        serve: poll::serve,
+        client: tcp_echo::client,
+        demo: Demo { options: PLAIN, steps: THREE },
+        next: "netplay fork demo",
+        source: include_str!("poll.rs"),
+    },
+    Example {
+        name: "fork",
+        short: None,
+        summary: "a process for each client",
+        watch: "fork returns twice; the parent closes the client's socket, the child the listener",
+        place: Place::Internet,
+        reply: |_| Some(Reply::Text(Cow::Borrowed(b"recv your message"))),
+        options: &[],
+        serve: fork::serve,
+        client: tcp_echo::client,
+        demo: Demo { options: PLAIN, steps: TWO },
+        next: "netplay thread demo",
+        source: include_str!("fork.rs"),
+    },
+    Example {
+        name: "thread",
+        short: None,
+        summary: "a thread for each client",
+        watch: "B is served while A is still connected: each recv waits in a thread of its own",
+        place: Place::Internet,
+        reply: |_| Some(Reply::Text(Cow::Borrowed(b"receive your message"))),
+        options: &[],
+        serve: thread::serve,
+        client: tcp_echo::client,
+        demo: Demo { options: PLAIN, steps: TWO },
+        next: "netplay select demo",
+        source: include_str!("thread.rs"),
+    },
+    Example {
+        name: "unix-echo",
+        short: Some("unix"),
+        summary: "the same calls without a network: a socket with a path",
+        watch: "only the address differs: a file; the client has no name at all",
+        place: Place::Path,
+        reply: |_| Some(Reply::Stamp(STAMP)),
+        options: &[],
+        serve: unix_echo::serve,
+        client: unix_echo::client,
+        demo: Demo { options: PLAIN, steps: ONE },
+        next: "netplay tcp-echo demo",
+        source: include_str!("unix_echo.rs"),
+    },
+];

@@ -1,0 +1,130 @@
+//! # TCP echo: one client after the other
+//!
+//! ```text
+//! server                                        client
+//! socket                                        socket
+//! setsockopt SO_REUSEADDR
+//! bind
+//! listen
+//! accept   ◀─────── three-way handshake ─────── connect
+//! recv     ◀─────── bytes ───────────────────── send
+//! send     ──────── bytes ───────────────────▶  recv
+//!   …                                             …
+//! recv = 0 ◀─────── FIN ─────────────────────── shutdown(SHUT_WR)
+//! close    ──────── FIN ─────────────────────▶  recv = 0
+//!                                               close
+//! ```
+//!
+//! Watch for two sockets on the server's side: the *listener*, which never carries a byte, and one
+//! more for each client, which `accept` makes. While this server talks to a client, the next one is
+//! already connected, by the kernel; but nobody has called `accept` for it, so it waits.
+
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+
+use anyhow::Result;
+
+use crate::call::{self, Domain, MSG_NOSIGNAL, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, Type};
+use crate::client::ClientArgs;
+use crate::server::{self, ServerArgs, Stats};
+use crate::stop::Stop;
+
+/// Serves one client after the other until the stop.
+pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    let address = args.endpoint.resolve()?;
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    // Without it, bind fails for a minute after a server that closed its connections first.
+    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    call::bind(&socket, address)?;
+    let listener: TcpListener = call::listen(socket, args.backlog)?;
+    // Port 0 meant "any": only now does the port exist that clients need to know.
+    server::announce("tcp", call::getsockname(&listener)?)?;
+
+    let mut stats = Stats::default();
+    let waiting = stop.watch(&listener);
+    while !args.full(stats.clients)
+        && let Some((peer, client)) = waiting.or(|| call::accept(&listener))?
+    {
+        stats.clients += 1;
+        if let Err(error) = echo(&peer, args, stop, &mut stats) {
+            server::lost(client, &error);
+        }
+        call::close(peer)?;
+    }
+    drop(waiting);
+    call::close(listener)?;
+    Ok(stats)
+}
+
+/// Answers whatever arrives, until the peer sends no more.
+///
+/// One `recv` is not one `send` of the peer: TCP keeps the order of bytes, not how they were cut.
+pub fn echo(
+    peer: &impl AsFd,
+    args: &ServerArgs,
+    stop: &Stop,
+    stats: &mut Stats,
+) -> call::Result<()> {
+    if let Some(limit) = args.idle_timeout {
+        call::setsockopt(peer, SO_RCVTIMEO, limit)?;
+        call::setsockopt(peer, SO_SNDTIMEO, limit)?;
+    }
+    let waiting = stop.watch(peer);
+    let (mut buf, mut made) = (vec![0; args.bufsize], Vec::new());
+    while let Some(n @ 1..) = waiting.or(|| call::recv(peer, &mut buf, 0))? {
+        let answer = args.answer(&buf[..n], &mut made);
+        let Some(()) = waiting.or(|| sendall(peer, answer))? else { break };
+        stats.received += n as u64;
+        stats.sent += answer.len() as u64;
+    }
+    Ok(())
+}
+
+/// Sends all of `data`. One `send` may take less: the kernel takes what fits into its buffer.
+///
+/// A program that ignores the number which send returns loses the rest, and only when it is busy.
+pub fn sendall(peer: &impl AsFd, mut data: &[u8]) -> call::Result<()> {
+    while !data.is_empty() {
+        match call::send(peer, data, MSG_NOSIGNAL) {
+            Ok(taken) => data = &data[taken..],
+            Err(error) if error.interrupted() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Connects, holds a conversation, closes.
+pub fn client(args: &ClientArgs) -> Result<()> {
+    let address = args.endpoint.resolve()?;
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    if let Some(limit) = args.timeout {
+        call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
+        call::setsockopt(&socket, SO_SNDTIMEO, limit)?; // connect keeps to it, too
+    }
+    let server: TcpStream = call::connect(socket, address)?;
+    // Nobody called bind here: connect chose an address and a free port for this end.
+    call::getsockname(&server)?;
+    let said = converse(&server, args);
+    call::close(server)?;
+    said
+}
+
+/// A message, a reply, and so on; then the half-close: nothing more to say, but still listening.
+pub fn converse(server: &impl AsFd, args: &ClientArgs) -> Result<()> {
+    let mut talk = args.talk()?;
+    let mut buf = vec![0; args.bufsize];
+    while let Some(message) = talk.next_bytes()? {
+        sendall(server, &message)?;
+        match call::recv(server, &mut buf, 0)? {
+            0 => return talk.ended_by_server(),
+            n => talk.show(&buf[..n])?,
+        }
+    }
+    call::shutdown(server, Shutdown::Write)?;
+    // What was answered but not read yet still arrives; a close now would throw it away.
+    while let n @ 1.. = call::recv(server, &mut buf, 0)? {
+        talk.show_more(&buf[..n])?;
+    }
+    talk.end_line()
+}

@@ -1,0 +1,82 @@
+//! # UDP echo: datagrams, and nobody is connected
+//!
+//! ```text
+//! server                                        client
+//! socket                                        socket
+//! bind
+//! recvfrom ◀─────── datagram ────────────────── sendto
+//! sendto   ──────── datagram ────────────────▶  recvfrom
+//!   …                                             …
+//!                                               close
+//! ```
+//!
+//! Watch for what is missing: no listen, no accept, no second socket. One socket serves everybody,
+//! and each datagram says who sent it. A datagram arrives whole or not at all, perhaps twice, in
+//! any order; one that is larger than the buffer loses its end. An empty one is a message too.
+
+use std::net::UdpSocket;
+
+use anyhow::Result;
+
+use crate::call::{self, Domain, MSG_TRUNC, SO_RCVTIMEO, Type};
+use crate::client::ClientArgs;
+use crate::server::{self, ServerArgs, Stats};
+use crate::stop::Stop;
+
+/// Answers each datagram to whoever sent it, until the stop.
+pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    let address = args.endpoint.resolve()?;
+    let socket = call::socket(Domain::for_address(address), Type::DGRAM, 0)?;
+    // No SO_REUSEADDR: a datagram socket has no TIME_WAIT, and the option would let a second server
+    // take the same port and the first one's datagrams.
+    call::bind(&socket, address)?;
+    let socket = UdpSocket::from(socket);
+    server::announce("udp", call::getsockname(&socket)?)?;
+
+    let (mut stats, mut made) = (Stats::default(), Vec::new());
+    let mut buf = vec![0; args.bufsize];
+    let waiting = stop.watch(&socket);
+    // MSG_TRUNC: the length is the datagram's, even if the buffer got only its beginning.
+    while !args.full(stats.clients)
+        && let Some((len, Some(client))) =
+            waiting.or(|| call::recvfrom(&socket, &mut buf, MSG_TRUNC))?
+    {
+        let data = &buf[..len.min(args.bufsize)];
+        let answer = args.answer(data, &mut made);
+        stats.clients += 1;
+        stats.received += data.len() as u64;
+        match call::sendto(&socket, answer, 0, client) {
+            Ok(n) => stats.sent += n as u64,
+            // Too long for a datagram, or no way to that client: its loss alone.
+            Err(error) => server::lost(client, &error),
+        }
+    }
+    drop(waiting);
+    call::close(socket)?;
+    Ok(stats)
+}
+
+/// Sends each message as one datagram and waits for one in return.
+pub fn client(args: &ClientArgs) -> Result<()> {
+    let address = args.endpoint.resolve()?;
+    let socket = UdpSocket::from(call::socket(Domain::for_address(address), Type::DGRAM, 0)?);
+    if let Some(limit) = args.timeout {
+        call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
+    }
+    let said = converse(&socket, args, address);
+    call::close(socket)?;
+    said
+}
+
+fn converse(socket: &UdpSocket, args: &ClientArgs, server: std::net::SocketAddr) -> Result<()> {
+    let mut talk = args.talk()?;
+    let mut buf = vec![0; args.bufsize];
+    while let Some(message) = talk.next()? {
+        // The first sendto also binds: the kernel chooses a port for this end.
+        call::sendto(socket, &message, 0, server)?;
+        // If either datagram is lost, this waits for ever: UDP tells nobody.
+        let (len, _) = call::recvfrom(socket, &mut buf, MSG_TRUNC)?;
+        talk.show(&buf[..len.min(args.bufsize)])?;
+    }
+    talk.end_line()
+}

@@ -1,0 +1,94 @@
+//! # UNIX echo: the same calls without a network
+//!
+//! ```text
+//! server                                        client
+//! socket AF_UNIX                                socket AF_UNIX
+//! bind     /run/…/netplay.sock                  connect  /run/…/netplay.sock
+//! listen, accept, recv, send                    send, recv
+//! close
+//! unlink   the file stays behind otherwise
+//! ```
+//!
+//! Watch for what stays the same: only the address is another one, a path in the file system. The
+//! bytes go from process to process without TCP and IP, and file permissions decide who may connect.
+//! The client has no name unless it binds one. `bind` makes the file, but `close` does not remove it:
+//! a server that was killed leaves a path that nobody listens on, and the next bind fails.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use socket2::SockAddr;
+
+use super::tcp_echo::{converse, echo};
+use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, Type};
+use crate::client::ClientArgs;
+use crate::server::{self, ServerArgs, Stats};
+use crate::stop::Stop;
+
+/// Serves one client after the other until the stop.
+pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    let address = address(&args.path)?;
+    let socket = call::socket(Domain::UNIX, Type::STREAM, 0)?;
+    if let Err(error) = call::bind(&socket, address.clone()) {
+        if error.errno() != Errno::EADDRINUSE || !is_abandoned(&args.path)? {
+            return Err(error.into());
+        }
+        fs::remove_file(&args.path)?;
+        call::bind(&socket, address)?;
+    }
+    let listener: UnixListener = call::listen(socket, args.backlog)?;
+    server::announce("unix", args.path.display())?;
+
+    let mut stats = Stats::default();
+    let waiting = stop.watch(&listener);
+    while !args.full(stats.clients)
+        && let Some((peer, ())) = waiting.or(|| call::accept(&listener))?
+    {
+        stats.clients += 1;
+        if let Err(error) = echo(&peer, args, stop, &mut stats) {
+            server::lost(stats.clients, &error);
+        }
+        call::close(peer)?;
+    }
+    drop(waiting);
+    call::close(listener)?;
+    fs::remove_file(&args.path)?;
+    Ok(stats)
+}
+
+/// Whether the path is a socket on which nobody listens any more: a connect is refused.
+fn is_abandoned(path: &Path) -> Result<bool> {
+    if !fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        return Ok(false);
+    }
+    let socket = call::socket(Domain::UNIX, Type::STREAM, 0)?;
+    match call::connect::<UnixStream>(socket, address(path)?) {
+        Ok(alive) => call::close(alive).map(|()| false).map_err(Into::into),
+        Err(error) => Ok(error.errno() == Errno::ECONNREFUSED),
+    }
+}
+
+/// A path must fit into sockaddr_un: 107 bytes on Linux.
+fn address(path: &Path) -> Result<SockAddr> {
+    SockAddr::unix(path).with_context(|| match path.as_os_str().len() {
+        108.. => format!("the path {} is longer than the 107 bytes that fit", path.display()),
+        _ => format!("{} is no path for a socket", path.display()),
+    })
+}
+
+/// Connects, holds a conversation, closes.
+pub fn client(args: &ClientArgs) -> Result<()> {
+    let socket = call::socket(Domain::UNIX, Type::STREAM, 0)?;
+    if let Some(limit) = args.timeout {
+        call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
+        call::setsockopt(&socket, SO_SNDTIMEO, limit)?;
+    }
+    let server: UnixStream = call::connect(socket, address(&args.path)?)?;
+    let said = converse(&server, args);
+    call::close(server)?;
+    said
+}

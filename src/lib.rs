@@ -1,0 +1,25 @@
+//! # netplay: the socket playground
+//!
+//! Every classic socket program of a networking course, as a page to read and a program to run.
+//!
+//! - [`examples`]: the table, and a page an example: `tcp_echo`, `udp_echo`, `select`, …
+//! - [`call`]: the door to the kernel; one function a system call, each of them recorded.
+//! - [`trace`]: the record as a story for people and as JSON Lines for programs.
+//! - [`byte_order`]: `htons`, `inet_aton` and the others, with the bytes in the open.
+//!
+//! The rest is what every server shares ([`server`], [`stop`], [`client`], [`address`]) and the
+//! people's side ([`cli`], [`demo`]). ARCHITECTURE.md is the map.
+
+pub mod byte_order;
+pub mod escape;
+#[expect(clippy::disallowed_methods, reason = "the door to the kernel")]
+pub mod call;
+pub mod trace;
+pub mod address;
+pub mod stop;
+pub mod server;
+pub mod client;
+pub mod examples;
+pub mod child;
+pub mod demo;
+pub mod cli;

@@ -1,0 +1,7 @@
+//! The `netplay` command: see [`netplay::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    netplay::cli::main()
+}

@@ -1,0 +1,244 @@
+//! What every server shares and no page is about: its settings, its answers, its ready line.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::address::Endpoint;
+use crate::call::{self, CallError};
+
+/// What the command line, or a test, tells a server.
+#[derive(Debug, Clone)]
+pub struct ServerArgs {
+    /// Where to listen.
+    pub endpoint: Endpoint,
+    /// Where to listen, for a server on a UNIX socket.
+    pub path: PathBuf,
+    /// How many finished connections may wait for accept.
+    pub backlog: i32,
+    /// The size of the receive buffer in bytes.
+    pub bufsize: usize,
+    /// What to answer to each receive; `None` for a server that never answers.
+    pub reply: Option<Reply>,
+    /// How many clients may be served at once; the others wait in the listener's queue.
+    pub max_clients: usize,
+    /// How long a client may be silent before it is closed; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// How long each answer pretends to take to work out.
+    pub work: Duration,
+    /// Whether to end after the first client (over UDP: the first datagram).
+    pub once: bool,
+    /// The options that only this example has.
+    pub options: Options,
+}
+
+impl Default for ServerArgs {
+    /// Any free port of 127.0.0.1, everything else as on the command line.
+    fn default() -> ServerArgs {
+        ServerArgs {
+            endpoint: Endpoint::default(),
+            path: PathBuf::new(),
+            backlog: 128,
+            bufsize: 1024,
+            reply: Some(Reply::Echo),
+            max_clients: 256,
+            idle_timeout: None,
+            work: Duration::ZERO,
+            once: false,
+            options: Options::default(),
+        }
+    }
+}
+
+impl ServerArgs {
+    /// Whether a server that has accepted so many clients accepts no more, ever.
+    #[must_use]
+    pub fn full(&self, accepted: u64) -> bool {
+        self.once && accepted > 0
+    }
+
+    /// The answer to `data`. An echo is the data itself: no byte is copied.
+    pub fn answer<'a>(&self, data: &'a [u8], made: &'a mut Vec<u8>) -> &'a [u8] {
+        if !self.work.is_zero() {
+            std::thread::sleep(self.work);
+        }
+        match &self.reply {
+            None => &[],
+            Some(Reply::Echo) => data,
+            Some(Reply::Text(text)) => {
+                made.clear();
+                made.extend_from_slice(text);
+                made
+            }
+            Some(Reply::Stamp(stamp)) => {
+                made.clear();
+                made.extend([stamp.open, &ctime(), stamp.middle].concat().bytes());
+                made.extend(data);
+                made.extend(stamp.close.bytes());
+                made
+            }
+        }
+    }
+}
+
+/// What a server answers to what it received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The same bytes.
+    Echo,
+    /// The time of day and the same bytes.
+    Stamp(Stamp),
+    /// Always this.
+    Text(Cow<'static, [u8]>),
+}
+
+/// How a stamped answer is put together: open, time, middle, data, close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the three texts around the time and the data")]
+pub struct Stamp {
+    pub open: &'static str,
+    pub middle: &'static str,
+    pub close: &'static str,
+}
+
+impl Stamp {
+    /// `[Sun Nov 22 10:29:29 2026] DATA`, for an example whose answer usually has no time.
+    pub const PLAIN: Stamp = Stamp { open: "[", middle: "] ", close: "" };
+}
+
+/// The local time as C's `ctime` writes it, without its line end: `Sun Nov  1 10:29:29 2026`.
+#[must_use]
+pub fn ctime() -> String {
+    chrono::Local::now().format("%a %b %e %H:%M:%S %Y").to_string()
+}
+
+/// The options of one example: `--tcp`, `--style forking`.
+#[derive(Debug, Clone, Default)]
+pub struct Options(Vec<(String, String)>);
+
+impl Options {
+    /// Notes that an option was given; a flag has an empty value.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Whether the option was given.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Its value.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a server did, told when it ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Connections accepted; over UDP, datagrams.
+    pub clients: u64,
+    /// Bytes received.
+    pub received: u64,
+    /// Bytes that the kernel took for sending.
+    pub sent: u64,
+    /// Calls that answered EAGAIN.
+    pub eagain: u64,
+}
+
+impl Stats {
+    /// Adds what another thread counted.
+    pub fn add(&mut self, other: Stats) {
+        self.clients += other.clients;
+        self.received += other.received;
+        self.sent += other.sent;
+        self.eagain += other.eagain;
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Stats { clients, received, sent, eagain } = self;
+        let s = if *clients == 1 { "" } else { "s" };
+        write!(f, "{clients} client{s}, {received} bytes received, {sent} sent")?;
+        if *eagain > 0 { write!(f, ", {eagain} calls in vain (EAGAIN)") } else { Ok(()) }
+    }
+}
+
+/// Tells on standard output, in one line that is written at once, where the server can be reached:
+/// `ready: tcp 127.0.0.1:40321`. A script that has read it may connect.
+///
+/// # Errors
+/// If standard output cannot be written: then nobody could ever learn the port.
+pub fn announce(kind: &str, address: impl fmt::Display) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "ready: {kind} {address}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Tells that a client was silent, or took nothing, for longer than it may.
+pub fn idle(client: impl fmt::Display) {
+    tracing::info!("client {client} was idle for too long: its connection ends");
+}
+
+/// Tells that the connection with one client failed. It is the only one: the server goes on.
+pub fn lost(client: impl fmt::Display, error: &CallError) {
+    if error.would_block() {
+        idle(client); // SO_RCVTIMEO or SO_SNDTIMEO ran out
+    } else {
+        tracing::warn!("client {client}: {error}; its connection ends, the server goes on");
+    }
+}
+
+/// Tells that a client was turned away, and why.
+pub fn no_room(client: impl fmt::Display, why: impl fmt::Display) {
+    tracing::warn!("client {client} is turned away: {why}; the server goes on");
+}
+
+/// What a server with non-blocking sockets does when `accept` fails: it looks away from the
+/// listener for a while, where looking on would find the same client and the same failure at once.
+#[derive(Debug, Default)]
+pub struct Patience {
+    until: Option<Instant>,
+    told: bool,
+}
+
+impl Patience {
+    /// Takes note of a failed accept.
+    ///
+    /// # Errors
+    /// The error, if it is the listener's own and will not pass.
+    pub fn with(&mut self, error: CallError) -> call::Result<()> {
+        if error.out_of_descriptors() {
+            if !std::mem::replace(&mut self.told, true) {
+                tracing::warn!("{error}: clients wait in the queue until a descriptor is free");
+            }
+            self.until = Some(Instant::now() + Duration::from_secs(1));
+            return Ok(());
+        }
+        // Readiness is a hint: whoever was there may be gone again.
+        let passes = error.would_block() || error.interrupted() || error.only_this_client();
+        if passes { Ok(()) } else { Err(error) }
+    }
+
+    /// How much longer to look away from the listener; `None`: look.
+    pub fn left(&mut self) -> Option<Duration> {
+        let left = self.until?.checked_duration_since(Instant::now());
+        if left.is_none() {
+            self.until = None;
+        }
+        left
+    }
+
+    /// A descriptor is free: look again.
+    pub fn end(&mut self) {
+        *self = Patience::default();
+    }
+}

@@ -1,0 +1,330 @@
+//! Stopping: how a server that sleeps in the kernel learns that it should end.
+//!
+//! The one idiom, on every line of a page that waits:
+//!
+//! ```text
+//! let waiting = stop.watch(&listener);
+//! while let Some((peer, addr)) = waiting.or(|| call::accept(&listener))? { … }
+//! ```
+//!
+//! Behind it is a flag and `shutdown(2)`. A flag alone would not do: the signal may arrive just
+//! before the call begins to wait, and the call would never look at the flag again. A socket that
+//! was shut down stays so: `accept` on it fails with EINVAL, `recv` returns 0, and `select`, `poll`
+//! and `epoll_wait` report it ready, whether they began before the signal or after. shutdown is
+//! async-signal-safe; there is no polling and no extra thread.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, raise, sigaction,
+};
+
+use crate::call::{self, pollfd};
+
+/// A request to end that any thread, or a signal, can make and every wait hears.
+///
+/// ```
+/// # use std::net::TcpListener;
+/// use netplay::{call, stop::Stop};
+/// let stop = Stop::new();
+/// let from_another_thread = stop.clone();
+/// # let listener = TcpListener::bind("127.0.0.1:0")?;
+/// std::thread::spawn(move || from_another_thread.request());
+/// let waiting = stop.watch(&listener);
+/// assert!(waiting.or(|| call::accept(&listener))?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    requested: AtomicBool,
+    /// The sockets on which the thread that takes signals waits: a handler can read atomics, and
+    /// nothing that needs a lock.
+    by_signal: [Slot; 8],
+    /// The eventfd of [`Places`], which a handler may write to.
+    places: Slot,
+    /// The thread that takes signals, once there is one.
+    signalled: OnceLock<ThreadId>,
+    /// The sockets on which other threads wait. The lock also keeps a watched socket from being
+    /// closed while [`Stop::request`] shuts it down.
+    others: Mutex<Vec<RawFd>>,
+}
+
+/// A descriptor, or -1.
+#[derive(Debug)]
+struct Slot(AtomicI32);
+
+impl Default for Slot {
+    fn default() -> Slot {
+        Slot(AtomicI32::new(-1))
+    }
+}
+
+/// The stop that SIGINT and SIGTERM request; made by `Arc::into_raw`, never freed.
+static SIGNALLED: AtomicPtr<Inner> = AtomicPtr::new(ptr::null_mut());
+
+impl Stop {
+    /// A stop that nobody has requested yet.
+    #[must_use]
+    pub fn new() -> Stop {
+        Stop::default()
+    }
+
+    /// From now on the first SIGINT (Ctrl-C) or SIGTERM requests this stop, and the second ends the
+    /// process at once, as it would have without us. To be called on the main thread: the kernel
+    /// prefers it for signals.
+    pub fn on_signals(&self) {
+        // Only the first call says which thread it is; a later one comes from the same.
+        let _ = self.0.signalled.set(thread::current().id());
+        SIGNALLED.store(Arc::into_raw(self.0.clone()).cast_mut(), SeqCst);
+        // SA_RESTART: a signal by itself makes no accept or recv fail; the shutdown does.
+        install(
+            &[Signal::SIGINT, Signal::SIGTERM],
+            SigHandler::Handler(on_signal),
+            SaFlags::SA_RESTART,
+        );
+    }
+
+    /// Whether the stop was requested.
+    #[must_use]
+    pub fn requested(&self) -> bool {
+        self.0.requested.load(SeqCst)
+    }
+
+    /// Requests the stop, from any thread: every wait returns, and so does the server's function.
+    pub fn request(&self) {
+        self.0.requested.store(true, SeqCst);
+        let others = self.0.others();
+        let slots = self.0.by_signal.iter().map(|slot| slot.0.load(SeqCst)).filter(|&fd| fd >= 0);
+        for fd in slots.chain(others.iter().copied()) {
+            wake(fd);
+        }
+        self.0.wake_places();
+    }
+
+    /// The sockets that a signal handler could not reach.
+    fn pass_on(&self) {
+        for fd in self.0.others().drain(..) {
+            wake(fd);
+        }
+    }
+
+    /// Makes this stop reach every wait on the socket, for as long as the [`Watch`] lives; so the
+    /// watch ends before the socket is closed and its number means something else.
+    pub fn watch<'socket>(&self, socket: &'socket impl AsFd) -> Watch<'socket> {
+        let fd = socket.as_fd().as_raw_fd();
+        let mut others = self.0.others();
+        let mut slot = None;
+        if self.0.signalled.get() == Some(&thread::current().id()) {
+            slot = self.0.by_signal.iter().position(|slot| slot.0.load(SeqCst) < 0);
+        }
+        match slot {
+            Some(slot) => self.0.by_signal[slot].0.store(fd, SeqCst),
+            None => others.push(fd),
+        }
+        if self.requested() {
+            wake(fd);
+        }
+        drop(others);
+        Watch { stop: self.clone(), fd, slot, starved: Cell::default(), socket: PhantomData }
+    }
+
+    /// Places for at most `max` clients at once; waiting for one ends with this stop.
+    ///
+    /// # Errors
+    /// No descriptor is left for the eventfd behind it.
+    pub fn places(&self, max: usize) -> std::io::Result<Places> {
+        let flags = EfdFlags::EFD_SEMAPHORE | EfdFlags::EFD_CLOEXEC;
+        let free = EventFd::from_value_and_flags(u32::try_from(max).unwrap_or(u32::MAX), flags)?;
+        self.0.places.0.store(free.as_raw_fd(), SeqCst);
+        Ok(Places { free, stop: self.clone() })
+    }
+
+    /// The stop of a child process, after `fork`: its own, with nothing of the parent's watched.
+    ///
+    /// SIGTERM requests it; SIGINT, which a terminal sends to parent and children alike, is left to
+    /// the parent, who passes the end on. If the parent dies without a word, the kernel sends SIGTERM.
+    #[must_use]
+    pub fn in_child(&self) -> Stop {
+        let stop = Stop::new();
+        stop.on_signals();
+        if self.requested() {
+            stop.request();
+        }
+        install(&[Signal::SIGINT], SigHandler::SigIgn, SaFlags::empty());
+        nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).expect("SIGTERM is a signal");
+        stop
+    }
+}
+
+impl Inner {
+    /// One place more than there is wakes who waits for one: he sees the stop. Async-signal-safe.
+    #[expect(unsafe_code, reason = "a handler can borrow no owned descriptor")]
+    fn wake_places(&self) {
+        let fd = self.places.0.load(SeqCst);
+        if fd >= 0 {
+            // SAFETY: write(2) of eight bytes that live here; Places takes the number back before
+            // it closes the descriptor.
+            unsafe { libc::write(fd, 1u64.to_ne_bytes().as_ptr().cast(), 8) };
+        }
+    }
+
+    fn others(&self) -> MutexGuard<'_, Vec<RawFd>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[expect(unsafe_code, reason = "the registry holds descriptors as numbers")]
+fn wake(fd: RawFd) {
+    // SAFETY: the number is that of a watched socket: its Watch is alive, which borrows the socket,
+    // and cannot end before the lock is released that every caller of this function holds.
+    let socket = unsafe { BorrowedFd::borrow_raw(fd) };
+    // ENOTCONN is the usual answer for a datagram socket; it wakes the waiting thread all the same.
+    let _ = call::shutdown(&socket, std::net::Shutdown::Both);
+}
+
+/// Keeps SIGCHLD for the waits that ask for it: blocked, and with a handler that does nothing but
+/// interrupt. Returns the mask to give to [`call::ppoll`], in which it is let in.
+#[must_use]
+pub fn keep_sigchld() -> SigSet {
+    extern "C" fn interrupt(_: i32) {}
+    install(&[Signal::SIGCHLD], SigHandler::Handler(interrupt), SaFlags::empty());
+    let mut let_in = SigSet::from(Signal::SIGCHLD)
+        .thread_swap_mask(SigmaskHow::SIG_BLOCK)
+        .expect("SIGCHLD may be blocked");
+    let_in.remove(Signal::SIGCHLD);
+    let_in
+}
+
+#[expect(unsafe_code, reason = "sigaction replaces a handler")]
+fn install(signals: &[Signal], handler: SigHandler, flags: SaFlags) {
+    let action = SigAction::new(handler, flags, SigSet::empty());
+    for &signal in signals {
+        // SAFETY: the handlers of this file use only atomics and what signal-safety(7) lists.
+        unsafe { sigaction(signal, &action) }.expect("only SIGKILL and SIGSTOP have no handlers");
+    }
+}
+
+#[expect(unsafe_code, reason = "the handler reads what on_signals left for it")]
+extern "C" fn on_signal(number: i32) {
+    // SAFETY: not null, for on_signals stores it before it installs this handler; and never freed.
+    let inner = unsafe { &*SIGNALLED.load(SeqCst) };
+    if inner.requested.swap(true, SeqCst) {
+        // The second one: back to the default, which ends the process when this handler returns.
+        if let Ok(signal) = Signal::try_from(number) {
+            install(&[signal], SigHandler::SigDfl, SaFlags::empty());
+            let _ = raise(signal);
+        }
+        return;
+    }
+    for slot in &inner.by_signal {
+        let fd = slot.0.load(SeqCst);
+        if fd >= 0 {
+            call::shutdown_in_handler(fd);
+        }
+    }
+    inner.wake_places();
+}
+
+/// A socket whose waits a [`Stop`] ends.
+#[derive(Debug)]
+pub struct Watch<'socket> {
+    stop: Stop,
+    fd: RawFd,
+    slot: Option<usize>,
+    /// Whether the last wait found no descriptor to be had.
+    starved: Cell<bool>,
+    socket: PhantomData<&'socket ()>,
+}
+
+impl Watch<'_> {
+    /// What `wait` brings, or `None` if the stop ended it.
+    ///
+    /// A wait that failed for a reason that passes is made again: a signal interrupted it; the
+    /// client was gone before it could be accepted; the process is out of descriptors. The last is
+    /// told once, and tried again when there was time for one to become free.
+    ///
+    /// # Errors
+    /// What `wait` fails with for good.
+    pub fn or<T>(&self, mut wait: impl FnMut() -> call::Result<T>) -> call::Result<Option<T>> {
+        let mut pause = Duration::from_millis(10);
+        loop {
+            match wait() {
+                Ok(value) => {
+                    self.starved.set(false);
+                    return Ok(Some(value));
+                }
+                Err(_) if self.stop.requested() => {
+                    self.stop.pass_on();
+                    return Ok(None);
+                }
+                Err(error) if error.interrupted() || error.only_this_client() => {}
+                Err(error) if error.out_of_descriptors() => {
+                    if !self.starved.replace(true) {
+                        tracing::warn!("{error}: clients wait in the queue until one is free");
+                    }
+                    // Asked for no event, poll still reports the end of the socket (POLLHUP): this
+                    // sleeps, but not through a stop.
+                    call::poll(&mut [pollfd { fd: self.fd, events: 0, revents: 0 }], Some(pause))?;
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let mut others = self.stop.0.others();
+        match self.slot {
+            Some(slot) => self.stop.0.by_signal[slot].0.store(-1, SeqCst),
+            None => others.retain(|&fd| fd != self.fd),
+        }
+    }
+}
+
+/// How many more clients may be served: a counting semaphore that a signal handler can raise. It is
+/// an eventfd, whose read waits while it is zero (eventfd(2)).
+#[derive(Debug)]
+pub struct Places {
+    free: EventFd,
+    stop: Stop,
+}
+
+impl Places {
+    /// Waits for a free place and takes it; `false` if the stop came first.
+    ///
+    /// # Errors
+    /// None that read(2) documents for an eventfd.
+    pub fn take(&self) -> std::io::Result<bool> {
+        loop {
+            match self.free.read() {
+                Ok(_) => return Ok(!self.stop.requested()),
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Gives a place back.
+    pub fn give_back(&self) {
+        self.free.write(1).expect("the count is far below the 2^64 that would make this fail");
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        self.stop.0.places.0.store(-1, SeqCst);
+    }
+}

@@ -1,0 +1,292 @@
+//! What becomes of the record: a story for people, JSON Lines for programs.
+//!
+//! Every call of [`call`](crate::call) is an event of the `tracing` crate. [`install`] listens to
+//! them: one layer turns each into a line of the [`story`] on standard error, another into a line
+//! of JSON in a file. Any other `tracing` subscriber can listen instead; the events are ordinary.
+
+pub mod story;
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, FromRawFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use serde::{Deserialize, Serialize};
+use tracing::field::{Field, Visit};
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use story::{Fold, Story};
+
+/// One line of a trace: a call, or a note between calls. `schema/trace.schema.json` says the same
+/// for programs.
+///
+/// Keys are only ever added. What is unknown is `null`; the keys from `out` on are left out then.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Event {
+    /// The version of this format: 1.
+    pub v: u32,
+    /// What the line tells of.
+    pub kind: Kind,
+    /// When the call began: nanoseconds of CLOCK_MONOTONIC, comparable within one boot of one host.
+    pub start_ns: u64,
+    /// How long it took, in nanoseconds; waiting included.
+    pub dur_ns: u64,
+    /// When it began, by the calendar (RFC 3339).
+    pub wall: String,
+    /// The process.
+    pub pid: i32,
+    /// The thread; equal to `pid` in a process's first thread.
+    pub tid: i32,
+    /// `server` or `client`.
+    pub role: String,
+    /// The example: `tcp-echo`.
+    pub example: String,
+    /// The call's name in the manual and on the page: `recv`.
+    pub call: Option<String>,
+    /// The kernel's name for it, as strace shows: `recvfrom`.
+    pub syscall: Option<String>,
+    /// The descriptor it was about.
+    pub fd: Option<i32>,
+    /// The arguments, as strace prints them.
+    pub args: Option<String>,
+    /// The result; -1 if it failed.
+    pub ret: Option<i64>,
+    /// Why it failed: `EAGAIN`.
+    pub errno: Option<String>,
+    /// How many bytes moved.
+    pub bytes: Option<u64>,
+    /// The first 64 of them, escaped.
+    pub data: Option<String>,
+    /// The address at this end.
+    pub local: Option<String>,
+    /// The address at the other end.
+    pub peer: Option<String>,
+    /// What strace prints behind the result: `(in [3])`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<String>,
+    /// What a wait found ready: `3 POLLIN, 5 POLLIN|POLLHUP`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<String>,
+    /// How many bytes there were: given to a send, or in the datagram received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<u64>,
+    /// The state, queues and buffers of the socket after the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The sentence of a note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+impl Event {
+    /// When the event matters to others, in nanoseconds of CLOCK_MONOTONIC: a call that waits when
+    /// it returns, any other when it begins. So a `send` stands before the `recv` that it wakes.
+    #[must_use]
+    pub fn moment(&self) -> u64 {
+        match self.call.as_deref() {
+            Some(
+                "socket" | "bind" | "connect" | "send" | "sendto" | "shutdown" | "close" | "fork",
+            ) if self.dur_ns < 10_000_000 => self.start_ns,
+            _ => self.start_ns + self.dur_ns,
+        }
+    }
+}
+
+/// What a line of a trace tells of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A system call.
+    #[default]
+    Call,
+    /// A remark between calls.
+    Note,
+}
+
+/// Who speaks: goes into every record of this process and of the children it forks.
+#[derive(Debug, Clone, Default)]
+pub struct Speaker {
+    /// `server` or `client`.
+    pub role: &'static str,
+    /// The example's name.
+    pub example: &'static str,
+}
+
+/// What to do with the record.
+#[derive(Debug, Default)]
+pub struct Settings<'a> {
+    /// Who speaks.
+    pub speaker: Speaker,
+    /// The story on standard error, and how; `None` for silence.
+    pub story: Option<Story>,
+    /// The file for JSON Lines; appended to, a line at a time, so several processes may share it.
+    pub file: Option<&'a Path>,
+}
+
+/// Listens to the record from now on. Without a story and without a file nobody listens, and calls
+/// cost nothing extra.
+///
+/// # Errors
+/// If the file cannot be opened, or somebody listens already.
+pub fn install(settings: Settings<'_>) -> io::Result<()> {
+    let Settings { speaker, story, file } = settings;
+    if story.is_none() && file.is_none() {
+        return Ok(());
+    }
+    let file = file.map(open_out_of_the_way).transpose()?;
+    let first = nix::unistd::getpid().as_raw();
+    let story = story
+        .map(|story| Telling::new(speaker.clone(), move |event| tell_story(&story, event, first)));
+    let lines = file.map(|file| Telling::new(speaker, move |event| write_line(&file, event)));
+    tracing_subscriber::registry().with(story).with(lines).try_init().map_err(io::Error::other)
+}
+
+/// Opens the file for appending under a high number, so that the program's first socket is
+/// descriptor 3, as it is without a trace.
+#[expect(unsafe_code, reason = "fcntl returns a descriptor as a number")]
+fn open_out_of_the_way(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().append(true).create(true).open(path)?;
+    match fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(100)) {
+        // SAFETY: the number is new, and nobody else has it.
+        Ok(high) => Ok(unsafe { File::from_raw_fd(high) }),
+        // Such numbers are beyond the limit: then the low one must do.
+        Err(_) => Ok(file),
+    }
+}
+
+fn tell_story(story: &Story, event: &Event, first: i32) {
+    thread_local! {
+        // A thread folds its own repetitions; so telling takes no lock, and a forked child can
+        // never inherit one that is held.
+        static FOLD: std::cell::RefCell<Fold> = std::cell::RefCell::default();
+    }
+    let lane = if event.tid == first {
+        event.role.clone()
+    } else {
+        format!("{} {}", event.role, event.tid)
+    };
+    let lines = FOLD.with_borrow_mut(|fold| story.lines(fold, event, &lane));
+    // If nobody reads the story any more, there is nobody to tell so.
+    let _ = write_whole(io::stderr().as_fd(), lines.as_bytes());
+}
+
+fn write_line(file: &File, event: &Event) {
+    static FAILED: AtomicBool = AtomicBool::new(false);
+    let written = serde_json::to_string(event)
+        .map_err(io::Error::from)
+        .and_then(|line| write_whole(file.as_fd(), (line + "\n").as_bytes()));
+    if let Err(error) = written
+        && !FAILED.swap(true, Relaxed)
+    {
+        let line = format!("netplay: the trace is incomplete from here on: {error}\n");
+        let _ = write_whole(io::stderr().as_fd(), line.as_bytes());
+    }
+}
+
+/// One `write` a line, so that the lines of several processes never mix, and no lock that a fork
+/// could copy while it is held.
+pub(crate) fn write_whole(fd: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match nix::unistd::write(&fd, bytes) {
+            Ok(n) => bytes = &bytes[n..],
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+/// A layer that turns each event of this crate into an [`Event`] and tells it.
+struct Telling<F> {
+    speaker: Speaker,
+    tell: F,
+}
+
+impl<F: Fn(&Event)> Telling<F> {
+    fn new(speaker: Speaker, tell: F) -> Telling<F> {
+        Telling { speaker, tell }
+    }
+}
+
+impl<S: Subscriber, F: Fn(&Event) + 'static> Layer<S> for Telling<F> {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        metadata.target().starts_with("netplay")
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut read = Reader(Event {
+            v: 1,
+            kind: Kind::Note,
+            pid: nix::unistd::getpid().as_raw(),
+            tid: nix::unistd::gettid().as_raw(),
+            role: self.speaker.role.to_owned(),
+            example: self.speaker.example.to_owned(),
+            ..Event::default()
+        });
+        event.record(&mut read);
+        let mut event = read.0;
+        let (monotonic, now) = (crate::call::monotonic(), chrono::Local::now());
+        if event.kind == Kind::Note {
+            event.start_ns = monotonic;
+        }
+        let ago = monotonic.saturating_sub(event.start_ns);
+        let wall = now - chrono::TimeDelta::nanoseconds(ago as i64);
+        event.wall = wall.to_rfc3339_opts(chrono::SecondsFormat::Micros, false);
+        (self.tell)(&event);
+    }
+}
+
+/// Reads the fields of a `tracing` event.
+struct Reader(Event);
+
+impl Visit for Reader {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0.text = Some(format!("{value:?}"));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let slot = match field.name() {
+            "call" => {
+                self.0.kind = Kind::Call;
+                &mut self.0.call
+            }
+            "syscall" => &mut self.0.syscall,
+            "args" => &mut self.0.args,
+            "errno" => &mut self.0.errno,
+            "data" => &mut self.0.data,
+            "local" => &mut self.0.local,
+            "peer" => &mut self.0.peer,
+            "out" => &mut self.0.out,
+            "ready" => &mut self.0.ready,
+            "state" => &mut self.0.state,
+            "message" => &mut self.0.text,
+            _ => return,
+        };
+        *slot = Some(value.to_owned());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        match field.name() {
+            "fd" => self.0.fd = Some(value as i32),
+            "ret" => self.0.ret = Some(value),
+            "tid" => self.0.tid = value as i32,
+            _ => {}
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "bytes" => self.0.bytes = Some(value),
+            "asked" => self.0.asked = Some(value),
+            "start_ns" => self.0.start_ns = value,
+            "dur_ns" => self.0.dur_ns = value,
+            _ => {}
+        }
+    }
+}

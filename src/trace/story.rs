@@ -1,0 +1,444 @@
+//! The story: a sentence a call, in a learner's words.
+//!
+//! ```text
+//! 10:29:31.456 server  accept       3  client 127.0.0.1:40312 is connected: its socket is fd 4  [waited 2.333 s]
+//! 10:29:31.456 server  recv         4  5 bytes: "hello"
+//! 10:29:31.457 server  send         4  the kernel took 34 of 34 bytes: "[Sun Nov 22 10:29:31 2026] : hello"
+//! ```
+
+use anstyle::{AnsiColor, Style};
+use nix::errno::Errno;
+
+use super::{Event, Kind};
+
+/// How to tell it.
+#[derive(Debug, Clone)]
+pub struct Story {
+    /// 0: sentences; 1: also the call as strace prints it; 2: also the state of the socket.
+    pub detail: u8,
+    /// Whether colours may be used. They only repeat what the words say.
+    pub color: bool,
+    /// Whether to keep to ASCII: a peer's other characters are escaped.
+    pub ascii: bool,
+    /// Where the time column starts.
+    pub clock: Clock,
+}
+
+/// What the time column shows.
+#[derive(Debug, Clone, Copy)]
+pub enum Clock {
+    /// The time of day at which the call returned.
+    Wall,
+    /// Seconds from this time of CLOCK_MONOTONIC, in nanoseconds, to the event's [moment](Event::moment).
+    Since(u64),
+}
+
+/// A run of calls that all answered EAGAIN: told once, then counted.
+#[derive(Debug, Default)]
+pub struct Fold {
+    more: u64,
+    since: Option<u64>,
+    until: u64,
+}
+
+impl Story {
+    /// The lines for one event of one thread, each with its line end; `lane` says whose it is.
+    ///
+    /// Of a run of EAGAINs only the first is told; the line after the run counts the others.
+    #[must_use]
+    pub fn lines(&self, fold: &mut Fold, event: &Event, lane: &str) -> String {
+        let end = event.start_ns + event.dur_ns;
+        if event.errno.as_deref() == Some("EAGAIN") && self.detail < 2 {
+            fold.until = end;
+            if fold.since.is_some() {
+                fold.more += 1;
+                return String::new();
+            }
+            fold.since = Some(end);
+            return self.line(event, lane);
+        }
+        let folded = self.folded(fold, event, lane);
+        folded + &self.line(event, lane)
+    }
+
+    /// The line that ends a run of EAGAINs; empty when there was none, or only one.
+    fn folded(&self, fold: &mut Fold, event: &Event, lane: &str) -> String {
+        let Fold { more, since, until } = std::mem::take(fold);
+        let Some(since) = since.filter(|_| more > 0) else { return String::new() };
+        let time = duration(until.saturating_sub(since));
+        let times = if more == 1 { "time" } else { "times" };
+        let text = format!("... EAGAIN {} more {times} in {time}", grouped(more));
+        let note = Event {
+            kind: Kind::Note,
+            text: Some(text),
+            start_ns: until,
+            dur_ns: 0,
+            ..event.clone()
+        };
+        self.line(&note, lane)
+    }
+
+    fn line(&self, event: &Event, lane: &str) -> String {
+        let time = match self.clock {
+            Clock::Wall => wall_time(event),
+            Clock::Since(zero) => {
+                let ns = event.moment().saturating_sub(zero);
+                format!("{:8.3}", ns as f64 / 1e9)
+            }
+        };
+        let role = match event.role.as_str() {
+            "server" => AnsiColor::Cyan.on_default(),
+            _ => AnsiColor::Green.on_default(),
+        };
+        let failed = event.ret == Some(-1) && !is_ordinary(event);
+        let words = if failed { AnsiColor::Red.on_default() } else { Style::new() };
+        let dim = Style::new().dimmed();
+        let mut text = match event.kind {
+            Kind::Note => event.text.clone().unwrap_or_default(),
+            Kind::Call => sentence(event),
+        };
+        if self.ascii {
+            text = ascii(&text);
+        }
+        let head =
+            format!("{} {}", self.paint(dim, &time), self.paint(role, &format!("{lane:<8}")));
+        let mut lines = match event.kind {
+            Kind::Note => format!("{head} {}\n", self.paint(dim, &format!("-- {text}"))),
+            Kind::Call => {
+                let call = event.call.as_deref().unwrap_or_default();
+                let fd = fd_column(event);
+                let call = self.paint(Style::new().bold(), &format!("{call:<11}"));
+                let text = self.paint(words, &text);
+                let waited = match waited(event) {
+                    Some(waited) => self.paint(dim, &format!("  [waited {waited}]")),
+                    None => String::new(),
+                };
+                format!("{head} {call} {fd:>3}  {text}{waited}\n")
+            }
+        };
+        if self.detail > 0 && event.kind == Kind::Call {
+            let indent = " ".repeat(time.len() + 1 + lane.len().max(8) + 1);
+            let strace = strace(event);
+            let strace = if self.ascii { ascii(&strace) } else { strace };
+            lines += &format!("{indent}{}\n", self.paint(dim, &strace));
+            if let Some(state) = &event.state {
+                lines += &format!("{indent}{}\n", self.paint(dim, &format!("now: {state}")));
+            }
+        }
+        lines
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+/// The call as strace prints it: `recvfrom(4, "hello", 1024, 0, NULL, NULL) = 5`.
+#[must_use]
+pub fn strace(event: &Event) -> String {
+    let syscall = event.syscall.as_deref().unwrap_or_default();
+    let args = event.args.as_deref().unwrap_or_default();
+    let ret = match (event.call.as_deref(), event.ret) {
+        (Some("fcntl"), Some(flags @ 1..)) => format!("{flags:#x}"),
+        (_, ret) => ret.unwrap_or_default().to_string(),
+    };
+    let errno = match &event.errno {
+        Some(name) => format!(" {name} ({})", describe(name)),
+        None => String::new(),
+    };
+    let out = event.out.as_ref().map(|out| format!(" {out}")).unwrap_or_default();
+    format!("{syscall}({args}) = {ret}{errno}{out}")
+}
+
+/// What the call did, in a sentence without a full stop.
+#[must_use]
+pub fn sentence(event: &Event) -> String {
+    let call = event.call.as_deref().unwrap_or_default();
+    if let Some(errno) = &event.errno {
+        return failure(call, errno, event);
+    }
+    let args = event.args.as_deref().unwrap_or_default();
+    let ret = event.ret.unwrap_or_default();
+    let local = event.local.as_deref().unwrap_or("an address that was not asked for");
+    let peer = event.peer.as_deref().unwrap_or("its peer");
+    let bytes = event.bytes.unwrap_or_default();
+    let data = event.data.as_deref().unwrap_or_default();
+    let asked = event.asked.unwrap_or(bytes);
+    let shown = shown(data, bytes);
+    match call {
+        "socket" => format!("a new {} socket: no address yet, no peer", kind_of_socket(args)),
+        "setsockopt" => option_set(args),
+        "getsockopt" => format!("{} is {}", option_name(args), option_value(args)),
+        "bind" if local.ends_with(":0") => {
+            format!(
+                "its address is {}, and a free port that the kernel chooses",
+                &local[..local.len() - 2]
+            )
+        }
+        "bind" => format!("its address is {local}"),
+        "listen" => format!(
+            "it listens: the kernel connects clients, and keeps up to {} waiting for accept",
+            args.split(", ").nth(1).unwrap_or_default()
+        ),
+        "accept" if peer == "(unnamed)" => format!("a client is connected: its socket is fd {ret}"),
+        "accept" => format!("client {peer} is connected: its socket is fd {ret}"),
+        "connect" => format!("connected to {peer}"),
+        "recv" if ret == 0 => "0 bytes: the peer will send no more".to_owned(),
+        "recv" => format!("{}: {shown}", count(bytes)),
+        "recvfrom" if event.peer.is_none() => "no datagram: the socket was shut down".to_owned(),
+        "recvfrom" if asked > bytes => format!(
+            "a datagram of {} from {peer}, cut to {bytes}: the rest did not fit and is gone: {shown}",
+            count(asked)
+        ),
+        "recvfrom" => format!("a datagram of {} from {peer}: {shown}", count(bytes)),
+        "send" => format!("the kernel took {bytes} of {}: {shown}", count(asked)),
+        "sendto" => format!("a datagram of {} to {peer}: {shown}", count(bytes)),
+        "shutdown" if args.ends_with("SHUT_WR") => {
+            "this end will send no more: the peer's recv returns 0 after the last byte".to_owned()
+        }
+        "shutdown" if args.ends_with("SHUT_RD") => "this end will receive no more".to_owned(),
+        "shutdown" => "both directions end: whoever waits on it is woken".to_owned(),
+        "close" => "the descriptor is given back".to_owned(),
+        "getsockname" => format!("this end is {local}"),
+        "getpeername" => format!("the other end is {peer}"),
+        "fcntl" if args.contains("O_NONBLOCK") && args.contains("F_SETFL") => {
+            "non-blocking from now on: a call that would wait fails with EAGAIN".to_owned()
+        }
+        "fcntl" => {
+            let flags = event.out.as_deref().unwrap_or_default();
+            format!("its flags are {}", flags.trim_matches(['(', ')']).trim_start_matches("flags "))
+        }
+        "select" | "poll" | "ppoll" => ready(event.ready.as_deref().unwrap_or_default()),
+        "fork" => format!("a child process, {ret}: from here on there are two"),
+        "waitpid" if ret == 0 => "no child has ended".to_owned(),
+        "waitpid" => format!("child process {ret} is reaped: {}", ending(args)),
+        "kill" => format!(
+            "{} goes to process {}",
+            args.split(", ").nth(1).unwrap_or_default(),
+            args.split(", ").next().unwrap_or_default()
+        ),
+        _ => format!("returned {ret}"),
+    }
+}
+
+fn failure(call: &str, errno: &str, event: &Event) -> String {
+    let why = match (call, errno) {
+        ("recv" | "accept" | "recvfrom", "EAGAIN") => {
+            return "nothing has arrived yet (EAGAIN)".to_owned();
+        }
+        ("send" | "sendto", "EAGAIN") => return "the send buffer is full (EAGAIN)".to_owned(),
+        ("select" | "poll" | "ppoll", "EINTR") => {
+            return "a signal ended the wait (EINTR)".to_owned();
+        }
+        ("accept", "EINVAL") => return "the listener was shut down (EINVAL)".to_owned(),
+        ("shutdown", "ENOTCONN") => {
+            return "nobody is connected (ENOTCONN); whoever waits on it is woken".to_owned();
+        }
+        ("waitpid", "ECHILD") => return "there are no children (ECHILD)".to_owned(),
+        ("accept", "EMFILE") => "; the client waits in the listener's queue",
+        ("send", "EPIPE") => "; the connection is over",
+        ("recv" | "send", "ECONNRESET") => "; the peer ended it by force",
+        ("connect", "ECONNREFUSED") => "; nobody listens there",
+        ("recvfrom" | "recv", "ECONNREFUSED") => "; an earlier datagram found nobody",
+        ("bind", "EADDRINUSE") => "; somebody has this address",
+        _ => "",
+    };
+    let at = match (call, &event.local, &event.peer) {
+        ("bind", Some(address), _) | ("connect" | "sendto", _, Some(address)) => {
+            format!("{address}: ")
+        }
+        _ => String::new(),
+    };
+    format!("{at}{} ({errno}){why}", describe(errno))
+}
+
+/// A result that only looks like a failure.
+fn is_ordinary(event: &Event) -> bool {
+    matches!(
+        (event.call.as_deref().unwrap_or_default(), event.errno.as_deref().unwrap_or_default()),
+        (_, "EAGAIN" | "EINTR")
+            | ("accept", "EINVAL")
+            | ("shutdown", "ENOTCONN")
+            | ("waitpid", "ECHILD")
+    )
+}
+
+/// `Address already in use` for `EADDRINUSE`.
+fn describe(name: &str) -> &'static str {
+    (1..=133)
+        .map(Errno::from_raw)
+        .find(|errno| format!("{errno:?}") == name)
+        .map_or("an error this program has no words for", Errno::desc)
+}
+
+fn kind_of_socket(args: &str) -> &'static str {
+    let udp = args.contains("SOCK_DGRAM");
+    match args.split(", ").next().unwrap_or_default() {
+        "AF_INET" if udp => "UDP (IPv4)",
+        "AF_INET" => "TCP (IPv4)",
+        "AF_INET6" if udp => "UDP (IPv6)",
+        "AF_INET6" => "TCP (IPv6)",
+        "AF_UNIX" if udp => "UNIX datagram",
+        "AF_UNIX" => "UNIX stream",
+        _ => "raw",
+    }
+}
+
+/// The third argument of setsockopt and getsockopt.
+fn option_name(args: &str) -> &str {
+    args.split(", ").nth(2).unwrap_or_default()
+}
+
+/// The fourth: `1` of `[1]`.
+fn option_value(args: &str) -> &str {
+    args.split(", ").nth(3).unwrap_or_default().trim_matches(['[', ']'])
+}
+
+fn option_set(args: &str) -> String {
+    let (name, value) = (option_name(args), option_value(args));
+    match name {
+        "SO_REUSEADDR" if value == "1" => {
+            "SO_REUSEADDR on: after a restart the port can be had again at once".to_owned()
+        }
+        "SO_RCVTIMEO" => "SO_RCVTIMEO set: a receive waits no longer than that".to_owned(),
+        "SO_SNDTIMEO" => "SO_SNDTIMEO set: a send or connect waits no longer than that".to_owned(),
+        _ => format!("{name} is asked to be {value}"),
+    }
+}
+
+/// `3 POLLIN, 4 POLLIN|POLLHUP` or `3 read, 4 write` in words.
+fn ready(list: &str) -> String {
+    if list.is_empty() {
+        return "nothing became ready in time".to_owned();
+    }
+    let each = |entry: &str| {
+        let (fd, what) = entry.split_once(' ').unwrap_or((entry, ""));
+        let meanings: Vec<&str> = what.split('|').map(meaning).collect();
+        format!("fd {fd} {what} ({})", meanings.join(", "))
+    };
+    let entries: Vec<String> = list.split(", ").map(each).collect();
+    format!("ready: {}", entries.join("; "))
+}
+
+/// What an event of a wait means (poll(2)).
+fn meaning(event: &str) -> &'static str {
+    match event {
+        "read" | "POLLIN" => "something has arrived",
+        "write" | "POLLOUT" => "the kernel takes bytes again",
+        "POLLPRI" => "urgent data",
+        "POLLERR" => "an error is pending",
+        "POLLHUP" => "both directions have ended",
+        "POLLNVAL" => "no open descriptor",
+        _ => "an event",
+    }
+}
+
+/// How a child ended, from strace's words for its status.
+fn ending(args: &str) -> String {
+    let number = |of: &str| {
+        args.split_once(of).map(|(_, rest)| rest.split("}").next().unwrap_or_default().to_owned())
+    };
+    match (number("WEXITSTATUS(s) == "), number("WTERMSIG(s) == ")) {
+        (Some(code), _) => format!("it exited with {code}"),
+        (None, Some(signal)) => format!("{signal} ended it"),
+        _ => "it ended".to_owned(),
+    }
+}
+
+fn count(bytes: u64) -> String {
+    if bytes == 1 { "1 byte".to_owned() } else { format!("{} bytes", grouped(bytes)) }
+}
+
+fn shown(data: &str, bytes: u64) -> String {
+    let more = if bytes > 64 { "..." } else { "" };
+    format!("\"{data}\"{more}")
+}
+
+/// 1234567 as 1,234,567.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// How long the call waited, if that is worth telling: from a millisecond on.
+fn waited(event: &Event) -> Option<String> {
+    let waits =
+        ["accept", "connect", "recv", "recvfrom", "send", "select", "poll", "ppoll", "waitpid"];
+    let call = event.call.as_deref().unwrap_or_default();
+    (event.dur_ns >= 1_000_000 && waits.contains(&call)).then(|| duration(event.dur_ns))
+}
+
+fn duration(ns: u64) -> String {
+    match ns {
+        0..10_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
+        10_000_000..1_000_000_000 => format!("{} ms", ns / 1_000_000),
+        _ => format!("{:.3} s", ns as f64 / 1e9),
+    }
+}
+
+fn fd_column(event: &Event) -> String {
+    let fd = match event.call.as_deref() {
+        Some("socket") if event.errno.is_none() => event.ret.map(|fd| fd as i32),
+        _ => event.fd,
+    };
+    fd.map_or("-".to_owned(), |fd| fd.to_string())
+}
+
+/// `10:29:31.456`, when the call returned.
+fn wall_time(event: &Event) -> String {
+    let start = chrono::DateTime::parse_from_rfc3339(&event.wall);
+    let end = start.map(|start| start + chrono::TimeDelta::nanoseconds(event.dur_ns as i64));
+    end.map_or_else(|_| "-".repeat(12), |end| end.format("%H:%M:%S%.3f").to_string())
+}
+
+fn ascii(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eagain(at: u64) -> Event {
+        Event {
+            role: "server".into(),
+            call: Some("recv".into()),
+            fd: Some(4),
+            ret: Some(-1),
+            errno: Some("EAGAIN".into()),
+            start_ns: at,
+            ..Event::default()
+        }
+    }
+
+    #[test]
+    fn a_run_of_eagains_is_told_once_and_counted() {
+        let story = Story { detail: 0, color: false, ascii: true, clock: Clock::Since(0) };
+        let mut fold = Fold::default();
+        assert_eq!(story.lines(&mut fold, &eagain(0), "server").lines().count(), 1);
+        for at in 1..=1234 {
+            assert_eq!(story.lines(&mut fold, &eagain(at * 1_000_000), "server"), "");
+        }
+        let bytes = Event { errno: None, ret: Some(5), bytes: Some(5), ..eagain(1_300_000_000) };
+        let lines = story.lines(&mut fold, &bytes, "server");
+        assert!(lines.contains("EAGAIN 1,234 more times in 1.234 s"), "{lines}");
+        assert_eq!(lines.lines().count(), 2);
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(
+            [grouped(0), grouped(999), grouped(1000), grouped(1234567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
+    }
+}
