@@ -98,6 +98,7 @@ impl Process {
     }
 
     /// Asks it to end, as Ctrl-C would.
+    #[expect(clippy::disallowed_methods, reason = "a word to our own child, no step of a page")]
     pub fn stop(&self) {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         // If it has ended by itself, all the better.

@@ -3,6 +3,8 @@
 //! libc is asked through python3, whose `socket` module calls it. Without a python3 on the PATH
 //! those tests say so on stderr and check nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Command, Stdio};

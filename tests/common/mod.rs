@@ -1,0 +1,242 @@
+//! What the tests share: the real binary as a server or client process, with deadlines.
+//!
+//! No test sleeps: each waits for an event (a line, a byte, an exit), and every wait ends.
+
+#![allow(dead_code, reason = "every test file uses a part of this one")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// No wait in a test is longer. It is generous: a loaded machine is slow, not wrong.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The program under test, without the environment's opinions.
+pub fn netplay() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netplay"));
+    command.env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
+    command
+}
+
+/// Runs netplay to its end with this standard input.
+pub fn run(args: &[&str], input: &[u8]) -> Output {
+    finish(netplay().args(args), input)
+}
+
+/// Runs a command to its end, which must come before the deadline.
+pub fn finish(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // A program that does not read its input closes it: that is its own affair.
+    thread::spawn(move || stdin.write_all(&input));
+    let stdout = gather(child.stdout.take().unwrap());
+    let stderr = gather(child.stderr.take().unwrap());
+    let status = wait(&mut child);
+    Output {
+        status,
+        stdout: stdout.recv_timeout(DEADLINE).unwrap(),
+        stderr: stderr.recv_timeout(DEADLINE).unwrap(),
+    }
+}
+
+/// What a child exits with; one that does not end in time is ended, and fails the test.
+pub fn wait(child: &mut Child) -> ExitStatus {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() > end {
+            let _ = child.kill();
+            panic!("process {} did not end in time", child.id());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Waits until something that no event announces (a file in /proc, a counter) is so.
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !so() {
+        assert!(Instant::now() < end, "waited in vain for this: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn gather(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = from.read_to_end(&mut bytes);
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+/// A server of the real binary on a free port of loopback, or on a path. Dropping it kills it.
+pub struct Server {
+    pub child: Child,
+    /// What the ready line says behind its kind: `127.0.0.1:40321`, or a path.
+    pub place: String,
+    stderr: Arc<Mutex<Vec<u8>>>,
+    stderr_ended: Receiver<()>,
+}
+
+/// How a server ended.
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stderr: String,
+    /// How long it took from the signal to the end.
+    pub took: Duration,
+}
+
+impl Server {
+    /// `Server::start("select", &["--reply", "echo"])`: on 127.0.0.1, quiet.
+    pub fn start(example: &str, options: &[&str]) -> Server {
+        let mut args = vec![example, "server", "127.0.0.1", "0", "-q"];
+        args.extend(options);
+        Server::from(netplay().args(args))
+    }
+
+    /// A server of any command that prints a ready line.
+    pub fn from(command: &mut Command) -> Server {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let (sender, ready) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            let _ = BufReader::new(stdout).read_line(&mut line);
+            let _ = sender.send(line);
+        });
+        let stderr = Arc::new(Mutex::new(Vec::new()));
+        let (sender, stderr_ended) = mpsc::channel();
+        let (mut from, into) = (child.stderr.take().unwrap(), stderr.clone());
+        thread::spawn(move || {
+            let mut buf = [0; 4096];
+            while let Ok(n @ 1..) = from.read(&mut buf) {
+                into.lock().unwrap().extend_from_slice(&buf[..n]);
+            }
+            let _ = sender.send(());
+        });
+        let mut server = Server { child, place: String::new(), stderr, stderr_ended };
+        let line = ready.recv_timeout(DEADLINE).unwrap_or_default();
+        let place = line.trim_end().strip_prefix("ready: ").and_then(|line| line.split_once(' '));
+        match place {
+            Some((_, place)) => server.place = place.to_owned(),
+            None => panic!("no ready line but {line:?}; stderr: {}", server.stderr()),
+        }
+        server
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.place.parse().unwrap()
+    }
+
+    /// Its port, as text for a command line.
+    pub fn port(&self) -> String {
+        self.address().port().to_string()
+    }
+
+    /// A new TCP connection to it.
+    pub fn connect(&self) -> TcpStream {
+        connect(self.address())
+    }
+
+    /// What it has written to standard error so far.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.lock().unwrap()).into_owned()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Asks it to end with SIGTERM, and waits for that.
+    pub fn stop(self) -> Ended {
+        self.stop_by(Signal::SIGTERM)
+    }
+
+    /// Asks it to end with this signal, and waits for that.
+    pub fn stop_by(self, signal: Signal) -> Ended {
+        self.signal(signal);
+        self.ended()
+    }
+
+    /// Waits for it to end by itself.
+    pub fn ended(mut self) -> Ended {
+        let start = Instant::now();
+        let status = wait(&mut self.child);
+        let took = start.elapsed();
+        self.stderr_ended
+            .recv_timeout(DEADLINE)
+            .expect("a process it left behind holds its stderr");
+        Ended { status, stderr: self.stderr(), took }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A TCP connection none of whose waits is endless.
+pub fn connect(to: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&to, DEADLINE).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+/// A UDP socket on loopback whose waits end.
+pub fn udp() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket
+}
+
+/// Sends all of it and reads as many bytes as it wants back.
+pub fn ask(stream: &mut TcpStream, message: &[u8], answer: usize) -> Vec<u8> {
+    stream.write_all(message).unwrap();
+    let mut bytes = vec![0; answer];
+    stream.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+/// Says on the test's own output why a part of it cannot run here. In CI nothing may be skipped.
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "in CI nothing is skipped: {why}");
+    eprintln!("SKIPPED: {why}");
+}
+
+/// Whether a program is there to be run.
+pub fn have(program: &str) -> bool {
+    let there = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output();
+    there.is_ok_and(|found| found.status.success())
+}
