@@ -189,11 +189,12 @@ pub fn idle(client: impl fmt::Display) {
 }
 
 /// Tells that the connection with one client failed. It is the only one: the server goes on.
-pub fn lost(client: impl fmt::Display, error: &CallError) {
-    if error.would_block() {
+pub fn lost(client: impl fmt::Display, error: impl Into<anyhow::Error>) {
+    let error = error.into();
+    if error.downcast_ref().is_some_and(CallError::would_block) {
         idle(client); // SO_RCVTIMEO or SO_SNDTIMEO ran out
     } else {
-        tracing::warn!("client {client}: {error}; its connection ends, the server goes on");
+        tracing::warn!("client {client}: {error:#}; its connection ends, the server goes on");
     }
 }
 

@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum}
 use super::byte_order;
 use crate::address::{Endpoint, Family};
 use crate::client::ClientArgs;
-use crate::examples::{Example, Flag, Place, Sides, TABLE};
+use crate::examples::{Example, Flag, Place, Sides, TABLE, Value};
 use crate::server::{Options, Reply, ServerArgs, Stamp};
 
 /// The options that every command has.
@@ -218,14 +218,14 @@ pub fn command() -> Command {
 fn server_side(example: &Example) -> Command {
     let command = Command::new("server").about(format!("The server: {}", example.summary));
     let command = ServerFlags::augment_args(place(command, example));
-    flags(command, example.options.iter())
+    flags(command, example, Sides::Server)
 }
 
 fn client_side(example: &Example) -> Command {
     let command =
         Command::new("client").about("The client: sends what is typed, prints the replies");
     let command = ClientFlags::augment_args(place(command, example));
-    flags(command, example.options.iter().filter(|flag| flag.sides == Sides::Both))
+    flags(command, example, Sides::Client)
 }
 
 fn place(command: Command, example: &Example) -> Command {
@@ -235,12 +235,15 @@ fn place(command: Command, example: &Example) -> Command {
     }
 }
 
-fn flags<'a>(command: Command, flags: impl Iterator<Item = &'a Flag>) -> Command {
-    command.args(flags.map(|flag| {
+/// The options that only this example has, on this side.
+fn flags(command: Command, example: &Example, side: Sides) -> Command {
+    let has = |flag: &&Flag| flag.sides == side || flag.sides == Sides::Both;
+    command.args(example.options.iter().filter(has).map(|flag| {
         let arg = Arg::new(flag.name).long(flag.name).help(flag.help);
-        match flag.values {
-            [] => arg.action(ArgAction::SetTrue),
-            values => arg.value_parser(values.to_vec()).default_value(values[0]),
+        match flag.value {
+            Value::None => arg.action(ArgAction::SetTrue),
+            Value::OneOf(words) => arg.value_parser(words.to_vec()).default_value(words[0]),
+            Value::Any(name) => arg.value_name(name),
         }
     }))
 }
@@ -312,13 +315,14 @@ fn place_of(example: &Example, matches: &ArgMatches) -> Result<(Endpoint, PathBu
 fn options(example: &Example, matches: &ArgMatches) -> Options {
     let mut options = Options::default();
     for flag in example.options {
-        match flag.values {
-            [] => {
+        // An option of the other side is unknown here, and asking for it is an error to be ignored.
+        match flag.value {
+            Value::None => {
                 if let Ok(Some(true)) = matches.try_get_one::<bool>(flag.name) {
                     options.set(flag.name, "");
                 }
             }
-            _ => {
+            Value::OneOf(_) | Value::Any(_) => {
                 if let Ok(Some(value)) = matches.try_get_one::<String>(flag.name) {
                     options.set(flag.name, value);
                 }

@@ -83,7 +83,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             Ok(Fork::Child) => break Some((peer, client)),
             // No more processes, or no memory for one: this client's loss alone.
             Err(error) => {
-                server::lost(client, &error);
+                server::lost(client, error);
                 call::close(peer)?;
             }
         }
@@ -116,7 +116,7 @@ fn be_the_child(
     match closed.and(served).and(call::close(peer)) {
         Ok(()) => std::process::exit(0),
         Err(error) => {
-            server::lost(client, &error);
+            server::lost(client, error);
             std::process::exit(1)
         }
     }

@@ -12,6 +12,7 @@ pub mod select;
 pub mod poll;
 pub mod fork;
 pub mod thread;
+pub mod handler;
 pub mod unix_echo;
 
 use std::borrow::Cow;
@@ -65,12 +66,23 @@ pub enum Place {
 pub struct Flag {
     /// Its name, without the dashes.
     pub name: &'static str,
-    /// The values it takes; none for a switch.
-    pub values: &'static [&'static str],
+    /// What follows it on the command line.
+    pub value: Value,
     /// What it does, in a sentence.
     pub help: &'static str,
     /// Which sides have it.
     pub sides: Sides,
+}
+
+/// What follows an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// Nothing: it is a switch.
+    None,
+    /// One of these words; the first is meant when the option is not given.
+    OneOf(&'static [&'static str]),
+    /// Anything, called so in the help.
+    Any(&'static str),
 }
 
 /// The sides that an option is for.
@@ -78,6 +90,8 @@ pub struct Flag {
 pub enum Sides {
     /// The server.
     Server,
+    /// The client.
+    Client,
     /// Server and client: they must agree.
     Both,
 }
@@ -207,7 +221,7 @@ pub static TABLE: &[Example] = &[
         },
         options: &[Flag {
             name: "tcp",
-            values: &[],
+            value: Value::None,
             help: "Serve TCP connections instead of UDP datagrams",
             sides: Sides::Both,
         }],
@@ -226,7 +240,7 @@ pub static TABLE: &[Example] = &[
         reply: |_| None,
         options: &[Flag {
             name: "blocking",
-            values: &[],
+            value: Value::None,
             help: "Leave the sockets blocking: one client at a time, but the processor rests",
             sides: Sides::Server,
         }],
@@ -289,8 +303,35 @@ pub static TABLE: &[Example] = &[
         serve: thread::serve,
         client: tcp_echo::client,
         demo: Demo { options: PLAIN, steps: TWO },
-        next: "netplay select demo",
+        next: "netplay handler demo",
         source: include_str!("thread.rs"),
+    },
+    Example {
+        name: "handler",
+        short: None,
+        summary: "a server for any conversation: iterative, forking or threading, over TCP or UDP",
+        watch: "the calls are those of the fork page; only who makes them is decided elsewhere",
+        place: Place::Internet,
+        reply: |_| Some(Reply::Stamp(STAMP)),
+        options: &[
+            Flag {
+                name: "style",
+                value: Value::OneOf(&["forking", "threading", "iterative"]),
+                help: "Where a request is handled",
+                sides: Sides::Server,
+            },
+            Flag {
+                name: "udp",
+                value: Value::None,
+                help: "Serve datagrams instead of connections",
+                sides: Sides::Both,
+            },
+        ],
+        serve: handler::serve,
+        client: handler::client,
+        demo: Demo { options: PLAIN, steps: TWO },
+        next: "netplay handler server --style threading",
+        source: include_str!("handler/mod.rs"),
     },
     Example {
         name: "unix-echo",

@@ -121,7 +121,7 @@ fn one_at_a_time(
             sendall(&peer, if n > 0 { args.answer(&buf[..n], &mut made) } else { &[] })
         });
         if let Err(error) = heard {
-            server::lost(name, &error);
+            server::lost(name, error);
         }
         call::close(peer)?;
     }
@@ -237,7 +237,7 @@ impl Client {
     /// What to do with the client after a turn that ended so.
     pub fn next(&mut self, turn: call::Result<()>, args: &ServerArgs) -> Next {
         match turn {
-            Err(error) => server::lost(self.name, &error),
+            Err(error) => server::lost(self.name, error),
             Ok(()) if self.ended && !self.wants_write() => {}
             Ok(()) if self.time_left(args) == Some(Duration::ZERO) => server::idle(self.name),
             Ok(()) => return Next::Stay,

@@ -47,7 +47,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     {
         stats.clients += 1;
         if let Err(error) = echo(&peer, args, stop, &mut stats) {
-            server::lost(client, &error);
+            server::lost(client, error);
         }
         call::close(peer)?;
     }

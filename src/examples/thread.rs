@@ -51,7 +51,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
                 let mut stats = Stats { clients: 1, ..Stats::default() };
                 let served = echo(&peer, args, stop, &mut stats);
                 if let Err(error) = served.and(call::close(peer)) {
-                    server::lost(client, &error);
+                    server::lost(client, error);
                 }
                 total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
                 places.give_back();

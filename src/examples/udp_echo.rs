@@ -48,7 +48,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         match call::sendto(&socket, answer, 0, client) {
             Ok(n) => stats.sent += n as u64,
             // Too long for a datagram, or no way to that client: its loss alone.
-            Err(error) => server::lost(client, &error),
+            Err(error) => server::lost(client, error),
         }
     }
     drop(waiting);

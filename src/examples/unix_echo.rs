@@ -50,7 +50,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     {
         stats.clients += 1;
         if let Err(error) = echo(&peer, args, stop, &mut stats) {
-            server::lost(stats.clients, &error);
+            server::lost(stats.clients, error);
         }
         call::close(peer)?;
     }

@@ -1,0 +1,86 @@
+//! # handler: the server once, the conversation separately
+//!
+//! ```text
+//! Server::tcp, Server::udp     socket, bind, listen                      server.rs
+//!   └ serve(style, …)          waits for a request, and for each one
+//!       iterative              calls the handler here
+//!       forking                forks: the child calls it
+//!       threading              starts a thread: it calls it
+//!           Handler::setup     before                                    request.rs
+//!           Handler::handle    the conversation
+//!           Handler::finish    after, whatever happened
+//! ```
+//!
+//! All servers so far were the same but for a few lines: what happens between `accept` and the next
+//! `accept`, and what is said to the client. Python's `socketserver` makes these two things separate
+//! classes; this page does it with a trait and an enum. Watch that the calls stay the same: a
+//! framework decides *where* they are made, not which.
+//!
+//! Use it for servers whose conversations are independent and few. Not for thousands of idle
+//! clients (a thread or process each; the readiness models need none), nor for clients that share a
+//! state that changes: forked handlers each have a copy of it.
+//!
+//! The [`Server`] is usable as a library: see `examples/` in the repository.
+
+mod request;
+mod server;
+
+pub use request::{Handler, Request};
+pub use server::{Server, Style};
+
+use anyhow::{Result, bail};
+
+use super::{tcp_echo, udp_echo};
+use crate::call::{self, SO_RCVTIMEO, SO_SNDTIMEO};
+use crate::client::ClientArgs;
+use crate::server::{ServerArgs, Stats, announce};
+use crate::stop::Stop;
+
+/// Serves with the [`Echo`] handler until the stop.
+pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    let style = match args.options.get("style") {
+        None | Some("forking") => Style::Forking,
+        Some("threading") => Style::Threading,
+        Some("iterative") => Style::Iterative,
+        Some(other) => bail!("there is no style {other:?}"),
+    };
+    let address = args.endpoint.resolve()?;
+    let udp = args.options.has("udp");
+    let mut server = match udp {
+        true => Server::udp(address, args.bufsize)?,
+        false => Server::tcp(address, args.backlog)?,
+    };
+    server.max_clients = args.max_clients;
+    server.once = args.once;
+    announce(if udp { "udp" } else { "tcp" }, server.address())?;
+    server.serve(style, || Echo(args), stop)
+}
+
+/// The client of either transport: which style serves it is nothing that it can see.
+pub fn client(args: &ClientArgs) -> Result<()> {
+    match args.options.has("udp") {
+        true => udp_echo::client(args),
+        false => tcp_echo::client(args),
+    }
+}
+
+/// Answers whatever arrives: the conversation of the earlier pages, as a handler.
+struct Echo<'a>(&'a ServerArgs);
+
+impl Handler for Echo<'_> {
+    fn setup(&mut self, request: &mut Request<'_>) -> Result<()> {
+        if let (Some(stream), Some(limit)) = (request.stream(), self.0.idle_timeout) {
+            call::setsockopt(stream, SO_RCVTIMEO, limit)?;
+            call::setsockopt(stream, SO_SNDTIMEO, limit)?;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, request: &mut Request<'_>) -> Result<()> {
+        let (mut buf, mut made) = (vec![0; self.0.bufsize], Vec::new());
+        while let Some(n) = request.recv(&mut buf)? {
+            request.send(self.0.answer(&buf[..n], &mut made))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,366 @@
+//! The server: opens its socket, waits for requests, and has each handled in one of three styles.
+
+use std::collections::HashSet;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use libc::POLLIN;
+
+use super::request::{Handler, Peer, Request};
+use crate::call::{
+    self, Domain, Fork, MSG_TRUNC, Pid, SO_REUSEADDR, Signal, Type, WaitPidFlag, pollfd,
+};
+use crate::server::{self, Patience, Stats};
+use crate::stop::{Stop, Watch, keep_sigchld};
+
+/// Where a request is handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Here, one after the other.
+    Iterative,
+    /// In a child process each.
+    Forking,
+    /// In a thread each.
+    Threading,
+}
+
+/// A bound socket whose requests are for handlers.
+///
+/// ```
+/// use netplay::examples::handler::{Handler, Request, Server, Style};
+/// use netplay::stop::Stop;
+///
+/// struct Shout;
+/// impl Handler for Shout {
+///     fn handle(&mut self, request: &mut Request<'_>) -> anyhow::Result<()> {
+///         let mut buf = [0; 1024];
+///         while let Some(n) = request.recv(&mut buf)? {
+///             request.send(&buf[..n].to_ascii_uppercase())?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let server = Server::tcp("127.0.0.1:0".parse()?, 128)?;
+/// let address = server.address();
+/// let stop = Stop::new();
+/// let from_outside = stop.clone();
+/// let client = std::thread::spawn(move || {
+///     use std::io::{Read, Write};
+///     let mut stream = std::net::TcpStream::connect(address)?;
+///     stream.write_all(b"hello")?;
+///     let mut reply = [0; 5];
+///     stream.read_exact(&mut reply)?;
+///     from_outside.request();
+///     std::io::Result::Ok(reply)
+/// });
+/// let stats = server.serve(Style::Threading, || Shout, &stop)?;
+/// assert_eq!(&client.join().expect("the client does not panic")?, b"HELLO");
+/// assert_eq!(stats.clients, 1);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    socket: Socket,
+    address: SocketAddr,
+    /// How many requests may be handled at once, in a style that can.
+    pub max_clients: usize,
+    /// Whether to end after the first request.
+    pub once: bool,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    /// The socket, and the size of the largest datagram it receives whole.
+    Udp(UdpSocket, usize),
+}
+
+/// A request that has arrived.
+#[derive(Debug)]
+enum Arrival {
+    Connection(TcpStream, SocketAddr),
+    Datagram(Vec<u8>, SocketAddr),
+}
+
+impl Server {
+    /// A TCP server at this address, listening.
+    ///
+    /// # Errors
+    /// The address cannot be had.
+    pub fn tcp(address: SocketAddr, backlog: i32) -> Result<Server> {
+        let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+        call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+        call::bind(&socket, address)?;
+        let listener: TcpListener = call::listen(socket, backlog)?;
+        let address = call::getsockname(&listener)?;
+        Ok(Server { socket: Socket::Tcp(listener), address, max_clients: 256, once: false })
+    }
+
+    /// A UDP server at this address.
+    ///
+    /// # Errors
+    /// The address cannot be had.
+    pub fn udp(address: SocketAddr, bufsize: usize) -> Result<Server> {
+        let socket = call::socket(Domain::for_address(address), Type::DGRAM, 0)?;
+        call::bind(&socket, address)?;
+        let socket = UdpSocket::from(socket);
+        let address = call::getsockname(&socket)?;
+        Ok(Server { socket: Socket::Udp(socket, bufsize), address, max_clients: 256, once: false })
+    }
+
+    /// Where it can be reached: with the port that the kernel chose, if it was asked to.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Has every request handled by a handler that `make` makes for it, until the stop; then waits
+    /// for those that are still running, and closes the socket.
+    ///
+    /// A handler that fails, or panics, ends its own request only.
+    ///
+    /// `Forking` in a program with other threads: the child is a copy in which only this thread runs,
+    /// so the handler must need no lock that another thread may have held at that moment.
+    ///
+    /// # Errors
+    /// The server's own socket failed.
+    pub fn serve<H: Handler>(
+        self,
+        style: Style,
+        make: impl Fn() -> H + Sync,
+        stop: &Stop,
+    ) -> Result<Stats> {
+        match style {
+            Style::Iterative => self.iterative(make, stop),
+            Style::Forking => self.forking(make, stop),
+            Style::Threading => self.threading(make, stop),
+        }
+    }
+
+    fn iterative<H: Handler>(self, make: impl Fn() -> H, stop: &Stop) -> Result<Stats> {
+        let mut stats = Stats::default();
+        let waiting = stop.watch(&self);
+        while !(self.once && stats.clients > 0)
+            && let Some(arrival) = self.next(&waiting)?
+        {
+            stats.add(handle(arrival, self.datagrams(), make(), stop));
+        }
+        drop(waiting);
+        self.close()?;
+        Ok(stats)
+    }
+
+    fn threading<H: Handler>(self, make: impl Fn() -> H + Sync, stop: &Stop) -> Result<Stats> {
+        let (server, make) = (&self, &make);
+        let total = &Mutex::new(Stats::default());
+        let places = &stop.places(self.max_clients)?;
+        let mut requests = 0;
+        let waiting = stop.watch(&self);
+        thread::scope(|scope| -> Result<()> {
+            while !(self.once && requests > 0)
+                && places.take()?
+                && let Some(arrival) = self.next(&waiting)?
+            {
+                requests += 1;
+                let client = arrival.client();
+                let spawned = thread::Builder::new().spawn_scoped(scope, move || {
+                    let stats = handle(arrival, server.datagrams(), make(), stop);
+                    total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
+                    places.give_back();
+                });
+                if let Err(error) = spawned {
+                    server::no_room(client, error);
+                    places.give_back();
+                }
+            }
+            Ok(())
+        })?;
+        drop(waiting);
+        self.close()?;
+        Ok(*total.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn forking<H: Handler>(self, make: impl Fn() -> H, stop: &Stop) -> Result<Stats> {
+        let mut stats = Stats::default();
+        let mut children: HashSet<Pid> = HashSet::new();
+        let mut patience = Patience::default();
+        let sigchld_let_in = keep_sigchld();
+        let waiting = stop.watch(&self);
+        let mine = loop {
+            let last = self.once && stats.clients > 0;
+            if stop.requested() || children.is_empty() && last {
+                break None;
+            }
+            let room = children.len() < self.max_clients && !last && patience.left().is_none();
+            let events = if room { POLLIN } else { 0 };
+            let mut list = [pollfd { fd: self.as_fd().as_raw_fd(), events, revents: 0 }];
+            // SIGCHLD ends the wait; but in a program with more threads another one may get it.
+            let timeout = (!children.is_empty()).then_some(Duration::from_secs(1));
+            match call::ppoll(&mut list, patience.left().or(timeout), &sigchld_let_in) {
+                Ok(1..) => {}
+                Ok(0) => reap(&mut children)?,
+                Err(error) if error.interrupted() => reap(&mut children)?,
+                Err(error) => return Err(error.into()),
+            }
+            if list[0].revents == 0 {
+                continue;
+            }
+            let arrival = match self.receive() {
+                Ok(Some(arrival)) => arrival,
+                Ok(None) => break None,
+                Err(_) if stop.requested() => break None,
+                Err(error) => {
+                    patience.with(error)?;
+                    continue;
+                }
+            };
+            stats.clients += 1;
+            match call::fork() {
+                Ok(Fork::Parent(child)) => {
+                    children.insert(child);
+                    arrival.close()?;
+                }
+                Ok(Fork::Child) => break Some(arrival),
+                Err(error) => {
+                    server::lost(arrival.client(), error);
+                    arrival.close()?;
+                }
+            }
+        };
+        drop(waiting);
+        if let Some(arrival) = mine {
+            // The child: it accepts nobody, handles its request, and never returns.
+            let datagrams = match self.socket {
+                Socket::Udp(socket, _) => Some(socket),
+                Socket::Tcp(listener) => {
+                    let _ = call::close(listener); // recorded; a child has nobody to return to
+                    None
+                }
+            };
+            handle(arrival, datagrams.as_ref(), make(), &stop.in_child());
+            std::process::exit(0);
+        }
+        self.close()?;
+        for &child in &children {
+            call::kill(child, Signal::SIGTERM)?;
+        }
+        for child in children {
+            call::waitpid(Some(child), WaitPidFlag::empty())?;
+        }
+        Ok(stats)
+    }
+
+    /// Waits for the next request; `None` is the stop.
+    fn next(&self, waiting: &Watch<'_>) -> Result<Option<Arrival>> {
+        Ok(waiting.or(|| self.receive())?.flatten())
+    }
+
+    /// The one call that makes a request: accept, or recvfrom. `None`: the socket was shut down.
+    fn receive(&self) -> call::Result<Option<Arrival>> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (peer, client) = call::accept(listener)?;
+                Ok(Some(Arrival::Connection(peer, client)))
+            }
+            Socket::Udp(socket, bufsize) => {
+                let mut data = vec![0; *bufsize];
+                let (len, client) = call::recvfrom(socket, &mut data, MSG_TRUNC)?;
+                data.truncate(len);
+                Ok(client.map(|client| Arrival::Datagram(data, client)))
+            }
+        }
+    }
+
+    /// The socket that answers datagrams, if that is what this server receives.
+    fn datagrams(&self) -> Option<&UdpSocket> {
+        match &self.socket {
+            Socket::Tcp(_) => None,
+            Socket::Udp(socket, _) => Some(socket),
+        }
+    }
+
+    fn close(self) -> call::Result<()> {
+        match self.socket {
+            Socket::Tcp(listener) => call::close(listener),
+            Socket::Udp(socket, _) => call::close(socket),
+        }
+    }
+}
+
+impl AsFd for Server {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.as_fd(),
+            Socket::Udp(socket, _) => socket.as_fd(),
+        }
+    }
+}
+
+impl Arrival {
+    fn client(&self) -> SocketAddr {
+        match self {
+            Arrival::Connection(_, client) | Arrival::Datagram(_, client) => *client,
+        }
+    }
+
+    /// The parent's copy of a connection that a child handles. A datagram has nothing to close.
+    fn close(self) -> call::Result<()> {
+        match self {
+            Arrival::Connection(peer, _) => call::close(peer),
+            Arrival::Datagram(..) => Ok(()),
+        }
+    }
+}
+
+/// Setup, handle, finish, close: one request from its arrival to its end.
+fn handle(
+    arrival: Arrival,
+    datagrams: Option<&UdpSocket>,
+    mut handler: impl Handler,
+    stop: &Stop,
+) -> Stats {
+    let client = arrival.client();
+    let mut converse = |peer| {
+        let mut request = Request { client, peer, stats: Stats { clients: 1, ..Stats::default() } };
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            handler.setup(&mut request)?;
+            let handled = handler.handle(&mut request);
+            handler.finish(&mut request);
+            handled
+        }));
+        if let Err(error) = handled.unwrap_or_else(|_| Err(anyhow!("the handler panicked"))) {
+            server::lost(client, error);
+        }
+        request.stats
+    };
+    match (arrival, datagrams) {
+        (Arrival::Connection(peer, _), _) => {
+            let stats = converse(Peer::Stream(&peer, stop.watch(&peer)));
+            if let Err(error) = call::close(peer) {
+                server::lost(client, error);
+            }
+            stats
+        }
+        (Arrival::Datagram(data, _), Some(socket)) => converse(Peer::Datagram(socket, Some(data))),
+        (Arrival::Datagram(..), None) => unreachable!("only a datagram socket receives datagrams"),
+    }
+}
+
+/// Asks after each of our children whether it has ended. A library must not wait for "any child":
+/// the others belong to somebody else.
+fn reap(children: &mut HashSet<Pid>) -> call::Result<()> {
+    let mut ended = Vec::new();
+    for &child in children.iter() {
+        if call::waitpid(Some(child), WaitPidFlag::WNOHANG)?.pid().is_some() {
+            ended.push(child);
+        }
+    }
+    children.retain(|child| !ended.contains(child));
+    Ok(())
+}
