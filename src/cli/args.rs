@@ -17,6 +17,7 @@ use crate::server::{Options, Reply, ServerArgs, Stamp};
 
 /// The options that every command has.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// Print results only, not the story
     #[arg(short, long, global = true)]
@@ -35,14 +36,12 @@ pub struct Global {
     pub trace: Option<PathBuf>,
 }
 
-/// When to use colours.
+// When to use colours. (These are no doc comments: they would make every help page twice as long.)
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set or TERM is dumb
+    // On a terminal, unless NO_COLOR is set or TERM is dumb.
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 
@@ -185,15 +184,13 @@ fn seconds(text: &str) -> Result<Duration> {
 
 /// The whole command line.
 pub fn command() -> Command {
-    let global = Global::augment_args(
-        Command::new("netplay")
-            .version(env!("CARGO_PKG_VERSION"))
-            .about("The socket playground: run, see and understand every classic socket program")
-            .styles(Styles::styled())
-            .after_help(
-                "Each example also goes by EXAMPLE-server and EXAMPLE-client: netplay tcp-server.",
-            ),
-    );
+    let global = Global::augment_args(Command::new("netplay"))
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("The socket playground: run, see and understand every classic socket program")
+        .styles(Styles::styled())
+        .after_help(
+            "Each example also goes by EXAMPLE-server and EXAMPLE-client: netplay tcp-server.",
+        );
     let examples = TABLE.iter().flat_map(|example| {
         let sides = [("server", server_side(example)), ("client", client_side(example))];
         let hidden = sides.clone().map(|(side, command)| {
@@ -216,9 +213,8 @@ pub fn command() -> Command {
 }
 
 fn server_side(example: &Example) -> Command {
-    let command = Command::new("server").about(format!("The server: {}", example.summary));
-    let command = ServerFlags::augment_args(place(command, example));
-    flags(command, example, Sides::Server)
+    let command = ServerFlags::augment_args(place(Command::new("server"), example));
+    flags(command, example, Sides::Server).about(format!("The server: {}", example.summary))
 }
 
 fn client_side(example: &Example) -> Command {

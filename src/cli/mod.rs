@@ -16,7 +16,8 @@ use clap::{ArgMatches, Command, FromArgMatches};
 
 use crate::child::WITH_PARENT;
 use crate::client::Interrupted;
-use crate::examples::{Example, TABLE};
+use crate::examples::{Example, Place, Sides, TABLE, Value};
+use crate::server::ServerArgs;
 use crate::stop::Stop;
 use crate::trace::story::{Clock, Story};
 use crate::trace::{self, Settings, Speaker};
@@ -80,6 +81,10 @@ fn run(matches: &ArgMatches) -> Result<()> {
 fn serve(example: &'static Example, matches: &ArgMatches, global: &Global) -> Result<()> {
     let args = args::server(example, matches)?;
     listen_to_the_record(global, Speaker { role: "server", example: example.name })?;
+    if !global.quiet {
+        eprintln!("in a second terminal: {}", its_client(example, &args)?);
+        eprintln!("Ctrl-C ends this server");
+    }
     let stop = Stop::new();
     stop.on_signals();
     let cpu_before = cpu_time()?;
@@ -90,6 +95,25 @@ fn serve(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
         eprintln!("try next: {}", example.next);
     }
     Ok(())
+}
+
+/// The command that talks to a server with these arguments.
+fn its_client(example: &Example, args: &ServerArgs) -> Result<String> {
+    let name = example.short.unwrap_or(example.name);
+    let place = match example.place {
+        Place::Path => args.path.display().to_string(),
+        Place::Internet => match args.endpoint.resolve()? {
+            address if address.port() == 0 => {
+                format!("{} PORT, as the ready line says", address.ip())
+            }
+            address => format!("{} {}", address.ip(), address.port()),
+        },
+    };
+    let agreed = example.options.iter().filter(|flag| {
+        flag.sides == Sides::Both && flag.value == Value::None && args.options.has(flag.name)
+    });
+    let agreed: String = agreed.map(|flag| format!("--{} ", flag.name)).collect();
+    Ok(format!("netplay {name}-client {agreed}{place}"))
 }
 
 /// Seconds of CPU time that this process has used, in the program and in the kernel for it.

@@ -1,0 +1,33 @@
+//! A TCP server in thirty lines: whatever a client says comes back in capitals.
+//!
+//! ```sh
+//! cargo run --example shout
+//! printf 'hello' | nc -N 127.0.0.1 PORT
+//! ```
+//!
+//! Ctrl-C stops it: the clients that are being served are let go, then `serve` returns.
+
+use netplay::examples::handler::{Handler, Request, Server, Style};
+use netplay::stop::Stop;
+
+struct Shout;
+
+impl Handler for Shout {
+    fn handle(&mut self, request: &mut Request<'_>) -> anyhow::Result<()> {
+        let mut buf = [0; 1024];
+        while let Some(n) = request.recv(&mut buf)? {
+            request.send(&buf[..n].to_ascii_uppercase())?;
+        }
+        Ok(())
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let stop = Stop::new();
+    stop.on_signals();
+    let server = Server::tcp("127.0.0.1:0".parse()?, 128)?;
+    println!("ready: tcp {}", server.address());
+    let stats = server.serve(Style::Threading, || Shout, &stop)?;
+    println!("{stats}");
+    Ok(())
+}
