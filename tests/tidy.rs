@@ -1,0 +1,216 @@
+//! The house is as the map says: arrows, reading order, and the tables for people.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use netplay::examples::TABLE;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The code of a file: without its comments and doctests, and without its unit tests.
+fn code(path: &Path) -> String {
+    let text = read(path);
+    let text = text.split("#[cfg(test)]").next().unwrap();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The Rust files of a module: `src/NAME.rs`, or everything under `src/NAME/`.
+fn files(of: &str) -> Vec<PathBuf> {
+    let single = root().join("src").join(format!("{of}.rs"));
+    if single.exists() { vec![single] } else { under(&root().join("src").join(of)) }
+}
+
+fn under(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(under(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The names in `mod` lines, in their order.
+fn mods(text: &str) -> Vec<String> {
+    let name = |line: &str| {
+        let line = line.trim().trim_start_matches("pub ");
+        Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
+    };
+    text.lines().filter_map(name).collect()
+}
+
+/// The words that follow `prefix` in the code: `crate::call` gives `call`; `crate::{call, demo}`,
+/// both.
+fn named_after(prefix: &str, code: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (at, _) in code.match_indices(prefix) {
+        let rest = &code[at + prefix.len()..];
+        let list = match rest.strip_prefix('{') {
+            Some(list) => top_level(list),
+            None => vec![rest],
+        };
+        let word = |text: &str| -> String {
+            text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+        };
+        names.extend(list.into_iter().map(word));
+    }
+    names
+}
+
+/// The items of a `{…}` list, without what is in braces inside it.
+fn top_level(list: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut items) = (0, 0, Vec::new());
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                items.push(&list[start..at]);
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                items.push(&list[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    items
+}
+
+#[test]
+fn the_arrows_are_those_of_the_map() {
+    let order = mods(&read("src/lib.rs"));
+    let mut real = BTreeMap::new();
+    for (place, name) in order.iter().enumerate() {
+        let code: String = files(name).iter().map(|file| code(file)).collect();
+        let mut to = named_after("crate::", &code);
+        to.retain(|other| order.contains(other) && other != name);
+        for other in &to {
+            let back = order.iter().position(|known| known == other).unwrap() > place;
+            assert!(!back, "{name} imports {other}, which comes later in src/lib.rs");
+        }
+        real.insert(name.clone(), to);
+    }
+    let map = read("ARCHITECTURE.md");
+    let mut drawn = BTreeMap::new();
+    for line in map.lines().filter(|line| line.starts_with("    ")) {
+        if let Some((from, to)) = line.split_once("->") {
+            let to: BTreeSet<String> = to.split_whitespace().map(String::from).collect();
+            drawn.insert(from.trim().to_owned(), to);
+        }
+    }
+    assert_eq!(real, drawn, "left: the code; right: ARCHITECTURE.md");
+    assert!(map.lines().count() <= 100, "the map has grown beyond 100 lines");
+}
+
+#[test]
+fn a_page_uses_earlier_pages_only() {
+    let order = mods(&read("src/examples/mod.rs"));
+    for (place, name) in order.iter().enumerate() {
+        let mut files = vec![root().join("src/examples").join(format!("{name}.rs"))];
+        if !files[0].exists() {
+            files = under(&root().join("src/examples").join(name));
+        }
+        let code: String = files.iter().map(|file| code(file)).collect();
+        let mut used = named_after("super::", &code);
+        used.extend(named_after("crate::examples::", &code));
+        for other in used.iter().filter(|other| order.contains(other)) {
+            let earlier = order.iter().position(|known| known == other).unwrap() <= place;
+            assert!(earlier, "{name} uses {other}, which is read later");
+        }
+    }
+    let named: Vec<String> = TABLE.iter().map(|row| row.name.replace('-', "_")).collect();
+    let order: Vec<String> = order.into_iter().filter(|page| named.contains(page)).collect();
+    assert_eq!(order, named, "left: the mod lines; right: the table");
+}
+
+#[test]
+fn the_check_of_the_arrows_reads_imports() {
+    let code = "use crate::{call, trace::{self, story}, demo};\nlet x = crate::escape::escape(b);";
+    let names: Vec<String> = named_after("crate::", code).into_iter().collect();
+    assert_eq!(names, ["call", "demo", "escape", "trace"]);
+}
+
+#[test]
+fn the_door_is_the_only_way_to_the_kernel() {
+    // What clippy.toml cannot name: methods of traits, and calls that go around the list.
+    let forbidden = [
+        "SockRef",
+        "std::net::ToSocketAddrs",
+        "libc::recv",
+        "libc::send",
+        "libc::accept",
+        "libc::poll(",
+    ];
+    for file in under(&root().join("src")) {
+        if file.starts_with(root().join("src/call")) || file.ends_with("address.rs") {
+            continue;
+        }
+        let code = code(&file);
+        for word in forbidden {
+            assert!(!code.contains(word), "{}: {word} belongs into src/call/", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_readme_lists_every_example() {
+    let readme = read("README.md");
+    for row in TABLE {
+        let listed = readme.lines().any(|line| {
+            line.starts_with(&format!("| [`{}`](", row.name))
+                && line.ends_with(&format!(" | {} |", row.summary))
+        });
+        assert!(listed, "README.md has no row for {}: {}", row.name, row.summary);
+    }
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        let text = read(document);
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split(')').next().unwrap();
+            if !target.contains("://") {
+                assert!(
+                    root().join(target).exists(),
+                    "{document} links to {target}, which is not there"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_page_begins_with_what_it_is_and_what_to_watch_for() {
+    for row in TABLE {
+        assert!(row.source.starts_with("//! # "), "{} has no title", row.name);
+        let head: String = row
+            .source
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .collect::<Vec<_>>()
+            .join("\n");
+        assert!(head.contains("```text"), "{} has no diagram", row.name);
+        assert!(
+            !row.watch.is_empty() && row.watch.len() < 160,
+            "{} has nothing to watch for",
+            row.name
+        );
+    }
+}
