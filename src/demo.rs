@@ -101,7 +101,7 @@ impl<'a> Stage<'a> {
             Place::Internet => vec!["127.0.0.1".into(), "0".into()],
             Place::Path => vec![directory.join("socket").display().to_string()],
         };
-        let args = side_args(example, "server", place);
+        let args = self.side_args(example, "server", place);
         let mut server = Process::start(&args, None, self.sender.clone())?;
         let address = server.address(PATIENCE)?;
         let place = match example.place {
@@ -111,7 +111,7 @@ impl<'a> Stage<'a> {
             }
             Place::Path => vec![address],
         };
-        let args = side_args(example, "client", place);
+        let args = self.side_args(example, "client", place);
         for &step in example.demo.steps {
             self.step(step, &args)?;
         }
@@ -252,17 +252,22 @@ impl<'a> Stage<'a> {
         self.out.flush()?;
         Ok(())
     }
-}
 
-/// `tcp-echo server 127.0.0.1 0 --quiet --trace /dev/stderr`, and the demo's own options.
-fn side_args(example: &Example, side: &str, place: Vec<String>) -> Vec<String> {
-    let mut args = vec![example.name.to_owned(), side.to_owned()];
-    args.extend(place);
-    args.extend(["--quiet", "--trace", "/dev/stderr"].map(String::from));
-    let both = |option: &&&str| {
-        let flag = example.options.iter().find(|flag| option[2..] == *flag.name);
-        side == "server" || flag.is_some_and(|flag| flag.sides == Sides::Both)
-    };
-    args.extend(example.demo.options.iter().filter(both).map(|&option| option.to_owned()));
-    args
+    /// `tcp-echo server 127.0.0.1 0 --quiet --trace /dev/stderr`, and the demo's own options.
+    fn side_args(&self, example: &Example, side: &str, place: Vec<String>) -> Vec<String> {
+        let mut args = vec![example.name.to_owned(), side.to_owned()];
+        args.extend(place);
+        args.extend(["--quiet", "--trace", "/dev/stderr"].map(String::from));
+        if self.story.is_some_and(|story| story.detail > 1) {
+            args.push("-vv".to_owned()); // the record carries the state of the sockets, too
+        }
+        let for_this_side = |option: &&&str| {
+            let flag = example.options.iter().find(|flag| option[2..] == *flag.name);
+            side == "server" || flag.is_some_and(|flag| flag.sides == Sides::Both)
+        };
+        args.extend(
+            example.demo.options.iter().filter(for_this_side).map(|&option| option.to_owned()),
+        );
+        args
+    }
 }

@@ -61,6 +61,12 @@ impl ServerArgs {
         self.once && accepted > 0
     }
 
+    /// How many clients may be served at once.
+    #[must_use]
+    pub fn at_once(&self) -> usize {
+        if self.once { 1 } else { self.max_clients }
+    }
+
     /// The answer to `data`. An echo is the data itself: no byte is copied.
     pub fn answer<'a>(&self, data: &'a [u8], made: &'a mut Vec<u8>) -> &'a [u8] {
         if !self.work.is_zero() {

@@ -310,7 +310,11 @@ impl Places {
     pub fn take(&self) -> std::io::Result<bool> {
         loop {
             match self.free.read() {
-                Ok(_) => return Ok(!self.stop.requested()),
+                Ok(_) if self.stop.requested() => {
+                    self.stop.pass_on();
+                    return Ok(false);
+                }
+                Ok(_) => return Ok(true),
                 Err(nix::errno::Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }

@@ -177,7 +177,7 @@ fn tour(global: &Global) -> Result<()> {
 
 fn listen_to_the_record(global: &Global, speaker: Speaker) -> Result<()> {
     let story = global.story(Clock::Wall, io::stderr().is_terminal());
-    call::observe(global.verbose > 1 && story.is_some());
+    call::observe(global.verbose > 1);
     let file = global.trace.as_deref();
     trace::install(Settings { speaker, story, file }).with_context(|| {
         format!("cannot write the trace to {}", file.unwrap_or("".as_ref()).display())

@@ -19,7 +19,7 @@
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
 use crate::call::{self, Domain, FdSet, SO_REUSEADDR, SOCK_NONBLOCK, Type};
@@ -34,6 +34,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     set_nonblocking(&listener)?;
+    ensure!(FdSet::fits(&listener), "select takes descriptors below {} only", FdSet::SIZE);
     server::announce("tcp", call::getsockname(&listener)?)?;
 
     let mut stats = Stats::default();

@@ -37,13 +37,13 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     server::announce("tcp", call::getsockname(&listener)?)?;
 
     let total = &Mutex::new(Stats::default());
-    let places = &stop.places(args.max_clients)?;
+    let places = &stop.places(args.at_once())?;
     let waiting = stop.watch(&listener);
     let mut accepted = 0;
     thread::scope(|scope| -> Result<()> {
         // Without a free place there is no accept: the next client waits in the listener's queue.
-        while !args.full(accepted)
-            && places.take()?
+        while places.take()?
+            && !args.full(accepted)
             && let Some((peer, client)) = waiting.or(|| call::accept(&listener))?
         {
             accepted += 1;

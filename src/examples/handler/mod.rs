@@ -36,7 +36,7 @@ use crate::client::ClientArgs;
 use crate::server::{ServerArgs, Stats, announce};
 use crate::stop::Stop;
 
-/// Serves with the [`Echo`] handler until the stop.
+/// Serves with a handler that echoes, until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let style = match args.options.get("style") {
         None | Some("forking") => Style::Forking,

@@ -159,12 +159,12 @@ impl Server {
     fn threading<H: Handler>(self, make: impl Fn() -> H + Sync, stop: &Stop) -> Result<Stats> {
         let (server, make) = (&self, &make);
         let total = &Mutex::new(Stats::default());
-        let places = &stop.places(self.max_clients)?;
+        let places = &stop.places(if self.once { 1 } else { self.max_clients })?;
         let mut requests = 0;
         let waiting = stop.watch(&self);
         thread::scope(|scope| -> Result<()> {
-            while !(self.once && requests > 0)
-                && places.take()?
+            while places.take()?
+                && !(self.once && requests > 0)
                 && let Some(arrival) = self.next(&waiting)?
             {
                 requests += 1;
