@@ -18,6 +18,7 @@
 //! While nobody listens a call costs one load and one branch more than the system call itself: no
 //! clock is read, nothing is formatted.
 
+mod clock;
 mod error;
 mod option;
 mod wait;
@@ -37,12 +38,13 @@ use socket2::{SockAddr, SockRef};
 
 use record::Step;
 
+pub use clock::monotonic;
 pub use error::{CallError, Result};
 pub use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_NONBLOCK};
 pub use nix::fcntl::{FcntlArg, OFlag};
 pub use option::*;
 pub use process::{Fork, Pid, Signal, WaitPidFlag, WaitStatus, fork, kill, waitpid};
-pub use record::{TARGET, monotonic, observe};
+pub use record::{TARGET, observe};
 pub use signal::shutdown_in_handler;
 pub use socket2::{Domain, Type};
 pub use wait::{FdSet, SigSet, poll, pollfd, ppoll, select};

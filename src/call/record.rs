@@ -8,18 +8,19 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
-use nix::time::{ClockId, clock_gettime};
 use socket2::SockAddr;
 use tracing::{Level, enabled, event};
 
+use super::clock::monotonic;
 use super::error::{CallError, Result};
 use super::option::OptValue;
-use super::{signal, state};
+use super::{signal, state, strace};
 use crate::escape::escape;
 
 /// The `target` of the events that are calls.
@@ -35,13 +36,6 @@ static OBSERVE: AtomicBool = AtomicBool::new(false);
 /// Asks every record to carry the socket's state, queues and buffer sizes as well.
 pub fn observe(on: bool) {
     OBSERVE.store(on, Relaxed);
-}
-
-/// Nanoseconds of CLOCK_MONOTONIC: the same clock in every process of this machine.
-#[must_use]
-pub fn monotonic() -> u64 {
-    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("Linux always has this clock");
-    time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
 }
 
 /// A call that has begun.
@@ -88,7 +82,7 @@ impl Step {
                 Err(error) => (-1, error.raw_os_error()),
             };
             let told = Told { fd: self.fd, ret, errno, start, end, ..Told::default() };
-            signal::record_deferred();
+            record_handlers();
             tell(told, result.as_ref().ok()).emit(self.call, self.syscall);
         }
         result.map_err(|error| CallError::new(self.call, &error))
@@ -98,20 +92,20 @@ impl Step {
 /// What the record of one call says.
 #[derive(Default)]
 pub(super) struct Told {
-    pub(super) fd: Option<RawFd>,
-    pub(super) ret: i64,
-    pub(super) errno: Option<i32>,
-    pub(super) start: u64,
-    pub(super) end: u64,
-    pub(super) tid: Option<i32>,
-    pub(super) args: String,
-    pub(super) out: Option<String>,
-    pub(super) ready: Option<String>,
-    pub(super) bytes: Option<u64>,
-    pub(super) asked: Option<u64>,
-    pub(super) data: Option<String>,
-    pub(super) local: Option<String>,
-    pub(super) peer: Option<String>,
+    fd: Option<RawFd>,
+    ret: i64,
+    errno: Option<i32>,
+    start: u64,
+    end: u64,
+    tid: Option<i32>,
+    args: String,
+    out: Option<String>,
+    ready: Option<String>,
+    bytes: Option<u64>,
+    asked: Option<u64>,
+    data: Option<String>,
+    local: Option<String>,
+    peer: Option<String>,
 }
 
 impl Told {
@@ -219,6 +213,22 @@ impl Told {
             tid = self.tid,
         );
     }
+}
+
+/// Records what signal handlers have called since the last record, in the order of the kernel.
+fn record_handlers() {
+    signal::take(|made| {
+        let told = Told {
+            fd: Some(made.fd),
+            ret: if made.errno == 0 { 0 } else { -1 },
+            errno: (made.errno != 0).then_some(made.errno),
+            start: made.start,
+            end: made.end,
+            tid: Some(made.tid),
+            ..Told::default()
+        };
+        told.args(strace::shutdown(made.fd, Shutdown::Both)).emit("shutdown", "shutdown");
+    });
 }
 
 /// The number the kernel returned for a value of this type.

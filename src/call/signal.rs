@@ -5,14 +5,12 @@
 //! event is not. The handler therefore leaves a note of its call in a static table, and the next
 //! call that is recorded records it first, in the order in which the kernel saw them.
 
-use std::net::Shutdown;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 
-use super::record::{Told, monotonic};
-use super::strace;
+use super::clock::monotonic;
 
 /// More than one handler run ever leaves: a server waits on a listener and on one client.
 const NOTES: usize = 8;
@@ -73,25 +71,30 @@ pub fn shutdown_in_handler(fd: RawFd) {
     Errno::set_raw(before);
 }
 
-/// Records what handlers have done since the last call.
-pub(super) fn record_deferred() {
+/// A shutdown of both directions that a handler made.
+pub(super) struct Made {
+    pub(super) fd: RawFd,
+    /// 0: it went well.
+    pub(super) errno: i32,
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) tid: i32,
+}
+
+/// Hands out what handlers have made since the last time.
+pub(super) fn take(mut each: impl FnMut(Made)) {
     if !ANY.swap(false, Ordering::Acquire) {
         return;
     }
     for note in NOTED.iter().filter(|note| note.claim(FULL)) {
-        let fd = note.fd.load(Ordering::Relaxed);
-        let errno = note.errno.load(Ordering::Relaxed);
-        Told {
-            fd: Some(fd),
-            ret: if errno == 0 { 0 } else { -1 },
-            errno: (errno != 0).then_some(errno),
+        let made = Made {
+            fd: note.fd.load(Ordering::Relaxed),
+            errno: note.errno.load(Ordering::Relaxed),
             start: note.start.load(Ordering::Relaxed),
             end: note.end.load(Ordering::Relaxed),
-            tid: Some(note.tid.load(Ordering::Relaxed)),
-            ..Told::default()
-        }
-        .args(strace::shutdown(fd, Shutdown::Both))
-        .emit("shutdown", "shutdown");
+            tid: note.tid.load(Ordering::Relaxed),
+        };
         note.state.store(FREE, Ordering::Release);
+        each(made);
     }
 }
