@@ -26,7 +26,7 @@ fn main() -> Result<()> {
             call::recv(&there, buf, 0).expect("the pair is open");
             Ok(())
         })?;
-        let mut direct = || {
+        let direct = || {
             time(|message, buf| {
                 (&here).write_all(message)?;
                 (&there).read(buf).map(|_| ())

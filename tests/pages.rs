@@ -8,8 +8,66 @@
 
 mod common;
 
-use common::{Server, run};
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::{DEADLINE, Server, ask, netplay, run, udp, until};
 use netplay::examples::{Place, TABLE};
+use netplay::trace::Event;
+
+/// A server with a trace, and the folder that holds it.
+struct Traced {
+    server: Server,
+    folder: tempfile::TempDir,
+}
+
+impl Traced {
+    fn start(example: &str, options: &[&str]) -> Traced {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("trace.jsonl").display().to_string();
+        let server = Server::start(example, &[options, &["--trace", &file]].concat());
+        Traced { server, folder }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("trace.jsonl")
+    }
+
+    /// The records so far.
+    fn events(&self) -> Vec<Event> {
+        let text = std::fs::read_to_string(self.file()).unwrap();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// How many records there are, once the last call is this one.
+    fn settled_after(&self, call: &str) -> usize {
+        let last = || self.events().last().is_some_and(|event| event.call.as_deref() == Some(call));
+        until(&format!("the last call is {call}"), last);
+        self.events().len()
+    }
+
+    /// Stops the server; all its records.
+    fn stop(self) -> Vec<Event> {
+        let Traced { server, folder } = self;
+        assert!(server.stop().status.success());
+        let text = std::fs::read_to_string(folder.path().join("trace.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// The names of the calls, in order.
+fn calls(events: &[Event]) -> Vec<&str> {
+    events.iter().filter_map(|event| event.call.as_deref()).collect()
+}
+
+fn count(events: &[Event], call: &str) -> usize {
+    calls(events).iter().filter(|&&name| name == call).count()
+}
 
 /// Every row of the table: our client talks to our server, and both end well.
 #[test]
@@ -19,14 +77,10 @@ fn every_example_answers_its_own_client() {
         let path = directory.path().join("socket").display().to_string();
         let server = match example.place {
             Place::Internet => Server::start(example.name, &["--reply", "echo"]),
-            Place::Path => Server::from(common::netplay().args([
-                example.name,
-                "server",
-                &path,
-                "-q",
-                "--reply",
-                "echo",
-            ])),
+            Place::Path => {
+                let args = [example.name, "server", &path, "-q", "--reply", "echo"];
+                Server::from(netplay().args(args))
+            }
         };
         let mut args = vec![example.name, "client"];
         let port;
@@ -44,4 +98,319 @@ fn every_example_answers_its_own_client() {
         let ended = server.stop();
         assert!(ended.status.success(), "{name}: {:?} {}", ended.status, ended.stderr);
     }
+}
+
+// tcp-echo
+
+#[test]
+fn tcp_keeps_bytes_but_not_how_they_were_cut() {
+    let server = Traced::start("tcp-echo", &["--reply", "echo", "--work", "300"]);
+    let mut client = server.server.connect();
+    // The first keeps the server at work; the other two arrive meanwhile, and become one recv.
+    assert_eq!(ask(&mut client, b"1", 0), b"");
+    until("the first is received", || count(&server.events(), "recv") == 1);
+    client.write_all(b"two").unwrap();
+    client.write_all(b"three").unwrap();
+    let mut all = [0; 9];
+    client.read_exact(&mut all).unwrap();
+    assert_eq!(&all, b"1twothree");
+    drop(client);
+    let data: Vec<_> = server.stop().into_iter().filter_map(|event| event.data).collect();
+    assert!(data.contains(&"twothree".to_owned()), "{data:?}");
+}
+
+#[test]
+fn the_tcp_server_makes_the_calls_of_its_page() {
+    let server = Traced::start("tcp-echo", &[]);
+    let mut client = server.server.connect();
+    ask(&mut client, b"hello", 5);
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    server.settled_after("close");
+    let events = server.stop();
+    let expected = "socket setsockopt bind listen getsockname accept recv send recv close \
+                    shutdown accept close";
+    assert_eq!(calls(&events).join(" "), expected);
+}
+
+// udp-echo
+
+#[test]
+fn udp_keeps_message_boundaries() {
+    let server = Server::start("udp-echo", &["--reply", "echo"]);
+    let client = udp();
+    for message in ["one", "", "three"] {
+        client.send_to(message.as_bytes(), server.address()).unwrap();
+    }
+    let mut buf = [0; 100];
+    let mut next = || {
+        let n = client.recv(&mut buf).unwrap();
+        String::from_utf8_lossy(&buf[..n]).into_owned()
+    };
+    assert_eq!([next(), next(), next()], ["one", "", "three"]);
+}
+
+#[test]
+fn one_udp_socket_serves_everybody() {
+    let server = Traced::start("udp-echo", &["--reply", "echo"]);
+    let (a, b) = (udp(), udp());
+    let mut buf = [0; 100];
+    for (client, message) in [(&a, "from a"), (&b, "from b"), (&a, "a again")] {
+        client.send_to(message.as_bytes(), server.server.address()).unwrap();
+        let n = client.recv(&mut buf).unwrap();
+        assert_eq!(&buf[..n], message.as_bytes());
+    }
+    let events = server.stop();
+    assert_eq!(count(&events, "socket"), 1);
+    assert_eq!(count(&events, "accept"), 0);
+}
+
+// iterative
+
+#[test]
+fn iterative_makes_the_second_client_wait() {
+    let server = Server::start("iterative", &["--tcp", "--reply", "echo"]);
+    let mut first = server.connect();
+    assert_eq!(ask(&mut first, b"first", 5), b"first");
+    let mut second = server.connect(); // at once: the kernel connects
+    second.write_all(b"second").unwrap();
+    second.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(second.read(&mut [0; 10]).is_err(), "the second was served beside the first");
+    drop(first);
+    second.set_read_timeout(Some(DEADLINE)).unwrap();
+    assert_eq!(ask(&mut second, b"", 6), b"second");
+}
+
+// nonblocking
+
+#[test]
+fn nonblocking_reads_once_and_closes_without_an_answer() {
+    let server = Server::start("nonblocking", &[]);
+    for _ in 0..2 {
+        let mut client = server.connect();
+        client.write_all(b"hello").unwrap();
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, b"");
+    }
+}
+
+#[test]
+fn nonblocking_counts_its_eagains_and_its_cpu_time() {
+    let told = |options: &[&str]| {
+        let mut args = vec!["nonblocking", "server", "127.0.0.1", "0", "--trace", "/dev/null"];
+        args.extend(options);
+        let server = Server::from(netplay().args(args));
+        let mut client = server.connect();
+        client.write_all(b"hello").unwrap();
+        client.read_to_end(&mut Vec::new()).unwrap();
+        let stderr = server.stop().stderr;
+        stderr.lines().find(|line| line.starts_with("nonblocking: ")).unwrap().to_owned()
+    };
+    let busy = told(&[]);
+    let eagains = busy.split(" calls in vain").next().unwrap().rsplit(' ').next().unwrap();
+    assert!(eagains.parse::<u64>().unwrap() > 0, "{busy}");
+    assert!(busy.contains("ms of CPU time"), "{busy}");
+    let blocking = told(&["--blocking"]);
+    assert!(!blocking.contains("in vain") && blocking.contains("1 client"), "{blocking}");
+}
+
+#[test]
+fn nonblocking_with_a_reply_serves_several_clients_at_once() {
+    let server = Server::start("nonblocking", &["--reply", "echo"]);
+    let mut clients = [server.connect(), server.connect(), server.connect()];
+    for turn in 0..3 {
+        for client in clients.iter_mut().rev() {
+            let message = [b'0' + turn];
+            assert_eq!(ask(client, &message, 1), message);
+        }
+    }
+}
+
+// select and poll
+
+#[test]
+fn the_readiness_models_serve_in_the_order_in_which_clients_speak() {
+    for example in ["select", "poll"] {
+        let server = Traced::start(example, &["--reply", "echo"]);
+        let mut clients =
+            [server.server.connect(), server.server.connect(), server.server.connect()];
+        for (client, message) in [(2, "third"), (0, "first"), (1, "second")] {
+            ask(&mut clients[client], message.as_bytes(), message.len());
+        }
+        drop(clients);
+        let events = server.stop();
+        let heard: Vec<_> = events
+            .iter()
+            .filter(|event| event.call.as_deref() == Some("recv"))
+            .filter_map(|event| event.data.as_deref())
+            .filter(|data| !data.is_empty())
+            .collect();
+        assert_eq!(heard, ["third", "first", "second"], "{example}");
+        let tids: HashSet<i32> = events.iter().map(|event| event.tid).collect();
+        assert_eq!(tids.len(), 1, "{example} has one thread");
+    }
+}
+
+#[test]
+fn the_readiness_models_sleep_while_nobody_speaks() {
+    for example in ["select", "poll"] {
+        let server = Traced::start(example, &["--reply", "echo"]);
+        let mut client = server.server.connect();
+        ask(&mut client, b"hello", 5);
+        let before = server.settled_after("send");
+        client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        assert!(client.read(&mut [0]).is_err());
+        assert_eq!(server.events().len(), before, "{example} made calls while nothing happened");
+    }
+}
+
+#[test]
+fn poll_says_what_each_event_meant() {
+    let args = ["poll", "server", "127.0.0.1", "0", "-v", "--reply", "echo"];
+    let server = Server::from(netplay().args(args));
+    let mut client = server.connect();
+    ask(&mut client, b"hello", 5);
+    drop(client);
+    let story = {
+        until("the client has left", || server.stderr().contains("close  "));
+        server.stop().stderr
+    };
+    assert!(story.contains("POLLIN (something has arrived)"), "{story}");
+    assert!(story.contains("revents=POLLIN}"), "{story}");
+}
+
+#[test]
+fn poll_fetches_urgent_data_and_does_not_spin() {
+    let server = Traced::start("poll", &["--reply", "echo"]);
+    let mut client = server.server.connect();
+    ask(&mut client, b"hello", 5);
+    socket2::SockRef::from(&client).send_out_of_band(b"!").unwrap();
+    until("the urgent byte is fetched", || {
+        server.events().iter().any(|event| {
+            event.args.as_deref().is_some_and(|args| args.contains("MSG_OOB"))
+                && event.ret == Some(1)
+        })
+    });
+    assert_eq!(ask(&mut client, b"on", 2), b"on");
+    let before = server.settled_after("send");
+    client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    assert!(client.read(&mut [0]).is_err());
+    assert_eq!(server.events().len(), before, "POLLPRI is reported for ever");
+}
+
+#[test]
+fn poll_takes_a_reset_client_off_its_list() {
+    let server = Traced::start("poll", &["--reply", "echo"]);
+    let client = server.server.connect();
+    socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    until("it is accepted", || count(&server.events(), "accept") == 1);
+    drop(client);
+    until("it is closed", || count(&server.events(), "close") == 1);
+    let last = server.events();
+    let poll = last.iter().rfind(|event| event.call.as_deref() == Some("poll")).unwrap();
+    assert!(poll.ready.as_deref().unwrap().contains("POLLERR"), "{poll:?}");
+}
+
+// fork, thread, handler
+
+#[test]
+fn fork_makes_a_process_and_thread_a_thread_for_each_client() {
+    for (example, processes) in [("fork", 3), ("thread", 1), ("handler", 3)] {
+        let server = Traced::start(example, &["--reply", "echo"]);
+        let mut clients = [server.server.connect(), server.server.connect()];
+        for client in &mut clients {
+            ask(client, b"hello", 5);
+        }
+        drop(clients);
+        until("both are closed", || {
+            let closed =
+                |event: &&Event| event.call.as_deref() == Some("close") && event.peer.is_none();
+            server.events().iter().filter(closed).count() >= 2
+        });
+        let events = server.stop();
+        let pids: HashSet<i32> = events.iter().map(|event| event.pid).collect();
+        let tids: HashSet<i32> = events.iter().map(|event| event.tid).collect();
+        assert_eq!((pids.len(), tids.len()), (processes, 3), "{example}");
+    }
+}
+
+#[test]
+fn after_fork_each_side_closes_what_it_does_not_need() {
+    let server = Traced::start("fork", &["--reply", "echo"]);
+    let mut client = server.server.connect();
+    ask(&mut client, b"hello", 5);
+    drop(client);
+    until("the child is reaped", || {
+        server
+            .events()
+            .iter()
+            .any(|event| event.call.as_deref() == Some("waitpid") && event.ret > Some(0))
+    });
+    let events = server.stop();
+    let parent = events[0].pid;
+    let closes = |who: &dyn Fn(i32) -> bool| -> Vec<Option<i32>> {
+        let close = |event: &&Event| event.call.as_deref() == Some("close") && who(event.pid);
+        events.iter().filter(close).map(|event| event.fd).collect()
+    };
+    assert_eq!(closes(&|pid| pid != parent), [Some(3), Some(4)], "the child: listener, client");
+    assert_eq!(closes(&|pid| pid == parent), [Some(4), Some(3)], "the parent: client, listener");
+}
+
+#[test]
+fn handler_serves_in_every_style_over_both_transports() {
+    for style in ["iterative", "forking", "threading"] {
+        for transport in [&[][..], &["--udp"]] {
+            let mut options = vec!["--reply", "echo", "--style", style];
+            options.extend(transport);
+            let server = Server::start("handler", &options);
+            let port = server.port();
+            let mut args = vec!["handler", "client", "127.0.0.1", &port, "-q", "--timeout", "10"];
+            args.extend(transport);
+            let client = run(&args, b"one\ntwo\n");
+            assert_eq!(String::from_utf8_lossy(&client.stdout), "one\ntwo\n", "{options:?}");
+            assert!(server.stop().status.success(), "{options:?}");
+        }
+    }
+}
+
+// unix-echo
+
+fn unix_server(path: &str) -> Server {
+    Server::from(netplay().args(["unix-echo", "server", path, "-q", "--reply", "echo"]))
+}
+
+#[test]
+fn unix_echo_takes_over_a_path_that_nobody_listens_on_and_removes_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    drop(UnixListener::bind(&path).unwrap()); // its server was killed: the file stays
+    assert!(path.exists());
+    let server = unix_server(&path.display().to_string());
+    let mut client = UnixStream::connect(&path).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    client.write_all(b"hello").unwrap();
+    let mut reply = [0; 5];
+    client.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"hello");
+    assert!(server.stop().status.success());
+    assert!(!path.exists(), "the socket's file was left behind");
+}
+
+#[test]
+fn unix_echo_takes_no_path_away_from_anybody() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = folder.path().join("taken");
+    let _server = UnixListener::bind(&taken).unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "precious").unwrap();
+    for path in [&taken, &file] {
+        let output = run(&["unix-echo", "server", &path.display().to_string(), "-q"], b"");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("Address already in use"), "{stderr}");
+        assert!(path.exists());
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), b"precious");
 }
