@@ -1,0 +1,144 @@
+//! The handler page as a library: servers in this process, handlers of our own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use anyhow::{Result, bail};
+use common::{DEADLINE, ask, connect, udp, until};
+use netplay::examples::handler::{Handler, Request, Server, Style};
+use netplay::server::Stats;
+use netplay::stop::Stop;
+
+const STYLES: [Style; 3] = [Style::Iterative, Style::Forking, Style::Threading];
+
+/// Echoes; fails when told to fail, panics when told to panic; leaves a mark in a folder for each
+/// step, because a forked handler shares no memory with the test.
+struct Marking(PathBuf);
+
+impl Marking {
+    fn mark(&self, step: &str, request: &Request<'_>) {
+        let name = format!("{step}-{}", request.client().port());
+        std::fs::write(self.0.join(name), "").unwrap();
+    }
+}
+
+impl Handler for Marking {
+    fn setup(&mut self, request: &mut Request<'_>) -> Result<()> {
+        self.mark("setup", request);
+        Ok(())
+    }
+
+    fn handle(&mut self, request: &mut Request<'_>) -> Result<()> {
+        let mut buf = [0; 1024];
+        while let Some(n) = request.recv(&mut buf)? {
+            match &buf[..n] {
+                b"fail" => bail!("as it was told to"),
+                b"panic" => panic!("as it was told to"),
+                other => request.send(other)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, request: &mut Request<'_>) {
+        self.mark("finish", request);
+    }
+}
+
+/// Runs a server in a thread of its own, lets `client` at it, stops it from this one.
+fn with_server(server: Server, style: Style, client: impl FnOnce(SocketAddr, &PathBuf)) -> Stats {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_path_buf();
+    let (stop, address) = (Stop::new(), server.address());
+    let (sender, ended) = channel();
+    let (ours, marks) = (stop.clone(), path.clone());
+    thread::spawn(move || sender.send(server.serve(style, || Marking(marks.clone()), &ours)));
+    client(address, &path);
+    stop.request();
+    ended.recv_timeout(DEADLINE).expect("a stop from another thread ends serve").unwrap()
+}
+
+fn tcp() -> Server {
+    Server::tcp("127.0.0.1:0".parse().unwrap(), 128).unwrap()
+}
+
+#[test]
+fn any_thread_may_stop_a_server_in_any_style() {
+    for style in STYLES {
+        let idle = with_server(tcp(), style, |_, _| {});
+        assert_eq!(idle.clients, 0, "{style:?}");
+        // And while a client is connected and says nothing.
+        let mut silent = None;
+        let busy = with_server(tcp(), style, |address, _| {
+            let mut client = connect(address);
+            assert_eq!(ask(&mut client, b"hello", 5), b"hello");
+            silent = Some(client);
+        });
+        assert_eq!(busy.clients, 1, "{style:?}");
+        assert!(matches!(silent.unwrap().read(&mut [0]), Ok(0) | Err(_)), "{style:?}");
+        let datagrams = Server::udp("127.0.0.1:0".parse().unwrap(), 1024).unwrap();
+        assert_eq!(with_server(datagrams, style, |_, _| {}).clients, 0, "{style:?}");
+    }
+}
+
+#[test]
+fn finish_comes_after_handle_even_if_it_fails() {
+    for style in STYLES {
+        with_server(tcp(), style, |address, marks| {
+            for last_word in ["fail", ""] {
+                let mut client = connect(address);
+                let port = client.local_addr().unwrap().port();
+                client.write_all(last_word.as_bytes()).unwrap();
+                client.shutdown(std::net::Shutdown::Write).unwrap();
+                let _ = client.read_to_end(&mut Vec::new());
+                for step in ["setup", "finish"] {
+                    let mark = marks.join(format!("{step}-{port}"));
+                    until(&format!("{style:?} {step}"), || mark.exists());
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn a_handler_that_fails_or_panics_ends_its_own_request_only() {
+    for style in STYLES {
+        let stats = with_server(tcp(), style, |address, _| {
+            for bad_word in ["fail", "panic"] {
+                let mut client = connect(address);
+                client.write_all(bad_word.as_bytes()).unwrap();
+                assert!(matches!(client.read(&mut [0]), Ok(0)), "{style:?}: it is closed");
+                assert_eq!(ask(&mut connect(address), b"next", 4), b"next", "{style:?}");
+            }
+        });
+        assert_eq!(stats.clients, 4, "{style:?}");
+    }
+}
+
+#[test]
+fn a_datagram_is_a_request() {
+    for style in STYLES {
+        let server = Server::udp("127.0.0.1:0".parse().unwrap(), 1024).unwrap();
+        let stats = with_server(server, style, |address, _| {
+            let client = udp();
+            let mut buf = [0; 100];
+            for message in ["one", "", "three"] {
+                client.send_to(message.as_bytes(), address).unwrap();
+                let n = client.recv(&mut buf).unwrap();
+                assert_eq!(&buf[..n], message.as_bytes(), "{style:?}");
+            }
+        });
+        assert_eq!(stats.clients, 3, "{style:?}");
+    }
+}
