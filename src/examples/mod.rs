@@ -248,7 +248,7 @@ pub static TABLE: &[Example] = &[
         client: nonblocking::client,
         demo: Demo { options: PLAIN, steps: ONE_SHOT },
         next: "netplay nonblocking server --blocking",
-        source: include_str!("nonblocking.rs"),
+        source: include_str!("nonblocking/mod.rs"),
     },
     Example {
         name: "select",
