@@ -16,8 +16,8 @@
 //! parent kept 4, the connection would stay open when the child is done, and the parent would run
 //! out of descriptors. Each client can wait, block or crash on its own; each costs a process.
 //!
-//! A child that ended is a zombie until its parent asks how (waitpid). The script this page comes
-//! from asks after the next accept, so the last child stays a zombie until another client comes.
+//! A child that ended is a zombie until its parent asks how (waitpid). The lecture's script
+//! asks after the next accept, so the last child stays a zombie until another client comes.
 //! Here SIGCHLD interrupts the wait. It is blocked at all other times: if it arrived just before a
 //! plain `accept` went to sleep, nobody would wake up for it.
 

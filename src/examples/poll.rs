@@ -16,7 +16,7 @@
 //! no descriptor is too large. The kernel still walks the whole list at every call. The last three
 //! events come unasked.
 //!
-//! The script this page comes from goes wrong twice. It registers with Python's default mask, in
+//! The lecture's script goes wrong twice. It registers with Python's default mask, in
 //! which POLLOUT is set: a socket is nearly always writable, so poll would return at once, for ever.
 //! And it looks only at POLLIN, so a reset client (POLLERR, POLLHUP) stays in the list.
 

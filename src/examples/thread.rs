@@ -14,7 +14,7 @@
 //!
 //! The threads are joined: the scope below ends only when the last of them has, so a stop leaves no
 //! conversation half answered. While the server runs nobody waits for a particular one of them; the
-//! script this page comes from detaches its threads (`setDaemon`), and its end cuts them off.
+//! lecture's script detaches its threads (`setDaemon`), and its end cuts them off.
 
 use std::net::TcpListener;
 use std::sync::{Mutex, PoisonError};

@@ -13,8 +13,8 @@
 //! and the CPU time that the server reports when it ends. The cure is to ask the kernel *which*
 //! socket is ready, and to sleep until one is: the next pages.
 //!
-//! By default the server reads once and closes without an answer. The script it comes from meant to
-//! show this model, but calls `setblocking(1)`, which is the blocking one; `--blocking` does that.
+//! By default the server reads once and closes without an answer. The lecture's script meant to show
+//! this model, but calls `setblocking(1)`, which is the blocking one; `--blocking` does that.
 
 mod client;
 
@@ -119,6 +119,10 @@ fn one_at_a_time(
         && let Some((peer, name)) = waiting.or(|| call::accept(listener))?
     {
         stats.clients += 1;
+        if let Some(limit) = args.idle_timeout {
+            call::setsockopt(&peer, SO_RCVTIMEO, limit)?;
+            call::setsockopt(&peer, SO_SNDTIMEO, limit)?;
+        }
         let heard = stop.watch(&peer).or(|| {
             let n = call::recv(&peer, &mut buf, 0)?;
             stats.received += n as u64;
