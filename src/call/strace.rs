@@ -113,7 +113,7 @@ fn open_flags(flags: OFlag) -> String {
 
 pub(super) fn setsockopt(fd: BorrowedFd<'_>, option: Opt, value: &OptValue) -> String {
     let (fd, len) = (fd.as_raw_fd(), value.len());
-    format!("{fd}, {}, {}, {}, {len}", option.level_name, option.text, value.strace())
+    format!("{fd}, {}, {}, {}, {len}", option.level_name, option_name(option), value.strace())
 }
 
 pub(super) fn getsockopt(fd: BorrowedFd<'_>, option: Opt, value: Option<&OptValue>) -> String {
@@ -121,7 +121,17 @@ pub(super) fn getsockopt(fd: BorrowedFd<'_>, option: Opt, value: Option<&OptValu
         Some(value) => format!("{}, [{}]", value.strace(), value.len()),
         None => "0x..., [4]".to_owned(),
     };
-    format!("{}, {}, {}, {value}", fd.as_raw_fd(), option.level_name, option.text)
+    format!("{}, {}, {}, {value}", fd.as_raw_fd(), option.level_name, option_name(option))
+}
+
+/// Linux has two options for each timeout: the manual's, and one with 64 bits of seconds on every
+/// machine. strace tells them apart, and calls the manual's the old one.
+fn option_name(option: Opt) -> &'static str {
+    match option.text {
+        "SO_RCVTIMEO" => "SO_RCVTIMEO_OLD",
+        "SO_SNDTIMEO" => "SO_SNDTIMEO_OLD",
+        name => name,
+    }
 }
 
 /// An address buffer of 128 bytes (sockaddr_storage) that the kernel filled, or left alone.
@@ -203,12 +213,26 @@ pub(super) fn string(bytes: &[u8]) -> String {
             0x0b => text += "\\v",
             0x0c => text += "\\f",
             b' '..=b'~' => text.push(byte as char),
-            _ if bytes.get(i + 1).is_some_and(u8::is_ascii_digit) => {
-                text += &format!("\\{byte:03o}")
-            }
+            _ if matches!(bytes.get(i + 1), Some(b'0'..=b'7')) => text += &format!("\\{byte:03o}"),
             _ => text += &format!("\\{byte:o}"),
         }
     }
     text.push('"');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octal_is_short_unless_another_octal_digit_follows() {
+        assert_eq!(string(b"\x007 \x009 \x00"), r#""\0007 \09 \0""#);
+    }
+
+    #[test]
+    fn a_string_is_cut_after_32_bytes() {
+        assert_eq!(quoted(&[b'x'; 32]), format!("\"{}\"", "x".repeat(32)));
+        assert_eq!(quoted(&[b'x'; 33]), format!("\"{}\"...", "x".repeat(32)));
+    }
 }

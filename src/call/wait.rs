@@ -106,7 +106,8 @@ pub fn select(
 ) -> Result<usize> {
     let step = Step::begin("select", SELECT, None);
     let asked = step.listening().then(|| (reads.clone(), writes.clone()));
-    let mut left = timeout.map(timeval);
+    let timeout = timeout.map(timeval);
+    let mut left = timeout;
     // SAFETY: both sets are whole fd_sets of FD_SETSIZE bits, and the kernel looks no further than
     // that: nfds is capped. The timeout is a timeval or null.
     let ready = unsafe {
@@ -120,7 +121,7 @@ pub fn select(
     };
     step.end(count(ready), |told, ready| {
         let (r, w) = asked.unwrap_or_default();
-        let timeout = timeout.map_or("NULL".to_owned(), timespec_text);
+        let timeout = timeout.map_or("NULL".to_owned(), |time| timespec_text(duration(time)));
         told.args(format!("{nfds}, {r}, {w}, NULL, {timeout}, NULL"))
             .out(ready.and_then(|&n| select_out(n, reads, writes, left)))
             .ready(ready.map(|_| select_ready(reads, writes)))
@@ -148,8 +149,7 @@ fn select_out(
         parts.push(format!("out {writes}"));
     }
     if let Some(left) = left {
-        let left = Duration::new(left.tv_sec as u64, left.tv_usec as u32 * 1000);
-        parts.push(format!("left {}", timespec_text(left)));
+        parts.push(format!("left {}", timespec_text(duration(left))));
     }
     Some(format!("({})", parts.join(", ")))
 }
@@ -267,6 +267,10 @@ fn timeval(time: Duration) -> libc::timeval {
         tv_sec: (micros / 1_000_000) as libc::time_t,
         tv_usec: (micros % 1_000_000) as libc::suseconds_t,
     }
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000)
 }
 
 fn timespec_text(time: Duration) -> String {

@@ -263,12 +263,15 @@ fn is_ordinary(event: &Event) -> bool {
     )
 }
 
-/// `Address already in use` for `EADDRINUSE`.
-fn describe(name: &str) -> &'static str {
-    (1..=133)
-        .map(Errno::from_raw)
-        .find(|errno| format!("{errno:?}") == name)
-        .map_or("an error this program has no words for", Errno::desc)
+/// `Address already in use` for `EADDRINUSE`: the words of strerror(3), which are strace's too.
+fn describe(name: &str) -> String {
+    match (1..=133).find(|&errno| format!("{:?}", Errno::from_raw(errno)) == name) {
+        Some(errno) => {
+            let words = std::io::Error::from_raw_os_error(errno).to_string();
+            words.trim_end_matches(&format!(" (os error {errno})")).to_owned()
+        }
+        None => "an error this program has no words for".to_owned(),
+    }
 }
 
 fn kind_of_socket(args: &str) -> &'static str {
@@ -284,9 +287,9 @@ fn kind_of_socket(args: &str) -> &'static str {
     }
 }
 
-/// The third argument of setsockopt and getsockopt.
+/// The third argument of setsockopt and getsockopt, as the manual spells it.
 fn option_name(args: &str) -> &str {
-    args.split(", ").nth(2).unwrap_or_default()
+    args.split(", ").nth(2).unwrap_or_default().trim_end_matches("_OLD")
 }
 
 /// The fourth: `1` of `[1]`.
