@@ -82,8 +82,13 @@ impl Step {
                 Err(error) => (-1, error.raw_os_error()),
             };
             let told = Told { fd: self.fd, ret, errno, start, end, ..Told::default() };
-            record_handlers();
+            // A handler that ran between `start` and `end`: if it is what ended the call, it ran
+            // before the call returned; otherwise the call was done, and it ran on the way out.
+            let cut_short = errno.is_some_and(|errno| errno != libc::EAGAIN)
+                || ret == 0 && self.syscall == "recvfrom";
+            record_handlers(if cut_short { end } else { start });
             tell(told, result.as_ref().ok()).emit(self.call, self.syscall);
+            record_handlers(end);
         }
         result.map_err(|error| CallError::new(self.call, &error))
     }
@@ -97,7 +102,6 @@ pub(super) struct Told {
     errno: Option<i32>,
     start: u64,
     end: u64,
-    tid: Option<i32>,
     args: String,
     out: Option<String>,
     ready: Option<String>,
@@ -210,21 +214,19 @@ impl Told {
             state = state.as_deref(),
             start_ns = self.start,
             dur_ns = self.end.saturating_sub(self.start),
-            tid = self.tid,
         );
     }
 }
 
-/// Records what signal handlers have called since the last record, in the order of the kernel.
-fn record_handlers() {
-    signal::take(|made| {
+/// Records what signal handlers of this thread have called before this time, and nobody has recorded.
+fn record_handlers(before: u64) {
+    signal::take(before, |made| {
         let told = Told {
             fd: Some(made.fd),
             ret: if made.errno == 0 { 0 } else { -1 },
             errno: (made.errno != 0).then_some(made.errno),
             start: made.start,
             end: made.end,
-            tid: Some(made.tid),
             ..Told::default()
         };
         told.args(strace::shutdown(made.fd, Shutdown::Both)).emit("shutdown", "shutdown");

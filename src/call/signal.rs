@@ -2,11 +2,11 @@
 //!
 //! A handler interrupts the program anywhere, inside `malloc` or with a lock held; so it may only
 //! use what signal-safety(7) lists. `shutdown` and `clock_gettime` are on the list, recording an
-//! event is not. The handler therefore leaves a note of its call in a static table, and the next
-//! call that is recorded records it first, in the order in which the kernel saw them.
+//! event is not. The handler therefore leaves a note of its call in a static table, and the same
+//! thread records it with its next call, before or after it: in the order in which they returned.
 
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use nix::errno::Errno;
 
@@ -16,11 +16,12 @@ use super::clock::monotonic;
 const NOTES: usize = 8;
 
 static NOTED: [Note; NOTES] = [const { Note::empty() }; NOTES];
-static ANY: AtomicBool = AtomicBool::new(false);
+/// How many of them are `FULL`.
+static FULL_ONES: AtomicUsize = AtomicUsize::new(0);
 
 /// A shutdown that a handler made.
 struct Note {
-    /// `FREE`, `HELD` while one side reads or writes it, `FULL`.
+    /// `FREE`, `HELD` while a handler writes it, `FULL`.
     state: AtomicI32,
     fd: AtomicI32,
     errno: AtomicI32,
@@ -45,8 +46,12 @@ impl Note {
         }
     }
 
-    fn claim(&self, from: i32) -> bool {
-        self.state.compare_exchange(from, HELD, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    fn claim(&self) -> bool {
+        self.state.compare_exchange(FREE, HELD, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    fn is_full(&self) -> bool {
+        self.state.load(Ordering::Acquire) == FULL
     }
 }
 
@@ -59,14 +64,14 @@ pub fn shutdown_in_handler(fd: RawFd) {
     // SAFETY: shutdown takes two integers; a stale descriptor is the error EBADF or ENOTSOCK.
     let done = unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
     let errno = if done == 0 { 0 } else { Errno::last_raw() };
-    if let Some(note) = NOTED.iter().find(|note| note.claim(FREE)) {
+    if let Some(note) = NOTED.iter().find(|note| note.claim()) {
         note.fd.store(fd, Ordering::Relaxed);
         note.errno.store(errno, Ordering::Relaxed);
         note.start.store(start, Ordering::Relaxed);
         note.end.store(monotonic(), Ordering::Relaxed);
         note.tid.store(nix::unistd::gettid().as_raw(), Ordering::Relaxed);
         note.state.store(FULL, Ordering::Release);
-        ANY.store(true, Ordering::Release);
+        FULL_ONES.fetch_add(1, Ordering::Release);
     }
     Errno::set_raw(before);
 }
@@ -78,23 +83,27 @@ pub(super) struct Made {
     pub(super) errno: i32,
     pub(super) start: u64,
     pub(super) end: u64,
-    pub(super) tid: i32,
 }
 
-/// Hands out what handlers have made since the last time.
-pub(super) fn take(mut each: impl FnMut(Made)) {
-    if !ANY.swap(false, Ordering::Acquire) {
+/// Hands out what handlers of this thread began to do before this time of CLOCK_MONOTONIC. The notes
+/// of other threads are theirs to record, or one thread could tell another's calls out of order; and
+/// a forked child has copies of its parent's notes, which are not its own either.
+pub(super) fn take(before: u64, mut each: impl FnMut(Made)) {
+    if FULL_ONES.load(Ordering::Acquire) == 0 {
         return;
     }
-    for note in NOTED.iter().filter(|note| note.claim(FULL)) {
+    let tid = nix::unistd::gettid().as_raw();
+    for note in NOTED.iter().filter(|note| note.is_full()) {
         let made = Made {
             fd: note.fd.load(Ordering::Relaxed),
             errno: note.errno.load(Ordering::Relaxed),
             start: note.start.load(Ordering::Relaxed),
             end: note.end.load(Ordering::Relaxed),
-            tid: note.tid.load(Ordering::Relaxed),
         };
-        note.state.store(FREE, Ordering::Release);
-        each(made);
+        if note.tid.load(Ordering::Relaxed) == tid && made.start < before {
+            FULL_ONES.fetch_sub(1, Ordering::Relaxed);
+            note.state.store(FREE, Ordering::Release);
+            each(made);
+        }
     }
 }

@@ -275,7 +275,6 @@ impl Visit for Reader {
         match field.name() {
             "fd" => self.0.fd = Some(value as i32),
             "ret" => self.0.ret = Some(value),
-            "tid" => self.0.tid = value as i32,
             _ => {}
         }
     }
