@@ -1,0 +1,677 @@
+//! The record is true: what a run tells of itself is what strace sees of it.
+//!
+//! Every example runs under `strace -ff`, which writes one file a thread, and with `--trace`. Then,
+//! thread by thread, the lines that `-v` prints for the record are compared with strace's own: the
+//! same calls in the same order with the same arguments and results, none missing, none invented.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::thread;
+
+use common::{DEADLINE, Server, ask, finish, have, netplay, skip, until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use netplay::child::WITH_PARENT;
+use netplay::examples::{Example, Place, Sides, TABLE, Value};
+use netplay::trace::{Event, Kind, story};
+
+/// Every call that the call layer can make. `rt_sigreturn` ends a signal handler, and `execve`
+/// begins the program. A `?` before a name: not every machine has it.
+const CALLS: &str = "trace=socket,bind,listen,?accept,accept4,connect,sendto,recvfrom,?send,?recv,\
+    sendmsg,recvmsg,shutdown,getsockname,getpeername,setsockopt,getsockopt,socketpair,close,fcntl,\
+    ?select,pselect6,?poll,ppoll,?epoll_create,epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,\
+    ?epoll_pwait2,?io_uring_setup,?io_uring_enter,?io_uring_register,\
+    ?fork,?vfork,clone,?clone3,wait4,waitid,kill,rt_sigreturn,execve";
+
+/// Those in which a server with nothing to do is found.
+const WAITS: &[&str] = &[
+    "accept4",
+    "recvfrom",
+    "select",
+    "pselect6",
+    "poll",
+    "ppoll",
+    "epoll_wait",
+    "epoll_pwait",
+    "io_uring_enter",
+    "wait4",
+];
+
+/// Messages that show how strings are quoted: controls, octal before a digit, quotes, bytes that are
+/// no text, an empty line, more than strace shows of a string.
+const MESSAGES: &[u8] = b"hello\n\x01\x027 \x1b[2J \x7f\xff\x00\x009\n\"quoted\" \\ \t\x0b\x0c\r\n\n\
+    \xe4\xb8\x96\xe7\x95\x8c\n32 bytes are shown, not a byte m\n33 bytes are shown, not a byte mo\n";
+
+// ---- the runs ----
+
+#[test]
+fn every_example_tells_what_strace_sees() {
+    for (example, server, client) in ways_to_run() {
+        let Some(watched) = Watched::new() else { return };
+        let server = watched.server(example, &server);
+        let clients: Vec<_> = (0..3).map(|_| server.client(&watched, example, &client)).collect();
+        for asking in clients {
+            let client = asking.join().unwrap();
+            assert!(client.status.success(), "{}: {client:?}", example.name);
+        }
+        server.stop(&watched);
+        watched.compare(example.name);
+    }
+}
+
+/// The stop reaches sockets on which other threads and processes wait, and ends conversations.
+#[test]
+fn a_stop_in_the_middle_of_a_conversation_is_told_as_strace_sees_it() {
+    for (example, options, _) in ways_to_run() {
+        let Some(watched) = Watched::new() else { return };
+        let options = [&options[..], &["--reply".into(), "echo".into()]].concat();
+        let server = watched.server(example, &options);
+        // Over UDP and on a path there is no connection of TCP to be held.
+        let Ok(mut held) = TcpStream::connect(&server.server.place) else { continue };
+        held.set_read_timeout(Some(DEADLINE)).unwrap();
+        if options.iter().all(|option| option != "--blocking") {
+            ask(&mut held, b"hello", 5);
+        } else {
+            // This server hangs up after the first message: so it stays without one.
+            until("the server has accepted", || {
+                watched.files().values().any(|text| text.contains("SOCK_CLOEXEC) = 4"))
+            });
+        }
+        server.stop(&watched);
+        watched.compare(example.name);
+    }
+}
+
+/// The handler of a signal runs when a call that did not wait is about to return: what it does comes
+/// after that call.
+#[test]
+fn what_a_handler_does_right_after_a_call_is_told_after_it() {
+    for (name, call) in [("tcp-echo", "sendto"), ("select", "recvfrom")] {
+        let Some(watched) = Watched::new() else { return };
+        let traced = watched.traced(&[name, "server", "127.0.0.1", "0"]);
+        // strace itself sends the signal, while the second call of this name is in the kernel.
+        let mut strace = Command::new("strace");
+        strace.args(["-e", &format!("inject={call}:signal=SIGTERM:when=2")]);
+        let server = Server::from(strace.args(traced.get_args()).env(WITH_PARENT, "1"));
+        let server = StracedServer { server };
+        let client = server.client(&watched, example(name), &[]).join().unwrap();
+        assert_eq!(client.status.code(), Some(1), "{call}: the server is gone: {client:?}");
+        let ended = server.server.ended();
+        assert!(ended.status.success(), "{call}: {:?} {}", ended.status, ended.stderr);
+        let told = watched.compare(call);
+        assert!(told.contains("shutdown(3, SHUT_RDWR) = 0"), "{call}: {told}");
+    }
+}
+
+/// A wait that runs out: EAGAIN from a receive with a timeout, `Timeout` from select and poll.
+#[test]
+fn a_client_that_is_idle_for_too_long_is_told_as_strace_sees_it() {
+    for name in ["tcp-echo", "select", "poll", "fork", "thread"] {
+        let Some(watched) = Watched::new() else { return };
+        let options = ["--idle-timeout", "0.25", "--reply", "echo"].map(String::from);
+        let server = watched.server(example(name), &options);
+        let mut idle = server.server.connect();
+        ask(&mut idle, b"hello", 5);
+        let more = idle.read_to_end(&mut Vec::new()).unwrap();
+        assert_eq!(more, 0, "{name} ends a silent connection");
+        server.stop(&watched);
+        let told = watched.compare(name);
+        assert!(told.contains("EAGAIN") || told.contains("(Timeout)"), "{name}: {told}");
+    }
+}
+
+#[test]
+fn ipv6_is_told_as_strace_sees_it() {
+    for name in ["tcp-echo", "udp-echo"] {
+        let Some(watched) = Watched::new() else { return };
+        if TcpListener::bind("[::1]:0").is_err() {
+            return skip("this machine has no IPv6 loopback");
+        }
+        let server = watched.server_at(example(name), &["::1", "0"], &[]);
+        let client = server.client(&watched, example(name), &[]).join().unwrap();
+        assert!(client.status.success(), "{name}: {client:?}");
+        server.stop(&watched);
+        assert!(watched.compare(name).contains("AF_INET6"));
+    }
+}
+
+/// The socket that could not be bound is closed, and that is told too.
+#[test]
+fn a_failing_bind_is_told_as_strace_sees_it() {
+    let Some(watched) = Watched::new() else { return };
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let server = watched.run(&["tcp-echo", "server", "127.0.0.1", &port]);
+    assert_eq!(server.status.code(), Some(1), "{server:?}");
+    let told = watched.compare("a failing bind");
+    assert!(told.contains("= -1 EADDRINUSE (Address already in use)\nclose(3) = 0"), "{told}");
+}
+
+#[test]
+fn a_refused_connect_is_told_as_strace_sees_it() {
+    let Some(watched) = Watched::new() else { return };
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let client = watched.run(&["tcp-echo", "client", "127.0.0.1", &free]);
+    assert_eq!(client.status.code(), Some(1), "{client:?}");
+    let told = watched.compare("a refused connect");
+    assert!(told.contains("= -1 ECONNREFUSED (Connection refused)\nclose(3) = 0"), "{told}");
+}
+
+/// A path that somebody left behind: bind fails, connect is refused, and the second bind succeeds.
+#[test]
+fn an_abandoned_path_is_told_as_strace_sees_it() {
+    let Some(watched) = Watched::new() else { return };
+    drop(UnixListener::bind(watched.path("socket")).unwrap());
+    let example = example("unix-echo");
+    let server = watched.server(example, &[]);
+    let client = server.client(&watched, example, &[]).join().unwrap();
+    assert!(client.status.success(), "{client:?}");
+    server.stop(&watched);
+    let told = watched.compare("an abandoned path");
+    assert!(told.contains("EADDRINUSE") && told.contains("ECONNREFUSED"), "{told}");
+}
+
+/// The same comparison with what `-v` really prints, on standard error.
+#[test]
+fn verbose_prints_what_strace_prints() {
+    let Some(watched) = Watched::new() else { return };
+    let server = Server::start("tcp-echo", &[]);
+    let arguments = ["tcp-echo", "client", "127.0.0.1", &server.port(), "-v"];
+    let client = finish(&mut watched.strace(CALLS, &arguments), MESSAGES);
+    let printed = String::from_utf8(client.stderr).unwrap();
+    let told = printed.lines().filter(|line| line.starts_with("         "));
+    let told = told.map(|line| same_words(line.trim_start()));
+    let seen = watched.seen().into_values().next().unwrap();
+    same(&told.collect::<Vec<_>>(), &seen).unwrap_or_else(|why| panic!("{why}"));
+}
+
+/// A server that nobody listens to makes the calls of its page, and no other.
+#[test]
+fn without_narration_a_message_costs_its_own_calls_only() {
+    for (name, each) in [
+        ("tcp-echo", &["recvfrom", "sendto"][..]),
+        ("thread", &["recvfrom", "sendto"]),
+        ("fork", &["recvfrom", "sendto"]),
+        ("select", &["pselect6", "recvfrom", "sendto"]),
+        ("poll", &["poll", "recvfrom", "sendto"]),
+    ] {
+        let Some(quiet) = Watched::new() else { return };
+        assert_eq!(calls_a_message(&quiet, name, &[]), each, "{name}");
+        // And the check sees a record that is kept: otherwise it would prove nothing.
+        let Some(told) = Watched::new() else { return };
+        let trace = told.path("trace").display().to_string();
+        let calls = calls_a_message(&told, name, &["--trace", &trace]);
+        assert!(calls.contains(&"write".to_owned()), "{name}: {calls:?}");
+    }
+}
+
+/// The names of all system calls from one receive of a conversation to the next, which must be the
+/// same every time.
+fn calls_a_message(watched: &Watched, name: &str, options: &[&str]) -> Vec<String> {
+    const MESSAGES: usize = 20;
+    let arguments = [name, "server", "127.0.0.1", "0", "-q", "--reply", "echo"];
+    let arguments = [&arguments, options].concat();
+    let server = Server::from(watched.strace("trace=all", &arguments).env(WITH_PARENT, "1"));
+    let mut client = server.connect();
+    for _ in 0..MESSAGES {
+        ask(&mut client, b"hello", 5);
+    }
+    drop(client);
+    StracedServer { server }.stop(watched);
+    let conversation = watched.files().into_values().find(|text| text.contains("\nrecvfrom("));
+    let conversation = conversation.expect("some thread has spoken with the client");
+    let names: Vec<&str> = conversation.lines().map(name_of).collect();
+    let sends: Vec<usize> = (0..names.len()).filter(|&i| names[i] == "sendto").collect();
+    assert_eq!(sends.len(), MESSAGES, "{name} answers each message once");
+    let turns: Vec<&[&str]> = sends.windows(2).map(|two| &names[two[0] + 1..=two[1]]).collect();
+    assert!(turns.iter().all(|turn| *turn == turns[0]), "{name} does the same for each: {turns:?}");
+    turns[0].iter().map(|&name| name.to_owned()).collect()
+}
+
+// ---- what runs ----
+
+fn example(name: &str) -> &'static Example {
+    TABLE.iter().find(|example| example.name == name).expect("a row of the table")
+}
+
+/// Every row of the table, plain and with each of its own options: the example, and the options of
+/// its two sides.
+fn ways_to_run() -> Vec<(&'static Example, Vec<String>, Vec<String>)> {
+    let mut ways = Vec::new();
+    for example in TABLE {
+        ways.push((example, vec![], vec![]));
+        for flag in example.options {
+            let option = format!("--{}", flag.name);
+            let given: Vec<Vec<String>> = match flag.value {
+                Value::None => vec![vec![option]],
+                // The first is the default, which has run already.
+                Value::OneOf(values) => {
+                    values[1..].iter().map(|&v| vec![option.clone(), v.to_owned()]).collect()
+                }
+                // What it may be only the example knows.
+                Value::Any(_) => vec![],
+            };
+            for given in given {
+                let side = |side| if flag.sides != side { given.clone() } else { vec![] };
+                ways.push((example, side(Sides::Client), side(Sides::Server)));
+            }
+        }
+    }
+    ways
+}
+
+/// A run under strace, and the files that tell of it.
+struct Watched {
+    directory: TempDir,
+}
+
+/// A server under strace. The child of the test is strace, which ends as the server does.
+struct StracedServer {
+    server: Server,
+}
+
+impl Watched {
+    /// `None` where strace cannot work: the caller returns.
+    fn new() -> Option<Watched> {
+        if !have("strace") {
+            skip("strace is not installed");
+            return None;
+        }
+        let tried = Command::new("strace").args(["-o", "/dev/null", "true"]).output().unwrap();
+        if !tried.status.success() {
+            skip(&format!("strace may not trace: {}", String::from_utf8_lossy(&tried.stderr)));
+            return None;
+        }
+        Some(Watched { directory: tempfile::tempdir().unwrap() })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// netplay under strace: a file a thread (so no line is torn in two), and behind each descriptor
+    /// what it is.
+    fn strace(&self, calls: &str, arguments: &[&str]) -> Command {
+        let netplay = netplay();
+        let mut strace = Command::new("strace");
+        strace.args(["-ff", "-y", "-e", calls, "-o"]).arg(self.path("strace"));
+        strace.arg(netplay.get_program()).args(arguments);
+        for (name, value) in netplay.get_envs() {
+            match value {
+                Some(value) => strace.env(name, value),
+                None => strace.env_remove(name),
+            };
+        }
+        strace
+    }
+
+    /// The same with a trace, quietly.
+    fn traced(&self, arguments: &[&str]) -> Command {
+        let trace = self.path("trace").display().to_string();
+        self.strace(CALLS, &[arguments, &["-q", "--trace", &trace]].concat())
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        finish(&mut self.traced(arguments), MESSAGES)
+    }
+
+    fn server(&self, example: &Example, options: &[String]) -> StracedServer {
+        match example.place {
+            Place::Internet => self.server_at(example, &["127.0.0.1", "0"], options),
+            Place::Path => {
+                let path = self.path("socket").display().to_string();
+                self.server_at(example, &[&path], options)
+            }
+        }
+    }
+
+    fn server_at(&self, example: &Example, place: &[&str], options: &[String]) -> StracedServer {
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let mut command = self.traced(&[&[example.name, "server"], place, &options].concat());
+        // If a test fails, its server ends with strace.
+        StracedServer { server: Server::from(command.env(WITH_PARENT, "1")) }
+    }
+
+    /// What strace wrote, by thread.
+    fn files(&self) -> BTreeMap<i32, String> {
+        let files = fs::read_dir(self.directory.path()).unwrap().map(|file| file.unwrap().path());
+        let text = |path: PathBuf| {
+            let thread = path.file_name()?.to_str()?.strip_prefix("strace.")?.parse().ok()?;
+            Some((thread, String::from_utf8(fs::read(&path).unwrap()).unwrap()))
+        };
+        files.filter_map(text).collect()
+    }
+
+    /// The calls that strace saw, by thread.
+    fn seen(&self) -> BTreeMap<i32, Vec<String>> {
+        let threads = self.files().into_iter().map(|(tid, text)| (tid, calls_in(&text)));
+        threads.filter(|(_, calls)| !calls.is_empty()).collect()
+    }
+
+    /// The calls that the trace tells of, by thread, in the words of `-v`.
+    fn told(&self) -> BTreeMap<i32, Vec<String>> {
+        let mut told: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+        for line in fs::read_to_string(self.path("trace")).unwrap().lines() {
+            let event: Event = serde_json::from_str(line).unwrap();
+            if event.kind == Kind::Call {
+                told.entry(event.tid).or_default().push(same_words(&story::strace(&event)));
+            }
+        }
+        told
+    }
+
+    /// Holds the trace against strace, thread by thread; returns all that both tell.
+    fn compare(&self, what: &str) -> String {
+        let (mut told, seen) = (self.told(), self.seen());
+        for (thread, seen) in &seen {
+            let told = told.remove(thread).unwrap_or_default();
+            same(&told, seen).unwrap_or_else(|why| panic!("{what}, thread {thread}: {why}"));
+        }
+        assert!(told.is_empty(), "{what}: strace never saw these threads: {told:?}");
+        let all: Vec<String> = seen.into_values().flatten().collect();
+        assert!(!all.is_empty(), "{what} made no calls at all");
+        all.join("\n")
+    }
+}
+
+impl StracedServer {
+    /// Our own client under strace, with [`MESSAGES`] on its standard input.
+    fn client(
+        &self,
+        watched: &Watched,
+        example: &Example,
+        options: &[String],
+    ) -> thread::JoinHandle<Output> {
+        let place = match self.server.place.parse::<std::net::SocketAddr>() {
+            Ok(address) => vec![address.ip().to_string(), address.port().to_string()],
+            Err(_) => vec![self.server.place.clone()],
+        };
+        let mut arguments = vec![example.name, "client", "--timeout", "10"];
+        arguments.extend(place.iter().chain(options).map(String::as_str));
+        let mut command = watched.traced(&arguments);
+        thread::spawn(move || finish(&mut command, MESSAGES))
+    }
+
+    /// Stops the server once it has nothing left to do: then strace shows the call that the signal
+    /// interrupts, and not one that was just about to return.
+    fn stop(self, watched: &Watched) {
+        until("every thread of the server waits or has ended", || {
+            watched.files().iter().all(|(&thread, text)| has_nothing_to_do(thread, text))
+        });
+        let files = watched.files();
+        // The clients' files begin so too, but have ended.
+        let mut server = files
+            .iter()
+            .filter(|(_, text)| text.starts_with("execve(") && !text.contains("\n+++ exited"));
+        let (&server, _) = server.next().expect("the server runs");
+        kill(Pid::from_raw(server), Signal::SIGTERM).unwrap();
+        let ended = self.server.ended();
+        assert!(ended.status.success(), "{:?} {}", ended.status, ended.stderr);
+    }
+}
+
+/// Whether a thread sleeps in a call that waits, or has ended.
+fn has_nothing_to_do(thread: i32, strace: &str) -> bool {
+    let last = strace.trim_end().rsplit('\n').next().unwrap_or_default();
+    // The line of a call that has not returned has no result yet.
+    let in_a_wait = WAITS.contains(&name_of(last)) && split(last).is_none();
+    let asleep = || {
+        let state = fs::read_to_string(format!("/proc/{thread}/stat")).unwrap_or_default();
+        state.rsplit(')').next().is_some_and(|state| state.trim_start().starts_with('S'))
+    };
+    // A busy loop never sleeps; one that accepts in vain has nothing better to do.
+    let busy = last.starts_with("accept4(") && last.contains("EAGAIN");
+    last.starts_with("+++") || busy || in_a_wait && asleep()
+}
+
+// ---- strace's words ----
+
+/// The calls of one thread that are ours to tell, in the order in which they returned to the
+/// program.
+///
+/// strace prints `?` for a call that a signal interrupted. What became of it is the result of the
+/// `rt_sigreturn` that ends the handler: EINTR, and then this is what the program is told, after
+/// whatever the handler did; or the kernel makes the call again, and then it stands once more below.
+fn calls_in(strace: &str) -> Vec<String> {
+    let mut calls = Vec::new();
+    let mut interrupted = None;
+    let mut handlers = Vec::new();
+    for line in strace.lines() {
+        if line.starts_with("--- ") {
+            handlers.push(interrupted.take());
+            continue;
+        }
+        interrupted = None;
+        let Some((call, result)) = split(line) else { continue };
+        if name_of(line) == "rt_sigreturn" {
+            let call = handlers.pop().flatten();
+            if let Some(call) = call.filter(|_| result.starts_with("-1 EINTR")) {
+                calls.push(same_words(&format!("{call} = {result}")));
+            }
+        } else if is_ours(call) && result.starts_with('?') {
+            interrupted = Some(call.to_owned());
+        } else if is_ours(call) {
+            calls.push(same_words(line));
+        }
+    }
+    calls
+}
+
+/// Whether the call layer would make this call. A file's `close` is none of its affairs, nor is the
+/// Rust runtime's look at the three standard descriptors, nor a new thread.
+fn is_ours(call: &str) -> bool {
+    const KINDS: [&str; 3] = ["<socket:[", "<anon_inode:[eventpoll]", "<anon_inode:[io_uring]"];
+    match name_of(call) {
+        "socket" | "socketpair" | "epoll_create1" | "io_uring_setup" => true,
+        "wait4" | "waitid" | "kill" => true,
+        "fork" | "vfork" | "clone" | "clone3" => !call.contains("CLONE_THREAD"),
+        _ => {
+            let mut ours = false;
+            outside_strings(call, |text| {
+                ours |= KINDS.iter().any(|kind| text.contains(kind));
+                text.to_owned()
+            });
+            ours
+        }
+    }
+}
+
+fn name_of(line: &str) -> &str {
+    line.split('(').next().unwrap_or_default()
+}
+
+/// The two halves of a line: `close(3)` and `0`.
+fn split(line: &str) -> Option<(&str, &str)> {
+    let (mut depth, mut quoted, mut escaped) = (0, false, false);
+    for (i, byte) in line.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'(' if !quoted => depth += 1,
+            b')' if !quoted && depth == 1 => {
+                let result = line[i + 1..].trim_start().strip_prefix("= ")?;
+                return Some((&line[..=i], result));
+            }
+            b')' if !quoted => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A line of strace or of `-v` without what cannot be the same in both:
+///
+/// - the spaces that strace puts before the result;
+/// - what `strace -y` says behind a descriptor;
+/// - memory addresses: where the kernel filled no buffer there is nothing else to show;
+/// - where fork's child finds its own number, an address that only the C library knows;
+/// - the nanoseconds that `select` has left: its `timeval` has room for microseconds;
+/// - all that `ppoll` has left: the C library keeps it to itself (ppoll(2), C library differences).
+fn same_words(line: &str) -> String {
+    let Some((call, result)) = split(line) else { return line.to_owned() };
+    let call = outside_strings(call, |text| without_addresses(&without_kinds(text)));
+    let mut result = without_nanoseconds(&without_kinds(result));
+    if call.starts_with("ppoll(")
+        && let Some((ready, _)) = result.split_once(", left ")
+    {
+        result = format!("{ready})");
+    }
+    format!("{} = {result}", call.replace(", child_tidptr=0x...", ""))
+}
+
+fn outside_strings(text: &str, mut change: impl FnMut(&str) -> String) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, string)) = rest.split_once('"') {
+        let mut escaped = false;
+        let end = string.bytes().position(|byte| {
+            let ends = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            ends
+        });
+        let (string, after) = string.split_at(end.expect("strace closes its strings"));
+        out += &format!("{}\"{string}\"", change(before));
+        rest = &after[1..];
+    }
+    out + &change(rest)
+}
+
+fn without_kinds(text: &str) -> String {
+    let mut parts = text.split('<');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out += part.split_once('>').expect("strace closes its brackets").1;
+    }
+    out
+}
+
+fn without_addresses(text: &str) -> String {
+    let mut parts = text.split("0x");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out += "0x...";
+        out += part.trim_start_matches(|c: char| c.is_ascii_hexdigit() || c == '.');
+    }
+    out
+}
+
+fn without_nanoseconds(result: &str) -> String {
+    let Some((before, left)) = result.split_once("left {tv_sec=") else {
+        return result.to_owned();
+    };
+    let (seconds, nanoseconds) = left.split_once(", tv_nsec=").unwrap();
+    let microseconds = nanoseconds.split('}').next().unwrap().parse::<u64>().unwrap() / 1000;
+    format!("{before}left {seconds} s and {microseconds} µs)")
+}
+
+// ---- the comparison ----
+
+/// Whether the record tells what strace saw; if not, the first difference, and of which kind it is.
+fn same(told: &[String], seen: &[String]) -> Result<(), String> {
+    let both = told.iter().zip(seen).take_while(|(told, seen)| told == seen).count();
+    let (rest_told, rest_seen) = (&told[both..], &seen[both..]);
+    let why = match (rest_told.first(), rest_seen.first()) {
+        (None, None) => return Ok(()),
+        (None, Some(seen)) => format!("missing at the end: {seen}"),
+        (Some(told), None) => format!("invented at the end: {told}"),
+        (Some(told), Some(seen)) => match (rest_seen.contains(told), rest_told.contains(seen)) {
+            (true, true) => format!("out of order: {told}\n   strace has first: {seen}"),
+            (true, false) => format!("missing: {seen}"),
+            (false, true) => format!("invented: {told}"),
+            (false, false) => format!("told:   {told}\n   strace: {seen}"),
+        },
+    };
+    let before = both.checked_sub(1).map_or("nothing", |last| &seen[last]);
+    Err(format!("{why}\n   after {both} equal calls, the last of them: {before}"))
+}
+
+#[test]
+fn the_comparison_finds_a_missing_an_invented_a_reordered_and_a_changed_call() {
+    let lines = |text: &str| -> Vec<String> { text.split("; ").map(String::from).collect() };
+    let seen = lines("socket() = 3; bind(3) = 0; listen(3) = 0; close(3) = 0");
+    let finds = |told: &str| same(&lines(told), &seen).unwrap_err();
+    assert_eq!(same(&seen, &seen), Ok(()));
+    assert!(finds("socket() = 3; listen(3) = 0; close(3) = 0").starts_with("missing: bind(3) = 0"));
+    assert!(finds("socket() = 3; bind(3) = 0; listen(3) = 0").starts_with("missing at the end"));
+    assert!(
+        finds("socket() = 3; bind(3) = 0; recv(3) = 5; listen(3) = 0; close(3) = 0")
+            .starts_with("invented: recv(3) = 5")
+    );
+    assert!(
+        finds("socket() = 3; bind(3) = 0; listen(3) = 0; close(3) = 0; close(3) = 0")
+            .starts_with("invented at the end")
+    );
+    assert!(
+        finds("socket() = 3; listen(3) = 0; bind(3) = 0; close(3) = 0").starts_with("out of order")
+    );
+    assert!(
+        finds("socket() = 3; bind(3) = -1; listen(3) = 0; close(3) = 0")
+            .starts_with("told:   bind")
+    );
+}
+
+#[test]
+fn of_strace_only_the_calls_on_sockets_and_processes_count() {
+    let strace = r#"execve("netplay", ["netplay"], 0x7ffcb0a1a5a0 /* 35 vars */) = 0
+close(3</etc/ld.so.cache>)              = 0
+poll([{fd=0</dev/null>, events=0}], 1, 0) = 0 (Timeout)
+socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_IP) = 3<socket:[1]>
+clone3({flags=CLONE_VM|CLONE_THREAD}, 88) = 7
+clone(child_stack=NULL, flags=SIGCHLD, child_tidptr=0x7fb42c9d1c10) = 8
+sendto(4<socket:[2]>, ") = 1 <x> 0x5 \"", 15, 0, NULL, 0)  = 15
+write(4, "<socket:[1]", 11) = 11
+exit_group(0)                           = ?
++++ exited with 0 +++
+"#;
+    assert_eq!(
+        calls_in(strace),
+        [
+            "socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_IP) = 3",
+            "clone(child_stack=NULL, flags=SIGCHLD) = 8",
+            r#"sendto(4, ") = 1 <x> 0x5 \"", 15, 0, NULL, 0) = 15"#,
+        ]
+    );
+}
+
+#[test]
+fn an_interrupted_call_counts_once_with_what_the_program_is_told() {
+    let restarted = "accept4(3<socket:[1]>, 0x7ffc, [128], 0) = ? ERESTARTSYS (To be restarted)
+--- SIGTERM {si_signo=SIGTERM} ---
+shutdown(3<socket:[1]>, SHUT_RDWR) = 0
+rt_sigreturn({mask=[]}) = 288
+accept4(3<socket:[1]>, 0x7ffc, [128], 0) = -1 EINVAL (Invalid argument)
+";
+    assert_eq!(
+        calls_in(restarted),
+        [
+            "shutdown(3, SHUT_RDWR) = 0",
+            "accept4(3, 0x..., [128], 0) = -1 EINVAL (Invalid argument)"
+        ]
+    );
+    let ended = "ppoll([{fd=3<socket:[1]>}], 1) = ? ERESTARTNOHAND (To be restarted if no handler)
+--- SIGCHLD {si_signo=SIGCHLD} ---
+--- SIGTERM {si_signo=SIGTERM} ---
+shutdown(3<socket:[1]>, SHUT_RDWR) = 0
+rt_sigreturn({mask=[]}) = 0
+rt_sigreturn({mask=[]}) = -1 EINTR (Interrupted system call)
+";
+    assert_eq!(
+        calls_in(ended),
+        ["shutdown(3, SHUT_RDWR) = 0", "ppoll([{fd=3}], 1) = -1 EINTR (Interrupted system call)"]
+    );
+}
