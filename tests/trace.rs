@@ -1,0 +1,300 @@
+//! The trace: what `--trace FILE` promises to programs that read it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use common::{Server, ask, netplay, run, udp};
+use netplay::escape::escape;
+use netplay::examples::{Example, Place, TABLE};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What every record has, a note's too.
+const KEYS: [&str; 19] = [
+    "v", "kind", "start_ns", "dur_ns", "wall", "pid", "tid", "role", "example", "call", "syscall",
+    "fd", "args", "ret", "errno", "bytes", "data", "local", "peer",
+];
+
+fn schema() -> Value {
+    serde_json::from_str(include_str!("../schema/trace.schema.json")).unwrap()
+}
+
+#[test]
+fn every_record_of_every_example_fits_the_schema() {
+    let schema = schema();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    for example in TABLE {
+        for detail in ["-q", "-vv"] {
+            let trace = Trace::new();
+            let server = trace.server(example, &[detail]);
+            let client =
+                trace.client(example, &server.place, &[detail], b"hello\n\x1b[2J\xff\nworld\n");
+            assert!(client.status.success(), "{}: {client:?}", example.name);
+            assert!(server.stop().status.success(), "{}", example.name);
+            let records = trace.records();
+            for record in &records {
+                let wrong: Vec<String> =
+                    validator.iter_errors(record).map(|error| error.to_string()).collect();
+                assert!(wrong.is_empty(), "{wrong:#?} in {record:#}");
+                for key in record.as_object().unwrap().keys() {
+                    assert!(schema["properties"][key].is_object(), "the schema has no {key}");
+                }
+                for key in KEYS {
+                    assert!(record.get(key).is_some(), "no {key} in {record:#}");
+                }
+                assert_eq!(record["example"], example.name);
+            }
+            for role in ["server", "client"] {
+                assert!(records.iter().any(|record| record["role"] == role), "no {role}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_schema_is_one_and_describes_every_key() {
+    let schema = schema();
+    assert!(jsonschema::meta::is_valid(&schema));
+    for (key, property) in schema["properties"].as_object().unwrap() {
+        assert!(property["description"].is_string(), "{key} is not described");
+    }
+    let required: Vec<&str> =
+        schema["required"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
+    assert_eq!(required, KEYS);
+}
+
+/// The schema forbids what the record never says; a schema that takes everything would prove nothing.
+#[test]
+fn the_schema_refuses_what_is_no_record() {
+    let schema = schema();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let trace = Trace::new();
+    let closed =
+        run(&["tcp-echo", "client", "127.0.0.1", "1", "-q", "--trace", &trace.name()], b"");
+    assert_eq!(closed.status.code(), Some(1), "nobody listens on port 1: {closed:?}");
+    let refused = trace.records().into_iter().find(|record| record["call"] == "connect").unwrap();
+    assert!(validator.is_valid(&refused), "{refused:#}");
+    for (key, value) in [
+        ("v", Value::from(2)),
+        ("kind", "note".into()),
+        ("call", Value::Null),
+        ("fd", "3".into()),
+        ("ret", 0.into()),
+        ("errno", Value::Null),
+        ("bytes", 5.into()),
+        ("peer", "\x1b[2J".into()),
+        ("peer", "\u{9b}2J".into()),
+        ("wall", "today".into()),
+        ("role", "peer".into()),
+    ] {
+        let mut wrong = refused.clone();
+        wrong[key] = value;
+        assert!(!validator.is_valid(&wrong), "{wrong:#}");
+    }
+    for key in KEYS {
+        let mut wrong = refused.clone();
+        wrong.as_object_mut().unwrap().remove(key);
+        assert!(!validator.is_valid(&wrong), "{key} may be missing");
+    }
+    let mut later = refused;
+    later["a_key_of_next_year"] = 1.into();
+    assert!(validator.is_valid(&later), "keys may be added");
+}
+
+/// Parent, children and clients write into one file at the same time, and no line is torn.
+#[test]
+fn a_fork_servers_children_and_its_clients_share_the_file() {
+    const CLIENTS: usize = 4;
+    let trace = Trace::new();
+    let server = trace.server(example("fork"), &["-q"]);
+    let message = [&b"x"[..].repeat(1000), &b"\n"[..]].concat().repeat(50);
+    let place = &server.place;
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| trace.client(example("fork"), place, &["-q"], &message));
+        }
+    });
+    assert!(server.stop().status.success());
+    let records = trace.records();
+    let processes = |role| -> BTreeSet<i64> {
+        let of_role = records.iter().filter(|record| record["role"] == role);
+        of_role.map(|record| record["pid"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(processes("server").len(), 1 + CLIENTS, "the parent, and a child for each client");
+    assert_eq!(processes("client").len(), CLIENTS);
+    let forked: BTreeSet<i64> =
+        calls(&records, "fork").map(|r| r["ret"].as_i64().unwrap()).collect();
+    assert!(forked.is_subset(&processes("server")), "{forked:?}");
+    assert_eq!(
+        calls(&records, "recv").filter(|record| record["bytes"] == 1000).count(),
+        CLIENTS * 50
+    );
+}
+
+#[test]
+fn the_file_is_appended_to() {
+    let trace = Trace::new();
+    fs::write(&trace.file, "{\"earlier\": true}\n").unwrap();
+    for turns in 1..=2 {
+        let server = trace.server(example("udp-echo"), &["-q"]);
+        assert!(server.stop().status.success());
+        let records = trace.records();
+        assert_eq!(records[0]["earlier"], true);
+        assert_eq!(calls(&records, "bind").count(), turns);
+    }
+}
+
+#[test]
+fn what_a_peer_sends_is_shown_up_to_64_bytes_and_escaped() {
+    let sent = [&b"\x1b[2J\x07\r\n\0\x7f\xff\xc2\x9b \"\\ \xe2\x80\xae"[..], &[b'x'; 100]].concat();
+    let trace = Trace::new();
+    let server = trace.server(example("tcp-echo"), &["-q", "--reply", "echo"]);
+    ask(&mut server.connect(), &sent, sent.len());
+    assert!(server.stop().status.success());
+    for call in ["recv", "send"] {
+        let records = trace.records();
+        let record = calls(&records, call).next().unwrap();
+        assert_eq!(record["bytes"], sent.len());
+        assert_eq!(record["data"], escape(&sent[..64]));
+    }
+    let text = fs::read_to_string(&trace.file).unwrap();
+    let steers = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+    assert!(!text.contains(steers), "{text}");
+}
+
+#[test]
+fn a_datagram_that_was_cut_tells_both_lengths() {
+    let trace = Trace::new();
+    let server = trace.server(example("udp-echo"), &["-q", "--bufsize", "4", "--reply", "echo"]);
+    let client = udp();
+    client.send_to(b"hello, world", server.address()).unwrap();
+    assert_eq!(client.recv(&mut [0; 64]).unwrap(), 4);
+    assert!(server.stop().status.success());
+    let records = trace.records();
+    let record = calls(&records, "recvfrom").next().unwrap();
+    assert_eq!((&record["bytes"], &record["asked"]), (&4.into(), &12.into()));
+    assert_eq!(record["data"], "hell");
+    assert_eq!(record["peer"], client.local_addr().unwrap().to_string());
+}
+
+/// A lesson says "fd 3"; so it is, whether the run is traced or not.
+#[test]
+fn descriptors_have_the_same_numbers_with_a_trace_and_without() {
+    let trace = Trace::new();
+    let traced = trace.server(example("tcp-echo"), &["-q", "--reply", "echo"]);
+    let plain = Server::start("tcp-echo", &["--reply", "echo"]);
+    for server in [&traced, &plain] {
+        assert_eq!(sockets(server), [3]);
+        let mut client = server.connect();
+        ask(&mut client, b"hello", 5);
+        assert_eq!(sockets(server), [3, 4]);
+    }
+    assert!(traced.stop().status.success());
+    let records = trace.records();
+    assert_eq!(calls(&records, "socket").next().unwrap()["ret"], 3);
+    assert_eq!(calls(&records, "accept").next().unwrap()["ret"], 4);
+}
+
+#[test]
+fn a_trace_that_cannot_be_written_is_said_once() {
+    let nowhere = run(&["udp-echo", "server", "127.0.0.1", "0", "--trace", "/nonexistent/t"], b"");
+    assert_eq!(nowhere.status.code(), Some(1));
+    let why = String::from_utf8(nowhere.stderr).unwrap();
+    assert!(why.contains("cannot write the trace to /nonexistent/t"), "{why}");
+    // The disk is full: the program under study goes on.
+    if !Path::new("/dev/full").exists() {
+        return common::skip("there is no /dev/full");
+    }
+    let server = Server::start("tcp-echo", &["--reply", "echo", "--trace", "/dev/full"]);
+    ask(&mut server.connect(), b"hello", 5);
+    let ended = server.stop();
+    assert!(ended.status.success());
+    assert_eq!(ended.stderr.matches("the trace is incomplete").count(), 1, "{}", ended.stderr);
+}
+
+// ---- what the tests above run and read ----
+
+fn example(name: &str) -> &'static Example {
+    TABLE.iter().find(|example| example.name == name).expect("a row of the table")
+}
+
+fn calls<'a>(records: &'a [Value], name: &'a str) -> impl Iterator<Item = &'a Value> {
+    records.iter().filter(move |record| record["call"] == name)
+}
+
+/// The numbers of a server's descriptors that are sockets.
+fn sockets(server: &Server) -> Vec<i32> {
+    let directory = PathBuf::from(format!("/proc/{}/fd", server.child.id()));
+    let mut numbers: Vec<i32> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
+        })
+        .map(|path| path.file_name().unwrap().to_str().unwrap().parse().unwrap())
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// A file for a trace, and the runs that write into it.
+struct Trace {
+    directory: TempDir,
+    file: PathBuf,
+}
+
+impl Trace {
+    fn new() -> Trace {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("trace.jsonl");
+        Trace { directory, file }
+    }
+
+    fn name(&self) -> String {
+        self.file.display().to_string()
+    }
+
+    fn server(&self, example: &Example, options: &[&str]) -> Server {
+        let mut command = netplay();
+        command.args([example.name, "server"]);
+        match example.place {
+            Place::Internet => command.args(["127.0.0.1", "0"]),
+            Place::Path => command.arg(self.directory.path().join("socket")),
+        };
+        Server::from(command.arg("--trace").arg(&self.file).args(options))
+    }
+
+    fn client(
+        &self,
+        example: &Example,
+        place: &str,
+        options: &[&str],
+        input: &[u8],
+    ) -> std::process::Output {
+        let trace = self.name();
+        let mut args = vec![example.name, "client", "--timeout", "10", "--trace", &trace];
+        match place.rsplit_once(':').filter(|_| example.place == Place::Internet) {
+            Some((host, port)) => args.extend([host, port]),
+            None => args.push(place),
+        }
+        args.extend(options);
+        run(&args, input)
+    }
+
+    /// All records, each of which is a whole line.
+    fn records(&self) -> Vec<Value> {
+        let text = fs::read_to_string(&self.file).unwrap();
+        assert!(text.ends_with('\n'), "the last line is torn: {text}");
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
