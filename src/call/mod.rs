@@ -39,7 +39,7 @@ use socket2::{SockAddr, SockRef};
 use record::Step;
 
 pub use clock::monotonic;
-pub use error::{CallError, Result};
+pub use error::{CallError, Result, strerror};
 pub use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_NONBLOCK};
 pub use nix::fcntl::{FcntlArg, OFlag};
 pub use option::*;

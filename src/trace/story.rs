@@ -10,6 +10,7 @@ use anstyle::{AnsiColor, Style};
 use nix::errno::Errno;
 
 use super::{Event, Kind};
+use crate::call::strerror;
 
 /// How to tell it.
 #[derive(Debug, Clone)]
@@ -263,15 +264,10 @@ fn is_ordinary(event: &Event) -> bool {
     )
 }
 
-/// `Address already in use` for `EADDRINUSE`: the words of strerror(3), which are strace's too.
+/// `Address already in use` for `EADDRINUSE`.
 fn describe(name: &str) -> String {
-    match (1..=133).find(|&errno| format!("{:?}", Errno::from_raw(errno)) == name) {
-        Some(errno) => {
-            let words = std::io::Error::from_raw_os_error(errno).to_string();
-            words.trim_end_matches(&format!(" (os error {errno})")).to_owned()
-        }
-        None => "an error this program has no words for".to_owned(),
-    }
+    let known = (1..=133).map(Errno::from_raw).find(|errno| format!("{errno:?}") == name);
+    known.map_or("an error this program has no words for".to_owned(), strerror)
 }
 
 fn kind_of_socket(args: &str) -> &'static str {
