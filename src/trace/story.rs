@@ -288,9 +288,10 @@ fn option_name(args: &str) -> &str {
     args.split(", ").nth(2).unwrap_or_default().trim_end_matches("_OLD")
 }
 
-/// The fourth: `1` of `[1]`.
+/// The fourth: `1` of `[1]`. A structure has commas of its own; the length behind it has none.
 fn option_value(args: &str) -> &str {
-    args.split(", ").nth(3).unwrap_or_default().trim_matches(['[', ']'])
+    let value = args.splitn(4, ", ").nth(3).and_then(|rest| rest.rsplit_once(", "));
+    value.map_or("", |(value, _length)| value.trim_matches(['[', ']']))
 }
 
 fn option_set(args: &str) -> String {
@@ -431,6 +432,14 @@ mod tests {
         let lines = story.lines(&mut fold, &bytes, "server");
         assert!(lines.contains("EAGAIN 1,234 more times in 1.234 s"), "{lines}");
         assert_eq!(lines.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_structure_is_told_whole() {
+        let args = "3, SOL_SOCKET, SO_LINGER, {l_onoff=1, l_linger=5}, [8]";
+        assert_eq!(option_value(args), "{l_onoff=1, l_linger=5}");
+        assert_eq!(option_value("3, SOL_SOCKET, SO_TYPE, [1], [4]"), "1");
+        assert_eq!(option_value("3, SOL_SOCKET, SO_REUSEADDR, [1], 4"), "1");
     }
 
     #[test]
