@@ -3,13 +3,13 @@
 //! Only memory addresses can differ from a real strace: where the kernel wrote nothing into a
 //! buffer, strace prints its address.
 
-use std::net::{Shutdown, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, OFlag};
 use socket2::{Domain, SockAddr, Type};
 
-use super::option::{Opt, OptValue};
+use super::option::{IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, Opt, OptValue, SO_PEERCRED};
 
 /// strace's default for the length of a string.
 const STRING: usize = 32;
@@ -113,15 +113,35 @@ fn open_flags(flags: OFlag) -> String {
 
 pub(super) fn setsockopt(fd: BorrowedFd<'_>, option: Opt, value: &OptValue) -> String {
     let (fd, len) = (fd.as_raw_fd(), value.len());
-    format!("{fd}, {}, {}, {}, {len}", option.level_name, option_name(option), value.strace())
+    let value = match (option, value) {
+        (IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP, OptValue::Bytes(bytes)) if bytes.len() == 8 => {
+            let address = |at: usize| Ipv4Addr::from([0, 1, 2, 3].map(|i| bytes[at + i]));
+            format!(
+                "{{imr_multiaddr=inet_addr(\"{}\"), imr_interface=inet_addr(\"{}\")}}",
+                address(0),
+                address(4)
+            )
+        }
+        _ => value.strace(),
+    };
+    format!("{fd}, {}, {}, {value}, {len}", option.level_name, option_name(option))
 }
 
 pub(super) fn getsockopt(fd: BorrowedFd<'_>, option: Opt, value: Option<&OptValue>) -> String {
-    let value = match value {
-        Some(value) => format!("{}, [{}]", value.strace(), value.len()),
-        None => "0x..., [4]".to_owned(),
+    let room = option.kind().size();
+    let text = match (option, value) {
+        (SO_PEERCRED, Some(OptValue::Bytes(bytes))) if bytes.len() == 12 => {
+            let int = |at: usize| i32::from_ne_bytes([0, 1, 2, 3].map(|i| bytes[at + i]));
+            format!("{{pid={}, uid={}, gid={}}}", int(0), int(4), int(8))
+        }
+        (_, Some(value)) if value.len() > 0 => value.strace(),
+        _ => "0x...".to_owned(),
     };
-    format!("{}, {}, {}, {value}", fd.as_raw_fd(), option.level_name, option_name(option))
+    let len = match value.map(OptValue::len) {
+        Some(len) if len != room => format!("{room} => {len}"),
+        _ => room.to_string(),
+    };
+    format!("{}, {}, {}, {text}, [{len}]", fd.as_raw_fd(), option.level_name, option_name(option))
 }
 
 /// Linux has two options for each timeout: the manual's, and one with 64 bits of seconds on every
@@ -194,7 +214,7 @@ fn msg(flags: i32) -> String {
 }
 
 /// The first bytes of a buffer in double quotes, with three dots where there are more.
-fn quoted(bytes: &[u8]) -> String {
+pub(super) fn quoted(bytes: &[u8]) -> String {
     match bytes.split_at_checked(STRING) {
         Some((shown, rest)) if !rest.is_empty() => string(shown) + "...",
         _ => string(bytes),
@@ -202,7 +222,7 @@ fn quoted(bytes: &[u8]) -> String {
 }
 
 /// C's escapes, octal as short as what follows it allows.
-pub(super) fn string(bytes: &[u8]) -> String {
+fn string(bytes: &[u8]) -> String {
     let mut text = String::from("\"");
     for (i, &byte) in bytes.iter().enumerate() {
         match byte {

@@ -169,6 +169,7 @@ pub fn sentence(event: &Event) -> String {
     match call {
         "socket" => format!("a new {} socket: no address yet, no peer", kind_of_socket(args)),
         "setsockopt" => option_set(args),
+        "getsockopt" if option_value(args) == "0x..." => format!("{} is empty", option_name(args)),
         "getsockopt" => format!("{} is {}", option_name(args), option_value(args)),
         "bind" if local.ends_with(":0") => {
             format!(
