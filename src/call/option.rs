@@ -410,11 +410,15 @@ impl OptValue {
         match self {
             OptValue::Int(number) => number.to_ne_bytes().into(),
             OptValue::Time(time) => {
-                let parts = [time.as_secs(), time.subsec_micros().into()];
+                // Rounded up: a short time must not become zero, which means for ever.
+                let microseconds = time.as_nanos().div_ceil(1000);
+                let parts = [microseconds / 1_000_000, microseconds % 1_000_000];
                 parts.map(|part| (part as libc::c_long).to_ne_bytes()).concat()
             }
             OptValue::Linger(linger) => {
-                let seconds = linger.unwrap_or_default().as_secs() as i32;
+                // Rounded up: zero would send a reset.
+                let seconds = linger.unwrap_or_default().as_nanos().div_ceil(1_000_000_000);
+                let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
                 [linger.is_some().into(), seconds].map(i32::to_ne_bytes).concat()
             }
             OptValue::Address(address) => address.octets().into(),
@@ -509,4 +513,21 @@ pub(super) fn get(fd: BorrowedFd<'_>, option: Opt) -> io::Result<OptValue> {
     }
     value.truncate(len as usize);
     Ok(OptValue::from_memory(option.kind, &value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{Domain, Type, getsockopt, setsockopt, socket};
+
+    #[test]
+    fn a_short_time_does_not_become_none() {
+        let socket = socket(Domain::UNIX, Type::STREAM, 0).unwrap();
+        setsockopt(&socket, SO_RCVTIMEO, Duration::from_nanos(1)).unwrap();
+        let least = getsockopt(&socket, SO_RCVTIMEO).unwrap();
+        assert!(matches!(least, OptValue::Time(time) if !time.is_zero()), "{least}: for ever");
+        setsockopt(&socket, SO_LINGER, Some(Duration::from_millis(500))).unwrap();
+        let second = OptValue::Linger(Some(Duration::from_secs(1)));
+        assert_eq!(getsockopt(&socket, SO_LINGER).unwrap(), second, "zero would be a reset");
+    }
 }
