@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::builder::styling::Styles;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
-use super::byte_order;
+use super::{byte_order, sockopt};
 use crate::address::{Endpoint, Family};
 use crate::client::ClientArgs;
 use crate::examples::{Example, Flag, Place, Sides, TABLE, Value};
@@ -208,6 +208,7 @@ pub fn command() -> Command {
         .subcommands(examples)
         .subcommand(Command::new("demo").about("The tour: TCP, UDP, and select with three clients"))
         .subcommand(byte_order::Args::augment_args(Command::new("byte-order")))
+        .subcommand(sockopt::Args::augment_args(Command::new("sockopt")))
         .subcommand(super::pages::completions_command())
         .subcommand(super::pages::man_command())
 }

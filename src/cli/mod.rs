@@ -7,6 +7,7 @@ mod args;
 pub mod byte_order;
 mod hint;
 mod pages;
+pub mod sockopt;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -60,6 +61,16 @@ fn run(matches: &ArgMatches) -> Result<()> {
             let args =
                 byte_order::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
             byte_order::run(&args, &mut io::stdout().lock())
+        }
+        "sockopt" => {
+            let args =
+                sockopt::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+            let request = args.request().unwrap_or_else(|error| error.exit());
+            // Here the answers are the result, and the calls behind them only for who asks.
+            let quiet = global.quiet;
+            let global = Global { quiet: global.verbose == 0, ..global };
+            listen_to_the_record(&global, Speaker { role: "client", example: "sockopt" })?;
+            sockopt::run(&request, quiet, &mut io::stdout().lock())
         }
         name => {
             let (example, side) =

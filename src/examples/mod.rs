@@ -14,6 +14,7 @@ pub mod fork;
 pub mod thread;
 pub mod handler;
 pub mod unix_echo;
+pub mod sockopt;
 
 use std::borrow::Cow;
 
