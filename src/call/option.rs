@@ -406,7 +406,7 @@ const LONG: usize = size_of::<libc::c_long>();
 
 impl OptValue {
     /// The value as C has it in memory.
-    fn to_memory(&self) -> Vec<u8> {
+    pub(super) fn to_memory(&self) -> Vec<u8> {
         match self {
             OptValue::Int(number) => number.to_ne_bytes().into(),
             OptValue::Time(time) => {
@@ -448,24 +448,10 @@ impl OptValue {
     pub(super) fn len(&self) -> usize {
         self.to_memory().len()
     }
-
-    /// Four bytes are a number to strace, whatever they mean. (Text too, but here it stays text.)
-    pub(super) fn strace(&self) -> String {
-        let memory = self.to_memory();
-        match (self, memory.len()) {
-            (OptValue::Linger(_), _) => {
-                let [on, seconds] = [0, 4].map(|at| i32::from_ne_bytes(part(&memory, at)));
-                format!("{{l_onoff={on}, l_linger={seconds}}}")
-            }
-            (OptValue::Text(_), _) => super::strace::quoted(&memory),
-            (_, 4) => format!("[{}]", i32::from_ne_bytes(part(&memory, 0))),
-            _ => super::strace::quoted(&memory),
-        }
-    }
 }
 
 /// `N` bytes from there on.
-fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+pub(super) fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut part = [0; N];
     for (to, from) in part.iter_mut().zip(bytes.iter().skip(at)) {
         *to = *from;

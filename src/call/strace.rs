@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use nix::fcntl::{FcntlArg, OFlag};
 use socket2::{Domain, SockAddr, Type};
 
-use super::option::{IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, Opt, OptValue, SO_PEERCRED};
+use super::option::{IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, Opt, OptValue, SO_PEERCRED, part};
 
 /// strace's default for the length of a string.
 const STRING: usize = 32;
@@ -112,36 +112,41 @@ fn open_flags(flags: OFlag) -> String {
 }
 
 pub(super) fn setsockopt(fd: BorrowedFd<'_>, option: Opt, value: &OptValue) -> String {
-    let (fd, len) = (fd.as_raw_fd(), value.len());
-    let value = match (option, value) {
-        (IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP, OptValue::Bytes(bytes)) if bytes.len() == 8 => {
-            let address = |at: usize| Ipv4Addr::from([0, 1, 2, 3].map(|i| bytes[at + i]));
-            format!(
-                "{{imr_multiaddr=inet_addr(\"{}\"), imr_interface=inet_addr(\"{}\")}}",
-                address(0),
-                address(4)
-            )
-        }
-        _ => value.strace(),
-    };
-    format!("{fd}, {}, {}, {value}, {len}", option.level_name, option_name(option))
+    let (level, name, len) = (option.level_name, option_name(option), value.len());
+    format!("{}, {level}, {name}, {}, {len}", fd.as_raw_fd(), option_value(option, value))
 }
 
 pub(super) fn getsockopt(fd: BorrowedFd<'_>, option: Opt, value: Option<&OptValue>) -> String {
-    let room = option.kind().size();
-    let text = match (option, value) {
-        (SO_PEERCRED, Some(OptValue::Bytes(bytes))) if bytes.len() == 12 => {
-            let int = |at: usize| i32::from_ne_bytes([0, 1, 2, 3].map(|i| bytes[at + i]));
-            format!("{{pid={}, uid={}, gid={}}}", int(0), int(4), int(8))
-        }
-        (_, Some(value)) if value.len() > 0 => value.strace(),
+    let (level, name, room) = (option.level_name, option_name(option), option.kind().size());
+    let text = match value {
+        Some(value) if value.len() > 0 => option_value(option, value),
         _ => "0x...".to_owned(),
     };
     let len = match value.map(OptValue::len) {
         Some(len) if len != room => format!("{room} => {len}"),
         _ => room.to_string(),
     };
-    format!("{}, {}, {}, {text}, [{len}]", fd.as_raw_fd(), option.level_name, option_name(option))
+    format!("{}, {level}, {name}, {text}, [{len}]", fd.as_raw_fd())
+}
+
+/// Four bytes are a number to strace, whatever they mean. (Text too, but here it stays text.)
+fn option_value(option: Opt, value: &OptValue) -> String {
+    let memory = value.to_memory();
+    let int = |at| i32::from_ne_bytes(part(&memory, at));
+    let address = |at| Ipv4Addr::from(part(&memory, at));
+    match (option, value, memory.len()) {
+        (_, OptValue::Linger(_), _) => format!("{{l_onoff={}, l_linger={}}}", int(0), int(4)),
+        (SO_PEERCRED, _, 12) => format!("{{pid={}, uid={}, gid={}}}", int(0), int(4), int(8)),
+        (IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP, _, 8) => format!(
+            "{{imr_multiaddr=inet_addr(\"{}\"), imr_interface=inet_addr(\"{}\")}}",
+            address(0),
+            address(4)
+        ),
+        (_, OptValue::Int(_) | OptValue::Address(_) | OptValue::Bytes(_), 4) => {
+            format!("[{}]", int(0))
+        }
+        _ => quoted(&memory),
+    }
 }
 
 /// Linux has two options for each timeout: the manual's, and one with 64 bits of seconds on every
