@@ -85,9 +85,13 @@ fn bad_input_is_one_clear_line() {
     for (args, code, sentence) in [
         (&["tcp-client", "127.0.0.1", "99999"][..], 2, "99999 is not in 0..=65535"),
         (&["tcp-client", "127.0.0.1", "http"], 2, "invalid value 'http' for '[PORT]'"),
+        (&["tcp-client", "99999"], 2, "a lone number is a port, and 99999 is none"),
         (&["tcp-client", "a", "1", "b"], 2, "unexpected argument 'b'"),
+        (&["tcp-client", ""], 2, "the host is empty: say 0.0.0.0 or ::"),
+        (&["tcp-server", "", "0"], 2, "the host is empty: say 0.0.0.0 or ::"),
         (&["tcp-client", "-4", "-6"], 2, "'-4' cannot be used with '-6'"),
         (&["tcp-client", "-q", "-v"], 2, "cannot be used with"),
+        (&["tcp-server", "--reply", ""], 2, "an empty answer is none"),
         (&["tcp-server", "--bufsize", "0"], 2, "a buffer has 1 to"),
         (&["tcp-server", "--max-clients", "0"], 2, "serves nobody"),
         (&["tcp-client", "--timeout", "0"], 2, "a number of seconds above 0"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::builder::styling::Styles;
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 use super::{byte_order, sockopt};
@@ -72,7 +73,7 @@ pub fn utf8_locale() -> bool {
 #[derive(Debug, Args)]
 struct HostPort {
     /// A name or address; a lone number is taken for the port [default: 127.0.0.1]
-    #[arg(value_name = "HOST")]
+    #[arg(value_name = "HOST", value_parser = host)]
     host: Option<String>,
     /// A port; for a server, 0 means any free one [default: 5858]
     #[arg(value_name = "PORT")]
@@ -89,14 +90,19 @@ impl HostPort {
     fn endpoint(self) -> Endpoint {
         let family = if self.v6 { Some(Family::V6) } else { self.v4.then_some(Family::V4) };
         let (host, port) = match (self.host, self.port) {
-            (Some(host), None) => match host.parse() {
-                Ok(port) => (None, Some(port)),
-                Err(_) => (Some(host), None),
-            },
+            // The resolver would take any number for an address: 99999 for 0.1.134.159.
+            (Some(host), None) if host.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (None, Some(lone_port(&host).unwrap_or_else(|error| error.exit())))
+            }
             both => both,
         };
         Endpoint { host, port: port.unwrap_or(5858), family }
     }
+}
+
+fn lone_port(number: &str) -> Result<u16, clap::Error> {
+    let error = |_| format!("a lone number is a port, and {number} is none: they end at 65535\n");
+    number.parse().map_err(error).map_err(|text| clap::Error::raw(ErrorKind::ValueValidation, text))
 }
 
 /// Where: a path.
@@ -126,7 +132,7 @@ struct ServerFlags {
     #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = size)]
     bufsize: usize,
     /// What to answer: echo (the same bytes), stamp (with the time), or any text
-    #[arg(long, value_name = "echo|stamp|TEXT")]
+    #[arg(long, value_name = "echo|stamp|TEXT", value_parser = answer)]
     reply: Option<String>,
     /// How many clients to serve at once; the others wait in the listener's queue
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
@@ -158,6 +164,20 @@ struct ClientFlags {
 
 /// The largest buffer anybody needs: a datagram has at most 65,507 bytes, bulk wants 64 KiB.
 const LARGEST_BUFFER: usize = 64 * 1024 * 1024;
+
+fn host(text: &str) -> Result<String> {
+    match text {
+        "" => bail!("the host is empty: say 0.0.0.0 or :: to mean every interface"),
+        host => Ok(host.to_owned()),
+    }
+}
+
+fn answer(text: &str) -> Result<String> {
+    match text {
+        "" => bail!("an empty answer is none: say --reply echo, --reply stamp or a text"),
+        answer => Ok(answer.to_owned()),
+    }
+}
 
 fn size(text: &str) -> Result<usize> {
     match text.parse()? {
@@ -270,7 +290,6 @@ pub fn server(example: &Example, matches: &ArgMatches) -> Result<ServerArgs> {
             Some(Reply::Stamp(_)) => usual,
             _ => Some(Reply::Stamp(Stamp::PLAIN)),
         },
-        Some("") => bail!("an empty answer is none: say --reply echo, --reply stamp or a text"),
         Some(text) => Some(Reply::Text(Cow::Owned(text.as_bytes().to_vec()))),
     };
     Ok(ServerArgs {
