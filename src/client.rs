@@ -16,6 +16,7 @@ use rustyline::error::ReadlineError;
 use crate::address::Endpoint;
 use crate::escape::escape;
 use crate::server::Options;
+use crate::trace::remark;
 
 /// What the command line, or a test, tells a client.
 #[derive(Debug, Clone)]
@@ -77,7 +78,7 @@ impl ClientArgs {
         let source = if !self.messages.is_empty() {
             Source::Given(self.messages.iter().cloned().collect())
         } else if io::stdin().is_terminal() {
-            eprintln!("type a message and press Enter; an empty line ends");
+            remark("type a message and press Enter; an empty line ends");
             Source::Prompt(Box::new(rustyline::DefaultEditor::new()?))
         } else {
             Source::Input
@@ -181,7 +182,7 @@ impl Talk {
     pub fn ended_by_server(&mut self) -> Result<()> {
         self.end_line()?;
         match &self.source {
-            Source::Prompt(_) => eprintln!("the server has closed the connection"),
+            Source::Prompt(_) => remark("the server has closed the connection"),
             Source::Given(_) | Source::Input => {
                 if self.next()?.is_some() {
                     bail!(

@@ -330,6 +330,32 @@ fn output_that_nobody_reads_is_no_error() {
 }
 
 #[test]
+fn an_error_that_nobody_reads_keeps_its_code() {
+    let (_socket, port) = closed_port();
+    assert_eq!(to_nobody(&["tcp-client", &port], true).0, Some(1));
+    assert_eq!(to_nobody(&["tcp-client", "--bogus"], true).0, Some(2));
+}
+
+#[test]
+fn a_server_whose_story_nobody_reads_serves_to_its_end() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let said = tempfile::NamedTempFile::new().unwrap();
+    let mut server = netplay()
+        .args(["tcp-server", "0", "--once", "--reply", "echo"])
+        .stdout(said.reopen().unwrap())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let ready = || fs::read_to_string(said.path()).unwrap();
+    until("the server is ready", || ready().ends_with('\n'));
+    let ready = ready();
+    let address = ready.trim_end().strip_prefix("ready: tcp ").unwrap().parse().unwrap();
+    assert_eq!(common::ask(&mut common::connect(address), b"hello", 5), b"hello");
+    assert_eq!(wait(&mut server).code(), Some(0));
+}
+
+#[test]
 fn head_gets_its_line_and_nobody_complains() {
     for command in ["completions bash", "man", "demo", "select demo"] {
         let script = format!("\"$0\" {command} | head -1");

@@ -38,9 +38,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let code = hint::exit_code(&error);
             if code != 0 && !error.is::<Interrupted>() {
-                eprintln!("netplay: {error:#}");
+                trace::remark(format_args!("netplay: {error:#}"));
                 if let Some(hint) = hint::hint(&error) {
-                    eprintln!("  hint: {hint}");
+                    trace::remark(format_args!("  hint: {hint}"));
                 }
             }
             ExitCode::from(code)
@@ -102,8 +102,8 @@ fn serve(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
     let stats = (example.serve)(&args, &stop)?;
     if !global.quiet {
         let cpu = (cpu_time()? - cpu_before) * 1e3;
-        eprintln!("{}: {stats}; {cpu:.0} ms of CPU time", example.name);
-        eprintln!("try next: {}", example.next);
+        trace::remark(format_args!("{}: {stats}; {cpu:.0} ms of CPU time", example.name));
+        trace::remark(format_args!("try next: {}", example.next));
     }
     Ok(())
 }
@@ -141,7 +141,7 @@ fn speak(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
     listen_to_the_record(global, Speaker { role: "client", example: example.name })?;
     (example.client)(&args)?;
     if !global.quiet {
-        eprintln!("try next: {}", example.next);
+        trace::remark(format_args!("try next: {}", example.next));
     }
     Ok(())
 }

@@ -187,6 +187,12 @@ fn write_line(file: &File, event: &Event) {
     }
 }
 
+/// Writes a line to standard error that is no part of the record: a result, a hint. Where `eprintln!`
+/// panics because nobody reads it any more (`2>&1 | head`), there is nobody to tell so.
+pub fn remark(line: impl std::fmt::Display) {
+    let _ = write_whole(io::stderr().as_fd(), format!("{line}\n").as_bytes());
+}
+
 /// One `write` a line, so that the lines of several processes never mix, and no lock that a fork
 /// could copy while it is held.
 pub(crate) fn write_whole(fd: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
