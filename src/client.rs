@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use rustyline::error::ReadlineError;
+use rustyline::{Behavior, Config};
 
 use crate::address::Endpoint;
 use crate::escape::escape;
@@ -79,7 +80,7 @@ impl ClientArgs {
             Source::Given(self.messages.iter().cloned().collect())
         } else if io::stdin().is_terminal() {
             remark("type a message and press Enter; an empty line ends");
-            Source::Prompt(Box::new(rustyline::DefaultEditor::new()?))
+            Source::Prompt(Box::new(editor()?))
         } else {
             Source::Input
         };
@@ -90,6 +91,13 @@ impl ClientArgs {
             open_line: false,
         })
     }
+}
+
+/// The editor draws on standard output, which is for replies: if that is no terminal, on the
+/// terminal itself.
+fn editor() -> rustyline::Result<rustyline::DefaultEditor> {
+    let screen = if io::stdout().is_terminal() { Behavior::Stdio } else { Behavior::PreferTerm };
+    rustyline::DefaultEditor::with_config(Config::builder().behavior(screen).build())
 }
 
 impl Talk {

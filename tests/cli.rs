@@ -691,6 +691,21 @@ fn a_server_that_closes_at_the_prompt_is_told() {
     assert!(screen.contains("the server has closed the connection"), "{screen}");
 }
 
+/// `netplay tcp-client > FILE`, typed at: the prompt is on the terminal, the file has the replies.
+#[test]
+fn the_prompt_is_no_payload() {
+    let server = Server::start("tcp-echo", &["--reply", "echo"]);
+    let replies = tempfile::NamedTempFile::new().unwrap();
+    let script = "exec \"$0\" tcp-client -q \"$1\" > \"$2\"";
+    let path = replies.path().to_str().unwrap();
+    let program = env!("CARGO_BIN_EXE_netplay");
+    let command = ["sh", "-c", script, program, &server.port(), path];
+    let steps = [["> ", "hello\r"], ["hello", ""], ["> ", "\r"]];
+    let Some((screen, code)) = terminal_for(&steps, &command, &[]) else { return };
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(fs::read_to_string(path).unwrap(), "hello\n");
+}
+
 #[test]
 fn without_a_terminal_there_is_no_prompt() {
     let server = Server::start("tcp-echo", &["--reply", "echo"]);
