@@ -602,6 +602,7 @@ fn the_manual_pages_render() {
     let directory = tempfile::tempdir().unwrap();
     let output = run(&["man", directory.path().to_str().unwrap()], b"");
     says(&output, 0, "");
+    assert_eq!(fs::read_to_string(directory.path().join("netplay.1")).unwrap(), text(&page));
     for example in TABLE {
         let path = directory.path().join(format!("netplay-{}-server.1", example.name));
         assert!(path.is_file(), "no {}", path.display());

@@ -67,7 +67,9 @@ pub fn man(matches: &ArgMatches) -> Result<()> {
             .with_context(|| format!("cannot write manual pages to {}", directory.display())),
         None => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(super::command()).render(&mut page)?;
+            // `netplay help` has no page of its own, so none may be named.
+            let command = super::command().disable_help_subcommand(true);
+            clap_mangen::Man::new(command).render(&mut page)?;
             io::stdout().lock().write_all(&page)?;
             Ok(())
         }
