@@ -21,8 +21,9 @@ use crate::trace::{Event, Kind};
 /// Nothing in a demo takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long an event is held back, so that an earlier one of another process can still overtake it.
-const HELD_BACK: Duration = Duration::from_millis(30);
+/// How long an event is held back, so that an earlier one of another process can still overtake it:
+/// on a busy machine a process may have to wait for a processor between a call and its record.
+const HELD_BACK: Duration = Duration::from_millis(250);
 
 /// `None` is the server.
 type Lane = Option<char>;
@@ -194,7 +195,12 @@ impl<'a> Stage<'a> {
                 Err(_) => break,
             }
         }
-        self.tell_until(monotonic().saturating_sub(HELD_BACK.as_nanos() as u64))
+        let overtaken_by_none = monotonic().saturating_sub(HELD_BACK.as_nanos() as u64);
+        // This process may have had to wait itself: what lies here unread is to be told in its turn.
+        while let Ok(line) = self.receiver.try_recv() {
+            self.receive(line);
+        }
+        self.tell_until(overtaken_by_none)
     }
 
     /// All processes have ended: tells the rest.

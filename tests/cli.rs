@@ -815,6 +815,45 @@ fn steer(path: &Path) {
 
 // The demos.
 
+/// A demo ends well, soon, and tells both sides in the order of time.
+fn is_told(args: &[&str], roles: &[&str]) {
+    let start = Instant::now();
+    let output = run(args, b"");
+    assert!(start.elapsed() < Duration::from_secs(5), "{args:?}: {:?}", start.elapsed());
+    says(&output, 0, "");
+    assert!(output.stderr.is_empty(), "{args:?}: {}", text(&output.stderr));
+    let told = text(&output.stdout);
+    for role in roles {
+        assert!(told.lines().any(|line| line.contains(role)), "{args:?}: no {role:?} in {told}");
+    }
+    let mut last = 0.0;
+    for line in told.lines() {
+        if line.starts_with("== ") {
+            last = 0.0; // the next demo of the tour has its own clock
+        }
+        let Some(Ok(time)) = line.split_whitespace().next().map(str::parse::<f64>) else {
+            continue;
+        };
+        assert!(time >= last, "{args:?}: after {last} comes: {line}");
+        last = time;
+    }
+    assert!(last > 0.0, "{args:?}: no times in {told}");
+}
+
+#[test]
+fn every_demo_tells_both_sides_in_time_order_and_ends_soon() {
+    for example in TABLE {
+        is_told(&[example.name, "demo"], &[" server  ", " client A "]);
+        is_told(&[example.name], &[" server  ", " client A "]);
+    }
+}
+
+#[test]
+fn the_tour_shows_three_and_ends_soon() {
+    let three = ["== tcp-echo: ", "== udp-echo: ", "== select: ", " client C ", "try next"];
+    is_told(&["demo"], &three);
+}
+
 #[test]
 fn a_quiet_demo_says_nothing() {
     let output = run(&["tcp-echo", "demo", "-q"], b"");

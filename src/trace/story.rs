@@ -69,14 +69,8 @@ impl Story {
         let time = duration(until.saturating_sub(since));
         let times = if more == 1 { "time" } else { "times" };
         let text = format!("... EAGAIN {} more {times} in {time}", grouped(more));
-        let note = Event {
-            kind: Kind::Note,
-            text: Some(text),
-            start_ns: until,
-            dur_ns: 0,
-            ..event.clone()
-        };
-        self.line(&note, lane)
+        // Its time is that of the event, before which it is told: lines stand in the order of time.
+        self.line(&Event { kind: Kind::Note, text: Some(text), ..event.clone() }, lane)
     }
 
     fn line(&self, event: &Event, lane: &str) -> String {
