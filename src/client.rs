@@ -15,7 +15,7 @@ use rustyline::error::ReadlineError;
 use rustyline::{Behavior, Config};
 
 use crate::address::Endpoint;
-use crate::escape::escape;
+use crate::escape::{escape, escape_unicode};
 use crate::server::Options;
 use crate::trace::remark;
 
@@ -32,6 +32,8 @@ pub struct ClientArgs {
     pub timeout: Option<Duration>,
     /// The size of the receive buffer in bytes.
     pub bufsize: usize,
+    /// Whether a terminal is shown ASCII only.
+    pub ascii: bool,
     /// The options that only this example has.
     pub options: Options,
 }
@@ -45,6 +47,8 @@ pub struct Talk {
     source: Source,
     /// Whether replies go to a terminal, where their bytes must be escaped.
     screen: bool,
+    /// Whether a terminal is shown ASCII only.
+    ascii: bool,
     /// A reply this long filled the buffer: more of it is on its way.
     full: usize,
     /// Whether the last reply still lacks its line end.
@@ -87,6 +91,7 @@ impl ClientArgs {
         Ok(Talk {
             source,
             screen: io::stdout().is_terminal(),
+            ascii: self.ascii,
             full: self.bufsize,
             open_line: false,
         })
@@ -163,7 +168,9 @@ impl Talk {
     pub fn show_more(&mut self, bytes: &[u8]) -> Result<()> {
         let mut out = io::stdout().lock();
         if self.screen {
-            out.write_all(escape(bytes).as_bytes())?;
+            let text = escape(bytes);
+            let text = if self.ascii { escape_unicode(&text) } else { text };
+            out.write_all(text.as_bytes())?;
         } else {
             out.write_all(bytes)?;
         }

@@ -265,7 +265,7 @@ impl<'a> Stage<'a> {
         args.extend(place);
         args.extend(["--quiet", "--trace", "/dev/stderr"].map(String::from));
         if self.story.is_some_and(|story| story.detail > 1) {
-            args.push("-vv".to_owned()); // the record carries the state of the sockets, too
+            args.push("--observe".to_owned()); // the record carries the state of the sockets, too
         }
         let for_this_side = |option: &&&str| {
             let flag = example.options.iter().find(|flag| option[2..] == *flag.name);

@@ -33,6 +33,19 @@ pub fn escape(bytes: &[u8]) -> String {
     text
 }
 
+/// The text in ASCII: every other character as `\u{4e16}`.
+///
+/// ```
+/// use netplay::escape::escape_unicode;
+/// assert_eq!(escape_unicode("hello, 世界"), r"hello, \u{4e16}\u{754c}");
+/// ```
+#[must_use]
+pub fn escape_unicode(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() })
+        .collect()
+}
+
 /// Characters that show nothing themselves but change how their neighbours are shown: zero-width
 /// and directional marks, line and paragraph separators, tags, fillers.
 fn is_invisible(c: char) -> bool {

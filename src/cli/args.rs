@@ -24,7 +24,7 @@ pub struct Global {
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Tell more: -v each call as strace prints it, -vv also the state of the socket
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
@@ -35,6 +35,9 @@ pub struct Global {
     /// Append each call to FILE, as a line of JSON
     #[arg(long, global = true, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Let the records in FILE carry the state of the sockets, as with -vv
+    #[arg(long, global = true, hide = true)]
+    pub observe: bool,
 }
 
 // When to use colours. (These are no doc comments: they would make every help page twice as long.)
@@ -306,8 +309,8 @@ pub fn server(example: &Example, matches: &ArgMatches) -> Result<ServerArgs> {
     })
 }
 
-/// The arguments of a client.
-pub fn client(example: &Example, matches: &ArgMatches) -> Result<ClientArgs> {
+/// The arguments of a client, on a screen that may show ASCII only.
+pub fn client(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<ClientArgs> {
     let flags = ClientFlags::from_arg_matches(matches)?;
     let (endpoint, path) = place_of(example, matches)?;
     Ok(ClientArgs {
@@ -316,6 +319,7 @@ pub fn client(example: &Example, matches: &ArgMatches) -> Result<ClientArgs> {
         messages: flags.message,
         timeout: flags.timeout,
         bufsize: flags.bufsize,
+        ascii,
         options: options(example, matches),
     })
 }

@@ -93,8 +93,8 @@ fn serve(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
     let args = args::server(example, matches)?;
     listen_to_the_record(global, Speaker { role: "server", example: example.name })?;
     if !global.quiet {
-        eprintln!("in a second terminal: {}", its_client(example, &args)?);
-        eprintln!("Ctrl-C ends this server");
+        trace::remark(format_args!("in a second terminal: {}", its_client(example, &args)?));
+        trace::remark("Ctrl-C ends this server");
     }
     let stop = Stop::new();
     stop.on_signals();
@@ -137,7 +137,7 @@ fn cpu_time() -> Result<f64> {
 
 /// One client, here.
 fn speak(example: &'static Example, matches: &ArgMatches, global: &Global) -> Result<()> {
-    let args = args::client(example, matches)?;
+    let args = args::client(example, matches, global.plain())?;
     listen_to_the_record(global, Speaker { role: "client", example: example.name })?;
     (example.client)(&args)?;
     if !global.quiet {
@@ -188,7 +188,7 @@ fn tour(global: &Global) -> Result<()> {
 
 fn listen_to_the_record(global: &Global, speaker: Speaker) -> Result<()> {
     let story = global.story(Clock::Wall, io::stderr().is_terminal());
-    call::observe(global.verbose > 1);
+    call::observe(global.verbose > 1 || global.observe);
     let file = global.trace.as_deref();
     trace::install(Settings { speaker, story, file }).with_context(|| {
         format!("cannot write the trace to {}", file.unwrap_or("".as_ref()).display())
@@ -200,9 +200,14 @@ impl Global {
         (!self.quiet).then(|| Story {
             detail: self.verbose,
             color: self.color.use_on(terminal),
-            ascii: self.ascii || !args::utf8_locale(),
+            ascii: self.plain(),
             clock,
         })
+    }
+
+    /// Whether only ASCII can be shown.
+    fn plain(&self) -> bool {
+        self.ascii || !args::utf8_locale()
     }
 }
 

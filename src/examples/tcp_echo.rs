@@ -111,6 +111,9 @@ pub fn client(args: &ClientArgs) -> Result<()> {
 }
 
 /// A message, a reply, and so on; then the half-close: nothing more to say, but still listening.
+///
+/// While it sends it does not read. A message that is larger than all buffers on the way would have
+/// both sides wait in `send` for ever; `--timeout` ends that.
 pub fn converse(server: &impl AsFd, args: &ClientArgs) -> Result<()> {
     let mut talk = args.talk()?;
     let mut buf = vec![0; args.bufsize];

@@ -11,6 +11,7 @@ use nix::errno::Errno;
 
 use super::{Event, Kind};
 use crate::call::strerror;
+use crate::escape::escape_unicode;
 
 /// How to tell it.
 #[derive(Debug, Clone)]
@@ -93,7 +94,7 @@ impl Story {
             Kind::Call => sentence(event),
         };
         if self.ascii {
-            text = ascii(&text);
+            text = escape_unicode(&text);
         }
         let head =
             format!("{} {}", self.paint(dim, &time), self.paint(role, &format!("{lane:<8}")));
@@ -114,7 +115,7 @@ impl Story {
         if self.detail > 0 && event.kind == Kind::Call {
             let indent = " ".repeat(time.len() + 1 + lane.len().max(8) + 1);
             let strace = strace(event);
-            let strace = if self.ascii { ascii(&strace) } else { strace };
+            let strace = if self.ascii { escape_unicode(&strace) } else { strace };
             lines += &format!("{indent}{}\n", self.paint(dim, &strace));
             if let Some(state) = &event.state {
                 lines += &format!("{indent}{}\n", self.paint(dim, &format!("now: {state}")));
@@ -391,12 +392,6 @@ fn wall_time(event: &Event) -> String {
     let start = chrono::DateTime::parse_from_rfc3339(&event.wall);
     let end = start.map(|start| start + chrono::TimeDelta::nanoseconds(event.dur_ns as i64));
     end.map_or_else(|_| "-".repeat(12), |end| end.format("%H:%M:%S%.3f").to_string())
-}
-
-fn ascii(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() })
-        .collect()
 }
 
 #[cfg(test)]
