@@ -258,16 +258,14 @@ impl Watch<'_> {
     /// What `wait` fails with for good.
     pub fn or<T>(&self, mut wait: impl FnMut() -> call::Result<T>) -> call::Result<Option<T>> {
         let mut pause = Duration::from_millis(10);
-        loop {
+        // Asked before every wait: a socket that always has something would never look up.
+        while !self.stop.requested() {
             match wait() {
                 Ok(value) => {
                     self.starved.set(false);
                     return Ok(Some(value));
                 }
-                Err(_) if self.stop.requested() => {
-                    self.stop.pass_on();
-                    return Ok(None);
-                }
+                Err(_) if self.stop.requested() => break,
                 Err(error) if error.interrupted() || error.only_this_client() => {}
                 Err(error) if error.out_of_descriptors() => {
                     if !self.starved.replace(true) {
@@ -281,6 +279,8 @@ impl Watch<'_> {
                 Err(error) => return Err(error),
             }
         }
+        self.stop.pass_on();
+        Ok(None)
     }
 }
 

@@ -1,0 +1,313 @@
+//! The rows of the table as servers under test: how each is started with `--reply echo`, reached
+//! and looked at from outside. A new row joins by itself, unless it is named here.
+
+#![allow(dead_code, reason = "every test file uses a part of this one")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+use std::fmt;
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::process::Command;
+
+use netplay::examples::{Example, Flag, Place, TABLE, Value};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::os::fd::AsFd;
+use tempfile::TempDir;
+
+use crate::common::{DEADLINE, Ended, Server, netplay};
+
+/// The rows that speak in datagrams only.
+const DATAGRAMS: &[&str] = &["udp-echo"];
+
+/// The rows that look at the next client only when they are done with one.
+const IN_TURN: &[&str] = &["tcp-echo", "iterative", "unix-echo"];
+
+/// One way to start a row's server: a row that has styles has a kind for each of them.
+#[derive(Clone)]
+pub struct Kind {
+    pub row: &'static Example,
+    pub options: Vec<&'static str>,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", [&[self.row.name], &self.options[..]].concat().join(" "))
+    }
+}
+
+/// Every kind whose server echoes over connections.
+pub fn streams() -> impl Iterator<Item = Kind> {
+    let rows = TABLE.iter().filter(|row| !DATAGRAMS.contains(&row.name));
+    rows.flat_map(|row| kinds(row, flag(row, "tcp").map(|_| "--tcp")))
+}
+
+/// The kinds among them that serve several clients at once.
+pub fn concurrent() -> impl Iterator<Item = Kind> {
+    streams().filter(|kind| !kind.in_turn())
+}
+
+/// Every kind whose server echoes datagrams.
+pub fn datagrams() -> impl Iterator<Item = Kind> {
+    TABLE.iter().flat_map(|row| {
+        if let Some(udp) = flag(row, "udp") {
+            assert_eq!(udp.value, Value::None);
+            kinds(row, Some("--udp"))
+        } else if flag(row, "tcp").is_some() || DATAGRAMS.contains(&row.name) {
+            kinds(row, None)
+        } else {
+            Vec::new()
+        }
+    })
+}
+
+/// The only kind of a row.
+pub fn kind(name: &str) -> Kind {
+    streams().find(|kind| kind.row.name == name).unwrap()
+}
+
+fn flag(row: &Example, name: &str) -> Option<&'static Flag> {
+    row.options.iter().find(|flag| flag.name == name)
+}
+
+fn kinds(row: &'static Example, option: Option<&'static str>) -> Vec<Kind> {
+    let styles = match flag(row, "style").map(|flag| flag.value) {
+        Some(Value::OneOf(styles)) => styles.iter().map(|style| vec!["--style", style]).collect(),
+        _ => vec![vec![]],
+    };
+    let with = |style: Vec<_>| Kind { row, options: option.into_iter().chain(style).collect() };
+    styles.into_iter().map(with).collect()
+}
+
+impl Kind {
+    /// Whether it serves one client after the other.
+    pub fn in_turn(&self) -> bool {
+        IN_TURN.contains(&self.row.name) || self.options.contains(&"iterative")
+    }
+
+    /// Whether it serves each client in a process of its own.
+    pub fn forks(&self) -> bool {
+        self.row.name == "fork" || self.options.contains(&"forking")
+    }
+}
+
+/// A row's server, and the directory of its socket if that is a path.
+pub struct Running {
+    pub server: Server,
+    _directory: TempDir,
+}
+
+impl Deref for Running {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+/// Starts the server quietly, with these options and, unless they say otherwise, `--reply echo`.
+pub fn start(kind: &Kind, options: &[&str]) -> Running {
+    start_at("0", kind, &[&["-q"], options].concat())
+}
+
+/// The same on this port, and as loud as the options say.
+pub fn start_at(port: &str, kind: &Kind, options: &[&str]) -> Running {
+    start_in("exec \"$0\" \"$@\"", port, kind, options)
+}
+
+/// The same with so many descriptors to spend, as loud as the options say.
+pub fn start_with_files(files: u32, kind: &Kind, options: &[&str]) -> Running {
+    start_in(&format!("ulimit -n {files} && exec \"$0\" \"$@\""), "0", kind, options)
+}
+
+fn start_in(shell: &str, port: &str, kind: &Kind, options: &[&str]) -> Running {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket").display().to_string();
+    let place = match kind.row.place {
+        Place::Internet => vec!["127.0.0.1", port],
+        Place::Path => vec![&path[..]],
+    };
+    let mut command = under_a_shell(shell);
+    command.args([kind.row.name, "server"]).args(place).args(&kind.options);
+    if !options.contains(&"--reply") {
+        command.args(["--reply", "echo"]);
+    }
+    command.args(options);
+    Running { server: Server::from(&mut command), _directory: directory }
+}
+
+/// netplay, started by a line of shell that sees it as "$0" "$@".
+fn under_a_shell(line: &str) -> Command {
+    let netplay = netplay();
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).arg(netplay.get_program());
+    for (name, value) in netplay.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
+impl Running {
+    /// A new connection, TCP or UNIX, none of whose waits is endless.
+    pub fn connect(&self) -> Socket {
+        let socket = self.socket();
+        self.join(&socket);
+        socket
+    }
+
+    /// A socket that may become a connection.
+    pub fn socket(&self) -> Socket {
+        let (domain, _) = self.name();
+        let socket = Socket::new(domain, Type::STREAM, None).unwrap();
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        socket.set_write_timeout(Some(DEADLINE)).unwrap();
+        socket
+    }
+
+    /// Connects it.
+    pub fn join(&self, socket: &Socket) {
+        socket.connect(&self.name().1).unwrap();
+    }
+
+    fn name(&self) -> (Domain, SockAddr) {
+        match self.place.parse::<SocketAddr>() {
+            Ok(address) => (Domain::for_address(address), address.into()),
+            Err(_) => (Domain::UNIX, SockAddr::unix(&self.place).unwrap()),
+        }
+    }
+
+    /// A new client comes, is answered and goes.
+    pub fn serves(&self, what: &str) {
+        echoes(&mut self.connect(), what.as_bytes(), what);
+    }
+
+    /// The server's processes: the first, and its children.
+    pub fn processes(&self) -> Vec<u32> {
+        let mut all = vec![self.child.id()];
+        all.extend(self.children());
+        all
+    }
+
+    /// Its children, zombies included.
+    pub fn children(&self) -> Vec<u32> {
+        processes().filter(|process| process.parent == self.child.id()).map(|p| p.id).collect()
+    }
+
+    /// The memory of all its processes, in bytes.
+    pub fn memory(&self) -> u64 {
+        self.processes().into_iter().map(resident).sum()
+    }
+
+    /// Asks it to end with SIGTERM, and waits for that.
+    pub fn stop(self) -> Ended {
+        self.server.stop()
+    }
+
+    /// Asks it to end with this signal, and waits for that.
+    pub fn stop_by(self, signal: Signal) -> Ended {
+        self.server.stop_by(signal)
+    }
+
+    /// Waits for it to end by itself.
+    pub fn ended(self) -> Ended {
+        self.server.ended()
+    }
+}
+
+/// Sends the message and gets the same bytes back.
+pub fn echoes(peer: &mut Socket, message: &[u8], what: &str) {
+    peer.write_all(message).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let mut answer = vec![0; message.len()];
+    peer.read_exact(&mut answer).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(answer == message, "{what}: the answer differs");
+}
+
+/// Sends as many of the bytes as go without reading one, until nothing moves; returns how many.
+pub fn push(peer: &mut Socket, bytes: &[u8]) -> usize {
+    peer.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match peer.write(&bytes[sent..]) {
+            Ok(n) => sent += n,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if !ready(peer, PollFlags::POLLOUT, 200) {
+                    break;
+                }
+            }
+            Err(error) => panic!("push: {error}"),
+        }
+    }
+    peer.set_nonblocking(false).unwrap();
+    sent
+}
+
+/// Whether the socket is ready within so many milliseconds.
+pub fn ready(peer: &impl AsFd, what: PollFlags, ms: u16) -> bool {
+    let mut entry = [PollFd::new(peer.as_fd(), what)];
+    poll(&mut entry, PollTimeout::from(ms)).unwrap() > 0
+}
+
+/// The connection ends, politely or by a reset; what arrives before is let pass.
+pub fn sees_the_end(peer: &mut Socket, what: &str) {
+    let mut buf = [0; 4096];
+    loop {
+        match peer.read(&mut buf) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) => panic!("{what}: neither the end nor a reset, but {error}"),
+        }
+    }
+}
+
+/// So many bytes, in which none can be missing, doubled or moved unseen: the numbers 0, 1, 2, …
+pub fn numbered(len: usize) -> Vec<u8> {
+    (0u32..).flat_map(u32::to_be_bytes).take(len).collect()
+}
+
+/// A process, as /proc shows it.
+pub struct Process {
+    pub id: u32,
+    pub parent: u32,
+    pub zombie: bool,
+    /// CPU time it has used, in clock ticks.
+    pub ticks: u64,
+}
+
+/// Every process of this machine.
+pub fn processes() -> impl Iterator<Item = Process> {
+    let entries = fs::read_dir("/proc").unwrap();
+    let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    ids.filter_map(process)
+}
+
+/// A process; `None` if there is none, not even a zombie.
+pub fn process(id: u32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; what follows it are plain fields: proc(5).
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    let number = |i: usize| fields[i].parse::<u64>().unwrap();
+    Some(Process {
+        id,
+        parent: number(1) as u32,
+        zombie: fields[0] == "Z",
+        ticks: number(11) + number(12),
+    })
+}
+
+fn resident(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    // A zombie has no memory, and no such line.
+    line.map_or(0, |kb| kb.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024)
+}

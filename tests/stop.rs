@@ -1,0 +1,277 @@
+//! A server that is told to stop stops: by either signal, whatever its clients do.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+mod common;
+mod rows;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::ExitStatusExt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{DEADLINE, Server, udp, until};
+use netplay::address::Endpoint;
+use netplay::examples::Place;
+use netplay::server::{Options, ServerArgs};
+use netplay::stop::Stop;
+use nix::sys::signal::Signal::{self, SIGINT, SIGKILL, SIGTERM};
+use rows::{Kind, Running, datagrams, process, push, sees_the_end, start, start_at, streams};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// A server ends within a second; the other one is for a machine that is busy with something else.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Every row, with what `clients` brings about, ends well by either signal; and then it is gone:
+/// no child process, no connection, no port.
+fn stops(options: &[&str], clients: fn(&Running, &Kind) -> Vec<Socket>) {
+    for kind in streams() {
+        for signal in [SIGINT, SIGTERM] {
+            let what = format!("{kind} {options:?} {signal}");
+            let server = start(&kind, options);
+            let clients = clients(&server, &kind);
+            let (port, children) = (port_of(&server), server.children());
+            ends_well(server.server, signal, &what);
+            let left: Vec<_> = children.into_iter().filter_map(process).map(|p| p.id).collect();
+            assert!(left.is_empty(), "{what}: it left its children {left:?}");
+            for mut client in clients {
+                sees_the_end(&mut client, &what);
+            }
+            if let Some(port) = port {
+                start_at(&port, &kind, &["-q"]).serves(&what);
+            }
+        }
+    }
+}
+
+/// The signal ends the server, with exit code 0 and soon.
+fn ends_well(mut server: Server, signal: Signal, what: &str) {
+    let start = Instant::now();
+    server.signal(signal);
+    until(&format!("{what}: the server ends"), || server.child.try_wait().unwrap().is_some());
+    let took = start.elapsed();
+    let ended = server.ended();
+    assert!(ended.status.success(), "{what}: {:?} {}", ended.status, ended.stderr);
+    assert!(took < SOON, "{what}: it took {took:?}");
+}
+
+fn port_of(server: &Server) -> Option<String> {
+    server.place.rsplit_once(':').map(|(_, port)| port.to_owned())
+}
+
+#[test]
+fn an_idle_server_stops() {
+    stops(&[], |_, _| Vec::new());
+}
+
+#[test]
+fn a_server_with_silent_clients_stops() {
+    stops(&[], silent);
+}
+
+/// One client that was answered and one that never spoke: where they are served in turn, it waits
+/// in the queue.
+fn silent(server: &Running, _: &Kind) -> Vec<Socket> {
+    let mut first = server.connect();
+    rows::echoes(&mut first, b"hello", "silent");
+    vec![first, server.connect()]
+}
+
+#[test]
+fn a_server_without_a_free_place_stops() {
+    stops(&["--max-clients", "1"], silent);
+}
+
+#[test]
+fn a_server_at_its_last_client_stops() {
+    stops(&["--once"], silent);
+}
+
+#[test]
+fn a_server_whose_client_takes_nothing_stops() {
+    stops(&[], |server, _| {
+        let mut client = server.connect();
+        push(&mut client, &vec![b'x'; 50_000_000]);
+        vec![client]
+    });
+}
+
+#[test]
+fn a_server_under_load_stops() {
+    stops(&[], |server, kind| {
+        let clients: Vec<Socket> = (0..3).map(|_| server.connect()).collect();
+        let busy = if kind.in_turn() { &clients[..1] } else { &clients };
+        for client in busy {
+            let (mut reader, mut writer) =
+                (client.try_clone().unwrap(), client.try_clone().unwrap());
+            // Both end when the server ends the connection.
+            thread::spawn(move || while writer.write_all(&[b'x'; 1000]).is_ok() {});
+            let mut buf = [0; 4096];
+            reader.read_exact(&mut buf).unwrap();
+            thread::spawn(move || while let Ok(1..) = reader.read(&mut buf) {});
+        }
+        clients
+    });
+}
+
+/// A queue that is never empty must not keep the server from looking up.
+#[test]
+fn a_datagram_server_under_load_stops() {
+    for kind in datagrams() {
+        let server = start(&kind, &["--work", "1"]);
+        let address = server.address();
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let _over = SetWhenDropped(&over);
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let socket = udp();
+                    while !over.load(Relaxed) {
+                        let _ = socket.send_to(b"again", address);
+                    }
+                });
+            }
+            until("more comes than is answered", || lost_datagrams(address.port()) > 0);
+            ends_well(server.server, SIGINT, &kind.to_string());
+        });
+    }
+}
+
+/// How many datagrams found the port's queue full: the last column of /proc/net/udp.
+fn lost_datagrams(port: u16) -> u64 {
+    let table = fs::read_to_string("/proc/net/udp").unwrap();
+    let at = format!("0100007F:{port:04X}");
+    let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(&at)).unwrap();
+    line.split_whitespace().last().unwrap().parse().unwrap()
+}
+
+/// Ends the load even if the test fails.
+struct SetWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+#[test]
+fn an_idle_datagram_server_stops_and_leaves_its_port() {
+    for kind in datagrams() {
+        for signal in [SIGINT, SIGTERM] {
+            let server = start(&kind, &[]);
+            let port = server.port();
+            ends_well(server.server, signal, &kind.to_string());
+            start_at(&port, &kind, &["-q"]);
+        }
+    }
+}
+
+/// The first signal asks; but the server is busy with an answer that takes a second. The second one
+/// does not ask.
+#[test]
+fn a_second_signal_ends_a_server_at_once() {
+    for kind in streams() {
+        let directory = tempfile::tempdir().unwrap();
+        let trace = directory.path().join("trace").display().to_string();
+        let server = start(&kind, &["--work", "1000", "--trace", &trace]);
+        server.connect().write_all(b"take your time").unwrap();
+        until("the server has received the message", || {
+            fs::read_to_string(&trace).unwrap().contains("take your time")
+        });
+        let children = server.children();
+        server.signal(SIGINT);
+        let ended = server.stop_by(SIGTERM);
+        let by = ended.status.signal();
+        assert!(
+            by == Some(SIGINT as i32) || by == Some(SIGTERM as i32),
+            "{}: {:?}",
+            kind,
+            ended.status
+        );
+        gone(&children);
+    }
+}
+
+/// Waits until none of these processes is left but as a zombie of somebody else's.
+fn gone(children: &[u32]) {
+    until("the children have ended", || {
+        children.iter().all(|&child| process(child).is_none_or(|child| child.zombie))
+    });
+}
+
+#[test]
+fn a_forking_server_takes_its_children_along_when_it_is_killed() {
+    for kind in streams().filter(Kind::forks) {
+        let server = start(&kind, &[]);
+        let mut clients: Vec<Socket> = (0..3).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            rows::echoes(client, b"hello", "a forked child");
+        }
+        let children = server.children();
+        assert_eq!(children.len(), 3, "{kind}");
+        let ended = server.stop_by(SIGKILL);
+        assert_eq!(ended.status.signal(), Some(SIGKILL as i32), "{kind}");
+        gone(&children);
+        for client in &mut clients {
+            sees_the_end(client, &kind.to_string());
+        }
+    }
+}
+
+/// A server called as a function, in a thread of a program that has its own ways to end it; but for
+/// those that fork, which a program with several threads had better not.
+#[test]
+fn a_stop_from_another_thread_ends_serve() {
+    for kind in streams().filter(|kind| !kind.forks()) {
+        ends_by_request(&kind, Type::STREAM);
+    }
+    for kind in datagrams().filter(|kind| !kind.forks()) {
+        ends_by_request(&kind, Type::DGRAM);
+    }
+}
+
+fn ends_by_request(kind: &Kind, ty: Type) {
+    let mut options = Options::default();
+    let mut words = kind.options.iter().map(|word| word.trim_start_matches("--"));
+    while let Some(name) = words.next() {
+        options.set(name, if name == "style" { words.next().unwrap() } else { "" });
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    // An address that only this process uses, so that any port of it is free.
+    let address = SocketAddr::from((Ipv4Addr::from(0x7f00_0000 | std::process::id()), 5858));
+    let (domain, name) = match kind.row.place {
+        Place::Internet => (Domain::IPV4, SockAddr::from(address)),
+        Place::Path => (Domain::UNIX, SockAddr::unix(&path).unwrap()),
+    };
+    let host = Some(address.ip().to_string());
+    let endpoint = Endpoint { host, port: address.port(), family: None };
+    let args = ServerArgs { endpoint, path, options, ..ServerArgs::default() };
+    let stop = Stop::new();
+    let request = stop.clone();
+    let serve = kind.row.serve;
+    let server = thread::spawn(move || serve(&args, &stop).unwrap());
+
+    let client = || {
+        let mut client = Socket::new(domain, ty, None).unwrap();
+        client.set_read_timeout(Some(DEADLINE)).unwrap();
+        client.connect(&name).ok()?;
+        client.write_all(b"hello").ok()?;
+        client.read_exact(&mut [0; 5]).ok().map(|()| client)
+    };
+    let mut served = None;
+    until("the server answers", || {
+        served = client();
+        served.is_some()
+    });
+    request.request();
+    until(&format!("{kind} has returned"), || server.is_finished());
+    assert!(server.join().unwrap().clients >= 1);
+}
