@@ -194,13 +194,14 @@ pub fn idle(client: impl fmt::Display) {
     tracing::info!("client {client} was idle for too long: its connection ends");
 }
 
-/// Tells that the connection with one client failed. It is the only one: the server goes on.
+/// Tells that the conversation with one client failed, over a connection or in datagrams. It is the
+/// only one: the server goes on.
 pub fn lost(client: impl fmt::Display, error: impl Into<anyhow::Error>) {
     let error = error.into();
     if error.downcast_ref().is_some_and(CallError::would_block) {
         idle(client); // SO_RCVTIMEO or SO_SNDTIMEO ran out
     } else {
-        tracing::warn!("client {client}: {error:#}; its connection ends, the server goes on");
+        tracing::warn!("client {client}: {error:#}; it alone is affected, the server goes on");
     }
 }
 
