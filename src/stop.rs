@@ -27,6 +27,8 @@ use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, raise, sigaction,
 };
 
+use nix::unistd::{Pid, getpid, getppid};
+
 use crate::call::{self, pollfd};
 
 /// A request to end that any thread, or a signal, can make and every wait hears.
@@ -42,10 +44,10 @@ use crate::call::{self, pollfd};
 /// assert!(waiting.or(|| call::accept(&listener))?.is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Stop(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     requested: AtomicBool,
     /// The sockets on which the thread that takes signals waits: a handler can read atomics, and
@@ -53,11 +55,19 @@ struct Inner {
     by_signal: [Slot; 8],
     /// The eventfd of [`Places`], which a handler may write to.
     places: Slot,
+    /// The process that made this stop.
+    process: Pid,
     /// The thread that takes signals, once there is one.
     signalled: OnceLock<ThreadId>,
     /// The sockets on which other threads wait. The lock also keeps a watched socket from being
     /// closed while [`Stop::request`] shuts it down.
     others: Mutex<Vec<RawFd>>,
+}
+
+impl Default for Stop {
+    fn default() -> Stop {
+        Stop::new()
+    }
 }
 
 /// A descriptor, or -1.
@@ -77,7 +87,14 @@ impl Stop {
     /// A stop that nobody has requested yet.
     #[must_use]
     pub fn new() -> Stop {
-        Stop::default()
+        Stop(Arc::new(Inner {
+            process: getpid(),
+            requested: AtomicBool::default(),
+            by_signal: Default::default(),
+            places: Slot::default(),
+            signalled: OnceLock::new(),
+            others: Mutex::default(),
+        }))
     }
 
     /// From now on the first SIGINT (Ctrl-C) or SIGTERM requests this stop, and the second ends the
@@ -158,11 +175,12 @@ impl Stop {
     pub fn in_child(&self) -> Stop {
         let stop = Stop::new();
         stop.on_signals();
-        if self.requested() {
-            stop.request();
-        }
         install(&[Signal::SIGINT], SigHandler::SigIgn, SaFlags::empty());
         nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).expect("SIGTERM is a signal");
+        // What happened before these two lines took effect: a stop, or the parent's death.
+        if self.requested() || getppid() != self.0.process {
+            stop.request();
+        }
         stop
     }
 }
@@ -193,17 +211,37 @@ fn wake(fd: RawFd) {
     let _ = call::shutdown(&socket, std::net::Shutdown::Both);
 }
 
-/// Keeps SIGCHLD for the waits that ask for it: blocked, and with a handler that does nothing but
-/// interrupt. Returns the mask to give to [`call::ppoll`], in which it is let in.
-#[must_use]
-pub fn keep_sigchld() -> SigSet {
-    extern "C" fn interrupt(_: i32) {}
-    install(&[Signal::SIGCHLD], SigHandler::Handler(interrupt), SaFlags::empty());
-    let mut let_in = SigSet::from(Signal::SIGCHLD)
-        .thread_swap_mask(SigmaskHow::SIG_BLOCK)
-        .expect("SIGCHLD may be blocked");
-    let_in.remove(Signal::SIGCHLD);
-    let_in
+/// SIGCHLD, kept for the waits that ask for it: it is blocked at all other times, so no child can
+/// end unnoticed between a look at the children and the wait.
+#[derive(Debug)]
+pub struct Sigchld {
+    /// The mask to give to [`call::ppoll`], in which the signal is let in.
+    pub let_in: SigSet,
+}
+
+impl Sigchld {
+    /// Blocks the signal in this thread, and gives it a handler that does nothing. poll and its kind
+    /// are interrupted by any handler; other calls, of other threads perhaps, go on (SA_RESTART).
+    #[must_use]
+    pub fn keep() -> Sigchld {
+        extern "C" fn nothing(_: i32) {}
+        install(&[Signal::SIGCHLD], SigHandler::Handler(nothing), SaFlags::SA_RESTART);
+        let mut let_in = SigSet::from(Signal::SIGCHLD)
+            .thread_swap_mask(SigmaskHow::SIG_BLOCK)
+            .expect("SIGCHLD may be blocked");
+        let_in.remove(Signal::SIGCHLD);
+        Sigchld { let_in }
+    }
+
+    /// Whether one is waiting to be let in: a wait that had something else to return at once did not.
+    #[expect(unsafe_code, reason = "sigpending writes through a pointer")]
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        let mut pending = SigSet::empty();
+        // SAFETY: sigpending writes one whole sigset_t, which `pending` is.
+        unsafe { libc::sigpending(ptr::from_mut(&mut pending).cast()) };
+        pending.contains(Signal::SIGCHLD)
+    }
 }
 
 #[expect(unsafe_code, reason = "sigaction replaces a handler")]

@@ -73,6 +73,17 @@ fn tcp() -> Server {
     Server::tcp("127.0.0.1:0".parse().unwrap(), 128).unwrap()
 }
 
+/// A read that a signal may interrupt: the SIGCHLD of a forking server in this process comes to any
+/// thread, and a socket with a timeout does not go on by itself (signal(7)).
+fn patient<T>(mut read: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 #[test]
 fn any_thread_may_stop_a_server_in_any_style() {
     for style in STYLES {
@@ -86,7 +97,9 @@ fn any_thread_may_stop_a_server_in_any_style() {
             silent = Some(client);
         });
         assert_eq!(busy.clients, 1, "{style:?}");
-        assert!(matches!(silent.unwrap().read(&mut [0]), Ok(0) | Err(_)), "{style:?}");
+        let mut silent = silent.unwrap();
+        let end = patient(|| silent.read(&mut [0]));
+        assert!(matches!(end, Ok(0)), "{style:?}: {end:?}, no end");
         let datagrams = Server::udp("127.0.0.1:0".parse().unwrap(), 1024).unwrap();
         assert_eq!(with_server(datagrams, style, |_, _| {}).clients, 0, "{style:?}");
     }
@@ -118,7 +131,8 @@ fn a_handler_that_fails_or_panics_ends_its_own_request_only() {
             for bad_word in ["fail", "panic"] {
                 let mut client = connect(address);
                 client.write_all(bad_word.as_bytes()).unwrap();
-                assert!(matches!(client.read(&mut [0]), Ok(0)), "{style:?}: it is closed");
+                let end = patient(|| client.read(&mut [0]));
+                assert!(matches!(end, Ok(0)), "{style:?} {bad_word}: {end:?}, not closed");
                 assert_eq!(ask(&mut connect(address), b"next", 4), b"next", "{style:?}");
             }
         });
@@ -135,7 +149,7 @@ fn a_datagram_is_a_request() {
             let mut buf = [0; 100];
             for message in ["one", "", "three"] {
                 client.send_to(message.as_bytes(), address).unwrap();
-                let n = client.recv(&mut buf).unwrap();
+                let n = patient(|| client.recv(&mut buf)).unwrap();
                 assert_eq!(&buf[..n], message.as_bytes(), "{style:?}");
             }
         });

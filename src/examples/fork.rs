@@ -31,7 +31,7 @@ use libc::POLLIN;
 use super::tcp_echo::echo;
 use crate::call::{self, Domain, Fork, Pid, SO_REUSEADDR, Signal, Type, WaitPidFlag, pollfd};
 use crate::server::{self, Patience, ServerArgs, Stats};
-use crate::stop::{Stop, keep_sigchld};
+use crate::stop::{Sigchld, Stop};
 
 /// Forks a child for each client until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
@@ -45,7 +45,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let mut stats = Stats::default();
     let mut children: HashSet<Pid> = HashSet::new();
     let mut patience = Patience::default();
-    let sigchld_let_in = keep_sigchld();
+    let sigchld = Sigchld::keep();
     let waiting = stop.watch(&listener);
     // The parent stays in this loop until the stop; a child leaves it with the client it is for.
     let mine = loop {
@@ -55,13 +55,12 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         let room = children.len() < args.max_clients && !args.full(stats.clients);
         let events = if room && patience.left().is_none() { POLLIN } else { 0 };
         let mut list = [pollfd { fd: listener.as_raw_fd(), events, revents: 0 }];
-        match call::ppoll(&mut list, patience.left(), &sigchld_let_in) {
+        match call::ppoll(&mut list, patience.left(), &sigchld.let_in) {
+            Err(error) if !error.interrupted() => return Err(error.into()),
+            // SIGCHLD ended the wait; or it came when the wait had a client to return with at once.
+            Err(_) => reap(&mut children)?,
+            Ok(_) if sigchld.is_pending() => reap(&mut children)?,
             Ok(_) => {}
-            Err(error) if error.interrupted() => {
-                reap(&mut children)?;
-                continue;
-            }
-            Err(error) => return Err(error.into()),
         }
         if list[0].revents == 0 {
             continue;

@@ -16,7 +16,7 @@ use crate::call::{
     self, Domain, Fork, MSG_TRUNC, Pid, SO_REUSEADDR, Signal, Type, WaitPidFlag, pollfd,
 };
 use crate::server::{self, Patience, Stats};
-use crate::stop::{Stop, Watch, keep_sigchld};
+use crate::stop::{Sigchld, Stop, Watch};
 
 /// Where a request is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,7 +190,7 @@ impl Server {
         let mut stats = Stats::default();
         let mut children: HashSet<Pid> = HashSet::new();
         let mut patience = Patience::default();
-        let sigchld_let_in = keep_sigchld();
+        let sigchld = Sigchld::keep();
         let waiting = stop.watch(&self);
         let mine = loop {
             let last = self.once && stats.clients > 0;
@@ -202,11 +202,11 @@ impl Server {
             let mut list = [pollfd { fd: self.as_fd().as_raw_fd(), events, revents: 0 }];
             // SIGCHLD ends the wait; but in a program with more threads another one may get it.
             let timeout = (!children.is_empty()).then_some(Duration::from_secs(1));
-            match call::ppoll(&mut list, patience.left().or(timeout), &sigchld_let_in) {
-                Ok(1..) => {}
-                Ok(0) => reap(&mut children)?,
-                Err(error) if error.interrupted() => reap(&mut children)?,
-                Err(error) => return Err(error.into()),
+            match call::ppoll(&mut list, patience.left().or(timeout), &sigchld.let_in) {
+                Err(error) if !error.interrupted() => return Err(error.into()),
+                Err(_) | Ok(0) => reap(&mut children)?,
+                Ok(_) if sigchld.is_pending() => reap(&mut children)?,
+                Ok(_) => {}
             }
             if list[0].revents == 0 {
                 continue;
