@@ -7,8 +7,8 @@
 //! - [`trace`]: the record as a story for people and as JSON Lines for programs.
 //! - [`byte_order`]: `htons`, `inet_aton` and the others, with the bytes in the open.
 //!
-//! The rest is what every server shares ([`server`], [`stop`], [`client`], [`address`]) and the
-//! people's side ([`cli`], [`demo`]). ARCHITECTURE.md is the map.
+//! The rest is what every server shares ([`server`], [`stop`], [`patience`], [`client`], [`address`])
+//! and the people's side ([`cli`], [`demo`]). ARCHITECTURE.md is the map.
 
 pub mod byte_order;
 pub mod escape;
@@ -16,6 +16,7 @@ pub mod escape;
 pub mod call;
 pub mod trace;
 pub mod address;
+pub mod patience;
 pub mod stop;
 pub mod server;
 pub mod client;

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::address::Endpoint;
-use crate::call::{self, CallError};
+use crate::call::CallError;
 
 /// What the command line, or a test, tells a server.
 #[derive(Debug, Clone)]
@@ -208,45 +208,4 @@ pub fn lost(client: impl fmt::Display, error: impl Into<anyhow::Error>) {
 /// Tells that a client was turned away, and why.
 pub fn no_room(client: impl fmt::Display, why: impl fmt::Display) {
     tracing::warn!("client {client} is turned away: {why}; the server goes on");
-}
-
-/// What a server with non-blocking sockets does when `accept` fails: it looks away from the
-/// listener for a while, where looking on would find the same client and the same failure at once.
-#[derive(Debug, Default)]
-pub struct Patience {
-    until: Option<Instant>,
-    told: bool,
-}
-
-impl Patience {
-    /// Takes note of a failed accept.
-    ///
-    /// # Errors
-    /// The error, if it is the listener's own and will not pass.
-    pub fn with(&mut self, error: CallError) -> call::Result<()> {
-        if error.out_of_descriptors() {
-            if !std::mem::replace(&mut self.told, true) {
-                tracing::warn!("{error}: clients wait in the queue until a descriptor is free");
-            }
-            self.until = Some(Instant::now() + Duration::from_secs(1));
-            return Ok(());
-        }
-        // Readiness is a hint: whoever was there may be gone again.
-        let passes = error.would_block() || error.interrupted() || error.only_this_client();
-        if passes { Ok(()) } else { Err(error) }
-    }
-
-    /// How much longer to look away from the listener; `None`: look.
-    pub fn left(&mut self) -> Option<Duration> {
-        let left = self.until?.checked_duration_since(Instant::now());
-        if left.is_none() {
-            self.until = None;
-        }
-        left
-    }
-
-    /// A descriptor is free: look again.
-    pub fn end(&mut self) {
-        *self = Patience::default();
-    }
 }

@@ -13,7 +13,7 @@
 //! and `epoll_wait` report it ready, whether they began before the signal or after. shutdown is
 //! async-signal-safe; there is no polling and no extra thread.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
@@ -30,6 +30,7 @@ use nix::sys::signal::{
 use nix::unistd::{Pid, getpid, getppid};
 
 use crate::call::{self, pollfd};
+use crate::patience::Patience;
 
 /// A request to end that any thread, or a signal, can make and every wait hears.
 ///
@@ -153,7 +154,7 @@ impl Stop {
             wake(fd);
         }
         drop(others);
-        Watch { stop: self.clone(), fd, slot, starved: Cell::default(), socket: PhantomData }
+        Watch { stop: self.clone(), fd, slot, patience: RefCell::default(), socket: PhantomData }
     }
 
     /// Places for at most `max` clients at once; waiting for one ends with this stop.
@@ -280,8 +281,7 @@ pub struct Watch<'socket> {
     stop: Stop,
     fd: RawFd,
     slot: Option<usize>,
-    /// Whether the last wait found no descriptor to be had.
-    starved: Cell<bool>,
+    patience: RefCell<Patience>,
     socket: PhantomData<&'socket ()>,
 }
 
@@ -299,16 +299,11 @@ impl Watch<'_> {
         // Asked before every wait: a socket that always has something would never look up.
         while !self.stop.requested() {
             match wait() {
-                Ok(value) => {
-                    self.starved.set(false);
-                    return Ok(Some(value));
-                }
+                Ok(value) => return Ok(Some(value)),
                 Err(_) if self.stop.requested() => break,
                 Err(error) if error.interrupted() || error.only_this_client() => {}
                 Err(error) if error.out_of_descriptors() => {
-                    if !self.starved.replace(true) {
-                        tracing::warn!("{error}: clients wait in the queue until one is free");
-                    }
+                    self.patience.borrow_mut().with(error)?;
                     // Asked for no event, poll still reports the end of the socket (POLLHUP): this
                     // sleeps, but not through a stop.
                     call::poll(&mut [pollfd { fd: self.fd, events: 0, revents: 0 }], Some(pause))?;

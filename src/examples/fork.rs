@@ -30,7 +30,8 @@ use libc::POLLIN;
 
 use super::tcp_echo::echo;
 use crate::call::{self, Domain, Fork, Pid, SO_REUSEADDR, Signal, Type, WaitPidFlag, pollfd};
-use crate::server::{self, Patience, ServerArgs, Stats};
+use crate::patience::Patience;
+use crate::server::{self, ServerArgs, Stats};
 use crate::stop::{Sigchld, Stop};
 
 /// Forks a child for each client until the stop.

@@ -28,7 +28,8 @@ use libc::{POLLIN, POLLNVAL, POLLOUT, POLLPRI};
 
 use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
 use crate::call::{self, Domain, MSG_OOB, SO_REUSEADDR, SOCK_NONBLOCK, Type, pollfd};
-use crate::server::{self, Patience, ServerArgs, Stats};
+use crate::patience::Patience;
+use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// Serves whoever is ready until the stop.

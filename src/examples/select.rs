@@ -23,7 +23,8 @@ use anyhow::{Result, ensure};
 
 use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
 use crate::call::{self, Domain, FdSet, SO_REUSEADDR, SOCK_NONBLOCK, Type};
-use crate::server::{self, Patience, ServerArgs, Stats};
+use crate::patience::Patience;
+use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// Serves whoever is ready until the stop.

@@ -15,7 +15,8 @@ use super::request::{Handler, Peer, Request};
 use crate::call::{
     self, Domain, Fork, MSG_TRUNC, Pid, SO_REUSEADDR, Signal, Type, WaitPidFlag, pollfd,
 };
-use crate::server::{self, Patience, Stats};
+use crate::patience::Patience;
+use crate::server::{self, Stats};
 use crate::stop::{Sigchld, Stop, Watch};
 
 /// Where a request is handled.

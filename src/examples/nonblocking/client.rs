@@ -8,7 +8,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::call::{self, MSG_NOSIGNAL};
-use crate::server::{self, Patience, ServerArgs, Stats};
+use crate::patience::Patience;
+use crate::server::{self, ServerArgs, Stats};
 
 /// A connected socket, and the bytes that its client is still owed.
 #[derive(Debug)]

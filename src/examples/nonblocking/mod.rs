@@ -31,7 +31,8 @@ use crate::call::{
     SO_SNDTIMEO, Type,
 };
 use crate::client::ClientArgs;
-use crate::server::{self, Patience, ServerArgs, Stats};
+use crate::patience::Patience;
+use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// Looks at every socket in turn until the stop.
