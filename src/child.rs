@@ -4,6 +4,7 @@
 //! and what the learner sees is what he would see in two terminals.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -33,17 +34,23 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts this program with these arguments; every line of its standard error goes to `lines`.
+    /// Starts this program with these arguments in this folder; every line of its standard error goes to `lines`.
     ///
     /// # Errors
     /// The program cannot be started again.
-    pub fn start<Lane>(args: &[String], lane: Lane, lines: Sender<Line<Lane>>) -> Result<Process>
+    pub fn start<Lane>(
+        args: &[String],
+        folder: &Path,
+        lane: Lane,
+        lines: Sender<Line<Lane>>,
+    ) -> Result<Process>
     where
         Lane: Clone + Send + 'static,
     {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let mut child = Command::new(program)
             .args(args)
+            .current_dir(folder)
             .env(WITH_PARENT, "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -51,14 +58,7 @@ impl Process {
             .spawn()
             .context("cannot start this program a second time")?;
         let stderr = child.stderr.take().expect("stderr is piped");
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                let text = String::from_utf8_lossy(&line).into_owned();
-                if lines.send(Line { lane: lane.clone(), text }).is_err() {
-                    break;
-                }
-            }
-        });
+        pass_on(stderr, lane, lines);
         let stdin = child.stdin.take();
         Ok(Process { child, stdin })
     }
@@ -80,6 +80,17 @@ impl Process {
     pub fn ignore_output(&mut self) {
         if let Some(mut stdout) = self.child.stdout.take() {
             thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        }
+    }
+
+    /// Lets its standard output go where its standard error goes: there are results in it that no
+    /// record of a call has.
+    pub fn tell_output<Lane>(&mut self, lane: Lane, lines: Sender<Line<Lane>>)
+    where
+        Lane: Clone + Send + 'static,
+    {
+        if let Some(stdout) = self.child.stdout.take() {
+            pass_on(stdout, lane, lines);
         }
     }
 
@@ -128,6 +139,21 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Reads lines in a thread, to the end or until nobody wants them any more.
+fn pass_on<Lane>(from: impl Read + Send + 'static, lane: Lane, lines: Sender<Line<Lane>>)
+where
+    Lane: Clone + Send + 'static,
+{
+    thread::spawn(move || {
+        for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            if lines.send(Line { lane: lane.clone(), text }).is_err() {
+                break;
+            }
+        }
+    });
 }
 
 /// Reads one line in a thread, so that waiting for it can have a deadline.

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::call::monotonic;
 use crate::child::{Line, Process};
-use crate::examples::{Example, Place, Sides, Step};
+use crate::examples::{Example, Place, Service, Sides, Step};
 use crate::trace::story::{Fold, Story};
 use crate::trace::{Event, Kind};
 
@@ -33,8 +33,8 @@ type Lane = Option<char>;
 /// # Errors
 /// A side did not start, did not end, or failed; `out` cannot be written.
 pub fn run(example: &Example, story: Option<&Story>, out: &mut dyn Write) -> Result<()> {
-    let mut stage = Stage::new(story, out);
     let directory = private_directory()?;
+    let mut stage = Stage::new(story, out, example.service, directory.join("client"));
     let played = stage.play(example, &directory);
     // What was still on its way is told, whatever happened.
     let told = stage.finish();
@@ -42,18 +42,25 @@ pub fn run(example: &Example, story: Option<&Story>, out: &mut dyn Write) -> Res
     played.and(told)
 }
 
-/// A folder for the socket of an example that has a path.
+/// A folder for the socket of an example that has a path, and for the files of one that has files:
+/// in it are the folders `server` and `client`.
 fn private_directory() -> Result<PathBuf> {
     let directory = std::env::temp_dir().join(format!("netplay-demo-{}", std::process::id()));
-    std::fs::DirBuilder::new()
-        .mode(0o700)
-        .create(&directory)
-        .with_context(|| format!("cannot make the folder {}", directory.display()))?;
+    let directory = std::path::absolute(directory)?; // the processes run in folders of their own
+    for path in [directory.clone(), directory.join("server"), directory.join("client")] {
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .with_context(|| format!("cannot make the folder {}", path.display()))?;
+    }
     Ok(directory)
 }
 
 /// The processes of a demo, and the order in which their records are told.
 struct Stage<'a> {
+    service: Service,
+    /// The folder that clients run in.
+    folder: PathBuf,
     clients: BTreeMap<char, Process>,
     sender: Sender<Line<Lane>>,
     receiver: Receiver<Line<Lane>>,
@@ -81,9 +88,16 @@ struct Seen {
 }
 
 impl<'a> Stage<'a> {
-    fn new(story: Option<&'a Story>, out: &'a mut dyn Write) -> Stage<'a> {
+    fn new(
+        story: Option<&'a Story>,
+        out: &'a mut dyn Write,
+        service: Service,
+        folder: PathBuf,
+    ) -> Stage<'a> {
         let (sender, receiver) = mpsc::channel();
         Stage {
+            service,
+            folder,
             clients: BTreeMap::new(),
             sender,
             receiver,
@@ -102,8 +116,16 @@ impl<'a> Stage<'a> {
             Place::Internet => vec!["127.0.0.1".into(), "0".into()],
             Place::Path => vec![directory.join("socket").display().to_string()],
         };
-        let args = self.side_args(example, "server", place);
-        let mut server = Process::start(&args, None, self.sender.clone())?;
+        for step in example.demo.steps {
+            if let Step::File(path, contents) = step {
+                std::fs::write(directory.join(path), contents)?;
+            }
+        }
+        let mut args = self.side_args(example, "server", place);
+        if example.service == Service::Files {
+            args.extend(["--root", "server"].map(String::from));
+        }
+        let mut server = Process::start(&args, directory, None, self.sender.clone())?;
         let address = server.address(PATIENCE)?;
         let place = match example.place {
             Place::Internet => {
@@ -122,6 +144,7 @@ impl<'a> Stage<'a> {
 
     fn step(&mut self, step: Step, args: &[String]) -> Result<()> {
         match step {
+            Step::File(..) => Ok(()), // it is there already
             Step::Start(name) => {
                 self.start(name, args)?;
                 self.until(|seen| seen(name).connected > 0)
@@ -149,8 +172,11 @@ impl<'a> Stage<'a> {
     }
 
     fn start(&mut self, name: char, args: &[String]) -> Result<()> {
-        let mut client = Process::start(args, Some(name), self.sender.clone())?;
-        client.ignore_output();
+        let mut client = Process::start(args, &self.folder, Some(name), self.sender.clone())?;
+        match self.service {
+            Service::Echo => client.ignore_output(),
+            Service::Files => client.tell_output(Some(name), self.sender.clone()),
+        }
         self.clients.insert(name, client);
         Ok(())
     }
@@ -216,7 +242,7 @@ impl<'a> Stage<'a> {
 
     fn receive(&mut self, line: Line<Lane>) {
         let event = serde_json::from_str::<Event>(&line.text).unwrap_or_else(|_| Event {
-            // Not a record: what the process had to say when it failed.
+            // Not a record: a result, or what the process had to say when it failed.
             kind: Kind::Note,
             role: if line.lane.is_none() { "server".into() } else { "client".into() },
             start_ns: monotonic(),

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::{DEADLINE, Server, ask, netplay, run, udp, until};
-use netplay::examples::{Place, TABLE};
+use netplay::examples::{Place, Service, TABLE};
 use netplay::trace::Event;
 
 /// A server with a trace, and the folder that holds it.
@@ -69,10 +69,10 @@ fn count(events: &[Event], call: &str) -> usize {
     calls(events).iter().filter(|&&name| name == call).count()
 }
 
-/// Every row of the table: our client talks to our server, and both end well.
+/// Every row of the table that echoes: our client talks to our server, and both end well.
 #[test]
 fn every_example_answers_its_own_client() {
-    for example in TABLE {
+    for example in TABLE.iter().filter(|example| example.service == Service::Echo) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket").display().to_string();
         let server = match example.place {

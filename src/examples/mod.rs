@@ -37,6 +37,8 @@ pub struct Example {
     pub watch: &'static str,
     /// Where its server can be reached.
     pub place: Place,
+    /// What its server is for.
+    pub service: Service,
     /// What its server answers, unless it is told otherwise; `None`: nothing.
     pub reply: fn(&Options) -> Option<Reply>,
     /// The options that it has beside the common ones.
@@ -60,6 +62,15 @@ pub enum Place {
     Internet,
     /// A path.
     Path,
+}
+
+/// What a server is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// It answers what a client sends: the bytes themselves, a stamp, a text.
+    Echo,
+    /// It keeps files, in the folder that its option `--root` names.
+    Files,
 }
 
 /// An option of one example.
@@ -109,6 +120,9 @@ pub struct Demo {
 /// A step of a demo. Clients are called A, B, C.
 #[derive(Debug, Clone, Copy)]
 pub enum Step {
+    /// Before all that: there is a file in the demo's own folder, with these contents. A server of
+    /// files serves its `server`, and clients run in its `client`.
+    File(&'static str, &'static str),
     /// The client starts, and connects.
     Start(char),
     /// It sends this; it starts first, if it has not.
@@ -188,6 +202,7 @@ pub static TABLE: &[Example] = &[
         watch: "the listener never carries a byte: accept makes a second socket for the client, and \
                 the server speaks on that one",
         place: Place::Internet,
+        service: Service::Echo,
         reply: |_| Some(Reply::Stamp(TCP_STAMP)),
         options: &[],
         serve: tcp_echo::serve,
@@ -202,6 +217,7 @@ pub static TABLE: &[Example] = &[
         summary: "datagrams: nobody is connected, each message says who sent it",
         watch: "no listen, no accept: one socket serves everybody, and recvfrom tells whom to answer",
         place: Place::Internet,
+        service: Service::Echo,
         reply: |_| Some(Reply::Stamp(UDP_STAMP)),
         options: &[],
         serve: udp_echo::serve,
@@ -216,6 +232,7 @@ pub static TABLE: &[Example] = &[
         summary: "one request at a time: over UDP a datagram, over TCP a whole connection",
         watch: "client B is connected at once, by the kernel; but its answer comes only when A is gone",
         place: Place::Internet,
+        service: Service::Echo,
         reply: |options| match options.has("tcp") {
             true => Some(Reply::Stamp(TCP_STAMP)),
             false => Some(Reply::Stamp(UDP_STAMP)),
@@ -238,6 +255,7 @@ pub static TABLE: &[Example] = &[
         summary: "calls that never wait: a busy loop, and what it costs",
         watch: "the server is never asleep: count the EAGAINs between one client and the next",
         place: Place::Internet,
+        service: Service::Echo,
         reply: |_| None,
         options: &[Flag {
             name: "blocking",
@@ -257,6 +275,7 @@ pub static TABLE: &[Example] = &[
         summary: "one thread, many clients: the kernel says which socket is ready",
         watch: "one call waits for everybody; A, B and C are served in the order in which they speak",
         place: Place::Internet,
+        service: Service::Echo,
         reply: |_| Some(Reply::Stamp(STAMP)),
         options: &[],
         serve: select::serve,
@@ -271,6 +290,7 @@ pub static TABLE: &[Example] = &[
         summary: "the same with a list of descriptors, and an event for each thing that can happen",
         watch: "the list stays; what happened is written into it: POLLIN, POLLHUP, POLLERR",
         place: Place::Internet,
+        service: Service::Echo,
         reply: |_| Some(Reply::Text(Cow::Borrowed(b"receive message"))),
         options: &[],
         serve: poll::serve,
@@ -285,6 +305,7 @@ pub static TABLE: &[Example] = &[
         summary: "a process for each client",
         watch: "fork returns twice; the parent closes the client's socket, the child the listener",
         place: Place::Internet,
+        service: Service::Echo,
         reply: |_| Some(Reply::Text(Cow::Borrowed(b"recv your message"))),
         options: &[],
         serve: fork::serve,
@@ -299,6 +320,7 @@ pub static TABLE: &[Example] = &[
         summary: "a thread for each client",
         watch: "B is served while A is still connected: each recv waits in a thread of its own",
         place: Place::Internet,
+        service: Service::Echo,
         reply: |_| Some(Reply::Text(Cow::Borrowed(b"receive your message"))),
         options: &[],
         serve: thread::serve,
@@ -313,6 +335,7 @@ pub static TABLE: &[Example] = &[
         summary: "a server for any conversation: iterative, forking or threading, over TCP or UDP",
         watch: "the calls are those of the fork page; only who makes them is decided elsewhere",
         place: Place::Internet,
+        service: Service::Echo,
         reply: |_| Some(Reply::Stamp(STAMP)),
         options: &[
             Flag {
@@ -340,6 +363,7 @@ pub static TABLE: &[Example] = &[
         summary: "the same calls without a network: a socket with a path",
         watch: "only the address differs: a file; the client has no name at all",
         place: Place::Path,
+        service: Service::Echo,
         reply: |_| Some(Reply::Stamp(STAMP)),
         options: &[],
         serve: unix_echo::serve,
