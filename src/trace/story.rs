@@ -297,6 +297,9 @@ fn option_set(args: &str) -> String {
             "SO_REUSEADDR on: after a restart the port can be had again at once".to_owned()
         }
         "SO_RCVTIMEO" => "SO_RCVTIMEO set: a receive waits no longer than that".to_owned(),
+        "SO_LINGER" if args.contains("l_onoff=1, l_linger=0") => {
+            "SO_LINGER on with no time: close will send a reset instead of a FIN".to_owned()
+        }
         "SO_SNDTIMEO" => "SO_SNDTIMEO set: a send or connect waits no longer than that".to_owned(),
         _ => format!("{name} is asked to be {value}"),
     }
