@@ -80,10 +80,18 @@ impl ClientArgs {
     /// # Errors
     /// If the terminal cannot be prepared for line editing.
     pub fn talk(&self) -> Result<Talk> {
+        self.talk_about("type a message and press Enter")
+    }
+
+    /// Begins the conversation; on a terminal with these words, which say what can be typed.
+    ///
+    /// # Errors
+    /// As [`talk`](ClientArgs::talk).
+    pub fn talk_about(&self, invitation: &str) -> Result<Talk> {
         let source = if !self.messages.is_empty() {
             Source::Given(self.messages.iter().cloned().collect())
         } else if io::stdin().is_terminal() {
-            remark("type a message and press Enter; an empty line ends");
+            remark(format_args!("{invitation}; an empty line ends"));
             Source::Prompt(Box::new(editor()?))
         } else {
             Source::Input
@@ -186,6 +194,28 @@ impl Talk {
     pub fn end_line(&mut self) -> Result<()> {
         if std::mem::take(&mut self.open_line) {
             writeln!(io::stdout().lock())?;
+        }
+        Ok(())
+    }
+
+    /// Writes a result on standard output, a line of our own words. What a peer said in it must be
+    /// escaped, on a terminal or not: a name with a line end in it is one name.
+    ///
+    /// # Errors
+    /// As [`show`](Talk::show).
+    pub fn tell(&self, result: &str) -> Result<()> {
+        writeln!(io::stdout().lock(), "{result}")?;
+        Ok(())
+    }
+
+    /// A command has failed: at the prompt that is told, and the next may do better.
+    ///
+    /// # Errors
+    /// The error itself without a prompt: a script must not go on as if nothing had happened.
+    pub fn failed(&self, error: anyhow::Error) -> Result<()> {
+        match &self.source {
+            Source::Prompt(_) => eprintln!("{error:#}"),
+            Source::Given(_) | Source::Input => return Err(error),
         }
         Ok(())
     }

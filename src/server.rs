@@ -205,6 +205,11 @@ pub fn lost(client: impl fmt::Display, error: impl Into<anyhow::Error>) {
     }
 }
 
+/// Tells what a client was served with, where that is not one answer after the other.
+pub fn served(client: impl fmt::Display, what: impl fmt::Display) {
+    tracing::info!("client {client}: {what}");
+}
+
 /// Tells that a client was turned away, and why.
 pub fn no_room(client: impl fmt::Display, why: impl fmt::Display) {
     tracing::warn!("client {client} is turned away: {why}; the server goes on");

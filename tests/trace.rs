@@ -15,7 +15,7 @@ use std::thread;
 
 use common::{Server, ask, netplay, run, udp};
 use netplay::escape::escape;
-use netplay::examples::{Example, Place, TABLE};
+use netplay::examples::{Example, Place, Service, TABLE};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -37,8 +37,11 @@ fn every_record_of_every_example_fits_the_schema() {
         for detail in ["-q", "-vv"] {
             let trace = Trace::new();
             let server = trace.server(example, &[detail]);
-            let client =
-                trace.client(example, &server.place, &[detail], b"hello\n\x1b[2J\xff\nworld\n");
+            let words: &[u8] = match example.service {
+                Service::Echo => b"hello\n\x1b[2J\xff\nworld\n",
+                Service::Files => b"list\ndownload nothing\nquit\n",
+            };
+            let client = trace.client(example, &server.place, &[detail], words);
             assert!(client.status.success(), "{}: {client:?}", example.name);
             assert!(server.stop().status.success(), "{}", example.name);
             let records = trace.records();
@@ -266,7 +269,7 @@ impl Trace {
 
     fn server(&self, example: &Example, options: &[&str]) -> Server {
         let mut command = netplay();
-        command.args([example.name, "server"]);
+        command.args([example.name, "server"]).current_dir(&self.directory);
         match example.place {
             Place::Internet => command.args(["127.0.0.1", "0"]),
             Place::Path => command.arg(self.directory.path().join("socket")),

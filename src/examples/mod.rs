@@ -12,6 +12,7 @@ pub mod select;
 pub mod poll;
 pub mod fork;
 pub mod thread;
+pub mod mini_ftp;
 pub mod handler;
 pub mod unix_echo;
 pub mod sockopt;
@@ -135,7 +136,7 @@ pub enum Step {
     Pause(u64),
 }
 
-use Step::{Hear, Leave, Pause, Say, Start};
+use Step::{File, Hear, Leave, Pause, Say, Start};
 
 /// One client, two messages.
 const ONE: &[Step] = &[Say('A', "hello"), Hear('A'), Say('A', "world"), Hear('A'), Leave('A')];
@@ -186,6 +187,20 @@ const WAITS: &[Step] = &[
 /// A client for each message, with time between them.
 const ONE_SHOT: &[Step] =
     &[Pause(100), Say('A', "hello"), Pause(100), Say('A', "world"), Pause(100), Leave('A')];
+
+/// A file goes there, and comes back with another; and one that is not there.
+const FILES: &[Step] = &[
+    File("server/hello.txt", "hello from the server\n"),
+    File("server/世界.txt", "a name is bytes\n"),
+    File("client/poem.txt", "the sea is wide\nthe packet small\n"),
+    Say('A', "list"),
+    Hear('A'),
+    Say('A', "upload poem.txt"),
+    Say('A', "download hello.txt"),
+    Say('A', "download nothing.txt"),
+    Say('A', "list"),
+    Leave('A'),
+];
 
 const TCP_STAMP: Stamp = Stamp { open: "[", middle: "] : ", close: "" };
 const UDP_STAMP: Stamp = Stamp { open: "[", middle: " : ", close: "]" };
@@ -328,6 +343,35 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: PLAIN, steps: TWO },
         next: "netplay handler demo",
         source: include_str!("thread.rs"),
+    },
+    Example {
+        name: "mini-ftp",
+        short: None,
+        summary: "files, a connection for each command, and nothing that frames them",
+        watch: "nothing says where a name ends, or a file, or whether there is one: \
+                the pauses and the closes are the protocol",
+        place: Place::Internet,
+        service: Service::Files,
+        reply: |_| None,
+        options: &[
+            Flag {
+                name: "root",
+                value: Value::Any("DIR"),
+                help: "The folder to serve, and nothing outside it [default: the current one]",
+                sides: Sides::Server,
+            },
+            Flag {
+                name: "read-only",
+                value: Value::None,
+                help: "Refuse uploads",
+                sides: Sides::Server,
+            },
+        ],
+        serve: mini_ftp::serve,
+        client: mini_ftp::client,
+        demo: Demo { options: PLAIN, steps: FILES },
+        next: "netplay mini-ftp server --root DIR",
+        source: include_str!("mini_ftp/mod.rs"),
     },
     Example {
         name: "handler",

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::process::Command;
 
-use netplay::examples::{Example, Flag, Place, TABLE, Value};
+use netplay::examples::{Example, Flag, Place, Service, TABLE, Value};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -45,7 +45,8 @@ impl fmt::Display for Kind {
 
 /// Every kind whose server echoes over connections.
 pub fn streams() -> impl Iterator<Item = Kind> {
-    let rows = TABLE.iter().filter(|row| !DATAGRAMS.contains(&row.name));
+    let rows =
+        TABLE.iter().filter(|row| row.service == Service::Echo && !DATAGRAMS.contains(&row.name));
     rows.flat_map(|row| kinds(row, flag(row, "tcp").map(|_| "--tcp")))
 }
 

@@ -1,0 +1,60 @@
+//! # mini-ftp: files, a connection for each command, and nothing that frames them
+//!
+//! ```text
+//!   list                       download                    upload
+//!   client       server        client          server      client          server
+//!   connect      accept        connect         accept      connect         accept
+//!   send L ────▶ recv          send D NAME ──▶ recv        send U NAME ──▶ recv
+//!   recv ◀────── send a.txt    recv ◀───────── send          a pause
+//!                  a pause     recv ◀───────── send        send ─────────▶ recv
+//!   recv ◀────── send b.txt      …                           …
+//!   recv = 0 ◀── close         recv = 0 ◀───── close       close ────────▶ recv = 0
+//! ```
+//!
+//! One letter, a space and a name; then bytes until somebody closes. It is as simple as a file
+//! protocol can be, and shows why others are not. TCP keeps the order of bytes, not how they were
+//! cut into sends, and this protocol says nowhere where anything ends. Watch for what that costs:
+//!
+//! - *Where does a name end?* The server sends each by itself and pauses, so that each is a `recv`.
+//!   A client that is busy meanwhile receives two at once, and they are one name. A hundred names
+//!   take ten seconds.
+//! - *Where does the header end?* At the next silence. If the first bytes of a file come with
+//!   `U NAME` in one segment, they are the end of its name.
+//! - *Is there such a file?* A missing one and an empty one both look so: connect, `recv` = 0.
+//! - *Is it whole?* `recv` = 0 is all that tells the end, and a client that was killed half way sends
+//!   the same FIN as one that is done. What it had sent looks whole.
+//!
+//! The `ftp` example cures each: its commands are lines, a number answers every one, each name of a
+//! listing has a line end, and a file has a connection of its own and a reply (226) that says whole.
+//!
+//! Both ends do what can be done. What they can *not* tell they do not claim.
+
+mod client;
+mod server;
+
+pub use client::client;
+pub use server::serve;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
+
+/// What stands for a frame: between two names of a list, and between a header and its data.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Opens a file beneath a folder, to be read.
+///
+/// A [`Dir`] is a descriptor, and the kernel resolves the path beneath it (openat2(2),
+/// RESOLVE_BENEATH): `..`, an absolute path and a link that leads out fail, also when the link was
+/// put there a moment ago. To look at a path first and open it then would leave that moment.
+fn open(folder: &Dir, path: &Path) -> Result<File> {
+    // O_NONBLOCK: to open a fifo is to wait for its other end, perhaps for ever.
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = folder.open_with(path, OpenOptions::new().read(true).custom_flags(flags))?;
+    if !file.metadata()?.is_file() {
+        bail!("no regular file");
+    }
+    Ok(file)
+}

@@ -1,0 +1,268 @@
+//! The server: a thread for each client, and every path beneath one folder.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, File};
+use cap_tempfile::TempFile;
+
+use super::{PAUSE, open};
+use crate::call::{
+    self, Domain, SO_LINGER, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TCP_NODELAY, Type,
+};
+use crate::escape::escape;
+use crate::examples::tcp_echo::sendall;
+use crate::server::{self, ServerArgs, Stats};
+use crate::stop::{Stop, Watch};
+
+/// A header is over when nothing more of it comes for so long: half of the pause behind it, so that
+/// neither its last piece nor the first data need be punctual.
+const SILENCE: Duration = Duration::from_millis(50);
+
+/// No path is longer (PATH_MAX), so no header is.
+const LONGEST: usize = 4096;
+
+/// How long a client may be silent, unless `--idle-timeout` says something else. Without a limit
+/// each client that says nothing would keep its thread for ever.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What a client wants.
+enum Command<'a> {
+    List,
+    Download(&'a Path),
+    Upload(&'a Path),
+}
+
+/// Serves the files of a folder until the stop, each client in a thread, as the thread page does it.
+pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    // From here on the folder is this descriptor, wherever it is moved; no path is used any more.
+    let root = args.options.get("root").unwrap_or(".");
+    let root = &Dir::open_ambient_dir(root, ambient_authority())
+        .with_context(|| format!("cannot serve the folder {root:?}"))?;
+
+    let address = args.endpoint.resolve()?;
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    call::bind(&socket, address)?;
+    let listener: TcpListener = call::listen(socket, args.backlog)?;
+    server::announce("tcp", call::getsockname(&listener)?)?;
+
+    let total = &Mutex::new(Stats::default());
+    let places = &stop.places(args.at_once())?;
+    let waiting = stop.watch(&listener);
+    let mut accepted = 0;
+    thread::scope(|scope| -> Result<()> {
+        while places.take()?
+            && !args.full(accepted)
+            && let Some((peer, client)) = waiting.or(|| call::accept(&listener))?
+        {
+            accepted += 1;
+            let serve_one = move || {
+                let waiting = stop.watch(&peer);
+                let stats = Stats { clients: 1, ..Stats::default() };
+                let mut session = Session { peer: &peer, waiting, root, args, stop, stats };
+                let served = session.run();
+                let stats = session.stats;
+                drop(session); // its watch ends before the socket is closed
+                let closed = call::close(peer);
+                match served.and_then(|what| Ok(closed.map(|()| what)?)) {
+                    Ok(what) => server::served(client, what),
+                    Err(error) => server::lost(client, error),
+                }
+                total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
+                places.give_back();
+            };
+            let thread = thread::Builder::new().stack_size(256 * 1024);
+            if let Err(error) = thread.spawn_scoped(scope, serve_one) {
+                server::no_room(client, error);
+                places.give_back();
+            }
+        }
+        Ok(())
+    })?;
+    drop(waiting);
+    call::close(listener)?;
+    let total = total.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(*total)
+}
+
+/// One connection: one command.
+struct Session<'a> {
+    peer: &'a TcpStream,
+    waiting: Watch<'a>,
+    root: &'a Dir,
+    args: &'a ServerArgs,
+    stop: &'a Stop,
+    stats: Stats,
+}
+
+impl Session<'_> {
+    /// Does what the client wants, and says what that was.
+    fn run(&mut self) -> Result<String> {
+        let header = self.header()?;
+        let shown = escape(&header[..header.len().min(80)]);
+        let done = match understand(&header) {
+            Ok(Command::List) => self.list(),
+            Ok(Command::Download(path)) => self.download(path),
+            Ok(Command::Upload(path)) => self.upload(path),
+            Err(error) => Err(error),
+        };
+        let bytes = done.with_context(|| format!("\"{shown}\""))?;
+        Ok(format!("\"{shown}\": {bytes} bytes"))
+    }
+
+    /// Receives the header, which is what comes before the first silence: one piece or several. A
+    /// client that half-closes ends it for certain; ours does so, where nothing else is to follow.
+    fn header(&mut self) -> Result<Vec<u8>> {
+        call::setsockopt(self.peer, SO_RCVTIMEO, self.idle())?;
+        call::setsockopt(self.peer, SO_SNDTIMEO, self.idle())?;
+        let mut buf = vec![0; self.args.bufsize];
+        let mut header = Vec::new();
+        loop {
+            match self.waiting.or(|| call::recv(self.peer, &mut buf, 0)) {
+                Ok(Some(n @ 1..)) => {
+                    if header.is_empty() {
+                        call::setsockopt(self.peer, SO_RCVTIMEO, SILENCE)?;
+                    }
+                    header.extend_from_slice(&buf[..n]);
+                }
+                Ok(_) => break,
+                Err(error) if error.would_block() && !header.is_empty() => break,
+                Err(error) => return Err(error.into()),
+            }
+            if header.len() > LONGEST {
+                let error = anyhow!("more than {LONGEST} bytes and no pause: that is no header");
+                return self.or_reset(Err(error));
+            }
+        }
+        Ok(header)
+    }
+
+    /// Sends the names in the folder, one a send, with pauses between them.
+    ///
+    /// TCP_NODELAY keeps the kernel from holding a name back until the one before it is acknowledged,
+    /// and then sending both: on a slow line the pause alone would not keep them apart.
+    fn list(&mut self) -> Result<u64> {
+        let names = self.root.entries()?.map(|entry| Ok(entry?.file_name()));
+        let mut names = names.collect::<io::Result<Vec<OsString>>>()?;
+        names.sort();
+        call::setsockopt(self.peer, TCP_NODELAY, 1)?;
+        for (i, name) in names.into_iter().enumerate() {
+            if i > 0 {
+                thread::sleep(PAUSE);
+            }
+            self.send(&name.into_vec())?;
+        }
+        Ok(self.stats.sent)
+    }
+
+    /// Sends a file. If there is none, nothing is sent, and that is all the answer there is.
+    fn download(&mut self, path: &Path) -> Result<u64> {
+        let file = open(self.root, path)?;
+        let sent = self.send_file(file);
+        self.or_reset(sent)
+    }
+
+    fn send_file(&mut self, mut file: File) -> Result<u64> {
+        let mut buf = vec![0; self.args.bufsize];
+        while let n @ 1.. = file.read(&mut buf)? {
+            self.send(&buf[..n])?;
+        }
+        Ok(self.stats.sent)
+    }
+
+    /// Receives a file under no name, and gives it its own when the client has closed: so nobody ever
+    /// sees half of it there, and until then an older version stays. A reset, a client that falls
+    /// silent or the stop leave nothing behind, for a file without a name ends with its descriptor.
+    fn upload(&mut self, path: &Path) -> Result<u64> {
+        let received = self.receive_file(path);
+        self.or_reset(received)
+    }
+
+    fn receive_file(&mut self, path: &Path) -> Result<u64> {
+        if self.args.options.has("read-only") {
+            bail!("this server is read-only");
+        }
+        let name = path.file_name().context("that names no file")?;
+        let folder = match path.parent() {
+            Some(parent) if parent != Path::new("") => &self.root.open_dir(parent)?,
+            _ => self.root,
+        };
+        match folder.symlink_metadata(name) {
+            Ok(there) if !there.is_file() && !there.is_symlink() => bail!("no regular file"),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let mut file = TempFile::new(folder)?; // O_TMPFILE, where the file system has it
+        call::setsockopt(self.peer, SO_RCVTIMEO, self.idle())?; // the header's silence was shorter
+        let mut buf = vec![0; self.args.bufsize];
+        while let Some(n @ 1..) = self.waiting.or(|| call::recv(self.peer, &mut buf, 0))? {
+            self.stats.received += n as u64;
+            file.write_all(&buf[..n])?;
+        }
+        // The stop ends a recv with 0, too.
+        if self.stop.requested() {
+            bail!("the server stops: what has arrived may not be all");
+        }
+        file.replace(name)?; // a temporary name at last, and rename(2): old or new, never neither
+        Ok(self.stats.received)
+    }
+
+    fn send(&mut self, data: &[u8]) -> Result<()> {
+        let Some(()) = self.waiting.or(|| sendall(self.peer, data))? else {
+            bail!("the server stops before all was sent");
+        };
+        self.stats.sent += data.len() as u64;
+        Ok(())
+    }
+
+    fn idle(&self) -> Duration {
+        self.args.idle_timeout.unwrap_or(IDLE)
+    }
+
+    /// After a failure, makes the close that follows a reset. A FIN would look like the end of a good
+    /// file, or like thanks for one; in a protocol without answers this is the only word for "no".
+    /// (At the stop it may come too late: the shutdown that woke this thread has sent a FIN.)
+    fn or_reset<T>(&self, done: Result<T>) -> Result<T> {
+        if done.is_err() {
+            call::setsockopt(self.peer, SO_LINGER, Some(Duration::ZERO))?;
+        }
+        done
+    }
+}
+
+/// Reads a header: `L`, `D NAME` or `U NAME`. A line end behind it is forgiven: it was typed.
+fn understand(header: &[u8]) -> Result<Command<'_>> {
+    let header = header.strip_suffix(b"\n").unwrap_or(header);
+    let header = header.strip_suffix(b"\r").unwrap_or(header);
+    let (letter, name) = match header {
+        [] => bail!("no command"),
+        [b'L', ..] => return Ok(Command::List),
+        [letter @ (b'D' | b'U'), b' ', name @ ..] => (letter, name),
+        _ => bail!("no command of this protocol"),
+    };
+    if name.is_empty() {
+        bail!("an empty name");
+    }
+    // For the kernel a NUL ends a name: it would find another file than was asked for.
+    if name.contains(&0) {
+        bail!("a NUL in the name");
+    }
+    let path = Path::new(OsStr::from_bytes(name));
+    match letter {
+        b'D' => Ok(Command::Download(path)),
+        // Most files have a line end early on, most names have none: better no file than a false one.
+        _ if name.iter().any(u8::is_ascii_control) => {
+            bail!("a control character in the name: header and data came in one piece")
+        }
+        _ => Ok(Command::Upload(path)),
+    }
+}
