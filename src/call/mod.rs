@@ -344,7 +344,7 @@ pub fn setsockopt(socket: &impl AsFd, option: Opt, value: impl Into<OptValue>) -
     let (fd, value) = (socket.as_fd(), value.into());
     let step = Step::begin("setsockopt", "setsockopt", Some(fd.as_raw_fd()));
     let set = option::set(fd, option, &value);
-    step.end(set, |told, _| told.args(strace::setsockopt(fd, option, &value)))
+    step.end(set, |told, _| told.args(strace::setsockopt(fd, option, &value)).value(Some(&value)))
 }
 
 /// The value of an option, as the kernel has it. See getsockopt(2).
@@ -352,7 +352,7 @@ pub fn getsockopt(socket: &impl AsFd, option: Opt) -> Result<OptValue> {
     let fd = socket.as_fd();
     let step = Step::begin("getsockopt", "getsockopt", Some(fd.as_raw_fd()));
     let got = option::get(fd, option);
-    step.end(got, |told, value| told.args(strace::getsockopt(fd, option, value)))
+    step.end(got, |told, value| told.args(strace::getsockopt(fd, option, value)).value(value))
 }
 
 /// A buffer as the kernel takes it: bytes to be written, never read.

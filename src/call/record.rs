@@ -104,6 +104,7 @@ pub(super) struct Told {
     end: u64,
     args: String,
     out: Option<String>,
+    value: Option<String>,
     ready: Option<String>,
     bytes: Option<u64>,
     asked: Option<u64>,
@@ -122,6 +123,12 @@ impl Told {
     /// What strace prints behind the result: what the call wrote into its arguments.
     pub(super) fn out(mut self, out: Option<String>) -> Told {
         self.out = out;
+        self
+    }
+
+    /// The value of an option, in words.
+    pub(super) fn value(mut self, value: Option<&OptValue>) -> Told {
+        self.value = value.map(ToString::to_string);
         self
     }
 
@@ -205,6 +212,7 @@ impl Told {
             ret = self.ret,
             errno = self.errno.map(errno_name).as_deref(),
             out = self.out.as_deref(),
+            value = self.value.as_deref(),
             ready = self.ready.as_deref(),
             bytes = self.bytes,
             asked = self.asked,

@@ -68,6 +68,9 @@ pub struct Event {
     /// What strace prints behind the result: `(in [3])`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out: Option<String>,
+    /// The value of a socket option in words: `1.5 s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
     /// What a wait found ready: `3 POLLIN, 5 POLLIN|POLLHUP`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<String>,
@@ -269,6 +272,7 @@ impl Visit for Reader {
             "local" => &mut self.0.local,
             "peer" => &mut self.0.peer,
             "out" => &mut self.0.out,
+            "value" => &mut self.0.value,
             "ready" => &mut self.0.ready,
             "state" => &mut self.0.state,
             "message" => &mut self.0.text,

@@ -160,12 +160,13 @@ pub fn sentence(event: &Event) -> String {
     let bytes = event.bytes.unwrap_or_default();
     let data = event.data.as_deref().unwrap_or_default();
     let asked = event.asked.unwrap_or(bytes);
+    let value = event.value.as_deref().unwrap_or_default();
     let shown = shown(data, bytes);
     match call {
         "socket" => format!("a new {} socket: no address yet, no peer", kind_of_socket(args)),
-        "setsockopt" => option_set(args),
-        "getsockopt" if option_value(args) == "0x..." => format!("{} is empty", option_name(args)),
-        "getsockopt" => format!("{} is {}", option_name(args), option_value(args)),
+        "setsockopt" => option_set(option_name(args), value),
+        "getsockopt" if value.is_empty() => format!("{} is empty", option_name(args)),
+        "getsockopt" => format!("{} is {value}", option_name(args)),
         "bind" if local.ends_with(":0") => {
             format!(
                 "its address is {}, and a free port that the kernel chooses",
@@ -284,23 +285,21 @@ fn option_name(args: &str) -> &str {
     args.split(", ").nth(2).unwrap_or_default().trim_end_matches("_OLD")
 }
 
-/// The fourth: `1` of `[1]`. A structure has commas of its own; the length behind it has none.
-fn option_value(args: &str) -> &str {
-    let value = args.splitn(4, ", ").nth(3).and_then(|rest| rest.rsplit_once(", "));
-    value.map_or("", |(value, _length)| value.trim_matches(['[', ']']))
-}
-
-fn option_set(args: &str) -> String {
-    let (name, value) = (option_name(args), option_value(args));
-    match name {
-        "SO_REUSEADDR" if value == "1" => {
+fn option_set(name: &str, value: &str) -> String {
+    match (name, value) {
+        ("SO_REUSEADDR", "1") => {
             "SO_REUSEADDR on: after a restart the port can be had again at once".to_owned()
         }
-        "SO_RCVTIMEO" => "SO_RCVTIMEO set: a receive waits no longer than that".to_owned(),
-        "SO_LINGER" if args.contains("l_onoff=1, l_linger=0") => {
+        ("SO_RCVTIMEO", "no limit") => {
+            "SO_RCVTIMEO off: a receive waits as long as it takes".to_owned()
+        }
+        ("SO_RCVTIMEO", _) => format!("SO_RCVTIMEO: a receive waits no longer than {value}"),
+        ("SO_SNDTIMEO", _) => {
+            format!("SO_SNDTIMEO: a send or connect waits no longer than {value}")
+        }
+        ("SO_LINGER", "0 s") => {
             "SO_LINGER on with no time: close will send a reset instead of a FIN".to_owned()
         }
-        "SO_SNDTIMEO" => "SO_SNDTIMEO set: a send or connect waits no longer than that".to_owned(),
         _ => format!("{name} is asked to be {value}"),
     }
 }
@@ -428,11 +427,18 @@ mod tests {
     }
 
     #[test]
-    fn a_structure_is_told_whole() {
-        let args = "3, SOL_SOCKET, SO_LINGER, {l_onoff=1, l_linger=5}, [8]";
-        assert_eq!(option_value(args), "{l_onoff=1, l_linger=5}");
-        assert_eq!(option_value("3, SOL_SOCKET, SO_TYPE, [1], [4]"), "1");
-        assert_eq!(option_value("3, SOL_SOCKET, SO_REUSEADDR, [1], 4"), "1");
+    fn an_option_is_told_by_its_value() {
+        let set = |args: &str, value: &str| {
+            let (call, syscall) = (Some("setsockopt".into()), Some("setsockopt".into()));
+            let (args, value) = (Some(args.into()), Some(value.into()));
+            sentence(&Event { call, syscall, args, value, ret: Some(0), ..Event::default() })
+        };
+        let timeout = set("3, SOL_SOCKET, SO_RCVTIMEO_OLD, \"...\", 16", "1.5 s");
+        assert_eq!(timeout, "SO_RCVTIMEO: a receive waits no longer than 1.5 s");
+        let linger = set("3, SOL_SOCKET, SO_LINGER, {l_onoff=1, l_linger=0}, 8", "0 s");
+        assert!(linger.contains("reset instead of a FIN"), "{linger}");
+        let other = set("3, SOL_SOCKET, SO_KEEPALIVE, [1], 4", "1");
+        assert_eq!(other, "SO_KEEPALIVE is asked to be 1");
     }
 
     #[test]
