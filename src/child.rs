@@ -1,7 +1,7 @@
 //! A server or client as a *process* of its own: start it, read its address, stop it.
 //!
 //! Demos run both sides so: a fork server must be alone in its process, signals go to processes,
-//! and what the learner sees is what he would see in two terminals.
+//! and what learners see is what they would see in two terminals.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;

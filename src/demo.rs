@@ -4,6 +4,7 @@
 //! Each writes its record to its standard error; this module puts the records in order and tells them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -14,9 +15,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::call::monotonic;
 use crate::child::{Line, Process};
+use crate::client::Interrupted;
 use crate::examples::{Example, Place, Service, Sides, Step};
+use crate::stop::Stop;
 use crate::trace::story::{Fold, Story};
-use crate::trace::{Event, Kind};
+use crate::trace::{Event, Kind, write_whole};
 
 /// Nothing in a demo takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,13 +31,26 @@ const HELD_BACK: Duration = Duration::from_millis(250);
 /// `None` is the server.
 type Lane = Option<char>;
 
-/// Runs the demo of an example and tells it to `out`, if there is a story to tell.
+/// Who is told of a demo.
+pub struct Audience<'a> {
+    /// The people before the screen, if there is a story to tell.
+    pub story: Option<Story>,
+    /// The screen.
+    pub out: &'a mut dyn Write,
+    /// A file that gets every record, as a line of JSON.
+    pub trace: Option<File>,
+    /// Ends the demo before its time.
+    pub stop: Stop,
+}
+
+/// Runs the demo of an example and tells it.
 ///
 /// # Errors
-/// A side did not start, did not end, or failed; `out` cannot be written.
-pub fn run(example: &Example, story: Option<&Story>, out: &mut dyn Write) -> Result<()> {
+/// A side did not start, did not end, or failed; `out` or the trace cannot be written;
+/// [`Interrupted`].
+pub fn run(example: &Example, audience: &mut Audience<'_>) -> Result<()> {
     let directory = private_directory()?;
-    let mut stage = Stage::new(story, out, example.service, directory.join("client"));
+    let mut stage = Stage::new(audience, example.service, directory.join("client"));
     let played = stage.play(example, &directory);
     // What was still on its way is told, whatever happened.
     let told = stage.finish();
@@ -57,7 +73,7 @@ fn private_directory() -> Result<PathBuf> {
 }
 
 /// The processes of a demo, and the order in which their records are told.
-struct Stage<'a> {
+struct Stage<'a, 'b> {
     service: Service,
     /// The folder that clients run in.
     folder: PathBuf,
@@ -69,8 +85,7 @@ struct Stage<'a> {
     /// happened in the same nanosecond.
     held: BTreeMap<(u64, u64), (Lane, Event)>,
     received: u64,
-    story: Option<&'a Story>,
-    out: &'a mut dyn Write,
+    audience: &'a mut Audience<'b>,
     folds: HashMap<(Lane, i32), Fold>,
     /// The threads and processes of each lane, in the order of their first words.
     speakers: HashMap<Lane, Vec<i32>>,
@@ -87,13 +102,8 @@ struct Seen {
     listened: u32,
 }
 
-impl<'a> Stage<'a> {
-    fn new(
-        story: Option<&'a Story>,
-        out: &'a mut dyn Write,
-        service: Service,
-        folder: PathBuf,
-    ) -> Stage<'a> {
+impl<'a, 'b> Stage<'a, 'b> {
+    fn new(audience: &'a mut Audience<'b>, service: Service, folder: PathBuf) -> Stage<'a, 'b> {
         let (sender, receiver) = mpsc::channel();
         Stage {
             service,
@@ -104,8 +114,7 @@ impl<'a> Stage<'a> {
             seen: HashMap::new(),
             held: BTreeMap::new(),
             received: 0,
-            story,
-            out,
+            audience,
             folds: HashMap::new(),
             speakers: HashMap::new(),
         }
@@ -174,7 +183,7 @@ impl<'a> Stage<'a> {
     fn start(&mut self, name: char, args: &[String]) -> Result<()> {
         let mut client = Process::start(args, &self.folder, Some(name), self.sender.clone())?;
         match self.service {
-            Service::Echo => client.ignore_output(),
+            Service::Echo | Service::Other => client.ignore_output(),
             Service::Files => client.tell_output(Some(name), self.sender.clone()),
         }
         self.clients.insert(name, client);
@@ -214,17 +223,20 @@ impl<'a> Stage<'a> {
 
     /// Receives for a time, and tells what nothing can overtake any more.
     fn tell_for(&mut self, time: Duration) -> Result<()> {
+        if self.audience.stop.requested() {
+            return Err(Interrupted.into());
+        }
         let end = Instant::now() + time;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             match self.receiver.recv_timeout(left) {
-                Ok(line) => self.receive(line),
+                Ok(line) => self.receive(line)?,
                 Err(_) => break,
             }
         }
         let overtaken_by_none = monotonic().saturating_sub(HELD_BACK.as_nanos() as u64);
         // This process may have had to wait itself: what lies here unread is to be told in its turn.
         while let Ok(line) = self.receiver.try_recv() {
-            self.receive(line);
+            self.receive(line)?;
         }
         self.tell_until(overtaken_by_none)
     }
@@ -235,13 +247,17 @@ impl<'a> Stage<'a> {
         // The threads that read the pipes hold the only senders left; they end with the pipes.
         self.sender = mpsc::channel().0;
         while let Ok(line) = self.receiver.recv_timeout(PATIENCE) {
-            self.receive(line);
+            self.receive(line)?;
         }
         self.tell_until(u64::MAX)
     }
 
-    fn receive(&mut self, line: Line<Lane>) {
-        let event = serde_json::from_str::<Event>(&line.text).unwrap_or_else(|_| Event {
+    fn receive(&mut self, line: Line<Lane>) -> Result<()> {
+        let record = serde_json::from_str::<Event>(&line.text);
+        if let (Ok(_), Some(file)) = (&record, &self.audience.trace) {
+            write_whole(file, format!("{}\n", line.text).as_bytes()).context("the trace")?;
+        }
+        let event = record.unwrap_or_else(|_| Event {
             // Not a record: a result, or what the process had to say when it failed.
             kind: Kind::Note,
             role: if line.lane.is_none() { "server".into() } else { "client".into() },
@@ -262,12 +278,13 @@ impl<'a> Stage<'a> {
         }
         self.received += 1;
         self.held.insert((event.moment(), self.received), (line.lane, event));
+        Ok(())
     }
 
     fn tell_until(&mut self, time: u64) -> Result<()> {
         let later = self.held.split_off(&(time, 0));
         for (lane, event) in std::mem::replace(&mut self.held, later).into_values() {
-            let Some(story) = self.story else { continue };
+            let Some(story) = &self.audience.story else { continue };
             let speakers = self.speakers.entry(lane).or_default();
             let place = speakers.iter().position(|&tid| tid == event.tid).unwrap_or_else(|| {
                 speakers.push(event.tid);
@@ -279,9 +296,9 @@ impl<'a> Stage<'a> {
                 (Some(name), _) => format!("client {name}"),
             };
             let fold = self.folds.entry((lane, event.tid)).or_default();
-            self.out.write_all(story.lines(fold, &event, &label).as_bytes())?;
+            self.audience.out.write_all(story.lines(fold, &event, &label).as_bytes())?;
         }
-        self.out.flush()?;
+        self.audience.out.flush()?;
         Ok(())
     }
 
@@ -290,7 +307,7 @@ impl<'a> Stage<'a> {
         let mut args = vec![example.name.to_owned(), side.to_owned()];
         args.extend(place);
         args.extend(["--quiet", "--trace", "/dev/stderr"].map(String::from));
-        if self.story.is_some_and(|story| story.detail > 1) {
+        if self.audience.story.as_ref().is_some_and(|story| story.detail > 1) {
             args.push("--observe".to_owned()); // the record carries the state of the sockets, too
         }
         let for_this_side = |option: &&&str| {

@@ -1,4 +1,5 @@
 //! Bytes as text that is safe to show: nothing a peer sends may steer a terminal or break a line.
+//! And numbers as people read them.
 
 /// The bytes as one line of printable text: UTF-8 stays readable, everything else is escaped.
 ///
@@ -46,6 +47,20 @@ pub fn escape_unicode(text: &str) -> String {
         .collect()
 }
 
+/// A number as people read it: 1,234,567.
+#[must_use]
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Characters that show nothing themselves but change how their neighbours are shown: zero-width
 /// and directional marks, line and paragraph separators, tags, fillers.
 fn is_invisible(c: char) -> bool {
@@ -71,5 +86,13 @@ mod tests {
     fn different_bytes_stay_different() {
         assert_eq!(escape(br"\n"), r"\\n");
         assert_eq!(escape(b"\n"), r"\n");
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(
+            [grouped(0), grouped(999), grouped(1000), grouped(1234567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
     }
 }

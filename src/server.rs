@@ -10,6 +10,7 @@ use anyhow::Result;
 
 use crate::address::Endpoint;
 use crate::call::CallError;
+use crate::escape::grouped;
 
 /// What the command line, or a test, tells a server.
 #[derive(Debug, Clone)]
@@ -156,6 +157,8 @@ pub struct Stats {
     pub sent: u64,
     /// Calls that answered EAGAIN.
     pub eagain: u64,
+    /// Requests that a handler failed to answer.
+    pub failed: u64,
 }
 
 impl Stats {
@@ -165,15 +168,22 @@ impl Stats {
         self.received += other.received;
         self.sent += other.sent;
         self.eagain += other.eagain;
+        self.failed += other.failed;
     }
 }
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Stats { clients, received, sent, eagain } = self;
-        let s = if *clients == 1 { "" } else { "s" };
-        write!(f, "{clients} client{s}, {received} bytes received, {sent} sent")?;
-        if *eagain > 0 { write!(f, ", {eagain} calls in vain (EAGAIN)") } else { Ok(()) }
+        let Stats { clients, received, sent, eagain, failed } = *self;
+        write!(f, "{} client{}", grouped(clients), if clients == 1 { "" } else { "s" })?;
+        // A server whose children do the talking has seen no bytes itself.
+        if received > 0 || sent > 0 {
+            write!(f, ", {} bytes received, {} sent", grouped(received), grouped(sent))?;
+        }
+        if eagain > 0 {
+            write!(f, ", {} calls in vain (EAGAIN)", grouped(eagain))?;
+        }
+        if failed > 0 { write!(f, ", {} failed", grouped(failed)) } else { Ok(()) }
     }
 }
 

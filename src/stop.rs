@@ -15,7 +15,7 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -30,6 +30,7 @@ use nix::sys::signal::{
 use nix::unistd::{Pid, getpid, getppid};
 
 use crate::call::{self, pollfd};
+use crate::descriptor::out_of_the_way;
 use crate::patience::Patience;
 
 /// A request to end that any thread, or a signal, can make and every wait hears.
@@ -56,8 +57,6 @@ struct Inner {
     by_signal: [Slot; 8],
     /// The eventfd of [`Places`], which a handler may write to.
     places: Slot,
-    /// The process that made this stop.
-    process: Pid,
     /// The thread that takes signals, once there is one.
     signalled: OnceLock<ThreadId>,
     /// The sockets on which other threads wait. The lock also keeps a watched socket from being
@@ -89,7 +88,6 @@ impl Stop {
     #[must_use]
     pub fn new() -> Stop {
         Stop(Arc::new(Inner {
-            process: getpid(),
             requested: AtomicBool::default(),
             by_signal: Default::default(),
             places: Slot::default(),
@@ -132,9 +130,11 @@ impl Stop {
 
     /// The sockets that a signal handler could not reach.
     fn pass_on(&self) {
-        for fd in self.0.others().drain(..) {
+        let mut others = self.0.others();
+        for fd in others.drain(..) {
             wake(fd);
         }
+        self.0.wake_places();
     }
 
     /// Makes this stop reach every wait on the socket, for as long as the [`Watch`] lives; so the
@@ -164,8 +164,19 @@ impl Stop {
     pub fn places(&self, max: usize) -> std::io::Result<Places> {
         let flags = EfdFlags::EFD_SEMAPHORE | EfdFlags::EFD_CLOEXEC;
         let free = EventFd::from_value_and_flags(u32::try_from(max).unwrap_or(u32::MAX), flags)?;
+        let free = out_of_the_way(free.into());
         self.0.places.0.store(free.as_raw_fd(), SeqCst);
         Ok(Places { free, stop: self.clone() })
+    }
+
+    /// To be called before a `fork`: until [`in_child`](Stop::in_child), or until this is dropped in
+    /// the parent, SIGINT and SIGTERM wait. The child is born with the parent's handler, which would
+    /// shut down the parent's listener.
+    #[must_use]
+    pub fn undisturbed(&self) -> Undisturbed {
+        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+        let mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).expect("both may be blocked");
+        Undisturbed { mask, parent: getpid() }
     }
 
     /// The stop of a child process, after `fork`: its own, with nothing of the parent's watched.
@@ -173,27 +184,41 @@ impl Stop {
     /// SIGTERM requests it; SIGINT, which a terminal sends to parent and children alike, is left to
     /// the parent, who passes the end on. If the parent dies without a word, the kernel sends SIGTERM.
     #[must_use]
-    pub fn in_child(&self) -> Stop {
+    pub fn in_child(&self, since: Undisturbed) -> Stop {
         let stop = Stop::new();
         stop.on_signals();
         install(&[Signal::SIGINT], SigHandler::SigIgn, SaFlags::empty());
         nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).expect("SIGTERM is a signal");
-        // What happened before these two lines took effect: a stop, or the parent's death.
-        if self.requested() || getppid() != self.0.process {
+        // What happened before these lines took effect: a stop, or the parent's death.
+        if self.requested() || getppid() != since.parent {
             stop.request();
         }
         stop
     }
 }
 
+/// A time in which the signals of a stop wait: around a `fork`.
+#[derive(Debug)]
+pub struct Undisturbed {
+    mask: SigSet,
+    parent: Pid,
+}
+
+impl Drop for Undisturbed {
+    fn drop(&mut self) {
+        self.mask.thread_set_mask().expect("the mask was in force before");
+    }
+}
+
 impl Inner {
-    /// One place more than there is wakes who waits for one: he sees the stop. Async-signal-safe.
+    /// One place more than there is wakes whoever waits for one, and sees the stop. Async-signal-safe.
     #[expect(unsafe_code, reason = "a handler can borrow no owned descriptor")]
     fn wake_places(&self) {
         let fd = self.places.0.load(SeqCst);
         if fd >= 0 {
-            // SAFETY: write(2) of eight bytes that live here; Places takes the number back before
-            // it closes the descriptor.
+            // SAFETY: write(2) of eight bytes that live here. The descriptor is open: a handler
+            // interrupts the thread that has the Places; anybody else holds the lock under which
+            // Places takes the number back.
             unsafe { libc::write(fd, 1u64.to_ne_bytes().as_ptr().cast(), 8) };
         }
     }
@@ -331,7 +356,7 @@ impl Drop for Watch<'_> {
 /// an eventfd, whose read waits while it is zero (eventfd(2)).
 #[derive(Debug)]
 pub struct Places {
-    free: EventFd,
+    free: OwnedFd,
     stop: Stop,
 }
 
@@ -342,7 +367,7 @@ impl Places {
     /// None that read(2) documents for an eventfd.
     pub fn take(&self) -> std::io::Result<bool> {
         loop {
-            match self.free.read() {
+            match nix::unistd::read(&self.free, &mut [0; 8]) {
                 Ok(_) if self.stop.requested() => {
                     self.stop.pass_on();
                     return Ok(false);
@@ -356,12 +381,14 @@ impl Places {
 
     /// Gives a place back.
     pub fn give_back(&self) {
-        self.free.write(1).expect("the count is far below the 2^64 that would make this fail");
+        nix::unistd::write(&self.free, &1u64.to_ne_bytes())
+            .expect("the count is far below the 2^64 that would make this fail");
     }
 }
 
 impl Drop for Places {
     fn drop(&mut self) {
+        let _others = self.stop.0.others();
         self.stop.0.places.0.store(-1, SeqCst);
     }
 }

@@ -410,7 +410,7 @@ impl StracedServer {
         arguments.extend(place.iter().chain(options).map(String::as_str));
         let mut command = watched.traced(&arguments);
         let words = match example.service {
-            Service::Echo => MESSAGES,
+            Service::Echo | Service::Other => MESSAGES,
             Service::Files => FILES,
         };
         thread::spawn(move || finish(&mut command, words))

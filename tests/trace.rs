@@ -38,7 +38,7 @@ fn every_record_of_every_example_fits_the_schema() {
             let trace = Trace::new();
             let server = trace.server(example, &[detail]);
             let words: &[u8] = match example.service {
-                Service::Echo => b"hello\n\x1b[2J\xff\nworld\n",
+                Service::Echo | Service::Other => b"hello\n\x1b[2J\xff\nworld\n",
                 Service::Files => b"list\ndownload nothing\nquit\n",
             };
             let client = trace.client(example, &server.place, &[detail], words);

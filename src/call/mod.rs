@@ -45,7 +45,7 @@ pub use nix::fcntl::{FcntlArg, OFlag};
 pub use option::*;
 pub use process::{Fork, Pid, Signal, WaitPidFlag, WaitStatus, fork, kill, waitpid};
 pub use record::{TARGET, observe};
-pub use signal::shutdown_in_handler;
+pub(crate) use signal::shutdown_in_handler;
 pub use socket2::{Domain, Type};
 pub use wait::{FdSet, SigSet, poll, pollfd, ppoll, select};
 
@@ -145,6 +145,9 @@ pub fn bind(socket: &impl AsFd, address: impl Into<SockAddr>) -> Result<()> {
 
 /// Turns a bound socket into a listener: from now on the kernel answers connection requests by
 /// itself, and keeps up to `backlog` finished connections until [`accept`] fetches them. See listen(2).
+///
+/// Linux keeps one more than asked, and no more than net.core.somaxconn. When the queue is full it
+/// does not refuse: it stays silent, and the client tries again and again.
 pub fn listen<L: Listener + From<socket2::Socket>>(socket: Socket, backlog: i32) -> Result<L> {
     let fd = socket.as_fd().as_raw_fd();
     let step = Step::begin("listen", "listen", Some(fd));

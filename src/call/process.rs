@@ -3,7 +3,7 @@
 use std::io;
 
 pub use nix::sys::signal::Signal;
-pub use nix::sys::wait::{WaitPidFlag, WaitStatus};
+pub use nix::sys::wait::WaitPidFlag;
 use nix::unistd::ForkResult;
 pub use nix::unistd::Pid;
 
@@ -64,6 +64,28 @@ pub fn fork() -> Result<Fork> {
 /// What the C library's `fork` calls on Linux.
 const FORK: &str = "clone";
 
+/// How a child ended, if it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitStatus {
+    /// With WNOHANG: none has.
+    StillAlive,
+    /// It called exit with this code.
+    Exited(Pid, i32),
+    /// This signal ended it. A number, because real-time signals have no names.
+    Signaled(Pid, i32),
+}
+
+impl WaitStatus {
+    /// The child that ended.
+    #[must_use]
+    pub fn pid(self) -> Option<Pid> {
+        match self {
+            WaitStatus::StillAlive => None,
+            WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, _) => Some(pid),
+        }
+    }
+}
+
 impl Answer for WaitStatus {
     fn answer(&self) -> i64 {
         self.pid().map_or(0, |pid| pid.as_raw().into())
@@ -75,26 +97,43 @@ impl Answer for WaitStatus {
 /// counted, only flagged: after one SIGCHLD any number of children may have ended. See waitpid(2).
 ///
 /// ECHILD: there is no child left to wait for.
+#[expect(unsafe_code, reason = "waitpid writes through a pointer")]
 pub fn waitpid(pid: Option<Pid>, flags: WaitPidFlag) -> Result<WaitStatus> {
     let step = Step::begin("waitpid", "wait4", None);
-    let status = nix::sys::wait::waitpid(pid, Some(flags)).map_err(io::Error::from);
-    step.end(status, |told, status| {
-        let pid = pid.map_or(-1, Pid::as_raw);
+    let (asked, mut status) = (pid.map_or(-1, Pid::as_raw), 0);
+    // SAFETY: waitpid writes one int, and `status` is one.
+    let answer = unsafe { libc::waitpid(asked, &mut status, flags.bits()) };
+    let ended = match answer {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(WaitStatus::StillAlive),
+        pid if libc::WIFSIGNALED(status) => {
+            Ok(WaitStatus::Signaled(Pid::from_raw(pid), libc::WTERMSIG(status)))
+        }
+        pid => Ok(WaitStatus::Exited(Pid::from_raw(pid), libc::WEXITSTATUS(status))),
+    };
+    step.end(ended, |told, ended| {
         let flags = if flags.contains(WaitPidFlag::WNOHANG) { "WNOHANG" } else { "0" };
-        let status = match status {
+        let how = match ended {
             Some(WaitStatus::Exited(_, code)) => {
                 format!("[{{WIFEXITED(s) && WEXITSTATUS(s) == {code}}}]")
             }
-            Some(WaitStatus::Signaled(_, signal, false)) => {
-                format!("[{{WIFSIGNALED(s) && WTERMSIG(s) == {signal}}}]")
-            }
-            Some(WaitStatus::Signaled(_, signal, true)) => {
-                format!("[{{WIFSIGNALED(s) && WTERMSIG(s) == {signal} && WCOREDUMP(s)}}]")
+            Some(WaitStatus::Signaled(_, signal)) => {
+                let core = if libc::WCOREDUMP(status) { " && WCOREDUMP(s)" } else { "" };
+                let signal = signal_name(*signal);
+                format!("[{{WIFSIGNALED(s) && WTERMSIG(s) == {signal}{core}}}]")
             }
             _ => "0x...".to_owned(),
         };
-        told.args(format!("{pid}, {status}, {flags}, NULL"))
+        told.args(format!("{asked}, {how}, {flags}, NULL"))
     })
+}
+
+/// `SIGKILL` for 9; as strace counts them, `SIGRT_2` for 34.
+fn signal_name(number: i32) -> String {
+    match Signal::try_from(number) {
+        Ok(signal) => signal.to_string(),
+        Err(_) => format!("SIGRT_{}", number - 32),
+    }
 }
 
 /// Sends a signal to a process. See kill(2). ESRCH: it has ended, and was waited for.

@@ -58,7 +58,7 @@ impl Note {
 /// [`shutdown`](super::shutdown) of both directions, for a signal handler: async-signal-safe,
 /// leaves errno as it was, and is recorded with the next call.
 #[expect(unsafe_code, reason = "a handler can borrow no owned descriptor")]
-pub fn shutdown_in_handler(fd: RawFd) {
+pub(crate) fn shutdown_in_handler(fd: RawFd) {
     let before = Errno::last_raw();
     let start = monotonic();
     // SAFETY: shutdown takes two integers; a stale descriptor is the error EBADF or ENOTSOCK.

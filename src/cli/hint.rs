@@ -56,7 +56,6 @@ pub fn hint(error: &Error) -> Option<&'static str> {
         ("recv" | "send", Errno::ECONNRESET | Errno::EPIPE) => {
             "the server ended the connection by force"
         }
-        ("recvfrom" | "recv", Errno::ECONNREFUSED) => "no server has this port: start it first",
         ("sendto", Errno::EMSGSIZE) => "a datagram holds at most 65,507 bytes",
         _ => return None,
     })

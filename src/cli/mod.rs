@@ -1,7 +1,7 @@
 //! The command line: commands from the table of examples, options, exit codes.
 //!
-//! Exit codes: 0 done · 1 network or run error · 2 usage · 3 an expectation was not met · 4 cannot
-//! run here · 128+n ended by a signal.
+//! Exit codes: 0 done · 1 network or run error · 2 usage · 4 cannot run here · 128+n ended by a
+//! signal. (3 is kept for commands that state an expectation; there is none yet.)
 
 mod args;
 pub mod byte_order;
@@ -9,7 +9,9 @@ mod hint;
 mod pages;
 pub mod sockopt;
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -148,36 +150,20 @@ fn speak(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
 
 /// Both sides in this terminal.
 fn show(example: &Example, global: &Global) -> Result<()> {
-    let mut out = io::stdout().lock();
-    let story = global.story(Clock::Since(call::monotonic()), out.is_terminal());
-    if story.is_some() {
-        writeln!(out, "{}: {}", example.name, example.summary)?;
-        writeln!(out, "watch: {}\n", example.watch)?;
-    }
-    demo::run(example, story.as_ref(), &mut out)?;
-    if story.is_some() {
-        writeln!(out, "\ntry next: {}", example.next)?;
+    demos(&[example], global)?;
+    if !global.quiet {
+        writeln!(io::stdout(), "try next: {}", example.next)?;
     }
     Ok(())
 }
 
 /// Three demos that show the most in the least time.
 fn tour(global: &Global) -> Result<()> {
-    let mut out = io::stdout().lock();
-    for name in ["tcp-echo", "udp-echo", "select"] {
-        let example =
-            TABLE.iter().find(|row| row.name == name).context("the tour's examples exist")?;
-        let story = global.story(Clock::Since(call::monotonic()), out.is_terminal());
-        if story.is_some() {
-            writeln!(out, "== {}: {}", example.name, example.summary)?;
-            writeln!(out, "   watch: {}\n", example.watch)?;
-        }
-        demo::run(example, story.as_ref(), &mut out)?;
-        if story.is_some() {
-            writeln!(out)?;
-        }
-    }
+    let named =
+        |name| TABLE.iter().find(|row| row.name == name).context("the tour's examples exist");
+    demos(&[named("tcp-echo")?, named("udp-echo")?, named("select")?], global)?;
     if !global.quiet {
+        let mut out = io::stdout();
         writeln!(
             out,
             "try next, in two terminals: netplay tcp-server    and    netplay tcp-client"
@@ -186,13 +172,37 @@ fn tour(global: &Global) -> Result<()> {
     Ok(())
 }
 
+/// One demo after the other, each with its own clock.
+fn demos(examples: &[&Example], global: &Global) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let terminal = out.is_terminal();
+    let trace = global.trace.as_deref().map(open_trace).transpose()?;
+    let stop = Stop::new();
+    stop.on_signals();
+    let mut audience = demo::Audience { story: None, out: &mut out, trace, stop };
+    for example in examples {
+        audience.story = global.story(Clock::Since(call::monotonic()), terminal);
+        if audience.story.is_some() {
+            writeln!(audience.out, "== {}: {}", example.name, example.summary)?;
+            writeln!(audience.out, "   watch: {}\n", example.watch)?;
+        }
+        demo::run(example, &mut audience)?;
+        if audience.story.is_some() {
+            writeln!(audience.out)?;
+        }
+    }
+    Ok(())
+}
+
 fn listen_to_the_record(global: &Global, speaker: Speaker) -> Result<()> {
     let story = global.story(Clock::Wall, io::stderr().is_terminal());
     call::observe(global.verbose > 1 || global.observe);
-    let file = global.trace.as_deref();
-    trace::install(Settings { speaker, story, file }).with_context(|| {
-        format!("cannot write the trace to {}", file.unwrap_or("".as_ref()).display())
-    })
+    let file = global.trace.as_deref().map(open_trace).transpose()?;
+    trace::install(Settings { speaker, story, file }).context("the record has a listener already")
+}
+
+fn open_trace(path: &Path) -> Result<File> {
+    trace::open(path).with_context(|| format!("cannot write the trace to {}", path.display()))
 }
 
 impl Global {

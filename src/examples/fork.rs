@@ -75,12 +75,13 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             }
         };
         stats.clients += 1;
+        let undisturbed = stop.undisturbed(); // a stop now would find the child half made
         match call::fork() {
             Ok(Fork::Parent(child)) => {
                 children.insert(child);
                 call::close(peer)?;
             }
-            Ok(Fork::Child) => break Some((peer, client)),
+            Ok(Fork::Child) => break Some((peer, client, undisturbed)),
             // No more processes, or no memory for one: this client's loss alone.
             Err(error) => {
                 server::lost(client, error);
@@ -89,8 +90,8 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         }
     };
     drop(waiting);
-    if let Some((peer, client)) = mine {
-        be_the_child(listener, peer, client, args, stop);
+    if let Some((peer, client, undisturbed)) = mine {
+        be_the_child(listener, peer, client, args, &stop.in_child(undisturbed));
     }
     call::close(listener)?;
     for &child in &children {
@@ -110,10 +111,10 @@ fn be_the_child(
     args: &ServerArgs,
     stop: &Stop,
 ) -> ! {
-    let stop = stop.in_child();
     let closed = call::close(listener); // it never accepts
-    let served = echo(&peer, args, &stop, &mut Stats::default());
-    match closed.and(served).and(call::close(peer)) {
+    let served = echo(&peer, args, stop, &mut Stats::default());
+    let left = call::close(peer);
+    match closed.and(served).and(left) {
         Ok(()) => std::process::exit(0),
         Err(error) => {
             server::lost(client, error);

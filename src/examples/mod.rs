@@ -72,6 +72,8 @@ pub enum Service {
     Echo,
     /// It keeps files, in the folder that its option `--root` names.
     Files,
+    /// Something else, whatever `--reply` says; its tests are its own.
+    Other,
 }
 
 /// An option of one example.

@@ -16,9 +16,9 @@
 //! no descriptor is too large. The kernel still walks the whole list at every call. The last three
 //! events come unasked.
 //!
-//! The lecture's script goes wrong twice. It registers with Python's default mask, in
-//! which POLLOUT is set: a socket is nearly always writable, so poll would return at once, for ever.
-//! And it looks only at POLLIN, so a reset client (POLLERR, POLLHUP) stays in the list.
+//! The lecture's script goes wrong twice. It registers with Python's default mask, in which POLLOUT is
+//! set: a socket is nearly always writable, so poll would return at once, for ever. And where a client
+//! resets its connection, `recv` fails, nothing catches that, and the server is gone.
 
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;

@@ -41,6 +41,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     server::announce("tcp", call::getsockname(&listener)?)?;
 
     let mut stats = Stats::default();
+    // Ctrl-C shuts this socket down: then whoever waits on it is woken, and `or` brings nothing.
     let waiting = stop.watch(&listener);
     while !args.full(stats.clients)
         && let Some((peer, client)) = waiting.or(|| call::accept(&listener))?
@@ -51,7 +52,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         }
         call::close(peer)?;
     }
-    drop(waiting);
+    drop(waiting); // a closed socket must not be shut down: its number may be another's by then
     call::close(listener)?;
     Ok(stats)
 }
@@ -70,11 +71,12 @@ pub fn echo(
         call::setsockopt(peer, SO_SNDTIMEO, limit)?;
     }
     let waiting = stop.watch(peer);
+    // What arrives, and the answer made of it.
     let (mut buf, mut made) = (vec![0; args.bufsize], Vec::new());
     while let Some(n @ 1..) = waiting.or(|| call::recv(peer, &mut buf, 0))? {
+        stats.received += n as u64;
         let answer = args.answer(&buf[..n], &mut made);
         let Some(()) = waiting.or(|| sendall(peer, answer))? else { break };
-        stats.received += n as u64;
         stats.sent += answer.len() as u64;
     }
     Ok(())
@@ -83,6 +85,7 @@ pub fn echo(
 /// Sends all of `data`. One `send` may take less: the kernel takes what fits into its buffer.
 ///
 /// A program that ignores the number which send returns loses the rest, and only when it is busy.
+/// MSG_NOSIGNAL: without it, sending to a peer that is gone would not fail but end the program (SIGPIPE).
 pub fn sendall(peer: &impl AsFd, mut data: &[u8]) -> call::Result<()> {
     while !data.is_empty() {
         match call::send(peer, data, MSG_NOSIGNAL) {

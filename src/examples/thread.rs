@@ -13,10 +13,11 @@
 //! not close 4 behind the back of the thread that uses it, as a parent process must.
 //!
 //! The threads are joined: the scope below ends only when the last of them has, so a stop leaves no
-//! conversation half answered. While the server runs nobody waits for a particular one of them; the
+//! thread behind. While the server runs nobody waits for a particular one of them; the
 //! lecture's script detaches its threads (`setDaemon`), and its end cuts them off.
 
 use std::net::TcpListener;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -47,10 +48,13 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             && let Some((peer, client)) = waiting.or(|| call::accept(&listener))?
         {
             accepted += 1;
+            let (hand_over, handed) = sync_channel(1);
             let serve_one = move || {
+                let Ok(peer) = handed.recv() else { return };
                 let mut stats = Stats { clients: 1, ..Stats::default() };
                 let served = echo(&peer, args, stop, &mut stats);
-                if let Err(error) = served.and(call::close(peer)) {
+                let left = call::close(peer);
+                if let Err(error) = served.and(left) {
                     server::lost(client, error);
                 }
                 total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
@@ -58,9 +62,14 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             };
             // The default stack of 2 MiB is address space for nothing: a conversation needs little.
             let thread = thread::Builder::new().stack_size(256 * 1024);
-            if let Err(error) = thread.spawn_scoped(scope, serve_one) {
-                server::no_room(client, error);
-                places.give_back();
+            // The thread first, then the socket: where there can be no thread, it is still ours.
+            match thread.spawn_scoped(scope, serve_one) {
+                Ok(_) => hand_over.send(peer).expect("the thread takes it first of all"),
+                Err(error) => {
+                    server::no_room(client, error);
+                    call::close(peer)?;
+                    places.give_back();
+                }
             }
         }
         Ok(())

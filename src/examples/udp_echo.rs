@@ -74,7 +74,8 @@ fn converse(socket: &UdpSocket, args: &ClientArgs, server: std::net::SocketAddr)
     while let Some(message) = talk.next()? {
         // The first sendto also binds: the kernel chooses a port for this end.
         call::sendto(socket, &message, 0, server)?;
-        // If either datagram is lost, this waits for ever: UDP tells nobody.
+        // If either datagram is lost, this waits for ever: UDP tells nobody. And whoever knows our
+        // port may answer; a connected socket (connect(2)) would take the server's datagrams only.
         let (len, _) = call::recvfrom(socket, &mut buf, MSG_TRUNC)?;
         talk.show(&buf[..len.min(args.bufsize)])?;
     }

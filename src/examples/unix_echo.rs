@@ -40,6 +40,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         fs::remove_file(&args.path)?;
         call::bind(&socket, address)?;
     }
+    let file = SocketFile(&args.path);
     let listener: UnixListener = call::listen(socket, args.backlog)?;
     server::announce("unix", args.path.display())?;
 
@@ -56,8 +57,20 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     }
     drop(waiting);
     call::close(listener)?;
-    fs::remove_file(&args.path)?;
+    drop(file);
     Ok(stats)
+}
+
+/// The file that bind made, and close leaves. However the server ends, this removes it.
+struct SocketFile<'a>(&'a Path);
+
+impl Drop for SocketFile<'_> {
+    fn drop(&mut self) {
+        match fs::remove_file(self.0) {
+            Ok(()) => tracing::info!("unlink {}: the socket's file is removed", self.0.display()),
+            Err(error) => tracing::warn!("unlink {}: {error}", self.0.display()),
+        }
+    }
 }
 
 /// Whether the path is a socket on which nobody listens any more: a connect is refused.

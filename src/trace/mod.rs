@@ -8,17 +8,17 @@ pub mod story;
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, FromRawFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use nix::fcntl::{FcntlArg, fcntl};
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::descriptor::out_of_the_way;
 use story::{Fold, Story};
 
 /// One line of a trace: a call, or a note between calls. `schema/trace.schema.json` says the same
@@ -121,26 +121,25 @@ pub struct Speaker {
 
 /// What to do with the record.
 #[derive(Debug, Default)]
-pub struct Settings<'a> {
+pub struct Settings {
     /// Who speaks.
     pub speaker: Speaker,
     /// The story on standard error, and how; `None` for silence.
     pub story: Option<Story>,
-    /// The file for JSON Lines; appended to, a line at a time, so several processes may share it.
-    pub file: Option<&'a Path>,
+    /// The file for JSON Lines, from [`open`].
+    pub file: Option<File>,
 }
 
 /// Listens to the record from now on. Without a story and without a file nobody listens, and calls
 /// cost nothing extra.
 ///
 /// # Errors
-/// If the file cannot be opened, or somebody listens already.
-pub fn install(settings: Settings<'_>) -> io::Result<()> {
+/// Somebody listens already.
+pub fn install(settings: Settings) -> io::Result<()> {
     let Settings { speaker, story, file } = settings;
     if story.is_none() && file.is_none() {
         return Ok(());
     }
-    let file = file.map(open_out_of_the_way).transpose()?;
     let first = nix::unistd::getpid().as_raw();
     let story = story
         .map(|story| Telling::new(speaker.clone(), move |event| tell_story(&story, event, first)));
@@ -148,17 +147,13 @@ pub fn install(settings: Settings<'_>) -> io::Result<()> {
     tracing_subscriber::registry().with(story).with(lines).try_init().map_err(io::Error::other)
 }
 
-/// Opens the file for appending under a high number, so that the program's first socket is
-/// descriptor 3, as it is without a trace.
-#[expect(unsafe_code, reason = "fcntl returns a descriptor as a number")]
-fn open_out_of_the_way(path: &Path) -> io::Result<File> {
+/// Opens a file for JSON Lines: to be appended to, a line at a time, so several processes may share it.
+///
+/// # Errors
+/// It cannot be opened.
+pub fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().append(true).create(true).open(path)?;
-    match fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(100)) {
-        // SAFETY: the number is new, and nobody else has it.
-        Ok(high) => Ok(unsafe { File::from_raw_fd(high) }),
-        // Such numbers are beyond the limit: then the low one must do.
-        Err(_) => Ok(file),
-    }
+    Ok(out_of_the_way(file.into()).into())
 }
 
 fn tell_story(story: &Story, event: &Event, first: i32) {

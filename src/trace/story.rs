@@ -11,7 +11,7 @@ use nix::errno::Errno;
 
 use super::{Event, Kind};
 use crate::call::strerror;
-use crate::escape::escape_unicode;
+use crate::escape::{escape_unicode, grouped};
 
 /// How to tell it.
 #[derive(Debug, Clone)]
@@ -175,13 +175,13 @@ pub fn sentence(event: &Event) -> String {
         }
         "bind" => format!("its address is {local}"),
         "listen" => format!(
-            "it listens: the kernel connects clients, and keeps up to {} waiting for accept",
+            "it listens: the kernel connects clients, and lets {} wait for accept",
             args.split(", ").nth(1).unwrap_or_default()
         ),
         "accept" if peer == "(unnamed)" => format!("a client is connected: its socket is fd {ret}"),
         "accept" => format!("client {peer} is connected: its socket is fd {ret}"),
         "connect" => format!("connected to {peer}"),
-        "recv" if ret == 0 => "0 bytes: the peer will send no more".to_owned(),
+        "recv" if ret == 0 => "0 bytes: the end, nothing more will come".to_owned(),
         "recv" => format!("{}: {shown}", count(bytes)),
         "recvfrom" if event.peer.is_none() => "no datagram: the socket was shut down".to_owned(),
         "recvfrom" if asked > bytes => format!(
@@ -189,7 +189,7 @@ pub fn sentence(event: &Event) -> String {
             count(asked)
         ),
         "recvfrom" => format!("a datagram of {} from {peer}: {shown}", count(bytes)),
-        "send" => format!("the kernel took {bytes} of {}: {shown}", count(asked)),
+        "send" => format!("the kernel took {} of {}: {shown}", grouped(bytes), count(asked)),
         "sendto" => format!("a datagram of {} to {peer}: {shown}", count(bytes)),
         "shutdown" if args.ends_with("SHUT_WR") => {
             "this end will send no more: the peer's recv returns 0 after the last byte".to_owned()
@@ -352,19 +352,6 @@ fn shown(data: &str, bytes: u64) -> String {
     format!("\"{data}\"{more}")
 }
 
-/// 1234567 as 1,234,567.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// How long the call waited, if that is worth telling: from a millisecond on.
 fn waited(event: &Event) -> Option<String> {
     let waits =
@@ -439,13 +426,5 @@ mod tests {
         assert!(linger.contains("reset instead of a FIN"), "{linger}");
         let other = set("3, SOL_SOCKET, SO_KEEPALIVE, [1], 4", "1");
         assert_eq!(other, "SO_KEEPALIVE is asked to be 1");
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(
-            [grouped(0), grouped(999), grouped(1000), grouped(1234567)],
-            ["0", "999", "1,000", "1,234,567"]
-        );
     }
 }

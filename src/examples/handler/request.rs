@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::super::tcp_echo::sendall;
 use crate::call;
@@ -106,11 +106,12 @@ impl Request<'_> {
     /// Sends all of it: over TCP as bytes, over UDP as one datagram.
     ///
     /// # Errors
-    /// The connection failed, or the data does not fit into a datagram.
-    pub fn send(&mut self, data: &[u8]) -> call::Result<()> {
+    /// The connection failed, the server stops, or the data does not fit into a datagram.
+    pub fn send(&mut self, data: &[u8]) -> Result<()> {
         match &self.peer {
             Peer::Stream(stream, waiting) => {
-                waiting.or(|| sendall(stream, data))?;
+                let sent = waiting.or(|| sendall(stream, data))?;
+                sent.context("the server stops before all was sent")?;
             }
             Peer::Datagram(socket, _) => {
                 call::sendto(*socket, data, 0, self.client)?;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -150,7 +151,7 @@ impl Server {
         while !(self.once && stats.clients > 0)
             && let Some(arrival) = self.next(&waiting)?
         {
-            stats.add(handle(arrival, self.datagrams(), make(), stop));
+            stats.add(handle(arrival, self.datagrams(), &make, stop));
         }
         drop(waiting);
         self.close()?;
@@ -169,15 +170,20 @@ impl Server {
                 && let Some(arrival) = self.next(&waiting)?
             {
                 requests += 1;
-                let client = arrival.client();
-                let spawned = thread::Builder::new().spawn_scoped(scope, move || {
-                    let stats = handle(arrival, server.datagrams(), make(), stop);
+                let (hand_over, handed) = sync_channel(1);
+                let handle_it = move || {
+                    let Ok(arrival) = handed.recv() else { return };
+                    let stats = handle(arrival, server.datagrams(), make, stop);
                     total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
                     places.give_back();
-                });
-                if let Err(error) = spawned {
-                    server::no_room(client, error);
-                    places.give_back();
+                };
+                match thread::Builder::new().spawn_scoped(scope, handle_it) {
+                    Ok(_) => hand_over.send(arrival).expect("the thread takes it first of all"),
+                    Err(error) => {
+                        server::no_room(arrival.client(), error);
+                        arrival.close()?;
+                        places.give_back();
+                    }
                 }
             }
             Ok(())
@@ -222,21 +228,24 @@ impl Server {
                 }
             };
             stats.clients += 1;
+            let undisturbed = stop.undisturbed();
             match call::fork() {
                 Ok(Fork::Parent(child)) => {
                     children.insert(child);
                     arrival.close()?;
                 }
-                Ok(Fork::Child) => break Some(arrival),
+                Ok(Fork::Child) => break Some((arrival, undisturbed)),
                 Err(error) => {
                     server::lost(arrival.client(), error);
                     arrival.close()?;
                 }
             }
         };
-        drop(waiting);
-        if let Some(arrival) = mine {
-            // The child: it accepts nobody, handles its request, and never returns.
+        if let Some((arrival, undisturbed)) = mine {
+            // The child: it accepts nobody, handles its request, and never returns. The watch is the
+            // parent's, and its lock may be held by a thread that does not exist here.
+            std::mem::forget(waiting);
+            let stop = stop.in_child(undisturbed);
             let datagrams = match self.socket {
                 Socket::Udp(socket, _) => Some(socket),
                 Socket::Tcp(listener) => {
@@ -244,9 +253,10 @@ impl Server {
                     None
                 }
             };
-            handle(arrival, datagrams.as_ref(), make(), &stop.in_child());
-            std::process::exit(0);
+            let stats = handle(arrival, datagrams.as_ref(), &make, &stop);
+            std::process::exit(if stats.failed > 0 { 1 } else { 0 });
         }
+        drop(waiting);
         self.close()?;
         for &child in &children {
             call::kill(child, Signal::SIGTERM)?;
@@ -320,22 +330,17 @@ impl Arrival {
 }
 
 /// Setup, handle, finish, close: one request from its arrival to its end.
-fn handle(
+fn handle<H: Handler>(
     arrival: Arrival,
     datagrams: Option<&UdpSocket>,
-    mut handler: impl Handler,
+    make: impl Fn() -> H,
     stop: &Stop,
 ) -> Stats {
     let client = arrival.client();
-    let mut converse = |peer| {
+    let converse = |peer| {
         let mut request = Request { client, peer, stats: Stats { clients: 1, ..Stats::default() } };
-        let handled = catch_unwind(AssertUnwindSafe(|| {
-            handler.setup(&mut request)?;
-            let handled = handler.handle(&mut request);
-            handler.finish(&mut request);
-            handled
-        }));
-        if let Err(error) = handled.unwrap_or_else(|_| Err(anyhow!("the handler panicked"))) {
+        if let Err(error) = steps(&make, &mut request) {
+            request.stats.failed = 1;
             server::lost(client, error);
         }
         request.stats
@@ -351,6 +356,23 @@ fn handle(
         (Arrival::Datagram(data, _), Some(socket)) => converse(Peer::Datagram(socket, Some(data))),
         (Arrival::Datagram(..), None) => unreachable!("only a datagram socket receives datagrams"),
     }
+}
+
+/// The steps of a handler. Each may panic: that ends this request, and `finish` comes all the same.
+fn steps<H: Handler>(make: impl Fn() -> H, request: &mut Request<'_>) -> Result<()> {
+    let mut handler = caught(|| Ok(make()))?;
+    caught(|| handler.setup(request))?;
+    let handled = caught(|| handler.handle(request));
+    let finished = caught(|| {
+        handler.finish(request);
+        Ok(())
+    });
+    handled.and(finished)
+}
+
+fn caught<T>(step: impl FnOnce() -> Result<T>) -> Result<T> {
+    let done = catch_unwind(AssertUnwindSafe(step));
+    done.unwrap_or_else(|_| Err(anyhow!("the handler panicked")))
 }
 
 /// Asks after each of our children whether it has ended. A library must not wait for "any child":

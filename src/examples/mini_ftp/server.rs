@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -65,7 +66,9 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             && let Some((peer, client)) = waiting.or(|| call::accept(&listener))?
         {
             accepted += 1;
+            let (hand_over, handed) = sync_channel(1);
             let serve_one = move || {
+                let Ok(peer) = handed.recv() else { return };
                 let waiting = stop.watch(&peer);
                 let stats = Stats { clients: 1, ..Stats::default() };
                 let mut session = Session { peer: &peer, waiting, root, args, stop, stats };
@@ -81,9 +84,13 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
                 places.give_back();
             };
             let thread = thread::Builder::new().stack_size(256 * 1024);
-            if let Err(error) = thread.spawn_scoped(scope, serve_one) {
-                server::no_room(client, error);
-                places.give_back();
+            match thread.spawn_scoped(scope, serve_one) {
+                Ok(_) => hand_over.send(peer).expect("the thread takes it first of all"),
+                Err(error) => {
+                    server::no_room(client, error);
+                    call::close(peer)?;
+                    places.give_back();
+                }
             }
         }
         Ok(())

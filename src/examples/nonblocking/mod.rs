@@ -124,12 +124,13 @@ fn one_at_a_time(
             call::setsockopt(&peer, SO_RCVTIMEO, limit)?;
             call::setsockopt(&peer, SO_SNDTIMEO, limit)?;
         }
-        let heard = stop.watch(&peer).or(|| {
-            let n = call::recv(&peer, &mut buf, 0)?;
+        let heard = stop.watch(&peer).or(|| call::recv(&peer, &mut buf, 0));
+        let answered = heard.and_then(|heard| {
+            let n = heard.unwrap_or_default(); // none at all: the stop
             stats.received += n as u64;
             sendall(&peer, if n > 0 { args.answer(&buf[..n], &mut made) } else { &[] })
         });
-        if let Err(error) = heard {
+        if let Err(error) = answered {
             server::lost(name, error);
         }
         call::close(peer)?;
