@@ -12,6 +12,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::{Result, bail};
@@ -19,6 +20,14 @@ use common::{DEADLINE, ask, connect, udp, until};
 use netplay::examples::handler::{Handler, Request, Server, Style};
 use netplay::server::Stats;
 use netplay::stop::Stop;
+
+/// A forked handler may need no lock that another thread holds at that moment (`Server::serve` says
+/// so); one that fails or panics needs the lock under which backtraces are made. So one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 const STYLES: [Style; 3] = [Style::Iterative, Style::Forking, Style::Threading];
 
@@ -86,6 +95,7 @@ fn patient<T>(mut read: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T
 
 #[test]
 fn any_thread_may_stop_a_server_in_any_style() {
+    let _alone = alone();
     for style in STYLES {
         let idle = with_server(tcp(), style, |_, _| {});
         assert_eq!(idle.clients, 0, "{style:?}");
@@ -107,6 +117,7 @@ fn any_thread_may_stop_a_server_in_any_style() {
 
 #[test]
 fn finish_comes_after_handle_even_if_it_fails() {
+    let _alone = alone();
     for style in STYLES {
         with_server(tcp(), style, |address, marks| {
             for last_word in ["fail", ""] {
@@ -126,6 +137,7 @@ fn finish_comes_after_handle_even_if_it_fails() {
 
 #[test]
 fn a_handler_that_fails_or_panics_ends_its_own_request_only() {
+    let _alone = alone();
     for style in STYLES {
         let stats = with_server(tcp(), style, |address, _| {
             for bad_word in ["fail", "panic"] {
@@ -142,6 +154,7 @@ fn a_handler_that_fails_or_panics_ends_its_own_request_only() {
 
 #[test]
 fn a_datagram_is_a_request() {
+    let _alone = alone();
     for style in STYLES {
         let server = Server::udp("127.0.0.1:0".parse().unwrap(), 1024).unwrap();
         let stats = with_server(server, style, |address, _| {
