@@ -54,7 +54,11 @@ pub fn run(example: &Example, audience: &mut Audience<'_>) -> Result<()> {
     let played = stage.play(example, &directory);
     // What was still on its way is told, whatever happened.
     let told = stage.finish();
+    let interrupted = stage.audience.stop.requested();
     std::fs::remove_dir_all(&directory)?;
+    if interrupted {
+        return Err(Interrupted.into()); // a Ctrl-C goes to all of them: what fails then is its doing
+    }
     played.and(told)
 }
 

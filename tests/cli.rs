@@ -9,9 +9,10 @@
 mod common;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use common::{DEADLINE, Server, finish, have, netplay, run, skip, until, wait};
 use netplay::examples::{Place, TABLE};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, Uid};
 
 fn text(bytes: &[u8]) -> String {
@@ -671,6 +672,23 @@ fn ctrl_c_in_a_wait_is_the_signals_own_end() {
     let steps = [["> ", "hello\r"], ["the kernel took 5", "\x03"]];
     let Some((screen, code)) = terminal(&steps, &["tcp-client", &port], &[]) else { return };
     assert_eq!(code, 130, "{screen}");
+}
+
+#[test]
+fn ctrl_c_in_a_demo_is_code_130_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = netplay();
+    command.args(["nonblocking", "demo"]).env("TMPDIR", folder.path());
+    // A group of its own, as on a terminal: Ctrl-C goes to the demo and to both of its sides.
+    let mut demo =
+        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(demo.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("== nonblocking"), "{line}");
+    killpg(Pid::from_raw(demo.id().cast_signed()), Signal::SIGINT).unwrap();
+    let ended = demo.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), text(&ended.stderr)), (Some(130), String::new()));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the demo's folder stays behind");
 }
 
 #[test]
