@@ -215,7 +215,11 @@ pub fn ppoll(fds: &mut [pollfd], timeout: Option<Duration>, mask: &SigSet) -> Re
 fn poll_list(fds: &[pollfd]) -> String {
     let entries: Vec<String> = fds
         .iter()
-        .map(|entry| format!("{{fd={}, events={}}}", entry.fd, flags(entry.events)))
+        .map(|entry| match entry.fd {
+            // A negative descriptor is not looked at, nor is what it asks for.
+            fd @ ..0 => format!("{{fd={fd}}}"),
+            fd => format!("{{fd={fd}, events={}}}", flags(entry.events)),
+        })
         .collect();
     format!("[{}]", entries.join(", "))
 }
