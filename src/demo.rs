@@ -315,7 +315,8 @@ impl<'a, 'b> Stage<'a, 'b> {
             args.push("--observe".to_owned()); // the record carries the state of the sockets, too
         }
         let for_this_side = |option: &&&str| {
-            let flag = example.options.iter().find(|flag| option[2..] == *flag.name);
+            let name = option[2..].split('=').next();
+            let flag = example.options.iter().find(|flag| name == Some(flag.name));
             side == "server" || flag.is_some_and(|flag| flag.sides == Sides::Both)
         };
         args.extend(
