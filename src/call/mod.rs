@@ -27,6 +27,7 @@ mod record;
 mod strace;
 mod signal;
 mod state;
+mod transfer;
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -47,6 +48,7 @@ pub use process::{Fork, Pid, Signal, WaitPidFlag, WaitStatus, fork, kill, waitpi
 pub use record::{TARGET, observe};
 pub(crate) use signal::shutdown_in_handler;
 pub use socket2::{Domain, Type};
+pub use transfer::{sendfile, splice};
 pub use wait::{FdSet, SigSet, poll, pollfd, ppoll, select};
 
 /// A socket that is nothing yet: neither listening nor connected.
@@ -196,6 +198,24 @@ pub fn connect<S: From<socket2::Socket>>(
     })
     .map_err(|error| error.about(&address))?;
     Ok(socket.into_inner().into())
+}
+
+/// [`connect`] on a socket with O_NONBLOCK: the handshake begins, and the call does not wait for its
+/// end (EINPROGRESS, the usual answer, is no error here). The socket becomes writable when it is
+/// over, and `SO_ERROR` says how it went. See connect(2).
+pub fn connect_begin<S: From<socket2::Socket>>(
+    socket: Socket,
+    address: impl Into<SockAddr>,
+) -> Result<S> {
+    let address = address.into();
+    let fd = socket.as_fd();
+    let step = Step::begin("connect", "connect", Some(fd.as_raw_fd()));
+    let begun = SockRef::from(&fd).connect(&address);
+    let answer = step.end(begun, |told, _| told.args(strace::named(fd, &address)).peer(&address));
+    match answer {
+        Err(error) if error.errno() != nix::errno::Errno::EINPROGRESS => Err(error.about(&address)),
+        _ => Ok(socket.into_inner().into()),
+    }
 }
 
 /// Takes what has arrived, at most `buf.len()` bytes, and waits while nothing has. 0 is the end:

@@ -145,6 +145,12 @@ impl Told {
         self
     }
 
+    /// So many bytes moved, which this program never saw.
+    pub(super) fn moved(mut self, bytes: Option<usize>) -> Told {
+        self.bytes = bytes.map(|bytes| bytes as u64);
+        self
+    }
+
     /// How many bytes there were: given to a send, or in the datagram received.
     pub(super) fn of(mut self, asked: usize) -> Told {
         self.asked = Some(asked as u64);

@@ -92,7 +92,8 @@ impl Event {
     pub fn moment(&self) -> u64 {
         match self.call.as_deref() {
             Some(
-                "socket" | "bind" | "connect" | "send" | "sendto" | "shutdown" | "close" | "fork",
+                "socket" | "bind" | "connect" | "send" | "sendto" | "sendfile" | "shutdown"
+                | "close" | "fork",
             ) if self.dur_ns < 10_000_000 => self.start_ns,
             _ => self.start_ns + self.dur_ns,
         }

@@ -191,6 +191,12 @@ pub fn sentence(event: &Event) -> String {
         "recvfrom" => format!("a datagram of {} from {peer}: {shown}", count(bytes)),
         "send" => format!("the kernel took {} of {}: {shown}", grouped(bytes), count(asked)),
         "sendto" => format!("a datagram of {} to {peer}: {shown}", count(bytes)),
+        "sendfile" if ret == 0 => "0 bytes: the end of the file".to_owned(),
+        "sendfile" => {
+            format!("{} from the file to the socket, past this program", count(bytes))
+        }
+        "splice" if ret == 0 => "0 bytes: the end".to_owned(),
+        "splice" => format!("{} moved inside the kernel, past this program", count(bytes)),
         "shutdown" if args.ends_with("SHUT_WR") => {
             "this end will send no more: the peer's recv returns 0 after the last byte".to_owned()
         }
@@ -224,7 +230,15 @@ fn failure(call: &str, errno: &str, event: &Event) -> String {
         ("recv" | "accept" | "recvfrom", "EAGAIN") => {
             return "nothing has arrived yet (EAGAIN)".to_owned();
         }
-        ("send" | "sendto", "EAGAIN") => return "the send buffer is full (EAGAIN)".to_owned(),
+        ("send" | "sendto" | "sendfile", "EAGAIN") => {
+            return "the send buffer is full (EAGAIN)".to_owned();
+        }
+        ("connect", "EINPROGRESS") => {
+            return format!(
+                "the handshake with {} is not finished yet (EINPROGRESS)",
+                event.peer.as_deref().unwrap_or("its peer")
+            );
+        }
         ("select" | "poll" | "ppoll", "EINTR") => {
             return "a signal ended the wait (EINTR)".to_owned();
         }
@@ -256,6 +270,7 @@ fn is_ordinary(event: &Event) -> bool {
         (event.call.as_deref().unwrap_or_default(), event.errno.as_deref().unwrap_or_default()),
         (_, "EAGAIN" | "EINTR")
             | ("accept", "EINVAL")
+            | ("connect", "EINPROGRESS")
             | ("shutdown", "ENOTCONN")
             | ("waitpid", "ECHILD")
     )
