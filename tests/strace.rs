@@ -35,7 +35,7 @@ use netplay::trace::{Event, Kind, story};
 const CALLS: &str = "trace=socket,bind,listen,?accept,accept4,connect,sendto,recvfrom,?send,?recv,\
     sendmsg,recvmsg,shutdown,getsockname,getpeername,setsockopt,getsockopt,socketpair,close,fcntl,\
     ?select,pselect6,?poll,ppoll,?epoll_create,epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,\
-    ?epoll_pwait2,?io_uring_setup,?io_uring_enter,?io_uring_register,\
+    ?epoll_pwait2,?sendfile,splice,?io_uring_setup,?io_uring_enter,?io_uring_register,\
     ?fork,?vfork,clone,?clone3,wait4,waitid,kill,rt_sigreturn,execve";
 
 /// Those in which a server with nothing to do is found.
@@ -57,8 +57,14 @@ const WAITS: &[&str] = &[
 const MESSAGES: &[u8] = b"hello\n\x01\x027 \x1b[2J \x7f\xff\x00\x009\n\"quoted\" \\ \t\x0b\x0c\r\n\n\
     \xe4\xb8\x96\xe7\x95\x8c\n32 bytes are shown, not a byte m\n33 bytes are shown, not a byte mo\n";
 
-/// What is said to a file server.
-const FILES: &[u8] = b"list\ndownload nothing\nquit\n";
+/// What is said to a file server: by name, for what one can do another cannot. Clients run where
+/// Cargo.toml is.
+fn files(example: &Example) -> &'static [u8] {
+    match example.name {
+        "ftp" => b"list\nupload Cargo.toml\nverify Cargo.toml\nquit\n",
+        _ => b"list\ndownload nothing\nquit\n",
+    }
+}
 
 // ---- the runs ----
 
@@ -258,6 +264,11 @@ fn example(name: &str) -> &'static Example {
 fn ways_to_run() -> Vec<(&'static Example, Vec<String>, Vec<String>)> {
     let mut ways = Vec::new();
     for example in TABLE {
+        if example.name == "ftp" {
+            let login = ["--user", "u", "--password", "p"].map(String::from).to_vec();
+            ways.push((example, login.clone(), login));
+            continue;
+        }
         ways.push((example, vec![], vec![]));
         for flag in example.options {
             let option = format!("--{}", flag.name);
@@ -411,7 +422,7 @@ impl StracedServer {
         let mut command = watched.traced(&arguments);
         let words = match example.service {
             Service::Echo | Service::Other => MESSAGES,
-            Service::Files => FILES,
+            Service::Files => files(example),
         };
         thread::spawn(move || finish(&mut command, words))
     }
@@ -486,7 +497,7 @@ fn calls_in(strace: &str) -> Vec<String> {
 fn is_ours(call: &str) -> bool {
     const KINDS: [&str; 3] = ["<socket:[", "<anon_inode:[eventpoll]", "<anon_inode:[io_uring]"];
     match name_of(call) {
-        "socket" | "socketpair" | "epoll_create1" | "io_uring_setup" => true,
+        "socket" | "socketpair" | "epoll_create1" | "io_uring_setup" | "splice" => true,
         "wait4" | "waitid" | "kill" => true,
         "fork" | "vfork" | "clone" | "clone3" => !call.contains("CLONE_THREAD"),
         _ => {
@@ -564,7 +575,9 @@ fn without_kinds(text: &str) -> String {
     let mut parts = text.split('<');
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        out += part.split_once('>').expect("strace closes its brackets").1;
+        let behind = part.split_once('>').expect("strace closes its brackets").1;
+        // A file that has lost its name since it was opened.
+        out += behind.strip_prefix("(deleted)").unwrap_or(behind);
     }
     out
 }

@@ -36,12 +36,18 @@ fn every_record_of_every_example_fits_the_schema() {
     for example in TABLE {
         for detail in ["-q", "-vv"] {
             let trace = Trace::new();
-            let server = trace.server(example, &[detail]);
             let words: &[u8] = match example.service {
                 Service::Echo | Service::Other => b"hello\n\x1b[2J\xff\nworld\n",
+                Service::Files if example.name == "ftp" => b"list\nupload Cargo.toml\nquit\n",
                 Service::Files => b"list\ndownload nothing\nquit\n",
             };
-            let client = trace.client(example, &server.place, &[detail], words);
+            let login: &[&str] = match example.name {
+                "ftp" => &["--user", "u", "--password", "p"],
+                _ => &[],
+            };
+            let options = &[&[detail], login].concat()[..];
+            let server = trace.server(example, options);
+            let client = trace.client(example, &server.place, options, words);
             assert!(client.status.success(), "{}: {client:?}", example.name);
             assert!(server.stop().status.success(), "{}", example.name);
             let records = trace.records();

@@ -13,6 +13,7 @@ pub mod poll;
 pub mod fork;
 pub mod thread;
 pub mod mini_ftp;
+pub mod ftp;
 pub mod handler;
 pub mod unix_echo;
 pub mod sockopt;
@@ -114,7 +115,7 @@ pub enum Sides {
 /// What a demo does, beside starting the server first and stopping it last.
 #[derive(Debug)]
 pub struct Demo {
-    /// Options for both sides.
+    /// Options for both sides, each in one word: `--user=student`.
     pub options: &'static [&'static str],
     /// One step after the other.
     pub steps: &'static [Step],
@@ -204,11 +205,78 @@ const FILES: &[Step] = &[
     Leave('A'),
 ];
 
+/// A file goes there and comes back: each time over a data connection of its own.
+const THERE_AND_BACK: &[Step] = &[
+    File("server/welcome.txt", "Welcome.\n"),
+    File("client/poem.txt", POEM),
+    Start('A'),
+    Say('A', "upload poem.txt"),
+    Say('A', "list"),
+    Say('A', "download welcome.txt"),
+    Say('A', "verify poem.txt"),
+    Leave('A'),
+];
+
+const POEM: &str = "\
+Two roads there are from here to there:
+the one for words, the other to bear
+the load; and when the load is through
+the road is closed, and made anew.
+";
+
 const TCP_STAMP: Stamp = Stamp { open: "[", middle: "] : ", close: "" };
 const UDP_STAMP: Stamp = Stamp { open: "[", middle: " : ", close: "]" };
 const STAMP: Stamp = Stamp { open: "[", middle: "] :", close: "" };
 
 const PLAIN: &[&str] = &[];
+
+/// An option with a value.
+const fn option(name: &'static str, value: &'static str, help: &'static str, sides: Sides) -> Flag {
+    Flag { name, value: Value::Any(value), help, sides }
+}
+
+const FTP: &[Flag] = &[
+    option("root", "DIR", "The folder to serve [default: the current one]", Sides::Server),
+    option("user", "NAME", "Who may log in [default: netplay]", Sides::Both),
+    option(
+        "password",
+        "TEXT",
+        "The password; without one, the server makes one for this run",
+        Sides::Both,
+    ),
+    option("password-file", "FILE", "A file with the password in its first line", Sides::Both),
+    Flag {
+        name: "anonymous",
+        value: Value::None,
+        help: "Let anybody in as anonymous, to read",
+        sides: Sides::Server,
+    },
+    Flag {
+        name: "read-only",
+        value: Value::None,
+        help: "Let nobody change anything",
+        sides: Sides::Server,
+    },
+    option(
+        "stall-timeout",
+        "SECS",
+        "Cut a transfer in which nothing moves for so long [default: 60]",
+        Sides::Server,
+    ),
+    option("data-wait", "SECS", "Wait so long for a data connection [default: 20]", Sides::Server),
+    option(
+        "passive-ports",
+        "LO-HI",
+        "The ports for data connections [default: any]",
+        Sides::Server,
+    ),
+    option(
+        "max-per-host",
+        "N",
+        "How many clients one address may have [default: as many as --max-clients]",
+        Sides::Server,
+    ),
+];
 
 /// All examples, in reading order.
 pub static TABLE: &[Example] = &[
@@ -374,6 +442,25 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: PLAIN, steps: FILES },
         next: "netplay mini-ftp server --root DIR",
         source: include_str!("mini_ftp/mod.rs"),
+    },
+    Example {
+        name: "ftp",
+        short: None,
+        summary: "a file server that every FTP client can use: two connections, lines and bytes",
+        watch: "each file and each listing has a connection of its own, whose port PASV tells as two \
+                decimal numbers; its end is the end of the file",
+        place: Place::Internet,
+        service: Service::Files,
+        reply: |_| None,
+        options: FTP,
+        serve: ftp::serve,
+        client: ftp::client,
+        demo: Demo {
+            options: &["--user=student", "--password=in-the-clear"],
+            steps: THERE_AND_BACK,
+        },
+        next: "netplay ftp server --anonymous, and curl ftp://127.0.0.1:5858/ beside it",
+        source: include_str!("ftp/mod.rs"),
     },
     Example {
         name: "handler",

@@ -1,0 +1,313 @@
+//! # ftp: a file server with two connections
+//!
+//! ```text
+//! client                                               server
+//! connect        ──── the control connection ────────▶ accept         lines of text, both ways
+//!   send "PASV"                                          socket, bind, listen
+//!                                        "227 … (127,0,0,1,156,64)"
+//! connect 40000  ──── a data connection ─────────────▶   accept
+//!   send "RETR poem.txt"                                 "150 …"
+//!                ◀─── the bytes of the file ──────────   sendfile
+//! recv = 0       ◀─── FIN: that was the file ─────────   close
+//!                                        "226 …"
+//!   send "QUIT"                          "221 …"
+//! close                                                close
+//! ```
+//!
+//! FTP (RFC 959) is older than TCP's port numbers as we know them, and it shows what a protocol needs
+//! that the three letters of a course do not have: replies that say what went wrong, an end of a file
+//! that is not mistaken for a failure, a way to go on where a transfer was cut.
+//!
+//! Watch for the second connection. The control connection lives as long as the session; for each
+//! file and each listing a data connection is made, and its end is the end of the file. Its port
+//! travels as two decimal numbers, the bytes of a 16-bit number in network order:
+//! [`data::six_numbers`] makes them with `htons`.
+//!
+//! The password goes over the wire as it is typed, like everything else here: on a network of others,
+//! use something that encrypts.
+//!
+//! Read on in this order:
+//!
+//! - [`telnet`]: the control connection, lines out of bytes;
+//! - [`root`]: the folder that is served, and nothing outside of it;
+//! - [`listing`]: what LIST, NLST and MLSD say;
+//! - [`data`]: the data connection, active and passive, and what moves over it;
+//! - [`session`]: the table of verbs, and what each does: who and where on its own page, the data
+//!   connection in `session/way.rs`, files in `session/files.rs`;
+//! - then this page's `serve`: a thread for each client, as on the `thread` page;
+//! - and `client`: the other side of it all.
+
+pub mod telnet;
+pub mod root;
+pub mod listing;
+pub mod data;
+pub mod session;
+mod client;
+
+pub use client::client;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use libc::POLLIN;
+use nix::errno::Errno;
+
+use crate::address::{Endpoint, Family};
+use crate::call::{
+    self, Domain, FcntlArg, IPV6_V6ONLY, MSG_DONTWAIT, MSG_NOSIGNAL, OFlag, SO_REUSEADDR, Type,
+    pollfd,
+};
+use crate::server::{self, Options, ServerArgs, Stats};
+use crate::stop::Stop;
+use crate::trace::remark;
+use root::Root;
+use session::{Rules, converse};
+
+/// Serves a folder until the stop, with a thread for each client.
+pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    let rules = &rules(args)?;
+    let limits = Limits::new(args)?;
+    let listeners = listeners(&args.endpoint, args.backlog)?;
+    let waiting: Vec<_> = listeners.iter().map(|listener| stop.watch(listener)).collect();
+
+    let total = &Mutex::new(Stats::default());
+    let guests = &Guests::default();
+    let mut accepted = 0;
+    thread::scope(|scope| -> Result<()> {
+        while !args.full(accepted) && !stop.requested() {
+            let mut list: Vec<pollfd> = listeners
+                .iter()
+                .map(|listener| pollfd { fd: listener.as_raw_fd(), events: POLLIN, revents: 0 })
+                .collect();
+            let Some(_) = waiting[0].or(|| call::poll(&mut list, None))? else { break };
+            for ((listener, waiting), seen) in listeners.iter().zip(&waiting).zip(&list) {
+                if seen.revents == 0 {
+                    continue;
+                }
+                let (peer, client) = match waiting.or(|| call::accept(listener)) {
+                    Ok(Some(accepted)) => accepted,
+                    Ok(None) => break,
+                    // Ready is a hint: whoever was there may be gone again.
+                    Err(error) if error.would_block() => continue,
+                    Err(error) => return Err(error.into()),
+                };
+                if let Err(why) = guests.arrive(client.ip(), &limits) {
+                    turn_away(peer, client, why);
+                    continue;
+                }
+                accepted += 1;
+                let serve_one = move || {
+                    let mut stats = Stats { clients: 1, ..Stats::default() };
+                    let served = converse(&peer, client, rules, stop, &mut stats);
+                    if let Err(error) = served.and(call::close(peer).map_err(Into::into)) {
+                        server::lost(client, error);
+                    }
+                    total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
+                    guests.leave(client.ip());
+                };
+                let thread = thread::Builder::new().stack_size(256 * 1024);
+                if let Err(error) = thread.spawn_scoped(scope, serve_one) {
+                    server::no_room(client, error);
+                    guests.leave(client.ip());
+                }
+            }
+        }
+        Ok(())
+    })?;
+    drop(waiting);
+    for listener in listeners {
+        call::close(listener)?;
+    }
+    let total = total.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(*total)
+}
+
+/// The listener, and one for IPv6 on the same port where the first is for this machine (127.0.0.1)
+/// or for every address (0.0.0.0): a client that says `localhost` may mean either family.
+fn listeners(endpoint: &Endpoint, backlog: i32) -> Result<Vec<TcpListener>> {
+    let asked = endpoint.resolve()?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let first = listen(asked, backlog)?;
+        let address = call::getsockname(&first)?;
+        let twin = match address.ip() {
+            _ if endpoint.family == Some(Family::V4) => None,
+            IpAddr::V4(ip) if ip.is_loopback() => Some(Ipv6Addr::LOCALHOST),
+            IpAddr::V4(ip) if ip.is_unspecified() => Some(Ipv6Addr::UNSPECIFIED),
+            _ => None,
+        };
+        let mut listeners = vec![first];
+        if let Some(ip) = twin {
+            let twin = SocketAddr::new(ip.into(), address.port());
+            match listen(twin, backlog) {
+                Ok(second) => {
+                    tracing::info!("it can also be reached at {twin}");
+                    listeners.push(second);
+                }
+                // The kernel chose a port that is free in one family only: it may choose again.
+                Err(error)
+                    if error.errno() == Errno::EADDRINUSE && asked.port() == 0 && tries < 100 =>
+                {
+                    for listener in listeners {
+                        call::close(listener)?;
+                    }
+                    continue;
+                }
+                Err(error) => tracing::warn!("not over IPv6: {error}"),
+            }
+        }
+        server::announce("tcp", address)?;
+        return Ok(listeners);
+    }
+}
+
+fn listen(address: SocketAddr, backlog: i32) -> call::Result<TcpListener> {
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    if address.is_ipv6() {
+        // A listener on :: would take IPv4 clients too, and those have a listener of their own.
+        call::setsockopt(&socket, IPV6_V6ONLY, 1)?;
+    }
+    call::bind(&socket, address)?;
+    let listener: TcpListener = call::listen(socket, backlog)?;
+    call::fcntl(&listener, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
+    Ok(listener)
+}
+
+/// How many clients there may be at once.
+struct Limits {
+    clients: usize,
+    of_one_host: usize,
+}
+
+impl Limits {
+    fn new(args: &ServerArgs) -> Result<Limits> {
+        let of_one_host = number(&args.options, "max-per-host")?.unwrap_or(args.max_clients);
+        Ok(Limits { clients: args.max_clients, of_one_host })
+    }
+}
+
+/// Who is here, by address.
+#[derive(Default)]
+struct Guests(Mutex<HashMap<IpAddr, usize>>);
+
+impl Guests {
+    fn arrive(&self, ip: IpAddr, limits: &Limits) -> std::result::Result<(), &'static str> {
+        let mut guests = self.list();
+        if guests.values().sum::<usize>() >= limits.clients {
+            return Err("there are as many clients as may be");
+        }
+        let of_this_host = guests.entry(ip).or_default();
+        if *of_this_host >= limits.of_one_host {
+            return Err("there are as many clients from there as may be");
+        }
+        *of_this_host += 1;
+        Ok(())
+    }
+
+    fn leave(&self, ip: IpAddr) {
+        let mut guests = self.list();
+        if let Some(of_this_host) = guests.get_mut(&ip) {
+            *of_this_host -= 1;
+            if *of_this_host == 0 {
+                guests.remove(&ip);
+            }
+        }
+    }
+
+    fn list(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// 421 instead of the greeting. A new connection's buffer has room for a line: this does not wait.
+fn turn_away(peer: TcpStream, client: SocketAddr, why: &str) {
+    server::no_room(client, why);
+    let line = format!("421 Come back later: {why}.\r\n");
+    let _ = call::send(&peer, line.as_bytes(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    let _ = call::close(peer);
+}
+
+/// The options, read.
+fn rules(args: &ServerArgs) -> Result<Rules> {
+    let options = &args.options;
+    let folder = PathBuf::from(options.get("root").unwrap_or("."));
+    let root = Root::open(&folder)
+        .with_context(|| format!("cannot serve the folder {}", folder.display()))?;
+    let user = options.get("user").map(str::to_owned);
+    let mut password = password(options)?;
+    let anonymous = options.has("anonymous");
+    let mut read_only = options.has("read-only");
+    if password.is_none() && (user.is_some() || !anonymous) {
+        let once = root::random()?;
+        read_only |= user.is_none();
+        let may = if read_only { "read" } else { "read and write" };
+        let name = user.as_deref().unwrap_or(USER);
+        let folder = folder.display();
+        remark(format_args!("for this run: user {name}, password {once}, who may {may} {folder}"));
+        remark(format_args!("as in: netplay ftp client --user {name} --password {once}"));
+        password = Some(once);
+    }
+    let seconds = |name, usual| -> Result<Duration> {
+        let text = options.get(name);
+        let read = |text: &str| text.parse().ok().filter(|&n| n > 0.0 && n <= 1e9);
+        match text.map(read) {
+            None => Ok(Duration::from_secs(usual)),
+            Some(Some(seconds)) => Ok(Duration::from_secs_f64(seconds)),
+            Some(None) => bail!("--{name} takes a number of seconds above 0"),
+        }
+    };
+    Ok(Rules {
+        root,
+        user: user.unwrap_or_else(|| USER.to_owned()),
+        password,
+        anonymous,
+        read_only,
+        idle: args.idle_timeout.unwrap_or(Duration::from_secs(300)),
+        stall: seconds("stall-timeout", 60)?,
+        data_wait: seconds("data-wait", 20)?,
+        ports: options.get("passive-ports").map(ports).transpose()?,
+    })
+}
+
+/// The user that there is when none is named.
+pub const USER: &str = "netplay";
+
+/// The password that was given, if one was: itself, or as the first line of a file.
+fn password(options: &Options) -> Result<Option<String>> {
+    let Some(file) = options.get("password-file") else {
+        return Ok(options.get("password").map(str::to_owned));
+    };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the password from {file}"))?;
+    match text.lines().next() {
+        None | Some("") => bail!("{file} has no password in its first line"),
+        Some(line) => Ok(Some(line.to_owned())),
+    }
+}
+
+/// `50000-50100`.
+fn ports(text: &str) -> Result<(u16, u16)> {
+    let read = text
+        .split_once('-')
+        .and_then(|(low, high)| Some((low.trim().parse().ok()?, high.trim().parse().ok()?)));
+    match read {
+        Some((low, high)) if 0 < low && low <= high => Ok((low, high)),
+        _ => bail!("--passive-ports takes two ports, such as 50000-50100"),
+    }
+}
+
+fn number(options: &Options, name: &str) -> Result<Option<usize>> {
+    let Some(text) = options.get(name) else { return Ok(None) };
+    match text.parse() {
+        Ok(n @ 1..) => Ok(Some(n)),
+        _ => bail!("--{name} takes a number above 0"),
+    }
+}

@@ -1,0 +1,550 @@
+//! The session: one client, from the greeting to the goodbye.
+//!
+//! ```text
+//! 220 …            hello
+//! USER, PASS       331, 230                    nothing else before that opens a file or a port
+//! PASV, RETR       227, 150, … bytes …, 226    a transfer: its connection, its beginning, its end
+//! QUIT             221
+//! ```
+//!
+//! A reply is a number of three digits and a text. The number is for programs: 1 it begins, 2 it is
+//! done, 3 go on, 4 not now, 5 not at all. The text is for people; nothing of what the client said
+//! comes back in it, but the name of a folder, in which there is no control character.
+//!
+//! `VERBS` has everything that a client can say, with what it takes to be allowed to. What the verbs
+//! of the data connection do is in `session/way.rs`, what those of files do
+//! in `session/files.rs`.
+
+mod way;
+mod files;
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::Result;
+use nix::errno::Errno;
+
+use self::files::{Told, without_options};
+use super::data::Way;
+use super::listing::{FACTS, Format};
+use super::root::{self, Path, Root};
+use super::telnet::{Control, Heard, Line};
+use crate::server::Stats;
+use crate::stop::Stop;
+
+/// What is allowed, to whom, and for how long.
+#[derive(Debug)]
+pub struct Rules {
+    /// What is served.
+    pub root: Root,
+    /// Who may log in with the password.
+    pub user: String,
+    /// The password; `None`: nobody but anonymous.
+    pub password: Option<String>,
+    /// Whether anybody may read.
+    pub anonymous: bool,
+    /// Whether nobody may change anything.
+    pub read_only: bool,
+    /// How long a client may say nothing.
+    pub idle: Duration,
+    /// How long a transfer may stand still.
+    pub stall: Duration,
+    /// How long to wait for a data connection.
+    pub data_wait: Duration,
+    /// The ports of passive data connections; `None`: any.
+    pub ports: Option<(u16, u16)>,
+}
+
+/// A command, and who may give it.
+struct Verb {
+    name: &'static str,
+    needs: Needs,
+    argument: Argument,
+    run: fn(&mut Session<'_>, &str) -> Result<()>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Needs {
+    Nothing,
+    Login,
+    /// A login that may change things.
+    Write,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Argument {
+    None,
+    May,
+    Must,
+}
+
+const fn verb(
+    name: &'static str,
+    needs: Needs,
+    argument: Argument,
+    run: fn(&mut Session<'_>, &str) -> Result<()>,
+) -> Verb {
+    Verb { name, needs, argument, run }
+}
+
+use Argument::{May, Must};
+use Needs::{Login, Nothing, Write};
+
+/// Everything that a client can say.
+#[rustfmt::skip]
+static VERBS: &[Verb] = &[
+    // Who, and goodbye.
+    verb("USER", Nothing, Must, |s, text| s.user(text)),
+    verb("PASS", Nothing, May, |s, text| s.pass(text)),
+    verb("ACCT", Nothing, May, |s, _| s.reply(202, "Accounts are not used here.")),
+    verb("REIN", Nothing, Argument::None, |s, _| s.rein()),
+    verb("QUIT", Nothing, Argument::None, |s, _| s.quit()),
+    // Questions.
+    verb("NOOP", Nothing, May, |s, _| s.reply(200, "Done: nothing.")),
+    verb("SYST", Nothing, Argument::None, |s, _| s.reply(215, "UNIX Type: L8")),
+    verb("FEAT", Nothing, Argument::None, |s, _| s.feat()),
+    verb("OPTS", Nothing, Must, |s, text| s.opts(text)),
+    verb("HELP", Nothing, May, |s, _| s.help()),
+    verb("SITE", Login, Must, |s, text| s.site(text)),
+    verb("STAT", Login, May, |s, text| s.stat(text)),
+    // Where.
+    verb("PWD", Login, Argument::None, |s, _| s.pwd()),
+    verb("XPWD", Login, Argument::None, |s, _| s.pwd()),
+    verb("CWD", Login, Must, |s, text| s.cwd(text)),
+    verb("XCWD", Login, Must, |s, text| s.cwd(text)),
+    verb("CDUP", Login, Argument::None, |s, _| s.cwd("..")),
+    verb("XCUP", Login, Argument::None, |s, _| s.cwd("..")),
+    // How.
+    verb("TYPE", Login, Must, |s, text| s.type_(text)),
+    verb("MODE", Login, Must, |s, text| s.mode(text)),
+    verb("STRU", Login, Must, |s, text| s.stru(text)),
+    verb("ALLO", Login, Must, |s, _| s.reply(202, "Space needs no asking for.")),
+    verb("REST", Login, Must, |s, text| s.rest(text)),
+    // The data connection.
+    verb("PASV", Login, Argument::None, |s, _| s.pasv()),
+    verb("EPSV", Login, May, |s, text| s.epsv(text)),
+    verb("PORT", Login, Must, |s, text| s.port(text)),
+    verb("EPRT", Login, Must, |s, text| s.eprt(text)),
+    verb("ABOR", Login, Argument::None, |s, _| s.abor()),
+    // Listings.
+    verb("LIST", Login, May, |s, path| s.list(path, false)),
+    verb("NLST", Login, May, |s, path| s.list(path, true)),
+    verb("MLSD", Login, May, |s, text| s.mlsd(text)),
+    verb("MLST", Login, May, |s, text| s.mlst(text)),
+    verb("SIZE", Login, Must, |s, text| s.size(text)),
+    verb("MDTM", Login, Must, |s, text| s.mdtm(text)),
+    // Files.
+    verb("RETR", Login, Must, |s, text| s.retr(text)),
+    verb("STOR", Write, Must, |s, path| s.stor(path, Store::Replace)),
+    verb("APPE", Write, Must, |s, path| s.stor(path, Store::Append)),
+    verb("STOU", Write, May, |s, _| s.stor("", Store::Unique)),
+    verb("DELE", Write, Must, |s, text| s.dele(text)),
+    verb("RNFR", Write, Must, |s, text| s.rnfr(text)),
+    verb("RNTO", Write, Must, |s, text| s.rnto(text)),
+    verb("MKD", Write, Must, |s, text| s.mkd(text)),
+    verb("XMKD", Write, Must, |s, text| s.mkd(text)),
+    verb("RMD", Write, Must, |s, text| s.rmd(text)),
+    verb("XRMD", Write, Must, |s, text| s.rmd(text)),
+    verb("MFMT", Write, Must, |s, text| s.mfmt(text)),
+    // Refused in so many words: RFC 2228 asks for encryption, RFC 959 for disks to be mounted.
+    verb("AUTH", Nothing, May, |s, _| s.reply(502, "There is no encryption here.")),
+    verb("ADAT", Nothing, May, |s, _| s.reply(503, "There was no AUTH.")),
+    verb("PBSZ", Nothing, May, |s, _| s.reply(503, "There was no AUTH.")),
+    verb("PROT", Nothing, May, |s, _| s.reply(503, "There was no AUTH.")),
+    verb("CCC", Nothing, May, |s, _| s.reply(533, "Nothing is protected here.")),
+    verb("MIC", Nothing, May, |s, _| s.reply(503, "There was no AUTH.")),
+    verb("CONF", Nothing, May, |s, _| s.reply(503, "There was no AUTH.")),
+    verb("ENC", Nothing, May, |s, _| s.reply(503, "There was no AUTH.")),
+    verb("SMNT", Login, May, |s, _| s.reply(502, "There is one disk.")),
+];
+
+/// What may come between a REST and the transfer that it is for.
+const KEEP_REST: [&str; 8] = ["REST", "PASV", "EPSV", "PORT", "EPRT", "NOOP", "SIZE", "MDTM"];
+
+/// Wrong passwords that a connection may try.
+const TRIES: u32 = 3;
+
+/// What an upload is to become.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Store {
+    Replace,
+    Append,
+    Unique,
+}
+
+/// How a login stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Access {
+    None,
+    Read,
+    Write,
+}
+
+struct Session<'a> {
+    control: Control<'a>,
+    client: SocketAddr,
+    rules: &'a Rules,
+    stats: Stats,
+    over: bool,
+
+    /// The name of the last USER.
+    user: Option<String>,
+    access: Access,
+    failures: u32,
+    here: Path,
+    /// TYPE A: files are text.
+    text: bool,
+    /// REST: where the next transfer begins.
+    offset: u64,
+    rename: Option<Path>,
+    facts: [bool; FACTS.len()],
+    way: Option<Way>,
+    /// EPSV ALL: no other way is asked for any more.
+    epsv_only: bool,
+}
+
+/// Talks with one client until it goes, is silent for too long, or the server stops.
+///
+/// # Errors
+/// The control connection failed.
+pub fn converse(
+    stream: &TcpStream,
+    client: SocketAddr,
+    rules: &Rules,
+    stop: &Stop,
+    stats: &mut Stats,
+) -> Result<()> {
+    let mut session = Session {
+        control: Control::new(stream, stop, rules.stall)?,
+        client,
+        rules,
+        stats: Stats::default(),
+        over: false,
+        user: None,
+        access: Access::None,
+        failures: 0,
+        here: Path::default(),
+        text: true,
+        offset: 0,
+        rename: None,
+        facts: [true; FACTS.len()],
+        way: None,
+        epsv_only: false,
+    };
+    let talked = session.talk();
+    if let Some(way) = session.way.take() {
+        way.close();
+    }
+    stats.add(session.stats);
+    talked?;
+    // The client may have gone without waiting for our end.
+    let _ = session.control.finish();
+    Ok(())
+}
+
+impl Session<'_> {
+    fn talk(&mut self) -> Result<()> {
+        self.reply(220, "netplay ftp: who are you?")?;
+        while !self.over {
+            match self.control.hear(self.rules.idle)? {
+                Heard::Line(Line::Whole(line)) => self.obey(&line)?,
+                Heard::Line(Line::TooLong) => self.reply(500, "The line is too long.")?,
+                Heard::End => break,
+                Heard::Silence => {
+                    self.reply(421, "You said nothing for too long.")?;
+                    crate::server::idle(self.client);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One command: who may give it, and does it make sense?
+    fn obey(&mut self, line: &[u8]) -> Result<()> {
+        let Ok(line) = std::str::from_utf8(line) else {
+            return self.reply(501, "This is not UTF-8.");
+        };
+        if line.contains(char::is_control) {
+            return self.reply(501, "A command has no control characters.");
+        }
+        let (name, argument) = line.split_once(' ').unwrap_or((line, ""));
+        let Some(verb) = VERBS.iter().find(|verb| verb.name.eq_ignore_ascii_case(name)) else {
+            return self.reply(500, "There is no such command.");
+        };
+        if verb.needs > Nothing && self.access == Access::None {
+            return self.reply(530, "Log in first.");
+        }
+        if verb.needs == Write && self.access < Access::Write {
+            return self.reply(550, "Nothing can be changed here.");
+        }
+        if verb.argument == Must && argument.is_empty() {
+            return self.reply(501, "The command needs something to act on.");
+        }
+        if verb.argument == Argument::None && !argument.trim().is_empty() {
+            return self.reply(501, "The command stands alone.");
+        }
+        let rename = self.rename.take();
+        if verb.name == "RNTO" {
+            self.rename = rename; // a rename is two commands, one right behind the other
+        }
+        let done = (verb.run)(self, argument);
+        if !KEEP_REST.contains(&verb.name) {
+            self.offset = 0; // it was for this command, or for none
+        }
+        done
+    }
+
+    fn reply(&mut self, code: u16, text: &str) -> Result<()> {
+        Ok(self.control.reply(&[format!("{code} {text}")])?)
+    }
+
+    /// `211-first`, the lines, `211 last`.
+    fn reply_lines(&mut self, code: u16, first: &str, lines: &[String], last: &str) -> Result<()> {
+        let mut all = vec![format!("{code}-{first}")];
+        // A space, so that no line of them can look like the last.
+        all.extend(lines.iter().map(|line| format!(" {line}")));
+        all.push(format!("{code} {last}"));
+        Ok(self.control.reply(&all)?)
+    }
+
+    /// Why something cannot be done with a file.
+    fn refuse(&mut self, errno: Errno) -> Result<()> {
+        let (code, why) = match errno {
+            Errno::ENOENT | Errno::ELOOP => (550, "There is no such file or folder."),
+            Errno::ENOTDIR => (550, "That is no folder."),
+            Errno::EISDIR => (550, "That is a folder."),
+            Errno::EINVAL => (550, "That is neither a file nor a folder."),
+            Errno::EEXIST => (550, "That name is taken."),
+            Errno::ENOTEMPTY => (550, "The folder is not empty."),
+            Errno::EBUSY => (550, "That is in use."),
+            Errno::EACCES | Errno::EPERM | Errno::EROFS => (550, "That is not allowed."),
+            Errno::EXDEV => (550, "That is on another disk."),
+            Errno::ENAMETOOLONG => (553, "That name is too long."),
+            Errno::EILSEQ => (553, "A name has no control characters."),
+            Errno::ENOSPC | Errno::EDQUOT => (452, "The disk is full."),
+            Errno::EFBIG => (552, "The file would be too large."),
+            Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM => (450, "Too much is open: try later."),
+            _ => (451, "The disk failed."),
+        };
+        self.reply(code, why)
+    }
+
+    /// Answers with `code` and `text`, or with why not.
+    fn done(&mut self, result: root::Result<()>, code: u16, text: &str) -> Result<()> {
+        match result {
+            Ok(()) => self.reply(code, text),
+            Err(errno) => self.refuse(errno),
+        }
+    }
+
+    // ---- who
+
+    /// Known or not: the answer is the same.
+    fn user(&mut self, name: &str) -> Result<()> {
+        self.access = Access::None;
+        self.user = Some(name.to_owned());
+        self.reply(331, "And the password?")
+    }
+
+    fn pass(&mut self, password: &str) -> Result<()> {
+        let Some(user) = self.user.take() else {
+            return self.reply(503, "Say USER first.");
+        };
+        let anonymous = ["anonymous", "ftp"].iter().any(|name| user.eq_ignore_ascii_case(name));
+        let known = self.rules.password.as_ref().is_some_and(|right| {
+            // Both are always compared: the time it takes tells nothing.
+            same(&self.rules.user, &user) & same(right, password)
+        });
+        if known || anonymous && self.rules.anonymous {
+            let write = known && !self.rules.read_only;
+            self.access = if write { Access::Write } else { Access::Read };
+            self.here = Path::default();
+            let what = if write { "you may read and write." } else { "you may read." };
+            return self.reply(230, &format!("Welcome: {what}"));
+        }
+        self.failures += 1;
+        tracing::info!("client {}: wrong name or password", self.client);
+        // Guessing takes time.
+        self.control.pause(Duration::from_secs(1))?;
+        if self.failures == TRIES {
+            self.over = true;
+            return self.reply(421, "That was wrong once too often.");
+        }
+        self.reply(530, "The name or the password is wrong.")
+    }
+
+    fn rein(&mut self) -> Result<()> {
+        self.user = None;
+        self.access = Access::None;
+        self.here = Path::default();
+        self.text = true;
+        self.offset = 0;
+        self.facts = [true; FACTS.len()];
+        self.epsv_only = false;
+        self.no_way();
+        self.reply(220, "From the beginning: who are you?")
+    }
+
+    fn quit(&mut self) -> Result<()> {
+        self.over = true;
+        self.reply(221, "Goodbye.")
+    }
+
+    // ---- questions
+
+    fn feat(&mut self) -> Result<()> {
+        let facts: String = FACTS
+            .iter()
+            .zip(self.facts)
+            .map(|(fact, told)| format!("{fact}{};", if told { "*" } else { "" }))
+            .collect();
+        let mut features = ["EPRT", "EPSV", "MDTM", "MFMT", "REST STREAM", "SIZE", "TVFS", "UTF8"]
+            .map(String::from)
+            .to_vec();
+        features.insert(4, format!("MLST {facts}"));
+        self.reply_lines(211, "Beyond RFC 959:", &features, "That is all.")
+    }
+
+    fn opts(&mut self, argument: &str) -> Result<()> {
+        let (what, how) = argument.split_once(' ').unwrap_or((argument, ""));
+        match (what.to_ascii_uppercase().as_str(), how.trim().to_ascii_uppercase().as_str()) {
+            ("UTF8" | "UTF-8", "ON" | "") => self.reply(200, "Names are always UTF-8."),
+            ("UTF8" | "UTF-8", _) => self.reply(504, "Names are always UTF-8."),
+            ("MLST", wanted) => {
+                let wanted: Vec<&str> = wanted.split(';').collect();
+                self.facts = FACTS.map(|fact| wanted.contains(&&*fact.to_ascii_uppercase()));
+                let told: String = FACTS
+                    .iter()
+                    .zip(self.facts)
+                    .filter(|(_, told)| *told)
+                    .map(|(fact, _)| format!("{fact};"))
+                    .collect();
+                self.reply(200, &format!("MLST OPTS {told}"))
+            }
+            _ => self.reply(501, "There is no such option."),
+        }
+    }
+
+    fn help(&mut self) -> Result<()> {
+        let names: Vec<&str> = VERBS.iter().map(|verb| verb.name).collect();
+        let lines: Vec<String> = names.chunks(10).map(|names| names.join(" ")).collect();
+        self.reply_lines(214, "What you can say:", &lines, "That is all.")
+    }
+
+    fn site(&mut self, argument: &str) -> Result<()> {
+        match argument.trim().eq_ignore_ascii_case("HELP") {
+            true => self.reply(214, "SITE HELP is all there is."),
+            false => self.reply(504, "SITE knows HELP only."),
+        }
+    }
+
+    /// Alone: how the session stands. With a path: a listing, over the control connection.
+    fn stat(&mut self, argument: &str) -> Result<()> {
+        if argument.is_empty() {
+            let kind = if self.text { "A (text)" } else { "I (as it is)" };
+            let lines = [
+                format!("You are {}.", self.client),
+                format!("TYPE {kind}, MODE S, STRU F"),
+                format!("{} bytes sent, {} received", self.stats.sent, self.stats.received),
+            ];
+            return self.reply_lines(211, "netplay ftp", &lines, "That is all.");
+        }
+        let path = match self.path(without_options(argument)) {
+            Ok(path) => path,
+            Err(errno) => return self.refuse(errno),
+        };
+        let mut bytes = Vec::new();
+        match Told::of(&self.rules.root, &path, Format::Long, String::new()) {
+            Ok(Told::Folder(mut listing)) => {
+                if listing.fill(&mut bytes, 1 << 20) {
+                    return self.reply(450, "The folder is too large for this: say LIST.");
+                }
+            }
+            Ok(Told::File(line)) => bytes = line.into_bytes(),
+            Err(errno) => return self.refuse(errno),
+        }
+        let lines: Vec<String> =
+            String::from_utf8_lossy(&bytes).lines().map(String::from).collect();
+        self.reply_lines(213, "What is there:", &lines, "That is all.")
+    }
+
+    // ---- where
+
+    fn pwd(&mut self) -> Result<()> {
+        let here = quoted(&self.here);
+        self.reply(257, &format!("{here} is where you are."))
+    }
+
+    fn cwd(&mut self, text: &str) -> Result<()> {
+        let there = self.path(text).and_then(|path| self.rules.root.folder(&path).map(|_| path));
+        match there {
+            Ok(path) => {
+                self.here = path;
+                self.reply(250, "You are there.")
+            }
+            Err(errno) => self.refuse(errno),
+        }
+    }
+
+    fn path(&self, text: &str) -> root::Result<Path> {
+        self.here.join(text)
+    }
+
+    // ---- how
+
+    fn type_(&mut self, argument: &str) -> Result<()> {
+        let words: Vec<String> =
+            argument.split_ascii_whitespace().map(str::to_ascii_uppercase).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words[..] {
+            ["A"] | ["A", "N"] => self.text = true,
+            ["I"] | ["L", "8"] | ["L8"] => self.text = false,
+            ["E"] | ["A" | "E", "N" | "T" | "C"] | ["L", _] => {
+                return self.reply(504, "TYPE is A, I or L 8.");
+            }
+            _ => return self.reply(501, "TYPE is A, I or L 8."),
+        }
+        let how = if self.text { "Files are text." } else { "Files go as they are." };
+        self.reply(200, how)
+    }
+
+    fn mode(&mut self, argument: &str) -> Result<()> {
+        match argument.trim().to_ascii_uppercase().as_str() {
+            "S" => self.reply(200, "A file is a stream of bytes."),
+            "B" | "C" => self.reply(504, "MODE is S."),
+            _ => self.reply(501, "MODE is S."),
+        }
+    }
+
+    fn stru(&mut self, argument: &str) -> Result<()> {
+        match argument.trim().to_ascii_uppercase().as_str() {
+            "F" => self.reply(200, "A file is just a file."),
+            "R" | "P" => self.reply(504, "STRU is F."),
+            _ => self.reply(501, "STRU is F."),
+        }
+    }
+
+    fn rest(&mut self, argument: &str) -> Result<()> {
+        let digits = argument.trim();
+        match digits.parse() {
+            Ok(_) if self.text => self.reply(504, "Text cannot be counted so: say TYPE I first."),
+            Ok(offset) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                self.offset = offset;
+                self.reply(350, "The next transfer begins there.")
+            }
+            _ => self.reply(501, "REST takes a number of bytes."),
+        }
+    }
+}
+
+/// `"/a ""b"""`: a quote in a name is doubled (RFC 959, appendix II).
+fn quoted(path: &Path) -> String {
+    format!("\"{}\"", path.to_string().replace('"', "\"\""))
+}
+
+/// Whether two texts are the same, in a time that only their lengths tell of.
+fn same(a: &str, b: &str) -> bool {
+    let differ = a.bytes().zip(b.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b));
+    a.len() == b.len() && differ == 0
+}

@@ -1,0 +1,294 @@
+//! The verbs of files and folders: told of, fetched, stored, changed.
+
+use anyhow::Result;
+use nix::errno::Errno;
+use nix::sys::stat::SFlag;
+
+use super::super::data::{Cut, Transfer};
+use super::super::listing::{self, Facts, Format, Listing};
+use super::super::root::{self, Entry, Path, Root, Upload, kind};
+use super::{Access, Session, Store, quoted};
+
+impl Session<'_> {
+    pub(super) fn facts(&self) -> Facts {
+        Facts { told: self.facts, writable: self.access == Access::Write }
+    }
+
+    pub(super) fn list(&mut self, argument: &str, names: bool) -> Result<()> {
+        let asked = without_options(argument);
+        let format = if names { Format::Names } else { Format::Long };
+        let path = match self.path(asked) {
+            Ok(path) => path,
+            Err(errno) => return self.refuse(errno),
+        };
+        // NLST a  answers  a/b  a/c: names that can be given back as they are.
+        let folder = self.rules.root.folder(&path).is_ok();
+        let slash = folder && !asked.is_empty() && !asked.ends_with('/');
+        let prefix = format!("{asked}{}", if slash { "/" } else { "" });
+        // LIST d/*.txt: what a client's "mget" asks for. A file may have such a name, too.
+        let (before, pattern) = asked
+            .rsplit_once('/')
+            .map_or(("", asked), |(_, pattern)| (&asked[..asked.len() - pattern.len()], pattern));
+        if pattern.contains(['*', '?']) && self.rules.root.exists(&path).is_err() {
+            let entries = self.path(before).and_then(|path| self.rules.root.entries(&path));
+            return match entries {
+                Ok(entries) => {
+                    let listing = Listing::new(entries, format, before.to_owned()).like(pattern);
+                    self.send_listing(Told::Folder(listing))
+                }
+                Err(errno) => self.refuse(errno),
+            };
+        }
+        match Told::of(&self.rules.root, &path, format, prefix) {
+            Ok(told) => self.send_listing(told),
+            Err(errno) => self.refuse(errno),
+        }
+    }
+
+    pub(super) fn mlsd(&mut self, argument: &str) -> Result<()> {
+        let format = Format::Facts(self.facts());
+        let path = self.path(argument).and_then(|path| {
+            self.rules.root.folder(&path)?;
+            Ok(path)
+        });
+        match path.and_then(|path| Told::of(&self.rules.root, &path, format, String::new())) {
+            Ok(told) => self.send_listing(told),
+            Err(Errno::ENOTDIR) => self.reply(501, "That is no folder: MLST tells of a file."),
+            Err(errno) => self.refuse(errno),
+        }
+    }
+
+    pub(super) fn send_listing(&mut self, told: Told<'_>) -> Result<()> {
+        self.transfer("Here comes the listing.", |transfer, data| match told {
+            Told::Folder(mut listing) => transfer.send_listing(data, &mut listing),
+            Told::File(line) => transfer.send(data, line.as_bytes()),
+        })
+        .map(drop)
+    }
+
+    pub(super) fn mlst(&mut self, argument: &str) -> Result<()> {
+        let found = self.path(argument).and_then(|path| Ok((self.rules.root.stat(&path)?, path)));
+        match found {
+            Ok((stat, path)) if matches!(kind(&stat), SFlag::S_IFREG | SFlag::S_IFDIR) => {
+                let line = format!("{} {path}", listing::facts_of(&stat, self.facts()));
+                self.reply_lines(250, "This is it:", &[line], "That is all.")
+            }
+            Ok(_) => self.refuse(Errno::EINVAL),
+            Err(errno) => self.refuse(errno),
+        }
+    }
+
+    /// How many bytes a RETR would bring; as text, that could only be known by counting lines.
+    pub(super) fn size(&mut self, argument: &str) -> Result<()> {
+        if self.text {
+            return self.reply(550, "As text it has another size: say TYPE I first.");
+        }
+        let found = self.path(argument).and_then(|path| self.rules.root.stat(&path));
+        match found {
+            Ok(stat) if kind(&stat) == SFlag::S_IFREG => self.reply(213, &stat.st_size.to_string()),
+            Ok(stat) if kind(&stat) == SFlag::S_IFDIR => self.refuse(Errno::EISDIR),
+            Ok(_) => self.refuse(Errno::EINVAL),
+            Err(errno) => self.refuse(errno),
+        }
+    }
+
+    pub(super) fn mdtm(&mut self, argument: &str) -> Result<()> {
+        let found = self.path(argument).and_then(|path| self.rules.root.stat(&path));
+        match found {
+            Ok(stat) if matches!(kind(&stat), SFlag::S_IFREG | SFlag::S_IFDIR) => {
+                self.reply(213, &listing::stamp(&stat))
+            }
+            Ok(_) => self.refuse(Errno::EINVAL),
+            Err(errno) => self.refuse(errno),
+        }
+    }
+
+    // ---- files
+
+    pub(super) fn retr(&mut self, argument: &str) -> Result<()> {
+        let opened = self.path(argument).and_then(|path| self.rules.root.file(&path));
+        let file = match opened {
+            Ok(file) => file,
+            Err(errno) => return self.refuse(errno),
+        };
+        let (text, offset, size) = (self.text, self.offset, file.metadata()?.len());
+        if offset > size {
+            return self.reply(554, "The file ends before that.");
+        }
+        let about = match text {
+            true => "Here comes the text.".to_owned(),
+            false => format!("Here it comes ({} bytes).", size - offset),
+        };
+        let moved = self.transfer(&about, |transfer, data| match text {
+            true => transfer.send_text(data, &file),
+            false => transfer.send_file(data, &file, offset),
+        })?;
+        self.stats.sent += moved;
+        Ok(())
+    }
+
+    pub(super) fn stor(&mut self, argument: &str, store: Store) -> Result<()> {
+        let unique = if store == Store::Unique {
+            format!("upload-{}", root::random()?)
+        } else {
+            String::new()
+        };
+        let name = if store == Store::Unique { unique.as_str() } else { argument };
+        let begun = self.path(name).and_then(|path| Ok((self.rules.root.upload(&path)?, path)));
+        let (mut upload, path) = match begun {
+            Ok(begun) => begun,
+            Err(errno) => return self.refuse(errno),
+        };
+        // What an APPE or a REST leaves as it is comes from the old version; if the upload is cut,
+        // that version is still there, whole.
+        let mut keep = self.offset;
+        let mut old = None;
+        if keep > 0 || store == Store::Append {
+            match self.rules.root.file(&path) {
+                Ok(file) => {
+                    let size = file.metadata()?.len();
+                    if store == Store::Append {
+                        keep = size;
+                    }
+                    if keep > size {
+                        return self.reply(554, "The file ends before that.");
+                    }
+                    old = Some(file);
+                }
+                Err(Errno::ENOENT) if keep == 0 => {}
+                Err(errno) => return self.refuse(errno),
+            }
+        }
+        let text = self.text;
+        // RFC 1123, 4.1.2.9: a client learns the name that STOU chose from these very words.
+        let about = match store {
+            Store::Unique => format!("FILE: {name}"),
+            Store::Replace | Store::Append => "Send it.".to_owned(),
+        };
+        let moved = self.transfer(&about, |transfer, data| {
+            copy_old(&mut upload, old.as_ref(), keep, transfer)?;
+            match text {
+                true => transfer.receive_text(data, &mut upload)?,
+                false => transfer.receive_file(data, &upload)?,
+            }
+            upload.sync()?;
+            // A client that went away closed the data connection, too: that was not the file's end.
+            if transfer.control.stopped() || transfer.control.is_gone() {
+                return Err(Cut::Gone);
+            }
+            Ok(upload.publish(store != Store::Unique)?)
+        })?;
+        self.stats.received += moved;
+        Ok(())
+    }
+
+    pub(super) fn dele(&mut self, argument: &str) -> Result<()> {
+        let done = self.path(argument).and_then(|path| self.rules.root.remove_file(&path));
+        self.done(done, 250, "It is gone.")
+    }
+
+    pub(super) fn rnfr(&mut self, argument: &str) -> Result<()> {
+        let found =
+            self.path(argument).and_then(|path| self.rules.root.exists(&path).map(|()| path));
+        match found {
+            Ok(path) => {
+                self.rename = Some(path);
+                self.reply(350, "And its new name?")
+            }
+            Err(errno) => self.refuse(errno),
+        }
+    }
+
+    pub(super) fn rnto(&mut self, argument: &str) -> Result<()> {
+        let Some(from) = self.rename.take() else {
+            return self.reply(503, "Say RNFR first.");
+        };
+        let done = self.path(argument).and_then(|to| self.rules.root.rename(&from, &to));
+        self.done(done, 250, "It has its new name.")
+    }
+
+    pub(super) fn mkd(&mut self, argument: &str) -> Result<()> {
+        let path = match self.path(argument) {
+            Ok(path) => path,
+            Err(errno) => return self.refuse(errno),
+        };
+        let done = self.rules.root.make_folder(&path);
+        self.done(done, 257, &format!("{} is made.", quoted(&path)))
+    }
+
+    pub(super) fn rmd(&mut self, argument: &str) -> Result<()> {
+        let done = self.path(argument).and_then(|path| self.rules.root.remove_folder(&path));
+        self.done(done, 250, "It is gone.")
+    }
+
+    /// `MFMT 20261122102931 NAME`.
+    pub(super) fn mfmt(&mut self, argument: &str) -> Result<()> {
+        let Some((time, name)) = argument.split_once(' ') else {
+            return self.reply(501, "MFMT takes a time and a name.");
+        };
+        let Some(seconds) = listing::read_stamp(time) else {
+            return self.reply(501, "A time is written as 20261122102931.");
+        };
+        let path = match self.path(name) {
+            Ok(path) => path,
+            Err(errno) => return self.refuse(errno),
+        };
+        let done = self.rules.root.set_time(&path, seconds);
+        self.done(done, 213, &format!("Modify={time}; {path}"))
+    }
+}
+
+/// A listing, of a folder or of one file.
+pub(super) enum Told<'a> {
+    Folder(Listing<'a>),
+    File(String),
+}
+
+impl Told<'_> {
+    /// What a path leads to. NLST puts `prefix` before each name; for a file it is the name.
+    pub(super) fn of<'r>(
+        root: &'r Root,
+        path: &Path,
+        format: Format,
+        prefix: String,
+    ) -> root::Result<Told<'r>> {
+        let stat = root.stat(path)?;
+        if kind(&stat) == SFlag::S_IFDIR {
+            return Ok(Told::Folder(Listing::new(root.entries(path)?, format, prefix)));
+        }
+        let name = path.split().map(|(_, name)| name.to_owned()).unwrap_or_default();
+        let name = if matches!(format, Format::Names) { prefix } else { name };
+        let reachable = kind(&stat) == SFlag::S_IFREG;
+        let line = listing::line(&Entry { name, stat, reachable }, format, "");
+        Ok(Told::File(line.map(|line| line + "\r\n").unwrap_or_default()))
+    }
+}
+
+/// Brings what is kept of the old version into the new one, and hears a stop meanwhile.
+fn copy_old(
+    upload: &mut Upload,
+    old: Option<&std::fs::File>,
+    mut keep: u64,
+    transfer: &Transfer<'_, '_>,
+) -> std::result::Result<(), Cut> {
+    let Some(old) = old else { return Ok(()) };
+    while keep > 0 {
+        match upload.keep(old, keep.min(64 << 20))? {
+            0 => return Err(Cut::Disk(Errno::EIO)), // it became shorter meanwhile
+            n => keep -= n,
+        }
+        if transfer.control.stopped() {
+            return Err(Cut::Gone);
+        }
+    }
+    Ok(())
+}
+
+/// The path behind what some clients put before it, as they would for ls: `-la`.
+pub(super) fn without_options(argument: &str) -> &str {
+    let mut rest = argument;
+    while rest.starts_with('-') {
+        rest = rest.split_once(' ').map_or("", |(_, rest)| rest);
+    }
+    rest
+}

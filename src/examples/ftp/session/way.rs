@@ -1,0 +1,182 @@
+//! The verbs of the data connection: how it will be made, and a transfer over it.
+
+use std::net::{SocketAddr, TcpStream};
+
+use anyhow::Result;
+
+use super::super::data::{self, Cut, Eprt, Transfer, Way, six_numbers};
+use super::Session;
+use crate::call;
+
+impl Session<'_> {
+    pub(super) fn no_way(&mut self) {
+        if let Some(way) = self.way.take() {
+            way.close();
+        }
+    }
+
+    /// Listens at the address that the client has reached us at.
+    pub(super) fn listen(&mut self) -> Result<Option<SocketAddr>> {
+        self.no_way();
+        let local = call::getsockname(self.control.stream)?;
+        let listening = data::listen(local, self.rules.ports)
+            .and_then(|listener| Ok((call::getsockname(&listener)?, listener)));
+        match listening {
+            Ok((address, listener)) => {
+                self.way = Some(Way::Passive(listener));
+                Ok(Some(address))
+            }
+            Err(error) => {
+                tracing::warn!("client {}: no port for its data: {error}", self.client);
+                self.reply(425, "There is no free port now.")?;
+                Ok(None)
+            }
+        }
+    }
+
+    pub(super) fn pasv(&mut self) -> Result<()> {
+        if self.epsv_only {
+            return self.reply(501, "You said EPSV ALL.");
+        }
+        if self.client.is_ipv6() {
+            return self.reply(501, "Six numbers hold no IPv6 address: say EPSV.");
+        }
+        if let Some(SocketAddr::V4(address)) = self.listen()? {
+            let six = six_numbers(address);
+            tracing::info!(
+                "{address} in six numbers, each a byte as htonl and htons lay it: {six}"
+            );
+            // RFC 959 gives an example, and many a client looks for just these words.
+            self.reply(227, &format!("Entering Passive Mode ({six})."))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn epsv(&mut self, argument: &str) -> Result<()> {
+        let (family, mine) = match argument.trim() {
+            "" => (self.family(), self.family()),
+            all if all.eq_ignore_ascii_case("ALL") => {
+                self.epsv_only = true;
+                return self.reply(200, "From now on EPSV only.");
+            }
+            number if number.parse::<u8>().is_ok() => (number, self.family()),
+            _ => return self.reply(501, "EPSV takes 1, 2 or ALL."),
+        };
+        if family != mine {
+            return self
+                .reply(522, &format!("This connection is of the other family, use ({mine})"));
+        }
+        if let Some(address) = self.listen()? {
+            self.reply(229, &format!("Entering Extended Passive Mode (|||{}|)", address.port()))?;
+        }
+        Ok(())
+    }
+
+    /// 1 for IPv4, 2 for IPv6 (RFC 2428).
+    pub(super) fn family(&self) -> &'static str {
+        if self.client.is_ipv4() { "1" } else { "2" }
+    }
+
+    pub(super) fn port(&mut self, argument: &str) -> Result<()> {
+        if self.client.is_ipv6() {
+            return self.reply(501, "Six numbers hold no IPv6 address: say EPRT.");
+        }
+        match data::read_six_numbers(argument) {
+            Some(address) => self.active(address.into()),
+            None => self.reply(501, "PORT takes six numbers below 256."),
+        }
+    }
+
+    pub(super) fn eprt(&mut self, argument: &str) -> Result<()> {
+        let mine = self.family();
+        match data::read_eprt(argument) {
+            Ok(address) if address.is_ipv4() == self.client.is_ipv4() => self.active(address),
+            Ok(_) | Err(Eprt::Family) => {
+                self.reply(522, &format!("This connection is of the other family, use ({mine})"))
+            }
+            Err(Eprt::Malformed) => self.reply(501, "EPRT takes |family|address|port|."),
+        }
+    }
+
+    /// To the client itself, and to no port that a service may have: whoever could name any address
+    /// could have this server speak to others for him (RFC 2577).
+    pub(super) fn active(&mut self, address: SocketAddr) -> Result<()> {
+        if self.epsv_only {
+            return self.reply(501, "You said EPSV ALL.");
+        }
+        // "Any address" (lftp says so over IPv6) can only mean its own.
+        let own = address.ip() == self.client.ip() || address.ip().is_unspecified();
+        if !own || address.port() < 1024 {
+            return self.reply(504, "Only to your own address, and no port below 1024.");
+        }
+        self.no_way();
+        let mut way = self.client; // a link-local address keeps the interface that it is on
+        way.set_port(address.port());
+        self.way = Some(Way::Active(way));
+        self.reply(200, "The next transfer goes there.")
+    }
+
+    /// Outside a transfer there is nothing to abort but the wait for one.
+    pub(super) fn abor(&mut self) -> Result<()> {
+        self.no_way();
+        self.offset = 0;
+        self.reply(226, "There is no transfer.")
+    }
+
+    /// A transfer: `150`, the data connection, the bytes, `226`. Returns how many bytes moved.
+    pub(super) fn transfer(
+        &mut self,
+        about: &str,
+        work: impl FnOnce(&mut Transfer<'_, '_>, &TcpStream) -> std::result::Result<(), Cut>,
+    ) -> Result<u64> {
+        let Some(way) = self.way.take() else {
+            self.reply(425, "Say PASV or PORT first.")?;
+            return Ok(0);
+        };
+        if let Err(error) = self.reply(150, about) {
+            way.close();
+            return Err(error);
+        }
+        let (client, stall) = (self.client, self.rules.stall);
+        let control = &mut self.control;
+        let mut transfer = Transfer { control, client, stall, moved: 0 };
+        let data = match transfer.open(way, self.rules.data_wait) {
+            Ok(data) => data,
+            Err(Cut::Stalled | Cut::Network(_)) => {
+                self.reply(425, "There is no data connection.")?;
+                return Ok(0);
+            }
+            Err(cut) => {
+                self.cut(cut)?;
+                return Ok(0);
+            }
+        };
+        let worked = work(&mut transfer, &data);
+        let bytes = transfer.moved;
+        let _ = data::close(data, worked.is_ok()); // recorded; the session outlives it
+        match worked {
+            Ok(()) => self.reply(226, "It is done.")?,
+            Err(cut) => self.cut(cut)?,
+        }
+        Ok(bytes)
+    }
+
+    pub(super) fn cut(&mut self, cut: Cut) -> Result<()> {
+        match cut {
+            Cut::Abort => {
+                self.reply(426, "The transfer was aborted.")?;
+                self.reply(226, "As you wished.")
+            }
+            Cut::Gone => {
+                self.over = true;
+                Ok(())
+            }
+            Cut::Stalled => self.reply(426, "Nothing moved for too long."),
+            Cut::Network(error) => {
+                tracing::info!("client {}: its transfer was cut: {error}", self.client);
+                self.reply(426, "The data connection failed.")
+            }
+            Cut::Disk(errno) => self.refuse(errno),
+        }
+    }
+}
