@@ -1,0 +1,1640 @@
+//! What the ftp pages claim: to real clients, to those who try to get out of the root, and when
+//! things go wrong.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{DEADLINE, Server, connect, finish, have, netplay, skip, until};
+use netplay::examples::ftp::data::{read_six_numbers, six_numbers};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+// ---- a server with a root, and a client that says what it is told to
+
+/// A server with a folder of its own. User `u`, password `p`.
+struct Site {
+    server: Server,
+    root: TempDir,
+}
+
+impl Site {
+    fn new(options: &[&str]) -> Site {
+        Site::telling(&[&["-q"], options].concat())
+    }
+
+    /// One that tells its story on standard error.
+    fn telling(options: &[&str]) -> Site {
+        let root = tempfile::tempdir().unwrap();
+        let mut server = netplay();
+        server.args([
+            "ftp",
+            "server",
+            "127.0.0.1",
+            "0",
+            "--user",
+            "u",
+            "--password",
+            "p",
+            "--root",
+        ]);
+        let server = Server::from(server.arg(root.path()).args(options));
+        Site { server, root }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    /// Everything in the root, sorted: what an upload should not leave would show.
+    fn names(&self) -> Vec<String> {
+        names(self.root.path())
+    }
+
+    fn port(&self) -> u16 {
+        self.server.address().port()
+    }
+
+    /// A client that has heard the greeting.
+    fn guest(&self) -> Ftp {
+        Ftp::new(self.server.address())
+    }
+
+    /// A client that is logged in, with TYPE I.
+    fn client(&self) -> Ftp {
+        self.guest().logged_in()
+    }
+
+    fn client_v6(&self) -> Ftp {
+        Ftp::new(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), self.port())).logged_in()
+    }
+
+    fn descriptors(&self) -> usize {
+        descriptors(&self.server)
+    }
+}
+
+fn descriptors(server: &Server) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+struct Ftp {
+    control: BufReader<TcpStream>,
+}
+
+impl Ftp {
+    fn new(address: SocketAddr) -> Ftp {
+        let mut ftp = Ftp { control: BufReader::new(connect(address)) };
+        ftp.expect(220);
+        ftp
+    }
+
+    fn logged_in(mut self) -> Ftp {
+        self.ask("USER u", 331);
+        self.ask("PASS p", 230);
+        self.ask("TYPE I", 200);
+        self
+    }
+
+    fn stream(&self) -> &TcpStream {
+        self.control.get_ref()
+    }
+
+    fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.control.get_mut().write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// The next reply, all of its lines.
+    fn reply(&mut self) -> String {
+        let mut text = String::new();
+        loop {
+            let start = text.len();
+            assert!(self.control.read_line(&mut text).unwrap() > 0, "the end came after {text:?}");
+            let (line, first) = (&text[start..], &text[..4]);
+            if line.len() > 3 && line[..3] == first[..3] && &line[3..4] == " " {
+                return text;
+            }
+            assert_eq!(&first[3..], "-", "{text:?}");
+        }
+    }
+
+    #[track_caller]
+    fn expect(&mut self, code: u16) -> String {
+        let reply = self.reply();
+        assert!(reply.starts_with(&code.to_string()), "{code} was expected, not {reply:?}");
+        reply
+    }
+
+    #[track_caller]
+    fn ask(&mut self, command: &str, code: u16) -> String {
+        self.send(format!("{command}\r\n"));
+        let reply = self.reply();
+        assert!(reply.starts_with(&code.to_string()), "{command}: {code}, not {reply:?}");
+        reply
+    }
+
+    /// Whatever the answer is.
+    fn try_to(&mut self, command: &str) -> String {
+        self.send(format!("{command}\r\n"));
+        self.reply()
+    }
+
+    /// The end of the connection, and nothing before it.
+    #[track_caller]
+    fn ended(&mut self) {
+        let mut rest = Vec::new();
+        // A reset is an end, too.
+        let _ = self.control.read_to_end(&mut rest);
+        assert_eq!(String::from_utf8_lossy(&rest), "");
+    }
+
+    /// The address that a passive data connection goes to.
+    fn passive(&mut self) -> SocketAddr {
+        let reply = self.ask("EPSV", 229);
+        let port = reply.split("(|||").nth(1).unwrap().split('|').next().unwrap();
+        let mut address = self.stream().peer_addr().unwrap();
+        address.set_port(port.parse().unwrap());
+        address
+    }
+
+    /// Opens a data connection and gives a command that uses it.
+    #[track_caller]
+    fn begin(&mut self, command: &str) -> TcpStream {
+        let data = connect(self.passive());
+        self.ask(command, 150);
+        data
+    }
+
+    #[track_caller]
+    fn fetch(&mut self, command: &str) -> Vec<u8> {
+        let mut data = self.begin(command);
+        let mut bytes = Vec::new();
+        data.read_to_end(&mut bytes).unwrap();
+        self.expect(226);
+        bytes
+    }
+
+    #[track_caller]
+    fn list(&mut self, command: &str) -> Vec<String> {
+        let text = String::from_utf8(self.fetch(command)).unwrap();
+        text.lines().map(String::from).collect()
+    }
+
+    #[track_caller]
+    fn store(&mut self, command: &str, content: impl AsRef<[u8]>) {
+        let mut data = self.begin(command);
+        data.write_all(content.as_ref()).unwrap();
+        drop(data);
+        self.expect(226);
+    }
+}
+
+/// Bytes in which no piece is like another.
+fn content(len: usize) -> Vec<u8> {
+    (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
+/// More than the buffers of a connection hold.
+const LARGE: usize = 32 << 20;
+
+/// Closes with a reset.
+fn reset(stream: TcpStream) {
+    let stream = socket2::Socket::from(stream);
+    stream.set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+// ---- the protocol
+
+#[test]
+fn both_families_and_both_ways_carry_files() {
+    let site = Site::new(&[]);
+    let bytes = content(300_000);
+    site.write("a", &bytes);
+    for mut ftp in [site.client(), site.client_v6()] {
+        assert_eq!(ftp.fetch("RETR a"), bytes);
+        let own = ftp.stream().local_addr().unwrap().ip();
+        let listener = TcpListener::bind((own, 0)).unwrap();
+        let here = listener.local_addr().unwrap();
+        let family = if here.is_ipv4() { 1 } else { 2 };
+        ftp.ask(&format!("EPRT !{family}!{}!{}!", here.ip(), here.port()), 200);
+        ftp.ask("RETR a", 150);
+        let mut got = Vec::new();
+        listener.accept().unwrap().0.read_to_end(&mut got).unwrap();
+        ftp.expect(226);
+        assert_eq!(got, bytes);
+    }
+}
+
+#[test]
+fn pasv_and_port_say_an_address_in_six_numbers() {
+    let site = Site::new(&[]);
+    site.write("a", "hello");
+    let mut ftp = site.client();
+    let reply = ftp.ask("PASV", 227);
+    let six = reply.split(['(', ')']).nth(1).unwrap();
+    let address = read_six_numbers(six).unwrap();
+    assert_eq!(*address.ip(), Ipv4Addr::LOCALHOST);
+    let mut data = connect(address.into());
+    ftp.ask("RETR a", 150);
+    let mut text = String::new();
+    data.read_to_string(&mut text).unwrap();
+    ftp.expect(226);
+    assert_eq!(text, "hello");
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let SocketAddr::V4(here) = listener.local_addr().unwrap() else { unreachable!() };
+    ftp.ask(&format!("PORT {}", six_numbers(here)), 200);
+    ftp.ask("NLST", 150);
+    let mut names = String::new();
+    listener.accept().unwrap().0.read_to_string(&mut names).unwrap();
+    ftp.expect(226);
+    assert_eq!(names, "a\r\n");
+}
+
+#[test]
+fn ipv6_keeps_to_its_family() {
+    let site = Site::new(&[]);
+    let mut ftp = site.client_v6();
+    ftp.ask("PASV", 501);
+    ftp.ask("PORT 127,0,0,1,156,64", 501);
+    assert!(ftp.ask("EPSV 1", 522).contains("(2)"));
+    assert!(ftp.ask("EPRT |1|127.0.0.1|40000|", 522).contains("(2)"));
+    ftp.ask("EPSV 2", 229);
+    let mut ftp = site.client();
+    assert!(ftp.ask("EPSV 2", 522).contains("(1)"));
+    assert!(ftp.ask("EPRT |2|::1|40000|", 522).contains("(1)"));
+    ftp.ask("EPRT |3|x|40000|", 522);
+    ftp.ask("EPRT |1|127.0.0.1|", 501);
+    ftp.ask("EPSV 1", 229);
+}
+
+#[test]
+fn epsv_all_ends_the_other_ways() {
+    let site = Site::new(&[]);
+    let mut ftp = site.client();
+    ftp.ask("EPSV ALL", 200);
+    ftp.ask("PASV", 501);
+    ftp.ask("PORT 127,0,0,1,156,64", 501);
+    ftp.ask("EPRT |1|127.0.0.1|40000|", 501);
+    assert_eq!(ftp.fetch("NLST"), b"");
+}
+
+#[test]
+fn names_and_folders_can_be_changed() {
+    let site = Site::new(&[]);
+    let mut ftp = site.client();
+    assert!(ftp.ask("MKD a", 257).contains("\"/a\""));
+    assert!(ftp.ask("XMKD /a/b \"c\"", 257).contains("\"/a/b \"\"c\"\"\""));
+    ftp.ask("MKD a", 550);
+    ftp.ask("CWD a/b \"c\"", 250);
+    assert!(ftp.ask("PWD", 257).contains("\"/a/b \"\"c\"\"\""));
+    ftp.store("STOR one", "1");
+    ftp.ask("RNFR one", 350);
+    ftp.ask("RNTO ../two", 250);
+    ftp.ask("RNTO three", 503);
+    ftp.ask("RNFR two", 550);
+    ftp.ask("CDUP", 250);
+    assert_eq!(site.read("a/two"), b"1");
+    ftp.ask("RMD /a", 550);
+    ftp.ask("DELE two", 250);
+    ftp.ask("XRMD b \"c\"", 250);
+    ftp.ask("XCUP", 250);
+    ftp.ask("RMD a", 250);
+    assert!(site.names().is_empty());
+    ftp.ask("RMD /", 550);
+    ftp.ask("DELE /", 550);
+}
+
+#[test]
+fn a_rename_is_two_commands_right_behind_each_other() {
+    let site = Site::new(&[]);
+    site.write("a", "");
+    let mut ftp = site.client();
+    ftp.ask("RNFR a", 350);
+    ftp.ask("NOOP", 200);
+    ftp.ask("RNTO b", 503);
+    assert_eq!(site.names(), ["a"]);
+}
+
+#[test]
+fn text_is_converted_both_ways() {
+    let site = Site::new(&[]);
+    site.write("a", "one\ntwo\r\n");
+    let mut ftp = site.client();
+    ftp.ask("SIZE a", 213);
+    ftp.ask("TYPE A N", 200);
+    assert_eq!(ftp.fetch("RETR a"), b"one\r\ntwo\r\r\n");
+    ftp.store("STOR b", "one\r\ntwo\r\r\nlone \r and last\r");
+    assert_eq!(site.read("b"), b"one\ntwo\r\nlone \r and last\r");
+    // A size that would not be what RETR brings is not told, nor counted from.
+    ftp.ask("SIZE a", 550);
+    ftp.ask("REST 1", 504);
+    ftp.ask("TYPE L 8", 200);
+    assert_eq!(ftp.ask("SIZE a", 213), "213 9\r\n");
+}
+
+#[test]
+fn only_what_is_done_is_promised() {
+    let site = Site::new(&[]);
+    let mut ftp = site.client();
+    for (command, code) in [
+        ("TYPE E", 504),
+        ("TYPE A T", 504),
+        ("TYPE L 7", 504),
+        ("TYPE X", 501),
+        ("MODE S", 200),
+        ("MODE B", 504),
+        ("MODE C", 504),
+        ("MODE x", 501),
+        ("STRU F", 200),
+        ("STRU R", 504),
+        ("STRU P", 504),
+        ("ALLO 5", 202),
+        ("ACCT x", 202),
+        ("SMNT x", 502),
+        ("AUTH TLS", 502),
+        ("PROT P", 503),
+        ("PBSZ 0", 503),
+        ("CCC", 533),
+        ("SITE HELP", 214),
+        ("SITE EXEC ls", 504),
+        ("SYST", 215),
+        ("HELP", 214),
+        ("NOOP", 200),
+        ("OPTS UTF8 ON", 200),
+        ("OPTS X", 501),
+        ("FOO", 500),
+        ("", 500),
+        ("RETR", 501),
+        ("QUIT now", 501),
+        ("RETR a", 550),
+    ] {
+        ftp.ask(command, code);
+    }
+    let features = ftp.ask("FEAT", 211);
+    for feature in features.lines().filter_map(|line| line.strip_prefix(' ')) {
+        let verb = feature.split(' ').next().unwrap();
+        if !["TVFS", "UTF8"].contains(&verb) {
+            let answer = ftp.try_to(&format!("{verb} 0"));
+            assert!(!answer.starts_with("500") && !answer.starts_with("502"), "{verb}: {answer}");
+        }
+    }
+    ftp.ask("REIN", 220);
+    ftp.ask("PWD", 530);
+    ftp.ask("QUIT", 221);
+    ftp.ended();
+}
+
+#[test]
+fn facts_can_be_chosen() {
+    let site = Site::new(&[]);
+    site.write("a", "12345");
+    fs::create_dir(site.path("d")).unwrap();
+    let mut ftp = site.client();
+    ftp.ask("MFMT 20200102030405 a", 213);
+    assert_eq!(ftp.ask("MDTM a", 213), "213 20200102030405\r\n");
+    assert!(ftp.ask("MLST a", 250).contains(" type=file;size=5;modify=20200102030405;perm=adfrw;"));
+    assert!(ftp.ask("OPTS MLST size;type;nonsense;", 200).contains("MLST OPTS type;size;"));
+    assert!(ftp.ask("FEAT", 211).contains("MLST type*;size*;modify;perm;"));
+    let mut lines = ftp.list("MLSD");
+    lines.sort();
+    assert_eq!(lines, ["type=dir; d", "type=file;size=5; a"]);
+    ftp.ask("MLSD a", 501);
+    assert!(ftp.ask("OPTS MLST", 200).contains("MLST OPTS \r\n"));
+    assert!(ftp.ask("MLST d", 250).contains("\r\n  /d\r\n"));
+    ftp.ask("MFMT 2020 a", 501);
+}
+
+#[test]
+fn options_before_a_path_are_no_path() {
+    let site = Site::new(&[]);
+    fs::create_dir(site.path("d")).unwrap();
+    site.write("d/x y", "1");
+    let mut ftp = site.client();
+    assert!(ftp.list("LIST -la d")[0].ends_with(" x y"));
+    assert!(ftp.list("LIST -l -a")[0].ends_with(" d"));
+    assert_eq!(ftp.list("NLST d"), ["d/x y"]);
+    assert_eq!(ftp.list("NLST d/x y"), ["d/x y"]);
+    ftp.ask("CWD d", 250);
+    assert_eq!(ftp.list("NLST"), ["x y"]);
+    let told = ftp.ask("STAT x y", 213);
+    assert!(told.contains("1 ftp      ftp ") && told.contains(" x y\r\n"), "{told}");
+}
+
+#[test]
+fn a_pattern_lists_the_names_that_are_like_it() {
+    let site = Site::new(&[]);
+    fs::create_dir(site.path("d")).unwrap();
+    for name in ["d/a.txt", "d/b.txt", "d/c.md", "d/.d.txt", "b*d", "bad"] {
+        site.write(name, "");
+    }
+    let mut ftp = site.client();
+    let mut names = ftp.list("NLST d/*.txt");
+    names.sort();
+    assert_eq!(names, ["d/a.txt", "d/b.txt"]);
+    assert!(ftp.list("LIST -l d/c.??")[0].ends_with(" c.md"));
+    assert_eq!(ftp.list("NLST b*d"), ["b*d"]); // there is a file of this very name
+    assert!(ftp.list("NLST *.none").is_empty());
+    ftp.ask("NLST nowhere/*", 550);
+    ftp.ask("NLST d/../../../*/..", 425); // a folder, and nothing was said of a data connection
+}
+
+#[test]
+fn a_transfer_goes_on_where_it_is_told_to() {
+    let site = Site::new(&[]);
+    site.write("a", "0123456789");
+    let mut ftp = site.client();
+    ftp.ask("REST 4", 350);
+    assert_eq!(ftp.fetch("RETR a"), b"456789"); // the offset outlives EPSV
+    assert_eq!(ftp.fetch("RETR a"), b"0123456789"); // and is used once
+    ftp.ask("REST 4", 350);
+    ftp.ask("RETR nothing", 550);
+    assert_eq!(ftp.fetch("RETR a"), b"0123456789"); // it was for that command
+    ftp.ask("REST 4", 350);
+    ftp.ask("TYPE A", 200);
+    assert_eq!(ftp.fetch("RETR a"), b"0123456789");
+    ftp.ask("TYPE I", 200);
+    ftp.ask("REST 10", 350);
+    assert_eq!(ftp.fetch("RETR a"), b"");
+    ftp.ask("REST 11", 350);
+    ftp.ask("RETR a", 554);
+    ftp.ask("REST 3", 350);
+    ftp.store("STOR a", "abc");
+    assert_eq!(site.read("a"), b"012abc");
+    ftp.store("APPE a", "def");
+    ftp.store("APPE new", "1");
+    assert_eq!((site.read("a"), site.read("new")), (b"012abcdef".to_vec(), b"1".to_vec()));
+    ftp.ask("REST 100", 350);
+    ftp.ask("STOR a", 554);
+    ftp.ask("REST x", 501);
+    ftp.ask("REST -1", 501);
+    ftp.ask("REST 99999999999999999999999", 501);
+}
+
+#[test]
+fn offsets_go_beyond_4_gib() {
+    let site = Site::new(&[]);
+    let file = fs::File::create(site.path("sparse")).unwrap();
+    file.set_len((5 << 30) - 3).unwrap();
+    drop(file);
+    fs::OpenOptions::new()
+        .append(true)
+        .open(site.path("sparse"))
+        .unwrap()
+        .write_all(b"end")
+        .unwrap();
+    let mut ftp = site.client();
+    assert_eq!(ftp.ask("SIZE sparse", 213), format!("213 {}\r\n", 5u64 << 30));
+    ftp.ask(&format!("REST {}", (5u64 << 30) - 3), 350);
+    assert_eq!(ftp.fetch("RETR sparse"), b"end");
+}
+
+#[test]
+fn stou_tells_the_name_it_chose() {
+    let site = Site::new(&[]);
+    let mut ftp = site.client();
+    let mut data = connect(ftp.passive());
+    let name = ftp.ask("STOU", 150).trim_end().strip_prefix("150 FILE: ").unwrap().to_owned();
+    data.write_all(b"unique").unwrap();
+    drop(data);
+    ftp.expect(226);
+    assert_eq!(site.read(&name), b"unique");
+}
+
+// ---- the control connection
+
+#[test]
+fn commands_may_come_in_any_case_in_pieces_and_many_at_once() {
+    let site = Site::new(&[]);
+    let mut ftp = site.guest();
+    ftp.send("user u\npAsS p\r\nPW");
+    ftp.expect(331);
+    ftp.expect(230);
+    ftp.send("D\r\nNOOP\r\nCDUP\n");
+    ftp.expect(257);
+    ftp.expect(200);
+    ftp.expect(250);
+    ftp.send(b"\xff\xfb\x01NO\xff\xf1OP\r\n");
+    ftp.expect(200);
+}
+
+#[test]
+fn whatever_is_said_is_answered() {
+    let site = Site::new(&["--data-wait", "0.01"]);
+    site.write("a", "hello");
+    let verbs = [
+        "ACCT", "NOOP", "SYST", "FEAT", "OPTS", "HELP", "SITE", "STAT", "PWD", "CWD", "CDUP",
+        "TYPE", "MODE", "STRU", "ALLO", "REST", "PASV", "EPSV", "PORT", "EPRT", "ABOR", "LIST",
+        "NLST", "MLSD", "MLST", "SIZE", "MDTM", "RETR", "STOR", "APPE", "STOU", "RNFR", "RNTO",
+        "MKD", "MFMT", "AUTH",
+    ];
+    let arguments = [
+        "",
+        " ",
+        " a",
+        " .",
+        " ..",
+        " /",
+        " -la",
+        " I",
+        " A N",
+        " 1",
+        " -1",
+        " 4294967296",
+        " ALL",
+        " MLST ;",
+        " UTF8",
+        " 127,0,0,1,200,200",
+        " 1,2,3,4,5,6",
+        " |1|127.0.0.1|2|",
+        " ||||",
+        " 20200101000000 a",
+        " a/b/../../..//c",
+        " \"",
+        " %n%s",
+        " ☃",
+        " 2020 ☃",
+    ];
+    let mut ftp = site.client();
+    let mut chance = 1u64; // the same every time
+    for _ in 0..1500 {
+        chance =
+            chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let verb = verbs[(chance >> 33) as usize % verbs.len()];
+        let argument = arguments[(chance >> 45) as usize % arguments.len()];
+        let reply = ftp.try_to(&format!("{verb}{argument}"));
+        let second = match &reply[..3] {
+            "150" => ftp.reply(),
+            _ => reply.clone(),
+        };
+        assert!(reply.as_bytes()[0].is_ascii_digit(), "{verb}{argument}: {reply:?}");
+        assert!(["2", "3", "4", "5"].contains(&&second[..1]), "{verb}{argument}: {second:?}");
+    }
+    ftp.ask("QUIT", 221);
+    assert_eq!(site.read("a"), b"hello");
+}
+
+#[test]
+fn it_can_keep_to_one_family() {
+    let root = tempfile::tempdir().unwrap();
+    let start = |args: &[&str]| {
+        let mut command = netplay();
+        command.args(["ftp", "server", "-q", "--anonymous"]).args(args).current_dir(&root);
+        Server::from(&mut command)
+    };
+    let other = |server: &Server, ip: IpAddr| TcpStream::connect((ip, server.address().port()));
+    let v4 = start(&["127.0.0.1", "0", "-4"]);
+    assert!(other(&v4, Ipv6Addr::LOCALHOST.into()).is_err());
+    let v6 = start(&["::1", "0"]);
+    assert!(other(&v6, Ipv4Addr::LOCALHOST.into()).is_err());
+    let every = start(&["0.0.0.0", "0"]);
+    for ip in loopbacks() {
+        Ftp::new(SocketAddr::new(ip, every.address().port()));
+    }
+}
+
+/// Port 0 means one that is free in both families.
+#[test]
+fn the_port_is_the_same_in_both_families() {
+    // Every port that the kernel may choose next is taken in one family: some of them, at least.
+    let taken: Vec<TcpListener> =
+        (0..2000).map_while(|_| TcpListener::bind("[::1]:0").ok()).collect();
+    assert!(taken.len() > 100);
+    for _ in 0..20 {
+        let site = Site::new(&[]);
+        site.client_v6().ask("QUIT", 221);
+    }
+}
+
+#[test]
+fn a_long_line_is_one_command_and_refused() {
+    let site = Site::new(&[]);
+    let mut ftp = site.guest();
+    for _ in 0..64 {
+        ftp.send([b'x'; 64 * 1024]);
+    }
+    ftp.send("\r\nNOOP\r\n");
+    ftp.expect(500);
+    ftp.expect(200);
+}
+
+#[test]
+fn nothing_that_a_client_says_comes_back_raw() {
+    let site = Site::telling(&["-v"]);
+    let mut ftp = site.client();
+    let nasty = b"\x1b[2J\x07\x08\0\x7f\xc2\x9b\xff\xff\x80";
+    for verb in [
+        "USERX", "CWD", "MKD", "RETR", "STOR", "SIZE", "OPTS", "SITE", "TYPE", "PORT", "EPRT",
+        "REST", "MLST", "HELP", "\x1b",
+    ] {
+        let mut line = [verb.as_bytes(), b" ", nasty].concat();
+        line.extend(b"\r\n");
+        ftp.send(line);
+        let reply = ftp.reply();
+        let text = reply.replace("\r\n", "");
+        assert!(!text.chars().any(char::is_control), "{verb}: {reply:?}");
+        assert!(reply.starts_with('5') || reply.starts_with('2'), "{verb}: {reply:?}");
+    }
+    assert!(site.names().is_empty());
+    ftp.ask("QUIT", 221);
+    ftp.ended();
+    let told = site.server.stop().stderr;
+    assert!(told.contains("MLST"), "{told}");
+    assert!(!told.replace('\n', "").chars().any(char::is_control), "{told:?}");
+}
+
+// ---- nobody where they do not belong
+
+#[test]
+fn nothing_opens_before_the_login() {
+    let site = Site::new(&[]);
+    let mut ftp = site.guest();
+    for command in [
+        "PASV",
+        "EPSV",
+        "PORT 127,0,0,1,156,64",
+        "EPRT |1|127.0.0.1|40000|",
+        "LIST",
+        "NLST",
+        "MLSD",
+        "MLST",
+        "RETR a",
+        "STOR a",
+        "APPE a",
+        "STOU",
+        "SIZE a",
+        "MDTM a",
+        "MFMT 20200101000000 a",
+        "DELE a",
+        "MKD a",
+        "RMD a",
+        "RNFR a",
+        "RNTO a",
+        "CWD a",
+        "PWD",
+        "STAT",
+        "SITE HELP",
+        "REST 1",
+    ] {
+        ftp.ask(command, 530);
+    }
+    ftp.ask("PASS p", 503);
+}
+
+#[test]
+fn an_unknown_user_and_a_wrong_password_are_answered_alike_and_slowly() {
+    let site = Site::new(&[]);
+    let mut ftp = site.guest();
+    let start = Instant::now();
+    let known = (ftp.ask("USER u", 331), ftp.ask("PASS wrong", 530));
+    let unknown = (ftp.ask("USER nobody", 331), ftp.ask("PASS p", 530));
+    assert_eq!(known, unknown);
+    assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
+    ftp.ask("USER anonymous", 331);
+    ftp.ask("PASS guest@", 421);
+    ftp.ended();
+}
+
+#[test]
+fn anonymous_and_read_only_change_nothing() {
+    let write =
+        ["STOR b", "APPE a", "STOU", "DELE a", "MKD d", "RMD d", "RNFR a", "MFMT 20200101000000 a"];
+    let site = Site::new(&["--anonymous"]);
+    site.write("a", "hello");
+    let mut ftp = site.guest();
+    ftp.ask("USER anonymous", 331);
+    ftp.ask("PASS me@", 230);
+    let read_only = Site::new(&["--read-only"]);
+    read_only.write("a", "hello");
+    for mut ftp in [ftp, read_only.client()] {
+        for command in write {
+            ftp.ask(command, 550);
+        }
+        assert_eq!(ftp.fetch("RETR a"), b"hello");
+        assert!(ftp.ask("MLST a", 250).contains("perm=r;"));
+    }
+    assert_eq!(site.names(), ["a"]);
+}
+
+#[test]
+fn without_a_user_there_is_a_password_for_one_run() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("a"), "hello").unwrap();
+    let server =
+        Server::from(netplay().args(["ftp", "server", "0", "-q"]).current_dir(root.path()));
+    until("the password is said", || server.stderr().contains(", who may read"));
+    let said = server.stderr();
+    let password = said.split("password ").nth(1).unwrap().split(',').next().unwrap();
+    let mut ftp = Ftp::new(server.address());
+    ftp.ask("USER netplay", 331);
+    ftp.ask(&format!("PASS {password}"), 230);
+    ftp.ask("TYPE I", 200);
+    assert_eq!(ftp.fetch("RETR a"), b"hello");
+    ftp.ask("DELE a", 550);
+}
+
+#[test]
+fn nothing_outside_the_root_is_reached() {
+    let site = Site::new(&[]);
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("secret"), "12345").unwrap();
+    fs::create_dir(outside.path().join("folder")).unwrap();
+    let there = outside.path().to_str().unwrap();
+    symlink(there, site.path("link")).unwrap();
+    symlink(outside.path().join("secret"), site.path("file")).unwrap();
+    symlink("../../../../../../../../", site.path("up")).unwrap();
+    symlink("/proc/self/root", site.path("magic")).unwrap();
+    let name = outside.path().file_name().unwrap().to_str().unwrap();
+    let mut ftp = site.client();
+    for path in [
+        format!("{there}/secret"),
+        "link/secret".into(),
+        "link/../link/secret".into(),
+        "file".into(),
+        format!("../{name}/secret"),
+        format!("../../../../../..{there}/secret"),
+        format!("up{there}/secret"),
+        format!("magic{there}/secret"),
+        format!("/..{there}/secret"),
+    ] {
+        for verb in [
+            "RETR",
+            "SIZE",
+            "MDTM",
+            "MLST",
+            "STAT",
+            "CWD",
+            "LIST",
+            "NLST",
+            "MLSD",
+            "MFMT 20200101000000",
+        ] {
+            ftp.ask(&format!("{verb} {path}"), 550);
+        }
+    }
+    for path in ["link/folder", "link/new", "up/tmp/netplay-new", "magic/tmp/netplay-new"] {
+        for verb in ["MKD", "RMD", "DELE", "STOR", "APPE", "RNFR"] {
+            ftp.ask(&format!("{verb} {path}"), 550);
+        }
+    }
+    site.write("mine", "");
+    ftp.ask("RNFR mine", 350);
+    ftp.ask("RNTO link/mine", 550);
+    assert_eq!(names(outside.path()), ["folder", "secret"]);
+    // The links are only names: listings do not tell where they lead.
+    let listing = ftp.list("LIST").join("\n");
+    assert!(!listing.contains(name) && !listing.contains("->"), "{listing}");
+    assert_eq!(ftp.list("NLST"), ["mine"]);
+    // A link that leads outside can be replaced and removed: the link, not what it leads to.
+    ftp.store("STOR file", "mine");
+    ftp.ask("DELE link", 250);
+    assert_eq!(fs::read(outside.path().join("secret")).unwrap(), b"12345");
+    assert_eq!(site.read("file"), b"mine");
+}
+
+#[test]
+fn links_inside_the_root_work() {
+    let site = Site::new(&[]);
+    fs::create_dir(site.path("d")).unwrap();
+    site.write("d/a", "hello");
+    symlink("d", site.path("link")).unwrap();
+    symlink("../d/a", site.path("d/again")).unwrap();
+    let mut ftp = site.client();
+    assert_eq!(ftp.fetch("RETR link/again"), b"hello");
+    ftp.store("STOR link/b", "new");
+    assert_eq!(site.read("d/b"), b"new");
+}
+
+#[test]
+fn a_link_swapped_in_between_leads_nowhere() {
+    let site = Site::new(&[]);
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("a"), "secret").unwrap();
+    for folder in ["real", "away"] {
+        fs::create_dir(site.path(folder)).unwrap();
+    }
+    site.write("real/a", "public");
+    symlink(outside.path(), site.path("evil")).unwrap();
+    let over = &AtomicBool::new(false);
+    let path = |name| site.root.path().join(name);
+    let [real, away, evil] = ["real", "away/real", "evil"].map(path);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // real is now the folder, now a link to the outside.
+            while !over.load(Ordering::Relaxed) {
+                for (from, to) in [(&real, &away), (&evil, &real), (&real, &evil), (&away, &real)] {
+                    fs::rename(from, to).unwrap();
+                }
+            }
+        });
+        let _over = Over(over); // also if an assertion fails: the scope waits for the thread
+        let mut ftp = site.client();
+        let mut served = 0;
+        for _ in 0..300 {
+            let address = ftp.passive();
+            if ftp.try_to("MDTM real/a").starts_with("550") {
+                continue;
+            }
+            let mut data = connect(address);
+            if ftp.try_to("RETR real/a").starts_with("150") {
+                let mut text = String::new();
+                data.read_to_string(&mut text).unwrap();
+                ftp.expect(226);
+                assert_eq!(text, "public");
+                served += 1;
+            }
+        }
+        assert!(served > 0, "the folder was never there");
+    });
+}
+
+/// Says that it is over when it ends, however it ends.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn fifos_and_devices_are_refused_and_nobody_hangs() {
+    let site = Site::new(&[]);
+    nix::unistd::mkfifo(&site.path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(site.path("socket")).unwrap();
+    let mut ftp = site.client();
+    for name in ["fifo", "socket"] {
+        for verb in ["RETR", "STOR", "APPE", "SIZE", "MDTM", "MLST", "CWD"] {
+            ftp.ask(&format!("{verb} {name}"), 550);
+        }
+    }
+    assert_eq!(ftp.list("LIST").len(), 2);
+    assert!(ftp.list("NLST").is_empty());
+}
+
+#[test]
+fn nobody_is_made_to_speak_to_others() {
+    let site = Site::new(&[]);
+    let victim = TcpListener::bind("127.0.0.2:0").unwrap();
+    victim.set_nonblocking(true).unwrap();
+    let port = victim.local_addr().unwrap().port();
+    let (high, low) = (port / 256, port % 256);
+    let mut ftp = site.client();
+    ftp.ask(&format!("PORT 127,0,0,2,{high},{low}"), 504);
+    ftp.ask(&format!("EPRT |1|127.0.0.2|{port}|"), 504);
+    ftp.ask("PORT 127,0,0,1,0,25", 504);
+    ftp.ask("EPRT |1|127.0.0.1|1023|", 504);
+    ftp.ask("LIST", 425);
+    assert!(victim.accept().is_err());
+}
+
+#[test]
+fn a_stranger_gets_no_data_connection() {
+    let site = Site::new(&[]);
+    site.write("a", "for the client");
+    let mut ftp = site.client();
+    let address = ftp.passive();
+    let stranger =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    stranger.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
+    stranger.connect(&address.into()).unwrap();
+    let mut data = connect(address);
+    ftp.ask("RETR a", 150);
+    let mut text = String::new();
+    data.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "for the client");
+    ftp.expect(226);
+    let mut stranger = TcpStream::from(stranger);
+    stranger.set_read_timeout(Some(DEADLINE)).unwrap();
+    assert!(matches!(stranger.read(&mut [0; 1]), Ok(0) | Err(_)));
+}
+
+#[test]
+fn passive_ports_are_of_the_range_and_given_back() {
+    // A range that is free now; the kernel chose its first port.
+    let low = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().min(65_500);
+    let site = Site::new(&["--passive-ports", &format!("{low}-{}", low + 9)]);
+    let mut ftp = site.client();
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..40 {
+        let port = ftp.passive().port();
+        assert!((low..low + 10).contains(&port), "{port}");
+        seen.insert(port);
+    }
+    assert!(seen.len() > 2, "who saw one port knows the next: {seen:?}");
+    for _ in 0..20 {
+        assert!(ftp.list("NLST").is_empty());
+    }
+}
+
+#[test]
+fn a_newline_in_a_name_forges_no_line() {
+    let site = Site::new(&[]);
+    site.write("a\r\ntype=file;size=1; forged", "");
+    site.write("b\n-rw-r--r-- 1 ftp ftp 1 Jan 1 1970 forged", "");
+    fs::write(
+        site.root
+            .path()
+            .join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff\x1b")),
+        "",
+    )
+    .unwrap();
+    let mut ftp = site.client();
+    let long = ftp.list("LIST");
+    assert_eq!(long.len(), 3, "{long:?}");
+    assert!(!long.concat().chars().any(char::is_control), "{long:?}");
+    assert!(ftp.list("NLST").is_empty());
+    assert!(ftp.list("MLSD").is_empty());
+    assert_eq!(ftp.ask("STAT .", 213).lines().count(), 5);
+    ftp.send("MKD x\0y\r\n");
+    ftp.expect(501);
+    ftp.send("STOR a\rb\r\n");
+    ftp.expect(501);
+}
+
+// ---- nothing is lost
+
+#[test]
+fn an_upload_is_unseen_until_it_is_whole() {
+    let site = Site::new(&[]);
+    site.write("a", "old");
+    let mut ftp = site.client();
+    let mut data = ftp.begin("STOR a");
+    data.write_all(b"new and ").unwrap();
+    until("the upload is on its way", || site.names().len() == 2);
+    let mut other = site.client();
+    assert_eq!(other.fetch("RETR a"), b"old");
+    assert_eq!(other.list("NLST"), ["a"]);
+    assert_eq!(other.list("LIST").len(), 1);
+    let temporary = site.names()[0].clone();
+    assert!(temporary.starts_with(".netplay-upload-"));
+    for verb in ["RETR", "DELE", "STOR", "SIZE", "RNFR"] {
+        other.ask(&format!("{verb} {temporary}"), 550);
+    }
+    data.write_all(b"longer").unwrap();
+    drop(data);
+    ftp.expect(226);
+    assert_eq!(other.fetch("RETR a"), b"new and longer");
+    assert_eq!(site.names(), ["a"]);
+}
+
+/// An upload of `a` that is half done.
+fn half_an_upload(site: &Site, command: &str) -> (Ftp, TcpStream) {
+    site.write("a", "old");
+    let mut ftp = site.client();
+    let mut data = ftp.begin(command);
+    data.write_all(b"half").unwrap();
+    until("the upload is on its way", || {
+        let names = site.names();
+        names.len() == 2 && site.read(&names[0]).ends_with(b"half")
+    });
+    (ftp, data)
+}
+
+#[track_caller]
+fn only_the_old_version_is_there(site: &Site) {
+    until("the upload is taken back", || site.names() == ["a"]);
+    assert_eq!(site.read("a"), b"old");
+}
+
+#[test]
+fn a_cut_upload_leaves_the_old_version_and_no_litter() {
+    let site = Site::new(&[]);
+    for command in ["STOR a", "APPE a", "STOU"] {
+        let (mut ftp, data) = half_an_upload(&site, command);
+        reset(data);
+        ftp.expect(426);
+        only_the_old_version_is_there(&site);
+        ftp.ask("NOOP", 200);
+
+        // The client goes, as a program does that is ended: both connections close.
+        let (ftp, data) = half_an_upload(&site, command);
+        drop(ftp);
+        drop(data);
+        only_the_old_version_is_there(&site);
+
+        let (mut ftp, data) = half_an_upload(&site, command);
+        ftp.ask("ABOR", 426);
+        ftp.expect(226);
+        only_the_old_version_is_there(&site);
+        ftp.ask("PWD", 257);
+        drop(data);
+    }
+}
+
+#[test]
+fn a_stop_ends_an_upload_within_two_seconds_and_leaves_no_litter() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let site = Site::new(&[]);
+        let (_ftp, _data) = half_an_upload(&site, "STOR a");
+        site.write("large", content(LARGE));
+        let mut reader = site.client();
+        let _unread = reader.begin("RETR large");
+        let mut waiting = site.client();
+        waiting.passive();
+        waiting.ask("LIST", 150);
+        let Site { server, root } = site;
+        let ended = server.stop_by(signal);
+        assert!(ended.status.success(), "{:?} {}", ended.status, ended.stderr);
+        assert!(ended.took < Duration::from_secs(2), "{:?}", ended.took);
+        assert_eq!(names(root.path()), ["a", "large"]);
+        assert_eq!(fs::read(root.path().join("a")).unwrap(), b"old");
+    }
+}
+
+#[test]
+fn two_uploads_to_one_name_never_mix() {
+    let site = Site::new(&[]);
+    let versions = [vec![b'x'; 3 << 20], vec![b'y'; 2 << 20]];
+    std::thread::scope(|scope| {
+        for version in &versions {
+            let mut ftp = site.client();
+            scope.spawn(move || (0..5).for_each(|_| ftp.store("STOR a", version)));
+        }
+        let mut ftp = site.client();
+        until("one version is there", || site.path("a").exists());
+        for _ in 0..10 {
+            let seen = ftp.fetch("RETR a");
+            assert!(versions.contains(&seen), "{} bytes of both", seen.len());
+        }
+    });
+    assert_eq!(site.names(), ["a"]);
+}
+
+#[test]
+fn a_quit_during_an_upload_waits_for_its_end() {
+    let site = Site::new(&[]);
+    let (mut ftp, mut data) = half_an_upload(&site, "STOR a");
+    ftp.send("QUIT\r\n");
+    data.write_all(b" and the rest").unwrap();
+    drop(data);
+    ftp.expect(226);
+    ftp.expect(221);
+    ftp.ended();
+    assert_eq!(site.read("a"), b"half and the rest");
+}
+
+#[test]
+fn retr_sends_the_file_that_it_opened() {
+    let site = Site::new(&[]);
+    let old = content(LARGE);
+    site.write("a", &old);
+    let mut ftp = site.client();
+    let mut data = ftp.begin("RETR a");
+    let mut first = [0; 1];
+    data.read_exact(&mut first).unwrap();
+    site.client().store("STOR a", "new");
+    let mut rest = Vec::new();
+    data.read_to_end(&mut rest).unwrap();
+    ftp.expect(226);
+    assert_eq!([&first[..], &rest].concat(), old);
+}
+
+#[test]
+fn abor_ends_a_transfer_at_once_and_the_session_goes_on() {
+    let site = Site::new(&[]);
+    site.write("large", content(LARGE));
+    let mut ftp = site.client();
+    ftp.ask("ABOR", 226);
+    for telnet in [false, true] {
+        let mut data = ftp.begin("RETR large");
+        if telnet {
+            // Telnet's Synch (RFC 854): IAC IP, then IAC as urgent data, then DM; and the command.
+            ftp.send(b"\xff\xf4");
+            let fd = ftp.stream().as_raw_fd();
+            let flags = nix::sys::socket::MsgFlags::MSG_OOB;
+            nix::sys::socket::send(fd, b"\xff", flags).unwrap();
+            ftp.send(b"\xf2ABOR\r\n");
+        } else {
+            ftp.send("ABOR\r\n");
+        }
+        ftp.expect(426);
+        ftp.expect(226);
+        // The end of a file that was cut does not look like the end of a file.
+        let cut = data.read_to_end(&mut Vec::new());
+        assert!(cut.is_err(), "{cut:?}");
+        assert!(ftp.list("NLST").contains(&"large".to_owned()));
+    }
+    // While nobody has connected yet, too.
+    ftp.passive();
+    ftp.ask("RETR large", 150);
+    ftp.ask("ABOR", 426);
+    ftp.expect(226);
+}
+
+#[test]
+fn stat_is_answered_during_a_transfer() {
+    let site = Site::new(&[]);
+    let (mut ftp, data) = half_an_upload(&site, "STOR a");
+    assert!(ftp.ask("STAT", 213).contains(" 4 bytes"));
+    drop(data);
+    ftp.expect(226);
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_leaves_no_litter() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().to_str().unwrap();
+    let script = format!("mount -t tmpfs -o size=256k none '{folder}' && exec \"$@\"");
+    let private = ["-Urm", "sh", "-c", &script, "sh"];
+    if !finish(Command::new("unshare").args(private).arg("true"), b"").status.success() {
+        return skip("no private mounts here: a full disk cannot be had");
+    }
+    let program = env!("CARGO_BIN_EXE_netplay");
+    let server = Server::from(Command::new("unshare").args(private).args([
+        program,
+        "ftp",
+        "server",
+        "0",
+        "-q",
+        "--root",
+        folder,
+        "--user",
+        "u",
+        "--password",
+        "p",
+    ]));
+    let mut ftp = Ftp::new(server.address()).logged_in();
+    ftp.store("STOR small", "fits");
+    let mut data = ftp.begin("STOR large");
+    let _ = data.write_all(&content(4 << 20));
+    ftp.expect(452);
+    assert_eq!(ftp.list("NLST"), ["small"]);
+    ftp.store("STOR other", content(100_000));
+}
+
+// ---- it holds up
+
+#[test]
+fn a_data_connection_that_never_comes_is_given_up() {
+    let site = Site::new(&["--data-wait", "0.2"]);
+    let mut ftp = site.client();
+    let address = ftp.passive();
+    ftp.ask("LIST", 150);
+    ftp.expect(425);
+    assert!(TcpStream::connect(address).is_err(), "the port is still held");
+    // Active: a port where nobody listens.
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    ftp.ask(&format!("EPRT |1|127.0.0.1|{gone}|"), 200);
+    ftp.ask("LIST", 150);
+    ftp.expect(425);
+    assert!(ftp.list("NLST").is_empty());
+}
+
+#[test]
+fn a_reader_that_reads_nothing_is_cut_and_holds_up_nobody() {
+    let site = Site::new(&["--stall-timeout", "0.3"]);
+    site.write("large", content(LARGE));
+    let mut ftp = site.client();
+    let _unread = ftp.begin("RETR large");
+    let mut other = site.client();
+    assert_eq!(other.list("NLST"), ["large"]);
+    ftp.expect(426);
+    ftp.ask("NOOP", 200);
+}
+
+#[test]
+fn a_writer_that_writes_nothing_is_cut() {
+    let site = Site::new(&["--stall-timeout", "0.3"]);
+    let (mut ftp, _data) = half_an_upload(&site, "STOR a");
+    ftp.expect(426);
+    only_the_old_version_is_there(&site);
+}
+
+#[test]
+fn a_silent_client_is_told_to_go() {
+    let site = Site::new(&["--idle-timeout", "0.3"]);
+    let mut guest = site.guest();
+    guest.send("NOO"); // half a command is no command
+    guest.expect(421);
+    guest.ended();
+}
+
+#[test]
+fn a_client_that_reads_no_replies_is_given_up() {
+    let site = Site::new(&["--stall-timeout", "0.3"]);
+    let ftp = site.client();
+    let mut stream = ftp.stream().try_clone().unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
+    let lines = "HELP\r\n".repeat(10_000);
+    let mut sent = 0;
+    while stream.write_all(lines.as_bytes()).is_ok() {
+        sent += lines.len();
+        assert!(sent < 1 << 30, "the server takes lines for ever");
+    }
+    assert_eq!(site.client().list("NLST"), [""; 0]);
+}
+
+#[test]
+fn more_clients_than_allowed_are_told_to_come_back() {
+    let site = Site::new(&["--max-clients", "3", "--max-per-host", "2"]);
+    let mut first = site.client();
+    let second = site.client();
+    let mut turned_away = Ftp { control: BufReader::new(connect(site.server.address())) };
+    turned_away.expect(421);
+    turned_away.ended();
+    let _over_v6 = site.client_v6();
+    let v6 = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), site.port());
+    let mut turned_away = Ftp { control: BufReader::new(connect(v6)) };
+    turned_away.expect(421);
+    first.ask("NOOP", 200);
+    drop(second);
+    until("the place is given back", || {
+        let mut line = String::new();
+        let mut stream = BufReader::new(connect(site.server.address()));
+        stream.read_line(&mut line).unwrap();
+        line.starts_with("220")
+    });
+}
+
+#[test]
+fn resets_and_hasty_clients_leave_nothing_behind() {
+    let site = Site::new(&[]);
+    site.write("a", content(100_000));
+    site.client().ask("QUIT", 221);
+    until("the first session is over", || site.descriptors() < 15);
+    let before = site.descriptors();
+    for round in 0..200 {
+        let stream = connect(site.server.address());
+        match round % 4 {
+            0 => reset(stream),
+            1 => drop(stream),
+            2 => {
+                let mut stream = stream;
+                stream.write_all(b"USER u\r\nPASS p\r\nPASV\r\nRETR a\r\nLIST").unwrap();
+                reset(stream);
+            }
+            _ => {
+                let mut ftp = site.client();
+                let data = ftp.begin("RETR a");
+                reset(data);
+                drop(ftp);
+            }
+        }
+    }
+    until("every descriptor is given back", || site.descriptors() <= before);
+    assert_eq!(site.client().fetch("RETR a").len(), 100_000);
+}
+
+#[test]
+fn without_descriptors_the_others_are_still_served() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("a"), "hello").unwrap();
+    let script = "ulimit -n 24; exec \"$@\"";
+    let server = Server::from(Command::new("sh").args(["-c", script, "sh"]).args([
+        env!("CARGO_BIN_EXE_netplay"),
+        "ftp",
+        "server",
+        "0",
+        "-q",
+        "--user",
+        "u",
+        "--password",
+        "p",
+        "--root",
+        root.path().to_str().unwrap(),
+    ]));
+    let mut ftp = Ftp::new(server.address()).logged_in();
+    let crowd: Vec<TcpStream> = (0..40).map(|_| connect(server.address())).collect();
+    until("no descriptor is left", || {
+        // A port that could be had is given back at once: the crowd shall have its descriptor.
+        let port = ftp.try_to("EPSV");
+        ftp.ask("ABOR", 226);
+        port.starts_with("425")
+    });
+    drop(crowd);
+    until("the crowd's are given back", || descriptors(&server) < 12);
+    assert_eq!(ftp.fetch("RETR a"), b"hello");
+}
+
+// ---- real clients
+
+/// Runs a client; its output, if it ends well.
+#[track_caller]
+fn works(command: &mut Command) -> String {
+    let ended = finish(command, b"");
+    let (out, err) =
+        (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "{command:?}: {}\n{out}\n{err}", ended.status);
+    out.into_owned()
+}
+
+fn loopbacks() -> [IpAddr; 2] {
+    [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+}
+
+#[test]
+fn python_ftplib_works() {
+    if !have("python3") {
+        return skip("no python3");
+    }
+    let site = Site::new(&[]);
+    let script = r#"
+import ftplib, io, sys
+big = bytes(range(256)) * 20000
+for host in "127.0.0.1", "::1":
+    for passive in True, False:
+        f = ftplib.FTP(timeout=20)
+        assert f.connect(host, int(sys.argv[1])).startswith("220")
+        f.login("u", "p")
+        f.set_pasv(passive)
+        f.mkd("d"); f.cwd("d"); assert f.pwd() == "/d"
+        f.storbinary("STOR big", io.BytesIO(big))
+        assert f.size("big") == len(big)
+        got = io.BytesIO(); f.retrbinary("RETR big", got.write); assert got.getvalue() == big
+        got = io.BytesIO(); f.retrbinary("RETR big", got.write, rest=1000); assert got.getvalue() == big[1000:]
+        f.storlines("STOR text", io.BytesIO(b"one\ntwo\n"))
+        lines = []; f.retrlines("RETR text", lines.append); assert lines == ["one", "two"]
+        assert sorted(f.nlst()) == ["big", "text"], f.nlst()
+        assert sorted(n for n, facts in f.mlsd() if facts["type"] == "file") == ["big", "text"]
+        lines = []; f.retrlines("LIST", lines.append); assert len(lines) == 2
+        f.voidcmd("TYPE I")
+        conn = f.transfercmd("RETR big"); conn.recv(10)
+        assert f.abort().startswith("426"); assert f.voidresp().startswith("226"); conn.close()
+        assert f.voidcmd("NOOP").startswith("200")
+        f.rename("big", "b"); f.delete("b"); f.delete("text"); f.cwd(".."); f.rmd("d")
+        assert f.quit().startswith("221")
+"#;
+    works(Command::new("python3").args(["-c", script, &site.port().to_string()]));
+    assert!(site.names().is_empty());
+}
+
+#[test]
+fn curl_works() {
+    if !have("curl") {
+        return skip("no curl");
+    }
+    let site = Site::new(&[]);
+    let here = tempfile::tempdir().unwrap();
+    let bytes = content(1_000_000);
+    fs::write(here.path().join("up"), &bytes).unwrap();
+    for ip in loopbacks() {
+        let url = format!("ftp://u:p@{}/", SocketAddr::new(ip, site.port()));
+        let curl = |args: &[&str]| {
+            works(
+                Command::new("curl")
+                    .args(["-sSg", "--max-time", "20"])
+                    .args(args)
+                    .current_dir(&here),
+            )
+        };
+        for way in [&["--ftp-pasv"][..], &["--disable-epsv"], &["--ftp-port", "-"]] {
+            let with = |args: &[&str]| curl(&[way, args].concat());
+            with(&["-T", "up", &format!("{url}new/folder/a%20b"), "--ftp-create-dirs"]);
+            assert_eq!(site.read("new/folder/a b"), bytes);
+            with(&["-o", "down", &format!("{url}new/folder/a%20b")]);
+            assert_eq!(fs::read(here.path().join("down")).unwrap(), bytes);
+            fs::write(here.path().join("down"), &bytes[..400_000]).unwrap();
+            with(&["-C", "-", "-o", "down", &format!("{url}new/folder/a%20b")]);
+            assert_eq!(fs::read(here.path().join("down")).unwrap(), bytes);
+            site.write("part", &bytes[..600_000]);
+            with(&["-C", "-", "-T", "up", &format!("{url}part")]);
+            assert_eq!(site.read("part"), bytes);
+            assert!(with(&["-l", &url]).contains("part"));
+            assert!(with(&[&url]).contains(" 1000000 "));
+            assert!(with(&["-I", &format!("{url}part")]).contains("Content-Length: 1000000"));
+            with(&[&url, "-Q", "DELE part", "-o", "/dev/null"]);
+            assert!(!site.path("part").exists());
+        }
+    }
+}
+
+#[test]
+fn lftp_works() {
+    if !have("lftp") {
+        return skip("no lftp");
+    }
+    let site = Site::new(&[]);
+    let here = tempfile::tempdir().unwrap();
+    let tree = here.path().join("tree");
+    fs::create_dir_all(tree.join("deep/er")).unwrap();
+    for i in 0..20 {
+        fs::write(tree.join(format!("deep/file {i}")), content(i * 1000)).unwrap();
+    }
+    fs::write(tree.join("deep/er/big"), content(3_000_000)).unwrap();
+    for ip in loopbacks() {
+        let lftp = |script: &str| {
+            let open = format!(
+                "set cmd:fail-exit yes; set net:max-retries 1; set net:timeout 20; open -u u,p ftp://{}; ",
+                SocketAddr::new(ip, site.port())
+            );
+            works(Command::new("lftp").args(["--norc", "-c", &(open + script)]).current_dir(&here))
+        };
+        let there = if ip.is_ipv4() { "v4" } else { "v6" };
+        lftp(&format!("mirror -R -P 3 tree {there}; mirror -P 3 {there} back-{there}"));
+        let back = here.path().join(format!("back-{there}"));
+        works(Command::new("diff").args(["-r"]).arg(&tree).arg(&back));
+        works(Command::new("diff").args(["-r"]).arg(&tree).arg(site.path(there)));
+        fs::write(here.path().join("big"), &content(3_000_000)[..1_234_567]).unwrap();
+        lftp(&format!("get -c {there}/deep/er/big; pget -n 4 {there}/deep/er/big -o pieces"));
+        assert_eq!(fs::read(here.path().join("big")).unwrap(), content(3_000_000));
+        assert_eq!(fs::read(here.path().join("pieces")).unwrap(), content(3_000_000));
+        fs::remove_file(here.path().join("pieces")).unwrap();
+        lftp(&format!(
+            "set ftp:passive-mode no; put big -o {there}/active; ls {there}; rm -r {there}"
+        ));
+    }
+    assert!(site.names().is_empty());
+}
+
+#[test]
+fn wget_works() {
+    if !have("wget") {
+        return skip("no wget");
+    }
+    let site = Site::new(&[]);
+    fs::create_dir_all(site.path("d/e")).unwrap();
+    site.write("d/one", content(5000));
+    site.write("d/e/two", content(70_000));
+    let here = tempfile::tempdir().unwrap();
+    for (i, ip) in loopbacks().into_iter().enumerate() {
+        let url = format!("ftp://{}/d/", SocketAddr::new(ip, site.port()));
+        let to = here.path().join(i.to_string());
+        works(
+            Command::new("wget")
+                .args(["-q", "-r", "-nH", "-t", "1", "-T", "20", "--user=u", "--password=p", "-P"])
+                .arg(&to)
+                .arg(url),
+        );
+        works(Command::new("diff").arg("-r").arg(site.path("d")).arg(to.join("d")));
+    }
+}
+
+#[test]
+fn tnftp_works() {
+    if !have("tnftp") {
+        return skip("no tnftp");
+    }
+    let site = Site::new(&[]);
+    let bytes = content(200_000);
+    let here = tempfile::tempdir().unwrap();
+    fs::write(here.path().join("up"), &bytes).unwrap();
+    for ip in loopbacks() {
+        for way in [&[][..], &["-A"]] {
+            let script = "user u p\nmkdir d\ncd d\nput up\nrename up b\nget b down\nappend up b\nls\nsize b\n\
+                          modtime b\nmget *\nmdelete z*\nascii\nput up text\nget text text\ndelete b\ndelete text\ncdup\nrmdir d\nquit\n";
+            let mut tnftp = Command::new("tnftp");
+            tnftp
+                .args(["-n", "-i", "-v"])
+                .args(way)
+                .arg(ip.to_string())
+                .arg(site.port().to_string());
+            let ended = finish(tnftp.current_dir(&here), script.as_bytes());
+            let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+            assert!(ended.status.success(), "{said}");
+            assert_eq!(fs::read(here.path().join("down")).unwrap(), bytes, "{said}");
+            assert_eq!(fs::read(here.path().join("b")).unwrap().len(), 400_000, "{said}");
+            fs::remove_file(here.path().join("b")).unwrap();
+            assert!(said.contains("400000") && said.contains("221 Goodbye"), "{said}");
+            assert!(site.names().is_empty(), "{said}");
+        }
+    }
+}
+
+// ---- our own client
+
+/// The client with a folder of its own, and what it prints for these lines.
+#[track_caller]
+fn menu(to: SocketAddr, local: &Path, lines: &str) -> (bool, String, String) {
+    let (host, port) = (to.ip().to_string(), to.port().to_string());
+    let args =
+        ["ftp", "client", &host, &port, "-q", "--timeout", "20", "--user", "u", "--password", "p"];
+    let ended = finish(netplay().args(args).current_dir(local), lines.as_bytes());
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    (ended.status.success(), text(&ended.stdout), text(&ended.stderr))
+}
+
+const WHOLE_MENU: &str = "mkdir \"a b\"\ncd \"a b\"\npwd\nupload here there\nsize there\nlist\n\
+    download there back\nrename there here\nverify here\nrm here\ncd ..\nrmdir \"a b\"\nquit\n";
+
+#[track_caller]
+fn the_whole_menu_works(to: SocketAddr) {
+    let here = tempfile::tempdir().unwrap();
+    let bytes = content(2_000_000);
+    fs::write(here.path().join("here"), &bytes).unwrap();
+    let (done, out, err) = menu(to, here.path(), WHOLE_MENU);
+    assert!(done, "{out}\n{err}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[..3], ["/a b", "here: 2000000 bytes uploaded", "2000000"]);
+    assert!(lines[3].contains(" 2000000 ") && lines[3].ends_with(" there"), "{out}");
+    assert_eq!(
+        lines[4..],
+        ["there: 2000000 bytes downloaded", "here: 2000000 bytes, the same here and there"]
+    );
+    assert_eq!(fs::read(here.path().join("back")).unwrap(), bytes);
+    assert_eq!(names(here.path()), ["back", "here"]);
+}
+
+#[test]
+fn our_client_does_what_its_menu_says() {
+    let site = Site::new(&[]);
+    for ip in loopbacks() {
+        the_whole_menu_works(SocketAddr::new(ip, site.port()));
+        assert!(site.names().is_empty());
+    }
+}
+
+#[test]
+fn our_client_tells_what_could_not_be_done() {
+    let site = Site::new(&[]);
+    site.write("a", "one");
+    let here = tempfile::tempdir().unwrap();
+    fs::write(here.path().join("a"), "two").unwrap();
+    for (line, why) in [
+        ("download nothing", "550 There is no such file"),
+        ("verify a", "not the same"),
+        ("cd nowhere", "550 There is no such"),
+        ("upload nothing", "cannot read nothing"),
+        ("frobnicate", "not on the menu"),
+        ("download ..", "no name for a file"),
+    ] {
+        let lines = format!("pwd\n{line}\npwd\n");
+        let (done, out, err) = menu(site.server.address(), here.path(), &lines);
+        assert!(!done && out == "/\n", "{line}: a script goes no further: {out}\n{err}");
+        assert!(err.contains(why), "{line}: {err}");
+    }
+    assert_eq!(names(here.path()), ["a"]);
+}
+
+#[test]
+fn our_client_works_with_pyftpdlib() {
+    let there = Command::new("python3").args(["-c", "import pyftpdlib"]).output();
+    if !there.is_ok_and(|found| found.status.success()) {
+        return skip("no pyftpdlib");
+    }
+    let root = tempfile::tempdir().unwrap();
+    let script = r#"
+import sys
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.servers import FTPServer
+FTPHandler.authorizer = DummyAuthorizer()
+FTPHandler.authorizer.add_user("u", "p", sys.argv[2], perm="elradfmwMT")
+server = FTPServer((sys.argv[1], 0), FTPHandler)
+host, port = server.address[:2]
+print("ready: tcp", f"[{host}]:{port}" if ":" in host else f"{host}:{port}", flush=True)
+server.serve_forever()
+"#;
+    for ip in loopbacks() {
+        let mut python = Command::new("python3");
+        let server = Server::from(python.args(["-c", script, &ip.to_string()]).arg(root.path()));
+        the_whole_menu_works(server.address());
+    }
+}
+
+#[test]
+fn the_demo_tells_both_connections() {
+    let ended = common::run(&["ftp", "demo"], b"");
+    let told = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success(), "{told}\n{}", String::from_utf8_lossy(&ended.stderr));
+    for part in [
+        "227 Entering Passive Mode (127,0,0,1,",
+        " x 256 + ",
+        "sendfile",
+        "226 It is done.",
+        "the same here and there",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn the_document_names_tests_that_are_there() {
+    let (document, tests) = (include_str!("../docs/ftp.md"), include_str!("ftp.rs"));
+    let named: Vec<&str> =
+        document.split('`').skip(1).step_by(2).filter(|name| name.contains('_')).collect();
+    assert!(named.len() > 40, "{named:?}");
+    for name in named {
+        assert!(tests.contains(&format!("\nfn {name}()")), "docs/ftp.md names {name}");
+    }
+}
