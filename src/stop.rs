@@ -109,6 +109,8 @@ impl Stop {
             SigHandler::Handler(on_signal),
             SaFlags::SA_RESTART,
         );
+        // Beyond RLIMIT_FSIZE a write fails with EFBIG, and one client's upload ends; not all of us.
+        install(&[Signal::SIGXFSZ], SigHandler::SigIgn, SaFlags::empty());
     }
 
     /// Whether the stop was requested.

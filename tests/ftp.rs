@@ -726,6 +726,24 @@ fn an_unknown_user_and_a_wrong_password_are_answered_alike_and_slowly() {
 }
 
 #[test]
+fn a_guess_that_is_reset_still_takes_its_time_and_place() {
+    let site = Site::new(&["--max-clients", "1"]);
+    let mut ftp = site.guest();
+    ftp.ask("USER u", 331);
+    let start = Instant::now();
+    ftp.send("PASS wrong\r\n");
+    std::thread::sleep(Duration::from_millis(200));
+    reset(ftp.stream().try_clone().unwrap());
+    drop(ftp);
+    let mut greeting = [0; 3];
+    while &greeting != b"220" {
+        let mut stream = TcpStream::connect(site.server.address()).unwrap();
+        stream.read_exact(&mut greeting).unwrap();
+    }
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[test]
 fn anonymous_and_read_only_change_nothing() {
     let write =
         ["STOR b", "APPE a", "STOU", "DELE a", "MKD d", "RMD d", "RNFR a", "MFMT 20200101000000 a"];
@@ -1053,6 +1071,22 @@ fn a_cut_upload_leaves_the_old_version_and_no_litter() {
 }
 
 #[test]
+fn a_stop_does_not_wait_for_the_commands_that_wait() {
+    let site = Site::new(&[]);
+    for n in 0..2000 {
+        site.write(&format!("{n}"), "");
+    }
+    site.write("last", "");
+    let mut ftp = site.client();
+    ftp.send(format!("{}DELE last\r\n", "STAT /\r\n".repeat(400)));
+    ftp.expect(213);
+    let Site { server, root } = site;
+    let ended = server.stop_by(Signal::SIGTERM);
+    assert!(ended.took < Duration::from_secs(2), "{:?}", ended.took);
+    assert!(root.path().join("last").exists());
+}
+
+#[test]
 fn a_stop_ends_an_upload_within_two_seconds_and_leaves_no_litter() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let site = Site::new(&[]);
@@ -1070,6 +1104,54 @@ fn a_stop_ends_an_upload_within_two_seconds_and_leaves_no_litter() {
         assert_eq!(names(root.path()), ["a", "large"]);
         assert_eq!(fs::read(root.path().join("a")).unwrap(), b"old");
     }
+}
+
+#[test]
+fn two_appends_at_once_lose_nothing_that_was_confirmed() {
+    for old in [None, Some("old")] {
+        let site = Site::new(&[]);
+        if let Some(old) = old {
+            site.write("a", old);
+        }
+        let (mut first, mut second) = (site.client(), site.client());
+        let (mut one, mut two) = (first.begin("APPE a"), second.begin("APPE a"));
+        one.write_all(b"1").unwrap();
+        two.write_all(b"2").unwrap();
+        drop(one);
+        first.expect(226);
+        drop(two);
+        second.expect(550);
+        assert_eq!(site.read("a"), format!("{}1", old.unwrap_or_default()).as_bytes());
+        assert_eq!(site.names(), ["a"]);
+    }
+}
+
+#[test]
+fn a_file_that_becomes_shorter_on_its_way_does_not_look_whole() {
+    let site = Site::new(&[]);
+    site.write("a", content(LARGE));
+    let mut ftp = site.client();
+    let mut data = ftp.begin("RETR a");
+    fs::File::options().write(true).open(site.path("a")).unwrap().set_len(1).unwrap();
+    assert!(data.read_to_end(&mut Vec::new()).is_err(), "a reset ends it");
+    ftp.expect(451);
+}
+
+#[test]
+fn a_limit_on_files_ends_an_upload_and_not_the_server() {
+    let root = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_netplay");
+    let server = Server::from(
+        Command::new("sh")
+            .args(["-c", "ulimit -f 100; exec \"$@\"", "sh", program, "ftp", "server", "0", "-q"])
+            .args(["--root", root.path().to_str().unwrap(), "--user", "u", "--password", "p"]),
+    );
+    let mut ftp = Ftp::new(server.address()).logged_in();
+    let mut data = ftp.begin("STOR large");
+    let _ = data.write_all(&content(1 << 20));
+    ftp.expect(552);
+    ftp.store("STOR small", "fits");
+    assert_eq!(names(root.path()), ["small"]);
 }
 
 #[test]

@@ -293,11 +293,17 @@ impl Transfer<'_, '_> {
         self.wait(data, events, deadline)
     }
 
-    /// Sends the file from `offset` to its end, as it is.
+    /// Sends the file from `offset` to its end, as it is; to `size` at least, which was announced.
     ///
     /// # Errors
     /// It was cut.
-    pub fn send_file(&mut self, data: &TcpStream, file: &File, offset: u64) -> Result<(), Cut> {
+    pub fn send_file(
+        &mut self,
+        data: &TcpStream,
+        file: &File,
+        offset: u64,
+        size: u64,
+    ) -> Result<(), Cut> {
         if self.client.ip().is_loopback() {
             // Within one machine there is no network to measure: bbr, where it is the usual, would
             // spend half of the processor on it. Where there is no cubic, the usual will do.
@@ -307,6 +313,8 @@ impl Transfer<'_, '_> {
         loop {
             self.ready(data, POLLOUT)?;
             match call::sendfile(data, file, &mut at, PIECE) {
+                // It became shorter meanwhile: what was sent must not look whole.
+                Ok(0) if at < size => return Err(Cut::Disk(Errno::EIO)),
                 Ok(0) => return Ok(()),
                 Ok(n) => self.moved += n as u64,
                 Err(error) if error.would_block() || error.interrupted() => {}

@@ -257,7 +257,9 @@ impl Root {
         }
         let temporary = format!("{TEMPORARY}{}", random()?);
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
-        let file = openat(&folder, temporary.as_str(), flags, Mode::from_bits_truncate(0o666))?;
+        // What replaces a private file is private from its first moment.
+        let born = if mode.is_some() { 0o600 } else { 0o666 };
+        let file = openat(&folder, temporary.as_str(), flags, Mode::from_bits_truncate(born))?;
         let name = name.to_owned();
         let upload = Upload { file: file.into(), folder, name, temporary, published: false };
         if let Some(mode) = mode {

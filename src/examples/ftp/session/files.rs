@@ -1,13 +1,18 @@
 //! The verbs of files and folders: told of, fetched, stored, changed.
 
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::Result;
 use nix::errno::Errno;
-use nix::sys::stat::SFlag;
+use nix::sys::stat::{SFlag, fstat};
 
 use super::super::data::{Cut, Transfer};
 use super::super::listing::{self, Facts, Format, Listing};
 use super::super::root::{self, Entry, Path, Root, Upload, kind};
 use super::{Access, Session, Store, quoted};
+
+/// Held from the look at the old version to the new one's taking its place.
+static CONTINUING: Mutex<()> = Mutex::new(());
 
 impl Session<'_> {
     pub(super) fn facts(&self) -> Facts {
@@ -121,21 +126,22 @@ impl Session<'_> {
         };
         let moved = self.transfer(&about, |transfer, data| match text {
             true => transfer.send_text(data, &file),
-            false => transfer.send_file(data, &file, offset),
+            false => transfer.send_file(data, &file, offset, size),
         })?;
         self.stats.sent += moved;
         Ok(())
     }
 
     pub(super) fn stor(&mut self, argument: &str, store: Store) -> Result<()> {
-        let unique = if store == Store::Unique {
-            format!("upload-{}", root::random()?)
-        } else {
-            String::new()
+        let name = match store {
+            Store::Unique => root::random().map(|digits| format!("upload-{digits}")),
+            Store::Replace | Store::Append => Ok(argument.to_owned()),
         };
-        let name = if store == Store::Unique { unique.as_str() } else { argument };
-        let begun = self.path(name).and_then(|path| Ok((self.rules.root.upload(&path)?, path)));
-        let (mut upload, path) = match begun {
+        let begun = name.and_then(|name| {
+            let path = self.path(&name)?;
+            Ok((self.rules.root.upload(&path)?, path, name))
+        });
+        let (mut upload, path, name) = match begun {
             Ok(begun) => begun,
             Err(errno) => return self.refuse(errno),
         };
@@ -153,20 +159,21 @@ impl Session<'_> {
                     if keep > size {
                         return self.reply(554, "The file ends before that.");
                     }
-                    old = Some(file);
+                    old = Some((file, size));
                 }
                 Err(Errno::ENOENT) if keep == 0 => {}
                 Err(errno) => return self.refuse(errno),
             }
         }
-        let text = self.text;
+        let (text, root) = (self.text, &self.rules.root);
+        let continues = old.is_some() || store == Store::Append;
         // RFC 1123, 4.1.2.9: a client learns the name that STOU chose from these very words.
         let about = match store {
             Store::Unique => format!("FILE: {name}"),
             Store::Replace | Store::Append => "Send it.".to_owned(),
         };
         let moved = self.transfer(&about, |transfer, data| {
-            copy_old(&mut upload, old.as_ref(), keep, transfer)?;
+            copy_old(&mut upload, old.as_ref().map(|(file, _)| file), keep, transfer)?;
             match text {
                 true => transfer.receive_text(data, &mut upload)?,
                 false => transfer.receive_file(data, &upload)?,
@@ -176,7 +183,18 @@ impl Session<'_> {
             if transfer.control.stopped() || transfer.control.is_gone() {
                 return Err(Cut::Gone);
             }
-            Ok(upload.publish(store != Store::Unique)?)
+            let _one_at_a_time =
+                continues.then(|| CONTINUING.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Some((file, size)) = &old {
+                // Another upload, perhaps an APPE too, was done first: this one would undo it.
+                let (then, now) = (fstat(file)?, root.stat(&path)?);
+                let same = (then.st_dev, then.st_ino) == (now.st_dev, now.st_ino);
+                if !same || now.st_size as u64 != *size {
+                    return Err(Cut::Disk(Errno::EBUSY));
+                }
+            }
+            let replace = store == Store::Replace || old.is_some();
+            Ok(upload.publish(replace)?)
         })?;
         self.stats.received += moved;
         Ok(())
