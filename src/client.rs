@@ -5,6 +5,7 @@
 //! input, a message a line, to its end. With `--message`: just those.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -35,6 +36,19 @@ pub struct ClientArgs {
     /// Whether a terminal is shown ASCII only.
     pub ascii: bool,
     /// The options that only this example has.
+    pub options: Options,
+}
+
+/// What the command line, or a test, tells a tool.
+#[derive(Debug, Clone)]
+pub struct ToolArgs {
+    /// The words without dashes.
+    pub words: Vec<OsString>,
+    /// How long to wait for anything; `None`: for ever.
+    pub timeout: Option<Duration>,
+    /// Whether nothing but errors is to be told.
+    pub quiet: bool,
+    /// The options of the tool.
     pub options: Options,
 }
 

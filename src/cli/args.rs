@@ -1,19 +1,20 @@
 //! The options, and how they become the arguments of a server or client.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::builder::styling::Styles;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 use super::{byte_order, sockopt};
 use crate::address::{Endpoint, Family};
-use crate::client::ClientArgs;
-use crate::examples::{Example, Flag, Place, Sides, TABLE, Value};
+use crate::client::{ClientArgs, ToolArgs};
+use crate::examples::{Example, Flag, Place, Sides, TABLE, Tool, Value};
 use crate::server::{Options, Reply, ServerArgs, Stamp};
 
 /// The options that every command has.
@@ -157,12 +158,19 @@ struct ClientFlags {
     /// Send this, and nothing that is typed; may be repeated
     #[arg(short, long, value_name = "TEXT")]
     message: Vec<String>,
-    /// Wait no longer than this for anything
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    patience: Patience,
     /// The size of the receive buffer, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = size)]
     bufsize: usize,
+}
+
+/// The option of every client and tool.
+#[derive(Debug, Args)]
+struct Patience {
+    /// Wait no longer than this for anything
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    timeout: Option<Duration>,
 }
 
 /// The largest buffer anybody needs: a datagram has at most 65,507 bytes, bulk wants 64 KiB.
@@ -224,7 +232,8 @@ pub fn command() -> Command {
         let whole = Command::new(example.name)
             .about(example.summary)
             .after_help(format!("Watch: {}.", example.watch))
-            .subcommands([demo].into_iter().chain(sides.map(|(_, command)| command)));
+            .subcommands([demo].into_iter().chain(sides.map(|(_, command)| command)))
+            .subcommands(example.tools.iter().map(tool_side));
         [whole].into_iter().chain(hidden)
     });
     global
@@ -242,10 +251,20 @@ fn server_side(example: &Example) -> Command {
 }
 
 fn client_side(example: &Example) -> Command {
-    let command =
-        Command::new("client").about("The client: sends what is typed, prints the replies");
-    let command = ClientFlags::augment_args(place(command, example));
+    let command = ClientFlags::augment_args(place(Command::new("client"), example));
     flags(command, example, Sides::Client)
+        .about("The client: sends what is typed, prints the replies")
+}
+
+fn tool_side(tool: &Tool) -> Command {
+    let words = tool.words.iter().map(|word| {
+        let check = word.check;
+        let read = OsStringValueParser::new().try_map(move |text| check(&text).map(|()| text));
+        let arg = Arg::new(word.name).help(word.help).required(true).value_parser(read);
+        if word.many { arg.num_args(1..) } else { arg }
+    });
+    let command = Patience::augment_args(Command::new(tool.name)).about(tool.about).args(words);
+    command.args(tool.options.iter().map(flag))
 }
 
 fn place(command: Command, example: &Example) -> Command {
@@ -258,14 +277,21 @@ fn place(command: Command, example: &Example) -> Command {
 /// The options that only this example has, on this side.
 fn flags(command: Command, example: &Example, side: Sides) -> Command {
     let has = |flag: &&Flag| flag.sides == side || flag.sides == Sides::Both;
-    command.args(example.options.iter().filter(has).map(|flag| {
-        let arg = Arg::new(flag.name).long(flag.name).help(flag.help);
-        match flag.value {
-            Value::None => arg.action(ArgAction::SetTrue),
-            Value::OneOf(words) => arg.value_parser(words.to_vec()).default_value(words[0]),
-            Value::Any(name) => arg.value_name(name),
-        }
-    }))
+    command.args(example.options.iter().filter(has).map(flag))
+}
+
+fn flag(flag: &Flag) -> Arg {
+    let arg = Arg::new(flag.name).help(flag.help);
+    let mut letters = flag.name.chars();
+    let arg = match (letters.next(), letters.next()) {
+        (Some(letter), None) => arg.short(letter),
+        _ => arg.long(flag.name),
+    };
+    match flag.value {
+        Value::None => arg.action(ArgAction::SetTrue),
+        Value::OneOf(words) => arg.value_parser(words.to_vec()).default_value(words[0]),
+        Value::Any(name) => arg.value_name(name),
+    }
 }
 
 /// The example that a subcommand means, and the side, if its name says that too.
@@ -284,7 +310,7 @@ pub fn find(subcommand: &str) -> Option<(&'static Example, Option<&'static str>)
 pub fn server(example: &Example, matches: &ArgMatches) -> Result<ServerArgs> {
     let flags = ServerFlags::from_arg_matches(matches)?;
     let (endpoint, path) = place_of(example, matches)?;
-    let options = options(example, matches);
+    let options = options(example.options, matches);
     let usual = (example.reply)(&options);
     let reply = match flags.reply.as_deref() {
         None => usual,
@@ -317,10 +343,21 @@ pub fn client(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<Cl
         endpoint,
         path,
         messages: flags.message,
-        timeout: flags.timeout,
+        timeout: flags.patience.timeout,
         bufsize: flags.bufsize,
         ascii,
-        options: options(example, matches),
+        options: options(example.options, matches),
+    })
+}
+
+/// The arguments of a tool.
+pub fn tool(tool: &Tool, matches: &ArgMatches, quiet: bool) -> Result<ToolArgs> {
+    let words = tool.words.iter().filter_map(|word| matches.get_many::<OsString>(word.name));
+    Ok(ToolArgs {
+        words: words.flatten().cloned().collect(),
+        timeout: Patience::from_arg_matches(matches)?.timeout,
+        quiet,
+        options: options(tool.options, matches),
     })
 }
 
@@ -331,10 +368,10 @@ fn place_of(example: &Example, matches: &ArgMatches) -> Result<(Endpoint, PathBu
     })
 }
 
-/// The options that only this example has.
-fn options(example: &Example, matches: &ArgMatches) -> Options {
+/// The options that only this example has, or this tool.
+fn options(flags: &[Flag], matches: &ArgMatches) -> Options {
     let mut options = Options::default();
-    for flag in example.options {
+    for flag in flags {
         // An option of the other side is unknown here, and asking for it is an error to be ignored.
         match flag.value {
             Value::None => {

@@ -84,7 +84,8 @@ fn run(matches: &ArgMatches) -> Result<()> {
             match side {
                 "server" => serve(example, matches, &global),
                 "client" => speak(example, matches, &global),
-                _ => show(example, &global),
+                "demo" => show(example, &global),
+                tool => work(example, tool, matches, &global),
             }
         }
     }
@@ -146,6 +147,15 @@ fn speak(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
         trace::remark(format_args!("try next: {}", example.next));
     }
     Ok(())
+}
+
+/// One of the tools that only this example has.
+fn work(example: &Example, name: &str, matches: &ArgMatches, global: &Global) -> Result<()> {
+    let mut tools = example.tools.iter();
+    let tool = tools.find(|tool| tool.name == name).context("the table has every tool")?;
+    let args = args::tool(tool, matches, global.quiet)?;
+    listen_to_the_record(global, Speaker { role: "client", example: example.name })?;
+    (tool.run)(&args)
 }
 
 /// Both sides in this terminal.

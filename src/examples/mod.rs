@@ -19,10 +19,11 @@ pub mod unix_echo;
 pub mod sockopt;
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 
 use anyhow::Result;
 
-use crate::client::ClientArgs;
+use crate::client::{ClientArgs, ToolArgs};
 use crate::server::{Options, Reply, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
 
@@ -49,12 +50,42 @@ pub struct Example {
     pub serve: fn(&ServerArgs, &Stop) -> Result<Stats>,
     /// The client.
     pub client: fn(&ClientArgs) -> Result<()>,
+    /// The commands that it has beside server, client and demo.
+    pub tools: &'static [Tool],
     /// What its demo does.
     pub demo: Demo,
     /// What to try next.
     pub next: &'static str,
     /// The page.
     pub source: &'static str,
+}
+
+/// A command that only one example has: a client for scripts.
+#[derive(Debug)]
+pub struct Tool {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// What stands on the command line without dashes, in this order.
+    pub words: &'static [Word],
+    /// Its options.
+    pub options: &'static [Flag],
+    /// What it does.
+    pub run: fn(&ToolArgs) -> Result<()>,
+}
+
+/// A word on the command line of a tool, or several.
+#[derive(Debug)]
+pub struct Word {
+    /// What the help calls it.
+    pub name: &'static str,
+    /// What it is, in a sentence.
+    pub help: &'static str,
+    /// Whether there may be more than one.
+    pub many: bool,
+    /// Whether this can be it at all; if not, nothing is begun.
+    pub check: fn(&OsStr) -> Result<()>,
 }
 
 /// Where a server can be reached.
@@ -80,7 +111,7 @@ pub enum Service {
 /// An option of one example.
 #[derive(Debug)]
 pub struct Flag {
-    /// Its name, without the dashes.
+    /// Its name, without the dashes: one letter makes `-o`, a word `--root`.
     pub name: &'static str,
     /// What follows it on the command line.
     pub value: Value,
@@ -278,6 +309,47 @@ const FTP: &[Flag] = &[
     ),
 ];
 
+const URL: &str =
+    "ftp://[USER[:PASSWORD]@]HOST[:PORT]/PATH; %20 is a space, %2F at the start the root";
+
+/// The options of both tools.
+const CONTINUE: Flag = Flag {
+    name: "continue",
+    value: Value::None,
+    help: "Go on where an earlier transfer was cut",
+    sides: Sides::Client,
+};
+const SECRET: Flag = option(
+    "password-file",
+    "FILE",
+    "A file with the password in its first line, for a URL without one",
+    Sides::Client,
+);
+
+const FTP_TOOLS: &[Tool] = &[
+    Tool {
+        name: "get",
+        about: "Fetch files: each has its name when it is whole, and FILE.part until then",
+        words: &[Word { name: "URL", help: URL, many: true, check: ftp::readable_url }],
+        options: &[
+            option("o", "FILE|DIR", "Where to put it [default: its own name, here]", Sides::Client),
+            CONTINUE,
+            SECRET,
+        ],
+        run: ftp::get,
+    },
+    Tool {
+        name: "put",
+        about: "Send files: to the name in the URL, or into its folder if it ends with /",
+        words: &[
+            Word { name: "FILE", help: "What to send", many: true, check: |_| Ok(()) },
+            Word { name: "URL", help: URL, many: false, check: ftp::readable_url },
+        ],
+        options: &[CONTINUE, SECRET],
+        run: ftp::put,
+    },
+];
+
 /// All examples, in reading order.
 pub static TABLE: &[Example] = &[
     Example {
@@ -292,6 +364,7 @@ pub static TABLE: &[Example] = &[
         options: &[],
         serve: tcp_echo::serve,
         client: tcp_echo::client,
+        tools: &[],
         demo: Demo { options: PLAIN, steps: ONE },
         next: "netplay iterative demo",
         source: include_str!("tcp_echo.rs"),
@@ -307,6 +380,7 @@ pub static TABLE: &[Example] = &[
         options: &[],
         serve: udp_echo::serve,
         client: udp_echo::client,
+        tools: &[],
         demo: Demo { options: PLAIN, steps: ONE },
         next: "netplay select demo",
         source: include_str!("udp_echo.rs"),
@@ -330,6 +404,7 @@ pub static TABLE: &[Example] = &[
         }],
         serve: iterative::serve,
         client: iterative::client,
+        tools: &[],
         demo: Demo { options: &["--tcp"], steps: WAITS },
         next: "netplay thread demo",
         source: include_str!("iterative.rs"),
@@ -350,6 +425,7 @@ pub static TABLE: &[Example] = &[
         }],
         serve: nonblocking::serve,
         client: nonblocking::client,
+        tools: &[],
         demo: Demo { options: PLAIN, steps: ONE_SHOT },
         next: "netplay nonblocking server --blocking",
         source: include_str!("nonblocking/mod.rs"),
@@ -365,6 +441,7 @@ pub static TABLE: &[Example] = &[
         options: &[],
         serve: select::serve,
         client: tcp_echo::client,
+        tools: &[],
         demo: Demo { options: PLAIN, steps: THREE },
         next: "netplay poll demo",
         source: include_str!("select.rs"),
@@ -380,6 +457,7 @@ pub static TABLE: &[Example] = &[
         options: &[],
         serve: poll::serve,
         client: tcp_echo::client,
+        tools: &[],
         demo: Demo { options: PLAIN, steps: THREE },
         next: "netplay fork demo",
         source: include_str!("poll.rs"),
@@ -395,6 +473,7 @@ pub static TABLE: &[Example] = &[
         options: &[],
         serve: fork::serve,
         client: tcp_echo::client,
+        tools: &[],
         demo: Demo { options: PLAIN, steps: TWO },
         next: "netplay thread demo",
         source: include_str!("fork.rs"),
@@ -410,6 +489,7 @@ pub static TABLE: &[Example] = &[
         options: &[],
         serve: thread::serve,
         client: tcp_echo::client,
+        tools: &[],
         demo: Demo { options: PLAIN, steps: TWO },
         next: "netplay handler demo",
         source: include_str!("thread.rs"),
@@ -439,6 +519,7 @@ pub static TABLE: &[Example] = &[
         ],
         serve: mini_ftp::serve,
         client: mini_ftp::client,
+        tools: &[],
         demo: Demo { options: PLAIN, steps: FILES },
         next: "netplay mini-ftp server --root DIR",
         source: include_str!("mini_ftp/mod.rs"),
@@ -455,6 +536,7 @@ pub static TABLE: &[Example] = &[
         options: FTP,
         serve: ftp::serve,
         client: ftp::client,
+        tools: FTP_TOOLS,
         demo: Demo {
             options: &["--user=student", "--password=in-the-clear"],
             steps: THERE_AND_BACK,
@@ -486,6 +568,7 @@ pub static TABLE: &[Example] = &[
         ],
         serve: handler::serve,
         client: handler::client,
+        tools: &[],
         demo: Demo { options: PLAIN, steps: TWO },
         next: "netplay handler server --style threading",
         source: include_str!("handler/mod.rs"),
@@ -501,6 +584,7 @@ pub static TABLE: &[Example] = &[
         options: &[],
         serve: unix_echo::serve,
         client: unix_echo::client,
+        tools: &[],
         demo: Demo { options: PLAIN, steps: ONE },
         next: "netplay tcp-echo demo",
         source: include_str!("unix_echo.rs"),

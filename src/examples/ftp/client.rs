@@ -9,22 +9,15 @@
 //!
 //! The end of the data connection is not yet the end of the matter: only the server's 226 says that
 //! the file was whole. So a download is written under another name first, and gets its own then.
-//!
-//! The server is a stranger, too: it says where to connect, but a data connection goes to the address
-//! of the control connection, and only its port is taken from the reply.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::super::tcp_echo::sendall;
-use super::data::read_six_numbers;
-use super::telnet::{Line, Lines};
+use super::remote::{Gone, Server, receive};
 use super::{USER, password};
-use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, Type};
+use crate::call;
 use crate::client::{ClientArgs, Talk};
 use crate::escape::escape;
 
@@ -45,15 +38,13 @@ Names with spaces go into double quotes";
 /// The connection failed, or a line could not be done that nobody was there to see.
 pub fn client(args: &ClientArgs) -> Result<()> {
     let address = args.endpoint.resolve()?;
-    let control = connect(address, args.timeout)?;
-    let mut server = Server { control, address, timeout: args.timeout, lines: Lines::default() };
+    let mut server = Server::connect(address, args.timeout)?;
     let worked = work(&mut server, args);
-    call::close(server.control)?;
+    server.close()?;
     worked
 }
 
 fn work(server: &mut Server, args: &ClientArgs) -> Result<()> {
-    server.reply()?.wanted(2)?;
     let named = args.options.get("user");
     let password = match (password(&args.options)?, named) {
         (Some(password), _) => password,
@@ -62,10 +53,7 @@ fn work(server: &mut Server, args: &ClientArgs) -> Result<()> {
     };
     let has_password = args.options.has("password") || args.options.has("password-file");
     let user = named.unwrap_or(if has_password { USER } else { "anonymous" });
-    if server.ask("USER", user)?.code / 100 == 3 {
-        server.ask("PASS", &password)?.wanted(2)?;
-    }
-    server.ask("TYPE", "I")?.wanted(2)?;
+    server.log_in(user, &password)?;
 
     let mut talk = args.talk_about(MENU)?;
     while let Some(line) = talk.next_bytes()? {
@@ -86,93 +74,7 @@ fn work(server: &mut Server, args: &ClientArgs) -> Result<()> {
     Ok(())
 }
 
-/// The server, as the client sees it.
-struct Server {
-    control: TcpStream,
-    address: SocketAddr,
-    timeout: Option<Duration>,
-    lines: Lines,
-}
-
-/// A reply: its number, and its text in one line.
-struct Reply {
-    code: u16,
-    text: String,
-}
-
-/// The server has closed the control connection.
-#[derive(Debug)]
-struct Gone;
-
-impl std::fmt::Display for Gone {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the server has closed the connection")
-    }
-}
-
-impl std::error::Error for Gone {}
-
-impl Reply {
-    /// The reply, if its first digit is this one.
-    fn wanted(self, first: u16) -> Result<Reply> {
-        ensure!(self.code / 100 == first, "the server says: {}", escape(self.text.as_bytes()));
-        Ok(self)
-    }
-}
-
-fn connect(address: SocketAddr, timeout: Option<Duration>) -> Result<TcpStream> {
-    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
-    if let Some(limit) = timeout {
-        call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
-        call::setsockopt(&socket, SO_SNDTIMEO, limit)?;
-    }
-    Ok(call::connect(socket, address)?)
-}
-
 impl Server {
-    /// The next reply, all of its lines: the last has the number of the first, and a space.
-    fn reply(&mut self) -> Result<Reply> {
-        let mut text = String::new();
-        for _ in 0..1000 {
-            let line = self.line()?;
-            let code = line.get(..3).and_then(|code| code.parse().ok());
-            if let Some(code) = code
-                && line.as_bytes().get(3) != Some(&b'-')
-                && (text.is_empty() || text.starts_with(&line[..3]))
-            {
-                text += &line;
-                return Ok(Reply { code, text });
-            }
-            ensure!(code.is_some() || !text.is_empty(), "this is no FTP server: it says {line:?}");
-            text += &line;
-            text.push('\n');
-        }
-        bail!("the server's reply has no end")
-    }
-
-    fn line(&mut self) -> Result<String> {
-        let mut buf = [0; 4096];
-        loop {
-            match self.lines.oldest() {
-                Some(Line::Whole(line)) => return Ok(String::from_utf8_lossy(&line).into_owned()),
-                Some(Line::TooLong) => bail!("a line of the server is too long"),
-                None => {}
-            }
-            match call::recv(&self.control, &mut buf, 0)? {
-                0 => return Err(Gone.into()),
-                n => self.lines.take(&buf[..n]),
-            }
-        }
-    }
-
-    /// Gives a command and waits for the reply.
-    fn ask(&mut self, verb: &str, argument: &str) -> Result<Reply> {
-        ensure!(!argument.contains(char::is_control), "a name has no control characters");
-        let space = if argument.is_empty() { "" } else { " " };
-        sendall(&self.control, format!("{verb}{space}{argument}\r\n").as_bytes())?;
-        self.reply()
-    }
-
     /// A line of the menu.
     fn obey(&mut self, words: &[&str], talk: &Talk) -> Result<()> {
         match *words {
@@ -203,50 +105,6 @@ impl Server {
             ["help"] => MENU.lines().try_for_each(|line| say(talk, line)),
             _ => bail!("this is not on the menu; say help"),
         }
-    }
-
-    /// Asks where to, and connects: PASV's six numbers over IPv4, EPSV's port over IPv6.
-    fn data_connection(&mut self) -> Result<TcpStream> {
-        let mut to = self.address;
-        if to.is_ipv4() {
-            let text = self.ask("PASV", "")?.wanted(2)?.text;
-            // RFC 1123, 4.1.2.6: the numbers may stand anywhere in the text.
-            let six = text[3..].trim_matches(|c: char| !c.is_ascii_digit());
-            let told = read_six_numbers(six).with_context(|| {
-                format!("these are not six numbers: {}", escape(text.as_bytes()))
-            })?;
-            let [high, low] = told.port().to_be_bytes();
-            tracing::info!(
-                "{six}: an address of four bytes, and a port of two: {high} x 256 + {low} = {}",
-                told.port()
-            );
-            to.set_port(told.port());
-        } else {
-            let text = self.ask("EPSV", "")?.wanted(2)?.text;
-            let port = text.split_once("(|||").and_then(|(_, rest)| rest.split_once('|'));
-            let port = port.and_then(|(port, _)| port.parse().ok());
-            to.set_port(port.with_context(|| {
-                format!("there is no port in this: {}", escape(text.as_bytes()))
-            })?);
-        }
-        connect(to, self.timeout)
-    }
-
-    /// A transfer: the data connection, the command, `work` with the bytes, and the final word.
-    fn transfer<T>(
-        &mut self,
-        verb: &str,
-        path: &str,
-        work: impl FnOnce(&TcpStream) -> Result<T>,
-    ) -> Result<T> {
-        let data = self.data_connection()?;
-        let begun = self.ask(verb, path).and_then(|reply| reply.wanted(1));
-        let worked = begun.map(|_| work(&data));
-        call::close(data)?;
-        // The server knows better why the data connection failed.
-        let worked = worked?;
-        self.reply()?.wanted(2)?;
-        worked
     }
 
     fn list(&mut self, path: &str, talk: &Talk) -> Result<()> {
@@ -306,17 +164,6 @@ impl Server {
     }
 }
 
-/// Receives to the end; how many bytes there were.
-fn receive(data: &TcpStream, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
-    let mut buf = vec![0; 64 * 1024];
-    let mut bytes = 0;
-    while let n @ 1.. = call::recv(data, &mut buf, 0)? {
-        take(&buf[..n])?;
-        bytes += n as u64;
-    }
-    Ok(bytes)
-}
-
 /// A result; what the server said in it cannot steer a terminal, nor pass for a second line.
 fn say(talk: &Talk, line: &str) -> Result<()> {
     talk.tell(&escape(line.as_bytes()))
@@ -327,7 +174,7 @@ fn open(path: &str) -> Result<File> {
 }
 
 /// The name at the end of a path: files here go into one folder.
-fn last(path: &str) -> Result<&str> {
+pub fn last(path: &str) -> Result<&str> {
     match path.rsplit('/').next() {
         Some("" | "." | "..") | None => bail!("{path:?} is no name for a file"),
         Some(name) => Ok(name),

@@ -35,16 +35,20 @@
 //! - [`session`]: the table of verbs, and what each does: who and where on its own page, the data
 //!   connection in `session/way.rs`, files in `session/files.rs`;
 //! - then this page's `serve`: a thread for each client, as on the `thread` page;
-//! - and `client`: the other side of it all.
+//! - and the other side of it all: `remote`, the server as a client sees it; `client`, a menu;
+//!   `get_put`, a file for a script.
 
 pub mod telnet;
 pub mod root;
 pub mod listing;
 pub mod data;
 pub mod session;
+mod remote;
 mod client;
+mod get_put;
 
 pub use client::client;
+pub use get_put::{get, put, readable_url};
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};

@@ -1,0 +1,351 @@
+//! What `netplay ftp get` and `netplay ftp put` claim to a script: exit codes, whole files, and how
+//! they go on where a transfer was cut.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use common::{DEADLINE, Server, finish, netplay, skip};
+use tempfile::TempDir;
+
+// ---- servers and clients
+
+/// A server with a folder of its own. User `u`, password `p`.
+struct Site {
+    server: Server,
+    root: TempDir,
+}
+
+const PYFTPDLIB: &str = r#"
+import sys
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.servers import FTPServer
+FTPHandler.authorizer = DummyAuthorizer()
+FTPHandler.authorizer.add_user("u", "p", sys.argv[2], perm="elradfmwMT")
+server = FTPServer((sys.argv[1], 0), FTPHandler)
+host, port = server.address[:2]
+print("ready: tcp", f"[{host}]:{port}" if ":" in host else f"{host}:{port}", flush=True)
+server.serve_forever()
+"#;
+
+impl Site {
+    fn ours(ip: IpAddr) -> Site {
+        let root = tempfile::tempdir().unwrap();
+        let mut command = netplay();
+        command.args(["ftp", "server", &ip.to_string(), "0", "-q", "--user", "u"]);
+        let server = Server::from(command.args(["--password", "p", "--root"]).arg(root.path()));
+        Site { server, root }
+    }
+
+    fn pyftpdlib(ip: IpAddr) -> Site {
+        let root = tempfile::tempdir().unwrap();
+        let mut command = Command::new("python3");
+        let server =
+            Server::from(command.args(["-c", PYFTPDLIB, &ip.to_string()]).arg(root.path()));
+        Site { server, root }
+    }
+
+    /// Ours and pyftpdlib, over IPv4 and IPv6.
+    fn all() -> Vec<Site> {
+        let there = Command::new("python3").args(["-c", "import pyftpdlib"]).output();
+        let python = there.is_ok_and(|found| found.status.success());
+        if !python {
+            skip("no pyftpdlib");
+        }
+        let ips = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+        let ours = ips.map(Site::ours).into_iter();
+        ours.chain(ips.into_iter().filter(|_| python).map(Site::pyftpdlib)).collect()
+    }
+
+    fn one() -> Site {
+        Site::ours(Ipv4Addr::LOCALHOST.into())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn url(&self, path: &str) -> String {
+        url(self.server.address(), path)
+    }
+}
+
+fn url(address: SocketAddr, path: &str) -> String {
+    format!("ftp://u:p@{address}/{path}")
+}
+
+/// How a tool ended: its exit code, what it printed, what it told.
+struct Ended {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn tool(here: &Path, args: &[&str]) -> Ended {
+    let mut command = netplay();
+    command.args(["ftp"]).args(args).args(["--timeout", "20"]).current_dir(here);
+    let ended = finish(&mut command, b"");
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    Ended { code: ended.status.code().unwrap(), out: text(&ended.stdout), err: text(&ended.stderr) }
+}
+
+impl Ended {
+    #[track_caller]
+    fn well(self, out: &str) -> Ended {
+        assert_eq!((self.code, self.out.as_str()), (0, out), "{}", self.err);
+        self
+    }
+
+    #[track_caller]
+    fn badly(self, code: i32, why: &str) -> Ended {
+        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        assert!(self.err.contains(why), "{why}: {}", self.err);
+        self
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Bytes in which no piece is like another.
+fn content(len: usize) -> Vec<u8> {
+    (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
+/// A server for one session over IPv4 that ends all of it, without a word, after so many bytes of a
+/// transfer: as if the network was gone. Uploads leave the part that came.
+fn cutter(root: &Path, after: u64) -> (SocketAddr, thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, root) = (listener.local_addr().unwrap(), root.to_owned());
+    let session = move || {
+        let control = listener.accept().unwrap().0;
+        control.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut lines = BufReader::new(control.try_clone().unwrap()).lines();
+        let say = |text: String| (&control).write_all(format!("{text}\r\n").as_bytes()).unwrap();
+        let mut data = None;
+        say("220 hello".into());
+        while let Some(Ok(line)) = lines.next() {
+            let (verb, name) = line.split_once(' ').unwrap_or((&line, ""));
+            let path = root.join(name);
+            match verb {
+                "PASV" => {
+                    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                    let [high, low] = listener.local_addr().unwrap().port().to_be_bytes();
+                    say(format!("227 (127,0,0,1,{high},{low})"));
+                    data = Some(listener);
+                }
+                "SIZE" if path.exists() => say(format!("213 {}", path.metadata().unwrap().len())),
+                "MDTM" if path.exists() => say(format!("213 {}", mdtm(&path))),
+                "SIZE" | "MDTM" => say("550 no".into()),
+                "RETR" | "STOR" => {
+                    let data = data.take().unwrap().accept().unwrap().0;
+                    say("150 here it comes".into());
+                    if verb == "RETR" {
+                        let mut bytes = File::open(path).unwrap().take(after);
+                        std::io::copy(&mut bytes, &mut &data).unwrap();
+                    } else {
+                        let mut file = File::create(path).unwrap();
+                        std::io::copy(&mut data.take(after), &mut file).unwrap();
+                    }
+                    return;
+                }
+                _ => say("200 so be it".into()),
+            }
+        }
+    };
+    (address, thread::spawn(session))
+}
+
+fn mdtm(path: &Path) -> String {
+    let time = path.metadata().unwrap().modified().unwrap();
+    chrono::DateTime::<chrono::Utc>::from(time).format("%Y%m%d%H%M%S").to_string()
+}
+
+// ---- the claims
+
+#[test]
+fn get_and_put_carry_files_over_both_families() {
+    for site in Site::all() {
+        let here = tempfile::tempdir().unwrap();
+        let bytes = content(2_000_000);
+        fs::write(here.path().join("a b"), &bytes).unwrap();
+        fs::write(here.path().join("empty"), "").unwrap();
+        let put = tool(here.path(), &["put", "a b", &site.url("x%20%25y")]);
+        put.well("a b: 2000000 bytes uploaded\n");
+        assert_eq!(fs::read(site.path("x %y")).unwrap(), bytes);
+        fs::create_dir(site.path("sub")).unwrap();
+        tool(here.path(), &["put", "a b", "empty", &site.url("sub/"), "-q"]).well("");
+        assert_eq!(fs::read(site.path("sub/a b")).unwrap(), bytes);
+        assert_eq!(fs::read(site.path("sub/empty")).unwrap(), b"");
+
+        let get = tool(here.path(), &["get", &site.url("x%20%25y"), "-o", "back"]);
+        get.well("back: 2000000 bytes downloaded\n");
+        assert_eq!(fs::read(here.path().join("back")).unwrap(), bytes);
+        fs::create_dir(here.path().join("in")).unwrap();
+        let both = [&site.url("sub/a%20b")[..], &site.url("sub/empty")];
+        let get = tool(here.path(), &["get", both[0], both[1], "-o", "in"]);
+        let get = get.well("in/a b: 2000000 bytes downloaded\nin/empty: 0 bytes downloaded\n");
+        assert_eq!(get.err.matches("PASS").count(), 1, "one session: {}", get.err);
+        assert_eq!(fs::read(here.path().join("in/a b")).unwrap(), bytes);
+        assert_eq!(names(&here.path().join("in")), ["a b", "empty"]);
+        let whole = |path: &Path| path.metadata().unwrap().modified().unwrap();
+        let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let times = [here.path().join("back"), site.path("x %y")].map(|path| whole(&path));
+        assert_eq!(seconds(times[0]).as_secs(), seconds(times[1]).as_secs(), "the file's own time");
+    }
+}
+
+#[test]
+fn a_cut_download_goes_on_where_it_was_cut() {
+    for site in Site::all() {
+        let here = tempfile::tempdir().unwrap();
+        let bytes = content(1_000_000);
+        fs::write(site.path("a"), &bytes).unwrap();
+        let (address, session) = cutter(site.root.path(), 300_000);
+        tool(here.path(), &["get", &url(address, "a")]).badly(1, "closed the connection");
+        session.join().unwrap();
+        assert_eq!(names(here.path()), ["a.part"], "no half file has the name of the whole");
+        assert_eq!(fs::read(here.path().join("a.part")).unwrap(), bytes[..300_000]);
+
+        let get = tool(here.path(), &["get", "--continue", &site.url("a")]);
+        let get = get.well("a: 1000000 bytes downloaded\n");
+        assert!(get.err.contains("REST 234464"), "64 KiB are compared: {}", get.err);
+        assert_eq!(fs::read(here.path().join("a")).unwrap(), bytes);
+        assert_eq!(names(here.path()), ["a"]);
+    }
+}
+
+#[test]
+fn a_cut_upload_goes_on_where_it_was_cut() {
+    for site in Site::all() {
+        let here = tempfile::tempdir().unwrap();
+        let bytes = content(1_000_000);
+        fs::write(here.path().join("a"), &bytes).unwrap();
+        let (address, session) = cutter(site.root.path(), 300_000);
+        assert_eq!(tool(here.path(), &["put", "a", &url(address, "a")]).code, 1);
+        session.join().unwrap();
+        assert_eq!(fs::read(site.path("a")).unwrap(), bytes[..300_000]);
+
+        let put = tool(here.path(), &["put", "--continue", "a", &site.url("a")]);
+        let put = put.well("a: 1000000 bytes uploaded\n");
+        assert!(put.err.contains("REST 300000"), "{}", put.err);
+        assert_eq!(fs::read(site.path("a")).unwrap(), bytes);
+        let put = tool(here.path(), &["put", "--continue", "a", &site.url("a")]);
+        let put = put.well("a: 1000000 bytes uploaded\n");
+        assert!(!put.err.contains("STOR"), "it is there already: {}", put.err);
+    }
+}
+
+#[test]
+fn a_file_that_changed_since_the_cut_is_fetched_from_the_start() {
+    let (old, new) = (content(500_000), content(500_001)[1..].to_vec());
+    for site in Site::all() {
+        // Another time, and the same bytes at the cut; the same time, and other bytes there.
+        for (other_time, have) in [(true, &new), (false, &old)] {
+            let here = tempfile::tempdir().unwrap();
+            fs::write(site.path("a"), &new).unwrap();
+            let day = |n: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(n * 86_400);
+            let set = |path: &Path, time| {
+                File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+            };
+            set(&site.path("a"), day(10_000));
+            let mut part = have[..100_000].to_vec();
+            part[0] ^= u8::from(other_time);
+            fs::write(here.path().join("a.part"), part).unwrap();
+            set(&here.path().join("a.part"), day(if other_time { 9_999 } else { 10_000 }));
+            let get = tool(here.path(), &["get", "--continue", &site.url("a")]);
+            let get = get.well("a: 500000 bytes downloaded\n");
+            assert!(get.err.contains("fetched from the start"), "{}", get.err);
+            assert_eq!(fs::read(here.path().join("a")).unwrap(), new);
+            assert_eq!(names(here.path()), ["a"]);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_no_start_of_ours_is_sent_from_the_start() {
+    let bytes = content(300_000);
+    for site in Site::all() {
+        let here = tempfile::tempdir().unwrap();
+        fs::write(here.path().join("a"), &bytes).unwrap();
+        for there in [content(200_001)[1..].to_vec(), content(400_000)] {
+            fs::write(site.path("a"), there).unwrap();
+            let put = tool(here.path(), &["put", "--continue", "a", &site.url("a")]);
+            let put = put.well("a: 300000 bytes uploaded\n");
+            assert!(put.err.contains("sent from the start"), "{}", put.err);
+            assert_eq!(fs::read(site.path("a")).unwrap(), bytes);
+        }
+    }
+}
+
+#[test]
+fn what_did_not_work_is_an_exit_code_and_a_sentence() {
+    for site in Site::all() {
+        let here = tempfile::tempdir().unwrap();
+        fs::write(here.path().join("a"), "a").unwrap();
+        fs::write(site.path("there"), "there").unwrap();
+        let wrong = site.url("there").replace("u:p@", "u:wrong@");
+        tool(here.path(), &["get", &wrong]).badly(1, "the server says: 530");
+        tool(here.path(), &["get", &site.url("nothing")]).badly(1, "the server says: 550");
+        tool(here.path(), &["put", "nothing", &site.url("x")]).badly(1, "cannot read nothing");
+        tool(here.path(), &["put", "a", &site.url("no/where")]).badly(1, "the server says: 5");
+        tool(here.path(), &["put", ".", &site.url("x")]).badly(1, "no ordinary file");
+        tool(here.path(), &["get", &site.url("")]).badly(1, "no name for a file");
+        let no_password = site.url("there").replace(":p@", "@");
+        tool(here.path(), &["get", &no_password]).badly(1, "user u needs a password");
+        assert_eq!(names(here.path()), ["a"], "nothing of it stays");
+        assert_eq!(names(site.root.path()), ["there"]);
+
+        // The others arrive all the same.
+        let get = tool(here.path(), &["get", &site.url("nothing"), &site.url("there")]);
+        let get = get.badly(1, "1 of 2 files did not arrive");
+        assert_eq!(get.out, "there: 5 bytes downloaded\n");
+        fs::write(here.path().join("password"), "p\n").unwrap();
+        tool(here.path(), &["get", &no_password, "--password-file", "password"])
+            .well("there: 5 bytes downloaded\n");
+    }
+}
+
+#[test]
+fn a_url_that_cannot_be_used_is_a_usage_error() {
+    let here = tempfile::tempdir().unwrap();
+    for url in ["http://h/a", "h/a", "ftp://h/a%00", "ftp://h/a%0d%0aDELE%20b", "ftp://h/a\nb"] {
+        tool(here.path(), &["get", url]).badly(2, "invalid value");
+        tool(here.path(), &["put", "a", url]).badly(2, "invalid value");
+    }
+    tool(here.path(), &["get"]).badly(2, "<URL>...");
+    tool(here.path(), &["put", "ftp://h/a"]).badly(2, "<URL>");
+}
+
+#[test]
+fn two_downloads_do_not_write_to_one_part() {
+    let site = Site::one();
+    let here = tempfile::tempdir().unwrap();
+    fs::write(site.path("a"), "a").unwrap();
+    let part = File::create(here.path().join("a.part")).unwrap();
+    let lock = nix::fcntl::Flock::lock(part, nix::fcntl::FlockArg::LockExclusive).unwrap();
+    tool(here.path(), &["get", &site.url("a")]).badly(1, "another download");
+    drop(lock);
+    tool(here.path(), &["get", &site.url("a")]).well("a: 1 bytes downloaded\n");
+    std::os::unix::fs::symlink("elsewhere", here.path().join("a.part")).unwrap();
+    tool(here.path(), &["get", &site.url("a")]).badly(1, "cannot write to a.part");
+    assert!(!here.path().join("elsewhere").exists());
+}
