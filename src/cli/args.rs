@@ -277,7 +277,11 @@ fn place(command: Command, example: &Example) -> Command {
 /// The options that only this example has, on this side.
 fn flags(command: Command, example: &Example, side: Sides) -> Command {
     let has = |flag: &&Flag| flag.sides == side || flag.sides == Sides::Both;
-    command.args(example.options.iter().filter(has).map(flag))
+    example.options.iter().filter(has).fold(command, |command, own| match own.value {
+        Value::Usual(value) => command
+            .mut_arg(own.name.replace('-', "_"), |arg| arg.default_value(value).help(own.help)),
+        _ => command.arg(flag(own)),
+    })
 }
 
 fn flag(flag: &Flag) -> Arg {
@@ -291,6 +295,7 @@ fn flag(flag: &Flag) -> Arg {
         Value::None => arg.action(ArgAction::SetTrue),
         Value::OneOf(words) => arg.value_parser(words.to_vec()).default_value(words[0]),
         Value::Any(name) => arg.value_name(name),
+        Value::Usual(value) => arg.default_value(value),
     }
 }
 
@@ -379,6 +384,8 @@ fn options(flags: &[Flag], matches: &ArgMatches) -> Options {
                     options.set(flag.name, "");
                 }
             }
+            // One of the common options, which are read with the others.
+            Value::Usual(_) => {}
             Value::OneOf(_) | Value::Any(_) => {
                 if let Ok(Some(value)) = matches.try_get_one::<String>(flag.name) {
                     options.set(flag.name, value);

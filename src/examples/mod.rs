@@ -130,6 +130,8 @@ pub enum Value {
     OneOf(&'static [&'static str]),
     /// Anything, called so in the help.
     Any(&'static str),
+    /// What it is for every server, but with this default, and another sentence of help.
+    Usual(&'static str),
 }
 
 /// The sides that an option is for.
@@ -301,6 +303,12 @@ const FTP: &[Flag] = &[
         "The ports for data connections [default: any]",
         Sides::Server,
     ),
+    Flag {
+        name: "max-clients",
+        value: Value::Usual("64"),
+        help: "How many clients to serve at once; the others are told to come back later",
+        sides: Sides::Server,
+    },
     option(
         "max-per-host",
         "N",
