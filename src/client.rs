@@ -7,11 +7,13 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use nix::sys::termios::{self, LocalFlags, SetArg, SpecialCharacterIndices};
 use rustyline::error::ReadlineError;
 use rustyline::{Behavior, Config};
 
@@ -119,6 +121,33 @@ impl ClientArgs {
         })
     }
 }
+
+/// Asks at the terminal for a line, and shows nothing of it.
+///
+/// # Errors
+/// [`Interrupted`], there is no terminal, or nothing was typed.
+pub fn ask_unseen(prompt: &str) -> Result<String> {
+    let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
+    let usual = termios::tcgetattr(&terminal)?;
+    let mut unseen = usual.clone();
+    // Ctrl-C must not end the program here: the terminal would stay as it is now. As the end of a
+    // line it comes to us.
+    unseen.local_flags.remove(LocalFlags::ECHO | LocalFlags::ISIG);
+    unseen.control_chars[SpecialCharacterIndices::VEOL as usize] = CTRL_C;
+    termios::tcsetattr(&terminal, SetArg::TCSAFLUSH, &unseen)?;
+    let mut buf = [0; 4096];
+    // The terminal gives one whole line a read.
+    let typed = terminal.write_all(prompt.as_bytes()).and_then(|()| terminal.read(&mut buf));
+    termios::tcsetattr(&terminal, SetArg::TCSAFLUSH, &usual)?;
+    terminal.write_all(b"\n")?;
+    match &buf[..typed?] {
+        [.., CTRL_C] => Err(Interrupted.into()),
+        [line @ .., b'\n'] if !line.is_empty() => Ok(String::from_utf8(line.to_vec())?),
+        _ => bail!("nothing was typed"),
+    }
+}
+
+const CTRL_C: u8 = 3;
 
 /// The editor draws on standard output, which is for replies: if that is no terminal, on the
 /// terminal itself.

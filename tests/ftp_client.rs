@@ -17,7 +17,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use common::{DEADLINE, Server, finish, netplay, skip};
+use common::{DEADLINE, Server, finish, have, netplay, skip};
 use tempfile::TempDir;
 
 // ---- servers and clients
@@ -333,6 +333,64 @@ fn a_url_that_cannot_be_used_is_a_usage_error() {
     }
     tool(here.path(), &["get"]).badly(2, "<URL>...");
     tool(here.path(), &["put", "ftp://h/a"]).badly(2, "<URL>");
+}
+
+/// Runs a command in a terminal of its own and types these lines, each when its prompt is seen:
+/// the exit code, and the screen.
+fn on_a_terminal(here: &Path, steps: &[&str], args: &[&str]) -> (i32, String) {
+    let mut python = Command::new("python3");
+    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py")).args(steps);
+    python.arg("--").arg(env!("CARGO_BIN_EXE_netplay")).args(args).current_dir(here);
+    let ended = finish(python.env("LC_ALL", "C.UTF-8").env("TERM", "xterm"), b"");
+    let screen = String::from_utf8_lossy(&ended.stdout).into_owned();
+    (ended.status.code().unwrap(), screen + &String::from_utf8_lossy(&ended.stderr))
+}
+
+#[test]
+fn a_password_is_asked_for_and_not_shown() {
+    if !have("python3") {
+        return skip("no python3");
+    }
+    let site = Site::one();
+    let here = tempfile::tempdir().unwrap();
+    fs::write(site.path("a"), "hello").unwrap();
+    let (host, port) = (site.server.address().ip().to_string(), site.server.port());
+    let asked = "password of u: ";
+    let menu = ["ftp", "client", &host, &port, "-q", "--user", "u"];
+    let (code, screen) =
+        on_a_terminal(here.path(), &[asked, "p\n", "> ", "size a\r", "> ", "quit\r"], &menu);
+    assert!(code == 0 && screen.contains("\n5\r\n"), "{screen}");
+    let get = ["ftp", "get", "-q", &site.url("a").replace(":p@", "@")];
+    let (code, screen) = on_a_terminal(here.path(), &[asked, "p\n"], &get);
+    assert_eq!((code, screen.as_str()), (0, "password of u: \r\n"));
+    assert_eq!(fs::read(here.path().join("a")).unwrap(), b"hello");
+    let (code, screen) = on_a_terminal(here.path(), &[asked, "secret\n"], &get);
+    assert!(code == 1 && screen.contains("530") && !screen.contains("secret"), "{screen}");
+    let (code, screen) = on_a_terminal(here.path(), &[asked, "half\x03"], &get);
+    assert_eq!((code, screen.as_str()), (130, "password of u: \r\n"));
+}
+
+#[test]
+fn there_is_room_for_64_clients_unless_told_otherwise() {
+    let help = |example| tool_help(&[example, "server", "--help"]);
+    assert!(help("ftp").contains("come back later [default: 64]"), "{}", help("ftp"));
+    assert!(help("poll").contains("listener's queue [default: 256]"), "{}", help("poll"));
+    let site = Site::one();
+    let greeting = || {
+        let mut stream = site.server.connect();
+        let mut code = [0; 3];
+        stream.read_exact(&mut code).unwrap();
+        (stream, code)
+    };
+    let guests: Vec<_> = (0..64).map(|_| greeting()).collect();
+    assert!(guests.iter().all(|(_, code)| code == b"220"));
+    assert_eq!(&greeting().1, b"421");
+}
+
+/// A help page, each paragraph in one line.
+fn tool_help(args: &[&str]) -> String {
+    let text = String::from_utf8(common::run(args, b"").stdout).unwrap();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]

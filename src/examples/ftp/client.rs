@@ -16,7 +16,7 @@ use std::io::{Read, Write};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::remote::{Gone, Server, receive};
-use super::{USER, password};
+use super::{AN_ADDRESS, ANONYMOUS, USER, password, password_of};
 use crate::call;
 use crate::client::{ClientArgs, Talk};
 use crate::escape::escape;
@@ -46,13 +46,13 @@ pub fn client(args: &ClientArgs) -> Result<()> {
 
 fn work(server: &mut Server, args: &ClientArgs) -> Result<()> {
     let named = args.options.get("user");
-    let password = match (password(&args.options)?, named) {
-        (Some(password), _) => password,
-        (None, None) => "netplay@".to_owned(), // the custom: an address, in the place of a password
-        (None, Some(user)) => bail!("user {user} needs --password or --password-file"),
+    let (user, password) = match named {
+        Some(user) => (user, password_of(user, &args.options)?),
+        None => match password(&args.options)? {
+            Some(password) => (USER, password),
+            None => (ANONYMOUS, AN_ADDRESS.to_owned()),
+        },
     };
-    let has_password = args.options.has("password") || args.options.has("password-file");
-    let user = named.unwrap_or(if has_password { USER } else { "anonymous" });
     server.log_in(user, &password)?;
 
     let mut talk = args.talk_about(MENU)?;

@@ -29,8 +29,8 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use super::client::last;
-use super::password;
 use super::remote::{Server, receive};
+use super::{AN_ADDRESS, ANONYMOUS, password_of};
 use crate::address::Endpoint;
 use crate::call;
 use crate::client::ToolArgs;
@@ -361,12 +361,9 @@ impl Location {
     /// Connects and logs in.
     fn open(&self, args: &ToolArgs) -> Result<Server> {
         let (user, password) = match (&self.user, &self.password) {
-            (None, _) => ("anonymous", "netplay@".to_owned()),
+            (None, _) => (ANONYMOUS, AN_ADDRESS.to_owned()),
             (Some(user), Some(password)) => (user.as_str(), password.clone()),
-            (Some(user), None) => {
-                let given = password(&args.options)?;
-                (user.as_str(), given.with_context(|| format!("user {user} needs a password"))?)
-            }
+            (Some(user), None) => (user.as_str(), password_of(user, &args.options)?),
         };
         let endpoint = Endpoint { host: Some(self.host.clone()), port: self.port, family: None };
         let mut server = Server::connect(endpoint.resolve()?, args.timeout)?;

@@ -51,6 +51,7 @@ pub use client::client;
 pub use get_put::{get, put, readable_url};
 
 use std::collections::HashMap;
+use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
@@ -67,6 +68,8 @@ use crate::call::{
     self, Domain, FcntlArg, IPV6_V6ONLY, MSG_DONTWAIT, MSG_NOSIGNAL, OFlag, SO_REUSEADDR, Type,
     pollfd,
 };
+use crate::client::ask_unseen;
+use crate::escape::escape;
 use crate::server::{self, Options, ServerArgs, Stats};
 use crate::stop::Stop;
 use crate::trace::remark;
@@ -284,6 +287,10 @@ fn rules(args: &ServerArgs) -> Result<Rules> {
 /// The user that there is when none is named.
 pub const USER: &str = "netplay";
 
+/// Who needs no password, and by custom says an address in its place.
+const ANONYMOUS: &str = "anonymous";
+const AN_ADDRESS: &str = "netplay@";
+
 /// The password that was given, if one was: itself, or as the first line of a file.
 fn password(options: &Options) -> Result<Option<String>> {
     let Some(file) = options.get("password-file") else {
@@ -294,6 +301,17 @@ fn password(options: &Options) -> Result<Option<String>> {
     match text.lines().next() {
         None | Some("") => bail!("{file} has no password in its first line"),
         Some(line) => Ok(Some(line.to_owned())),
+    }
+}
+
+/// The password of this user: the one that was given, or the one that is typed now, unseen.
+fn password_of(user: &str, options: &Options) -> Result<String> {
+    match password(options)? {
+        Some(password) => Ok(password),
+        None if std::io::stdin().is_terminal() => {
+            ask_unseen(&format!("password of {}: ", escape(user.as_bytes())))
+        }
+        None => bail!("user {user} needs a password: --password-file has it"),
     }
 }
 
