@@ -14,8 +14,13 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use nix::sys::termios::{self, LocalFlags, SetArg, SpecialCharacterIndices};
+use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
-use rustyline::{Behavior, Config};
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::Validator;
+use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
 
 use crate::address::Endpoint;
 use crate::escape::{escape, escape_unicode};
@@ -74,9 +79,44 @@ pub struct Talk {
 #[derive(Debug)]
 enum Source {
     Given(VecDeque<String>),
-    Prompt(Box<rustyline::DefaultEditor>),
+    Prompt(Box<LineEditor>),
     Input,
 }
+
+type LineEditor = Editor<Tab, DefaultHistory>;
+
+/// What Tab does: where the word begins that is typed, and what it may become.
+pub type Complete = Box<dyn Fn(&str) -> (usize, Vec<String>)>;
+
+/// The part of the editor that knows what Tab does here; by itself, nothing.
+#[derive(Default)]
+struct Tab(Option<Complete>);
+
+impl fmt::Debug for Tab {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tab").field(&self.0.is_some()).finish()
+    }
+}
+
+impl Completer for Tab {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _: &rustyline::Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok(self.0.as_ref().map_or((at, vec![]), |complete| complete(&line[..at])))
+    }
+}
+
+impl Hinter for Tab {
+    type Hint = String;
+}
+impl Highlighter for Tab {}
+impl Validator for Tab {}
+impl Helper for Tab {}
 
 /// Ctrl-C at the prompt.
 #[derive(Debug)]
@@ -151,12 +191,22 @@ const CTRL_C: u8 = 3;
 
 /// The editor draws on standard output, which is for replies: if that is no terminal, on the
 /// terminal itself.
-fn editor() -> rustyline::Result<rustyline::DefaultEditor> {
+fn editor() -> rustyline::Result<LineEditor> {
     let screen = if io::stdout().is_terminal() { Behavior::Stdio } else { Behavior::PreferTerm };
-    rustyline::DefaultEditor::with_config(Config::builder().behavior(screen).build())
+    let config = Config::builder().behavior(screen).completion_type(CompletionType::List).build();
+    let mut editor = Editor::with_config(config)?;
+    editor.set_helper(Some(Tab::default()));
+    Ok(editor)
 }
 
 impl Talk {
+    /// Says what Tab does at the prompt, if there is one.
+    pub fn on_tab(&mut self, complete: Complete) {
+        if let Source::Prompt(editor) = &mut self.source {
+            editor.set_helper(Some(Tab(Some(complete))));
+        }
+    }
+
     /// The next message, without its line end; `None` when there are no more.
     ///
     /// # Errors

@@ -371,6 +371,35 @@ fn a_password_is_asked_for_and_not_shown() {
 }
 
 #[test]
+fn tab_completes_names_of_the_server() {
+    if !have("python3") {
+        return skip("no python3");
+    }
+    for site in Site::all() {
+        let here = tempfile::tempdir().unwrap();
+        fs::create_dir(site.path("folder")).unwrap();
+        fs::write(site.path("folder/a long name"), "hello").unwrap();
+        fs::write(here.path().join("mine.txt"), "").unwrap();
+        let (host, port) = (site.server.address().ip().to_string(), site.server.port());
+        let menu = ["ftp", "client", &host, &port, "-q", "--user", "u", "--password", "p"];
+        let steps = [
+            ["> ", "size fo\t"],
+            ["folder/", "a\t"],
+            ["a long name\"", "\r"],
+            ["\n5\r\n", ""],
+            ["> ", "up\t"],
+            ["upload ", "mi\t"],
+            ["mine.txt", " x\r"],
+            ["uploaded", ""],
+            ["> ", "quit\r"],
+        ];
+        let (code, screen) = on_a_terminal(here.path(), steps.as_flattened(), &menu);
+        assert_eq!(code, 0, "{screen}");
+        assert!(site.path("x").exists(), "{screen}");
+    }
+}
+
+#[test]
 fn there_is_room_for_64_clients_unless_told_otherwise() {
     let help = |example| tool_help(&[example, "server", "--help"]);
     assert!(help("ftp").contains("come back later [default: 64]"), "{}", help("ftp"));

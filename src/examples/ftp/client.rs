@@ -10,8 +10,10 @@
 //! The end of the data connection is not yet the end of the matter: only the server's 226 says that
 //! the file was whole. So a download is written under another name first, and gets its own then.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::rc::Rc;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -38,13 +40,16 @@ Names with spaces go into double quotes";
 /// The connection failed, or a line could not be done that nobody was there to see.
 pub fn client(args: &ClientArgs) -> Result<()> {
     let address = args.endpoint.resolve()?;
-    let mut server = Server::connect(address, args.timeout)?;
-    let worked = work(&mut server, args);
-    server.close()?;
+    // At the prompt the server is asked by Tab, behind it by the line: never by both at once.
+    let server = Rc::new(RefCell::new(Server::connect(address, args.timeout)?));
+    let worked = work(&server, args);
+    if let Some(server) = Rc::into_inner(server) {
+        server.into_inner().close()?;
+    }
     worked
 }
 
-fn work(server: &mut Server, args: &ClientArgs) -> Result<()> {
+fn work(server: &Rc<RefCell<Server>>, args: &ClientArgs) -> Result<()> {
     let named = args.options.get("user");
     let (user, password) = match named {
         Some(user) => (user, password_of(user, &args.options)?),
@@ -53,9 +58,11 @@ fn work(server: &mut Server, args: &ClientArgs) -> Result<()> {
             None => (ANONYMOUS, AN_ADDRESS.to_owned()),
         },
     };
-    server.log_in(user, &password)?;
+    server.borrow_mut().log_in(user, &password)?;
 
     let mut talk = args.talk_about(MENU)?;
+    let asked = Rc::clone(server);
+    talk.on_tab(Box::new(move |line| complete(line, |path| asked.borrow_mut().names(path))));
     while let Some(line) = talk.next_bytes()? {
         let line = String::from_utf8(line).context("the line is not UTF-8")?;
         let words = words(&line);
@@ -63,14 +70,14 @@ fn work(server: &mut Server, args: &ClientArgs) -> Result<()> {
         if words == ["quit"] {
             break;
         }
-        if let Err(error) = server.obey(&words, &talk) {
+        if let Err(error) = server.borrow_mut().obey(&words, &talk) {
             if error.is::<call::CallError>() || error.is::<Gone>() {
                 return Err(error);
             }
             talk.failed(error.context(escape(line.as_bytes())))?;
         }
     }
-    server.ask("QUIT", "")?.wanted(2)?;
+    server.borrow_mut().ask("QUIT", "")?.wanted(2)?;
     Ok(())
 }
 
@@ -107,17 +114,45 @@ impl Server {
         }
     }
 
+    /// What is in a folder there, folders with a `/` behind them: MLSD tells which they are.
+    fn names(&mut self, folder: &str) -> Result<Vec<String>> {
+        tracing::info!("Tab: what is there?");
+        let Ok(text) = self.text("MLSD", folder) else {
+            // A server from before RFC 3659; NLST may put the folder in front of each name.
+            let text = self.text("NLST", folder)?;
+            return Ok(text
+                .lines()
+                .filter_map(|line| Some(line.rsplit('/').next()?.into()))
+                .collect());
+        };
+        let name = |line: &str| {
+            let (facts, name) = line.split_once(' ')?;
+            let facts = facts.to_ascii_lowercase();
+            match facts.split(';').find_map(|fact| fact.strip_prefix("type="))? {
+                "dir" => Some(format!("{name}/")),
+                "file" => Some(name.to_owned()),
+                _ => None,
+            }
+        };
+        Ok(text.lines().filter_map(name).collect())
+    }
+
     fn list(&mut self, path: &str, talk: &Talk) -> Result<()> {
-        let listing = self.transfer("LIST", path, |data| {
-            let mut listing = Vec::new();
+        self.text("LIST", path)?.lines().try_for_each(|line| say(talk, line))
+    }
+
+    /// All that a data connection brings, as text.
+    fn text(&mut self, verb: &str, path: &str) -> Result<String> {
+        let text = self.transfer(verb, path, |data| {
+            let mut text = Vec::new();
             receive(data, |bytes| {
-                listing.extend_from_slice(bytes);
-                ensure!(listing.len() < 64 << 20, "the listing has no end");
+                text.extend_from_slice(bytes);
+                ensure!(text.len() < 64 << 20, "the listing has no end");
                 Ok(())
             })?;
-            Ok(listing)
+            Ok(text)
         })?;
-        String::from_utf8_lossy(&listing).lines().try_for_each(|line| say(talk, line))
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     fn download(&mut self, name: &str, to: &str, talk: &Talk) -> Result<()> {
@@ -181,6 +216,52 @@ pub fn last(path: &str) -> Result<&str> {
     }
 }
 
+/// What the word at the end of a line may become: a word of the menu, a name here for an upload,
+/// a name there for the rest.
+fn complete(line: &str, there: impl Fn(&str) -> Result<Vec<String>>) -> (usize, Vec<String>) {
+    // An odd number of quotes: the last one is open, and the word is what is behind it.
+    let start = match line.matches('"').count() % 2 {
+        1 => line.rfind('"'),
+        _ => line.rfind(' ').map(|space| space + 1),
+    };
+    let start = start.unwrap_or(0);
+    let word = line[start..].trim_start_matches('"');
+    let before = words(&line[..start]);
+    let (folder, typed) = word.split_at(word.rfind('/').map_or(0, |slash| slash + 1));
+    let found = match before.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => Ok(VERBS.iter().map(|verb| format!("{verb} ")).collect()),
+        ["upload" | "put"] => names_here(folder),
+        _ => there(folder),
+    };
+    // What cannot be shown as it is cannot be typed either.
+    let safe = |name: &String| name.starts_with(typed) && escape(name.as_bytes()) == *name;
+    let whole = |name: String| match (before.is_empty(), format!("{folder}{name}")) {
+        (false, path) if path.contains(' ') && path.ends_with('/') => format!("\"{path}"),
+        (false, path) if path.contains(' ') => format!("\"{path}\""),
+        (_, path) => path,
+    };
+    // Tab is no command: what fails will be told when one needs it.
+    let mut names: Vec<String> =
+        found.unwrap_or_default().into_iter().filter(safe).map(whole).collect();
+    names.sort();
+    (start, names)
+}
+
+const VERBS: &[&str] = &[
+    "list", "download", "upload", "verify", "cd", "pwd", "mkdir", "rm", "rmdir", "rename", "size",
+    "quit", "help",
+];
+
+fn names_here(folder: &str) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(if folder.is_empty() { "." } else { folder })? {
+        let entry = entry?;
+        let slash = if entry.path().is_dir() { "/" } else { "" };
+        names.extend(entry.file_name().to_str().map(|name| format!("{name}{slash}")));
+    }
+    Ok(names)
+}
+
 /// The words of a line; double quotes keep a word with spaces together.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut quoted, mut open) = (Vec::new(), false, false);
@@ -211,6 +292,29 @@ fn words(line: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tab_knows_which_names_fit() {
+        let there = |folder: &str| match folder {
+            "" => Ok(["poem.txt", "a b", "sub/", "s p/", "bad\n"].map(String::from).to_vec()),
+            "s p/" => Ok(vec!["x".to_owned()]),
+            _ => bail!("no"),
+        };
+        for (line, start, names) in [
+            ("do", 0, &["download "][..]),
+            ("size p", 5, &["poem.txt"]),
+            ("size  a", 6, &["\"a b\""]),
+            ("size \"a", 5, &["\"a b\""]),
+            ("cd s", 3, &["\"s p/", "sub/"]),
+            ("size \"s p/", 5, &["\"s p/x\""]),
+            ("rename \"a b\" po", 13, &["poem.txt"]),
+            ("rm b", 3, &[]),
+            ("rm no/", 3, &[]),
+        ] {
+            let (at, found) = complete(line, there);
+            assert_eq!((at, found.iter().map(String::as_str).collect()), (start, names.to_vec()));
+        }
+    }
 
     #[test]
     fn quotes_keep_words_together() {
