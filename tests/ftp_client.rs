@@ -131,7 +131,8 @@ fn content(len: usize) -> Vec<u8> {
 }
 
 /// A server for one session over IPv4 that ends all of it, without a word, after so many bytes of a
-/// transfer: as if the network was gone. Uploads leave the part that came.
+/// transfer: as if the network was gone. Uploads leave the part that came. A file that is not so long
+/// arrives, and is longer then.
 fn cutter(root: &Path, after: u64) -> (SocketAddr, thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, root) = (listener.local_addr().unwrap(), root.to_owned());
@@ -159,8 +160,14 @@ fn cutter(root: &Path, after: u64) -> (SocketAddr, thread::JoinHandle<()>) {
                     let data = data.take().unwrap().accept().unwrap().0;
                     say("150 here it comes".into());
                     if verb == "RETR" {
-                        let mut bytes = File::open(path).unwrap().take(after);
-                        std::io::copy(&mut bytes, &mut &data).unwrap();
+                        let mut bytes = File::open(&path).unwrap().take(after);
+                        if std::io::copy(&mut bytes, &mut &data).unwrap() < after {
+                            drop(data);
+                            let mut file = File::options().append(true).open(path).unwrap();
+                            file.write_all(b"more").unwrap();
+                            say("226 there it is".into());
+                            continue;
+                        }
                     } else {
                         let mut file = File::create(path).unwrap();
                         std::io::copy(&mut data.take(after), &mut file).unwrap();
@@ -278,6 +285,16 @@ fn a_file_that_changed_since_the_cut_is_fetched_from_the_start() {
             assert_eq!(names(here.path()), ["a"]);
         }
     }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_fetched_is_not_called_whole() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(there.path().join("a"), content(10_000)).unwrap();
+    let (address, session) = cutter(there.path(), 20_000);
+    tool(here.path(), &["get", &url(address, "a")]).badly(1, "changed while it was fetched");
+    session.join().unwrap();
+    assert!(names(here.path()).is_empty(), "nothing to go on from");
 }
 
 #[test]
