@@ -95,7 +95,7 @@ fn each(
     jobs: &[(Location, PathBuf)],
     work: impl Fn(&mut Server, &str, &Path) -> Result<String>,
 ) -> Result<()> {
-    let mut failed = Vec::new();
+    let mut failed = 0;
     let mut session: Option<(&Location, Server)> = None;
     for (place, file) in jobs {
         let mut server = match session.take() {
@@ -115,24 +115,23 @@ fn each(
             Err(error) => {
                 // Who knows what is still on its way: the next file has a session of its own.
                 server.close()?;
-                failed.push(error.context(escape(file.to_string_lossy().as_bytes())));
+                let error = error.context(escape(file.to_string_lossy().as_bytes()));
+                if jobs.len() == 1 {
+                    return Err(error);
+                }
+                remark(format_args!("netplay: {error:#}"));
+                failed += 1;
             }
         }
     }
     session.map_or(Ok(()), |(_, server)| leave(server))?;
-    match failed.pop() {
-        None => Ok(()),
-        Some(error) if jobs.len() == 1 => Err(error),
-        Some(last) => {
-            failed.push(last);
-            failed.iter().for_each(|error| remark(format_args!("netplay: {error:#}")));
-            bail!("{} of {} files did not arrive", failed.len(), jobs.len())
-        }
-    }
+    ensure!(failed == 0, "{failed} of {} files did not arrive", jobs.len());
+    Ok(())
 }
 
+/// Says goodbye. The files are whole: whatever the server thinks of it.
 fn leave(mut server: Server) -> Result<()> {
-    server.ask("QUIT", "")?;
+    let _ = server.ask("QUIT", "");
     server.close()
 }
 
