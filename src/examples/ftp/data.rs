@@ -151,18 +151,20 @@ pub fn read_eprt(text: &str) -> Result<SocketAddr, Eprt> {
     }
 }
 
+/// The ports that are nobody's (RFC 6335): where passive data connections are, unless told otherwise.
+const DYNAMIC: (u16, u16) = (49152, 65535);
+
 /// Listens for one data connection, at the address that the client already knows.
 ///
-/// The kernel chooses the port, or chance one of `ports`: who can guess it could connect first.
+/// Chance chooses the port: who can guess it could connect first. The kernel would choose one, too
+/// (port 0), but none that is in TIME_WAIT, as the port of each transfer is for a minute: after some
+/// thousand files every search for another would take a millisecond.
 ///
 /// # Errors
 /// No port of the range is free.
 pub fn listen(local: SocketAddr, ports: Option<(u16, u16)>) -> call::Result<TcpListener> {
     let mut local = local;
-    let Some((low, high)) = ports else {
-        local.set_port(0);
-        return listen_at(local);
-    };
+    let (low, high) = ports.unwrap_or(DYNAMIC);
     let count = u64::from(high - low) + 1;
     let chance = root::random().ok().and_then(|text| u64::from_str_radix(&text, 16).ok());
     let first = chance.unwrap_or_default() % count;
