@@ -519,8 +519,8 @@ fn footer(place: &Path, rounds: usize) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     format!(
         "\nMedians of the ratios within a round, with the middle half. CPU: of the server, for the same \
-         bytes.\nLinux {kernel}, {cores} cores, congestion control {control}, files on {}, {rounds} \
-         rounds, nobody pinned, netplay told to be quiet (-q).",
+         bytes.\nLinux {kernel}, free to run on {cores} cores, congestion control {control}, files on {}, {rounds} \
+         rounds, netplay told to be quiet (-q).",
         file_system(place)
     )
 }
