@@ -201,7 +201,7 @@ fn has(program: &str, with: &str) -> bool {
     there
 }
 
-/// As the distribution has it, but for: no root, no log, anybody may write.
+/// As the distribution has it, but for: whoever starts it runs it, no log, anybody may write.
 fn vsftpd_conf(port: &str, root: &str) -> String {
     format!(
         "listen=YES\nlisten_ipv6=NO\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\n\
