@@ -53,8 +53,6 @@ pub struct ToolArgs {
     pub words: Vec<OsString>,
     /// How long to wait for anything; `None`: for ever.
     pub timeout: Option<Duration>,
-    /// Whether nothing but errors is to be told.
-    pub quiet: bool,
     /// The options of the tool.
     pub options: Options,
 }

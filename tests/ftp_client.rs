@@ -199,7 +199,8 @@ fn get_and_put_carry_files_over_both_families() {
         put.well("a b: 2000000 bytes uploaded\n");
         assert_eq!(fs::read(site.path("x %y")).unwrap(), bytes);
         fs::create_dir(site.path("sub")).unwrap();
-        tool(here.path(), &["put", "a b", "empty", &site.url("sub/"), "-q"]).well("");
+        let quiet = tool(here.path(), &["put", "a b", "empty", &site.url("sub/"), "-q"]);
+        quiet.well("a b: 2000000 bytes uploaded\nempty: 0 bytes uploaded\n");
         assert_eq!(fs::read(site.path("sub/a b")).unwrap(), bytes);
         assert_eq!(fs::read(site.path("sub/empty")).unwrap(), b"");
 
@@ -379,7 +380,7 @@ fn a_password_is_asked_for_and_not_shown() {
     assert!(code == 0 && screen.contains("\n5\r\n"), "{screen}");
     let get = ["ftp", "get", "-q", &site.url("a").replace(":p@", "@")];
     let (code, screen) = on_a_terminal(here.path(), &[asked, "p\n"], &get);
-    assert_eq!((code, screen.as_str()), (0, "password of u: \r\n"));
+    assert_eq!((code, screen.as_str()), (0, "password of u: \r\na: 5 bytes downloaded\r\n"));
     assert_eq!(fs::read(here.path().join("a")).unwrap(), b"hello");
     let (code, screen) = on_a_terminal(here.path(), &[asked, "secret\n"], &get);
     assert!(code == 1 && screen.contains("530") && !screen.contains("secret"), "{screen}");

@@ -356,12 +356,11 @@ pub fn client(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<Cl
 }
 
 /// The arguments of a tool.
-pub fn tool(tool: &Tool, matches: &ArgMatches, quiet: bool) -> Result<ToolArgs> {
+pub fn tool(tool: &Tool, matches: &ArgMatches) -> Result<ToolArgs> {
     let words = tool.words.iter().filter_map(|word| matches.get_many::<OsString>(word.name));
     Ok(ToolArgs {
         words: words.flatten().cloned().collect(),
         timeout: Patience::from_arg_matches(matches)?.timeout,
-        quiet,
         options: options(tool.options, matches),
     })
 }

@@ -153,7 +153,7 @@ fn speak(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
 fn work(example: &Example, name: &str, matches: &ArgMatches, global: &Global) -> Result<()> {
     let mut tools = example.tools.iter();
     let tool = tools.find(|tool| tool.name == name).context("the table has every tool")?;
-    let args = args::tool(tool, matches, global.quiet)?;
+    let args = args::tool(tool, matches)?;
     listen_to_the_record(global, Speaker { role: "client", example: example.name })?;
     (tool.run)(&args)
 }

@@ -107,9 +107,7 @@ fn each(
         };
         match work(&mut server, &place.path, file) {
             Ok(done) => {
-                if !args.quiet {
-                    writeln!(io::stdout().lock(), "{}", escape(done.as_bytes()))?;
-                }
+                writeln!(io::stdout().lock(), "{}", escape(done.as_bytes()))?;
                 session = Some((place, server));
             }
             Err(error) => {
