@@ -26,7 +26,6 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, raise, sigaction,
 };
-
 use nix::unistd::{Pid, getpid, getppid};
 
 use crate::call::{self, pollfd};

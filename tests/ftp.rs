@@ -1117,6 +1117,15 @@ fn a_stop_ends_an_upload_within_two_seconds_and_leaves_no_litter() {
 }
 
 #[test]
+fn a_stop_is_heard_beside_the_only_client() {
+    let site = Site::new(&["--once"]);
+    let _silent = site.client();
+    let ended = site.server.stop();
+    assert!(ended.status.success(), "{:?} {}", ended.status, ended.stderr);
+    assert!(ended.took < Duration::from_secs(2), "{:?}", ended.took);
+}
+
+#[test]
 fn two_appends_at_once_lose_nothing_that_was_confirmed() {
     for old in [None, Some("old")] {
         let site = Site::new(&[]);

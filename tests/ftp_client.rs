@@ -1,5 +1,5 @@
 //! What `netplay ftp get` and `netplay ftp put` claim to a script: exit codes, whole files, and how
-//! they go on where a transfer was cut.
+//! they go on where a transfer was cut (`src/examples/ftp/get_put.rs`, over `remote.rs`).
 
 #![allow(
     clippy::unwrap_used,

@@ -55,6 +55,7 @@ use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -85,16 +86,18 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 
     let total = &Mutex::new(Stats::default());
     let guests = &Guests::default();
+    let left = &stop.places(0)?; // one more for each client that has left
     let mut accepted = 0;
     thread::scope(|scope| -> Result<()> {
-        while !args.full(accepted) && !stop.requested() {
+        // The stop is for `or` to hear: it passes it on to the threads.
+        while !args.full(accepted) {
             let mut list: Vec<pollfd> = listeners
                 .iter()
                 .map(|listener| pollfd { fd: listener.as_raw_fd(), events: POLLIN, revents: 0 })
                 .collect();
             let Some(_) = waiting[0].or(|| call::poll(&mut list, None))? else { break };
             for ((listener, waiting), seen) in listeners.iter().zip(&waiting).zip(&list) {
-                if seen.revents == 0 {
+                if seen.revents == 0 || args.full(accepted) {
                     continue;
                 }
                 let (peer, client) = match waiting.or(|| call::accept(listener)) {
@@ -109,21 +112,34 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
                     continue;
                 }
                 accepted += 1;
+                let (hand_over, handed) = sync_channel(1);
                 let serve_one = move || {
+                    let Ok(peer) = handed.recv() else { return };
                     let mut stats = Stats { clients: 1, ..Stats::default() };
                     let served = converse(&peer, client, rules, stop, &mut stats);
-                    if let Err(error) = served.and(call::close(peer).map_err(Into::into)) {
+                    let closed = call::close(peer).map_err(Into::into);
+                    if let Err(error) = served.and(closed) {
                         server::lost(client, error);
                     }
                     total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
                     guests.leave(client.ip());
+                    left.give_back();
                 };
                 let thread = thread::Builder::new().stack_size(256 * 1024);
-                if let Err(error) = thread.spawn_scoped(scope, serve_one) {
-                    server::no_room(client, error);
-                    guests.leave(client.ip());
+                match thread.spawn_scoped(scope, serve_one) {
+                    Ok(_) => hand_over.send(peer).expect("the thread takes it first of all"),
+                    Err(error) => {
+                        server::no_room(client, error);
+                        call::close(peer)?;
+                        guests.leave(client.ip());
+                        left.give_back();
+                    }
                 }
             }
+        }
+        // The only client is being served: wait for its end here, where a stop is heard, too.
+        if args.full(accepted) {
+            left.take()?;
         }
         Ok(())
     })?;
