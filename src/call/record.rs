@@ -45,13 +45,16 @@ pub(super) struct Step {
     fd: Option<RawFd>,
     /// When it began; `None` while nobody listens.
     start: Option<u64>,
+    /// What was known of the descriptor that this call gives back.
+    forgotten: Names,
 }
 
 impl Step {
     #[inline]
     pub(super) fn begin(call: &'static str, syscall: &'static str, fd: Option<RawFd>) -> Step {
         let listening = enabled!(target: TARGET, Level::INFO);
-        Step { call, syscall, fd, start: listening.then(monotonic) }
+        let start = listening.then(monotonic);
+        Step { call, syscall, fd, start, forgotten: Names::default() }
     }
 
     /// Whether anybody listens.
@@ -61,9 +64,9 @@ impl Step {
 
     /// Forgets the names of a descriptor before the call gives its number back to the kernel, which
     /// may hand it to another thread at once.
-    pub(super) fn forget(self, fd: RawFd) -> Step {
+    pub(super) fn forget(mut self, fd: RawFd) -> Step {
         if self.start.is_some() {
-            names().remove(&fd);
+            self.forgotten = names().remove(&fd).unwrap_or_default();
         }
         self
     }
@@ -81,7 +84,8 @@ impl Step {
                 Ok(value) => (value.answer(), None),
                 Err(error) => (-1, error.raw_os_error()),
             };
-            let told = Told { fd: self.fd, ret, errno, start, end, ..Told::default() };
+            let Names { local, peer } = self.forgotten;
+            let told = Told { fd: self.fd, ret, errno, start, end, local, peer, ..Told::default() };
             // A handler that ran between `start` and `end`: if it is what ended the call, it ran
             // before the call returned; otherwise the call was done, and it ran on the way out.
             let cut_short = errno.is_some_and(|errno| errno != libc::EAGAIN)
@@ -206,8 +210,18 @@ impl Told {
     /// The one place in the crate where a call becomes an event.
     pub(super) fn emit(self, call: &'static str, syscall: &'static str) {
         let known = self.fd.and_then(|fd| names().get(&fd).cloned()).unwrap_or_default();
-        let (local, peer) = (self.local.or(known.local), self.peer.or(known.peer));
-        let state = self.fd.filter(|_| OBSERVE.load(Relaxed)).and_then(state::of);
+        let (mut local, peer) = (self.local.or(known.local), self.peer.or(known.peer));
+        let state = self.fd.filter(|_| OBSERVE.load(Relaxed)).and_then(|fd| {
+            let closed = call == "close";
+            let seen = state::of(fd, local.as_deref(), peer.as_deref(), closed);
+            if local.is_none()
+                && let Some(name) = &seen.local
+            {
+                local = Some(address_text(name));
+                names().entry(fd).or_default().local.clone_from(&local);
+            }
+            seen.text
+        });
         event!(
             target: TARGET,
             Level::INFO,

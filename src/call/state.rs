@@ -2,40 +2,113 @@
 //!
 //! These are system calls of the record's own, made after the program's call and recorded nowhere.
 
-use std::os::fd::RawFd;
+use std::net::SocketAddr;
+use std::os::fd::{BorrowedFd, RawFd};
 
-/// `ESTABLISHED, receive queue 0, send queue 31, rcvbuf 131072, sndbuf 2626560`; nothing when the
-/// descriptor is closed or no socket.
-pub(super) fn of(fd: RawFd) -> Option<String> {
+use socket2::{SockAddr, SockRef};
+
+/// What the observer saw of a socket.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// `ESTABLISHED, receive queue 0, send queue 31, rcvbuf 131072, sndbuf 2626560`; nothing when
+    /// the descriptor is no socket.
+    pub(super) text: Option<String>,
+    /// The address of this end, once it has one.
+    pub(super) local: Option<SockAddr>,
+}
+
+/// Looks at the socket after a call. After a `close` the descriptor is nobody's, but the kernel may
+/// still have the connection: it is found by its two addresses.
+pub(super) fn of(fd: RawFd, local: Option<&str>, peer: Option<&str>, closed: bool) -> Seen {
+    let in_table = || table_state(local?, peer?);
+    if closed {
+        return Seen { text: in_table().map(str::to_owned), local: None };
+    }
+    let Some(mut text) = queues(fd) else { return Seen::default() };
+    if let Some(state) = tcp_state(fd) {
+        // A connection in TIME_WAIT lives on in a smaller record of the kernel's, and its socket says
+        // CLOSE.
+        let state = if state == "CLOSE" { in_table().unwrap_or(state) } else { state };
+        text = format!("{state}, {text}");
+    }
+    Seen { text: Some(text), local: name(fd) }
+}
+
+/// `receive queue 0, send queue 31, rcvbuf 131072, sndbuf 2626560`.
+fn queues(fd: RawFd) -> Option<String> {
     let receive_buffer = int_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF)?;
     let send_buffer = int_option(fd, libc::SOL_SOCKET, libc::SO_SNDBUF)?;
     let mut text = String::new();
-    if let Some(state) = tcp_state(fd) {
-        text = format!("{state}, ");
-    }
     if let (Some(received), Some(unsent)) = (queue(fd, libc::FIONREAD), queue(fd, libc::TIOCOUTQ)) {
         text += &format!("receive queue {received}, send queue {unsent}, ");
     }
     Some(text + &format!("rcvbuf {receive_buffer}, sndbuf {send_buffer}"))
 }
 
-/// The first byte of TCP_INFO is the state (tcp(7); the numbers are those of `enum tcp_state`).
+/// The first byte of TCP_INFO is the state (tcp(7)).
 fn tcp_state(fd: RawFd) -> Option<&'static str> {
-    let name = match get(fd, libc::IPPROTO_TCP, libc::TCP_INFO, [0u8; 8])?[0] {
-        1 => "ESTABLISHED",
-        2 => "SYN_SENT",
-        3 => "SYN_RECV",
-        4 => "FIN_WAIT1",
-        5 => "FIN_WAIT2",
-        6 => "TIME_WAIT",
-        7 => "CLOSE",
-        8 => "CLOSE_WAIT",
-        9 => "LAST_ACK",
-        10 => "LISTEN",
-        11 => "CLOSING",
-        _ => return None,
+    state_name(get(fd, libc::IPPROTO_TCP, libc::TCP_INFO, [0u8; 8])?[0])
+}
+
+/// The state of the connection between two addresses in the kernel's table, which also has those
+/// that no descriptor belongs to any more (proc_pid_net(5), `/proc/net/tcp`). `CLOSED` when it is not
+/// there.
+fn table_state(local: &str, peer: &str) -> Option<&'static str> {
+    let (local, peer) = (local.parse().ok()?, peer.parse().ok()?);
+    let (file, here, there) = match local {
+        SocketAddr::V4(_) => ("/proc/net/tcp", in_hex(local), in_hex(peer)),
+        SocketAddr::V6(_) => ("/proc/net/tcp6", in_hex(local), in_hex(peer)),
     };
-    Some(name)
+    let table = std::fs::read_to_string(file).ok()?;
+    let row = table.lines().find_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        (fields.next()? == here && fields.next()? == there).then(|| fields.next())?
+    });
+    match row {
+        Some(state) => state_name(u8::from_str_radix(state, 16).ok()?),
+        None => Some("CLOSED"),
+    }
+}
+
+/// An address as `/proc/net/tcp` has it: `0100007F:16E2` for 127.0.0.1:5858. The address is written
+/// as the numbers of 32 bits that this machine reads in memory, the port is not.
+fn in_hex(address: SocketAddr) -> String {
+    let octets = match address.ip() {
+        std::net::IpAddr::V4(ip) => ip.octets().to_vec(),
+        std::net::IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let words = octets.chunks_exact(4).map(|word| word.try_into().expect("four octets a word"));
+    let words: String = words.map(|word| format!("{:08X}", u32::from_ne_bytes(word))).collect();
+    format!("{words}:{:04X}", address.port())
+}
+
+/// The numbers are those of `enum tcp_state` in the kernel's `tcp_states.h`.
+fn state_name(number: u8) -> Option<&'static str> {
+    const NAMES: [&str; 12] = [
+        "ESTABLISHED",
+        "SYN_SENT",
+        "SYN_RECV",
+        "FIN_WAIT1",
+        "FIN_WAIT2",
+        "TIME_WAIT",
+        "CLOSE",
+        "CLOSE_WAIT",
+        "LAST_ACK",
+        "LISTEN",
+        "CLOSING",
+        "SYN_RECV",
+    ];
+    NAMES.get(usize::from(number).checked_sub(1)?).copied()
+}
+
+#[expect(unsafe_code, reason = "a descriptor known only by its number is borrowed")]
+fn name(fd: RawFd) -> Option<SockAddr> {
+    // SAFETY: nothing is done with it but to ask for the name of the socket it may be; were it
+    // closed meanwhile by another thread, the answer would be EBADF.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let name = SockRef::from(&fd).local_addr().ok()?;
+    // A port of 0 is no address yet.
+    name.as_socket().filter(|address| address.port() != 0).map(|_| name)
 }
 
 fn int_option(fd: RawFd, level: i32, name: i32) -> Option<i32> {

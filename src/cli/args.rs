@@ -36,8 +36,8 @@ pub struct Global {
     /// Append each call to FILE, as a line of JSON
     #[arg(long, global = true, value_name = "FILE")]
     pub trace: Option<PathBuf>,
-    /// Let the records in FILE carry the state of the sockets, as with -vv
-    #[arg(long, global = true, hide = true)]
+    /// Let FILE also have the states of the sockets, asked after each call, as with -vv
+    #[arg(long, global = true, requires = "trace")]
     pub observe: bool,
 }
 

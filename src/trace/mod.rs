@@ -83,6 +83,9 @@ pub struct Event {
     /// The sentence of a note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// The start of this host's run to which `start_ns` belongs: the first eight digits of the kernel's boot id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
 }
 
 impl Event {
@@ -208,12 +211,13 @@ pub(crate) fn write_whole(fd: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
 /// A layer that turns each event of this crate into an [`Event`] and tells it.
 struct Telling<F> {
     speaker: Speaker,
+    boot: Option<String>,
     tell: F,
 }
 
 impl<F: Fn(&Event)> Telling<F> {
     fn new(speaker: Speaker, tell: F) -> Telling<F> {
-        Telling { speaker, tell }
+        Telling { speaker, boot: boot(), tell }
     }
 }
 
@@ -230,6 +234,7 @@ impl<S: Subscriber, F: Fn(&Event) + 'static> Layer<S> for Telling<F> {
             tid: nix::unistd::gettid().as_raw(),
             role: self.speaker.role.to_owned(),
             example: self.speaker.example.to_owned(),
+            boot: self.boot.clone(),
             ..Event::default()
         });
         event.record(&mut read);
@@ -243,6 +248,12 @@ impl<S: Subscriber, F: Fn(&Event) + 'static> Layer<S> for Telling<F> {
         event.wall = wall.to_rfc3339_opts(chrono::SecondsFormat::Micros, false);
         (self.tell)(&event);
     }
+}
+
+/// Two records with the same one were timed by the same clock (random(4), proc_sys_kernel(5)).
+fn boot() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.get(..8)?.to_owned())
 }
 
 /// Reads the fields of a `tracing` event.
