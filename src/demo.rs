@@ -39,8 +39,21 @@ pub struct Audience<'a> {
     pub out: &'a mut dyn Write,
     /// A file that gets every record, as a line of JSON.
     pub trace: Option<File>,
+    /// Whether the records are to carry the states of the sockets.
+    pub observe: bool,
+    /// What a picture will be made of, if one was asked for.
+    pub recording: Option<Recording>,
     /// Ends the demo before its time.
     pub stop: Stop,
+}
+
+/// All records of a demo, in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Recording {
+    /// The records.
+    pub records: Vec<Event>,
+    /// What each client's process is called: `client A`.
+    pub names: HashMap<i32, String>,
 }
 
 /// Runs the demo of an example and tells it.
@@ -261,6 +274,12 @@ impl<'a, 'b> Stage<'a, 'b> {
         if let (Ok(_), Some(file)) = (&record, &self.audience.trace) {
             write_whole(file, format!("{}\n", line.text).as_bytes()).context("the trace")?;
         }
+        if let (Ok(event), Some(recording)) = (&record, &mut self.audience.recording) {
+            if let Some(name) = line.lane {
+                recording.names.insert(event.pid, format!("client {name}"));
+            }
+            recording.records.push(event.clone());
+        }
         let event = record.unwrap_or_else(|_| Event {
             // Not a record: a result, or what the process had to say when it failed.
             kind: Kind::Note,
@@ -311,8 +330,8 @@ impl<'a, 'b> Stage<'a, 'b> {
         let mut args = vec![example.name.to_owned(), side.to_owned()];
         args.extend(place);
         args.extend(["--quiet", "--trace", "/dev/stderr"].map(String::from));
-        if self.audience.story.as_ref().is_some_and(|story| story.detail > 1) {
-            args.push("--observe".to_owned()); // the record carries the state of the sockets, too
+        if self.audience.observe {
+            args.push("--observe".to_owned());
         }
         let for_this_side = |option: &&&str| {
             let name = option[2..].split('=').next();

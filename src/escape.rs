@@ -61,6 +61,12 @@ pub fn grouped(n: u64) -> String {
     text
 }
 
+/// Whether a character could steer a terminal, break a line, or hide and reorder what stands around it.
+#[must_use]
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control() || is_invisible(c)
+}
+
 /// Characters that show nothing themselves but change how their neighbours are shown: zero-width
 /// and directional marks, line and paragraph separators, tags, fillers.
 fn is_invisible(c: char) -> bool {

@@ -23,5 +23,6 @@ pub mod server;
 pub mod client;
 pub mod examples;
 pub mod child;
+pub mod draw;
 pub mod demo;
 pub mod cli;

@@ -11,7 +11,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
-use super::{byte_order, sockopt};
+use super::{byte_order, draw, sockopt};
 use crate::address::{Endpoint, Family};
 use crate::client::{ClientArgs, ToolArgs};
 use crate::examples::{Example, Flag, Place, Sides, TABLE, Tool, Value};
@@ -229,6 +229,7 @@ pub fn command() -> Command {
             command.name(format!("{}-{side}", example.name)).hide(true).aliases(short)
         });
         let demo = Command::new("demo").about("Run both sides here and tell what happens");
+        let demo = draw::Picture::augment_args(demo);
         let whole = Command::new(example.name)
             .about(example.summary)
             .after_help(format!("Watch: {}.", example.watch))
@@ -241,6 +242,7 @@ pub fn command() -> Command {
         .subcommand(Command::new("demo").about("The tour: TCP, UDP, and select with three clients"))
         .subcommand(byte_order::Args::augment_args(Command::new("byte-order")))
         .subcommand(sockopt::Args::augment_args(Command::new("sockopt")))
+        .subcommand(draw::Args::augment_args(Command::new("draw")))
         .subcommand(super::pages::completions_command())
         .subcommand(super::pages::man_command())
 }

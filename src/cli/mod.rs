@@ -5,6 +5,7 @@
 
 mod args;
 pub mod byte_order;
+pub mod draw;
 mod hint;
 mod pages;
 pub mod sockopt;
@@ -19,6 +20,8 @@ use clap::{ArgMatches, Command, FromArgMatches};
 
 use crate::child::WITH_PARENT;
 use crate::client::Interrupted;
+use crate::demo::Recording;
+use crate::draw::{Format, Time, Timeline, View};
 use crate::examples::{Example, Place, Sides, TABLE, Value};
 use crate::server::ServerArgs;
 use crate::stop::Stop;
@@ -26,6 +29,7 @@ use crate::trace::story::{Clock, Story};
 use crate::trace::{self, Settings, Speaker};
 use crate::{call, demo};
 use args::Global;
+use draw::Picture;
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -64,6 +68,12 @@ fn run(matches: &ArgMatches) -> Result<()> {
                 byte_order::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
             byte_order::run(&args, &mut io::stdout().lock())
         }
+        "draw" => {
+            let args = draw::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+            let mut out = io::stdout().lock();
+            let look = global.look(out.is_terminal());
+            draw::run(&args, &look, &mut out)
+        }
         "sockopt" => {
             let args =
                 sockopt::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
@@ -77,14 +87,18 @@ fn run(matches: &ArgMatches) -> Result<()> {
         name => {
             let (example, side) =
                 args::find(name).context("every subcommand is a row of the table")?;
-            let (side, matches) = match side {
-                Some(side) => (side, matches),
-                None => matches.subcommand().unwrap_or(("demo", matches)),
+            let (side, matches) = match (side, matches.subcommand()) {
+                (Some(side), _) => (side, matches),
+                (None, Some(named)) => named,
+                (None, None) => return show(example, &Picture::default(), &global),
             };
             match side {
                 "server" => serve(example, matches, &global),
                 "client" => speak(example, matches, &global),
-                "demo" => show(example, &global),
+                "demo" => {
+                    let picture = Picture::from_arg_matches(matches);
+                    show(example, &picture.unwrap_or_else(|error| error.exit()), &global)
+                }
                 tool => work(example, tool, matches, &global),
             }
         }
@@ -158,9 +172,16 @@ fn work(example: &Example, name: &str, matches: &ArgMatches, global: &Global) ->
     (tool.run)(&args)
 }
 
-/// Both sides in this terminal.
-fn show(example: &Example, global: &Global) -> Result<()> {
-    demos(&[example], global)?;
+/// Both sides in this terminal, and in a picture if one is asked for.
+fn show(example: &Example, picture: &Picture, global: &Global) -> Result<()> {
+    let recording = demos(&[example], global, picture.output.is_some())?;
+    if let Some(path) = &picture.output {
+        let format = Format::of(path).unwrap_or(Format::Text);
+        let title = format!("netplay {} demo", example.name);
+        let view = View { title, time: picture.time, ..global.look(false) };
+        let timeline = Timeline::new(recording.records, &recording.names);
+        draw::write(&timeline.picture(format, &view), path, &mut io::stdout())?;
+    }
     if !global.quiet {
         writeln!(io::stdout(), "try next: {}", example.next)?;
     }
@@ -171,7 +192,7 @@ fn show(example: &Example, global: &Global) -> Result<()> {
 fn tour(global: &Global) -> Result<()> {
     let named =
         |name| TABLE.iter().find(|row| row.name == name).context("the tour's examples exist");
-    demos(&[named("tcp-echo")?, named("udp-echo")?, named("select")?], global)?;
+    demos(&[named("tcp-echo")?, named("udp-echo")?, named("select")?], global, false)?;
     if !global.quiet {
         let mut out = io::stdout();
         writeln!(
@@ -182,14 +203,17 @@ fn tour(global: &Global) -> Result<()> {
     Ok(())
 }
 
-/// One demo after the other, each with its own clock.
-fn demos(examples: &[&Example], global: &Global) -> Result<()> {
+/// One demo after the other, each with its own clock. Their records, if they are to be drawn.
+fn demos(examples: &[&Example], global: &Global, drawn: bool) -> Result<Recording> {
     let mut out = io::stdout().lock();
     let terminal = out.is_terminal();
     let trace = global.trace.as_deref().map(open_trace).transpose()?;
     let stop = Stop::new();
     stop.on_signals();
-    let mut audience = demo::Audience { story: None, out: &mut out, trace, stop };
+    let observe = drawn || global.observe || global.verbose > 1;
+    let recording = drawn.then(Recording::default);
+    let mut audience =
+        demo::Audience { story: None, out: &mut out, trace, observe, recording, stop };
     for example in examples {
         audience.story = global.story(Clock::Since(call::monotonic()), terminal);
         if audience.story.is_some() {
@@ -201,7 +225,7 @@ fn demos(examples: &[&Example], global: &Global) -> Result<()> {
             writeln!(audience.out)?;
         }
     }
-    Ok(())
+    Ok(audience.recording.unwrap_or_default())
 }
 
 fn listen_to_the_record(global: &Global, speaker: Speaker) -> Result<()> {
@@ -225,10 +249,26 @@ impl Global {
         })
     }
 
+    /// How pictures look that are made of text.
+    fn look(&self, terminal: bool) -> View {
+        View {
+            title: String::new(),
+            time: Time::Even,
+            columns: if terminal { terminal_columns() } else { 80 },
+            ascii: self.plain(),
+            color: self.color.use_on(terminal),
+        }
+    }
+
     /// Whether only ASCII can be shown.
     fn plain(&self) -> bool {
         self.ascii || !args::utf8_locale()
     }
+}
+
+/// The columns of the terminal; 80 where nobody knows.
+fn terminal_columns() -> usize {
+    terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
 }
 
 /// The whole command, for completions and manual pages.

@@ -265,7 +265,8 @@ fn failure(call: &str, errno: &str, event: &Event) -> String {
 }
 
 /// A result that only looks like a failure.
-fn is_ordinary(event: &Event) -> bool {
+#[must_use]
+pub fn is_ordinary(event: &Event) -> bool {
     matches!(
         (event.call.as_deref().unwrap_or_default(), event.errno.as_deref().unwrap_or_default()),
         (_, "EAGAIN" | "EINTR")
@@ -282,7 +283,8 @@ fn describe(name: &str) -> String {
     known.map_or("an error this program has no words for".to_owned(), strerror)
 }
 
-fn kind_of_socket(args: &str) -> &'static str {
+/// `TCP (IPv4)`, from the arguments of `socket`.
+pub(crate) fn kind_of_socket(args: &str) -> &'static str {
     let udp = args.contains("SOCK_DGRAM");
     match args.split(", ").next().unwrap_or_default() {
         "AF_INET" if udp => "UDP (IPv4)",
@@ -296,7 +298,7 @@ fn kind_of_socket(args: &str) -> &'static str {
 }
 
 /// The third argument of setsockopt and getsockopt, as the manual spells it.
-fn option_name(args: &str) -> &str {
+pub(crate) fn option_name(args: &str) -> &str {
     args.split(", ").nth(2).unwrap_or_default().trim_end_matches("_OLD")
 }
 

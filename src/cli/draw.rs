@@ -1,0 +1,117 @@
+//! `netplay draw`: the traces of several processes as one picture.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args as ClapArgs, ValueEnum};
+
+use crate::draw::{Format, Time, Timeline, View, read};
+use crate::trace::remark;
+
+/// Draw traces as one timeline of both ends
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Make traces with --trace, in both terminals:\n\n    netplay tcp-server --trace server.jsonl\n    netplay tcp-client --trace client.jsonl\n    netplay draw server.jsonl client.jsonl -o both.svg\n\nWith --observe a trace also has the states of TCP."
+)]
+pub struct Args {
+    /// Traces of one host, in any order; - for standard input
+    #[arg(value_name = "TRACE", required = true)]
+    traces: Vec<PathBuf>,
+    /// Write the picture to FILE, which says by its name what it is: .svg .html .md .json .txt; - for standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-", value_parser = picture_file)]
+    output: PathBuf,
+    /// What to write to standard output
+    #[arg(long, value_enum, default_value = "txt")]
+    format: Suffix,
+    /// How heights tell time: even, with every row as high as the next, or true, to scale
+    #[arg(long, value_name = "even|true", default_value = "even")]
+    time: Time,
+}
+
+/// The picture of a demo.
+#[derive(Debug, Default, ClapArgs)]
+pub struct Picture {
+    /// Also draw both sides into FILE: .svg .html .md .json .txt
+    #[arg(short, long, value_name = "FILE", value_parser = picture_file)]
+    pub output: Option<PathBuf>,
+    /// How heights tell time in the picture: even, with every row as high as the next, or true, to scale
+    #[arg(long, value_name = "even|true", default_value = "even", requires = "output")]
+    pub time: Time,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Suffix {
+    Txt,
+    Svg,
+    Html,
+    Md,
+    Json,
+}
+
+impl From<Suffix> for Format {
+    fn from(suffix: Suffix) -> Format {
+        match suffix {
+            Suffix::Txt => Format::Text,
+            Suffix::Svg => Format::Svg,
+            Suffix::Html => Format::Html,
+            Suffix::Md => Format::Markdown,
+            Suffix::Json => Format::Json,
+        }
+    }
+}
+
+/// Reads the traces and writes the picture.
+///
+/// # Errors
+/// There is nothing to draw, a trace cannot be read, or the picture cannot be written.
+pub fn run(args: &Args, look: &View, out: &mut (impl Write + IsTerminal)) -> Result<()> {
+    let format = Format::of(&args.output).unwrap_or(args.format.into());
+    let reading = read::read(&args.traces)?;
+    for said in &reading.remarks {
+        remark(format_args!("netplay: {said}"));
+    }
+    let names: Vec<String> = args.traces.iter().map(|trace| trace.display().to_string()).collect();
+    let view = View { title: names.join(" + "), time: args.time, ..look.clone() };
+    let picture = Timeline::new(reading.records, &HashMap::new()).picture(format, &view);
+    write(&picture, &args.output, out)
+}
+
+/// A name that says what kind of picture it is.
+fn picture_file(name: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    match Format::of(&path) {
+        None if !is_stdout(&path) => {
+            Err("a picture's name ends in .svg, .html, .md, .json or .txt".to_owned())
+        }
+        _ => Ok(path),
+    }
+}
+
+/// Writes a picture; a file has its name only when it is whole.
+///
+/// # Errors
+/// The file or `out` cannot be written.
+pub fn write(picture: &str, path: &Path, out: &mut impl Write) -> Result<()> {
+    if is_stdout(path) {
+        return Ok(out.write_all(picture.as_bytes()).and_then(|()| out.flush())?);
+    }
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = tempfile::Builder::new().permissions(mode(0o666)).tempfile_in(folder).and_then(
+        |mut file| {
+            file.write_all(picture.as_bytes())?;
+            file.persist(path).map_err(|error| error.error)
+        },
+    );
+    written.map(|_| ()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn mode(mode: u32) -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(mode)
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}

@@ -1,0 +1,547 @@
+//! Which call caused which: from connect to accept, from the bytes sent to the recv that took them, from
+//! a close to the end that the peer reads.
+//!
+//! Bytes of a stream are matched by their offsets, for TCP keeps no other border: three sends and one
+//! recv are three arrows into one. Datagrams are matched by their addresses, their order and what is in
+//! them. An arrow that begins or ends nowhere was seen at one end only, though both were watched.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use serde::Serialize;
+
+use super::sockets::{Id, Socket, Sockets, reaches};
+use super::{Call, Lane, is_moment};
+
+/// What went from one call to another.
+#[derive(Debug, Clone, Serialize)]
+pub struct Arrow {
+    /// What went.
+    pub kind: ArrowKind,
+    /// Where from; `None`: nobody was seen to send it.
+    pub from: Option<Tip>,
+    /// Where to; `None`: it was lost, or never read.
+    pub to: Option<Tip>,
+    /// How many bytes, if it was bytes.
+    pub bytes: Option<u64>,
+}
+
+/// What an arrow stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ArrowKind {
+    /// A connection: from `connect` to the `accept` that took it.
+    Connect,
+    /// Bytes of a stream.
+    Bytes,
+    /// A datagram.
+    Datagram,
+    /// The end of a stream: from `shutdown` or the last `close` to the `recv` that returned 0.
+    End,
+    /// A connection that was cut: to the call that failed with ECONNRESET.
+    Reset,
+    /// A copy of a process: from `fork` to the child's first record.
+    Fork,
+}
+
+/// An end of an arrow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Tip {
+    /// An index of the timeline's lanes.
+    pub lane: usize,
+    /// An index of its calls; `None` at a side without a trace.
+    pub call: Option<usize>,
+    /// In nanoseconds from the timeline's start: when the causing call began, when the other returned.
+    pub at_ns: u64,
+}
+
+/// Finds the arrows. A side that took part and left no trace gets a lane that says so.
+pub(super) fn find(calls: &[Call], lanes: &mut Vec<Lane>, sockets: Sockets) -> Vec<Arrow> {
+    let mut finder = Finder { calls, lanes, sockets, arrows: Vec::new(), outside: HashMap::new() };
+    finder.forks();
+    finder.streams();
+    finder.datagrams();
+    let mut arrows = finder.arrows;
+    arrows.sort_by_key(|arrow| {
+        let at = |tip: &Option<Tip>| tip.map(|tip| tip.at_ns);
+        at(&arrow.from).or(at(&arrow.to))
+    });
+    arrows
+}
+
+struct Finder<'a> {
+    calls: &'a [Call],
+    lanes: &'a mut Vec<Lane>,
+    sockets: Sockets,
+    arrows: Vec<Arrow>,
+    /// The lanes of sides without a trace, by role.
+    outside: HashMap<&'static str, usize>,
+}
+
+/// What happened on one socket, as indices of calls.
+#[derive(Debug, Default)]
+struct History {
+    sent: Vec<usize>,
+    received: Vec<usize>,
+    ends: Vec<usize>,
+    resets: Vec<usize>,
+    closes: Vec<usize>,
+}
+
+impl Finder<'_> {
+    fn forks(&mut self) {
+        let mut first: HashMap<i32, usize> = HashMap::new();
+        for (i, call) in self.calls.iter().enumerate() {
+            first.entry(call.record.pid).or_insert(i);
+        }
+        for (i, call) in self.calls.iter().enumerate() {
+            if let Some((child, _)) = super::fork(&call.record)
+                && let Some(&born) = first.get(&child)
+            {
+                let to = Tip {
+                    lane: self.calls[born].lane,
+                    call: Some(born),
+                    at_ns: self.calls[born].from_ns,
+                };
+                self.arrow(ArrowKind::Fork, Some(self.cause(i)), Some(to), None);
+            }
+        }
+    }
+
+    /// TCP and UNIX streams.
+    fn streams(&mut self) {
+        let mut histories: Vec<History> = Vec::new();
+        histories.resize_with(self.sockets.all.len(), History::default);
+        for &i in &self.sockets.order {
+            let Some(id) = self.sockets.of_call[i].filter(|&id| !self.sockets.all[id].datagram)
+            else {
+                continue;
+            };
+            let (call, history) = (&self.calls[i], &mut histories[id]);
+            match direction(call) {
+                Some(Direction::Out) => history.sent.push(i),
+                Some(Direction::In) => history.received.push(i),
+                Some(Direction::End) => history.ends.push(i),
+                None if call.record.errno.as_deref() == Some("ECONNRESET") => {
+                    history.resets.push(i)
+                }
+                None if ["close", "shutdown"].contains(&call.name())
+                    && call.record.errno.is_none() =>
+                {
+                    history.closes.push(i)
+                }
+                None => {}
+            }
+        }
+        // A send stands where it began, a recv where it returned.
+        histories
+            .iter_mut()
+            .for_each(|history| history.sent.sort_by_key(|&i| self.calls[i].from_ns));
+        let peers = self.connections();
+        for (id, history) in histories.iter().enumerate() {
+            match peers.get(&id) {
+                Some(&peer) => {
+                    self.bytes(history, &histories[peer], self.known_from_start(id, peer));
+                    self.ends(history, Some(&histories[peer]));
+                }
+                None if self.sockets.all[id].peer.is_some() => self.alone(id, history),
+                None => {}
+            }
+        }
+    }
+
+    fn known_from_start(&self, id: Id, peer: Id) -> bool {
+        [id, peer].into_iter().all(|id| self.sockets.all[id].from_birth)
+    }
+
+    /// Finds the two sockets of each connection, and draws how it came about.
+    fn connections(&mut self) -> HashMap<Id, Id> {
+        let all = &self.sockets.all;
+        // UNIX sockets of clients have no name: they are taken in the order in which they came.
+        let mut named: HashMap<&str, Vec<Id>> = HashMap::new();
+        let mut unnamed: HashMap<&str, VecDeque<Id>> = HashMap::new();
+        let by_time = |id: &Id| all[*id].connected_by.map(|call| self.calls[call].from_ns);
+        let mut clients: Vec<Id> = (0..all.len()).filter(|&id| is_client(&all[id])).collect();
+        clients.sort_by_key(by_time);
+        for id in clients {
+            let (local, peer) =
+                (all[id].local.as_deref(), all[id].peer.as_deref().unwrap_or_default());
+            match local {
+                Some(local) if is_inet(peer) => named.entry(local).or_default().push(id),
+                _ if !is_inet(peer) => unnamed.entry(peer).or_default().push_back(id),
+                _ => {}
+            }
+        }
+        let mut pairs = HashMap::new();
+        let mut accepted: Vec<Id> = (0..all.len()).filter(|&id| all[id].accepted).collect();
+        accepted.sort_by_key(by_time);
+        for id in accepted {
+            let (Some(peer), Some(call)) = (&all[id].peer, all[id].connected_by) else { continue };
+            let client = if is_inet(peer) {
+                // A port may have been used before: the latest connect is meant.
+                let began = |client: &&Id| {
+                    all[**client]
+                        .connected_by
+                        .is_some_and(|by| self.calls[by].from_ns <= self.calls[call].to_ns)
+                };
+                named.get(peer.as_str()).and_then(|ids| ids.iter().rev().find(began)).copied()
+            } else {
+                let listener = self.calls[call].record.local.as_deref().unwrap_or_default();
+                unnamed.get_mut(listener).and_then(VecDeque::pop_front)
+            };
+            if let Some(client) = client
+                && !pairs.contains_key(&client)
+            {
+                pairs.insert(client, id);
+                pairs.insert(id, client);
+            }
+        }
+        self.handshakes(&pairs);
+        pairs
+    }
+
+    fn handshakes(&mut self, pairs: &HashMap<Id, Id>) {
+        let listening: Vec<String> = self
+            .sockets
+            .all
+            .iter()
+            .filter(|socket| socket.listens)
+            .filter_map(|socket| socket.local.clone())
+            .collect();
+        for id in 0..self.sockets.all.len() {
+            let socket = &self.sockets.all[id];
+            let Some(call) = socket.connected_by.filter(|_| !socket.datagram) else { continue };
+            let role = socket.role.clone();
+            match (socket.accepted, pairs.get(&id)) {
+                (true, Some(&client)) => {
+                    let from = self.sockets.all[client].connected_by.map(|by| self.cause(by));
+                    self.arrow(ArrowKind::Connect, from, Some(self.effect(call)), None);
+                }
+                (true, None) => {
+                    let from = self.beyond(&role, self.calls[call].to_ns);
+                    self.arrow(ArrowKind::Connect, Some(from), Some(self.effect(call)), None);
+                }
+                (false, None) => {
+                    let peer = socket.peer.clone().unwrap_or_default();
+                    // Somebody listens there, and never accepted it: it waits in the queue.
+                    let watched = listening.iter().any(|local| reaches(&peer, local));
+                    let to = (!watched).then(|| self.beyond(&role, self.calls[call].to_ns));
+                    self.arrow(ArrowKind::Connect, Some(self.cause(call)), to, None);
+                }
+                (false, Some(_)) => {}
+            }
+        }
+    }
+
+    /// The bytes from one socket to its peer, by their offsets in the stream.
+    fn bytes(&mut self, from: &History, to: &History, known: bool) {
+        if !known {
+            return; // a trace that began in the middle knows no offsets
+        }
+        let mut sent = from.sent.iter().map(|&i| (i, self.moved(i))).peekable();
+        let mut found = Vec::new();
+        let mut left = 0; // of the send that is being taken
+        for &taker in &to.received {
+            let mut wanted = self.moved(taker);
+            while wanted > 0 {
+                let Some(&(sender, all)) = sent.peek() else { break };
+                if left == 0 {
+                    left = all;
+                }
+                let taken = left.min(wanted);
+                if taken > 0 {
+                    found.push((Some(sender), Some(taker), taken));
+                }
+                left -= taken;
+                wanted -= taken;
+                if left == 0 {
+                    sent.next();
+                }
+            }
+            if wanted > 0 {
+                found.push((None, Some(taker), wanted)); // a record is missing
+            }
+        }
+        // What is left was never read.
+        for (sender, all) in sent {
+            let rest = if left > 0 { std::mem::take(&mut left) } else { all };
+            if rest > 0 {
+                found.push((Some(sender), None, rest));
+            }
+        }
+        for (sender, taker, bytes) in found {
+            let (from, to) = (sender.map(|i| self.cause(i)), taker.map(|i| self.effect(i)));
+            self.arrow(ArrowKind::Bytes, from, to, Some(bytes));
+        }
+    }
+
+    /// What this side heard of the end, and from which call of its peer.
+    fn ends(&mut self, here: &History, there: Option<&History>) {
+        for (kind, heard) in [(ArrowKind::End, &here.ends), (ArrowKind::Reset, &here.resets)] {
+            for &i in heard.iter().take(1) {
+                let before = |&&cause: &&usize| self.calls[cause].from_ns <= self.calls[i].to_ns;
+                let cause = there.and_then(|there| {
+                    let shutdown =
+                        there.closes.iter().find(|&&cause| self.calls[cause].name() == "shutdown");
+                    // The FIN goes out with the last close: a forked child may hold the socket, too.
+                    shutdown.filter(before).or_else(|| there.closes.iter().rfind(before))
+                });
+                let from = cause.map(|&cause| self.cause(cause));
+                self.arrow(kind, from, Some(self.effect(i)), None);
+            }
+        }
+    }
+
+    /// A connection whose other side left no trace.
+    fn alone(&mut self, id: Id, history: &History) {
+        let socket = &self.sockets.all[id];
+        let role = socket.role.clone();
+        // Both sides may have been watched, and only the address of the client not be known.
+        if is_client(socket)
+            && socket.local.is_none()
+            && self.is_watched(socket.peer.as_deref().unwrap_or_default())
+        {
+            return;
+        }
+        for &i in &history.sent {
+            let to = self.beyond(&role, self.calls[i].to_ns);
+            self.arrow(ArrowKind::Bytes, Some(self.cause(i)), Some(to), Some(self.moved(i)));
+        }
+        let heard = history.received.iter().map(|&i| (ArrowKind::Bytes, i));
+        let heard = heard.chain(history.ends.iter().take(1).map(|&i| (ArrowKind::End, i)));
+        for (kind, i) in heard.chain(history.resets.iter().take(1).map(|&i| (ArrowKind::Reset, i)))
+        {
+            let from = self.beyond(&role, self.calls[i].to_ns);
+            let bytes = (kind == ArrowKind::Bytes).then(|| self.moved(i));
+            self.arrow(kind, Some(from), Some(self.effect(i)), bytes);
+        }
+    }
+
+    fn is_watched(&self, address: &str) -> bool {
+        self.sockets
+            .all
+            .iter()
+            .any(|socket| socket.local.as_deref().is_some_and(|local| reaches(address, local)))
+    }
+
+    fn datagrams(&mut self) {
+        let of_datagrams = |&i: &usize| {
+            self.sockets.of_call[i].filter(|&id| self.sockets.all[id].datagram).map(|id| (i, id))
+        };
+        let moving: Vec<(usize, Id, Direction)> = (0..self.calls.len())
+            .filter_map(|i| of_datagrams(&i))
+            .filter_map(|(i, id)| Some((i, id, direction(&self.calls[i])?)))
+            .collect();
+        self.name_senders(&moving);
+        let mut on_the_way: HashMap<(String, String), VecDeque<usize>> = HashMap::new();
+        let mut takers: Vec<(usize, Id)> = Vec::new();
+        for &(i, id, direction) in &moving {
+            let socket = &self.sockets.all[id];
+            if direction == Direction::Out {
+                let to = self.calls[i]
+                    .record
+                    .peer
+                    .clone()
+                    .or_else(|| socket.peer.clone())
+                    .unwrap_or_default();
+                on_the_way
+                    .entry((socket.local.clone().unwrap_or_default(), to))
+                    .or_default()
+                    .push_back(i);
+            } else if self.calls[i].record.peer.is_some() || socket.peer.is_some() {
+                takers.push((i, id));
+            }
+        }
+        takers.sort_by_key(|&(i, _)| self.calls[i].to_ns);
+        let mut found: Vec<(usize, Option<usize>)> = Vec::new();
+        for (taker, id) in takers {
+            let socket = &self.sockets.all[id];
+            let peer = self.calls[taker]
+                .record
+                .peer
+                .clone()
+                .or_else(|| socket.peer.clone())
+                .unwrap_or_default();
+            let local = socket.local.clone().unwrap_or_default();
+            let candidates = on_the_way
+                .iter_mut()
+                .filter(|((from, to), _)| reaches(&peer, from) && reaches(to, &local));
+            let mut sender = None;
+            for (_, queue) in candidates {
+                let same = |&i: &usize| {
+                    self.is_same_datagram(i, taker)
+                        && self.calls[i].from_ns <= self.calls[taker].to_ns
+                };
+                if let Some(at) = queue.iter().position(same) {
+                    // One host keeps them in order: what was sent before it is lost.
+                    found.extend(queue.drain(..at).map(|lost| (lost, None)));
+                    sender = queue.pop_front();
+                    break;
+                }
+            }
+            match sender {
+                Some(sender) => found.push((sender, Some(taker))),
+                None if self.is_watched(&peer) => self.arrow(
+                    ArrowKind::Datagram,
+                    None,
+                    Some(self.effect(taker)),
+                    self.calls[taker].record.bytes,
+                ),
+                None => {
+                    let from =
+                        self.beyond(&self.sockets.all[id].role.clone(), self.calls[taker].to_ns);
+                    self.arrow(
+                        ArrowKind::Datagram,
+                        Some(from),
+                        Some(self.effect(taker)),
+                        self.calls[taker].record.bytes,
+                    );
+                }
+            }
+        }
+        for ((_, to), queue) in on_the_way {
+            let watched = self.is_watched(&to);
+            for i in queue {
+                if watched {
+                    found.push((i, None));
+                } else {
+                    let role = self.lanes[self.calls[i].lane].role.clone();
+                    let beyond = self.beyond(&role, self.calls[i].to_ns);
+                    self.arrow(
+                        ArrowKind::Datagram,
+                        Some(self.cause(i)),
+                        Some(beyond),
+                        self.calls[i].record.bytes,
+                    );
+                }
+            }
+        }
+        for (sender, taker) in found {
+            let to = taker.map(|taker| self.effect(taker));
+            self.arrow(
+                ArrowKind::Datagram,
+                Some(self.cause(sender)),
+                to,
+                self.calls[sender].record.bytes,
+            );
+        }
+    }
+
+    /// A client over UDP that never asks has no address in its own records, but the server's recvfrom
+    /// tells it: the socket that sent just this, and just there, is the one.
+    fn name_senders(&mut self, moving: &[(usize, Id, Direction)]) {
+        let mut takers: Vec<usize> = moving
+            .iter()
+            .filter(|(.., direction)| *direction != Direction::Out)
+            .map(|&(i, ..)| i)
+            .collect();
+        takers.sort_by_key(|&i| self.calls[i].to_ns);
+        let nameless = |&&(_, id, direction): &&(usize, Id, Direction)| {
+            direction == Direction::Out && self.sockets.all[id].local.is_none()
+        };
+        let nameless: Vec<(usize, Id)> =
+            moving.iter().filter(nameless).map(|&(i, id, _)| (i, id)).collect();
+        let mut named: HashSet<String> =
+            self.sockets.all.iter().filter_map(|socket| socket.local.clone()).collect();
+        for taker in takers {
+            let (Some(peer), Some(local)) =
+                (&self.calls[taker].record.peer, &self.calls[taker].record.local)
+            else {
+                continue;
+            };
+            if named.contains(peer) {
+                continue;
+            }
+            let sent_it = |&&(i, id): &&(usize, Id)| {
+                self.sockets.all[id].local.is_none()
+                    && self.calls[i].record.peer.as_ref().is_some_and(|to| reaches(to, local))
+                    && self.is_same_datagram(i, taker)
+                    && self.calls[i].from_ns <= self.calls[taker].to_ns
+            };
+            if let Some(&(_, id)) = nameless.iter().find(sent_it) {
+                self.sockets.all[id].local = Some(peer.clone());
+                named.insert(peer.clone());
+            }
+        }
+    }
+
+    /// A datagram that was cut to fit is still the same one.
+    fn is_same_datagram(&self, sent: usize, received: usize) -> bool {
+        let (sent, received) = (&self.calls[sent].record, &self.calls[received].record);
+        let shown = |data: &Option<String>| data.clone().unwrap_or_default();
+        let size = received.asked.or(received.bytes);
+        (sent.bytes == size || size.is_none())
+            && shown(&sent.data).starts_with(&shown(&received.data))
+    }
+
+    fn moved(&self, i: usize) -> u64 {
+        self.calls[i].record.bytes.unwrap_or_default()
+    }
+
+    /// A side without a trace, at this time: the one opposite of `role`.
+    fn beyond(&mut self, role: &str, at_ns: u64) -> Tip {
+        let role = if role == "server" { "client" } else { "server" };
+        let lanes = &mut *self.lanes;
+        let lane = *self.outside.entry(role).or_insert_with(|| {
+            let name = role.to_owned();
+            lanes.push(Lane {
+                name,
+                detail: "no trace of this side".to_owned(),
+                role: role.to_owned(),
+                thread: None,
+            });
+            lanes.len() - 1
+        });
+        Tip { lane, call: None, at_ns }
+    }
+
+    fn cause(&self, i: usize) -> Tip {
+        Tip { lane: self.calls[i].lane, call: Some(i), at_ns: self.calls[i].from_ns }
+    }
+
+    fn effect(&self, i: usize) -> Tip {
+        Tip { lane: self.calls[i].lane, call: Some(i), at_ns: self.calls[i].to_ns }
+    }
+
+    fn arrow(&mut self, kind: ArrowKind, from: Option<Tip>, to: Option<Tip>, bytes: Option<u64>) {
+        self.arrows.push(Arrow { kind, from, to, bytes });
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Out,
+    In,
+    /// It read the end of the stream.
+    End,
+}
+
+/// Whether a call moved bytes, and which way; looking at them first (MSG_PEEK) moves none, and urgent
+/// bytes (MSG_OOB) travel beside the stream.
+fn direction(call: &Call) -> Option<Direction> {
+    let record = &call.record;
+    if is_moment(record) || record.errno.is_some() {
+        return None;
+    }
+    let args = record.args.as_deref().unwrap_or_default();
+    if args.contains("MSG_PEEK") || args.contains("MSG_OOB") {
+        return None;
+    }
+    match call.name() {
+        "send" | "sendto" | "sendmsg" | "writev" | "sendfile" => Some(Direction::Out),
+        "recv" | "recvfrom" | "recvmsg" | "splice"
+            if record.ret == Some(0) && record.peer.is_some() =>
+        {
+            Some(Direction::End)
+        }
+        "recv" | "recvfrom" | "recvmsg" | "splice" => Some(Direction::In),
+        _ => None,
+    }
+}
+
+fn is_client(socket: &Socket) -> bool {
+    !socket.accepted && !socket.datagram && socket.connected_by.is_some()
+}
+
+fn is_inet(address: &str) -> bool {
+    address.parse::<std::net::SocketAddr>().is_ok()
+}

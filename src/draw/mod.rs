@@ -1,0 +1,296 @@
+//! The timeline: the records of several processes on one clock, and pictures of it.
+//!
+//! ```text
+//! trace files ── read ──▶ records ── Timeline::new ──▶ lanes, calls, arrows ──▶ text · svg · html · md · json
+//!                                      sockets: which socket a descriptor was, at each time
+//!                                      arrows:  which send a recv took its bytes from
+//!                                      rows:    what stands at which height
+//!                                      words:   what stands beside it
+//! ```
+//!
+//! All processes of one host read the same CLOCK_MONOTONIC, so their records need no adjustment. What
+//! nobody recorded is not drawn: a side without a trace is a lane that says so.
+
+mod arrows;
+mod html;
+mod markdown;
+pub mod read;
+mod rows;
+mod sockets;
+mod svg;
+mod text;
+mod words;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::trace::{Event, Kind};
+pub use arrows::{Arrow, ArrowKind, Tip};
+pub use rows::{Break, Heights, Part, Row, Rows, Time};
+pub use words::{answered, asked, headline, time_text};
+
+/// Several processes on one clock: what there is to draw.
+#[derive(Debug, Default, Serialize)]
+pub struct Timeline {
+    /// The start of the first call, in nanoseconds of CLOCK_MONOTONIC; all other times count from here.
+    pub start_ns: u64,
+    /// From there to the end of the last call.
+    pub span_ns: u64,
+    /// Servers by their first call, then clients by theirs; sides without a trace stand outside.
+    pub lanes: Vec<Lane>,
+    /// In the order in which they began.
+    pub calls: Vec<Call>,
+    /// In the order of the calls they start from.
+    pub arrows: Vec<Arrow>,
+}
+
+/// A lifeline: a thread of a process.
+#[derive(Debug, Clone, Serialize)]
+pub struct Lane {
+    /// `server`, `server, child 1`, `client A`.
+    pub name: String,
+    /// `pid 4711`, `thread 4712 of 4711`, `no trace of this side`.
+    pub detail: String,
+    /// `server` or `client`.
+    pub role: String,
+    /// The process and the thread; `None` for a side without a trace.
+    pub thread: Option<(i32, i32)>,
+}
+
+/// A call of a lane, or a run of equal calls that found nothing (EAGAIN); or a note.
+#[derive(Debug, Clone, Serialize)]
+pub struct Call {
+    /// Whose: an index of [`Timeline::lanes`].
+    pub lane: usize,
+    /// When it began, in nanoseconds from the timeline's start.
+    pub from_ns: u64,
+    /// When it returned.
+    pub to_ns: u64,
+    /// How many calls this stands for: more than 1 only where they all answered EAGAIN.
+    pub times: u64,
+    /// The state of TCP that the socket was seen in after the call, if it was another one before.
+    pub state: Option<String>,
+    /// The record; of a run, the last one.
+    pub record: Event,
+}
+
+/// What a picture is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For the terminal.
+    Text,
+    /// An image.
+    Svg,
+    /// A page to step through.
+    Html,
+    /// A Mermaid sequence diagram, for pages on a code host.
+    Markdown,
+    /// The timeline itself, for programs.
+    Json,
+}
+
+impl Format {
+    /// The format that the suffix of a file's name asks for.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Format> {
+        Some(match path.extension()?.to_str()? {
+            "txt" => Format::Text,
+            "svg" => Format::Svg,
+            "html" | "htm" => Format::Html,
+            "md" => Format::Markdown,
+            "json" => Format::Json,
+            _ => return None,
+        })
+    }
+}
+
+/// How a picture is to look.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// What stands above it: `netplay select demo`.
+    pub title: String,
+    /// How heights tell time.
+    pub time: Time,
+    /// Of text: how many columns there are.
+    pub columns: usize,
+    /// Of text: whether to keep to ASCII.
+    pub ascii: bool,
+    /// Of text: whether colours may be used. They only repeat what the words say.
+    pub color: bool,
+}
+
+impl Call {
+    /// Whether it failed in earnest: EAGAIN, EINTR and the like are ordinary answers.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.record.ret == Some(-1) && !crate::trace::story::is_ordinary(&self.record)
+    }
+
+    /// The name of the call; empty for a note.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.record.call.as_deref().unwrap_or_default()
+    }
+
+    /// How long it took, in nanoseconds; waiting included.
+    #[must_use]
+    pub fn took_ns(&self) -> u64 {
+        self.to_ns - self.from_ns
+    }
+}
+
+impl Timeline {
+    /// Puts the records in order and finds out what belongs together. `names` says what to call a
+    /// process; the others are named by their role, in the order of their first calls.
+    #[must_use]
+    pub fn new(mut records: Vec<Event>, names: &HashMap<i32, String>) -> Timeline {
+        records.sort_by_key(|record| record.start_ns);
+        let start_ns = records.first().map_or(0, |record| record.start_ns);
+        let mut lanes = lanes(&records, names);
+        let calls = calls(records, start_ns, &lanes);
+        let span_ns = calls.iter().map(|call| call.to_ns).max().unwrap_or_default();
+        let mut timeline =
+            Timeline { start_ns, span_ns, lanes: Vec::new(), calls, arrows: Vec::new() };
+        let sockets = sockets::Sockets::follow(&timeline.calls, &lanes);
+        sockets.tell_states(&mut timeline.calls);
+        timeline.arrows = arrows::find(&timeline.calls, &mut lanes, sockets);
+        timeline.lanes = lanes;
+        timeline.with_outsiders_outside()
+    }
+
+    /// The picture, whole.
+    #[must_use]
+    pub fn picture(&self, format: Format, view: &View) -> String {
+        match format {
+            Format::Text => text::picture(self, view),
+            Format::Svg => svg::picture(self, view),
+            Format::Html => html::picture(self, view),
+            Format::Markdown => markdown::picture(self, view),
+            Format::Json => serde_json::to_string_pretty(self).expect("every key is a text") + "\n",
+        }
+    }
+
+    /// A server without a trace stands left of all others, clients without one stand right: they were
+    /// added last.
+    fn with_outsiders_outside(mut self) -> Timeline {
+        let outside = |lane: &Lane| lane.thread.is_none() && lane.role == "server";
+        let Some(at) = self.lanes.iter().position(outside) else { return self };
+        let lane = self.lanes.remove(at);
+        self.lanes.insert(0, lane);
+        let moved = |lane: &mut usize| {
+            *lane = match *lane {
+                i if i == at => 0,
+                i if i < at => i + 1,
+                i => i,
+            }
+        };
+        self.calls.iter_mut().for_each(|call| moved(&mut call.lane));
+        for arrow in &mut self.arrows {
+            [&mut arrow.from, &mut arrow.to]
+                .into_iter()
+                .flatten()
+                .for_each(|tip| moved(&mut tip.lane));
+        }
+        self
+    }
+}
+
+/// A lane for each thread that is in the records.
+fn lanes(records: &[Event], names: &HashMap<i32, String>) -> Vec<Lane> {
+    let mut threads: Vec<(&str, i32, i32)> = Vec::new();
+    let mut known = std::collections::HashSet::new();
+    for record in records {
+        if known.insert((record.pid, record.tid)) {
+            threads.push((&record.role, record.pid, record.tid));
+        }
+    }
+    threads.sort_by_key(|&(role, ..)| role != "server"); // stable: by first call within a role
+    let forked: HashMap<i32, i32> = records.iter().filter_map(fork).collect();
+    let first = |role, pid, tid| {
+        tid == pid && !forked.contains_key(&pid) || !threads.iter().any(|&t| t == (role, pid, pid))
+    };
+    let of_role = |wanted: &str| {
+        let mut pids: Vec<i32> = threads
+            .iter()
+            .filter(|&&(role, pid, tid)| {
+                role == wanted && first(role, pid, tid) && !names.contains_key(&pid)
+            })
+            .map(|&(_, pid, _)| pid)
+            .collect();
+        pids.dedup();
+        pids
+    };
+    let (servers, clients) = (of_role("server"), of_role("client"));
+    let process = |role: &str, pid: i32| -> String {
+        if let Some(name) = names.get(&pid) {
+            return name.clone();
+        }
+        let (all, nth) = match role {
+            "server" => (servers.len(), servers.iter().position(|&p| p == pid)),
+            _ => (clients.len(), clients.iter().position(|&p| p == pid)),
+        };
+        match nth {
+            Some(nth) if role == "client" && all <= 26 => {
+                format!("client {}", char::from(b'A' + nth as u8))
+            }
+            Some(nth) if all > 1 => format!("{role} {}", nth + 1),
+            _ => role.to_owned(),
+        }
+    };
+    let mut children: HashMap<i32, usize> = HashMap::new();
+    let mut siblings: HashMap<i32, usize> = HashMap::new();
+    threads
+        .iter()
+        .map(|&(role, pid, tid)| {
+            let (name, detail) = if tid != pid {
+                let nth = siblings.entry(pid).or_default();
+                *nth += 1;
+                (format!("{}, thread {nth}", process(role, pid)), format!("thread {tid} of {pid}"))
+            } else if let Some(&parent) = forked.get(&pid) {
+                let nth = children.entry(parent).or_default();
+                *nth += 1;
+                (format!("{}, child {nth}", process(role, parent)), format!("pid {pid}"))
+            } else {
+                (process(role, pid), format!("pid {pid}"))
+            };
+            Lane { name, detail, role: role.to_owned(), thread: Some((pid, tid)) }
+        })
+        .collect()
+}
+
+/// The child and the parent, if the record is that of a fork.
+fn fork(record: &Event) -> Option<(i32, i32)> {
+    let child = record.ret.filter(|&child| child > 0)?;
+    (record.call.as_deref() == Some("fork")).then_some((child as i32, record.pid))
+}
+
+fn calls(records: Vec<Event>, start_ns: u64, lanes: &[Lane]) -> Vec<Call> {
+    let lane_of: HashMap<(i32, i32), usize> =
+        lanes.iter().enumerate().filter_map(|(i, lane)| Some((lane.thread?, i))).collect();
+    let mut calls: Vec<Call> = Vec::with_capacity(records.len());
+    let mut last_of_lane: Vec<Option<usize>> = vec![None; lanes.len()];
+    for record in records {
+        let lane = lane_of[&(record.pid, record.tid)];
+        let from_ns = record.start_ns - start_ns;
+        let to_ns = from_ns + record.dur_ns;
+        let last = last_of_lane[lane].map(|last| &mut calls[last]);
+        if let Some(last) = last
+            && record.errno.as_deref() == Some("EAGAIN")
+            && last.record.errno == record.errno
+            && (&last.record.call, last.record.fd) == (&record.call, record.fd)
+        {
+            (last.to_ns, last.times, last.record) = (to_ns, last.times + 1, record);
+            continue;
+        }
+        last_of_lane[lane] = Some(calls.len());
+        calls.push(Call { lane, from_ns, to_ns, times: 1, state: None, record });
+    }
+    calls
+}
+
+/// A note or a call of a ring is a moment; every other call takes a time.
+fn is_moment(record: &Event) -> bool {
+    record.kind != Kind::Call
+}

@@ -1,0 +1,183 @@
+//! Reading traces: what can be drawn is kept, what cannot is counted.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::escape::is_unsafe;
+use crate::trace::Event;
+
+/// What was in the files.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The records that belong on one clock.
+    pub records: Vec<Event>,
+    /// What is not among them, or should be known of them.
+    pub remarks: Vec<Remark>,
+}
+
+/// What is to be said of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Remark {
+    file: PathBuf,
+    /// The first line that it is about.
+    line: Option<usize>,
+    what: String,
+    /// How many lines it is about.
+    lines: usize,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}", self.what)?;
+        match self.lines {
+            0 => Ok(()),
+            1 => write!(f, " (1 line left out)"),
+            n => write!(f, " ({n} such lines left out)"),
+        }
+    }
+}
+
+/// Reads traces of one host; `-` is standard input.
+///
+/// # Errors
+/// A file cannot be read, or there is no record in any of them.
+pub fn read(paths: &[PathBuf]) -> Result<Reading> {
+    let mut reading = Reading::default();
+    let mut boot = None;
+    let mut spans: Vec<(u64, u64, &Path)> = Vec::new();
+    for path in paths {
+        let before = reading.records.len();
+        let read = if path.as_os_str() == "-" {
+            read_one(io::stdin().lock(), path, &mut boot, &mut reading)
+        } else {
+            File::open(path)
+                .and_then(|file| read_one(BufReader::new(file), path, &mut boot, &mut reading))
+        };
+        read.with_context(|| format!("cannot read the trace {}", path.display()))?;
+        let own = &reading.records[before..];
+        let start = own.iter().map(|record| record.start_ns).min();
+        let end = own.iter().map(|record| record.start_ns + record.dur_ns).max();
+        if let (Some(start), Some(end)) = (start, end) {
+            spans.push((start, end, path));
+        }
+    }
+    if reading.records.is_empty() {
+        let why: Vec<String> = reading.remarks.iter().map(ToString::to_string).collect();
+        bail!(
+            "there is nothing to draw: {}",
+            if why.is_empty() { "the trace is empty".to_owned() } else { why.join("; ") }
+        );
+    }
+    spans.sort_unstable();
+    for pair in spans.windows(2) {
+        let [(_, end, earlier), (start, _, later)] = pair else { continue };
+        if end < start {
+            let apart = super::time_text(start - end);
+            let what = format!(
+                "begins {apart} after {} has ended: nothing goes from one to the other",
+                earlier.display()
+            );
+            reading.remarks.push(Remark { file: later.to_path_buf(), line: None, what, lines: 0 });
+        }
+    }
+    Ok(reading)
+}
+
+fn read_one(
+    mut from: impl BufRead,
+    path: &Path,
+    boot: &mut Option<String>,
+    reading: &mut Reading,
+) -> io::Result<()> {
+    let mut left_out: Vec<Remark> = Vec::new();
+    let mut kinds: HashMap<String, usize> = HashMap::new();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if from.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match record(&line, boot) {
+            Ok(record) => reading.records.push(record),
+            Err(what) => match kinds.get(&what) {
+                Some(&known) => left_out[known].lines += 1,
+                None => {
+                    kinds.insert(what.clone(), left_out.len());
+                    left_out.push(Remark {
+                        file: path.to_path_buf(),
+                        line: Some(number),
+                        what,
+                        lines: 1,
+                    });
+                }
+            },
+        }
+    }
+    reading.remarks.append(&mut left_out);
+    Ok(())
+}
+
+/// The record in a line, or why it cannot be drawn.
+fn record(line: &[u8], boot: &mut Option<String>) -> Result<Event, String> {
+    let mut record: Event = serde_json::from_slice(line).map_err(|error| {
+        if error.is_eof() {
+            "the line is torn".to_owned()
+        } else {
+            "not a line of a trace".to_owned()
+        }
+    })?;
+    if record.v != 1 {
+        return Err(format!("version {} of the format, and this program knows 1", record.v));
+    }
+    if record.start_ns.checked_add(record.dur_ns).is_none() {
+        return Err("its time is beyond any clock".to_owned());
+    }
+    if let Some(of_record) = &record.boot {
+        let first = boot.get_or_insert_with(|| of_record.clone());
+        if first != of_record {
+            return Err("from another host or boot: its clock is another one".to_owned());
+        }
+    }
+    make_safe(&mut record);
+    Ok(record)
+}
+
+/// A trace may come from anywhere: whatever could steer a terminal is escaped, as if a peer had sent it.
+fn make_safe(record: &mut Event) {
+    let texts = [&mut record.wall, &mut record.role, &mut record.example].into_iter();
+    let more = [
+        &mut record.call,
+        &mut record.syscall,
+        &mut record.args,
+        &mut record.errno,
+        &mut record.data,
+        &mut record.local,
+        &mut record.peer,
+        &mut record.out,
+        &mut record.value,
+        &mut record.ready,
+        &mut record.state,
+        &mut record.text,
+        &mut record.boot,
+    ];
+    for text in texts.chain(more.into_iter().flatten()) {
+        if text.chars().any(is_unsafe) {
+            *text = text
+                .chars()
+                .map(|c| if is_unsafe(c) { c.escape_unicode().to_string() } else { c.to_string() })
+                .collect();
+        }
+    }
+}

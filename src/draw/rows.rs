@@ -1,0 +1,175 @@
+//! What stands at which height. Time goes downwards.
+//!
+//! A call that took so long that something happened elsewhere meanwhile has two rows, one where it began
+//! and one where it returned; between them it is a bar. Every other call has one row. So the order of the
+//! rows is the order of what happened, whichever process it happened in.
+
+use std::str::FromStr;
+
+use super::{Call, Timeline, is_moment};
+
+/// How heights tell time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Time {
+    /// Every row is as high as the next: what counts is the order, and the figures say the times.
+    #[default]
+    Even,
+    /// A millisecond is as high as the next; only a long wait is cut, and the figure says how long.
+    True,
+}
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Time, String> {
+        match text {
+            "even" => Ok(Time::Even),
+            "true" => Ok(Time::True),
+            _ => Err("time is drawn `even` or `true`".to_owned()),
+        }
+    }
+}
+
+/// The rows of a timeline, from the first to the last.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// In the order of time.
+    pub rows: Vec<Row>,
+    /// For each call the row in which it began; the same as `returned` for a call of one row.
+    pub began: Vec<usize>,
+    /// For each call the row in which it returned.
+    pub returned: Vec<usize>,
+}
+
+/// A moment of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// In nanoseconds from the timeline's start.
+    pub at_ns: u64,
+    /// An index of the timeline's calls.
+    pub call: usize,
+    /// Which of its moments.
+    pub part: Part,
+}
+
+/// Which moment of a call a row stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// It began and returned, and nothing happened meanwhile.
+    Whole,
+    /// It began.
+    Begin,
+    /// It returned.
+    End,
+}
+
+/// A place where nothing happened for so long that the picture leaves time out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Break {
+    /// It stands between this row and the one before.
+    pub before: usize,
+    /// How long nothing happened.
+    pub ns: u64,
+}
+
+/// Where rows stand in a picture, in its units.
+#[derive(Debug, Default)]
+pub struct Heights {
+    /// For each row.
+    pub of_rows: Vec<f64>,
+    /// Where time was left out: in the middle between two rows.
+    pub breaks: Vec<Break>,
+    /// The lowest row, and one row more.
+    pub height: f64,
+}
+
+impl Rows {
+    /// Finds the rows of a timeline.
+    #[must_use]
+    pub fn of(timeline: &Timeline) -> Rows {
+        let calls = &timeline.calls;
+        let spans = spanning(calls);
+        let mut rows: Vec<Row> = Vec::with_capacity(calls.len() * 2);
+        for (call, (of, spans)) in calls.iter().zip(&spans).enumerate() {
+            if *spans {
+                rows.push(Row { at_ns: of.from_ns, call, part: Part::Begin });
+                rows.push(Row { at_ns: of.to_ns, call, part: Part::End });
+            } else {
+                rows.push(Row { at_ns: of.from_ns, call, part: Part::Whole });
+            }
+        }
+        // What ends stands above what begins in the same nanosecond.
+        rows.sort_by_key(|row| (row.at_ns, row.part != Part::End, row.call));
+        let (mut began, mut returned) = (vec![0; calls.len()], vec![0; calls.len()]);
+        for (i, row) in rows.iter().enumerate() {
+            if row.part != Part::End {
+                began[row.call] = i;
+            }
+            if row.part != Part::Begin {
+                returned[row.call] = i;
+            }
+        }
+        Rows { rows, began, returned }
+    }
+
+    /// Gives each row its height, of which one row more is `unit`.
+    #[must_use]
+    pub fn heights(&self, time: Time, unit: f64) -> Heights {
+        let gaps: Vec<u64> =
+            self.rows.windows(2).map(|pair| pair[1].at_ns - pair[0].at_ns).collect();
+        let longest = longest(&gaps, time);
+        let uncut: u64 = gaps.iter().filter(|&&gap| gap <= longest).sum();
+        let per_ns = 1.5 * unit * self.rows.len() as f64 / uncut.max(1) as f64;
+        let mut heights = Heights::default();
+        let mut at = unit;
+        for i in 0..self.rows.len() {
+            if let Some(&gap) = i.checked_sub(1).and_then(|i| gaps.get(i)) {
+                at += match time {
+                    _ if gap > longest => {
+                        heights.breaks.push(Break { before: i, ns: gap });
+                        2.0 * unit
+                    }
+                    Time::Even => unit,
+                    Time::True => gap as f64 * per_ns,
+                };
+            }
+            heights.of_rows.push(at);
+        }
+        heights.height = at + unit;
+        heights
+    }
+}
+
+/// Which calls something else happened in.
+fn spanning(calls: &[Call]) -> Vec<bool> {
+    // (time, call) of everything that happens, in order.
+    let mut moments: Vec<(u64, usize)> = Vec::with_capacity(2 * calls.len());
+    for (i, call) in calls.iter().enumerate() {
+        moments.push((call.from_ns, i));
+        moments.push((call.to_ns, i));
+    }
+    moments.sort_unstable();
+    let mut spans = vec![false; calls.len()];
+    let mut began: Vec<Option<usize>> = vec![None; calls.len()];
+    for (at, &(_, call)) in moments.iter().enumerate() {
+        match began[call] {
+            None => began[call] = Some(at),
+            // Whatever lies between is another call's: of another lane, for a thread makes one at a time.
+            Some(from) => spans[call] = at - from > 1 && !is_moment(&calls[call].record),
+        }
+    }
+    spans
+}
+
+/// A gap is long beside the usual one, which is the median.
+fn longest(gaps: &[u64], time: Time) -> u64 {
+    let mut sorted = gaps.to_vec();
+    sorted.sort_unstable();
+    let usual = sorted.get(sorted.len() / 2).copied().unwrap_or_default().max(1);
+    match time {
+        // A break costs no more room than a row, and shows where something new begins.
+        Time::Even => (20 * usual).max(1_000_000),
+        // Only what would leave no room for all the others goes.
+        Time::True => 200 * usual,
+    }
+}

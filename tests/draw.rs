@@ -1,0 +1,684 @@
+//! The timeline: which records belong together, and what `netplay draw` makes of bad ones.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+mod common;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use common::{Server, netplay, run};
+use netplay::draw::read::read;
+use netplay::draw::{Arrow, Format, Part, Rows, Time, Timeline, View};
+use netplay::examples::TABLE;
+use netplay::trace::{Event, Kind};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const SERVER: i32 = 100;
+const CLIENT: i32 = 200;
+const HERE: &str = "127.0.0.1:5858";
+const THERE: &str = "127.0.0.1:40001";
+
+/// A record of a process at a time, both in microseconds.
+fn record(pid: i32, from: u64, to: u64, call: &str, fd: Option<i32>, ret: i64) -> Event {
+    Event {
+        v: 1,
+        start_ns: from * 1000,
+        dur_ns: (to - from) * 1000,
+        wall: "2026-11-22T10:00:00.000000+00:00".into(),
+        pid,
+        tid: pid,
+        role: if pid < CLIENT { "server".into() } else { "client".into() },
+        example: "tcp-echo".into(),
+        call: Some(call.into()),
+        syscall: Some(call.into()),
+        fd,
+        args: Some(String::new()),
+        ret: Some(ret),
+        ..Event::default()
+    }
+}
+
+/// What both ends of a stream do.
+trait Tell {
+    fn args(self, args: &str) -> Event;
+    fn ends(self, local: &str, peer: &str) -> Event;
+    fn data(self, data: &str) -> Event;
+    fn errno(self, errno: &str) -> Event;
+    fn state(self, state: &str) -> Event;
+}
+
+impl Tell for Event {
+    fn args(self, args: &str) -> Event {
+        Event { args: Some(args.into()), ..self }
+    }
+    fn ends(self, local: &str, peer: &str) -> Event {
+        let known = |address: &str| (!address.is_empty()).then(|| address.to_owned());
+        Event { local: known(local), peer: known(peer), ..self }
+    }
+    fn data(self, data: &str) -> Event {
+        let bytes = Some(data.len() as u64);
+        Event { data: Some(data.into()), bytes, asked: bytes, ret: Some(data.len() as i64), ..self }
+    }
+    fn errno(self, errno: &str) -> Event {
+        Event { errno: Some(errno.into()), ret: Some(-1), bytes: None, data: None, ..self }
+    }
+    fn state(self, state: &str) -> Event {
+        Event { state: Some(format!("{state}, receive queue 0")), ..self }
+    }
+}
+
+/// A server that listens and a client that connects: the server's socket is fd 4, the client's fd 3.
+fn connection() -> Vec<Event> {
+    vec![
+        record(SERVER, 0, 1, "socket", None, 3).args("AF_INET, SOCK_STREAM, IPPROTO_IP"),
+        record(SERVER, 2, 3, "bind", Some(3), 0).ends(HERE, ""),
+        record(SERVER, 4, 5, "listen", Some(3), 0).ends(HERE, ""),
+        record(SERVER, 6, 25, "accept", Some(3), 4).ends(HERE, THERE),
+        record(CLIENT, 10, 11, "socket", None, 3).args("AF_INET, SOCK_STREAM, IPPROTO_IP"),
+        record(CLIENT, 12, 20, "connect", Some(3), 0).ends("", HERE),
+        record(CLIENT, 21, 22, "getsockname", Some(3), 0).ends(THERE, HERE),
+    ]
+}
+
+fn sends(at: u64, data: &str) -> Event {
+    record(CLIENT, at, at + 1, "send", Some(3), 0).ends(THERE, HERE).data(data)
+}
+
+fn receives(from: u64, to: u64, data: &str) -> Event {
+    record(SERVER, from, to, "recv", Some(4), 0).ends(HERE, THERE).data(data)
+}
+
+fn timeline(parts: &[&[Event]]) -> Timeline {
+    Timeline::new(parts.concat(), &HashMap::new())
+}
+
+/// `bytes 3: client A send@100 -> server recv@109`.
+fn told(timeline: &Timeline) -> Vec<String> {
+    let tip = |tip: Option<netplay::draw::Tip>| match tip {
+        None => "nowhere".to_owned(),
+        Some(tip) => {
+            let call = tip.call.map_or("unseen", |call| timeline.calls[call].name());
+            format!("{} {call}@{}", timeline.lanes[tip.lane].name, tip.at_ns / 1000)
+        }
+    };
+    let told = |arrow: &Arrow| {
+        let bytes = arrow.bytes.map(|bytes| format!(" {bytes}")).unwrap_or_default();
+        let kind = format!("{:?}", arrow.kind).to_lowercase();
+        format!("{kind}{bytes}: {} -> {}", tip(arrow.from), tip(arrow.to))
+    };
+    timeline.arrows.iter().map(told).collect()
+}
+
+const CONNECTED: &str = "connect: client A connect@12 -> server accept@25";
+
+#[test]
+fn three_sends_and_one_recv_are_three_arrows_into_one() {
+    let three =
+        [sends(100, "AAA"), sends(102, "BB"), sends(104, "CCCC"), receives(110, 111, "AAABBCCCC")];
+    assert_eq!(
+        told(&timeline(&[&connection(), &three])),
+        [
+            CONNECTED,
+            "bytes 3: client A send@100 -> server recv@111",
+            "bytes 2: client A send@102 -> server recv@111",
+            "bytes 4: client A send@104 -> server recv@111",
+        ]
+    );
+}
+
+#[test]
+fn one_send_may_be_taken_by_two_recvs_and_what_is_left_by_nobody() {
+    let pieces = [sends(100, "hello"), receives(90, 101, "he"), receives(102, 103, "l")];
+    assert_eq!(
+        told(&timeline(&[&connection(), &pieces])),
+        [
+            CONNECTED,
+            "bytes 2: client A send@100 -> server recv@101",
+            "bytes 1: client A send@100 -> server recv@103",
+            "bytes 2: client A send@100 -> nowhere",
+        ]
+    );
+}
+
+#[test]
+fn bytes_that_nobody_was_seen_to_send_come_from_nowhere() {
+    let lost_record = [sends(100, "he"), receives(101, 102, "hello")];
+    let told = told(&timeline(&[&connection(), &lost_record]));
+    assert_eq!(
+        told[1..],
+        ["bytes 2: client A send@100 -> server recv@102", "bytes 3: nowhere -> server recv@102"]
+    );
+}
+
+#[test]
+fn looking_first_moves_nothing() {
+    let peek = receives(101, 102, "hello").args(r#"4, "hello", 1024, MSG_PEEK, NULL, NULL"#);
+    let told = told(&timeline(&[
+        &connection(),
+        &[sends(100, "hello"), peek, receives(103, 104, "hello")],
+    ]));
+    assert_eq!(told[1..], ["bytes 5: client A send@100 -> server recv@104"]);
+}
+
+#[test]
+fn the_end_comes_from_a_shutdown_if_there_was_one_otherwise_from_the_last_close() {
+    let the_end = record(SERVER, 30, 120, "recv", Some(4), 0).ends(HERE, THERE);
+    let close = |at| record(CLIENT, at, at + 1, "close", Some(3), 0).ends(THERE, HERE);
+    let shutdown =
+        record(CLIENT, 100, 101, "shutdown", Some(3), 0).args("3, SHUT_WR").ends(THERE, HERE);
+    let both = timeline(&[&connection(), &[shutdown, the_end.clone(), close(110)]]);
+    assert_eq!(told(&both)[1], "end: client A shutdown@100 -> server recv@120");
+    let closed = timeline(&[&connection(), &[the_end, close(110)]]);
+    assert_eq!(told(&closed)[1], "end: client A close@110 -> server recv@120");
+}
+
+#[test]
+fn a_reset_comes_from_the_close_that_sent_it() {
+    let reset = record(SERVER, 130, 131, "recv", Some(4), 0).ends(HERE, THERE).errno("ECONNRESET");
+    let close = record(CLIENT, 110, 111, "close", Some(3), 0).ends(THERE, HERE);
+    let cut = timeline(&[&connection(), &[close, reset]]);
+    assert_eq!(told(&cut)[1], "reset: client A close@110 -> server recv@131");
+    assert!(cut.calls.last().unwrap().failed());
+}
+
+#[test]
+fn a_descriptor_that_is_given_out_again_is_another_socket() {
+    let again = "127.0.0.1:40002";
+    let second = [
+        record(SERVER, 30, 31, "close", Some(4), 0).ends(HERE, THERE),
+        record(SERVER, 32, 60, "accept", Some(3), 4).ends(HERE, again),
+        record(CLIENT + 1, 40, 41, "socket", None, 3).args("AF_INET, SOCK_STREAM"),
+        record(CLIENT + 1, 42, 50, "connect", Some(3), 0).ends("", HERE),
+        record(CLIENT + 1, 51, 52, "getsockname", Some(3), 0).ends(again, HERE),
+        record(CLIENT + 1, 55, 56, "send", Some(3), 0).ends(again, HERE).data("B"),
+        record(SERVER, 61, 62, "recv", Some(4), 0).ends(HERE, again).data("B"),
+    ];
+    assert_eq!(
+        told(&timeline(&[&connection(), &second])),
+        [
+            CONNECTED,
+            "connect: client B connect@42 -> server accept@60",
+            "bytes 1: client B send@55 -> server recv@62",
+        ]
+    );
+}
+
+#[test]
+fn a_port_that_is_used_again_is_another_connection() {
+    let closed = [
+        record(CLIENT, 30, 31, "close", Some(3), 0).ends(THERE, HERE),
+        record(SERVER, 32, 33, "close", Some(4), 0).ends(HERE, THERE),
+    ];
+    let later = connection()
+        .into_iter()
+        .skip(3)
+        .map(|record| Event { start_ns: record.start_ns + 100_000, ..record });
+    let later: Vec<Event> = later.collect();
+    let both =
+        timeline(&[&connection(), &closed, &later, &[sends(150, "x"), receives(151, 152, "x")]]);
+    assert_eq!(
+        told(&both),
+        [
+            CONNECTED,
+            "connect: client A connect@112 -> server accept@125",
+            "bytes 1: client A send@150 -> server recv@152"
+        ]
+    );
+}
+
+#[test]
+fn a_forked_child_holds_its_parents_sockets() {
+    const CHILD: i32 = 101;
+    let forked = [
+        record(SERVER, 30, 50, "fork", None, i64::from(CHILD)),
+        Event {
+            kind: Kind::Note,
+            text: Some("fork returned 0".into()),
+            call: None,
+            ret: None,
+            ..record(CHILD, 40, 40, "", None, 0)
+        },
+        record(SERVER, 45, 46, "close", Some(4), 0).ends(HERE, THERE), // before its record of the fork
+        sends(60, "hi"),
+        record(CHILD, 55, 61, "recv", Some(4), 0).ends(HERE, THERE).data("hi"),
+        record(CHILD, 70, 71, "close", Some(4), 0).ends(HERE, THERE),
+        record(CLIENT, 62, 72, "recv", Some(3), 0).ends(THERE, HERE),
+    ];
+    let timeline = timeline(&[&connection(), &forked]);
+    let names: Vec<&str> = timeline.lanes.iter().map(|lane| lane.name.as_str()).collect();
+    assert_eq!(names, ["server", "server, child 1", "client A"]);
+    assert_eq!(
+        told(&timeline),
+        [
+            CONNECTED,
+            "fork: server fork@30 -> server, child 1 @40",
+            "bytes 2: client A send@60 -> server, child 1 recv@61",
+            // Not from the parent's close: that sent no FIN.
+            "end: server, child 1 close@70 -> client A recv@72",
+        ]
+    );
+}
+
+#[test]
+fn a_connection_that_nobody_accepts_ends_in_the_air() {
+    let mut alone = connection();
+    alone.retain(|record| record.call.as_deref() != Some("accept"));
+    assert_eq!(told(&timeline(&[&alone])), ["connect: client A connect@12 -> nowhere"]);
+}
+
+#[test]
+fn a_side_without_a_trace_is_a_lane_that_says_so() {
+    let only = |pid, extra: &[Event]| {
+        let own = connection()
+            .into_iter()
+            .chain(extra.iter().cloned())
+            .filter(|record| record.pid == pid);
+        timeline(&[&own.collect::<Vec<_>>()])
+    };
+    let moves = [sends(100, "hello"), receives(100, 102, "hello")];
+    let server = only(SERVER, &moves);
+    assert_eq!(server.lanes.last().unwrap().detail, "no trace of this side");
+    assert_eq!(
+        told(&server),
+        [
+            "connect: client unseen@25 -> server accept@25",
+            "bytes 5: client unseen@102 -> server recv@102"
+        ]
+    );
+    let client = only(CLIENT, &moves);
+    assert_eq!(client.lanes.first().unwrap().detail, "no trace of this side");
+    assert_eq!(
+        told(&client),
+        [
+            "connect: client A connect@2 -> server unseen@10",
+            "bytes 5: client A send@90 -> server unseen@91"
+        ]
+    );
+}
+
+#[test]
+fn a_trace_that_begins_in_the_middle_knows_no_offsets() {
+    let middle = [sends(100, "hello"), receives(101, 102, "hello")];
+    let told = told(&timeline(&[&middle]));
+    assert!(
+        told.iter().all(|arrow| !arrow.starts_with("bytes 5: client A send@100 -> server recv")),
+        "{told:?}"
+    );
+}
+
+/// A UDP server and a client that never asks for its own address.
+fn datagrams(received: &[Event]) -> Timeline {
+    let socket = |pid, at| {
+        record(pid, at, at + 1, "socket", None, 3).args("AF_INET, SOCK_DGRAM, IPPROTO_IP")
+    };
+    let send =
+        |at, data| record(CLIENT, at, at + 1, "sendto", Some(3), 0).ends("", HERE).data(data);
+    let sides = [
+        socket(SERVER, 0),
+        record(SERVER, 2, 3, "bind", Some(3), 0).ends(HERE, ""),
+        socket(CLIENT, 10),
+    ];
+    timeline(&[&sides, &[send(20, "one"), send(22, "two"), send(24, "three")], received])
+}
+
+fn datagram(at: u64, data: &str) -> Event {
+    record(SERVER, at, at + 1, "recvfrom", Some(3), 0).ends(HERE, THERE).data(data)
+}
+
+#[test]
+fn a_lost_datagram_ends_in_the_air() {
+    let answer = [
+        record(SERVER, 40, 41, "sendto", Some(3), 0).ends(HERE, THERE).data("ok"),
+        record(CLIENT, 30, 42, "recvfrom", Some(3), 0).ends("", HERE).data("ok"),
+    ];
+    assert_eq!(
+        told(&datagrams(&[&[datagram(30, "one"), datagram(32, "three")], &answer[..]].concat())),
+        [
+            "datagram 3: client A sendto@20 -> server recvfrom@31",
+            "datagram 3: client A sendto@22 -> nowhere",
+            "datagram 5: client A sendto@24 -> server recvfrom@33",
+            "datagram 2: server sendto@40 -> client A recvfrom@42",
+        ]
+    );
+}
+
+#[test]
+fn a_datagram_that_was_cut_is_still_the_same() {
+    let cut =
+        Event { bytes: Some(2), data: Some("on".into()), asked: Some(3), ..datagram(30, "one") };
+    assert_eq!(told(&datagrams(&[cut]))[0], "datagram 3: client A sendto@20 -> server recvfrom@31");
+}
+
+#[test]
+fn a_state_is_told_when_it_changes() {
+    let told = timeline(&[&[
+        record(SERVER, 0, 1, "socket", None, 3).args("AF_INET, SOCK_STREAM").state("CLOSE"),
+        record(SERVER, 2, 3, "listen", Some(3), 0).ends(HERE, "").state("LISTEN"),
+        record(SERVER, 4, 5, "getsockname", Some(3), 0).ends(HERE, "").state("LISTEN"),
+        record(SERVER, 6, 7, "shutdown", Some(3), 0).ends(HERE, "").state("CLOSE"),
+    ]]);
+    let states: Vec<Option<&str>> = told.calls.iter().map(|call| call.state.as_deref()).collect();
+    assert_eq!(states, [None, Some("LISTEN"), None, Some("CLOSE")]);
+}
+
+#[test]
+fn a_run_of_eagains_is_one_bar_with_their_number() {
+    let in_vain =
+        |at| record(SERVER, at, at + 1, "recv", Some(4), 0).ends(HERE, THERE).errno("EAGAIN");
+    let run: Vec<Event> = (0..1000).map(|i| in_vain(100 + 2 * i)).collect();
+    let timeline = timeline(&[&connection(), &run, &[receives(3000, 3001, "x")]]);
+    let folded = timeline.calls.iter().find(|call| call.times > 1).unwrap();
+    assert_eq!((folded.times, folded.from_ns, folded.to_ns), (1000, 100_000, 2_099_000));
+    assert!(!folded.failed());
+}
+
+// Heights.
+
+#[test]
+fn a_call_in_which_something_else_happened_has_two_rows() {
+    let timeline = timeline(&[&connection()]);
+    let rows = Rows::of(&timeline);
+    let of = |name: &str| -> Vec<Part> {
+        rows.rows
+            .iter()
+            .filter(|row| timeline.calls[row.call].name() == name)
+            .map(|row| row.part)
+            .collect()
+    };
+    assert_eq!(of("accept"), [Part::Begin, Part::End]);
+    assert_eq!(of("connect"), [Part::Whole]);
+    assert!(rows.rows.is_sorted_by_key(|row| row.at_ns));
+    for call in 0..timeline.calls.len() {
+        assert!(rows.began[call] <= rows.returned[call]);
+    }
+}
+
+#[test]
+fn true_heights_are_in_proportion_and_a_long_wait_is_cut() {
+    let silence = 1_000_000;
+    let later = [
+        sends(100, "x"),
+        receives(30, 101, "x"),
+        sends(silence, "y"),
+        receives(103, silence + 1, "y"),
+    ];
+    let timeline = timeline(&[&connection(), &later]);
+    let rows = Rows::of(&timeline);
+    let heights = rows.heights(Time::True, 20.0);
+    let cut: Vec<u64> = heights.breaks.iter().map(|cut| cut.ns / 1000).collect();
+    assert_eq!(cut, [silence - 103], "{heights:?}");
+    let scale = |i: usize| {
+        let time = rows.rows[i + 1].at_ns - rows.rows[i].at_ns;
+        (time > 0 && time < 1_000_000)
+            .then(|| (heights.of_rows[i + 1] - heights.of_rows[i]) / time as f64)
+    };
+    let scales: Vec<f64> = (0..rows.rows.len() - 1).filter_map(scale).collect();
+    assert!(scales.iter().all(|scale| (scale / scales[0] - 1.0).abs() < 1e-6), "{scales:?}");
+    assert!(heights.height < 40.0 * rows.rows.len() as f64);
+    let even = rows.heights(Time::Even, 20.0);
+    assert_eq!(even.breaks, heights.breaks);
+    assert_eq!(even.of_rows[1] - even.of_rows[0], 20.0);
+}
+
+// Real runs.
+
+/// The timeline of an example's demo.
+fn demo(example: &str) -> Value {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("picture.json");
+    let output = run(&[example, "demo", "-q", "-o", file.to_str().unwrap()], b"");
+    assert!(output.status.success(), "{example}: {output:?}");
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+#[test]
+fn in_every_demo_every_byte_received_was_sent_by_somebody() {
+    for example in TABLE {
+        let demo = demo(example.name);
+        let (calls, arrows) =
+            (demo["calls"].as_array().unwrap(), demo["arrows"].as_array().unwrap());
+        for arrow in arrows {
+            let (from, to) = (&arrow["from"], &arrow["to"]);
+            assert!(from.is_object() && to.is_object(), "{}: {arrow} of {calls:#?}", example.name);
+            assert!(
+                from["at_ns"].as_u64() <= to["at_ns"].as_u64(),
+                "{}: {arrow} goes back in time",
+                example.name
+            );
+            assert!(
+                from["call"].is_u64() && to["call"].is_u64(),
+                "{}: {arrow} is not observed",
+                example.name
+            );
+        }
+        for (i, call) in calls.iter().enumerate() {
+            let record = &call["record"];
+            let into = arrows.iter().filter(|arrow| arrow["to"]["call"].as_u64() == Some(i as u64));
+            let took: Vec<u64> =
+                into.map(|arrow| arrow["bytes"].as_u64().unwrap_or_default()).collect();
+            match record["call"].as_str().unwrap_or_default() {
+                "recv" | "recvfrom" if record["ret"].as_i64() > Some(0) => {
+                    assert_eq!(
+                        Some(took.iter().sum()),
+                        record["bytes"].as_u64(),
+                        "{}: {record}",
+                        example.name
+                    );
+                }
+                "accept" if record["errno"].is_null() => {
+                    assert_eq!(took, [0], "{}: {record}", example.name)
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a_demo_shows_the_life_of_a_tcp_connection() {
+    let demo = demo("tcp-echo");
+    let states: Vec<&str> = demo["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|call| call["state"].as_str())
+        .collect();
+    for state in ["LISTEN", "ESTABLISHED", "CLOSE_WAIT", "TIME_WAIT", "CLOSED"] {
+        assert!(states.contains(&state), "no {state} in {states:?}");
+    }
+}
+
+#[test]
+fn the_traces_of_two_terminals_are_one_picture() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for (example, arrows) in [("tcp-echo", 5), ("udp-echo", 2)] {
+        let (ours, theirs) = (path(&format!("{example}-s")), path(&format!("{example}-c")));
+        let server = Server::start(example, &["--trace", &ours]);
+        let (host, port) = server.place.rsplit_once(':').unwrap();
+        let client =
+            run(&[example, "client", host, port, "-q", "--trace", &theirs, "-m", "hello"], b"");
+        assert!(client.status.success(), "{client:?}");
+        assert!(server.stop().status.success());
+        let drawn = draw(&[&ours, &theirs, "--format", "json"]);
+        assert_eq!(remarks(&drawn), [""; 0]);
+        let drawn: Value = serde_json::from_slice(&drawn.stdout).unwrap();
+        assert_eq!(drawn["arrows"].as_array().unwrap().len(), arrows, "{example}: {drawn:#}");
+        assert_eq!(drawn["lanes"].as_array().unwrap().len(), 2);
+    }
+}
+
+// Bad input.
+
+fn draw(args: &[&str]) -> Output {
+    run(&[&["draw"], args].concat(), b"")
+}
+
+fn remarks(output: &Output) -> Vec<String> {
+    String::from_utf8_lossy(&output.stderr).lines().map(str::to_owned).collect()
+}
+
+/// A file with these records, and what else is given.
+fn file(folder: &TempDir, name: &str, records: &[Event], extra: &str) -> String {
+    let lines: String =
+        records.iter().map(|record| serde_json::to_string(record).unwrap() + "\n").collect();
+    let path = folder.path().join(name);
+    fs::write(&path, lines + extra).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_cannot_be_drawn_is_named_and_counted_and_the_rest_is_drawn() {
+    let folder = TempDir::new().unwrap();
+    let torn = file(
+        &folder,
+        "torn",
+        &connection(),
+        "hello\n\n{\"v\":1}\n{\"v\":1,\"kind\":\"call\",\"start_ns\":12",
+    );
+    let drawn = draw(&[&torn]);
+    assert!(drawn.status.success());
+    assert!(String::from_utf8_lossy(&drawn.stdout).contains("accept"));
+    assert_eq!(
+        remarks(&drawn),
+        [
+            format!("netplay: {torn}:8: not a line of a trace (2 such lines left out)"),
+            format!("netplay: {torn}:11: the line is torn (1 line left out)"),
+        ]
+    );
+}
+
+#[test]
+fn records_of_another_boot_are_left_out() {
+    let folder = TempDir::new().unwrap();
+    let on = |boot: &str| -> Vec<Event> {
+        connection().into_iter().map(|record| Event { boot: Some(boot.into()), ..record }).collect()
+    };
+    let (here, there) =
+        (file(&folder, "here", &on("00000001"), ""), file(&folder, "there", &on("00000002"), ""));
+    let drawn = draw(&[&here, &there, "--format", "json"]);
+    assert_eq!(
+        remarks(&drawn),
+        [format!(
+            "netplay: {there}:1: from another host or boot: its clock is another one (7 such lines left out)"
+        )]
+    );
+    let drawn: Value = serde_json::from_slice(&drawn.stdout).unwrap();
+    assert_eq!(drawn["calls"].as_array().unwrap().len(), connection().len());
+}
+
+#[test]
+fn traces_that_overlap_nowhere_are_drawn_with_a_word() {
+    let folder = TempDir::new().unwrap();
+    let later: Vec<Event> = connection()
+        .into_iter()
+        .map(|record| Event { start_ns: record.start_ns + 3_000_000_000, ..record })
+        .collect();
+    let (first, second) = (file(&folder, "a", &connection(), ""), file(&folder, "b", &later, ""));
+    let drawn = draw(&[&second, &first]);
+    assert!(drawn.status.success());
+    let words = format!(
+        "netplay: {second}: begins 3.000 s after {first} has ended: nothing goes from one to the other"
+    );
+    assert_eq!(remarks(&drawn), [words]);
+}
+
+#[test]
+fn nothing_to_draw_is_an_error_of_one_line() {
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("missing");
+    let empty = file(&folder, "empty", &[], "");
+    let foreign = file(&folder, "foreign", &[], "PK\u{3}\u{4}\n");
+    for (trace, says) in [
+        (missing.to_str().unwrap(), "cannot read the trace"),
+        (folder.path().to_str().unwrap(), "cannot read the trace"),
+        (&empty, "there is nothing to draw"),
+        (&foreign, "foreign:1: not a line of a trace"),
+    ] {
+        let output = draw(&[trace]);
+        assert_eq!(output.status.code(), Some(1), "{trace}");
+        let remarks = remarks(&output);
+        assert!(remarks.len() == 1 && remarks[0].contains(says), "{remarks:?}");
+    }
+}
+
+#[test]
+fn a_trace_cannot_steer_the_terminal() {
+    let folder = TempDir::new().unwrap();
+    let evil = Event {
+        peer: Some("\u{1b}[2J".into()),
+        role: "client\u{202e}".into(),
+        ..sends(100, "\u{1b}]0;x\u{7}")
+    };
+    let trace = file(&folder, "evil", &[evil], "");
+    for format in ["txt", "svg", "html", "md", "json"] {
+        let drawn = draw(&[&trace, "--format", format]);
+        let text = String::from_utf8(drawn.stdout).unwrap();
+        assert!(
+            !text.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'),
+            "{format}: {text:?}"
+        );
+    }
+}
+
+#[test]
+fn the_format_is_in_the_files_name() {
+    let folder = TempDir::new().unwrap();
+    let trace = file(&folder, "trace", &connection(), "");
+    for name in ["x.svg", "x.html", "x.md", "x.json", "x.txt"] {
+        let path = folder.path().join(name);
+        let output = draw(&[&trace, "-o", path.to_str().unwrap()]);
+        assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+        assert_eq!(Format::of(&path).map(|format| picture(format).is_empty()), Some(false));
+        assert!(!fs::read_to_string(&path).unwrap().is_empty());
+    }
+    let output = draw(&[&trace, "-o", folder.path().join("x.png").to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(
+        remarks(&output)[0].contains("a picture's name ends in .svg, .html, .md, .json or .txt")
+    );
+}
+
+fn picture(format: Format) -> String {
+    let view =
+        View { title: "test".into(), time: Time::Even, columns: 80, ascii: false, color: false };
+    timeline(&[&connection()]).picture(format, &view)
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_whole_is_not_there() {
+    let folder = TempDir::new().unwrap();
+    let trace = file(&folder, "trace", &connection(), "");
+    let path = folder.path().join("no such folder").join("x.svg");
+    let output = draw(&[&trace, "-o", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(remarks(&output)[0].contains("cannot write"), "{output:?}");
+    if Path::new("/dev/full").exists() {
+        let full = netplay()
+            .args(["draw", &trace])
+            .stdout(fs::File::options().write(true).open("/dev/full").unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(full.status.code(), Some(1), "{full:?}");
+    }
+}
+
+#[test]
+fn a_trace_may_come_from_standard_input() {
+    let lines: String =
+        connection().iter().map(|record| serde_json::to_string(record).unwrap() + "\n").collect();
+    let output = run(&["draw", "-"], lines.as_bytes());
+    assert!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
+    assert_eq!(
+        read(&["/dev/null".into()]).map(|_| ()).unwrap_err().to_string(),
+        "there is nothing to draw: the trace is empty"
+    );
+}
