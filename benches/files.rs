@@ -159,10 +159,13 @@ fn start(place: &Path, folder: &Path) -> Result<Vec<Server>> {
     let anonymous = Speaks::Ftp("anonymous");
     if has("vsftpd", "-v") {
         servers.push(Server::start("vsftpd", anonymous, works, |port| {
+            // It reads no settings but those of whoever runs it.
             let file = place.join("vsftpd.conf");
-            fs::write(&file, vsftpd_conf(&port, root))?;
+            fs::write(&file, include_str!("../tests/peers/vsftpd.conf"))?;
             let mut command = Command::new("vsftpd");
-            command.arg(file);
+            command.arg(file).args(["-olisten=YES", "-olisten_ipv6=NO", "-ono_anon_password=YES"]);
+            command.args(["-olisten_address=127.0.0.1", &format!("-olisten_port={port}")]);
+            command.arg(format!("-oanon_root={root}"));
             Ok(command)
         })?);
     }
@@ -199,17 +202,6 @@ fn has(program: &str, with: &str) -> bool {
         println!("LEFT OUT: {program} {with} does not run here");
     }
     there
-}
-
-/// As the distribution has it, but for: whoever starts it runs it, no log, anybody may write.
-fn vsftpd_conf(port: &str, root: &str) -> String {
-    format!(
-        "listen=YES\nlisten_ipv6=NO\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\n\
-         run_as_launching_user=YES\nseccomp_sandbox=NO\nconnect_from_port_20=NO\n\
-         anonymous_enable=YES\nno_anon_password=YES\nanon_root={root}\nanon_upload_enable=YES\n\
-         anon_world_readable_only=NO\nwrite_enable=YES\nallow_writeable_chroot=YES\n\
-         xferlog_enable=NO\n"
-    )
 }
 
 impl Server {

@@ -1,5 +1,6 @@
-//! What `netplay ftp get` and `netplay ftp put` claim to a script: exit codes, whole files, and how
-//! they go on where a transfer was cut (`src/examples/ftp/get_put.rs`, over `remote.rs`).
+//! What the FTP client claims: that its menu works (`src/examples/ftp/client.rs`); and, of `get` and
+//! `put`, exit codes, whole files, and how they go on where a transfer was cut (`get_put.rs`). The
+//! server is ours, pyftpdlib or vsftpd: a claim that needs a server holds for each.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,11 +23,17 @@ use tempfile::TempDir;
 
 // ---- servers and clients
 
-/// A server with a folder of its own. User `u`, password `p`.
+/// A server with a folder of its own. User `ftp`, password `p`.
 struct Site {
     server: Server,
     root: TempDir,
+    /// Whether Tab can learn from it what is a folder: MLSD is younger than some servers.
+    mlsd: bool,
+    /// What it reads before each session.
+    _settings: Option<TempDir>,
 }
+
+type Start = fn(IpAddr) -> Site;
 
 const PYFTPDLIB: &str = r#"
 import sys
@@ -34,40 +41,74 @@ from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.servers import FTPServer
 FTPHandler.authorizer = DummyAuthorizer()
-FTPHandler.authorizer.add_user("u", "p", sys.argv[2], perm="elradfmwMT")
+FTPHandler.authorizer.add_user("ftp", "p", sys.argv[2], perm="elradfmwMT")
 server = FTPServer((sys.argv[1], 0), FTPHandler)
 host, port = server.address[:2]
 print("ready: tcp", f"[{host}]:{port}" if ":" in host else f"{host}:{port}", flush=True)
 server.serve_forever()
 "#;
 
+/// vsftpd cannot be given port 0, but a connection that somebody else has accepted, as inetd does.
+const INETD: &str = r#"
+import socket, subprocess, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+listener = socket.create_server((sys.argv[1], 0), family=family)
+host, port = listener.getsockname()[:2]
+print("ready: tcp", f"[{host}]:{port}" if ":" in host else f"{host}:{port}", flush=True)
+while True:
+    with listener.accept()[0] as peer:
+        subprocess.Popen(sys.argv[2:], stdin=peer, stdout=peer, stderr=peer)
+"#;
+
 impl Site {
     fn ours(ip: IpAddr) -> Site {
         let root = tempfile::tempdir().unwrap();
         let mut command = netplay();
-        command.args(["ftp", "server", &ip.to_string(), "0", "-q", "--user", "u"]);
+        command.args(["ftp", "server", &ip.to_string(), "0", "-q", "--user", "ftp"]);
         let server = Server::from(command.args(["--password", "p", "--root"]).arg(root.path()));
-        Site { server, root }
+        Site { server, root, mlsd: true, _settings: None }
     }
 
     fn pyftpdlib(ip: IpAddr) -> Site {
         let root = tempfile::tempdir().unwrap();
-        let mut command = Command::new("python3");
-        let server =
-            Server::from(command.args(["-c", PYFTPDLIB, &ip.to_string()]).arg(root.path()));
-        Site { server, root }
+        let mut python = Command::new("python3");
+        let server = Server::from(python.args(["-c", PYFTPDLIB, &ip.to_string()]).arg(root.path()));
+        Site { server, root, mlsd: true, _settings: None }
     }
 
-    /// Ours and pyftpdlib, over IPv4 and IPv6.
+    fn vsftpd(ip: IpAddr) -> Site {
+        let root = tempfile::tempdir().unwrap();
+        // It reads no settings but those of whoever runs it, and these are of whoever has the source.
+        let place = tempfile::tempdir().unwrap();
+        let (settings, passwords) = (place.path().join("conf"), place.path().join("passwords"));
+        fs::write(&settings, include_str!("peers/vsftpd.conf")).unwrap();
+        fs::write(&passwords, "p\n").unwrap();
+        let mut python = Command::new("python3");
+        python.args(["-c", INETD, &ip.to_string(), "vsftpd"]).arg(settings);
+        python.args(["-olisten=NO", "-olisten_ipv6=NO", "-osecure_email_list_enable=YES"]);
+        python.arg(format!("-oemail_password_file={}", passwords.display()));
+        let server = Server::from(python.arg(format!("-oanon_root={}", root.path().display())));
+        Site { server, root, mlsd: false, _settings: Some(place) }
+    }
+
+    /// Ours, pyftpdlib and vsftpd, over IPv4 and IPv6.
     fn all() -> Vec<Site> {
-        let there = Command::new("python3").args(["-c", "import pyftpdlib"]).output();
-        let python = there.is_ok_and(|found| found.status.success());
-        if !python {
-            skip("no pyftpdlib");
+        let pyftpdlib = Command::new("python3").args(["-c", "import pyftpdlib"]).output();
+        let pyftpdlib = pyftpdlib.is_ok_and(|found| found.status.success());
+        let peers: [(&str, bool, Start); 3] = [
+            ("netplay", true, Site::ours),
+            ("pyftpdlib", pyftpdlib, Site::pyftpdlib),
+            ("vsftpd", have("vsftpd") && have("python3"), Site::vsftpd),
+        ];
+        let mut sites = Vec::new();
+        for (name, there, start) in peers {
+            if there {
+                sites.extend(loopbacks().map(start));
+            } else {
+                skip(&format!("no {name}"));
+            }
         }
-        let ips = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
-        let ours = ips.map(Site::ours).into_iter();
-        ours.chain(ips.into_iter().filter(|_| python).map(Site::pyftpdlib)).collect()
+        sites
     }
 
     fn one() -> Site {
@@ -83,8 +124,12 @@ impl Site {
     }
 }
 
+fn loopbacks() -> [IpAddr; 2] {
+    [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+}
+
 fn url(address: SocketAddr, path: &str) -> String {
-    format!("ftp://u:p@{address}/{path}")
+    format!("ftp://ftp:p@{address}/{path}")
 }
 
 /// How a tool ended: its exit code, what it printed, what it told.
@@ -186,7 +231,85 @@ fn mdtm(path: &Path) -> String {
     chrono::DateTime::<chrono::Utc>::from(time).format("%Y%m%d%H%M%S").to_string()
 }
 
-// ---- the claims
+// ---- the menu
+
+/// The client with a folder of its own, and what it prints for these lines.
+#[track_caller]
+fn menu(to: SocketAddr, local: &Path, lines: &str) -> (bool, String, String) {
+    let (host, port) = (to.ip().to_string(), to.port().to_string());
+    let args = [
+        "ftp",
+        "client",
+        &host,
+        &port,
+        "-q",
+        "--timeout",
+        "20",
+        "--user",
+        "ftp",
+        "--password",
+        "p",
+    ];
+    let ended = finish(netplay().args(args).current_dir(local), lines.as_bytes());
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    (ended.status.success(), text(&ended.stdout), text(&ended.stderr))
+}
+
+const WHOLE_MENU: &str = "mkdir \"a b\"\ncd \"a b\"\npwd\nupload here there\nsize there\nlist\n\
+    download there back\nrename there here\nverify here\nrm here\ncd ..\nrmdir \"a b\"\nquit\n";
+
+#[track_caller]
+fn the_whole_menu_works(to: SocketAddr) {
+    let here = tempfile::tempdir().unwrap();
+    let bytes = content(2_000_000);
+    fs::write(here.path().join("here"), &bytes).unwrap();
+    let (done, out, err) = menu(to, here.path(), WHOLE_MENU);
+    assert!(done, "{out}\n{err}");
+    let lines: Vec<&str> = out.lines().collect();
+    // vsftpd names the folder as the machine does: with what is above it.
+    assert!(lines[0].ends_with("/a b"), "{out}");
+    assert_eq!(lines[1..3], ["here: 2000000 bytes uploaded", "2000000"]);
+    assert!(lines[3].contains(" 2000000 ") && lines[3].ends_with(" there"), "{out}");
+    assert_eq!(
+        lines[4..],
+        ["there: 2000000 bytes downloaded", "here: 2000000 bytes, the same here and there"]
+    );
+    assert_eq!(fs::read(here.path().join("back")).unwrap(), bytes);
+    assert_eq!(names(here.path()), ["back", "here"]);
+}
+
+#[test]
+fn our_client_does_what_its_menu_says() {
+    for site in Site::all() {
+        the_whole_menu_works(site.server.address());
+        assert!(names(site.root.path()).is_empty());
+    }
+}
+
+#[test]
+fn our_client_tells_what_could_not_be_done() {
+    for site in Site::all() {
+        let here = tempfile::tempdir().unwrap();
+        fs::write(site.path("a"), "one").unwrap();
+        fs::write(here.path().join("a"), "two").unwrap();
+        for (line, why) in [
+            ("download nothing", "the server says: 550"),
+            ("verify a", "not the same"),
+            ("cd nowhere", "the server says: 550"),
+            ("upload nothing", "cannot read nothing"),
+            ("frobnicate", "not on the menu"),
+            ("download ..", "no name for a file"),
+        ] {
+            let lines = format!("size a\n{line}\nsize a\n");
+            let (done, out, err) = menu(site.server.address(), here.path(), &lines);
+            assert!(!done && out == "3\n", "{line}: a script goes no further: {out}\n{err}");
+            assert!(err.contains(why), "{line}: {err}");
+        }
+        assert_eq!(names(here.path()), ["a"]);
+    }
+}
+
+// ---- get and put
 
 #[test]
 fn get_and_put_carry_files_over_both_families() {
@@ -320,7 +443,7 @@ fn what_did_not_work_is_an_exit_code_and_a_sentence() {
         let here = tempfile::tempdir().unwrap();
         fs::write(here.path().join("a"), "a").unwrap();
         fs::write(site.path("there"), "there").unwrap();
-        let wrong = site.url("there").replace("u:p@", "u:wrong@");
+        let wrong = site.url("there").replace("ftp:p@", "ftp:wrong@");
         tool(here.path(), &["get", &wrong]).badly(1, "the server says: 530");
         tool(here.path(), &["get", &site.url("nothing")]).badly(1, "the server says: 550");
         tool(here.path(), &["put", "nothing", &site.url("x")]).badly(1, "cannot read nothing");
@@ -328,7 +451,7 @@ fn what_did_not_work_is_an_exit_code_and_a_sentence() {
         tool(here.path(), &["put", ".", &site.url("x")]).badly(1, "no ordinary file");
         tool(here.path(), &["get", &site.url("")]).badly(1, "no name for a file");
         let no_password = site.url("there").replace(":p@", "@");
-        tool(here.path(), &["get", &no_password]).badly(1, "user u needs a password");
+        tool(here.path(), &["get", &no_password]).badly(1, "user ftp needs a password");
         assert_eq!(names(here.path()), ["a"], "nothing of it stays");
         assert_eq!(names(site.root.path()), ["there"]);
 
@@ -373,19 +496,19 @@ fn a_password_is_asked_for_and_not_shown() {
     let here = tempfile::tempdir().unwrap();
     fs::write(site.path("a"), "hello").unwrap();
     let (host, port) = (site.server.address().ip().to_string(), site.server.port());
-    let asked = "password of u: ";
-    let menu = ["ftp", "client", &host, &port, "-q", "--user", "u"];
+    let asked = "password of ftp: ";
+    let menu = ["ftp", "client", &host, &port, "-q", "--user", "ftp"];
     let (code, screen) =
         on_a_terminal(here.path(), &[asked, "p\n", "> ", "size a\r", "> ", "quit\r"], &menu);
     assert!(code == 0 && screen.contains("\n5\r\n"), "{screen}");
     let get = ["ftp", "get", "-q", &site.url("a").replace(":p@", "@")];
     let (code, screen) = on_a_terminal(here.path(), &[asked, "p\n"], &get);
-    assert_eq!((code, screen.as_str()), (0, "password of u: \r\na: 5 bytes downloaded\r\n"));
+    assert_eq!((code, screen.as_str()), (0, "password of ftp: \r\na: 5 bytes downloaded\r\n"));
     assert_eq!(fs::read(here.path().join("a")).unwrap(), b"hello");
     let (code, screen) = on_a_terminal(here.path(), &[asked, "secret\n"], &get);
     assert!(code == 1 && screen.contains("530") && !screen.contains("secret"), "{screen}");
     let (code, screen) = on_a_terminal(here.path(), &[asked, "half\x03"], &get);
-    assert_eq!((code, screen.as_str()), (130, "password of u: \r\n"));
+    assert_eq!((code, screen.as_str()), (130, "password of ftp: \r\n"));
 }
 
 #[test]
@@ -399,10 +522,10 @@ fn tab_completes_names_of_the_server() {
         fs::write(site.path("folder/a long name"), "hello").unwrap();
         fs::write(here.path().join("mine.txt"), "").unwrap();
         let (host, port) = (site.server.address().ip().to_string(), site.server.port());
-        let menu = ["ftp", "client", &host, &port, "-q", "--user", "u", "--password", "p"];
+        let menu = ["ftp", "client", &host, &port, "-q", "--user", "ftp", "--password", "p"];
         let steps = [
             ["> ", "size fo\t"],
-            ["folder/", "a\t"],
+            if site.mlsd { ["folder/", "a\t"] } else { ["folder", "/a\t"] },
             ["a long name\"", "\r"],
             ["\n5\r\n", ""],
             ["> ", "up\t"],
