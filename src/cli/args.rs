@@ -1,7 +1,7 @@
 //! The options, and how they become the arguments of a server or client.
 
 use std::borrow::Cow;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,13 +56,14 @@ impl Color {
         match self {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => {
-                terminal
-                    && set("NO_COLOR").is_none()
-                    && set("TERM").as_deref() != Some(OsStr::new("dumb"))
-            }
+            Color::Auto => terminal && set("NO_COLOR").is_none() && !dumb_terminal(),
         }
     }
+}
+
+/// Whether the terminal has text only: no colours, and no line that changes.
+pub fn dumb_terminal() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Whether the locale writes UTF-8: LC_ALL, else LC_CTYPE, else LANG says so.

@@ -4,6 +4,7 @@
 //! signal. (3 is kept for commands that state an expectation; there is none yet.)
 
 mod args;
+mod bar;
 pub mod byte_order;
 pub mod draw;
 mod hint;
@@ -156,6 +157,7 @@ fn cpu_time() -> Result<f64> {
 fn speak(example: &'static Example, matches: &ArgMatches, global: &Global) -> Result<()> {
     let args = args::client(example, matches, global.plain())?;
     listen_to_the_record(global, Speaker { role: "client", example: example.name })?;
+    show_transfers(global);
     (example.client)(&args)?;
     if !global.quiet {
         trace::remark(format_args!("try next: {}", example.next));
@@ -169,6 +171,7 @@ fn work(example: &Example, name: &str, matches: &ArgMatches, global: &Global) ->
     let tool = tools.find(|tool| tool.name == name).context("the table has every tool")?;
     let args = args::tool(tool, matches)?;
     listen_to_the_record(global, Speaker { role: "client", example: example.name })?;
+    show_transfers(global);
     (tool.run)(&args)
 }
 
@@ -233,6 +236,13 @@ fn listen_to_the_record(global: &Global, speaker: Speaker) -> Result<()> {
     call::observe(global.verbose > 1 || global.observe);
     let file = global.trace.as_deref().map(open_trace).transpose()?;
     trace::install(Settings { speaker, story, file }).context("the record has a listener already")
+}
+
+/// Lets a client's transfers be seen on a bar, where one can be drawn.
+fn show_transfers(global: &Global) {
+    if !global.quiet && io::stderr().is_terminal() && !args::dumb_terminal() {
+        bar::show(global.plain());
+    }
 }
 
 fn open_trace(path: &Path) -> Result<File> {

@@ -5,6 +5,7 @@
 //! of JSON in a file. Any other `tracing` subscriber can listen instead; the events are ordinary.
 
 pub mod story;
+pub mod progress;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -171,9 +172,20 @@ fn tell_story(story: &Story, event: &Event, first: i32) {
     } else {
         format!("{} {}", event.role, event.tid)
     };
-    let lines = FOLD.with_borrow_mut(|fold| story.lines(fold, event, &lane));
-    // If nobody reads the story any more, there is nobody to tell so.
-    let _ = write_whole(io::stderr().as_fd(), lines.as_bytes());
+    let lines = FOLD.with_borrow_mut(|fold| {
+        fold.bar = progress::shown();
+        story.lines(fold, event, &lane)
+    });
+    if !lines.is_empty() {
+        to_people(&lines);
+    }
+}
+
+/// Writes lines to standard error. If nobody reads them any more, there is nobody to tell so.
+fn to_people(lines: &str) {
+    progress::aside(|| {
+        let _ = write_whole(io::stderr().as_fd(), lines.as_bytes());
+    });
 }
 
 fn write_line(file: &File, event: &Event) {
@@ -184,15 +196,14 @@ fn write_line(file: &File, event: &Event) {
     if let Err(error) = written
         && !FAILED.swap(true, Relaxed)
     {
-        let line = format!("netplay: the trace is incomplete from here on: {error}\n");
-        let _ = write_whole(io::stderr().as_fd(), line.as_bytes());
+        remark(format_args!("netplay: the trace is incomplete from here on: {error}"));
     }
 }
 
 /// Writes a line to standard error that is no part of the record: a result, a hint. Where `eprintln!`
 /// panics because nobody reads it any more (`2>&1 | head`), there is nobody to tell so.
 pub fn remark(line: impl std::fmt::Display) {
-    let _ = write_whole(io::stderr().as_fd(), format!("{line}\n").as_bytes());
+    to_people(&format!("{line}\n"));
 }
 
 /// One `write` a line, so that the lines of several processes never mix, and no lock that a fork

@@ -35,41 +35,90 @@ pub enum Clock {
     Since(u64),
 }
 
-/// A run of calls that all answered EAGAIN: told once, then counted.
+/// A run of calls that all say the same: the first is told, the others are counted.
 #[derive(Debug, Default)]
 pub struct Fold {
+    /// Whether a bar shows how many bytes move: then calls that move them are such a run, too.
+    pub bar: bool,
+    run: Option<Run>,
+    told: u64,
     more: u64,
-    since: Option<u64>,
+    bytes: u64,
+    since: u64,
     until: u64,
+}
+
+/// What the calls of a run have in common.
+#[derive(Debug, PartialEq)]
+enum Run {
+    /// Nothing was ready for them.
+    Eagain,
+    /// The same call moved bytes, over the same descriptor.
+    Moved(String, Option<i32>),
+}
+
+impl Run {
+    fn of(event: &Event, bar: bool) -> Option<Run> {
+        match (event.errno.as_deref(), event.bytes) {
+            (Some("EAGAIN"), _) => Some(Run::Eagain),
+            (None, Some(1..)) if bar => Some(Run::Moved(event.call.clone()?, event.fd)),
+            _ => None,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Run::Eagain => "EAGAIN",
+            Run::Moved(call, _) => call,
+        }
+    }
+
+    /// How many of them are told: a loop is seen to be one by its third turn.
+    fn first(&self) -> u64 {
+        match self {
+            Run::Eagain => 1,
+            Run::Moved(..) => 3,
+        }
+    }
 }
 
 impl Story {
     /// The lines for one event of one thread, each with its line end; `lane` says whose it is.
     ///
-    /// Of a run of EAGAINs only the first is told; the line after the run counts the others.
+    /// Of a run the first calls are told; the line after it counts the others. `-vv` tells all.
     #[must_use]
     pub fn lines(&self, fold: &mut Fold, event: &Event, lane: &str) -> String {
-        let end = event.start_ns + event.dur_ns;
-        if event.errno.as_deref() == Some("EAGAIN") && self.detail < 2 {
-            fold.until = end;
-            if fold.since.is_some() {
-                fold.more += 1;
-                return String::new();
-            }
-            fold.since = Some(end);
-            return self.line(event, lane);
+        let run = Run::of(event, fold.bar).filter(|_| self.detail < 2);
+        let mut lines = String::new();
+        if run != fold.run {
+            lines = self.folded(fold, event, lane);
+            *fold = Fold { bar: fold.bar, run, ..Fold::default() };
         }
-        let folded = self.folded(fold, event, lane);
-        folded + &self.line(event, lane)
+        let end = event.start_ns + event.dur_ns;
+        match &fold.run {
+            Some(run) if fold.told == run.first() => {
+                fold.more += 1;
+                fold.bytes += event.bytes.unwrap_or_default();
+                fold.until = end;
+                lines
+            }
+            _ => {
+                fold.told += 1;
+                fold.since = end;
+                lines + &self.line(event, lane)
+            }
+        }
     }
 
-    /// The line that ends a run of EAGAINs; empty when there was none, or only one.
-    fn folded(&self, fold: &mut Fold, event: &Event, lane: &str) -> String {
-        let Fold { more, since, until } = std::mem::take(fold);
-        let Some(since) = since.filter(|_| more > 0) else { return String::new() };
-        let time = duration(until.saturating_sub(since));
-        let times = if more == 1 { "time" } else { "times" };
-        let text = format!("... EAGAIN {} more {times} in {time}", grouped(more));
+    /// The line that ends a run; empty if all of it was told.
+    fn folded(&self, fold: &Fold, event: &Event, lane: &str) -> String {
+        let Some(run) = fold.run.as_ref().filter(|_| fold.more > 0) else { return String::new() };
+        let times = if fold.more == 1 { "time" } else { "times" };
+        let time = duration(fold.until.saturating_sub(fold.since));
+        let mut text = format!("... {} {} more {times} in {time}", run.name(), grouped(fold.more));
+        if fold.bytes > 0 {
+            text += &format!(": {}", count(fold.bytes));
+        }
         // Its time is that of the event, before which it is told: lines stand in the order of time.
         self.line(&Event { kind: Kind::Note, text: Some(text), ..event.clone() }, lane)
     }
@@ -428,6 +477,28 @@ mod tests {
         let lines = story.lines(&mut fold, &bytes, "server");
         assert!(lines.contains("EAGAIN 1,234 more times in 1.234 s"), "{lines}");
         assert_eq!(lines.lines().count(), 2);
+    }
+
+    #[test]
+    fn beside_a_bar_a_run_of_bytes_is_told_thrice_and_counted() {
+        let moved = |at: u64, bytes: u64| Event {
+            errno: None,
+            bytes: (bytes > 0).then_some(bytes),
+            ret: Some(bytes as i64),
+            ..eagain(at)
+        };
+        for (bar, detail, told) in [(false, 0, 1004), (true, 2, 2008), (true, 0, 5), (true, 1, 9)] {
+            let story = Story { detail, color: false, ascii: true, clock: Clock::Since(0) };
+            let mut fold = Fold { bar, ..Fold::default() };
+            let mut lines = String::new();
+            for at in 0..1003 {
+                lines += &story.lines(&mut fold, &moved(at * 1_000_000, 65_536), "client");
+            }
+            lines += &story.lines(&mut fold, &moved(2_000_000_000, 0), "client");
+            assert_eq!(lines.lines().count(), told, "{lines}");
+            let counted = lines.contains("... recv 1,000 more times in 1.000 s: 65,536,000 bytes");
+            assert_eq!(counted, told < 10, "{lines}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! list             PASV, connect, LIST, recv until 0, "226"
-//! download a       PASV, connect, RETR a, recv until 0, "226"
+//! download a       SIZE a, PASV, connect, RETR a, recv until 0, "226"
 //! upload a         PASV, connect, STOR a, sendfile, close, "226"
 //! verify a         download it again, and compare with the file here
 //! ```
@@ -22,6 +22,7 @@ use super::{AN_ADDRESS, ANONYMOUS, USER, password, password_of};
 use crate::call;
 use crate::client::{ClientArgs, Talk};
 use crate::escape::escape;
+use crate::trace::progress::Progress;
 
 const MENU: &str = "\
 list [PATH]           what is there
@@ -158,8 +159,14 @@ impl Server {
     fn download(&mut self, name: &str, to: &str, talk: &Talk) -> Result<()> {
         let part = format!(".{to}.part");
         let mut file = File::create(&part).with_context(|| format!("cannot write to {part}"))?;
-        let fetched =
-            self.transfer("RETR", name, |data| receive(data, |bytes| Ok(file.write_all(bytes)?)));
+        let size = self.size(name)?; // nobody needs it but whoever looks on
+        let fetched = self.transfer("RETR", name, |data| {
+            let progress = Progress::begin(0, size);
+            receive(data, |bytes| {
+                progress.moved(bytes.len());
+                Ok(file.write_all(bytes)?)
+            })
+        });
         match fetched {
             Ok(bytes) => {
                 fs::rename(&part, to)?;
@@ -174,9 +181,13 @@ impl Server {
 
     fn upload(&mut self, name: &str, to: &str, talk: &Talk) -> Result<()> {
         let file = open(name)?;
+        let size = file.metadata()?.len();
         let bytes = self.transfer("STOR", to, |data| {
+            let progress = Progress::begin(0, Some(size));
             let mut at = 0;
-            while call::sendfile(data, &file, &mut at, 1 << 20)? > 0 {}
+            while let n @ 1.. = call::sendfile(data, &file, &mut at, 1 << 20)? {
+                progress.moved(n);
+            }
             Ok(at)
         })?;
         say(talk, &format!("{name}: {bytes} bytes uploaded"))
@@ -186,8 +197,11 @@ impl Server {
         let mut file = open(last(name)?)?;
         let mut same = true;
         let mut here = Vec::new();
+        let size = file.metadata()?.len();
         let bytes = self.transfer("RETR", name, |data| {
+            let progress = Progress::begin(0, Some(size));
             receive(data, |there| {
+                progress.moved(there.len());
                 here.resize(there.len(), 0);
                 same &= file.read_exact(&mut here).is_ok() && here == there;
                 Ok(())

@@ -35,6 +35,7 @@ use crate::address::Endpoint;
 use crate::call;
 use crate::client::ToolArgs;
 use crate::escape::escape;
+use crate::trace::progress::Progress;
 use crate::trace::remark;
 
 /// So many of the last bytes of a part are compared before a transfer goes on behind them.
@@ -210,7 +211,9 @@ fn receive_into(
     let mut known = known.as_slice();
     let mut same = true;
     let (worked, last) = server.transfer_from(from, "RETR", path, |data| {
+        let progress = Progress::begin(from, facts.size);
         receive(data, |bytes| {
+            progress.moved(bytes.len());
             let (again, new) = bytes.split_at(bytes.len().min(known.len()));
             same &= known.starts_with(again);
             ensure!(same, "it is another file");
@@ -246,7 +249,10 @@ fn send(server: &mut Server, path: &str, from: &Path, go_on: bool) -> Result<u64
     }
     if at == 0 || at < before.len() {
         let (worked, last) = server.transfer_from(at, "STOR", path, |data| {
-            while call::sendfile(data, &file, &mut at, 1 << 20)? > 0 {}
+            let progress = Progress::begin(at, Some(before.len()));
+            while let n @ 1.. = call::sendfile(data, &file, &mut at, 1 << 20)? {
+                progress.moved(n);
+            }
             Ok(())
         })?;
         last.wanted(2)?;
@@ -284,12 +290,10 @@ struct Facts {
 
 impl Server {
     fn facts(&mut self, path: &str) -> Result<Facts> {
-        let mut told = |verb| -> Result<Option<String>> {
-            let reply = self.ask(verb, path)?;
-            Ok((reply.code == 213).then(|| reply.text.get(4..).unwrap_or_default().to_owned()))
-        };
-        let size = told("SIZE")?.and_then(|text| text.trim().parse().ok());
-        let modified = told("MDTM")?.and_then(|text| {
+        let size = self.size(path)?;
+        let reply = self.ask("MDTM", path)?;
+        let text = reply.text.get(4..).filter(|_| reply.code == 213);
+        let modified = text.and_then(|text| {
             // Whole seconds: a fraction may follow, or not.
             let time = NaiveDateTime::parse_from_str(text.get(..14)?, "%Y%m%d%H%M%S").ok()?;
             let seconds = u64::try_from(time.and_utc().timestamp()).ok()?;

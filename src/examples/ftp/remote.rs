@@ -120,6 +120,13 @@ impl Server {
         self.reply()
     }
 
+    /// The size of a file in bytes; `None`: the server does not tell.
+    pub fn size(&mut self, path: &str) -> Result<Option<u64>> {
+        let reply = self.ask("SIZE", path)?;
+        let number = reply.text.get(4..).filter(|_| reply.code == 213);
+        Ok(number.and_then(|number| number.trim().parse().ok()))
+    }
+
     /// Asks where to, and connects: PASV's six numbers over IPv4, EPSV's port over IPv6.
     fn data_connection(&mut self) -> Result<TcpStream> {
         let mut to = self.address;

@@ -1,0 +1,74 @@
+//! How far a transfer is: told by the page that moves the bytes, shown by whoever has a terminal.
+//!
+//! Thousands of calls move a large file, and a line for each would bury the rest of the story. So
+//! while a [`Bar`] is on the screen, the story tells the first of them and counts the others. A story
+//! that goes to a file has no bar beside it, and all the lines.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// What shows how far a transfer is, at the end of the terminal that the story is told on.
+pub trait Bar: Send + Sync {
+    /// A transfer begins behind this byte; `total` is the size of the whole file, if that is known.
+    fn begin(&self, at: u64, total: Option<u64>);
+    /// So many bytes have moved.
+    fn moved(&self, bytes: u64);
+    /// The transfer is over, and the bar goes.
+    fn end(&self);
+    /// Takes the bar away while `write` writes lines, so that they do not run into it.
+    fn aside(&self, write: &mut dyn FnMut());
+}
+
+static BAR: OnceLock<Box<dyn Bar>> = OnceLock::new();
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// Shows the transfers of this process on a bar from now on; for the clients among the programs: a
+/// bar may have a lock, which a server must not hold when it forks. Only the first bar counts.
+pub fn show_on(bar: impl Bar + 'static) {
+    let _ = BAR.set(Box::new(bar));
+}
+
+/// Whether a bar is on the screen now. A signal handler may ask.
+pub fn shown() -> bool {
+    SHOWN.load(Relaxed)
+}
+
+/// Writes lines, with no bar in their way.
+pub(super) fn aside(mut write: impl FnMut()) {
+    match BAR.get() {
+        Some(bar) => bar.aside(&mut write),
+        None => write(),
+    }
+}
+
+/// A transfer that goes on, until this is dropped. Where nobody looks on, it is nothing.
+#[derive(Debug)]
+pub struct Progress(());
+
+impl Progress {
+    /// The transfer begins behind this byte of so many; `None`: nobody knows.
+    #[must_use]
+    pub fn begin(at: u64, total: Option<u64>) -> Progress {
+        if let Some(bar) = BAR.get() {
+            bar.begin(at, total);
+            SHOWN.store(true, Relaxed);
+        }
+        Progress(())
+    }
+
+    /// So many bytes have moved.
+    pub fn moved(&self, bytes: usize) {
+        if let Some(bar) = BAR.get() {
+            bar.moved(bytes as u64);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = BAR.get() {
+            SHOWN.store(false, Relaxed);
+            bar.end();
+        }
+    }
+}
