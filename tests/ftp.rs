@@ -1254,6 +1254,21 @@ fn abor_ends_a_transfer_at_once_and_the_session_goes_on() {
 }
 
 #[test]
+fn what_was_said_before_a_transfer_began_is_heard_at_once_too() {
+    let site = Site::new(&["--data-wait", "1000"]);
+    site.write("large", content(LARGE));
+    let mut ftp = site.client();
+    ftp.passive();
+    ftp.send("RETR large\r\nSTAT\r\nSTAT\r\nABOR\r\n");
+    for code in [150, 213, 213, 426, 226] {
+        ftp.expect(code);
+    }
+    let _unread = ftp.begin("RETR large");
+    ftp.send("STAT\r\n".repeat(3));
+    (0..3).for_each(|_| drop(ftp.expect(213)));
+}
+
+#[test]
 fn stat_is_answered_during_a_transfer() {
     let site = Site::new(&[]);
     let (mut ftp, data) = half_an_upload(&site, "STOR a");

@@ -267,27 +267,34 @@ impl Transfer<'_, '_> {
     fn wait(&mut self, socket: &impl AsFd, events: i16, deadline: Instant) -> Result<(), Cut> {
         let fd = socket.as_fd().as_raw_fd();
         loop {
+            // First: it may have come together with the command that began the transfer.
+            self.hear()?;
             let left = deadline.checked_duration_since(Instant::now()).ok_or(Cut::Stalled)?;
             let mut list = [pollfd { fd, events, revents: 0 }, self.control.interest()];
             self.control.wait(&mut list, left)?;
             self.control.look(&list[1]).map_err(|_| Cut::Gone)?;
-            if self.control.stopped() {
-                return Err(Cut::Gone);
-            }
-            if self.control.lines.out_of_turn("ABOR").is_some() {
-                return Err(Cut::Abort);
-            }
-            if self.control.lines.out_of_turn("STAT").is_some() {
-                let text = format!("213 Transfer in progress: {} bytes so far.", self.moved);
-                self.control.reply(&[text]).map_err(|_| Cut::Gone)?;
-            }
-            if self.control.ended && !self.control.lines.has("QUIT") {
-                return Err(Cut::Gone);
-            }
             if list[0].revents != 0 {
-                return Ok(());
+                return self.hear();
             }
         }
+    }
+
+    /// What the client has said that does not wait for the end of the transfer.
+    fn hear(&mut self) -> Result<(), Cut> {
+        if self.control.stopped() {
+            return Err(Cut::Gone);
+        }
+        while let Some(line) = self.control.lines.out_of_turn() {
+            if line.is("ABOR") {
+                return Err(Cut::Abort);
+            }
+            let text = format!("213 Transfer in progress: {} bytes so far.", self.moved);
+            self.control.reply(&[text]).map_err(|_| Cut::Gone)?;
+        }
+        if self.control.ended && !self.control.lines.has("QUIT") {
+            return Err(Cut::Gone);
+        }
+        Ok(())
     }
 
     fn ready(&mut self, data: &TcpStream, events: i16) -> Result<(), Cut> {

@@ -27,6 +27,9 @@ pub const LONGEST: usize = 8 * 1024;
 /// No more is read while so many lines wait for their turn.
 const WAITING: usize = 64;
 
+/// What is heard during a transfer, ahead of the lines that wait for its end.
+const OUT_OF_TURN: [&str; 2] = ["ABOR", "STAT"];
+
 /// A line that a client sent, without its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
@@ -41,6 +44,10 @@ impl Line {
     #[must_use]
     pub fn is(&self, verb: &str) -> bool {
         matches!(self, Line::Whole(bytes) if bytes.trim_ascii().eq_ignore_ascii_case(verb.as_bytes()))
+    }
+
+    fn is_out_of_turn(&self) -> bool {
+        OUT_OF_TURN.iter().any(|verb| self.is(verb))
     }
 }
 
@@ -112,9 +119,9 @@ impl Lines {
         self.whole.pop_front()
     }
 
-    /// The oldest line that is this verb alone: ABOR and STAT do not wait for their turn.
-    pub fn out_of_turn(&mut self, verb: &str) -> Option<Line> {
-        let at = self.whole.iter().position(|line| line.is(verb))?;
+    /// The oldest line that is ABOR or STAT, and nothing else: they do not wait for their turn.
+    pub fn out_of_turn(&mut self) -> Option<Line> {
+        let at = self.whole.iter().position(Line::is_out_of_turn)?;
         self.whole.remove(at)
     }
 
