@@ -100,6 +100,17 @@ fn descriptors(server: &Server) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count()
 }
 
+fn threads(server: &Server) -> usize {
+    fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap().count()
+}
+
+/// How many bytes of memory it has had at most (VmHWM).
+fn memory(server: &Server) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
+}
+
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<String> =
@@ -167,6 +178,20 @@ impl Ftp {
     fn try_to(&mut self, command: &str) -> String {
         self.send(format!("{command}\r\n"));
         self.reply()
+    }
+
+    /// Ends the transfer that is going on; with Telnet's Synch (RFC 854): IAC IP, then IAC as urgent
+    /// data, then DM; and the command.
+    #[track_caller]
+    fn abort(&mut self, synch: bool) {
+        if synch {
+            self.send(b"\xff\xf4");
+            let flags = nix::sys::socket::MsgFlags::MSG_OOB;
+            nix::sys::socket::send(self.stream().as_raw_fd(), b"\xff", flags).unwrap();
+            self.send(b"\xf2");
+        }
+        self.ask("ABOR", 426);
+        self.expect(226);
     }
 
     /// The end of the connection, and nothing before it.
@@ -1229,18 +1254,7 @@ fn abor_ends_a_transfer_at_once_and_the_session_goes_on() {
     ftp.ask("ABOR", 226);
     for telnet in [false, true] {
         let mut data = ftp.begin("RETR large");
-        if telnet {
-            // Telnet's Synch (RFC 854): IAC IP, then IAC as urgent data, then DM; and the command.
-            ftp.send(b"\xff\xf4");
-            let fd = ftp.stream().as_raw_fd();
-            let flags = nix::sys::socket::MsgFlags::MSG_OOB;
-            nix::sys::socket::send(fd, b"\xff", flags).unwrap();
-            ftp.send(b"\xf2ABOR\r\n");
-        } else {
-            ftp.send("ABOR\r\n");
-        }
-        ftp.expect(426);
-        ftp.expect(226);
+        ftp.abort(telnet);
         // The end of a file that was cut does not look like the end of a file.
         let cut = data.read_to_end(&mut Vec::new());
         assert!(cut.is_err(), "{cut:?}");
@@ -1251,6 +1265,23 @@ fn abor_ends_a_transfer_at_once_and_the_session_goes_on() {
     ftp.ask("RETR large", 150);
     ftp.ask("ABOR", 426);
     ftp.expect(226);
+}
+
+#[test]
+fn an_abor_behind_thousands_of_commands_is_heard_at_once() {
+    let site = Site::new(&[]);
+    site.write("large", content(LARGE));
+    let mut ftp = site.client();
+    for telnet in [false, true] {
+        let mut data = ftp.begin("RETR large");
+        ftp.send("NOOP\r\n".repeat(3000));
+        assert!(ftp.ask("STAT", 213).contains("in progress"));
+        ftp.abort(telnet);
+        assert!(data.read_to_end(&mut Vec::new()).is_err(), "a reset ends it");
+        // Whoever waits for a turn still gets it.
+        (0..3000).for_each(|_| drop(ftp.expect(200)));
+    }
+    assert_eq!(ftp.list("NLST"), ["large"]);
 }
 
 #[test]
@@ -1266,6 +1297,51 @@ fn what_was_said_before_a_transfer_began_is_heard_at_once_too() {
     let _unread = ftp.begin("RETR large");
     ftp.send("STAT\r\n".repeat(3));
     (0..3).for_each(|_| drop(ftp.expect(213)));
+}
+
+/// How much memory it took for a client that says more and more while its transfer stands still, and
+/// is reset after that, if it shall be.
+fn memory_for_much_ahead(and_reset: bool) -> usize {
+    let site = Site::new(&[]);
+    let large = content(LARGE);
+    site.write("large", &large);
+    let mut ftp = site.client();
+    let mut data = ftp.begin("RETR large"); // not read: no other command has its turn
+    let before = memory(&site.server);
+    let mut stream = ftp.stream().try_clone().unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let mut sent = 0;
+    // A line of nothing is the dearest to keep.
+    while let Ok(n) = stream.write(&[b'\n'; 64 * 1024]) {
+        sent += n;
+        assert!(sent < 64 << 20, "the server takes lines for ever");
+    }
+    assert!(sent > 256 * 1024, "{sent}");
+    if and_reset {
+        reset(stream);
+        drop(ftp);
+        assert!(data.read_to_end(&mut Vec::new()).is_err(), "its transfer is over, too");
+        until("the session is over", || threads(&site.server) == 1);
+    } else {
+        let mut bytes = Vec::new();
+        data.read_to_end(&mut bytes).unwrap();
+        assert!(bytes == large);
+        ftp.expect(226);
+        ftp.expect(500);
+    }
+    memory(&site.server) - before
+}
+
+#[test]
+fn a_client_that_says_too_much_ahead_is_held_up() {
+    let grown = memory_for_much_ahead(false);
+    assert!(grown < 1 << 20, "{grown} bytes");
+}
+
+#[test]
+fn what_a_client_said_that_was_reset_is_not_kept() {
+    let grown = memory_for_much_ahead(true);
+    assert!(grown < 1 << 20, "{grown} bytes");
 }
 
 #[test]

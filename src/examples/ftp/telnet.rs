@@ -9,6 +9,10 @@
 //!
 //! TCP cuts the stream where it likes: a line comes in pieces, or several lines at once. [`Lines`]
 //! takes bytes as they come and gives lines as they end. [`Control`] is the socket with it.
+//!
+//! A client need not wait for an answer before it says more. During a transfer it is read ahead, for
+//! an ABOR may stand behind a thousand commands; but only so far, or whoever talks without end could
+//! have all of the memory.
 
 use std::collections::VecDeque;
 use std::net::{Shutdown, TcpStream};
@@ -24,8 +28,12 @@ use crate::stop::{Stop, Watch};
 /// The longest line: a verb and a path of PATH_MAX bytes fit in.
 pub const LONGEST: usize = 8 * 1024;
 
-/// No more is read while so many lines wait for their turn.
-const WAITING: usize = 64;
+/// No more is read while the lines that wait for their turn take so much memory: thousands of them.
+/// What the client says beyond that stays in its kernel and ours, until TCP lets it send no more.
+const AHEAD: usize = 256 * 1024;
+
+/// What a line takes beside its bytes: an empty one is not free.
+const BESIDE: usize = 64;
 
 /// What is heard during a transfer, ahead of the lines that wait for its end.
 const OUT_OF_TURN: [&str; 2] = ["ABOR", "STAT"];
@@ -49,6 +57,13 @@ impl Line {
     fn is_out_of_turn(&self) -> bool {
         OUT_OF_TURN.iter().any(|verb| self.is(verb))
     }
+
+    fn memory(&self) -> usize {
+        match self {
+            Line::Whole(bytes) => bytes.len() + BESIDE,
+            Line::TooLong => BESIDE,
+        }
+    }
 }
 
 /// Bytes become lines.
@@ -58,6 +73,10 @@ pub struct Lines {
     too_long: bool,
     state: State,
     whole: VecDeque<Line>,
+    /// What the whole lines take.
+    memory: usize,
+    /// How many of them are [`OUT_OF_TURN`]: mostly none, and none need be looked for.
+    out_of_turn: usize,
 }
 
 /// What the next byte belongs to.
@@ -116,19 +135,35 @@ impl Lines {
 
     /// The oldest line that has not been taken yet.
     pub fn oldest(&mut self) -> Option<Line> {
-        self.whole.pop_front()
+        self.remove(0)
     }
 
     /// The oldest line that is ABOR or STAT, and nothing else: they do not wait for their turn.
     pub fn out_of_turn(&mut self) -> Option<Line> {
+        if self.out_of_turn == 0 {
+            return None;
+        }
         let at = self.whole.iter().position(Line::is_out_of_turn)?;
-        self.whole.remove(at)
+        self.remove(at)
+    }
+
+    /// Whether so much waits for its turn that no more is to be read.
+    #[must_use]
+    pub fn are_enough(&self) -> bool {
+        self.memory >= AHEAD
     }
 
     /// Whether a line that is this verb alone is waiting.
     #[must_use]
     pub fn has(&self, verb: &str) -> bool {
         self.whole.iter().any(|line| line.is(verb))
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Line> {
+        let line = self.whole.remove(at)?;
+        self.memory -= line.memory();
+        self.out_of_turn -= usize::from(line.is_out_of_turn());
+        Some(line)
     }
 
     fn text(&mut self, byte: u8) -> State {
@@ -151,9 +186,13 @@ impl Lines {
     }
 
     fn end_line(&mut self) {
-        let line = std::mem::take(&mut self.line);
+        let mut line = std::mem::take(&mut self.line);
+        line.shrink_to_fit();
         let too_long = std::mem::take(&mut self.too_long);
-        self.whole.push_back(if too_long { Line::TooLong } else { Line::Whole(line) });
+        let line = if too_long { Line::TooLong } else { Line::Whole(line) };
+        self.memory += line.memory();
+        self.out_of_turn += usize::from(line.is_out_of_turn());
+        self.whole.push_back(line);
     }
 }
 
@@ -227,7 +266,7 @@ impl<'a> Control<'a> {
     /// failure and a stop are always reported.
     #[must_use]
     pub fn interest(&self) -> pollfd {
-        let open = !self.ended && self.lines.whole.len() < WAITING;
+        let open = !self.ended && !self.lines.are_enough();
         // A side that was closed stays readable: a negative descriptor is not looked at.
         let fd = if self.ended { -1 } else { self.stream.as_raw_fd() };
         pollfd { fd, events: if open { POLLIN } else { 0 }, revents: 0 }
@@ -250,6 +289,13 @@ impl<'a> Control<'a> {
     /// The connection failed.
     pub fn look(&mut self, seen: &pollfd) -> call::Result<()> {
         if seen.revents & (POLLIN | POLLHUP | POLLERR) == 0 {
+            return Ok(());
+        }
+        if self.lines.are_enough() {
+            // Nothing was asked for, so this is the end, of both ways: nobody is left to be answered,
+            // and what was said before it may still be megabytes.
+            self.lines = Lines::default();
+            self.ended = true;
             return Ok(());
         }
         let mut buf = [0; 4096];
