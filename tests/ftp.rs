@@ -460,6 +460,33 @@ fn facts_can_be_chosen() {
     ftp.ask("MFMT 2020 a", 501);
 }
 
+/// The kernel puts the nearest time that the disk can hold in the place of one that it cannot.
+#[test]
+fn mfmt_answers_the_time_that_is_there() {
+    let site = Site::new(&[]);
+    site.write("a", "");
+    let mut ftp = site.client();
+    for (time, told) in [
+        ("20200102030405", "20200102030405"),
+        ("20200102030405.678", "20200102030405"),
+        ("20161231235960", "20161231235959"), // a leap second
+        ("20380119031408", "20380119031408"),
+        ("00010101000000", "00010101000000"),
+        ("99991231235959", "99991231235959"),
+    ] {
+        let before = ftp.ask("MDTM a", 213);
+        let answer = ftp.try_to(&format!("MFMT {time} a"));
+        let there = ftp.ask("MDTM a", 213);
+        if answer.starts_with("550 The disk cannot hold that time") {
+            assert_eq!(there, before, "{time}: what is refused changes nothing");
+            assert!(time.starts_with("0001") || time.starts_with("9999"), "{time}");
+        } else {
+            assert_eq!(answer, format!("213 Modify={told}; /a\r\n"));
+            assert_eq!(there, format!("213 {told}\r\n"));
+        }
+    }
+}
+
 #[test]
 fn options_before_a_path_are_no_path() {
     let site = Site::new(&[]);

@@ -227,12 +227,23 @@ impl Root {
         fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).map(drop)
     }
 
-    /// Sets the time of the last change of a file, in seconds since 1970.
+    /// Sets the time of the last change of a file, in seconds since 1970, and tells what it is then.
     ///
     /// # Errors
-    /// As [`file`](Root::file).
-    pub fn set_time(&self, path: &Path, seconds: i64) -> Result<()> {
-        futimens(self.file(path)?, &TimeSpec::UTIME_OMIT, &TimeSpec::new(seconds, 0))
+    /// As [`file`](Root::file). EOVERFLOW: the disk cannot hold that time; the file has its old one.
+    pub fn set_time(&self, path: &Path, seconds: i64) -> Result<FileStat> {
+        let file = self.file(path)?;
+        let old = fstat(&file)?;
+        futimens(&file, &TimeSpec::UTIME_OMIT, &TimeSpec::new(seconds, 0))?;
+        // In the place of a time that the disk cannot hold the kernel puts the nearest that it can,
+        // and says nothing. FAT counts in steps of two seconds: that is near enough.
+        let new = fstat(&file)?;
+        if new.st_mtime.abs_diff(seconds) < 2 {
+            return Ok(new);
+        }
+        let old = TimeSpec::new(old.st_mtime, old.st_mtime_nsec);
+        futimens(&file, &TimeSpec::UTIME_OMIT, &old)?;
+        Err(Errno::EOVERFLOW)
     }
 
     /// Begins an upload that will have this name when it is finished.

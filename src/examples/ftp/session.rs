@@ -320,6 +320,7 @@ impl Session<'_> {
             Errno::EBUSY => (550, "That is in use."),
             Errno::EACCES | Errno::EPERM | Errno::EROFS => (550, "That is not allowed."),
             Errno::EXDEV => (550, "That is on another disk."),
+            Errno::EOVERFLOW => (550, "The disk cannot hold that time."),
             Errno::ENAMETOOLONG => (553, "That name is too long."),
             Errno::EILSEQ => (553, "A name has no control characters."),
             Errno::ENOSPC | Errno::EDQUOT => (452, "The disk is full."),

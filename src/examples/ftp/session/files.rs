@@ -251,8 +251,10 @@ impl Session<'_> {
             Ok(path) => path,
             Err(errno) => return self.refuse(errno),
         };
-        let done = self.rules.root.set_time(&path, seconds);
-        self.done(done, 213, &format!("Modify={time}; {path}"))
+        match self.rules.root.set_time(&path, seconds) {
+            Ok(stat) => self.reply(213, &format!("Modify={}; {path}", listing::stamp(&stat))),
+            Err(errno) => self.refuse(errno),
+        }
     }
 }
 
