@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{DEADLINE, Server, connect, finish, have, netplay, skip, until};
+use netplay::child::WITH_PARENT;
 use netplay::examples::ftp::data::{read_six_numbers, six_numbers};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -39,8 +40,24 @@ impl Site {
 
     /// One that tells its story on standard error.
     fn telling(options: &[&str]) -> Site {
+        Site::run_by(netplay(), options)
+    }
+
+    /// One under strace, which does as it is told and writes to standard error what it sees. `None`,
+    /// and loudly: there is no strace here.
+    fn under_strace(told: &[&str]) -> Option<Site> {
+        let traced = || finish(Command::new("strace").args(["-o", "/dev/null", "true"]), b"");
+        if !have("strace") || !traced().status.success() {
+            skip("strace is not there, or may not trace");
+            return None;
+        }
+        let mut strace = Command::new("strace");
+        strace.arg("-f").args(told).arg(env!("CARGO_BIN_EXE_netplay")).env(WITH_PARENT, "1");
+        Some(Site::run_by(strace, &["-q"]))
+    }
+
+    fn run_by(mut server: Command, options: &[&str]) -> Site {
         let root = tempfile::tempdir().unwrap();
-        let mut server = netplay();
         server.args([
             "ftp",
             "server",
@@ -519,6 +536,24 @@ fn a_pattern_lists_the_names_that_are_like_it() {
     assert!(ftp.list("NLST *.none").is_empty());
     ftp.ask("NLST nowhere/*", 550);
     ftp.ask("NLST d/../../../*/..", 425); // a folder, and nothing was said of a data connection
+}
+
+/// strace makes the second getdents64 of each thread fail: in the middle of a listing.
+#[test]
+fn a_listing_that_the_disk_cuts_does_not_look_whole() {
+    let failing = ["-e", "trace=getdents64", "-e", "inject=getdents64:error=EIO:when=2"];
+    let Some(site) = Site::under_strace(&failing) else { return };
+    for n in 0..2000 {
+        site.write(&format!("more than the kernel tells of at once {n}"), "");
+    }
+    for verb in ["LIST", "NLST", "MLSD", "NLST *"] {
+        let mut ftp = site.client();
+        let mut data = ftp.begin(verb);
+        assert!(data.read_to_end(&mut Vec::new()).is_err(), "{verb}: a reset ends it");
+        ftp.expect(451);
+        assert_eq!(ftp.list(verb).len(), 2000, "the next one is whole");
+    }
+    site.client().ask("STAT /", 451);
 }
 
 #[test]

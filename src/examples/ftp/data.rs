@@ -362,7 +362,7 @@ impl Transfer<'_, '_> {
         let mut buf = Vec::new();
         loop {
             buf.clear();
-            let more = listing.fill(&mut buf, PIECE / 16);
+            let more = listing.fill(&mut buf, PIECE / 16)?;
             self.send(data, &buf)?;
             if !more {
                 return Ok(());

@@ -15,7 +15,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use nix::sys::stat::{FileStat, SFlag};
 
-use super::root::{Entries, Entry, kind, permissions};
+use super::root::{self, Entries, Entry, kind, permissions};
 
 /// How a listing is written.
 #[derive(Debug, Clone, Copy)]
@@ -63,9 +63,12 @@ impl<'a> Listing<'a> {
     }
 
     /// Adds lines to the buffer until it has `size` bytes; `false` when there are no more.
-    pub fn fill(&mut self, buf: &mut Vec<u8>, size: usize) -> bool {
+    ///
+    /// # Errors
+    /// The folder could not be read to its end: the listing is not whole.
+    pub fn fill(&mut self, buf: &mut Vec<u8>, size: usize) -> root::Result<bool> {
         while buf.len() < size {
-            let Some(entry) = self.entries.next() else { return false };
+            let Some(entry) = self.entries.next().transpose()? else { return Ok(false) };
             if self.pattern.as_ref().is_some_and(|pattern| !is_like(&entry.name, pattern)) {
                 continue;
             }
@@ -74,7 +77,7 @@ impl<'a> Listing<'a> {
                 buf.extend_from_slice(b"\r\n");
             }
         }
-        true
+        Ok(true)
     }
 }
 

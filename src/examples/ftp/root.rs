@@ -333,11 +333,12 @@ pub struct Entry {
 }
 
 impl Iterator for Entries<'_> {
-    type Item = Entry;
+    /// EIO: the disk failed, for whatever reason. What came before is not all that is there.
+    type Item = Result<Entry>;
 
-    fn next(&mut self) -> Option<Entry> {
+    fn next(&mut self) -> Option<Result<Entry>> {
         loop {
-            let found = self.names.next()?.ok()?;
+            let Ok(found) = self.names.next()? else { return Some(Err(Errno::EIO)) };
             let bytes = found.file_name();
             let text = String::from_utf8_lossy(bytes.to_bytes());
             if matches!(&*text, "." | "..") || text.starts_with(TEMPORARY) {
@@ -362,7 +363,7 @@ impl Iterator for Entries<'_> {
             reachable &= matches!(kind(&stat), SFlag::S_IFREG | SFlag::S_IFDIR);
             let odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
             let name = text.chars().map(|c| if odd(c) { '?' } else { c }).collect();
-            return Some(Entry { name, stat, reachable });
+            return Some(Ok(Entry { name, stat, reachable }));
         }
     }
 }

@@ -457,11 +457,13 @@ impl Session<'_> {
         };
         let mut bytes = Vec::new();
         match Told::of(&self.rules.root, &path, Format::Long, String::new()) {
-            Ok(Told::Folder(mut listing)) => {
-                if listing.fill(&mut bytes, 1 << 20) {
+            Ok(Told::Folder(mut listing)) => match listing.fill(&mut bytes, 1 << 20) {
+                Ok(false) => {}
+                Ok(true) => {
                     return self.reply(450, "The folder is too large for this: say LIST.");
                 }
-            }
+                Err(errno) => return self.refuse(errno),
+            },
             Ok(Told::File(line)) => bytes = line.into_bytes(),
             Err(errno) => return self.refuse(errno),
         }
