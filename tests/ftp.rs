@@ -1235,12 +1235,15 @@ fn two_appends_at_once_lose_nothing_that_was_confirmed() {
 #[test]
 fn a_file_that_becomes_shorter_on_its_way_does_not_look_whole() {
     let site = Site::new(&[]);
-    site.write("a", content(LARGE));
     let mut ftp = site.client();
-    let mut data = ftp.begin("RETR a");
-    fs::File::options().write(true).open(site.path("a")).unwrap().set_len(1).unwrap();
-    assert!(data.read_to_end(&mut Vec::new()).is_err(), "a reset ends it");
-    ftp.expect(451);
+    for how in ["TYPE I", "TYPE A"] {
+        site.write("a", content(LARGE));
+        ftp.ask(how, 200);
+        let mut data = ftp.begin("RETR a");
+        fs::File::options().write(true).open(site.path("a")).unwrap().set_len(1).unwrap();
+        assert!(data.read_to_end(&mut Vec::new()).is_err(), "{how}: a reset ends it");
+        ftp.expect(451);
+    }
 }
 
 #[test]

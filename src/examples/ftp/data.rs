@@ -333,20 +333,24 @@ impl Transfer<'_, '_> {
         }
     }
 
-    /// Sends the file as text: each line ends with CR LF on the wire.
+    /// Sends the file as text: each line ends with CR LF on the wire. It has `size` bytes at least.
     ///
     /// # Errors
     /// It was cut.
-    pub fn send_text(&mut self, data: &TcpStream, mut file: &File) -> Result<(), Cut> {
+    pub fn send_text(&mut self, data: &TcpStream, mut file: &File, size: u64) -> Result<(), Cut> {
         let (mut read, mut buf) = (vec![0; PIECE / 16], Vec::new());
+        let mut at = 0;
         loop {
             let n = match file.read(&mut read) {
                 Ok(n) => n,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error.into()),
             };
-            if n == 0 {
-                return Ok(());
+            match n {
+                // As in send_file.
+                0 if at < size => return Err(Cut::Disk(Errno::EIO)),
+                0 => return Ok(()),
+                n => at += n as u64,
             }
             buf.clear();
             to_network(&read[..n], &mut buf);

@@ -125,7 +125,7 @@ impl Session<'_> {
             false => format!("Here it comes ({} bytes).", size - offset),
         };
         let moved = self.transfer(&about, |transfer, data| match text {
-            true => transfer.send_text(data, &file),
+            true => transfer.send_text(data, &file, size),
             false => transfer.send_file(data, &file, offset, size),
         })?;
         self.stats.sent += moved;
