@@ -1247,6 +1247,47 @@ fn a_file_that_becomes_shorter_on_its_way_does_not_look_whole() {
 }
 
 #[test]
+fn an_upload_is_on_the_disk_before_226_says_so() {
+    let calls = "trace=?write,?writev,?pwrite64,?splice,?sendfile,?copy_file_range,?ftruncate,\
+                 ?fsync,?fdatasync,?rename,?renameat,?renameat2,?link,?linkat,?sendto";
+    let Some(site) = Site::under_strace(&["-y", "-e", calls, "-e", "signal=none"]) else { return };
+    site.write("a", "old");
+    let mut ftp = site.client();
+    let folder = format!("<{}>", site.root.path().canonicalize().unwrap().display());
+    for (how, verb) in ["TYPE I", "TYPE A"]
+        .into_iter()
+        .flat_map(|how| ["STOR a", "APPE a", "STOU"].map(|v| (how, v)))
+    {
+        ftp.ask(how, 200);
+        let seen = site.server.stderr().len();
+        ftp.store(verb, content(3_000_000));
+        let told = || site.server.stderr()[seen..].to_owned();
+        until("strace has told of the 226", || told().contains("\"226 It is done."));
+        let mut steps: Vec<&str> = told().lines().filter_map(|line| step(line, &folder)).collect();
+        steps.dedup();
+        let right = ["bytes", "fsync of the file", "its name", "fsync of the folder", "226"];
+        assert_eq!(steps, right, "{how}, {verb}:\n{}", told());
+    }
+}
+
+/// What a line of strace does for an upload into this folder, if anything.
+fn step(line: &str, folder: &str) -> Option<&'static str> {
+    // [pid 4711] fsync(9</root/.netplay-upload-…>) = 0
+    let (before, _) = line.split_once('(')?;
+    let call = before.rsplit(' ').next()?;
+    let temporary = line.contains("/.netplay-upload-");
+    match call {
+        _ if line.contains(" = -1 ") => None,
+        "fsync" | "fdatasync" if temporary => Some("fsync of the file"),
+        "fsync" if line.contains(folder) => Some("fsync of the folder"),
+        _ if call.starts_with("rename") || call.starts_with("link") => Some("its name"),
+        "sendto" if line.contains("\"226 ") => Some("226"),
+        _ if temporary => Some("bytes"),
+        _ => None,
+    }
+}
+
+#[test]
 fn a_limit_on_files_ends_an_upload_and_not_the_server() {
     let root = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_netplay");
