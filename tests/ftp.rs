@@ -1605,6 +1605,44 @@ fn resets_and_hasty_clients_leave_nothing_behind() {
 }
 
 #[test]
+fn thousands_of_clients_leave_nothing_behind() {
+    let site = Site::new(&[]);
+    site.client().ask("QUIT", 221);
+    until("the first session is over", || threads(&site.server) == 1);
+    let before = site.descriptors();
+    for n in 0..2000 {
+        let mut ftp = site.guest();
+        if n % 2 == 0 {
+            ftp.ask("QUIT", 221);
+            ftp.ended();
+        }
+    }
+    until("every session is over", || threads(&site.server) == 1);
+    assert_eq!(site.descriptors(), before);
+
+    // 200 at once: as many as may are served, all of them; the others are told to come back.
+    let mut crowd: Vec<Ftp> =
+        (0..200).map(|_| Ftp { control: BufReader::new(connect(site.server.address())) }).collect();
+    let (mut served, mut refused) = (Vec::new(), 0);
+    for mut ftp in crowd.drain(..) {
+        match &ftp.reply()[..3] {
+            "220" => served.push(ftp),
+            "421" => {
+                ftp.ended();
+                refused += 1;
+            }
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!((served.len(), refused), (64, 136));
+    served.iter_mut().for_each(|ftp| drop(ftp.ask("NOOP", 200)));
+    drop(served);
+    until("the crowd has gone", || threads(&site.server) == 1);
+    assert_eq!(site.descriptors(), before);
+    assert!(site.client().list("NLST").is_empty());
+}
+
+#[test]
 fn without_descriptors_the_others_are_still_served() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("a"), "hello").unwrap();
