@@ -142,7 +142,11 @@ struct Ftp {
 
 impl Ftp {
     fn new(address: SocketAddr) -> Ftp {
-        let mut ftp = Ftp { control: BufReader::new(connect(address)) };
+        Ftp::over(connect(address))
+    }
+
+    fn over(stream: TcpStream) -> Ftp {
+        let mut ftp = Ftp { control: BufReader::new(stream) };
         ftp.expect(220);
         ftp
     }
@@ -268,6 +272,16 @@ fn content(len: usize) -> Vec<u8> {
 
 /// More than the buffers of a connection hold.
 const LARGE: usize = 32 << 20;
+
+/// A connection from another address of this machine: as if from another host.
+fn connect_from(ip: [u8; 4], to: SocketAddr) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((ip, 0)).into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_write_timeout(Some(DEADLINE)).unwrap();
+    socket.into()
+}
 
 /// Closes with a reset.
 fn reset(stream: TcpStream) {
@@ -831,6 +845,49 @@ fn a_guess_that_is_reset_still_takes_its_time_and_place() {
 }
 
 #[test]
+fn a_host_that_guesses_too_often_is_refused_and_others_are_not() {
+    let site = Site::new(&["--anonymous"]);
+    // As many sessions as may be do not buy more guesses.
+    let mut guests: Vec<Ftp> = (0..15).map(|_| site.guest()).collect();
+    guests.iter_mut().for_each(|ftp| ftp.send("USER u\r\nPASS wrong\r\n"));
+    let answers: Vec<String> = guests
+        .iter_mut()
+        .map(|ftp| {
+            ftp.expect(331);
+            ftp.reply()
+        })
+        .collect();
+    let number = |code| answers.iter().filter(|answer| answer.starts_with(code)).count();
+    assert_eq!((number("530"), number("421")), (10, 5), "{answers:?}");
+    // Not even the right one is listened to: the answer would tell a guess from a guess.
+    let mut ftp = site.guest();
+    ftp.ask("USER u", 331);
+    ftp.ask("PASS p", 421);
+    ftp.ended();
+    let mut anybody = site.guest();
+    anybody.ask("USER anonymous", 331);
+    anybody.ask("PASS me@", 230);
+    let elsewhere = connect_from([127, 0, 0, 2], site.server.address());
+    Ftp::over(elsewhere).logged_in().ask("PWD", 257);
+    site.client_v6().ask("PWD", 257);
+}
+
+#[test]
+fn a_user_called_ftp_must_give_his_password() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path().to_str().unwrap();
+    let own = ["--user", "ftp", "--password", "p", "--anonymous", "--root", root];
+    let server = Server::start("ftp", &own);
+    for (user, password, code) in
+        [("ftp", "p", 230), ("ftp", "wrong", 530), ("anonymous", "wrong", 230)]
+    {
+        let mut ftp = Ftp::new(server.address());
+        ftp.ask(&format!("USER {user}"), 331);
+        ftp.ask(&format!("PASS {password}"), code);
+    }
+}
+
+#[test]
 fn anonymous_and_read_only_change_nothing() {
     let write =
         ["STOR b", "APPE a", "STOU", "DELE a", "MKD d", "RMD d", "RNFR a", "MFMT 20200101000000 a"];
@@ -1029,18 +1086,13 @@ fn a_stranger_gets_no_data_connection() {
     site.write("a", "for the client");
     let mut ftp = site.client();
     let address = ftp.passive();
-    let stranger =
-        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    stranger.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
-    stranger.connect(&address.into()).unwrap();
+    let mut stranger = connect_from([127, 0, 0, 2], address);
     let mut data = connect(address);
     ftp.ask("RETR a", 150);
     let mut text = String::new();
     data.read_to_string(&mut text).unwrap();
     assert_eq!(text, "for the client");
     ftp.expect(226);
-    let mut stranger = TcpStream::from(stranger);
-    stranger.set_read_timeout(Some(DEADLINE)).unwrap();
     assert!(matches!(stranger.read(&mut [0; 1]), Ok(0) | Err(_)));
 }
 

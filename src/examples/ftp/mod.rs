@@ -32,6 +32,7 @@
 //! - [`root`]: the folder that is served, and nothing outside of it;
 //! - [`listing`]: what LIST, NLST and MLSD say;
 //! - [`data`]: the data connection, active and passive, and what moves over it;
+//! - [`guesses`]: wrong passwords, and how many of them a host has;
 //! - [`session`]: the table of verbs, and what each does: who and where on its own page, the data
 //!   connection in `session/way.rs`, files in `session/files.rs`;
 //! - then this page's `serve`: a thread for each client, as on the `thread` page;
@@ -42,6 +43,7 @@ pub mod telnet;
 pub mod root;
 pub mod listing;
 pub mod data;
+pub mod guesses;
 pub mod session;
 mod remote;
 mod client;
@@ -74,6 +76,7 @@ use crate::escape::escape;
 use crate::server::{self, Options, ServerArgs, Stats};
 use crate::stop::Stop;
 use crate::trace::remark;
+use guesses::Guesses;
 use root::Root;
 use session::{Rules, converse};
 
@@ -291,6 +294,7 @@ fn rules(args: &ServerArgs) -> Result<Rules> {
         root,
         user: user.unwrap_or_else(|| USER.to_owned()),
         password,
+        guesses: Guesses::default(),
         anonymous,
         read_only,
         idle: args.idle_timeout.unwrap_or(Duration::from_secs(300)),

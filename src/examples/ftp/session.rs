@@ -19,13 +19,14 @@ mod way;
 mod files;
 
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use nix::errno::Errno;
 
 use self::files::{Told, without_options};
 use super::data::Way;
+use super::guesses::{Guess, Guesses};
 use super::listing::{FACTS, Format};
 use super::root::{self, Path, Root};
 use super::telnet::{Control, Heard, Line};
@@ -41,6 +42,8 @@ pub struct Rules {
     pub user: String,
     /// The password; `None`: nobody but anonymous.
     pub password: Option<String>,
+    /// The wrong ones so far, and the hosts that they came from.
+    pub guesses: Guesses,
     /// Whether anybody may read.
     pub anonymous: bool,
     /// Whether nobody may change anything.
@@ -352,27 +355,40 @@ impl Session<'_> {
         let Some(user) = self.user.take() else {
             return self.reply(503, "Say USER first.");
         };
-        let anonymous = ["anonymous", "ftp"].iter().any(|name| user.eq_ignore_ascii_case(name));
+        // Who is called so and has a password must give it, like everybody who has one.
+        let anonymous = self.rules.anonymous
+            && ["anonymous", "ftp"].iter().any(|name| user.eq_ignore_ascii_case(name))
+            && user != self.rules.user;
         let known = self.rules.password.as_ref().is_some_and(|right| {
             // Both are always compared: the time it takes tells nothing.
             same(&self.rules.user, &user) & same(right, password)
         });
-        if known || anonymous && self.rules.anonymous {
-            let write = known && !self.rules.read_only;
-            self.access = if write { Access::Write } else { Access::Read };
-            self.here = Path::default();
-            let what = if write { "you may read and write." } else { "you may read." };
-            return self.reply(230, &format!("Welcome: {what}"));
+        if anonymous {
+            return self.welcome(Access::Read); // no password is asked for, so none is guessed
+        }
+        let guess = self.rules.guesses.guess(self.client.ip(), known, Instant::now());
+        if guess == Guess::Right {
+            return self.welcome(if self.rules.read_only { Access::Read } else { Access::Write });
         }
         self.failures += 1;
         tracing::info!("client {}: wrong name or password", self.client);
         // Guessing takes time.
         self.control.pause(Duration::from_secs(1))?;
-        if self.failures == TRIES {
-            self.over = true;
-            return self.reply(421, "That was wrong once too often.");
+        self.over = guess == Guess::Unheard || self.failures == TRIES;
+        match guess {
+            Guess::Unheard => self.reply(421, "Too much was wrong from your host: wait 5 minutes."),
+            _ if self.over => self.reply(421, "That was wrong once too often."),
+            _ => self.reply(530, "The name or the password is wrong."),
         }
-        self.reply(530, "The name or the password is wrong.")
+    }
+
+    fn welcome(&mut self, access: Access) -> Result<()> {
+        self.access = access;
+        self.here = Path::default();
+        match access {
+            Access::Write => self.reply(230, "Welcome: you may read and write."),
+            _ => self.reply(230, "Welcome: you may read."),
+        }
     }
 
     fn rein(&mut self) -> Result<()> {
