@@ -329,7 +329,7 @@ fn fork_makes_a_process_and_thread_a_thread_for_each_client() {
         drop(clients);
         until("both are closed", || {
             let closed =
-                |event: &&Event| event.call.as_deref() == Some("close") && event.peer.is_none();
+                |event: &&Event| event.call.as_deref() == Some("close") && event.peer.is_some();
             server.events().iter().filter(closed).count() >= 2
         });
         let events = server.stop();
