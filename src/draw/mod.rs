@@ -21,7 +21,7 @@ mod svg;
 mod text;
 mod words;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -200,64 +200,66 @@ impl Timeline {
 /// A lane for each thread that is in the records.
 fn lanes(records: &[Event], names: &HashMap<i32, String>) -> Vec<Lane> {
     let mut threads: Vec<(&str, i32, i32)> = Vec::new();
-    let mut known = std::collections::HashSet::new();
+    let mut known = HashSet::new();
     for record in records {
         if known.insert((record.pid, record.tid)) {
             threads.push((&record.role, record.pid, record.tid));
         }
     }
     threads.sort_by_key(|&(role, ..)| role != "server"); // stable: by first call within a role
-    let forked: HashMap<i32, i32> = records.iter().filter_map(fork).collect();
-    let first = |role, pid, tid| {
-        tid == pid && !forked.contains_key(&pid) || !threads.iter().any(|&t| t == (role, pid, pid))
-    };
-    let of_role = |wanted: &str| {
-        let mut pids: Vec<i32> = threads
-            .iter()
-            .filter(|&&(role, pid, tid)| {
-                role == wanted && first(role, pid, tid) && !names.contains_key(&pid)
-            })
-            .map(|&(_, pid, _)| pid)
-            .collect();
-        pids.dedup();
-        pids
-    };
-    let (servers, clients) = (of_role("server"), of_role("client"));
-    let process = |role: &str, pid: i32| -> String {
-        if let Some(name) = names.get(&pid) {
-            return name.clone();
-        }
-        let (all, nth) = match role {
-            "server" => (servers.len(), servers.iter().position(|&p| p == pid)),
-            _ => (clients.len(), clients.iter().position(|&p| p == pid)),
+    let names = process_names(&threads, records, names);
+    let mut seen: HashMap<i32, usize> = HashMap::new();
+    let lane = |&(role, pid, tid): &(&str, i32, i32)| {
+        let (name, detail) = if tid == pid {
+            (names[&pid].clone(), format!("pid {pid}"))
+        } else {
+            let nth = seen.entry(pid).or_default();
+            *nth += 1;
+            (format!("{}, thread {nth}", names[&pid]), format!("thread {tid} of {pid}"))
         };
-        match nth {
-            Some(nth) if role == "client" && all <= 26 => {
-                format!("client {}", char::from(b'A' + nth as u8))
-            }
-            Some(nth) if all > 1 => format!("{role} {}", nth + 1),
-            _ => role.to_owned(),
-        }
+        Lane { name, detail, role: role.to_owned(), thread: Some((pid, tid)) }
     };
-    let mut children: HashMap<i32, usize> = HashMap::new();
-    let mut siblings: HashMap<i32, usize> = HashMap::new();
-    threads
-        .iter()
-        .map(|&(role, pid, tid)| {
-            let (name, detail) = if tid != pid {
-                let nth = siblings.entry(pid).or_default();
-                *nth += 1;
-                (format!("{}, thread {nth}", process(role, pid)), format!("thread {tid} of {pid}"))
-            } else if let Some(&parent) = forked.get(&pid) {
-                let nth = children.entry(parent).or_default();
-                *nth += 1;
-                (format!("{}, child {nth}", process(role, parent)), format!("pid {pid}"))
-            } else {
-                (process(role, pid), format!("pid {pid}"))
-            };
-            Lane { name, detail, role: role.to_owned(), thread: Some((pid, tid)) }
-        })
-        .collect()
+    threads.iter().map(lane).collect()
+}
+
+/// What each process is called: as `given`, after its parent, or after its role, with a letter for a
+/// client and a number for a server that is not the only one.
+fn process_names(
+    threads: &[(&str, i32, i32)],
+    records: &[Event],
+    given: &HashMap<i32, String>,
+) -> HashMap<i32, String> {
+    let parents: HashMap<i32, i32> = records.iter().filter_map(fork).collect();
+    let mut processes: Vec<(&str, i32)> =
+        threads.iter().map(|&(role, pid, _)| (role, pid)).collect();
+    let mut known = HashSet::new();
+    processes.retain(|&(_, pid)| known.insert(pid));
+    let unnamed = |pid| !given.contains_key(&pid) && !parents.contains_key(&pid);
+    let of_role =
+        |wanted| processes.iter().filter(|&&(role, pid)| role == wanted && unnamed(pid)).count();
+    let (servers, clients) = (of_role("server"), of_role("client"));
+    let mut names: HashMap<i32, String> = HashMap::new();
+    let (mut children, mut of_roles) = (HashMap::new(), HashMap::new());
+    for &(role, pid) in &processes {
+        let name = if let Some(name) = given.get(&pid) {
+            name.clone()
+        } else if let Some(parent) = parents.get(&pid) {
+            // A parent was there before its child, unless its own records are missing.
+            let nth: &mut usize = children.entry(parent).or_default();
+            *nth += 1;
+            format!("{}, child {nth}", names.get(parent).map_or(role, String::as_str))
+        } else {
+            let nth: &mut usize = of_roles.entry(role).or_default();
+            *nth += 1;
+            match role {
+                "client" if clients <= 26 => format!("client {}", char::from(b'@' + *nth as u8)),
+                "server" if servers == 1 => "server".to_owned(),
+                _ => format!("{role} {nth}"),
+            }
+        };
+        names.insert(pid, name);
+    }
+    names
 }
 
 /// The child and the parent, if the record is that of a fork.
