@@ -196,6 +196,17 @@ fn an_abandoned_path_is_told_as_strace_sees_it() {
     assert!(told.contains("EADDRINUSE") && told.contains("ECONNREFUSED"), "{told}");
 }
 
+/// strace has another name for some options than the manual.
+#[test]
+fn the_names_of_options_are_those_of_strace() {
+    for option in ["SO_RCVTIMEO", "SO_SNDTIMEO", "SO_TIMESTAMP", "SO_TIMESTAMPNS"] {
+        let Some(watched) = Watched::new() else { return };
+        let run = watched.run(&["sockopt", "udp", &format!("{option}=1")]);
+        assert!(run.status.success(), "{run:?}");
+        assert!(watched.compare(option).contains(&format!("{option}_OLD")));
+    }
+}
+
 /// The same comparison with what `-v` really prints, on standard error.
 #[test]
 fn verbose_prints_what_strace_prints() {

@@ -149,12 +149,14 @@ fn option_value(option: Opt, value: &OptValue) -> String {
     }
 }
 
-/// Linux has two options for each timeout: the manual's, and one with 64 bits of seconds on every
-/// machine. strace tells them apart, and calls the manual's the old one.
+/// Linux has two options for each timeout and each time of arrival: the manual's, and one with 64 bits
+/// of seconds on every machine. strace tells them apart, and calls the manual's the old one.
 fn option_name(option: Opt) -> &'static str {
     match option.text {
         "SO_RCVTIMEO" => "SO_RCVTIMEO_OLD",
         "SO_SNDTIMEO" => "SO_SNDTIMEO_OLD",
+        "SO_TIMESTAMP" => "SO_TIMESTAMP_OLD",
+        "SO_TIMESTAMPNS" => "SO_TIMESTAMPNS_OLD",
         name => name,
     }
 }
