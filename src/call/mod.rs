@@ -21,8 +21,11 @@
 mod clock;
 mod error;
 mod option;
+mod message;
 mod wait;
+mod epoll;
 mod process;
+mod ring;
 mod record;
 mod strace;
 mod signal;
@@ -39,17 +42,23 @@ use socket2::{SockAddr, SockRef};
 
 use record::Step;
 
-pub use clock::monotonic;
+pub use clock::{Clocks, monotonic};
+pub use epoll::{EpollFlags, EpollOp, epoll_create, epoll_ctl, epoll_event, epoll_wait};
 pub use error::{CallError, Result, strerror};
 pub use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_NONBLOCK};
+pub use message::{Message, recvmsg};
 pub use nix::fcntl::{FcntlArg, OFlag};
 pub use option::*;
-pub use process::{Fork, Pid, Signal, WaitPidFlag, WaitStatus, fork, kill, waitpid};
+pub use process::{
+    Fork, Pid, SigSet, SigmaskHow, Signal, WaitPidFlag, WaitStatus, fork, kill, sigprocmask,
+    sigtimedwait, waitpid,
+};
 pub use record::{TARGET, observe};
+pub use ring::{Completion, Ring, io_uring_enter, io_uring_setup};
 pub(crate) use signal::shutdown_in_handler;
 pub use socket2::{Domain, Type};
 pub use transfer::{sendfile, splice};
-pub use wait::{FdSet, SigSet, poll, pollfd, ppoll, select};
+pub use wait::{FdSet, poll, pollfd, ppoll, select};
 
 /// A socket that is nothing yet: neither listening nor connected.
 ///
@@ -357,6 +366,18 @@ pub fn fcntl(socket: &impl AsFd, arg: FcntlArg<'_>) -> Result<i32> {
         let flags = ok.filter(|_| reads_flags).map(|&flags| strace::flags_out(flags));
         told.args(text).out(flags)
     })
+}
+
+/// The other fcntl: `F_SETOWN` makes a process the owner of the socket. It gets SIGIO when something
+/// happens there, from the moment at which [`fcntl`] sets O_ASYNC. See fcntl(2).
+#[expect(unsafe_code, reason = "fcntl takes whatever the command wants; here, a number")]
+pub fn fcntl_setown(socket: &impl AsFd, owner: Pid) -> Result<()> {
+    let fd = socket.as_fd().as_raw_fd();
+    let step = Step::begin("fcntl", "fcntl", Some(fd));
+    // SAFETY: with this command fcntl takes two numbers.
+    let done = unsafe { libc::fcntl(fd, libc::F_SETOWN, owner.as_raw()) };
+    let done = if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) };
+    step.end(done, |told, _| told.args(format!("{fd}, F_SETOWN, {owner}")))
 }
 
 /// Sets an option of the socket. The kernel may round, double or cap what it was asked for: ask it

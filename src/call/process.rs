@@ -1,14 +1,20 @@
-//! Processes: fork, waitpid, kill.
+//! Processes and signals: fork, waitpid, kill; sigprocmask, sigtimedwait.
 
 use std::io;
+use std::mem::zeroed;
+use std::ptr;
+use std::time::Duration;
 
-pub use nix::sys::signal::Signal;
+use nix::errno::Errno;
+pub use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 pub use nix::sys::wait::WaitPidFlag;
 use nix::unistd::ForkResult;
 pub use nix::unistd::Pid;
 
 use super::error::Result;
 use super::record::{Answer, Step, hold};
+use super::strace;
+use super::wait::timespec_text;
 
 /// Which of the two processes this is, after [`fork`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,4 +147,70 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
     let step = Step::begin("kill", "kill", None);
     let sent = nix::sys::signal::kill(pid, signal).map_err(io::Error::from);
     step.end(sent, |told, _| told.args(format!("{pid}, {signal}")))
+}
+
+/// Changes which signals are held back from this thread: blocked. A blocked signal is not lost; it
+/// waits, once, until it is let through, or fetched by [`sigtimedwait`]. See sigprocmask(2).
+pub fn sigprocmask(how: SigmaskHow, set: &SigSet) -> Result<()> {
+    let step = Step::begin("sigprocmask", "rt_sigprocmask", None);
+    let done = nix::sys::signal::sigprocmask(how, Some(set), None).map_err(io::Error::from);
+    step.end(done, |told, _| {
+        let how = match how {
+            SigmaskHow::SIG_BLOCK => "SIG_BLOCK",
+            SigmaskHow::SIG_UNBLOCK => "SIG_UNBLOCK",
+            _ => "SIG_SETMASK",
+        };
+        told.args(format!("{how}, {}, NULL, 8", strace::signals(set)))
+    })
+}
+
+impl Answer for Signal {
+    fn answer(&self) -> i64 {
+        *self as i64
+    }
+}
+
+/// Waits until one of these signals has come, and takes it: no handler runs. They must be blocked, or
+/// they would go where they always go. `None` is for ever. See sigtimedwait(2).
+///
+/// EAGAIN: none came in time. EINTR: a handler of another signal ran.
+#[expect(unsafe_code, reason = "sigtimedwait takes pointers")]
+pub fn sigtimedwait(set: &SigSet, timeout: Option<Duration>) -> Result<Signal> {
+    let step = Step::begin("sigtimedwait", "rt_sigtimedwait", None);
+    let time = timeout.map(|time| libc::timespec {
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_nsec: time.subsec_nanos().into(),
+    });
+    let time_ptr = time.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: a siginfo_t is made from zeroes and written by the kernel; the set and the time are
+    // borrowed for the call, or null.
+    let (taken, info) = unsafe {
+        let mut info: libc::siginfo_t = zeroed();
+        (libc::sigtimedwait(set.as_ref(), &raw mut info, time_ptr), info)
+    };
+    let taken = match taken {
+        -1 => Err(io::Error::last_os_error()),
+        number => Signal::try_from(number).map_err(|_| Errno::EINVAL.into()),
+    };
+    step.end(taken, |told, signal| {
+        let about = signal.map_or("0x...".to_owned(), |signal| siginfo(*signal, &info));
+        let time = timeout.map_or("NULL".to_owned(), timespec_text);
+        told.args(format!("{}, {about}, {time}, 8", strace::signals(set)))
+            .out(signal.map(|signal| format!("({signal})")))
+    })
+}
+
+/// Who sent a signal, as far as the two common cases go: the kernel, or a process.
+#[expect(unsafe_code, reason = "siginfo_t is a union")]
+fn siginfo(signal: Signal, info: &libc::siginfo_t) -> String {
+    let code = match info.si_code {
+        libc::SI_KERNEL => "SI_KERNEL".to_owned(),
+        libc::SI_USER => {
+            // SAFETY: with this code, both are set.
+            let (pid, uid) = unsafe { (info.si_pid(), info.si_uid()) };
+            format!("SI_USER, si_pid={pid}, si_uid={uid}")
+        }
+        other => other.to_string(),
+    };
+    format!("{{si_signo={signal}, si_code={code}}}")
 }

@@ -19,6 +19,7 @@ use tracing::{Level, enabled, event};
 
 use super::clock::monotonic;
 use super::error::{CallError, Result};
+use super::message::Message;
 use super::option::OptValue;
 use super::{signal, state, strace};
 use crate::escape::escape;
@@ -38,6 +39,12 @@ pub fn observe(on: bool) {
     OBSERVE.store(on, Relaxed);
 }
 
+/// Whether anybody listens.
+#[inline]
+pub(super) fn listening() -> bool {
+    enabled!(target: TARGET, Level::INFO)
+}
+
 /// A call that has begun.
 pub(super) struct Step {
     call: &'static str,
@@ -52,9 +59,7 @@ pub(super) struct Step {
 impl Step {
     #[inline]
     pub(super) fn begin(call: &'static str, syscall: &'static str, fd: Option<RawFd>) -> Step {
-        let listening = enabled!(target: TARGET, Level::INFO);
-        let start = listening.then(monotonic);
-        Step { call, syscall, fd, start, forgotten: Names::default() }
+        Step { call, syscall, fd, start: listening().then(monotonic), forgotten: Names::default() }
     }
 
     /// Whether anybody listens.
@@ -85,24 +90,28 @@ impl Step {
                 Err(error) => (-1, error.raw_os_error()),
             };
             let Names { local, peer } = self.forgotten;
+            let ret = Some(ret);
             let told = Told { fd: self.fd, ret, errno, start, end, local, peer, ..Told::default() };
             // A handler that ran between `start` and `end`: if it is what ended the call, it ran
             // before the call returned; otherwise the call was done, and it ran on the way out.
             let cut_short = errno.is_some_and(|errno| errno != libc::EAGAIN)
                 || ret == 0 && self.syscall == "recvfrom";
             record_handlers(if cut_short { end } else { start });
-            tell(told, result.as_ref().ok()).emit(self.call, self.syscall);
+            tell(told, result.as_ref().ok()).emit(self.call, Some(self.syscall));
             record_handlers(end);
         }
         result.map_err(|error| CallError::new(self.call, &error))
     }
 }
 
-/// What the record of one call says.
+/// What the record of one call says, or of one operation of a ring.
 #[derive(Default)]
 pub(super) struct Told {
+    /// `submit` or `complete`; `None` for a call.
+    kind: Option<&'static str>,
+    user_data: Option<u64>,
     fd: Option<RawFd>,
-    ret: i64,
+    ret: Option<i64>,
     errno: Option<i32>,
     start: u64,
     end: u64,
@@ -118,6 +127,29 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// The submission of an operation with this number, or its completion.
+    pub(super) fn operation(
+        kind: &'static str,
+        user_data: u64,
+        fd: Option<RawFd>,
+        (start, end): (u64, u64),
+    ) -> Told {
+        Told { kind: Some(kind), user_data: Some(user_data), fd, start, end, ..Told::default() }
+    }
+
+    /// What the operation answered: a result, or an error below zero.
+    pub(super) fn answer(mut self, res: i32) -> Told {
+        self.ret = Some(res.max(-1).into());
+        self.errno = (res < 0).then_some(-res);
+        self
+    }
+
+    /// Records the operation.
+    pub(super) fn record(self, operation: &'static str) {
+        record_handlers(self.end);
+        self.emit(operation, None);
+    }
+
     /// The arguments, as strace prints them.
     pub(super) fn args(mut self, args: String) -> Told {
         self.args = args;
@@ -147,6 +179,15 @@ impl Told {
         self.bytes = data.map(|data| data.len() as u64);
         self.data = data.map(|data| escape(&data[..data.len().min(SHOWN)]));
         self
+    }
+
+    /// The bytes of a message, and who sent it, if it says so.
+    pub(super) fn message(self, message: &Message, received: usize) -> Told {
+        let told = self.data(Some(message.data())).of(received);
+        match message.peer() {
+            Some(_) => told.about_peer(&message.name()),
+            None => told,
+        }
     }
 
     /// So many bytes moved, which this program never saw.
@@ -208,7 +249,7 @@ impl Told {
     }
 
     /// The one place in the crate where a call becomes an event.
-    pub(super) fn emit(self, call: &'static str, syscall: &'static str) {
+    fn emit(self, call: &'static str, syscall: Option<&'static str>) {
         let known = self.fd.and_then(|fd| names().get(&fd).cloned()).unwrap_or_default();
         let (mut local, peer) = (self.local.or(known.local), self.peer.or(known.peer));
         let state = self.fd.filter(|_| OBSERVE.load(Relaxed)).and_then(|fd| {
@@ -225,8 +266,10 @@ impl Told {
         event!(
             target: TARGET,
             Level::INFO,
+            kind = self.kind,
             call,
             syscall,
+            user_data = self.user_data,
             fd = self.fd,
             args = self.args,
             ret = self.ret,
@@ -251,13 +294,13 @@ fn record_handlers(before: u64) {
     signal::take(before, |made| {
         let told = Told {
             fd: Some(made.fd),
-            ret: if made.errno == 0 { 0 } else { -1 },
+            ret: Some(if made.errno == 0 { 0 } else { -1 }),
             errno: (made.errno != 0).then_some(made.errno),
             start: made.start,
             end: made.end,
             ..Told::default()
         };
-        told.args(strace::shutdown(made.fd, Shutdown::Both)).emit("shutdown", "shutdown");
+        told.args(strace::shutdown(made.fd, Shutdown::Both)).emit("shutdown", Some("shutdown"));
     });
 }
 

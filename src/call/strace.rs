@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, OFlag};
+use nix::sys::signal::SigSet;
 use socket2::{Domain, SockAddr, Type};
 
 use super::option::{IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, Opt, OptValue, SO_PEERCRED, part};
@@ -101,8 +102,13 @@ pub(super) fn flags_out(flags: i32) -> String {
 }
 
 fn open_flags(flags: OFlag) -> String {
+    const NAMES: [(OFlag, &str); 3] = [
+        (OFlag::O_APPEND, "O_APPEND"),
+        (OFlag::O_NONBLOCK, "O_NONBLOCK"),
+        (OFlag::O_ASYNC, "FASYNC"), // the same flag by its older name
+    ];
     let mut text = "O_RDWR".to_owned();
-    for (flag, name) in [(OFlag::O_APPEND, "O_APPEND"), (OFlag::O_NONBLOCK, "O_NONBLOCK")] {
+    for (flag, name) in NAMES {
         if flags.contains(flag) {
             text += "|";
             text += name;
@@ -172,7 +178,7 @@ fn answered(address: Option<&SockAddr>) -> String {
     }
 }
 
-fn sockaddr(address: &SockAddr) -> String {
+pub(super) fn sockaddr(address: &SockAddr) -> String {
     match address.as_socket() {
         Some(SocketAddr::V4(v4)) => format!(
             "{{sa_family=AF_INET, sin_port=htons({}), sin_addr=inet_addr(\"{}\")}}",
@@ -200,6 +206,12 @@ fn sockaddr(address: &SockAddr) -> String {
     }
 }
 
+/// `[IO USR1]`
+pub(super) fn signals(set: &SigSet) -> String {
+    let names: Vec<&str> = set.iter().map(|signal| &signal.as_str()[3..]).collect();
+    format!("[{}]", names.join(" "))
+}
+
 fn filled(data: Option<&[u8]>, buf: &[u8]) -> String {
     match data {
         Some(data) => quoted(data),
@@ -207,7 +219,7 @@ fn filled(data: Option<&[u8]>, buf: &[u8]) -> String {
     }
 }
 
-fn msg(flags: i32) -> String {
+pub(super) fn msg(flags: i32) -> String {
     let names = [
         (libc::MSG_OOB, "MSG_OOB"),
         (libc::MSG_PEEK, "MSG_PEEK"),

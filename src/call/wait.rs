@@ -7,10 +7,11 @@ use std::ptr;
 use std::time::Duration;
 
 pub use libc::pollfd;
-pub use nix::sys::signal::SigSet;
+use nix::sys::signal::SigSet;
 
 use super::error::Result;
 use super::record::Step;
+use super::strace;
 
 /// The set of descriptors that [`select`] takes and changes: 1024 bits, one a descriptor.
 ///
@@ -169,10 +170,7 @@ fn select_ready(reads: &FdSet, writes: &FdSet) -> String {
 #[expect(unsafe_code, reason = "poll takes a pointer")]
 pub fn poll(fds: &mut [pollfd], timeout: Option<Duration>) -> Result<usize> {
     let step = Step::begin("poll", POLL, None);
-    let ms = timeout.map_or(-1, |time| {
-        // Rounded up: a wait must not end before its time.
-        time.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(i32::MAX)
-    });
+    let ms = milliseconds(timeout);
     // SAFETY: the pointer and the length are those of one slice.
     let ready = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, ms) };
     step.end(count(ready), |told, ready| {
@@ -204,9 +202,8 @@ pub fn ppoll(fds: &mut [pollfd], timeout: Option<Duration>, mask: &SigSet) -> Re
     };
     step.end(count(ready), |told, ready| {
         let time = timeout.map_or("NULL".to_owned(), timespec_text);
-        let mask: Vec<&str> = mask.iter().map(|signal| &signal.as_str()[3..]).collect();
-        let mask = mask.join(" ");
-        told.args(format!("{}, {}, {time}, [{mask}], 8", poll_list(fds), fds.len()))
+        let mask = strace::signals(mask);
+        told.args(format!("{}, {}, {time}, {mask}, 8", poll_list(fds), fds.len()))
             .out(ready.map(|&n| poll_out(n, fds)))
             .ready(ready.map(|_| poll_ready(fds)))
     })
@@ -264,6 +261,12 @@ fn count(ready: i32) -> io::Result<usize> {
     usize::try_from(ready).map_err(|_| io::Error::last_os_error())
 }
 
+/// For ever is -1. Rounded up: a wait must not end before its time.
+pub(super) fn milliseconds(timeout: Option<Duration>) -> i32 {
+    let round_up = |time: Duration| time.as_nanos().div_ceil(1_000_000);
+    timeout.map_or(-1, |time| round_up(time).try_into().unwrap_or(i32::MAX))
+}
+
 fn timeval(time: Duration) -> libc::timeval {
     // Rounded up: a wait must not end before its time.
     let micros = time.as_nanos().div_ceil(1000);
@@ -277,6 +280,6 @@ fn duration(time: libc::timeval) -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000)
 }
 
-fn timespec_text(time: Duration) -> String {
+pub(super) fn timespec_text(time: Duration) -> String {
     format!("{{tv_sec={}, tv_nsec={}}}", time.as_secs(), time.subsec_nanos())
 }

@@ -22,7 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::descriptor::out_of_the_way;
 use story::{Fold, Story};
 
-/// One line of a trace: a call, or a note between calls. `schema/trace.schema.json` says the same
+/// One line of a trace: a call, an operation of a ring, or a note between calls. `schema/trace.schema.json` says the same
 /// for programs.
 ///
 /// Keys are only ever added. What is unknown is `null`; the keys from `out` on are left out then.
@@ -81,6 +81,9 @@ pub struct Event {
     /// The state, queues and buffers of the socket after the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// The number that ties the completion of an operation to its submission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<u64>,
     /// The sentence of a note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -111,6 +114,11 @@ pub enum Kind {
     /// A system call.
     #[default]
     Call,
+    /// An operation was written into the submission ring of io_uring: no system call.
+    Submit,
+    /// Its answer was taken out of the completion ring: no system call either. It began when it was
+    /// submitted.
+    Complete,
     /// A remark between calls.
     Note,
 }
@@ -280,8 +288,14 @@ impl Visit for Reader {
     fn record_str(&mut self, field: &Field, value: &str) {
         let slot = match field.name() {
             "call" => {
-                self.0.kind = Kind::Call;
+                if self.0.kind == Kind::Note {
+                    self.0.kind = Kind::Call;
+                }
                 &mut self.0.call
+            }
+            "kind" => {
+                self.0.kind = if value == "submit" { Kind::Submit } else { Kind::Complete };
+                return;
             }
             "syscall" => &mut self.0.syscall,
             "args" => &mut self.0.args,
@@ -311,6 +325,7 @@ impl Visit for Reader {
         match field.name() {
             "bytes" => self.0.bytes = Some(value),
             "asked" => self.0.asked = Some(value),
+            "user_data" => self.0.user_data = Some(value),
             "start_ns" => self.0.start_ns = value,
             "dur_ns" => self.0.dur_ns = value,
             _ => {}

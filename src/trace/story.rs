@@ -141,6 +141,8 @@ impl Story {
         let mut text = match event.kind {
             Kind::Note => event.text.clone().unwrap_or_default(),
             Kind::Call => sentence(event),
+            Kind::Submit => submission(event),
+            Kind::Complete => format!("operation {} is done: {}", number(event), sentence(event)),
         };
         if self.ascii {
             text = escape_unicode(&text);
@@ -149,7 +151,7 @@ impl Story {
             format!("{} {}", self.paint(dim, &time), self.paint(role, &format!("{lane:<8}")));
         let mut lines = match event.kind {
             Kind::Note => format!("{head} {}\n", self.paint(dim, &format!("-- {text}"))),
-            Kind::Call => {
+            Kind::Call | Kind::Submit | Kind::Complete => {
                 let call = event.call.as_deref().unwrap_or_default();
                 let fd = fd_column(event);
                 let call = self.paint(Style::new().bold(), &format!("{call:<11}"));
@@ -195,6 +197,18 @@ pub fn strace(event: &Event) -> String {
     format!("{syscall}({args}) = {ret}{errno}{out}")
 }
 
+fn submission(event: &Event) -> String {
+    format!(
+        "operation {} is written into the ring; the kernel does not know of it yet",
+        number(event)
+    )
+}
+
+/// The number of an operation.
+fn number(event: &Event) -> u64 {
+    event.user_data.unwrap_or_default()
+}
+
 /// What the call did, in a sentence without a full stop.
 #[must_use]
 pub fn sentence(event: &Event) -> String {
@@ -238,6 +252,13 @@ pub fn sentence(event: &Event) -> String {
             count(asked)
         ),
         "recvfrom" => format!("a datagram of {} from {peer}: {shown}", count(bytes)),
+        "recvmsg" if ret == 0 && event.peer.is_none() => {
+            "0 bytes: the end, nothing more will come".to_owned()
+        }
+        "recvmsg" => match &event.peer {
+            Some(peer) => format!("{} from {peer}: {shown}{}", count(bytes), arrival(args)),
+            None => format!("{}: {shown}{}", count(bytes), arrival(args)),
+        },
         "send" => format!("the kernel took {} of {}: {shown}", grouped(bytes), count(asked)),
         "sendto" => format!("a datagram of {} to {peer}: {shown}", count(bytes)),
         "sendfile" if ret == 0 => "0 bytes: the end of the file".to_owned(),
@@ -254,14 +275,53 @@ pub fn sentence(event: &Event) -> String {
         "close" => "the descriptor is given back".to_owned(),
         "getsockname" => format!("this end is {local}"),
         "getpeername" => format!("the other end is {peer}"),
+        "fcntl" if args.contains("FASYNC") && args.contains("F_SETFL") => {
+            "from now on SIGIO tells when something happens here; and it is non-blocking".to_owned()
+        }
         "fcntl" if args.contains("O_NONBLOCK") && args.contains("F_SETFL") => {
             "non-blocking from now on: a call that would wait fails with EAGAIN".to_owned()
+        }
+        "fcntl" if args.contains("F_SETOWN") => {
+            format!("its signals go to process {}", args.split(", ").nth(2).unwrap_or_default())
         }
         "fcntl" => {
             let flags = event.out.as_deref().unwrap_or_default();
             format!("its flags are {}", flags.trim_matches(['(', ')']).trim_start_matches("flags "))
         }
-        "select" | "poll" | "ppoll" => ready(event.ready.as_deref().unwrap_or_default()),
+        "epoll_create" => "a list of interest in the kernel, empty so far".to_owned(),
+        "epoll_ctl" => list_changed(args),
+        "sigprocmask" => {
+            let (_, signals) = args.split_once('[').unwrap_or_default();
+            let signals = signals.split(']').next().unwrap_or_default();
+            format!("SIG{signals} is held back: it waits until the program asks for it")
+        }
+        "sigtimedwait" => {
+            let signal = event.out.as_deref().unwrap_or_default().trim_matches(['(', ')']);
+            format!("{signal} has come: something happened; what, the program must find out")
+        }
+        "io_uring_setup" => {
+            let room = |name: &str| {
+                let (_, rest) = args.split_once(name).unwrap_or_default();
+                rest.split(',').next().unwrap_or_default().to_owned()
+            };
+            format!(
+                "two rings shared with the kernel: submissions (room for {}), completions ({})",
+                room("sq_entries="),
+                room("cq_entries=")
+            )
+        }
+        "io_uring_enter" => {
+            let waits_for = args.split(", ").nth(2).unwrap_or_default();
+            match (ret, waits_for) {
+                (0, "0") => "the kernel took no operation".to_owned(),
+                (0, n) => format!("completions are there: it waited for {n}"),
+                (n, "0") => format!("the kernel took {} to do; nobody waits", operations(n)),
+                (n, m) => format!("the kernel took {}, and it waited for {m}", operations(n)),
+            }
+        }
+        "select" | "poll" | "ppoll" | "epoll_wait" => {
+            ready(event.ready.as_deref().unwrap_or_default())
+        }
         "fork" => format!("a child process, {ret}: from here on there are two"),
         "waitpid" if ret == 0 => "no child has ended".to_owned(),
         "waitpid" => format!("child process {ret} is reaped: {}", ending(args)),
@@ -276,7 +336,8 @@ pub fn sentence(event: &Event) -> String {
 
 fn failure(call: &str, errno: &str, event: &Event) -> String {
     let why = match (call, errno) {
-        ("recv" | "accept" | "recvfrom", "EAGAIN") => {
+        ("sigtimedwait", "EAGAIN") => return "no signal came in time (EAGAIN)".to_owned(),
+        ("recv" | "accept" | "recvfrom" | "recvmsg", "EAGAIN") => {
             return "nothing has arrived yet (EAGAIN)".to_owned();
         }
         ("send" | "sendto" | "sendfile", "EAGAIN") => {
@@ -288,9 +349,11 @@ fn failure(call: &str, errno: &str, event: &Event) -> String {
                 event.peer.as_deref().unwrap_or("its peer")
             );
         }
-        ("select" | "poll" | "ppoll", "EINTR") => {
+        ("select" | "poll" | "ppoll" | "epoll_wait" | "sigtimedwait", "EINTR") => {
             return "a signal ended the wait (EINTR)".to_owned();
         }
+        ("io_uring_setup", "ENOSYS") => "; this kernel has no io_uring",
+        ("io_uring_setup", "EPERM") => "; io_uring is switched off or forbidden here",
         ("accept", "EINVAL") => return "the listener was shut down (EINVAL)".to_owned(),
         ("shutdown", "ENOTCONN") => {
             return "nobody is connected (ENOTCONN); whoever waits on it is woken".to_owned();
@@ -370,6 +433,28 @@ fn option_set(name: &str, value: &str) -> String {
     }
 }
 
+/// What epoll_ctl did: `4, EPOLL_CTL_ADD, 3, {events=EPOLLIN, …}`.
+fn list_changed(args: &str) -> String {
+    let mut words = args.split(", ").skip(1);
+    let (op, fd) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (_, events) = args.split_once("events=").unwrap_or_default();
+    let events = events.split(',').next().unwrap_or_default();
+    match op {
+        "EPOLL_CTL_ADD" => format!("fd {fd} is on the list now, for {events}"),
+        "EPOLL_CTL_MOD" => format!("of fd {fd} it wants {events} now"),
+        _ => format!("fd {fd} is off the list"),
+    }
+}
+
+/// What recvmsg knows beside the bytes.
+fn arrival(args: &str) -> &'static str {
+    if args.contains("SO_TIMESTAMPNS") { ", and the time of its arrival" } else { "" }
+}
+
+fn operations(n: i64) -> String {
+    if n == 1 { "1 operation".to_owned() } else { format!("{n} operations") }
+}
+
 /// `3 POLLIN, 4 POLLIN|POLLHUP` or `3 read, 4 write` in words.
 fn ready(list: &str) -> String {
     if list.is_empty() {
@@ -387,11 +472,11 @@ fn ready(list: &str) -> String {
 /// What an event of a wait means (poll(2)).
 fn meaning(event: &str) -> &'static str {
     match event {
-        "read" | "POLLIN" => "something has arrived",
-        "write" | "POLLOUT" => "the kernel takes bytes again",
-        "POLLPRI" => "urgent data",
-        "POLLERR" => "an error is pending",
-        "POLLHUP" => "both directions have ended",
+        "read" | "POLLIN" | "EPOLLIN" => "something has arrived",
+        "write" | "POLLOUT" | "EPOLLOUT" => "the kernel takes bytes again",
+        "POLLPRI" | "EPOLLPRI" => "urgent data",
+        "POLLERR" | "EPOLLERR" => "an error is pending",
+        "POLLHUP" | "EPOLLHUP" => "both directions have ended",
         "POLLNVAL" => "no open descriptor",
         _ => "an event",
     }
@@ -420,8 +505,21 @@ fn shown(data: &str, bytes: u64) -> String {
 
 /// How long the call waited, if that is worth telling: from a millisecond on.
 fn waited(event: &Event) -> Option<String> {
-    let waits =
-        ["accept", "connect", "recv", "recvfrom", "send", "select", "poll", "ppoll", "waitpid"];
+    let waits = [
+        "accept",
+        "connect",
+        "recv",
+        "recvfrom",
+        "recvmsg",
+        "send",
+        "select",
+        "poll",
+        "ppoll",
+        "epoll_wait",
+        "waitpid",
+        "sigtimedwait",
+        "io_uring_enter",
+    ];
     let call = event.call.as_deref().unwrap_or_default();
     (event.dur_ns >= 1_000_000 && waits.contains(&call)).then(|| duration(event.dur_ns))
 }
@@ -436,7 +534,9 @@ fn duration(ns: u64) -> String {
 
 fn fd_column(event: &Event) -> String {
     let fd = match event.call.as_deref() {
-        Some("socket") if event.errno.is_none() => event.ret.map(|fd| fd as i32),
+        Some("socket" | "epoll_create" | "io_uring_setup") if event.errno.is_none() => {
+            event.ret.map(|fd| fd as i32)
+        }
         _ => event.fd,
     };
     fd.map_or("-".to_owned(), |fd| fd.to_string())

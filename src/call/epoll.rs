@@ -1,0 +1,111 @@
+//! epoll: a list of interest that stays in the kernel.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+pub use libc::epoll_event;
+pub use nix::sys::epoll::{EpollFlags, EpollOp};
+
+use super::error::Result;
+use super::record::{Answer, Step};
+use super::wait::milliseconds;
+
+/// Makes an empty list of interest, which is a descriptor of its own (closed on exec). See
+/// epoll_create(2).
+#[expect(unsafe_code, reason = "the kernel returns a descriptor as a number")]
+pub fn epoll_create() -> Result<OwnedFd> {
+    let step = Step::begin("epoll_create", "epoll_create1", None);
+    // SAFETY: the call takes a number; what it returns is new, and nobody else has it.
+    let made = unsafe {
+        match libc::epoll_create1(libc::EPOLL_CLOEXEC) {
+            -1 => Err(io::Error::last_os_error()),
+            fd => Ok(OwnedFd::from_raw_fd(fd)),
+        }
+    };
+    step.end(made, |told, _| told.args("EPOLL_CLOEXEC".to_owned()))
+}
+
+impl Answer for OwnedFd {
+    fn answer(&self) -> i64 {
+        i64::from(self.as_raw_fd())
+    }
+}
+
+/// Puts a descriptor on the list, changes what is wanted of it, or takes it off. The `data` that
+/// [`epoll_wait`] will return for it is its number. See epoll_ctl(2).
+///
+/// On the list is the open socket, not the number: where a forked child has it open too, closing it
+/// here does not take it off.
+#[expect(unsafe_code, reason = "epoll_ctl takes a pointer")]
+pub fn epoll_ctl(epoll: &impl AsFd, op: EpollOp, fd: &impl AsFd, events: EpollFlags) -> Result<()> {
+    let (epoll, fd) = (epoll.as_fd().as_raw_fd(), fd.as_fd().as_raw_fd());
+    let step = Step::begin("epoll_ctl", "epoll_ctl", Some(epoll));
+    let mut event = libc::epoll_event { events: events.bits().cast_unsigned(), u64: fd as u64 };
+    // SAFETY: the kernel only reads the event, which is borrowed for the call.
+    let done = unsafe { libc::epoll_ctl(epoll, op as i32, fd, &raw mut event) };
+    let done = if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    step.end(done, |told, _| {
+        let op = match op {
+            EpollOp::EpollCtlAdd => "EPOLL_CTL_ADD",
+            EpollOp::EpollCtlDel => "EPOLL_CTL_DEL",
+            EpollOp::EpollCtlMod => "EPOLL_CTL_MOD",
+            _ => "an operation without a name",
+        };
+        told.args(format!("{epoll}, {op}, {fd}, {}", strace_event(event)))
+    })
+}
+
+/// Waits until something happens on a descriptor of the list, and writes what did into `events`, only
+/// that; returns how many there are. `None` is for ever. See epoll_wait(2).
+///
+/// The kernel notes what is ready when it becomes so; it need not look at the whole list, as for
+/// [`select`](super::select) and [`poll`](super::poll).
+#[expect(unsafe_code, reason = "epoll_wait takes a pointer")]
+pub fn epoll_wait(
+    epoll: &impl AsFd,
+    events: &mut [epoll_event],
+    timeout: Option<Duration>,
+) -> Result<usize> {
+    let epoll = epoll.as_fd().as_raw_fd();
+    let step = Step::begin("epoll_wait", EPOLL_WAIT, Some(epoll));
+    let (room, ms) = (i32::try_from(events.len()).unwrap_or(i32::MAX), milliseconds(timeout));
+    // SAFETY: the pointer and the length are those of one slice.
+    let ready = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), room, ms) };
+    let ready = usize::try_from(ready).map_err(|_| io::Error::last_os_error());
+    step.end(ready, |told, n| {
+        let happened = &events[..n.copied().unwrap_or_default()];
+        let text: Vec<String> = happened.iter().map(|&event| strace_event(event)).collect();
+        let text = if n.is_some() { format!("[{}]", text.join(", ")) } else { "0x...".to_owned() };
+        let mask = if EPOLL_WAIT == "epoll_pwait" { ", NULL, 8" } else { "" };
+        told.args(format!("{epoll}, {text}, {room}, {ms}{mask}"))
+            .ready(n.map(|_| ready_list(happened)))
+    })
+}
+
+/// What glibc's `epoll_wait` calls on this machine: newer architectures have epoll_pwait only.
+const EPOLL_WAIT: &str = if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
+    "epoll_wait"
+} else {
+    "epoll_pwait"
+};
+
+fn strace_event(event: epoll_event) -> String {
+    let (events, data) = (event.events, event.u64);
+    format!("{{events={}, data={{u32={}, u64={data}}}}}", flags(events), data as u32)
+}
+
+/// `3 EPOLLIN, 5 EPOLLIN|EPOLLHUP`.
+fn ready_list(happened: &[epoll_event]) -> String {
+    let each = |event: &epoll_event| {
+        let (events, data) = (event.events, event.u64);
+        format!("{data} {}", flags(events))
+    };
+    happened.iter().map(each).collect::<Vec<_>>().join(", ")
+}
+
+fn flags(bits: u32) -> String {
+    let flags = EpollFlags::from_bits_truncate(bits.cast_signed());
+    let names: Vec<&str> = flags.iter_names().map(|(name, _)| name).collect();
+    if names.is_empty() { "0".to_owned() } else { names.join("|") }
+}
