@@ -47,18 +47,19 @@ impl Process {
     where
         Lane: Clone + Send + 'static,
     {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let mut child = Command::new(program)
-            .args(args)
-            .current_dir(folder)
-            .env(WITH_PARENT, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start this program a second time")?;
+        let mut child = spawn(args, folder, Stdio::piped())?;
         let stderr = child.stderr.take().expect("stderr is piped");
         pass_on(stderr, lane, lines);
+        let stdin = child.stdin.take();
+        Ok(Process { child, stdin })
+    }
+
+    /// Starts this program with these arguments, here; its standard error is ours.
+    ///
+    /// # Errors
+    /// The program cannot be started again.
+    pub fn start_beside(args: &[String]) -> Result<Process> {
+        let mut child = spawn(args, Path::new("."), Stdio::inherit())?;
         let stdin = child.stdin.take();
         Ok(Process { child, stdin })
     }
@@ -139,6 +140,19 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(args: &[String], folder: &Path, stderr: Stdio) -> Result<Child> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    Command::new(program)
+        .args(args)
+        .current_dir(folder)
+        .env(WITH_PARENT, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .context("cannot start this program a second time")
 }
 
 /// Reads lines in a thread, to the end or until nobody wants them any more.

@@ -47,6 +47,29 @@ pub fn escape_unicode(text: &str) -> String {
         .collect()
 }
 
+/// The text as it must stand in SVG and HTML, between tags and in double quotes.
+///
+/// ```
+/// use netplay::escape::markup;
+/// assert_eq!(markup("<a href=\"x\"> & so on"), "&lt;a href=&quot;x&quot;&gt; &amp; so on");
+/// ```
+#[must_use]
+pub fn markup(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            // XML has no way to write the others.
+            c if c.is_control() && !matches!(c, '\n' | '\t') => safe.push('\u{fffd}'),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
 /// A number as people read it: 1,234,567.
 #[must_use]
 pub fn grouped(n: u64) -> String {

@@ -5,6 +5,7 @@
 //! - [`examples`]: the table, and a page an example: `tcp_echo`, `udp_echo`, `select`, …
 //! - [`call`]: the door to the kernel; one function a system call, each of them recorded.
 //! - [`trace`]: the record as a story for people and as JSON Lines for programs.
+//! - [`models`]: the five models of I/O, one message received by each, measured.
 //! - [`byte_order`]: `htons`, `inet_aton` and the others, with the bytes in the open.
 //!
 //! The rest is what every server shares ([`server`], [`stop`], [`patience`], [`client`], [`address`])
@@ -24,5 +25,6 @@ pub mod client;
 pub mod examples;
 pub mod child;
 pub mod draw;
+pub mod models;
 pub mod demo;
 pub mod cli;

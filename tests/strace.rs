@@ -36,7 +36,7 @@ const CALLS: &str = "trace=socket,bind,listen,?accept,accept4,connect,sendto,rec
     sendmsg,recvmsg,shutdown,getsockname,getpeername,setsockopt,getsockopt,socketpair,close,fcntl,\
     ?select,pselect6,?poll,ppoll,?epoll_create,epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,\
     ?epoll_pwait2,?sendfile,splice,?io_uring_setup,?io_uring_enter,?io_uring_register,\
-    ?fork,?vfork,clone,?clone3,wait4,waitid,kill,rt_sigreturn,execve";
+    ?fork,?vfork,clone,?clone3,wait4,waitid,kill,rt_sigprocmask,rt_sigtimedwait,rt_sigreturn,execve";
 
 /// Those in which a server with nothing to do is found.
 const WAITS: &[&str] = &[
@@ -204,6 +204,49 @@ fn the_names_of_options_are_those_of_strace() {
         let run = watched.run(&["sockopt", "udp", &format!("{option}=1")]);
         assert!(run.status.success(), "{run:?}");
         assert!(watched.compare(option).contains(&format!("{option}_OLD")));
+    }
+}
+
+/// Seven receivers, one after the other, and the sender that starts them.
+#[test]
+fn every_model_tells_what_strace_sees() {
+    for options in [&[][..], &["--tcp"]] {
+        let Some(watched) = Watched::new() else { return };
+        let run = watched.run(&[&["models", "--delay", "5ms"], options].concat());
+        assert!(run.status.success(), "{run:?}");
+        let told = watched.compare("models");
+        for call in ["recvmsg", "select", "poll", "epoll_wait", "rt_sigtimedwait", "SO_TIMESTAMPNS"]
+        {
+            assert!(told.contains(call), "{call}: {told}");
+        }
+        if told.contains("io_uring_setup") && !told.contains("io_uring_enter") {
+            skip("io_uring is not to be had here");
+        }
+    }
+}
+
+/// A kernel that refuses is told as it refuses, and no other model is the worse for it.
+#[test]
+fn where_io_uring_is_refused_the_reason_is_told_and_the_rest_goes_on() {
+    for (errno, why) in
+        [("ENOSYS", "this kernel has no io_uring"), ("EPERM", "kernel.io_uring_disabled")]
+    {
+        let Some(watched) = Watched::new() else { return };
+        let mut strace = Command::new("strace");
+        let inject = format!("inject=io_uring_setup:error={errno}");
+        let traced = watched.traced(&["models", "--delay", "2ms", "--json"]);
+        let run = finish(strace.args(["-e", &inject]).args(traced.get_args()), b"");
+        assert!(run.status.success(), "{run:?}");
+        let figures: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+        for model in figures["models"].as_array().unwrap() {
+            let ring = model["name"] == "io_uring";
+            assert_eq!(model["can_run"], !ring, "{model}");
+            assert_eq!(model["reason"].is_string(), ring, "{model}");
+            if ring {
+                let reason = model["reason"].as_str().unwrap();
+                assert!(reason.contains(why) && !reason.contains('\n'), "{reason}");
+            }
+        }
     }
 }
 
@@ -395,6 +438,7 @@ impl Watched {
         let mut told: BTreeMap<i32, Vec<String>> = BTreeMap::new();
         for line in fs::read_to_string(self.path("trace")).unwrap().lines() {
             let event: Event = serde_json::from_str(line).unwrap();
+            // strace sees nothing of what goes through a ring.
             if event.kind == Kind::Call {
                 told.entry(event.tid).or_default().push(same_words(&story::strace(&event)));
             }
@@ -482,6 +526,8 @@ fn calls_in(strace: &str) -> Vec<String> {
     let mut calls = Vec::new();
     let mut interrupted = None;
     let mut handlers = Vec::new();
+    let started = strace.lines().filter_map(split).filter(|(call, _)| starts_a_program(call));
+    let started: Vec<String> = started.map(|(_, pid)| format!("wait4({pid},")).collect();
     for line in strace.lines() {
         if line.starts_with("--- ") {
             handlers.push(interrupted.take());
@@ -496,7 +542,7 @@ fn calls_in(strace: &str) -> Vec<String> {
             }
         } else if is_ours(call) && result.starts_with('?') {
             interrupted = Some(call.to_owned());
-        } else if is_ours(call) {
+        } else if is_ours(call) && !started.iter().any(|waits| call.starts_with(waits)) {
             calls.push(same_words(line));
         }
     }
@@ -509,8 +555,12 @@ fn is_ours(call: &str) -> bool {
     const KINDS: [&str; 3] = ["<socket:[", "<anon_inode:[eventpoll]", "<anon_inode:[io_uring]"];
     match name_of(call) {
         "socket" | "socketpair" | "epoll_create1" | "io_uring_setup" | "splice" => true,
-        "wait4" | "waitid" | "kill" => true,
-        "fork" | "vfork" | "clone" | "clone3" => !call.contains("CLONE_THREAD"),
+        "wait4" | "waitid" | "kill" | "rt_sigtimedwait" => true,
+        // The C library and the runtime hold signals back, too: all of them, or those that end us.
+        "rt_sigprocmask" => call.contains("[IO]"),
+        "fork" | "vfork" | "clone" | "clone3" => {
+            !call.contains("CLONE_THREAD") && !starts_a_program(call)
+        }
         _ => {
             let mut ours = false;
             outside_strings(call, |text| {
@@ -520,6 +570,11 @@ fn is_ours(call: &str) -> bool {
             ours
         }
     }
+}
+
+/// How the standard library starts a program, and waits for it: no fork of a page.
+fn starts_a_program(call: &str) -> bool {
+    call.contains("CLONE_VFORK")
 }
 
 fn name_of(line: &str) -> &str {
@@ -551,6 +606,7 @@ fn split(line: &str) -> Option<(&str, &str)> {
 /// - the spaces that strace puts before the result;
 /// - what `strace -y` says behind a descriptor;
 /// - memory addresses: where the kernel filled no buffer there is nothing else to show;
+/// - of the rings, how they lie in memory and what else this kernel can do;
 /// - where fork's child finds its own number, an address that only the C library knows;
 /// - the nanoseconds that `select` has left: its `timeval` has room for microseconds;
 /// - all that `ppoll` has left: the C library keeps it to itself (ppoll(2), C library differences).
@@ -563,7 +619,16 @@ fn same_words(line: &str) -> String {
     {
         result = format!("{ready})");
     }
-    format!("{} = {result}", call.replace(", child_tidptr=0x...", ""))
+    format!("{} = {result}", without_layout(&call.replace(", child_tidptr=0x...", "")))
+}
+
+/// `io_uring_setup(1, {flags=0, …, sq_entries=1, cq_entries=2, features=…, sq_off={…}, cq_off={…}})`
+fn without_layout(call: &str) -> String {
+    let Some(rings) = call.strip_prefix("io_uring_setup(") else { return call.to_owned() };
+    let entries =
+        rings.split(", ").filter(|word| word.contains("entries=") && !word.contains("ring_"));
+    let kept: Vec<&str> = rings.split(", ").take(2).chain(entries).collect();
+    format!("io_uring_setup({})", kept.join(", ").trim_end_matches(['}', ')']))
 }
 
 fn outside_strings(text: &str, mut change: impl FnMut(&str) -> String) -> String {

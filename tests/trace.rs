@@ -70,6 +70,47 @@ fn every_record_of_every_example_fits_the_schema() {
     }
 }
 
+/// What goes through a ring is no call: it has kinds of its own, and a number that ties its two ends.
+#[test]
+fn an_operation_of_a_ring_is_a_submit_and_a_complete() {
+    let (schema, trace) = (schema(), Trace::new());
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let run = run(&["models", "--delay", "2ms", "-q", "--trace", &trace.name()], b"");
+    assert!(run.status.success(), "{run:?}");
+    let records = trace.records();
+    for record in &records {
+        assert!(validator.is_valid(record), "{record:#}");
+        for key in record.as_object().unwrap().keys() {
+            assert!(schema["properties"][key].is_object(), "the schema has no {key}");
+        }
+    }
+    let of_kind = |kind| records.iter().find(move |record| record["kind"] == kind);
+    let Some(submit) = of_kind("submit") else {
+        let refused = calls(&records, "io_uring_setup").all(|setup| setup["ret"] == -1);
+        assert!(refused, "there is a ring, and no submission");
+        return common::skip("io_uring is not to be had here");
+    };
+    let complete = of_kind("complete").unwrap();
+    assert_eq!(submit["user_data"], complete["user_data"]);
+    assert_eq!(submit["start_ns"], complete["start_ns"], "it began with its submission");
+    assert!(complete["dur_ns"].as_u64().unwrap() >= 2_000_000, "{complete:#}");
+    assert_eq!(
+        (&complete["call"], &complete["bytes"], &complete["data"]),
+        (&"recvmsg".into(), &11.into(), &"one message".into())
+    );
+    for (record, key, value) in [
+        (submit, "ret", Value::from(0)),
+        (submit, "syscall", "recvmsg".into()),
+        (complete, "ret", Value::Null),
+        (complete, "text", "done".into()),
+        (complete, "user_data", Value::Null),
+    ] {
+        let mut wrong = record.clone();
+        wrong[key] = value;
+        assert!(!validator.is_valid(&wrong), "{wrong:#}");
+    }
+}
+
 #[test]
 fn the_schema_is_one_and_describes_every_key() {
     let schema = schema();

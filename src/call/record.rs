@@ -90,8 +90,16 @@ impl Step {
                 Err(error) => (-1, error.raw_os_error()),
             };
             let Names { local, peer } = self.forgotten;
-            let ret = Some(ret);
-            let told = Told { fd: self.fd, ret, errno, start, end, local, peer, ..Told::default() };
+            let told = Told {
+                fd: self.fd,
+                ret: Some(ret),
+                errno,
+                start,
+                end,
+                local,
+                peer,
+                ..Told::default()
+            };
             // A handler that ran between `start` and `end`: if it is what ended the call, it ran
             // before the call returned; otherwise the call was done, and it ran on the way out.
             let cut_short = errno.is_some_and(|errno| errno != libc::EAGAIN)

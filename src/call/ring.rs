@@ -81,8 +81,8 @@ impl Answer for IoUring {
 impl Ring {
     /// Writes into the submission ring that a [`recvmsg`](super::recvmsg) is wanted, and returns the
     /// number of this operation. This is no system call: the kernel knows nothing of it until
-    /// [`io_uring_enter`]. It may write to the message until the completion gives it back. See
-    /// io_uring_prep_recvmsg(3).
+    /// [`io_uring_enter`], and until then the socket must stay open. It may write to the message until
+    /// the completion gives it back. See io_uring_prep_recvmsg(3).
     ///
     /// EBUSY: the ring is full.
     #[expect(unsafe_code, reason = "the kernel keeps a pointer")]

@@ -8,6 +8,7 @@ mod bar;
 pub mod byte_order;
 pub mod draw;
 mod hint;
+pub mod models;
 mod pages;
 pub mod sockopt;
 
@@ -84,6 +85,10 @@ fn run(matches: &ArgMatches) -> Result<()> {
             let global = Global { quiet: global.verbose == 0, ..global };
             listen_to_the_record(&global, Speaker { role: "client", example: "sockopt" })?;
             sockopt::run(&request, quiet, &mut io::stdout().lock())
+        }
+        "models" => {
+            let args = models::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+            models::run(args, &global)
         }
         name => {
             let (example, side) =

@@ -1,0 +1,194 @@
+//! `netplay models`: the five models of I/O, measured and drawn.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::builder::PossibleValuesParser;
+
+use super::args::Global;
+use super::{Speaker, listen_to_the_record};
+use crate::models::{self, Experiment, Format, MODELS, Model};
+use crate::trace::remark;
+
+const TRY: &str = "\
+Try:
+  netplay models                     the figure, here
+  netplay models -o models.svg       as a picture; .html, .md, .json and .txt do as well
+  netplay models --tcp --delay 200ms a segment over a connection, and a longer wait
+  netplay models -v                  each call of each model";
+
+/// The arguments of `netplay models`.
+#[derive(Debug, clap::Args)]
+#[command(about = "Receive one message by each of the five models of I/O, and see what it costs")]
+#[command(after_help = TRY)]
+pub struct Args {
+    /// How long the message lets them wait: 50ms, 0.05s, or a number of milliseconds
+    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = delay)]
+    delay: Duration,
+
+    /// Send one segment over a TCP connection, not one datagram
+    #[arg(long)]
+    tcp: bool,
+
+    /// Print the figures as a JSON object
+    #[arg(long)]
+    json: bool,
+
+    /// Write the figure to FILE, in the form that its name ends in; - is standard output
+    #[arg(short, long, value_name = "FILE.svg|html|md|json|txt")]
+    output: Option<PathBuf>,
+
+    #[command(subcommand)]
+    side: Option<Side>,
+}
+
+// What the sender starts for each model. (No doc comment: it has no help page.)
+#[derive(Debug, clap::Subcommand)]
+enum Side {
+    #[command(hide = true)]
+    Receive {
+        #[arg(value_parser = PossibleValuesParser::new(MODELS.iter().map(|model| model.name)))]
+        model: String,
+        #[arg(long)]
+        tcp: bool,
+    },
+}
+
+fn delay(text: &str) -> Result<Duration> {
+    let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => (number, 1e-3),
+        (None, Some(number)) => (number, 1.0),
+        (None, None) => (text, 1e-3),
+    };
+    match number.trim().parse::<f64>().map(|number| number * unit) {
+        Ok(seconds) if (0.001..=10.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => bail!("a delay is between 1ms and 10s, such as 50ms or 0.05s"),
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// No message could be sent, no model can run here, or the figure cannot be written.
+pub(super) fn run(args: Args, global: &Global) -> Result<()> {
+    if let Some(Side::Receive { model, tcp }) = args.side {
+        let model =
+            MODELS.iter().find(|known| known.name == model).context("clap has checked it")?;
+        listen_to_the_record(global, Speaker { role: "server", example: "models" })?;
+        return models::receive(model, tcp);
+    }
+    let (format, file) = form(&args, global)?;
+    // The figures are the result, and the calls behind them only for who asks.
+    let story = Global { quiet: global.verbose == 0, trace: global.trace.clone(), ..*global };
+    listen_to_the_record(&story, Speaker { role: "client", example: "models" })?;
+    let options = receivers_options(&story);
+    let experiment = Experiment { delay: args.delay, tcp: args.tcp, options };
+    let watched = io::stderr().is_terminal() || global.verbose > 0;
+    let progress = |model: &Model| {
+        if watched && !global.quiet {
+            remark(format_args!("-- {} ({})", model.name, model.kind));
+        }
+    };
+    let outcomes = models::run(&experiment, progress)?;
+    let report = models::write(&experiment, &outcomes, format);
+    match &file {
+        Some(path) => replace(path, &report)
+            .with_context(|| format!("cannot write the figure to {}", path.display()))?,
+        None => io::stdout().lock().write_all(report.as_bytes())?,
+    }
+    if !outcomes.iter().any(|outcome| outcome.phases.is_ok()) {
+        bail!("no model can run here");
+    }
+    if global.quiet {
+        return Ok(());
+    }
+    match file {
+        None if format == Format::Json => {}
+        None => writeln!(io::stdout(), "\ntry next: netplay models -o models.svg")?,
+        Some(path) => {
+            remark(format_args!("the figure is in {}", path.display()));
+            remark("try next: netplay models -v");
+        }
+    }
+    Ok(())
+}
+
+/// The form of the report, and the file for it; without one it goes to standard output.
+fn form(args: &Args, global: &Global) -> Result<(Format, Option<PathBuf>)> {
+    let color = global.color.use_on(io::stdout().is_terminal());
+    let here = Format::Text { ascii: global.plain(), color };
+    let file = args.output.clone().filter(|path| path.as_os_str() != "-");
+    let format = match &file {
+        _ if args.json => Format::Json,
+        None => here,
+        Some(path) => match Format::of(path) {
+            Some(format) => format,
+            None => usage(path),
+        },
+    };
+    Ok((format, file))
+}
+
+fn usage(path: &Path) -> ! {
+    let what = format!(
+        "{}: the form of the figure is what the name ends in: .svg, .html, .md, .json or .txt\n",
+        path.display()
+    );
+    clap::Error::raw(clap::error::ErrorKind::InvalidValue, what).exit()
+}
+
+/// The receivers tell their calls as this process does.
+fn receivers_options(global: &Global) -> Vec<String> {
+    let mut options = Vec::new();
+    let mut add = |words: &[&str]| options.extend(words.iter().map(|&word| word.to_owned()));
+    match global.verbose {
+        0 => add(&["-q"]),
+        n => (0..n).for_each(|_| add(&["-v"])),
+    }
+    if global.color.use_on(io::stderr().is_terminal()) {
+        add(&["--color", "always"]);
+    }
+    if global.plain() {
+        add(&["--ascii"]);
+    }
+    if let Some(path) = &global.trace {
+        add(&["--trace", &path.display().to_string()]);
+    }
+    options
+}
+
+/// Writes a file beside and gives it the name when it is whole: nobody ever sees half a picture.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&part)
+        .and_then(|mut file: File| file.write_all(text.as_bytes()))
+        .and_then(|()| std::fs::rename(&part, path));
+    if written.is_err() {
+        // What could not be made need not be removed.
+        let _ = std::fs::remove_file(&part);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_has_a_unit_or_is_in_milliseconds() {
+        for text in ["50ms", "0.05s", "50", "50 ms", "0.050s"] {
+            assert_eq!(delay(text).unwrap(), Duration::from_millis(50), "{text}");
+        }
+        for text in ["", "0", "-1", "0.5ms", "11s", "ms", "soon", "NaN", "inf", "50us"] {
+            assert!(delay(text).is_err(), "{text}");
+        }
+    }
+}

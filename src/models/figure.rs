@@ -1,0 +1,199 @@
+//! What every drawing of the outcomes shares: two scales, the words, and the figures as text.
+
+use std::time::Duration;
+
+use super::{Experiment, Outcome, send::Phases};
+use crate::escape::grouped;
+
+/// The outcomes, ready to be drawn.
+pub(super) struct Figure<'a> {
+    pub outcomes: &'a [Outcome],
+    /// What is shown, in a line.
+    pub title: String,
+    /// The first phase: from the start to the end of the slowest.
+    pub waiting: Axis,
+    /// From the arrival on, as far as the slowest needed.
+    pub after: Axis,
+    /// What must be known to read it rightly.
+    pub notes: Vec<String>,
+}
+
+impl<'a> Figure<'a> {
+    pub fn new(experiment: &Experiment, outcomes: &'a [Outcome]) -> Figure<'a> {
+        let phases: Vec<&Phases> = outcomes.iter().filter_map(|o| o.phases.as_ref().ok()).collect();
+        let most = |of: fn(&Phases) -> u64| phases.iter().map(|p| of(p)).max().unwrap_or_default();
+        let (waiting, after) = (Axis::to(most(|p| p.done)), Axis::to(most(|p| p.done - p.arrived)));
+        let what = if experiment.tcp { "TCP segment" } else { "UDP datagram" };
+        let title = format!(
+            "One {what} sent after {}, received in {} ways",
+            delay(experiment.delay),
+            count(outcomes)
+        );
+        let error = micros(most(|p| p.clock_error));
+        let told = experiment.options.iter().any(|option| option == "--trace" || option == "-v");
+        let mut notes = vec![
+            "waiting: from the first question of the program to the arrival of the message in the kernel"
+                .to_owned(),
+            "in one: the same call wakes the program and copies; no program can tell the two apart".to_owned(),
+            format!(
+                "the kernel's time of arrival (SO_TIMESTAMPNS) is on another clock than the calls: off by {error} at most"
+            ),
+            "until it knows: the kernel takes the message to its socket, wakes the program, and the program runs".to_owned(),
+            "CPU: of the receiver from its first question on, in the program and in the kernel for it".to_owned(),
+        ];
+        if told {
+            notes.push(
+                "each call was also told (-v, --trace): that took time, and CPU, too".to_owned(),
+            );
+        }
+        Figure { outcomes, title, waiting, after, notes }
+    }
+
+    /// How many times larger the second scale is, if both are drawn equally wide.
+    pub fn magnified(&self) -> String {
+        let times = self.waiting.end as f64 / self.after.end as f64;
+        if times < 10.0 { format!("{times:.1}") } else { grouped(times.round() as u64) }
+    }
+}
+
+/// What the program did in the first phase. (One EAGAIN may happen to a model that waits, too.)
+pub(super) fn meanwhile(outcome: &Outcome) -> String {
+    match &outcome.phases {
+        Ok(phases) if phases.eagains > 1 => {
+            format!("{}: {} EAGAINs", outcome.model.meanwhile, grouped(phases.eagains))
+        }
+        _ => outcome.model.meanwhile.to_owned(),
+    }
+}
+
+/// The three lengths: waiting; until the program knows, and copying, or both in one.
+pub(super) struct Lengths {
+    pub waiting: u64,
+    pub after: After,
+}
+
+pub(super) enum After {
+    Apart { knows: u64, copies: u64 },
+    InOne(u64),
+}
+
+impl Lengths {
+    pub fn of(phases: &Phases) -> Lengths {
+        let after = match phases.copying {
+            Some(copying) => {
+                After::Apart { knows: copying - phases.arrived, copies: phases.done - copying }
+            }
+            None => After::InOne(phases.done - phases.arrived),
+        };
+        Lengths { waiting: phases.arrived, after }
+    }
+}
+
+/// A scale from 0 on, in nanoseconds.
+pub(super) struct Axis {
+    /// A little beyond the longest bar.
+    pub end: u64,
+    step: u64,
+    unit: u64,
+    /// `ms`, `µs`, …
+    pub name: &'static str,
+}
+
+impl Axis {
+    fn to(longest: u64) -> Axis {
+        let end = (longest + longest / 50).max(100);
+        let (unit, name) = match end {
+            2_000_000_000.. => (1_000_000_000, "s"),
+            2_000_000.. => (1_000_000, "ms"),
+            2_000.. => (1_000, "µs"),
+            _ => (1, "ns"),
+        };
+        // Four to nine steps: 1, 2 or 5, times a power of ten.
+        let mut step = 1;
+        let mut factors = [2, 5, 10].into_iter().cycle();
+        let mut power = 1;
+        while end / step > 8 {
+            let factor = factors.next().expect("a cycle has no end");
+            step = power * factor;
+            if factor == 10 {
+                power *= 10;
+            }
+        }
+        Axis { end, step, unit, name }
+    }
+
+    /// Where the ticks are, and their numbers.
+    pub fn ticks(&self) -> impl Iterator<Item = (u64, String)> + '_ {
+        (0..=self.end / self.step).map(|n| {
+            let at = n * self.step;
+            let number = at as f64 / self.unit as f64;
+            (at, number.to_string())
+        })
+    }
+
+    /// Where a time is, of so much width.
+    pub fn place(&self, time: u64, width: f64) -> f64 {
+        time.min(self.end) as f64 / self.end as f64 * width
+    }
+}
+
+/// `50.13 ms`, `38.2 µs`.
+pub(super) fn micros(ns: u64) -> String {
+    match ns {
+        0 => "0 µs".to_owned(),
+        1..100 => format!("{ns} ns"),
+        100..1_000_000 => format!("{:.1} µs", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),
+        _ => format!("{:.3} s", ns as f64 / 1e9),
+    }
+}
+
+fn delay(time: Duration) -> String {
+    match time.as_millis() {
+        0..10_000 => format!("{} ms", time.as_secs_f64() * 1e3),
+        _ => format!("{} s", time.as_secs_f64()),
+    }
+}
+
+fn count(outcomes: &[Outcome]) -> usize {
+    outcomes.iter().filter(|outcome| outcome.phases.is_ok()).count()
+}
+
+/// The heads of the table.
+pub(super) const HEADS: [&str; 7] =
+    ["model", "waiting", "until it knows", "copying", "calls", "EAGAIN", "CPU"];
+
+/// A row of the table; where two phases are in one, the third cell is empty.
+pub(super) fn cells(outcome: &Outcome, phases: &Phases) -> [String; 7] {
+    let Lengths { waiting, after } = Lengths::of(phases);
+    let (knows, copies) = match after {
+        After::Apart { knows, copies } => (micros(knows), micros(copies)),
+        After::InOne(both) => (format!("{} in one", micros(both)), String::new()),
+    };
+    [
+        outcome.model.name.to_owned(),
+        micros(waiting),
+        knows,
+        copies,
+        grouped(phases.calls),
+        grouped(phases.eagains),
+        micros(phases.user + phases.system),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_has_few_round_ticks() {
+        for end in [1, 99, 100, 12_345, 50_200_000, 51_000_000, 99_999_999_999] {
+            let axis = Axis::to(end);
+            let ticks: Vec<(u64, String)> = axis.ticks().collect();
+            assert!((4..=9).contains(&ticks.len()), "{end}: {ticks:?}");
+            assert!(axis.end >= end && ticks.last().unwrap().0 <= axis.end);
+        }
+        let ticks: Vec<String> = Axis::to(50_200_000).ticks().map(|(_, number)| number).collect();
+        assert_eq!(ticks, ["0", "10", "20", "30", "40", "50"]);
+    }
+}

@@ -1,0 +1,227 @@
+//! The outcomes as a file: text, Markdown, SVG, HTML, JSON.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::figure::{Figure, HEADS, Lengths, cells, meanwhile};
+use super::send::Phases;
+use super::text::Look;
+use super::{Experiment, Outcome, svg, text};
+use crate::escape::markup;
+
+/// A form of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For a terminal, or a file: `ascii` and `color` as they are here.
+    Text {
+        /// Only ASCII can be shown.
+        ascii: bool,
+        /// Colours may repeat what the characters say.
+        color: bool,
+    },
+    /// A table, and the figure in characters.
+    Markdown,
+    /// A picture.
+    Svg,
+    /// A page with the picture and the table.
+    Html,
+    /// For programs.
+    Json,
+}
+
+impl Format {
+    /// The form that the name of a file asks for by its suffix.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Format> {
+        match path.extension()?.to_str()? {
+            "txt" => Some(Format::Text { ascii: false, color: false }),
+            "md" => Some(Format::Markdown),
+            "svg" => Some(Format::Svg),
+            "html" => Some(Format::Html),
+            "json" => Some(Format::Json),
+            _ => None,
+        }
+    }
+}
+
+/// The report in this form.
+#[must_use]
+pub fn write(experiment: &Experiment, outcomes: &[Outcome], format: Format) -> String {
+    let figure = Figure::new(experiment, outcomes);
+    match format {
+        Format::Text { ascii, color } => text::draw(&figure, Look { ascii, color }),
+        Format::Markdown => markdown(&figure),
+        Format::Svg => svg::draw(&figure),
+        Format::Html => html(&figure),
+        Format::Json => format!("{:#}\n", facts(experiment, outcomes)),
+    }
+}
+
+fn markdown(figure: &Figure<'_>) -> String {
+    let row = |cells: [&str; 7]| format!("| {} |\n", cells.join(" | "));
+    let mut out = format!("# {}\n\n{}| --- |{}\n", figure.title, row(HEADS), " ---: |".repeat(6));
+    for outcome in figure.outcomes {
+        out += &match &outcome.phases {
+            Ok(phases) => row(cells(outcome, phases).each_ref().map(String::as_str)),
+            Err(reason) => {
+                let reason = format!("cannot run here: {}", reason.replace('|', "\\|"));
+                row([outcome.model.name, &reason, "", "", "", "", ""])
+            }
+        };
+    }
+    let drawn = text::draw(figure, Look { ascii: false, color: false });
+    out + &format!("\n```text\n{drawn}```\n")
+}
+
+const PAGE: &str = "\
+:root{color-scheme:light dark}body{font-family:sans-serif;max-width:980px;margin:2em auto;padding:0 1em;\
+line-height:1.5}svg{max-width:100%;height:auto}div{overflow-x:auto}\
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
+th,td{padding:.3em .8em;text-align:right;border-bottom:1px solid #8888}\
+td{white-space:nowrap}td.left{white-space:normal;min-width:11em}\
+th:nth-child(-n+2),td:first-child,td.left{text-align:left}";
+
+fn html(figure: &Figure<'_>) -> String {
+    let mut rows = String::new();
+    for outcome in figure.outcomes {
+        let name =
+            format!("<tr><td>{}<br><small>{}</small></td>", outcome.model.name, outcome.model.kind);
+        match &outcome.phases {
+            Ok(phases) => {
+                let [_, waiting, knows, copies, calls, eagains, cpu] = cells(outcome, phases);
+                let after = match copies.as_str() {
+                    "" => format!("<td colspan=\"2\">{knows}</td>"),
+                    _ => format!("<td>{knows}</td><td>{copies}</td>"),
+                };
+                _ = writeln!(
+                    rows,
+                    "{name}<td class=\"left\">{}</td><td>{waiting}</td>{after}<td>{calls}</td><td>{eagains}</td><td>{cpu}</td></tr>",
+                    markup(&meanwhile(outcome))
+                );
+            }
+            Err(reason) => {
+                let reason = markup(reason);
+                _ = writeln!(
+                    rows,
+                    "{name}<td class=\"left\" colspan=\"7\">cannot run here: {reason}</td></tr>"
+                );
+            }
+        }
+    }
+    let [name, others @ ..] = HEADS;
+    let heads: String =
+        ["meanwhile"].iter().chain(&others).map(|head| format!("<th>{head}</th>")).collect();
+    let title = markup(&figure.title);
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
+         <style>{PAGE}</style>\n</head>\n<body>\n<h1>The five models of I/O</h1>\n<div>\n{}</div>\n\
+         <div>\n<table>\n<tr><th>{name}</th>{heads}</tr>\n{rows}</table>\n</div>\n</body>\n</html>\n",
+        svg::draw(figure)
+    )
+}
+
+/// Times are microseconds since the program began to wait.
+fn facts(experiment: &Experiment, outcomes: &[Outcome]) -> Value {
+    let us = |ns: u64| json!(ns as f64 / 1e3);
+    let maybe = |ns: Option<u64>| ns.map_or(Value::Null, us);
+    let measured = |p: &Phases| {
+        json!({
+            "sent_us": us(p.sent), "arrived_us": us(p.arrived), "copying_from_us": maybe(p.copying),
+            "done_us": us(p.done), "clock_error_us": us(p.clock_error),
+            "waiting_us": us(Lengths::of(p).waiting),
+            "until_it_knows_us": maybe(p.copying.map(|copying| copying - p.arrived)),
+            "copying_us": maybe(p.copying.map(|copying| p.done - copying)),
+            "both_in_one_us": maybe(p.copying.is_none().then_some(p.done - p.arrived)),
+            "calls": p.calls, "eagains": p.eagains,
+            "cpu_user_us": us(p.user), "cpu_system_us": us(p.system),
+        })
+    };
+    let row = |outcome: &Outcome| {
+        let mut row = json!({
+            "name": outcome.model.name, "model": outcome.model.kind,
+            "meanwhile": outcome.model.meanwhile, "setup": outcome.model.setup,
+            "can_run": outcome.phases.is_ok(), "reason": outcome.phases.as_ref().err(),
+        });
+        if let (Ok(phases), Some(row)) = (&outcome.phases, row.as_object_mut()) {
+            row.extend(measured(phases).as_object().cloned().unwrap_or_default());
+        }
+        row
+    };
+    let rows: Vec<Value> = outcomes.iter().map(row).collect();
+    json!({
+        "delay_us": experiment.delay.as_secs_f64() * 1e6,
+        "transport": if experiment.tcp { "tcp" } else { "udp" },
+        "models": rows,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::MODELS;
+    use super::*;
+
+    /// Every model, with the same figures but for what it cannot tell.
+    fn drawn(phases: &Phases, format: Format) -> String {
+        let outcome = |model: &'static super::super::Model| {
+            let copying = phases.copying.filter(|_| !model.in_one);
+            Outcome { model, phases: Ok(Phases { copying, ..phases.clone() }) }
+        };
+        let outcomes: Vec<Outcome> = MODELS.iter().map(outcome).collect();
+        let experiment = Experiment { delay: Duration::from_secs(10), tcp: true, options: vec![] };
+        write(&experiment, &outcomes, format)
+    }
+
+    /// The shortest and the longest that there are: no line is too long, no two figures touch.
+    #[test]
+    fn any_figures_fit_their_columns() {
+        for (arrived, after, calls) in [
+            (1_000_000, 0, 1),
+            (59_900_000, 99_900, 99_999),
+            (10_999_900_000, 999_990_000, 98_765_432),
+        ] {
+            let phases = Phases {
+                sent: arrived,
+                arrived,
+                copying: Some(arrived + after / 2),
+                done: arrived + after,
+                clock_error: 99,
+                calls,
+                eagains: calls - 1,
+                user: arrived,
+                system: after,
+            };
+            for ascii in [false, true] {
+                let text = drawn(&phases, Format::Text { ascii, color: false });
+                let width = text.lines().map(|line| line.chars().count()).max().unwrap();
+                assert!(width <= 80, "{width} columns:\n{text}");
+                assert_eq!(text.is_ascii(), ascii, "{text}");
+                let mut rows =
+                    text.lines().filter(|line| line.contains(&crate::escape::grouped(calls)));
+                let row = rows.find(|line| line.starts_with("  epoll ")).unwrap();
+                // The name, two numbers without a unit, and four with.
+                assert_eq!(row.split_whitespace().count(), 11, "{row}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_reason_is_text_in_every_form() {
+        let outcomes = [Outcome { model: &MODELS[0], phases: Err("<b> & \"c\" | d".to_owned()) }];
+        let experiment =
+            Experiment { delay: Duration::from_millis(50), tcp: false, options: vec![] };
+        for (format, escaped) in [
+            (Format::Svg, "&lt;b&gt; &amp; &quot;c&quot;"),
+            (Format::Html, "&lt;b&gt; &amp; &quot;c&quot;"),
+            (Format::Markdown, "\\| d"),
+        ] {
+            let report = write(&experiment, &outcomes, format);
+            assert!(report.contains(escaped), "{report}");
+            assert!(format == Format::Markdown || !report.contains("<b>"), "{report}");
+        }
+    }
+}

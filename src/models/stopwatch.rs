@@ -1,0 +1,64 @@
+//! What a model is measured with: a clock around its calls, and no other call between them.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+
+use crate::call::{self, monotonic};
+
+/// Times are nanoseconds of CLOCK_MONOTONIC.
+#[derive(Debug, Default)]
+pub struct Stopwatch {
+    pub(super) start: u64,
+    used: Option<Usage>,
+    /// CPU time since the start, in nanoseconds: in the program, and in the kernel for it. Their sum is
+    /// exact; how it is divided, Linux only estimates.
+    pub(super) cpu: (u64, u64),
+    /// When the last call began, and when it returned.
+    pub(super) last: (u64, u64),
+    pub(super) calls: u64,
+    pub(super) eagains: u64,
+}
+
+impl Stopwatch {
+    /// The first phase begins; and the sender learns when it did, for the delay counts from here.
+    pub fn start(&mut self) -> Result<()> {
+        self.start = monotonic();
+        let mut out = io::stdout().lock();
+        writeln!(out, "{WAITING}{}", self.start)?;
+        out.flush()?;
+        self.used = Some(getrusage(UsageWho::RUSAGE_SELF)?);
+        Ok(())
+    }
+
+    /// Makes a call, and notes when it began and when it returned.
+    #[inline]
+    pub fn time<T>(&mut self, call: impl FnOnce() -> call::Result<T>) -> call::Result<T> {
+        let start = monotonic();
+        let answer = call();
+        self.last = (start, monotonic());
+        self.calls += 1;
+        self.eagains += u64::from(matches!(&answer, Err(error) if error.would_block()));
+        answer
+    }
+
+    /// The message is there; what follows is not measured.
+    pub fn stop(&mut self) -> Result<()> {
+        let Some(before) = self.used.take() else { return Ok(()) }; // it stands already
+        let now = getrusage(UsageWho::RUSAGE_SELF)?;
+        let since = |time: fn(&Usage) -> TimeVal| {
+            let ns = |usage: &Usage| {
+                let time = time(usage);
+                time.tv_sec() as u64 * 1_000_000_000 + time.tv_usec() as u64 * 1000
+            };
+            ns(&now).saturating_sub(ns(&before))
+        };
+        self.cpu = (since(Usage::user_time), since(Usage::system_time));
+        Ok(())
+    }
+}
+
+/// How the line begins that says when the first phase began.
+pub(super) const WAITING: &str = "waiting ";

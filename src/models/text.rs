@@ -1,0 +1,172 @@
+//! The figure in characters, at most 80 columns wide.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use super::figure::{After, Axis, Figure, HEADS, Lengths, cells, meanwhile};
+
+/// The bars.
+const WIDTH: usize = 60;
+/// Where they begin.
+const LEFT: usize = 14;
+
+/// The characters of the four bars, and of the line at the arrival.
+struct Ink {
+    waiting: char,
+    knows: char,
+    copies: char,
+    in_one: char,
+    arrival: char,
+}
+
+const UNICODE: Ink =
+    Ink { waiting: '░', knows: '▒', copies: '█', in_one: '▓', arrival: '│' };
+const ASCII: Ink = Ink { waiting: '.', knows: '-', copies: '#', in_one: '=', arrival: '|' };
+
+/// How it is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    pub ascii: bool,
+    pub color: bool,
+}
+
+pub(super) fn draw(figure: &Figure<'_>, look: Look) -> String {
+    let ink = if look.ascii { ASCII } else { UNICODE };
+    let mut out = format!(
+        "{}\n\n1. waiting for the data {} until it arrived {}\n",
+        figure.title, ink.waiting, ink.arrival
+    );
+    for outcome in figure.outcomes {
+        let bar = match &outcome.phases {
+            Ok(phases) => waiting(&figure.waiting, phases.arrived, &meanwhile(outcome), &ink),
+            Err(_) => "cannot run here: see below".to_owned(),
+        };
+        line(&mut out, outcome.model.name, &paint(&bar, &ink, look));
+    }
+    axis(&mut out, &figure.waiting);
+    _ = writeln!(
+        out,
+        "\n2. from the arrival on, magnified {} times: until the program knows {},\n   copying {}; or both in one call {}",
+        figure.magnified(),
+        ink.knows,
+        ink.copies,
+        ink.in_one
+    );
+    for outcome in figure.outcomes {
+        let Ok(phases) = &outcome.phases else { continue };
+        let place = |time| figure.after.place(time, WIDTH as f64).round() as usize;
+        let bar = match Lengths::of(phases).after {
+            After::Apart { knows, copies } => {
+                let (first, end) = (place(knows), place(knows + copies));
+                // What is not nothing is seen, be it a hair too long.
+                bar(ink.knows, first) + &bar(ink.copies, (end - first).max(1))
+            }
+            After::InOne(both) => bar(ink.in_one, place(both).max(1)),
+        };
+        line(&mut out, outcome.model.name, &paint(&bar, &ink, look));
+    }
+    axis(&mut out, &figure.after);
+    out.push('\n');
+    table(&mut out, figure);
+    if look.ascii { out.replace('µ', "u") } else { out }
+}
+
+fn line(out: &mut String, name: &str, bar: &str) {
+    _ = writeln!(out, "  {name:<12}{bar}");
+}
+
+fn bar(ink: char, length: usize) -> String {
+    std::iter::repeat_n(ink, length).collect()
+}
+
+/// A bar with the words in it, and the line at its end.
+fn waiting(axis: &Axis, arrived: u64, words: &str, ink: &Ink) -> String {
+    let length = axis.place(arrived, WIDTH as f64 - 1.0).round() as usize;
+    let words = format!(" {words} ");
+    let words = if words.len() + 4 <= length { words } else { String::new() };
+    let before = (length - words.chars().count()) / 2;
+    let after = length - words.chars().count() - before;
+    format!("{}{words}{}{}", bar(ink.waiting, before), bar(ink.waiting, after), ink.arrival)
+}
+
+/// Colours only repeat what the characters say.
+fn paint(bar: &str, ink: &Ink, look: Look) -> String {
+    if !look.color {
+        return bar.to_owned();
+    }
+    let style = |c: char| match c {
+        c if c == ink.waiting => AnsiColor::Cyan.on_default(),
+        c if c == ink.knows => AnsiColor::Yellow.on_default(),
+        c if c == ink.copies => AnsiColor::Green.on_default(),
+        c if c == ink.in_one => AnsiColor::Magenta.on_default(),
+        _ => Style::new(),
+    };
+    let mut painted = String::new();
+    let mut now = Style::new();
+    for c in bar.chars() {
+        let next = style(c);
+        if next != now {
+            _ = write!(painted, "{now:#}{next}");
+            now = next;
+        }
+        painted.push(c);
+    }
+    painted + &format!("{now:#}")
+}
+
+/// The numbers under a panel, each centred below its place.
+fn axis(out: &mut String, axis: &Axis) {
+    let mut line = String::new();
+    for (at, number) in axis.ticks() {
+        let place = LEFT + axis.place(at, WIDTH as f64).round() as usize;
+        let begin = place.saturating_sub(number.len() / 2);
+        if begin > line.chars().count() || line.is_empty() {
+            let gap = begin.saturating_sub(line.chars().count());
+            line += &" ".repeat(gap);
+            line += &number;
+        }
+    }
+    _ = writeln!(out, "{line} {}", axis.name);
+}
+
+fn table(out: &mut String, figure: &Figure<'_>) {
+    let line = |cells: [&str; 7]| {
+        let [name, waiting, knows, copies, calls, eagains, cpu] = cells;
+        // "38.2 µs in one" takes the room of both.
+        let after = match copies {
+            "" => format!("{knows:>25}"),
+            _ => format!("{knows:>15}{copies:>10}"),
+        };
+        let line = format!("  {name:<12}{waiting:>9}{after}{calls:>11}{eagains:>11}{cpu:>10}");
+        line.trim_end().to_owned() + "\n"
+    };
+    *out += &line(HEADS);
+    for outcome in figure.outcomes {
+        match &outcome.phases {
+            Ok(phases) => *out += &line(cells(outcome, phases).each_ref().map(String::as_str)),
+            Err(reason) => {
+                _ = writeln!(out, "  {:<12}cannot run here: {reason}", outcome.model.name)
+            }
+        }
+    }
+    out.push('\n');
+    for note in &figure.notes {
+        *out += &wrapped(note);
+    }
+}
+
+/// A note in lines of at most 78 columns.
+fn wrapped(note: &str) -> String {
+    let (mut text, mut length) = (String::from("  -"), 3);
+    for word in note.split(' ') {
+        if length + 1 + word.chars().count() > 78 {
+            text += "\n   ";
+            length = 3;
+        }
+        text += " ";
+        text += word;
+        length += 1 + word.chars().count();
+    }
+    text + "\n"
+}
