@@ -9,14 +9,15 @@
 
 mod common;
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{DEADLINE, Server, connect, finish, have, netplay, skip, until};
@@ -1010,7 +1011,7 @@ fn a_link_swapped_in_between_leads_nowhere() {
     let over = &AtomicBool::new(false);
     let path = |name| site.root.path().join(name);
     let [real, away, evil] = ["real", "away/real", "evil"].map(path);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         scope.spawn(move || {
             // real is now the folder, now a link to the outside.
             while !over.load(Ordering::Relaxed) {
@@ -1360,7 +1361,7 @@ fn a_limit_on_files_ends_an_upload_and_not_the_server() {
 fn two_uploads_to_one_name_never_mix() {
     let site = Site::new(&[]);
     let versions = [vec![b'x'; 3 << 20], vec![b'y'; 2 << 20]];
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for version in &versions {
             let mut ftp = site.client();
             scope.spawn(move || (0..5).for_each(|_| ftp.store("STOR a", version)));
@@ -1423,6 +1424,66 @@ fn abor_ends_a_transfer_at_once_and_the_session_goes_on() {
     ftp.ask("RETR large", 150);
     ftp.ask("ABOR", 426);
     ftp.expect(226);
+}
+
+/// A transfer that goes on and on, and in which it is the client who waits: for TYPE A the server looks at
+/// every byte. How the client's side ends comes later.
+fn endless(site: &Site, verb: &str) -> (Ftp, thread::JoinHandle<io::Result<u64>>) {
+    File::create(site.path("endless")).unwrap().set_len(1 << 40).unwrap();
+    let mut ftp = site.client();
+    ftp.ask("TYPE A", 200);
+    let mut data = ftp.begin(&format!("{verb} endless"));
+    let stores = verb == "STOR";
+    let moving = thread::spawn(move || match stores {
+        true => io::copy(&mut io::repeat(b'x'), &mut data),
+        false => io::copy(&mut data, &mut io::sink()),
+    });
+    until("bytes move", || !ftp.ask("STAT", 213).contains(" 0 bytes"));
+    (ftp, moving)
+}
+
+#[test]
+fn a_transfer_that_never_has_to_wait_hears_abor() {
+    let site = Site::new(&[]);
+    for verb in ["RETR", "STOR"] {
+        let (mut ftp, moving) = endless(&site, verb);
+        let asked = Instant::now();
+        ftp.ask("ABOR", 426);
+        ftp.expect(226);
+        assert!(asked.elapsed() < DEADLINE / 4, "{verb}: {:?}", asked.elapsed());
+        let cut = moving.join().unwrap();
+        assert!(cut.is_err(), "{verb}: {cut:?}");
+    }
+}
+
+#[test]
+fn an_upload_that_ends_behind_an_abor_is_not_whole() {
+    let site = Site::new(&[]);
+    for (kind, mib) in [("A", 2), ("I", 2), ("I", 7)] {
+        let mut ftp = site.client();
+        ftp.ask(&format!("TYPE {kind}"), 200);
+        let mut data = ftp.begin("STOR a");
+        // The server is still busy with these bytes when it is told that they are not all.
+        data.write_all(&vec![b'x'; mib << 20]).unwrap();
+        ftp.send("ABOR\r\n");
+        drop(data);
+        ftp.expect(426);
+        ftp.expect(226);
+        until("the upload is taken back", || site.names().is_empty());
+    }
+}
+
+#[test]
+fn a_transfer_that_never_has_to_wait_hears_the_stop() {
+    for verb in ["RETR", "STOR"] {
+        let site = Site::new(&[]);
+        let (_ftp, _moving) = endless(&site, verb);
+        let Site { server, root } = site;
+        let ended = server.stop();
+        assert!(ended.status.success(), "{:?} {}", ended.status, ended.stderr);
+        assert!(ended.took < DEADLINE / 4, "{verb}: {:?}", ended.took);
+        assert_eq!(names(root.path()), ["endless"]);
+    }
 }
 
 #[test]

@@ -337,7 +337,7 @@ pub fn sentence(event: &Event) -> String {
 fn failure(call: &str, errno: &str, event: &Event) -> String {
     let why = match (call, errno) {
         ("sigtimedwait", "EAGAIN") => return "no signal came in time (EAGAIN)".to_owned(),
-        ("recv" | "accept" | "recvfrom" | "recvmsg", "EAGAIN") => {
+        ("recv" | "accept" | "recvfrom" | "recvmsg" | "splice", "EAGAIN") => {
             return "nothing has arrived yet (EAGAIN)".to_owned();
         }
         ("send" | "sendto" | "sendfile", "EAGAIN") => {

@@ -16,8 +16,9 @@
 //! Nothing marks the end of a file but the end of its connection. So a transfer that fails ends with
 //! a reset, not with the FIN that would make half a file look whole.
 //!
-//! While bytes move, this thread also listens to the control connection: an ABOR must not wait. Both
-//! sockets are in one poll.
+//! While bytes move, this thread also listens to the control connection: an ABOR must not wait. The data
+//! connection is tried first; when it would wait (EAGAIN), both sockets are in one poll. A transfer that
+//! never has to wait looks at the control connection every 8 MiB.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -41,6 +42,9 @@ use crate::call::{
 
 /// How much is read, sent or received at once.
 const PIECE: usize = 1024 * 1024;
+
+/// How much may move before the client is heard again.
+const OFTEN: u64 = 8 * 1024 * 1024;
 
 /// How the next data connection will come to be.
 #[derive(Debug)]
@@ -297,9 +301,29 @@ impl Transfer<'_, '_> {
         Ok(())
     }
 
+    /// Waits for the data connection, whose call would have waited itself.
     fn ready(&mut self, data: &TcpStream, events: i16) -> Result<(), Cut> {
         let deadline = Instant::now() + self.stall;
         self.wait(data, events, deadline)
+    }
+
+    /// Hears what the client says by now, and waits for nothing.
+    fn hear_now(&mut self) -> Result<(), Cut> {
+        let mut list = [self.control.interest()];
+        self.control.wait(&mut list, Duration::ZERO)?;
+        self.control.look(&list[0]).map_err(|_| Cut::Gone)?;
+        self.hear()
+    }
+
+    /// Counts what has moved. Every 8 MiB it hears the client, who would go unheard where nothing ever
+    /// has to wait.
+    fn count(&mut self, n: usize) -> Result<(), Cut> {
+        let before = self.moved;
+        self.moved += n as u64;
+        if before / OFTEN != self.moved / OFTEN {
+            self.hear_now()?;
+        }
+        Ok(())
     }
 
     /// Sends the file from `offset` to its end, as it is; to `size` at least, which was announced.
@@ -320,13 +344,15 @@ impl Transfer<'_, '_> {
         }
         let mut at = offset;
         loop {
-            self.ready(data, POLLOUT)?;
             match call::sendfile(data, file, &mut at, PIECE) {
                 // It became shorter meanwhile: what was sent must not look whole.
                 Ok(0) if at < size => return Err(Cut::Disk(Errno::EIO)),
                 Ok(0) => return Ok(()),
-                Ok(n) => self.moved += n as u64,
-                Err(error) if error.would_block() || error.interrupted() => {}
+                Ok(n) => {
+                    self.count(n)?;
+                }
+                Err(error) if error.would_block() => self.ready(data, POLLOUT)?,
+                Err(error) if error.interrupted() => {}
                 Err(error) if error.errno() == Errno::EIO => return Err(Cut::Disk(Errno::EIO)),
                 Err(error) => return Err(error.into()),
             }
@@ -380,13 +406,13 @@ impl Transfer<'_, '_> {
     /// It was cut.
     pub fn send(&mut self, data: &TcpStream, mut bytes: &[u8]) -> Result<(), Cut> {
         while !bytes.is_empty() {
-            self.ready(data, POLLOUT)?;
             match call::send(data, bytes, MSG_NOSIGNAL) {
                 Ok(n) => {
-                    self.moved += n as u64;
+                    self.count(n)?;
                     bytes = &bytes[n..];
                 }
-                Err(error) if error.would_block() || error.interrupted() => {}
+                Err(error) if error.would_block() => self.ready(data, POLLOUT)?,
+                Err(error) if error.interrupted() => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -403,14 +429,18 @@ impl Transfer<'_, '_> {
         // A pipe has 64 KiB at first; where that is all it may have, it does.
         let _ = fcntl(&inlet, FcntlArg::F_SETPIPE_SZ(PIECE as i32));
         loop {
-            self.ready(data, POLLIN)?;
             let mut piped = match call::splice(data, &inlet, PIECE) {
-                Ok(0) => return Ok(()),
+                // An ABOR that came before this end says that it is not the file's.
+                Ok(0) => return self.hear_now(),
                 Ok(n) => n,
-                Err(error) if error.would_block() || error.interrupted() => continue,
+                Err(error) if error.would_block() => {
+                    self.ready(data, POLLIN)?;
+                    continue;
+                }
+                Err(error) if error.interrupted() => continue,
                 Err(error) => return Err(error.into()),
             };
-            self.moved += piped as u64;
+            self.count(piped)?;
             while piped > 0 {
                 match call::splice(&outlet, into, piped) {
                     Ok(0) => return Err(Cut::Disk(Errno::EIO)),
@@ -429,14 +459,17 @@ impl Transfer<'_, '_> {
     pub fn receive_text(&mut self, data: &TcpStream, into: &mut Upload) -> Result<(), Cut> {
         let (mut buf, mut lines) = (vec![0; PIECE / 16], FromNetwork::default());
         loop {
-            self.ready(data, POLLIN)?;
             match call::recv(data, &mut buf, 0) {
-                Ok(0) => return Ok(into.write_all(lines.rest())?),
+                Ok(0) => {
+                    self.hear_now()?; // as above
+                    return Ok(into.write_all(lines.rest())?);
+                }
                 Ok(n) => {
-                    self.moved += n as u64;
+                    self.count(n)?;
                     into.write_all(lines.take(&buf[..n]))?;
                 }
-                Err(error) if error.would_block() || error.interrupted() => {}
+                Err(error) if error.would_block() => self.ready(data, POLLIN)?,
+                Err(error) if error.interrupted() => {}
                 Err(error) => return Err(error.into()),
             }
         }
