@@ -35,7 +35,7 @@ use netplay::trace::{Event, Kind, story};
 const CALLS: &str = "trace=socket,bind,listen,?accept,accept4,connect,sendto,recvfrom,?send,?recv,\
     sendmsg,recvmsg,shutdown,getsockname,getpeername,setsockopt,getsockopt,socketpair,close,fcntl,\
     ?select,pselect6,?poll,ppoll,?epoll_create,epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,\
-    ?epoll_pwait2,?sendfile,splice,?io_uring_setup,?io_uring_enter,?io_uring_register,\
+    ?epoll_pwait2,?sendfile,splice,?sync_file_range,?io_uring_setup,?io_uring_enter,?io_uring_register,\
     ?fork,?vfork,clone,?clone3,wait4,waitid,kill,rt_sigprocmask,rt_sigtimedwait,rt_sigreturn,execve";
 
 /// Those in which a server with nothing to do is found.
@@ -81,6 +81,24 @@ fn every_example_tells_what_strace_sees() {
         server.stop(&watched);
         watched.compare(example.name);
     }
+}
+
+/// Of a small file neither side asks more than once; of this one the disk hears before its end.
+#[test]
+fn a_large_upload_is_told_as_strace_sees_it() {
+    let Some(watched) = Watched::new() else { return };
+    let login = ["--user", "u", "--password", "p"].map(String::from);
+    let server = watched.server(example("ftp"), &login);
+    let large = watched.path("large");
+    fs::File::create(&large).unwrap().set_len(20 << 20).unwrap();
+    let url = format!("ftp://u:p@{}/stored", server.server.place);
+    let put = common::run(&["ftp", "put", large.to_str().unwrap(), &url], b"");
+    assert!(put.status.success(), "{put:?}");
+    server.stop(&watched);
+    let told = watched.compare("ftp");
+    let begun = told.matches("sync_file_range(").count();
+    assert_eq!(begun, 2, "every 8 MiB of 20");
+    assert!(told.contains(", 0, 0, SYNC_FILE_RANGE_WRITE) = 0"), "{told}");
 }
 
 /// The stop reaches sockets on which other threads and processes wait, and ends conversations.
@@ -554,7 +572,8 @@ fn calls_in(strace: &str) -> Vec<String> {
 fn is_ours(call: &str) -> bool {
     const KINDS: [&str; 3] = ["<socket:[", "<anon_inode:[eventpoll]", "<anon_inode:[io_uring]"];
     match name_of(call) {
-        "socket" | "socketpair" | "epoll_create1" | "io_uring_setup" | "splice" => true,
+        "socket" | "socketpair" | "epoll_create1" | "io_uring_setup" => true,
+        "splice" | "sync_file_range" => true,
         "wait4" | "waitid" | "kill" | "rt_sigtimedwait" => true,
         // The C library and the runtime hold signals back, too: all of them, or those that end us.
         "rt_sigprocmask" => call.contains("[IO]"),

@@ -57,7 +57,7 @@ pub use record::{TARGET, observe};
 pub use ring::{Completion, Ring, io_uring_enter, io_uring_setup};
 pub(crate) use signal::shutdown_in_handler;
 pub use socket2::{Domain, Type};
-pub use transfer::{sendfile, splice};
+pub use transfer::{SYNC_FILE_RANGE_WRITE, sendfile, splice, sync_file_range};
 pub use wait::{FdSet, poll, pollfd, ppoll, select};
 
 /// A socket that is nothing yet: neither listening nor connected.

@@ -1,9 +1,11 @@
-//! Bytes between a file and a socket without a detour through the program: sendfile and splice.
+//! Bytes between a file and a socket without a detour through the program: sendfile and splice. And the
+//! word to the kernel that what came so should go on to the disk: sync_file_range.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
+pub use libc::SYNC_FILE_RANGE_WRITE;
 use nix::fcntl::SpliceFFlags;
 
 use super::error::Result;
@@ -37,5 +39,25 @@ pub fn splice(from: &impl AsFd, to: &impl AsFd, count: usize) -> Result<usize> {
         let args =
             format!("{}, NULL, {}, NULL, {count}, SPLICE_F_MOVE", from.as_raw_fd(), to.as_raw_fd());
         told.args(args).moved(n.copied()).of(count)
+    })
+}
+
+/// Tells the kernel to begin with writing `count` bytes of the file from `offset` on to the disk, as far as
+/// they are only in memory; a count of 0 means all to the end. With `SYNC_FILE_RANGE_WRITE` it does not
+/// wait until they are there (only for room in the disk's queue). It promises nothing: the file's size
+/// and place are not written with it, so an fsync must follow. See sync_file_range(2).
+#[expect(unsafe_code, reason = "nix has no sync_file_range")]
+pub fn sync_file_range(file: &impl AsFd, offset: i64, count: i64, flags: u32) -> Result<()> {
+    let fd = file.as_fd().as_raw_fd();
+    let step = Step::begin("sync_file_range", "sync_file_range", Some(fd));
+    // SAFETY: it takes numbers only, and the descriptor is borrowed for the call.
+    let begun = unsafe { libc::sync_file_range(fd, offset, count, flags) };
+    let begun = nix::errno::Errno::result(begun).map(drop).map_err(io::Error::from);
+    step.end(begun, |told, _| {
+        let flags = match flags {
+            SYNC_FILE_RANGE_WRITE => "SYNC_FILE_RANGE_WRITE".to_owned(),
+            flags => format!("{flags:#x}"),
+        };
+        told.args(format!("{fd}, {offset}, {count}, {flags}"))
     })
 }

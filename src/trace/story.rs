@@ -267,6 +267,7 @@ pub fn sentence(event: &Event) -> String {
         }
         "splice" if ret == 0 => "0 bytes: the end".to_owned(),
         "splice" => format!("{} moved inside the kernel, past this program", count(bytes)),
+        "sync_file_range" => "the kernel begins to write the file to the disk".to_owned(),
         "shutdown" if args.ends_with("SHUT_WR") => {
             "this end will send no more: the peer's recv returns 0 after the last byte".to_owned()
         }

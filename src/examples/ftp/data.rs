@@ -37,13 +37,13 @@ use super::telnet::Control;
 use crate::byte_order::{htonl, htons, ntohl, ntohs};
 use crate::call::{
     self, CallError, Domain, FcntlArg, MSG_NOSIGNAL, OFlag, OptValue, SO_ERROR, SO_LINGER,
-    SO_REUSEADDR, SOCK_NONBLOCK, TCP_CONGESTION, Type, pollfd,
+    SO_REUSEADDR, SOCK_NONBLOCK, SYNC_FILE_RANGE_WRITE, TCP_CONGESTION, Type, pollfd,
 };
 
 /// How much is read, sent or received at once.
 const PIECE: usize = 1024 * 1024;
 
-/// How much may move before the client is heard again.
+/// How much may move before the client is heard again, and an upload goes on to the disk.
 const OFTEN: u64 = 8 * 1024 * 1024;
 
 /// How the next data connection will come to be.
@@ -316,14 +316,15 @@ impl Transfer<'_, '_> {
     }
 
     /// Counts what has moved. Every 8 MiB it hears the client, who would go unheard where nothing ever
-    /// has to wait.
-    fn count(&mut self, n: usize) -> Result<(), Cut> {
+    /// has to wait, and returns true.
+    fn count(&mut self, n: usize) -> Result<bool, Cut> {
         let before = self.moved;
         self.moved += n as u64;
-        if before / OFTEN != self.moved / OFTEN {
+        let due = before / OFTEN != self.moved / OFTEN;
+        if due {
             self.hear_now()?;
         }
-        Ok(())
+        Ok(due)
     }
 
     /// Sends the file from `offset` to its end, as it is; to `size` at least, which was announced.
@@ -440,7 +441,7 @@ impl Transfer<'_, '_> {
                 Err(error) if error.interrupted() => continue,
                 Err(error) => return Err(error.into()),
             };
-            self.count(piped)?;
+            let due = self.count(piped)?;
             while piped > 0 {
                 match call::splice(&outlet, into, piped) {
                     Ok(0) => return Err(Cut::Disk(Errno::EIO)),
@@ -448,6 +449,11 @@ impl Transfer<'_, '_> {
                     Err(error) if error.interrupted() => {}
                     Err(error) => return Err(Cut::Disk(error.errno())),
                 }
+            }
+            if due {
+                // The disk begins now, or all of the file would wait for the fsync at its end, which
+                // is also the one that says what went wrong.
+                let _ = call::sync_file_range(into, 0, 0, SYNC_FILE_RANGE_WRITE);
             }
         }
     }
