@@ -118,6 +118,7 @@ impl Finder<'_> {
             };
             let (call, history) = (&self.calls[i], &mut histories[id]);
             match direction(call) {
+                Some(Direction::Out) if self.moved(i) == 0 => {} // nothing goes
                 Some(Direction::Out) => history.sent.push(i),
                 Some(Direction::In) => history.received.push(i),
                 Some(Direction::End) => history.ends.push(i),
