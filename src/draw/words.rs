@@ -132,9 +132,31 @@ fn quoted(data: &str, record: &Event) -> String {
     if record.data.is_none() {
         return record.asked.map(count).unwrap_or_default();
     }
-    let shown: String = data.chars().take(SHOWN).collect();
+    let mut shown: String = data.chars().take(SHOWN).collect();
+    if shown.len() < data.len() {
+        shown.truncate(whole_escapes(&shown));
+    }
     let all = shown.len() == data.len() && record.bytes.is_none_or(|bytes| bytes <= 64);
     format!("\"{shown}\"{}", if all { "" } else { "…" })
+}
+
+/// How much of an escaped text is left without an escape that was cut in its middle: `a\x1` is `a`.
+fn whole_escapes(text: &str) -> usize {
+    let mut at = 0;
+    while let Some(from) = text[at..].find('\\').map(|found| at + found) {
+        let escape = &text[from..];
+        let long = match escape.as_bytes().get(1) {
+            None => return from,
+            Some(b'x') => 4,
+            Some(b'u') => escape.find('}').map_or(usize::MAX, |end| end + 1),
+            Some(_) => 2,
+        };
+        if long > escape.len() {
+            return from;
+        }
+        at = from + long;
+    }
+    text.len()
 }
 
 /// The descriptors of select's first set: `[3 4 5]`, of `7, [3 4 5], [], NULL, NULL, NULL`.
@@ -148,4 +170,24 @@ fn list(args: &str) -> &str {
 fn numbers_after(key: &str, args: &str) -> String {
     let number = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
     args.split(key).skip(1).map(number).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_escape_is_cut_in_its_middle() {
+        for (text, whole) in [
+            ("hello", "hello"),
+            ("\\r\\n", "\\r\\n"),
+            ("a\\r\\", "a\\r"),
+            ("a\\x1", "a"),
+            ("a\\x1b", "a\\x1b"),
+            ("a\\u{202e", "a"),
+            ("\\\\", "\\\\"),
+        ] {
+            assert_eq!(&text[..whole_escapes(text)], whole, "{text}");
+        }
+    }
 }
