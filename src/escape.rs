@@ -70,6 +70,19 @@ pub fn markup(text: &str) -> String {
     safe
 }
 
+/// The text with every character escaped that [`is_unsafe`].
+///
+/// ```
+/// use netplay::escape::escape_unsafe;
+/// assert_eq!(escape_unsafe("a\x1b[2J, 世界"), r"a\u{1b}[2J, 世界");
+/// ```
+#[must_use]
+pub fn escape_unsafe(text: &str) -> String {
+    text.chars()
+        .map(|c| if is_unsafe(c) { c.escape_unicode().to_string() } else { c.to_string() })
+        .collect()
+}
+
 /// A number as people read it: 1,234,567.
 #[must_use]
 pub fn grouped(n: u64) -> String {

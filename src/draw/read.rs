@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::escape::is_unsafe;
+use crate::escape::{escape_unsafe, is_unsafe};
 use crate::trace::Event;
 
 /// What was in the files.
@@ -174,10 +174,7 @@ fn make_safe(record: &mut Event) {
     ];
     for text in texts.chain(more.into_iter().flatten()) {
         if text.chars().any(is_unsafe) {
-            *text = text
-                .chars()
-                .map(|c| if is_unsafe(c) { c.escape_unicode().to_string() } else { c.to_string() })
-                .collect();
+            *text = escape_unsafe(text);
         }
     }
 }
