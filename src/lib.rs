@@ -13,6 +13,7 @@
 
 pub mod byte_order;
 pub mod escape;
+pub mod columns;
 pub mod descriptor;
 #[expect(clippy::disallowed_methods, reason = "the door to the kernel")]
 pub mod call;
