@@ -506,7 +506,13 @@ fn shown(data: &str, bytes: u64) -> String {
 
 /// How long the call waited, if that is worth telling: from a millisecond on.
 fn waited(event: &Event) -> Option<String> {
-    let waits = [
+    (event.dur_ns >= 1_000_000 && is_wait(event)).then(|| duration(event.dur_ns))
+}
+
+/// Whether it is a call that waits for others.
+#[must_use]
+pub fn is_wait(event: &Event) -> bool {
+    const WAITS: [&str; 13] = [
         "accept",
         "connect",
         "recv",
@@ -521,8 +527,7 @@ fn waited(event: &Event) -> Option<String> {
         "sigtimedwait",
         "io_uring_enter",
     ];
-    let call = event.call.as_deref().unwrap_or_default();
-    (event.dur_ns >= 1_000_000 && waits.contains(&call)).then(|| duration(event.dur_ns))
+    WAITS.contains(&event.call.as_deref().unwrap_or_default())
 }
 
 fn duration(ns: u64) -> String {
