@@ -1,7 +1,8 @@
 //! The demo: a server and its clients in one terminal, both sides told in the order of time.
 //!
 //! Server and clients are processes of this same program, as they would be in several terminals.
-//! Each writes its record to its standard error; this module puts the records in order and tells them.
+//! Each writes its record to its standard error; this module puts the records in order and tells them:
+//! on a terminal that is wide enough in two columns, the server left and its clients right.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -18,7 +19,7 @@ use crate::child::{Line, Process};
 use crate::client::Interrupted;
 use crate::examples::{Example, Place, Service, Sides, Step};
 use crate::stop::Stop;
-use crate::trace::story::{Fold, Story};
+use crate::trace::story::{Column, Fold, Story};
 use crate::trace::{Event, Kind, write_whole};
 
 /// Nothing in a demo takes longer than this.
@@ -27,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long an event is held back, so that an earlier one of another process can still overtake it:
 /// on a busy machine a process may have to wait for a processor between a call and its record.
 const HELD_BACK: Duration = Duration::from_millis(250);
+
+/// Two columns need a terminal that is at least so wide.
+const TWO_COLUMNS: usize = 80;
 
 /// `None` is the server.
 type Lane = Option<char>;
@@ -37,6 +41,9 @@ pub struct Audience<'a> {
     pub story: Option<Story>,
     /// The screen.
     pub out: &'a mut dyn Write,
+    /// How many columns the screen has just now; `None` if it is no terminal. With enough of them servers
+    /// are told left and clients right.
+    pub columns: fn() -> Option<usize>,
     /// A file that gets every record, as a line of JSON.
     pub trace: Option<File>,
     /// Whether the records are to carry the states of the sockets.
@@ -106,6 +113,8 @@ struct Stage<'a, 'b> {
     folds: HashMap<(Lane, i32), Fold>,
     /// The threads and processes of each lane, in the order of their first words.
     speakers: HashMap<Lane, Vec<i32>>,
+    /// Whether the two columns have their heading.
+    headed: bool,
 }
 
 /// How often a client has connected, sent and received something.
@@ -134,6 +143,7 @@ impl<'a, 'b> Stage<'a, 'b> {
             audience,
             folds: HashMap::new(),
             speakers: HashMap::new(),
+            headed: false,
         }
     }
 
@@ -313,13 +323,28 @@ impl<'a, 'b> Stage<'a, 'b> {
                 speakers.push(event.tid);
                 speakers.len() - 1
             });
-            let label = match (lane, place) {
-                (None, 0) => "server".to_owned(),
-                (None, nth) => format!("server {}", nth + 1),
-                (Some(name), _) => format!("client {name}"),
-            };
             let fold = self.folds.entry((lane, event.tid)).or_default();
-            self.audience.out.write_all(story.lines(fold, &event, &label).as_bytes())?;
+            // A window may have been resized since the last line.
+            let columns = (self.audience.columns)().filter(|&columns| columns >= TWO_COLUMNS);
+            let lines = if let Some(terminal) = columns {
+                let name = match (lane, place) {
+                    (None, 0) => String::new(),
+                    (None, nth) => format!("server {}", nth + 1),
+                    (Some(name), _) => name.to_string(),
+                };
+                let heading = if self.headed { String::new() } else { story.heading(terminal) };
+                self.headed = true;
+                let column = Column { right: lane.is_some(), name: &name, terminal };
+                heading + &story.lines_in(fold, &event, column)
+            } else {
+                let label = match (lane, place) {
+                    (None, 0) => "server".to_owned(),
+                    (None, nth) => format!("server {}", nth + 1),
+                    (Some(name), _) => format!("client {name}"),
+                };
+                story.lines(fold, &event, &label)
+            };
+            self.audience.out.write_all(lines.as_bytes())?;
         }
         self.audience.out.flush()?;
         Ok(())

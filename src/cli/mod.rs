@@ -220,8 +220,9 @@ fn demos(examples: &[&Example], global: &Global, drawn: bool) -> Result<Recordin
     stop.on_signals();
     let observe = drawn || global.observe || global.verbose > 1;
     let recording = drawn.then(Recording::default);
+    let columns = if terminal { known_columns } else { || None };
     let mut audience =
-        demo::Audience { story: None, out: &mut out, trace, observe, recording, stop };
+        demo::Audience { story: None, out: &mut out, columns, trace, observe, recording, stop };
     for example in examples {
         audience.story = global.story(Clock::Since(call::monotonic()), terminal);
         if audience.story.is_some() {
@@ -283,7 +284,12 @@ impl Global {
 
 /// The columns of the terminal; 80 where nobody knows.
 fn terminal_columns() -> usize {
-    terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
+    known_columns().unwrap_or(80)
+}
+
+/// The columns of the terminal, if they can be known.
+fn known_columns() -> Option<usize> {
+    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }
 
 /// The whole command, for completions and manual pages.

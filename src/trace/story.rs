@@ -6,11 +6,14 @@
 //! 10:29:31.457 server  send         4  the kernel took 34 of 34 bytes: "[Sun Nov 22 10:29:31 2026] : hello"
 //! ```
 
+use std::ops::Range;
+
 use anstyle::{AnsiColor, Style};
 use nix::errno::Errno;
 
 use super::{Event, Kind};
 use crate::call::strerror;
+use crate::columns::{width, wrap};
 use crate::escape::{escape_unicode, grouped};
 
 /// How to tell it.
@@ -33,6 +36,17 @@ pub enum Clock {
     Wall,
     /// Seconds from this time of CLOCK_MONOTONIC, in nanoseconds, to the event's [moment](Event::moment).
     Since(u64),
+}
+
+/// One of two columns side by side, as wide as a terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Column<'a> {
+    /// Clients are told right, servers left.
+    pub right: bool,
+    /// Who speaks, where the column has more than one: `A`.
+    pub name: &'a str,
+    /// How many columns the terminal has, both of these and the time together.
+    pub terminal: usize,
 }
 
 /// A run of calls that all say the same: the first is told, the others are counted.
@@ -88,10 +102,39 @@ impl Story {
     /// Of a run the first calls are told; the line after it counts the others. `-vv` tells all.
     #[must_use]
     pub fn lines(&self, fold: &mut Fold, event: &Event, lane: &str) -> String {
+        self.told(fold, event, |event| self.line(event, lane))
+    }
+
+    /// The same in a column, with sentences broken where it ends.
+    #[must_use]
+    pub fn lines_in(&self, fold: &mut Fold, event: &Event, column: Column<'_>) -> String {
+        self.told(fold, event, |event| self.line_in(event, column))
+    }
+
+    /// What stands above the two columns.
+    #[must_use]
+    pub fn heading(&self, terminal: usize) -> String {
+        let head = |text: &str| vec![(Style::new().bold(), text.to_owned())];
+        let time = match self.clock {
+            Clock::Wall => format!("{:12}", "time"),
+            Clock::Since(_) => format!("{:>8}", "s"),
+        };
+        let wide = column_width(&time, terminal);
+        let server = format!("server{}", " ".repeat(wide - "server".len()));
+        let line = format!(
+            "{} {}",
+            self.paint(Style::new().dimmed(), &time),
+            self.spans(&head(&server), 0..wide)
+        );
+        format!("{line}{}{}\n", self.gap(None), self.spans(&head("clients"), 0.."clients".len()))
+    }
+
+    /// Tells an event by `line`, and what it ends of a run.
+    fn told(&self, fold: &mut Fold, event: &Event, line: impl Fn(&Event) -> String) -> String {
         let run = Run::of(event, fold.bar).filter(|_| self.detail < 2);
         let mut lines = String::new();
         if run != fold.run {
-            lines = self.folded(fold, event, lane);
+            lines = folded(fold, event).map(|run| line(&run)).unwrap_or_default();
             *fold = Fold { bar: fold.bar, run, ..Fold::default() };
         }
         let end = event.start_ns + event.dur_ns;
@@ -105,48 +148,44 @@ impl Story {
             _ => {
                 fold.told += 1;
                 fold.since = end;
-                lines + &self.line(event, lane)
+                lines + &line(event)
             }
         }
     }
 
-    /// The line that ends a run; empty if all of it was told.
-    fn folded(&self, fold: &Fold, event: &Event, lane: &str) -> String {
-        let Some(run) = fold.run.as_ref().filter(|_| fold.more > 0) else { return String::new() };
-        let times = if fold.more == 1 { "time" } else { "times" };
-        let time = duration(fold.until.saturating_sub(fold.since));
-        let mut text = format!("... {} {} more {times} in {time}", run.name(), grouped(fold.more));
-        if fold.bytes > 0 {
-            text += &format!(": {}", count(fold.bytes));
-        }
-        // Its time is that of the event, before which it is told: lines stand in the order of time.
-        self.line(&Event { kind: Kind::Note, text: Some(text), ..event.clone() }, lane)
-    }
-
-    fn line(&self, event: &Event, lane: &str) -> String {
-        let time = match self.clock {
+    fn time(&self, event: &Event) -> String {
+        match self.clock {
             Clock::Wall => wall_time(event),
             Clock::Since(zero) => {
                 let ns = event.moment().saturating_sub(zero);
                 format!("{:8.3}", ns as f64 / 1e9)
             }
-        };
-        let role = match event.role.as_str() {
-            "server" => AnsiColor::Cyan.on_default(),
-            _ => AnsiColor::Green.on_default(),
-        };
+        }
+    }
+
+    /// What happened, and how it looks.
+    fn words(&self, event: &Event) -> (Style, String) {
         let failed = event.ret == Some(-1) && !is_ordinary(event);
-        let words = if failed { AnsiColor::Red.on_default() } else { Style::new() };
-        let dim = Style::new().dimmed();
-        let mut text = match event.kind {
+        let style = if failed { AnsiColor::Red.on_default() } else { Style::new() };
+        let text = match event.kind {
             Kind::Note => event.text.clone().unwrap_or_default(),
             Kind::Call => sentence(event),
             Kind::Submit => submission(event),
             Kind::Complete => format!("operation {} is done: {}", number(event), sentence(event)),
         };
-        if self.ascii {
-            text = escape_unicode(&text);
-        }
+        (style, self.shown(text))
+    }
+
+    /// The text in the characters that can be shown.
+    fn shown(&self, text: String) -> String {
+        if self.ascii { escape_unicode(&text) } else { text }
+    }
+
+    fn line(&self, event: &Event, lane: &str) -> String {
+        let time = self.time(event);
+        let role = role(event);
+        let dim = Style::new().dimmed();
+        let (words, text) = self.words(event);
         let head =
             format!("{} {}", self.paint(dim, &time), self.paint(role, &format!("{lane:<8}")));
         let mut lines = match event.kind {
@@ -165,19 +204,152 @@ impl Story {
         };
         if self.detail > 0 && event.kind == Kind::Call {
             let indent = " ".repeat(time.len() + 1 + lane.len().max(8) + 1);
-            let strace = strace(event);
-            let strace = if self.ascii { escape_unicode(&strace) } else { strace };
-            lines += &format!("{indent}{}\n", self.paint(dim, &strace));
-            if let Some(state) = &event.state {
-                lines += &format!("{indent}{}\n", self.paint(dim, &format!("now: {state}")));
+            for detail in self.details(event) {
+                lines += &format!("{indent}{}\n", self.paint(dim, &detail));
             }
         }
         lines
     }
 
+    /// What `-v` and `-vv` add to a call.
+    fn details(&self, event: &Event) -> Vec<String> {
+        let now = event.state.as_ref().map(|state| format!("now: {state}"));
+        [self.shown(strace(event))].into_iter().chain(now).collect()
+    }
+
+    /// A line of two columns, and more as they are needed:
+    ///
+    /// ```text
+    ///    0.032 accept(3)  client 127.0.0.1:40312  │
+    ///            is connected: its socket is fd 4 │
+    ///    0.033                                    ← A send(3)  the kernel took 5 of 5
+    ///                                             │   bytes: "hello"
+    /// ```
+    fn line_in(&self, event: &Event, column: Column<'_>) -> String {
+        let dim = Style::new().dimmed();
+        let time = self.time(event);
+        let wide = column_width(&time, column.terminal);
+        let (words, text) = self.words(event);
+        let mut said = Vec::new();
+        if !column.name.is_empty() {
+            said.push((role(event), format!("{} ", column.name)));
+        }
+        match event.kind {
+            Kind::Note => said.push((dim, format!("-- {text}"))),
+            Kind::Call | Kind::Submit | Kind::Complete => {
+                let call = event.call.as_deref().unwrap_or_default();
+                said.push((Style::new().bold(), call.to_owned()));
+                let fd = fd_column(event);
+                let fd = if fd == "-" { String::new() } else { format!("({fd})") };
+                said.push((words, format!("{fd}  {text}")));
+                if let Some(waited) = waited(event) {
+                    said.push((dim, format!("  [waited {waited}]")));
+                }
+            }
+        }
+        let mut lines = self.broken(&said, wide, 0);
+        if self.detail > 0 && event.kind == Kind::Call {
+            for detail in self.details(event) {
+                lines.extend(self.broken(&[(dim, detail)], wide, 2));
+            }
+        }
+        let mut text = String::new();
+        for (i, (line, used)) in lines.into_iter().enumerate() {
+            let time = if i == 0 { &time } else { "" };
+            let time = format!("{time:>0$} ", self.time(event).len());
+            let gap = self.gap((i == 0).then_some(event).filter(|event| crosses(event)));
+            let rest = " ".repeat(wide - used);
+            text += &self.paint(dim, &time);
+            text += &match column.right {
+                true => format!("{}{gap}{line}\n", " ".repeat(wide)),
+                false => format!("{line}{rest}{}\n", gap.trim_end()),
+            };
+        }
+        text
+    }
+
+    /// What stands between two columns: a line, or the way that bytes have just gone.
+    fn gap(&self, crosses: Option<&Event>) -> String {
+        match (crosses.map(|event| event.role == "server"), self.ascii) {
+            (None, false) => " │ ",
+            (None, true) => " | ",
+            (Some(true), false) => " → ",
+            (Some(true), true) => " > ",
+            (Some(false), false) => " ← ",
+            (Some(false), true) => " < ",
+        }
+        .to_owned()
+    }
+
+    /// The lines of a text in a column of this width, with their widths. The first is indented by `indent`,
+    /// the others by two more.
+    fn broken(
+        &self,
+        spans: &[(Style, String)],
+        wide: usize,
+        indent: usize,
+    ) -> Vec<(String, usize)> {
+        let text: String = spans.iter().map(|(_, text)| text.as_str()).collect();
+        let lines = wrap(&text, wide - indent, wide - indent - 2).into_iter().enumerate();
+        lines
+            .map(|(i, at)| {
+                let indent = if i == 0 { indent } else { indent + 2 };
+                let used = indent + width(&text[at.clone()]);
+                (" ".repeat(indent) + &self.spans(spans, at), used)
+            })
+            .collect()
+    }
+
+    /// A part of a text of several styles.
+    fn spans(&self, spans: &[(Style, String)], part: Range<usize>) -> String {
+        let mut painted = String::new();
+        let mut start = 0;
+        for (style, text) in spans {
+            let from = part.start.clamp(start, start + text.len()) - start;
+            let to = part.end.clamp(start, start + text.len()) - start;
+            if from < to {
+                painted += &self.paint(*style, &text[from..to]);
+            }
+            start += text.len();
+        }
+        painted
+    }
+
     fn paint(&self, style: Style, text: &str) -> String {
         if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
+}
+
+/// The note that ends a run; none if all of it was told.
+fn folded(fold: &Fold, event: &Event) -> Option<Event> {
+    let run = fold.run.as_ref().filter(|_| fold.more > 0)?;
+    let times = if fold.more == 1 { "time" } else { "times" };
+    let time = duration(fold.until.saturating_sub(fold.since));
+    let mut text = format!("... {} {} more {times} in {time}", run.name(), grouped(fold.more));
+    if fold.bytes > 0 {
+        text += &format!(": {}", count(fold.bytes));
+    }
+    // Its time is that of the event, before which it is told: lines stand in the order of time.
+    Some(Event { kind: Kind::Note, text: Some(text), ..event.clone() })
+}
+
+fn role(event: &Event) -> Style {
+    match event.role.as_str() {
+        "server" => AnsiColor::Cyan.on_default(),
+        _ => AnsiColor::Green.on_default(),
+    }
+}
+
+/// Each of two columns has this width, beside the time and with three columns between them.
+fn column_width(time: &str, terminal: usize) -> usize {
+    (terminal.saturating_sub(time.len() + 1 + 3) / 2).max(10)
+}
+
+/// Whether something has just left for the other side: that it arrives, nobody knows yet.
+fn crosses(event: &Event) -> bool {
+    let sends = ["send", "sendto", "sendfile", "connect"];
+    let something = event.call.as_deref() == Some("connect") || event.bytes > Some(0);
+    event.errno.is_none() && something && sends.contains(&event.call.as_deref().unwrap_or_default())
 }
 
 /// The call as strace prints it: `recvfrom(4, "hello", 1024, 0, NULL, NULL) = 5`.

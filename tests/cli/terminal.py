@@ -2,13 +2,17 @@
 
     terminal.py WAIT TYPE [WAIT TYPE]... -- COMMAND...
 
+To TYPE "resize 120" is to make the window 120 columns wide.
 Prints everything that reached the screen, and exits as the command does: 128+n if signal n ended it.
 """
 
+import fcntl
 import os
 import pty
 import select
+import struct
 import sys
+import termios
 import time
 
 DEADLINE = time.monotonic() + 15
@@ -22,12 +26,15 @@ pid, terminal = pty.fork()
 if pid == 0:
     os.execvp(command[0], command)
 
-screen, seen = b"", 0
+screen, seen = bytearray(), 0
 while True:
     while steps and (found := screen.find(steps[0][0], seen)) >= 0:
         wait, typed = steps.pop(0)
         seen = found + len(wait)
-        os.write(terminal, typed)
+        if typed.startswith(b"resize "):
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(typed[7:]), 0, 0))
+        else:
+            os.write(terminal, typed)
     if not select.select([terminal], [], [], max(0, DEADLINE - time.monotonic()))[0]:
         os.kill(pid, 9)
         sys.exit("in vain: waited for %r on %r" % (steps, screen))
