@@ -1,8 +1,8 @@
 //! What stands at which height. Time goes downwards.
 //!
-//! A call that took so long that something happened elsewhere meanwhile has two rows, one where it began
-//! and one where it returned; between them it is a bar. Every other call has one row. So the order of the
-//! rows is the order of what happened, whichever process it happened in.
+//! A call that took so long that something happened elsewhere meanwhile, or took a millisecond, has two
+//! rows, one where it began and one where it returned; between them it is a bar. Every other call has one
+//! row. So the order of the rows is the order of what happened, whichever process it happened in.
 
 use std::str::FromStr;
 
@@ -55,7 +55,7 @@ pub struct Row {
 /// Which moment of a call a row stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// It began and returned, and nothing happened meanwhile.
+    /// It began and returned within a moment.
     Whole,
     /// It began.
     Begin,
@@ -140,7 +140,10 @@ impl Rows {
     }
 }
 
-/// Which calls something else happened in.
+/// Whoever waits this long is seen to wait, even if nobody else was watched meanwhile.
+const LONG_NS: u64 = 1_000_000;
+
+/// Which calls have two rows: those that something else happened in, and long ones.
 fn spanning(calls: &[Call]) -> Vec<bool> {
     // (time, call) of everything that happens, in order.
     let mut moments: Vec<(u64, usize)> = Vec::with_capacity(2 * calls.len());
@@ -155,7 +158,10 @@ fn spanning(calls: &[Call]) -> Vec<bool> {
         match began[call] {
             None => began[call] = Some(at),
             // Whatever lies between is another call's: of another lane, for a thread makes one at a time.
-            Some(from) => spans[call] = at - from > 1 && !is_moment(&calls[call].record),
+            Some(from) => {
+                let long = at - from > 1 || calls[call].took_ns() >= LONG_NS;
+                spans[call] = long && !is_moment(&calls[call].record);
+            }
         }
     }
     spans
@@ -171,5 +177,27 @@ fn longest(gaps: &[u64], time: Time) -> u64 {
         Time::Even => (20 * usual).max(1_000_000),
         // Only what would leave no room for all the others goes.
         Time::True => 200 * usual,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::trace::Event;
+
+    #[test]
+    fn a_long_wait_is_a_bar_even_if_nobody_else_was_watched() {
+        let call = |start_ns, dur_ns| Event {
+            call: Some("accept".into()),
+            start_ns,
+            dur_ns,
+            ..Event::default()
+        };
+        let records = vec![call(0, 999_999), call(1_000_000, 2_000_000_000)];
+        let rows = Rows::of(&Timeline::new(records, &HashMap::new()));
+        let parts: Vec<(usize, Part)> = rows.rows.iter().map(|row| (row.call, row.part)).collect();
+        assert_eq!(parts, [(0, Part::Whole), (1, Part::Begin), (1, Part::End)]);
     }
 }
