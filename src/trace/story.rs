@@ -563,7 +563,7 @@ pub fn is_ordinary(event: &Event) -> bool {
 }
 
 /// `Address already in use` for `EADDRINUSE`.
-fn describe(name: &str) -> String {
+pub(crate) fn describe(name: &str) -> String {
     let known = (1..=133).map(Errno::from_raw).find(|errno| format!("{errno:?}") == name);
     known.map_or("an error this program has no words for".to_owned(), strerror)
 }
