@@ -403,6 +403,49 @@ fn a_call_is_explained_in_words() {
 }
 
 #[test]
+fn what_was_not_seen_is_said_to_be_not_seen() {
+    let udp = |pid, at, call: &str, data: &str, local: &str, peer: &str| Event {
+        ret: Some(5),
+        bytes: Some(5),
+        asked: Some(5),
+        data: Some(data.into()),
+        local: Some(local.into()),
+        peer: Some(peer.into()),
+        ..record(pid, at, 10, call)
+    };
+    let (ours, theirs) = ("127.0.0.1:7000", "127.0.0.1:41000");
+    let socket = |pid, at| Event {
+        args: Some("AF_INET, SOCK_DGRAM, IPPROTO_IP".into()),
+        ret: Some(3),
+        fd: None,
+        ..record(pid, at, 10, "socket")
+    };
+    let page = Page::of_records(&[
+        socket(1, 0),
+        Event { local: Some(ours.into()), ..record(1, 20, 10, "bind") },
+        socket(2, 40),
+        udp(2, 60, "sendto", "lost!", theirs, ours),
+        udp(2, 80, "sendto", "taken", theirs, ours),
+        udp(1, 100, "recvfrom", "taken", ours, theirs),
+        udp(1, 120, "sendto", "where", ours, "127.0.0.1:9"),
+        Event { state: Some("CLOSE_WAIT, 0".into()), ..record(1, 140, 10, "getsockname") },
+    ]);
+    let Some(browser) = Browser::open(&page.path()) else { return };
+    let panel_at = |step: usize| {
+        browser.keys(HOME);
+        browser.keys(&RIGHT.repeat(step - 1));
+        browser.text("#panel")
+    };
+    assert!(panel_at(4).contains("a datagram of 5 bytes: it was not seen to arrive"));
+    assert!(panel_at(5).contains("→ a datagram of 5 bytes to server, recvfrom(3)"));
+    assert!(panel_at(6).contains("← a datagram of 5 bytes from client A, sendto(3) \"taken\""));
+    assert!(panel_at(7).contains("to client: there is no trace of that side"));
+    assert!(panel_at(8).contains("TCP is nowCLOSE_WAIT"));
+    assert!(browser.text("#heads").contains("clientno trace of this side"));
+    browser.assert_quiet();
+}
+
+#[test]
 fn what_a_peer_sends_stays_text() {
     let script = "<script>window.owned = 1</script><img src=x onerror='window.owned = 2'>{{trace}}";
     let page = Page::of_run("udp-echo", &[script, "</script><!--"], &[]);

@@ -321,7 +321,8 @@
     if (isNote(call)) element.classList.add("note");
     if (calls.failed[call] && !begins(row)) element.classList.add("failed");
     dress(element, row);
-    const what = begins(row) ? `${word("asked", call)} begins` : headline(call);
+    const state = word("state", call) && `, TCP is now ${word("state", call)}`;
+    const what = begins(row) ? `${word("asked", call)} begins` : headline(call) + state;
     element.setAttribute("aria-label", `Step ${row + 1}, ${lane.name}: ${what}`);
     return element;
   });
@@ -564,7 +565,8 @@
     const unseen = (lane, call) => lane !== NONE && call === NONE;
     pen.setLineDash(kind === "fork" || unseen(fromLane, fromCall) || unseen(toLane, toCall) ? [rem / 4, rem / 4] : []);
     const here = (lane, row) => [x[lane] - left, y[row] - top];
-    const air = (lane, sign) => [(lane === order.at(-1) && order.length > 1 ? -1 : 1) * 3.5 * rem, sign * 0.7 * rem];
+    // Into the air, away from the labels.
+    const air = (lane, sign) => [(leftLabels(lane) ? 1 : -1) * 3.5 * rem, sign * 0.7 * rem];
     if (fromLane === toLane) {
       const [[ax, ay], [, by]] = [here(fromLane, from), here(toLane, to)];
       const side = (leftLabels(fromLane) ? 1 : -1) * 2 * rem;
