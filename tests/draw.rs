@@ -519,7 +519,7 @@ fn the_traces_of_two_terminals_are_one_picture() {
 // Bad input.
 
 fn draw(args: &[&str]) -> Output {
-    run(&[&["draw"], args].concat(), b"")
+    run(&[&["draw", "-q"], args].concat(), b"")
 }
 
 fn remarks(output: &Output) -> Vec<String> {

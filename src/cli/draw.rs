@@ -62,19 +62,30 @@ impl From<Suffix> for Format {
     }
 }
 
+impl Args {
+    /// The kind of picture.
+    fn format(&self) -> Format {
+        Format::of(&self.output).unwrap_or(self.format.into())
+    }
+
+    /// Whether it is the page to step through.
+    pub fn is_for_a_browser(&self) -> bool {
+        self.format() == Format::Html
+    }
+}
+
 /// Reads the traces and writes the picture.
 ///
 /// # Errors
 /// There is nothing to draw, a trace cannot be read, or the picture cannot be written.
 pub fn run(args: &Args, look: &View, out: &mut (impl Write + IsTerminal)) -> Result<()> {
-    let format = Format::of(&args.output).unwrap_or(args.format.into());
     let reading = read::read(&args.traces)?;
     for said in &reading.remarks {
         remark(format_args!("netplay: {said}"));
     }
     let names: Vec<String> = args.traces.iter().map(|trace| trace.display().to_string()).collect();
     let view = View { title: names.join(" + "), time: args.time, ..look.clone() };
-    let picture = Timeline::new(reading.records, &HashMap::new()).picture(format, &view);
+    let picture = Timeline::new(reading.records, &HashMap::new()).picture(args.format(), &view);
     write(&picture, &args.output, out)
 }
 

@@ -74,7 +74,11 @@ fn run(matches: &ArgMatches) -> Result<()> {
             let args = draw::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
             let mut out = io::stdout().lock();
             let look = global.look(out.is_terminal());
-            draw::run(&args, &look, &mut out)
+            draw::run(&args, &look, &mut out)?;
+            if !global.quiet && !args.is_for_a_browser() {
+                trace::remark("try next: the same with -o timeline.html, a page to step through");
+            }
+            Ok(())
         }
         "sockopt" => {
             let args =
