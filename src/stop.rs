@@ -332,7 +332,11 @@ impl Watch<'_> {
                     self.patience.borrow_mut().with(error)?;
                     // Asked for no event, poll still reports the end of the socket (POLLHUP): this
                     // sleeps, but not through a stop.
-                    call::poll(&mut [pollfd { fd: self.fd, events: 0, revents: 0 }], Some(pause))?;
+                    let mut list = [pollfd { fd: self.fd, events: 0, revents: 0 }];
+                    match call::poll(&mut list, Some(pause)) {
+                        Err(error) if !error.interrupted() => return Err(error),
+                        _ => {} // interrupted by the stop, perhaps: then the loop ends
+                    }
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
                 Err(error) => return Err(error),

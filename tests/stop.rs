@@ -23,7 +23,10 @@ use netplay::examples::Place;
 use netplay::server::{Options, ServerArgs};
 use netplay::stop::Stop;
 use nix::sys::signal::Signal::{self, SIGINT, SIGKILL, SIGTERM};
-use rows::{Kind, Running, datagrams, process, push, sees_the_end, start, start_at, streams};
+use rows::{
+    Kind, Running, concurrent, datagrams, process, push, sees_the_end, start, start_at,
+    start_with_files, streams,
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// A server ends within a second; the other one is for a machine that is busy with something else.
@@ -119,6 +122,19 @@ fn a_server_under_load_stops() {
         }
         clients
     });
+}
+
+/// It looks away from its listener then; but not from the signal.
+#[test]
+fn a_server_out_of_descriptors_stops() {
+    for kind in concurrent().filter(|kind| !kind.forks()) {
+        let server = start_with_files(16, &kind, &[]);
+        let _clients: Vec<Socket> = (0..16).map(|_| server.connect()).collect();
+        until(&format!("{kind} is out of descriptors"), || {
+            server.stderr().contains("wait in the queue until")
+        });
+        ends_well(server.server, SIGTERM, &format!("{kind}, out of descriptors"));
+    }
 }
 
 /// A queue that is never empty must not keep the server from looking up.
