@@ -356,6 +356,10 @@ pub fn getpeername(socket: &impl Inet) -> Result<SocketAddr> {
 
 /// Reads or changes the flags of a descriptor: `F_GETFL`, or `F_SETFL(flags | O_NONBLOCK)` to make
 /// its calls return EAGAIN where they would wait. See fcntl(2).
+///
+/// `F_SETLKW(&lock)` waits for a lock on a part of a file, and takes it or gives it back. The lock is
+/// the process's, not the descriptor's: a forked child has none of its parent's, and a process that
+/// ends has none any more, however it ended.
 pub fn fcntl(socket: &impl AsFd, arg: FcntlArg<'_>) -> Result<i32> {
     let fd = socket.as_fd();
     let step = Step::begin("fcntl", "fcntl", Some(fd.as_raw_fd()));

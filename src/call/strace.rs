@@ -92,8 +92,24 @@ pub(super) fn fcntl(fd: BorrowedFd<'_>, arg: &FcntlArg<'_>) -> String {
     match arg {
         FcntlArg::F_GETFL => format!("{fd}, F_GETFL"),
         FcntlArg::F_SETFL(flags) => format!("{fd}, F_SETFL, {}", open_flags(*flags)),
+        FcntlArg::F_SETLKW(lock) => format!("{fd}, F_SETLKW, {}", record_lock(lock)),
         other => format!("{fd}, {other:?}"),
     }
+}
+
+fn record_lock(lock: &libc::flock) -> String {
+    let kind = match i32::from(lock.l_type) {
+        libc::F_RDLCK => "F_RDLCK",
+        libc::F_WRLCK => "F_WRLCK",
+        _ => "F_UNLCK",
+    };
+    let from = match i32::from(lock.l_whence) {
+        libc::SEEK_SET => "SEEK_SET",
+        libc::SEEK_CUR => "SEEK_CUR",
+        _ => "SEEK_END",
+    };
+    let (start, len) = (lock.l_start, lock.l_len);
+    format!("{{l_type={kind}, l_whence={from}, l_start={start}, l_len={len}}}")
 }
 
 /// What strace adds to the answer of `F_GETFL`.

@@ -457,6 +457,12 @@ pub fn sentence(event: &Event) -> String {
         "fcntl" if args.contains("F_SETOWN") => {
             format!("its signals go to process {}", args.split(", ").nth(2).unwrap_or_default())
         }
+        "fcntl" if args.contains("F_SETLKW") && args.contains("F_UNLCK") => {
+            "the lock is given back: one of those that wait for it gets it".to_owned()
+        }
+        "fcntl" if args.contains("F_SETLKW") => {
+            "the lock is this process's: the others wait until it is given back".to_owned()
+        }
         "fcntl" => {
             let flags = event.out.as_deref().unwrap_or_default();
             format!("its flags are {}", flags.trim_matches(['(', ')']).trim_start_matches("flags "))
@@ -522,7 +528,10 @@ fn failure(call: &str, errno: &str, event: &Event) -> String {
                 event.peer.as_deref().unwrap_or("its peer")
             );
         }
-        ("select" | "poll" | "ppoll" | "epoll_wait" | "sigtimedwait", "EINTR") => {
+        (
+            "accept" | "fcntl" | "select" | "poll" | "ppoll" | "epoll_wait" | "sigtimedwait",
+            "EINTR",
+        ) => {
             return "a signal ended the wait (EINTR)".to_owned();
         }
         ("io_uring_setup", "ENOSYS") => "; this kernel has no io_uring",
@@ -684,9 +693,10 @@ fn waited(event: &Event) -> Option<String> {
 /// Whether it is a call that waits for others.
 #[must_use]
 pub fn is_wait(event: &Event) -> bool {
-    const WAITS: [&str; 13] = [
+    const WAITS: [&str; 14] = [
         "accept",
         "connect",
+        "fcntl",
         "recv",
         "recvfrom",
         "recvmsg",
