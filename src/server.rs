@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::address::Endpoint;
 use crate::call::CallError;
+use crate::descriptor::out_of_the_way;
 use crate::escape::grouped;
 
 /// What the command line, or a test, tells a server.
@@ -187,6 +190,38 @@ impl fmt::Display for Stats {
     }
 }
 
+/// A number to which several processes add, where each would change only a copy of a variable: an
+/// eventfd, which the kernel keeps (eventfd(2)).
+#[derive(Debug)]
+pub struct Tally(OwnedFd);
+
+impl Tally {
+    /// Zero.
+    ///
+    /// # Errors
+    /// No descriptor is left for it.
+    pub fn new() -> io::Result<Tally> {
+        let eventfd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        Ok(Tally(out_of_the_way(eventfd.into())))
+    }
+
+    /// One more.
+    pub fn add_one(&self) {
+        nix::unistd::write(&self.0, &1u64.to_ne_bytes())
+            .expect("the sum is far below the 2^64 that would make this fail");
+    }
+
+    /// The sum of what all have added; the number is zero again.
+    #[must_use]
+    pub fn take(&self) -> u64 {
+        let mut sum = [0; 8];
+        match nix::unistd::read(&self.0, &mut sum) {
+            Ok(_) => u64::from_ne_bytes(sum),
+            Err(_) => 0, // EAGAIN: nobody has added anything
+        }
+    }
+}
+
 /// Tells on standard output, in one line that is written at once, where the server can be reached:
 /// `ready: tcp 127.0.0.1:40321`. A script that has read it may connect.
 ///
@@ -223,4 +258,9 @@ pub fn served(client: impl fmt::Display, what: impl fmt::Display) {
 /// Tells that a client was turned away, and why.
 pub fn no_room(client: impl fmt::Display, why: impl fmt::Display) {
     tracing::warn!("client {client} is turned away: {why}; the server goes on");
+}
+
+/// Tells that a server has a worker less than it should, and why.
+pub fn worker_missing(why: impl Into<anyhow::Error>) {
+    tracing::warn!("a worker is missing: {:#}; the others go on", why.into());
 }

@@ -13,7 +13,6 @@
 //! and `epoll_wait` report it ready, whether they began before the signal or after. shutdown is
 //! async-signal-safe; there is no polling and no extra thread.
 
-use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
@@ -56,6 +55,8 @@ struct Inner {
     by_signal: [Slot; 8],
     /// The eventfd of [`Places`], which a handler may write to.
     places: Slot,
+    /// Whether the thread that takes signals waits where no shutdown can wake it.
+    shared_wait: AtomicBool,
     /// The thread that takes signals, once there is one.
     signalled: OnceLock<ThreadId>,
     /// The sockets on which other threads wait. The lock also keeps a watched socket from being
@@ -90,6 +91,7 @@ impl Stop {
             requested: AtomicBool::default(),
             by_signal: Default::default(),
             places: Slot::default(),
+            shared_wait: AtomicBool::default(),
             signalled: OnceLock::new(),
             others: Mutex::default(),
         }))
@@ -155,7 +157,21 @@ impl Stop {
             wake(fd);
         }
         drop(others);
-        Watch { stop: self.clone(), fd, slot, patience: RefCell::default(), socket: PhantomData }
+        self.new_watch(fd, slot, false)
+    }
+
+    /// As [`watch`](Stop::watch), for a process with one thread, and a socket that other processes
+    /// wait on, too: a shutdown would end it for all of them. Here a signal interrupts the wait (EINTR);
+    /// and again and again, for the wait may begin only after the first one.
+    pub fn watch_shared<'socket>(&self, socket: &'socket impl AsFd) -> Watch<'socket> {
+        // Without SA_RESTART, unlike the others: this one is to interrupt.
+        install(&[Signal::SIGALRM], SigHandler::Handler(nothing), SaFlags::empty());
+        self.new_watch(socket.as_fd().as_raw_fd(), None, true)
+    }
+
+    fn new_watch<'socket>(&self, fd: RawFd, slot: Option<usize>, shared: bool) -> Watch<'socket> {
+        let (stop, patience) = (self.clone(), Mutex::default());
+        Watch { stop, fd, slot, shared, patience, socket: PhantomData }
     }
 
     /// Places for at most `max` clients at once; waiting for one ends with this stop.
@@ -172,7 +188,7 @@ impl Stop {
 
     /// To be called before a `fork`: until [`in_child`](Stop::in_child), or until this is dropped in
     /// the parent, SIGINT and SIGTERM wait. The child is born with the parent's handler, which would
-    /// shut down the parent's listener.
+    /// shut down the parent's listener. Threads that are made meanwhile leave both signals to others.
     #[must_use]
     pub fn undisturbed(&self) -> Undisturbed {
         let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
@@ -251,7 +267,6 @@ impl Sigchld {
     /// are interrupted by any handler; other calls, of other threads perhaps, go on (SA_RESTART).
     #[must_use]
     pub fn keep() -> Sigchld {
-        extern "C" fn nothing(_: i32) {}
         install(&[Signal::SIGCHLD], SigHandler::Handler(nothing), SaFlags::SA_RESTART);
         let mut let_in = SigSet::from(Signal::SIGCHLD)
             .thread_swap_mask(SigmaskHow::SIG_BLOCK)
@@ -299,7 +314,22 @@ extern "C" fn on_signal(number: i32) {
         }
     }
     inner.wake_places();
+    if inner.shared_wait.load(SeqCst) {
+        interrupt_from_now_on();
+    }
 }
+
+/// A SIGALRM every ten milliseconds, until the process ends.
+#[expect(unsafe_code, reason = "setitimer reads through a pointer")]
+fn interrupt_from_now_on() {
+    let tick = libc::timeval { tv_sec: 0, tv_usec: 10_000 };
+    let timer = libc::itimerval { it_interval: tick, it_value: tick };
+    // SAFETY: a system call and nothing else, which reads one itimerval; it lives here.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, ptr::null_mut()) };
+}
+
+/// The handler of a signal that is only to interrupt a wait.
+extern "C" fn nothing(_: i32) {}
 
 /// A socket whose waits a [`Stop`] ends.
 #[derive(Debug)]
@@ -307,7 +337,9 @@ pub struct Watch<'socket> {
     stop: Stop,
     fd: RawFd,
     slot: Option<usize>,
-    patience: RefCell<Patience>,
+    /// Other processes wait on it, too.
+    shared: bool,
+    patience: Mutex<Patience>,
     socket: PhantomData<&'socket ()>,
 }
 
@@ -321,6 +353,8 @@ impl Watch<'_> {
     /// # Errors
     /// What `wait` fails with for good.
     pub fn or<T>(&self, mut wait: impl FnMut() -> call::Result<T>) -> call::Result<Option<T>> {
+        // Before the question below: a signal until here is seen there, one from here on interrupts.
+        let _shared_wait = self.shared.then(|| SharedWait::begin(&self.stop.0.shared_wait));
         let mut pause = Duration::from_millis(10);
         // Asked before every wait: a socket that always has something would never look up.
         while !self.stop.requested() {
@@ -329,7 +363,7 @@ impl Watch<'_> {
                 Err(_) if self.stop.requested() => break,
                 Err(error) if error.interrupted() || error.only_this_client() => {}
                 Err(error) if error.out_of_descriptors() => {
-                    self.patience.borrow_mut().with(error)?;
+                    self.patience.lock().unwrap_or_else(PoisonError::into_inner).with(error)?;
                     // Asked for no event, poll still reports the end of the socket (POLLHUP): this
                     // sleeps, but not through a stop.
                     let mut list = [pollfd { fd: self.fd, events: 0, revents: 0 }];
@@ -344,6 +378,22 @@ impl Watch<'_> {
         }
         self.stop.pass_on();
         Ok(None)
+    }
+}
+
+/// A time in which a signal has to interrupt what it cannot shut down.
+struct SharedWait<'a>(&'a AtomicBool);
+
+impl SharedWait<'_> {
+    fn begin(flag: &AtomicBool) -> SharedWait<'_> {
+        flag.store(true, SeqCst);
+        SharedWait(flag)
+    }
+}
+
+impl Drop for SharedWait<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, SeqCst);
     }
 }
 

@@ -98,6 +98,12 @@ fn a_python_client_hears_thread() {
 }
 
 #[test]
+fn a_python_client_hears_prefork_and_pool() {
+    python_hears("tcp", "prefork", &[], ["[CTIME] :hello", "[CTIME] :world"]);
+    python_hears("tcp", "pool", &[], ["[CTIME] :hello", "[CTIME] :world"]);
+}
+
+#[test]
 fn a_python_client_hears_unix_echo() {
     let Some(mut client) = python(CLIENT) else { return };
     let directory = tempfile::tempdir().unwrap();
@@ -205,6 +211,8 @@ fn a_pipe_gets_its_answer(tool: &dyn Fn(&str) -> Command) {
         ("poll", "receive message"),
         ("fork", "recv your message"),
         ("thread", "receive your message"),
+        ("prefork", "] :hello"),
+        ("pool", "] :hello"),
     ];
     for (example, answer) in answers {
         let server = Server::start(example, &[]);

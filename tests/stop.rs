@@ -128,7 +128,7 @@ fn a_server_under_load_stops() {
 #[test]
 fn a_server_out_of_descriptors_stops() {
     for kind in concurrent().filter(|kind| !kind.forks()) {
-        let server = start_with_files(16, &kind, &[]);
+        let server = start_with_files(16, &kind, kind.for_many());
         let _clients: Vec<Socket> = (0..16).map(|_| server.connect()).collect();
         until(&format!("{kind} is out of descriptors"), || {
             server.stderr().contains("wait in the queue until")
@@ -224,7 +224,7 @@ fn gone(children: &[u32]) {
 
 #[test]
 fn a_forking_server_takes_its_children_along_when_it_is_killed() {
-    for kind in streams().filter(Kind::forks) {
+    for kind in streams().filter(Kind::forks_for_each) {
         let server = start(&kind, &[]);
         let mut clients: Vec<Socket> = (0..3).map(|_| server.connect()).collect();
         for client in &mut clients {
@@ -257,7 +257,8 @@ fn ends_by_request(kind: &Kind, ty: Type) {
     let mut options = Options::default();
     let mut words = kind.options.iter().map(|word| word.trim_start_matches("--"));
     while let Some(name) = words.next() {
-        options.set(name, if name == "style" { words.next().unwrap() } else { "" });
+        let value = if name == "tcp" || name == "udp" { "" } else { words.next().unwrap() };
+        options.set(name, value);
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");

@@ -30,13 +30,13 @@ use netplay::child::WITH_PARENT;
 use netplay::examples::{Example, Place, Service, Sides, TABLE, Value};
 use netplay::trace::{Event, Kind, story};
 
-/// Every call that the call layer can make. `rt_sigreturn` ends a signal handler, and `execve`
-/// begins the program. A `?` before a name: not every machine has it.
+/// Every call that the call layer can make. `rt_sigreturn` ends a signal handler, `execve` begins the
+/// program, and in `futex` a thread waits for another one. A `?` before a name: not every machine has it.
 const CALLS: &str = "trace=socket,bind,listen,?accept,accept4,connect,sendto,recvfrom,?send,?recv,\
     sendmsg,recvmsg,shutdown,getsockname,getpeername,setsockopt,getsockopt,socketpair,close,fcntl,\
     ?select,pselect6,?poll,ppoll,?epoll_create,epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,\
     ?epoll_pwait2,?sendfile,splice,?sync_file_range,?io_uring_setup,?io_uring_enter,?io_uring_register,\
-    ?fork,?vfork,clone,?clone3,wait4,waitid,kill,rt_sigprocmask,rt_sigtimedwait,rt_sigreturn,execve";
+    ?fork,?vfork,clone,?clone3,wait4,waitid,kill,futex,rt_sigprocmask,rt_sigtimedwait,rt_sigreturn,execve";
 
 /// Those in which a server with nothing to do is found.
 const WAITS: &[&str] = &[
@@ -50,6 +50,8 @@ const WAITS: &[&str] = &[
     "epoll_pwait",
     "io_uring_enter",
     "wait4",
+    "fcntl",
+    "futex",
 ];
 
 /// Messages that show how strings are quoted: controls, octal before a digit, quotes, bytes that are
@@ -149,7 +151,7 @@ fn what_a_handler_does_right_after_a_call_is_told_after_it() {
 /// A wait that runs out: EAGAIN from a receive with a timeout, `Timeout` from select and poll.
 #[test]
 fn a_client_that_is_idle_for_too_long_is_told_as_strace_sees_it() {
-    for name in ["tcp-echo", "select", "poll", "fork", "thread"] {
+    for name in ["tcp-echo", "select", "poll", "fork", "thread", "prefork", "pool"] {
         let Some(watched) = Watched::new() else { return };
         let options = ["--idle-timeout", "0.25", "--reply", "echo"].map(String::from);
         let server = watched.server(example(name), &options);
@@ -289,6 +291,8 @@ fn without_narration_a_message_costs_its_own_calls_only() {
         ("tcp-echo", &["recvfrom", "sendto"][..]),
         ("thread", &["recvfrom", "sendto"]),
         ("fork", &["recvfrom", "sendto"]),
+        ("prefork", &["recvfrom", "sendto"]),
+        ("pool", &["recvfrom", "sendto"]),
         ("select", &["pselect6", "recvfrom", "sendto"]),
         ("poll", &["poll", "recvfrom", "sendto"]),
     ] {
@@ -351,7 +355,7 @@ fn ways_to_run() -> Vec<(&'static Example, Vec<String>, Vec<String>)> {
                     values[1..].iter().map(|&v| vec![option.clone(), v.to_owned()]).collect()
                 }
                 // What it may be only the example knows.
-                Value::Any(_) | Value::Usual(_) => vec![],
+                Value::Any(_) | Value::Count { .. } | Value::Usual(_) => vec![],
             };
             for given in given {
                 let side = |side| if flag.sides != side { given.clone() } else { vec![] };
@@ -575,6 +579,8 @@ fn is_ours(call: &str) -> bool {
         "socket" | "socketpair" | "epoll_create1" | "io_uring_setup" => true,
         "splice" | "sync_file_range" => true,
         "wait4" | "waitid" | "kill" | "rt_sigtimedwait" => true,
+        "fcntl" if call.contains("F_SETLK") => true, // a lock on a file, whichever it is
+        "ppoll" if call.starts_with("ppoll([], ") => true, // a wait for a signal only
         // The C library and the runtime hold signals back, too: all of them, or those that end us.
         "rt_sigprocmask" => call.contains("[IO]"),
         "fork" | "vfork" | "clone" | "clone3" => {

@@ -205,6 +205,13 @@ fn at_least_one(text: &str) -> Result<usize> {
     }
 }
 
+fn count(text: &str, most: usize) -> Result<usize> {
+    match text.parse()? {
+        n if (1..=most).contains(&n) => Ok(n),
+        _ => bail!("it is 1 to {most}"),
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration> {
     let seconds: f64 = text.parse()?;
     if seconds > 0.0 && seconds <= 1e9 {
@@ -300,6 +307,10 @@ fn flag(flag: &Flag) -> Arg {
         Value::OneOf(words) => arg.value_parser(words.to_vec()).default_value(words[0]),
         Value::Any(name) => arg.value_name(name),
         Value::Usual(value) => arg.default_value(value),
+        Value::Count { usual, most } => {
+            let read = move |text: &str| count(text, most).map(|_| text.to_owned());
+            arg.value_name("N").default_value(usual.to_string()).value_parser(read)
+        }
     }
 }
 
@@ -389,7 +400,7 @@ fn options(flags: &[Flag], matches: &ArgMatches) -> Options {
             }
             // One of the common options, which are read with the others.
             Value::Usual(_) => {}
-            Value::OneOf(_) | Value::Any(_) => {
+            Value::OneOf(_) | Value::Any(_) | Value::Count { .. } => {
                 if let Ok(Some(value)) = matches.try_get_one::<String>(flag.name) {
                     options.set(flag.name, value);
                 }

@@ -12,6 +12,8 @@ pub mod select;
 pub mod poll;
 pub mod fork;
 pub mod thread;
+pub mod prefork;
+pub mod pool;
 pub mod mini_ftp;
 pub mod ftp;
 pub mod handler;
@@ -128,6 +130,13 @@ pub enum Value {
     None,
     /// One of these words; the first is meant when the option is not given.
     OneOf(&'static [&'static str]),
+    /// A whole number from 1 to `most`; `usual` if the option is not given.
+    Count {
+        /// The default.
+        usual: usize,
+        /// The largest.
+        most: usize,
+    },
     /// Anything, called so in the help.
     Any(&'static str),
     /// What it is for every server, but with this default, and another sentence of help.
@@ -220,6 +229,25 @@ const WAITS: &[Step] = &[
     Leave('B'),
 ];
 
+/// Three clients for two workers: the third is connected at once, and served when another leaves.
+const A_POOL_OF_TWO: &[Step] = &[
+    Start('A'),
+    Say('A', "hello from A"),
+    Hear('A'),
+    Start('B'),
+    Say('B', "hello from B"),
+    Hear('B'),
+    Start('C'),
+    Say('C', "is anybody there?"),
+    Pause(400),
+    Say('A', "still here"),
+    Hear('A'),
+    Leave('B'),
+    Hear('C'),
+    Leave('A'),
+    Leave('C'),
+];
+
 /// A client for each message, with time between them.
 const ONE_SHOT: &[Step] =
     &[Pause(100), Say('A', "hello"), Pause(100), Say('A', "world"), Pause(100), Leave('A')];
@@ -267,6 +295,28 @@ const PLAIN: &[&str] = &[];
 const fn option(name: &'static str, value: &'static str, help: &'static str, sides: Sides) -> Flag {
     Flag { name, value: Value::Any(value), help, sides }
 }
+
+/// The options of the servers with a fixed number of workers.
+const POOL: &[Flag] = &[
+    Flag {
+        name: "workers",
+        value: Value::Count { usual: prefork::WORKERS, most: 256 },
+        help: "How many workers there are: each serves one client at a time",
+        sides: Sides::Server,
+    },
+    Flag {
+        name: "accept",
+        value: Value::OneOf(&["shared", "lock", "reuseport"]),
+        help: "Who waits in accept: all on one listener, one after the other, or each on its own",
+        sides: Sides::Server,
+    },
+    Flag {
+        name: "max-clients",
+        value: Value::Usual("256"),
+        help: "How many clients to serve at once; there are no more workers than that",
+        sides: Sides::Server,
+    },
+];
 
 const FTP: &[Flag] = &[
     option("root", "DIR", "The folder to serve [default: the current one]", Sides::Server),
@@ -499,8 +549,42 @@ pub static TABLE: &[Example] = &[
         client: tcp_echo::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: TWO },
-        next: "netplay handler demo",
+        next: "netplay prefork demo",
         source: include_str!("thread.rs"),
+    },
+    Example {
+        name: "prefork",
+        short: None,
+        summary: "a few processes, made before the first client comes",
+        watch: "no fork for a client, and no client without a worker: C is connected at once, and \
+                served when B leaves",
+        place: Place::Internet,
+        service: Service::Echo,
+        reply: |_| Some(Reply::Stamp(STAMP)),
+        options: POOL,
+        serve: prefork::serve,
+        client: tcp_echo::client,
+        tools: &[],
+        demo: Demo { options: &["--workers=2"], steps: A_POOL_OF_TWO },
+        next: "netplay prefork server --accept lock",
+        source: include_str!("prefork/mod.rs"),
+    },
+    Example {
+        name: "pool",
+        short: None,
+        summary: "the same with threads: a few, that take turns at the clients",
+        watch: "two threads sleep in accept on one listener; C is connected at once, and served when \
+                B leaves",
+        place: Place::Internet,
+        service: Service::Echo,
+        reply: |_| Some(Reply::Stamp(STAMP)),
+        options: POOL,
+        serve: pool::serve,
+        client: tcp_echo::client,
+        tools: &[],
+        demo: Demo { options: &["--workers=2"], steps: A_POOL_OF_TWO },
+        next: "netplay handler demo",
+        source: include_str!("pool.rs"),
     },
     Example {
         name: "mini-ftp",

@@ -30,7 +30,7 @@ const DATAGRAMS: &[&str] = &["udp-echo"];
 /// The rows that look at the next client only when they are done with one.
 const IN_TURN: &[&str] = &["tcp-echo", "iterative", "unix-echo"];
 
-/// One way to start a row's server: a row that has styles has a kind for each of them.
+/// One way to start a row's server: a row that has styles, or ways to accept, has a kind for each.
 #[derive(Clone)]
 pub struct Kind {
     pub row: &'static Example,
@@ -79,8 +79,10 @@ fn flag(row: &Example, name: &str) -> Option<&'static Flag> {
 }
 
 fn kinds(row: &'static Example, option: Option<&'static str>) -> Vec<Kind> {
-    let styles = match flag(row, "style").map(|flag| flag.value) {
-        Some(Value::OneOf(styles)) => styles.iter().map(|style| vec!["--style", style]).collect(),
+    let choice = flag(row, "style").or(flag(row, "accept"));
+    let styles = match choice.map(|flag| (flag.name, flag.value)) {
+        Some(("style", Value::OneOf(words))) => words.iter().map(|w| vec!["--style", w]).collect(),
+        Some((_, Value::OneOf(words))) => words.iter().map(|w| vec!["--accept", w]).collect(),
         _ => vec![vec![]],
     };
     let with = |style: Vec<_>| Kind { row, options: option.into_iter().chain(style).collect() };
@@ -88,14 +90,30 @@ fn kinds(row: &'static Example, option: Option<&'static str>) -> Vec<Kind> {
 }
 
 impl Kind {
-    /// Whether it serves one client after the other.
+    /// Whether a client may have to wait for another one to leave.
     pub fn in_turn(&self) -> bool {
-        IN_TURN.contains(&self.row.name) || self.options.contains(&"iterative")
+        let one_by_one = IN_TURN.contains(&self.row.name) || self.options.contains(&"iterative");
+        one_by_one || self.by_lot()
     }
 
-    /// Whether it serves each client in a process of its own.
+    /// Whether it depends on the client's port which others it has to wait for.
+    pub fn by_lot(&self) -> bool {
+        self.options.contains(&"reuseport")
+    }
+
+    /// Whether it serves clients in processes of their own.
     pub fn forks(&self) -> bool {
+        self.forks_for_each() || self.row.name == "prefork"
+    }
+
+    /// Whether it makes a process for each client.
+    pub fn forks_for_each(&self) -> bool {
         self.row.name == "fork" || self.options.contains(&"forking")
+    }
+
+    /// The options without which it could not serve sixteen clients at once.
+    pub fn for_many(&self) -> &'static [&'static str] {
+        if flag(self.row, "workers").is_some() { &["--workers", "16"] } else { &[] }
     }
 }
 
@@ -204,9 +222,9 @@ impl Running {
         processes().filter(|process| process.parent == self.child.id()).map(|p| p.id).collect()
     }
 
-    /// The memory of all its processes, in bytes.
+    /// The memory of all its processes, in bytes; what they share counts once.
     pub fn memory(&self) -> u64 {
-        self.processes().into_iter().map(resident).sum()
+        self.processes().into_iter().map(share_of_memory).sum()
     }
 
     /// Asks it to end with SIGTERM, and waits for that.
@@ -306,9 +324,10 @@ pub fn process(id: u32) -> Option<Process> {
     })
 }
 
-fn resident(id: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+/// Its own pages, and of those that it shares with other processes its share.
+fn share_of_memory(id: u32) -> u64 {
+    let sums = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
+    let line = sums.lines().find_map(|line| line.strip_prefix("Pss:"));
     // A zombie has no memory, and no such line.
     line.map_or(0, |kb| kb.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024)
 }

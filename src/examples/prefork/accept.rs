@@ -1,0 +1,94 @@
+//! Who accepts, when several could: three ways, the first two from Stevens (UNIX Network
+//! Programming, chapter 30).
+//!
+//! ```text
+//!               one listener                         a listener each
+//!   shared                   lock                    reuseport
+//!   accept  accept  accept   accept  fcntl   fcntl   accept  accept  accept
+//!      ╲      │      ╱          │                      │       │       │
+//!         (queue)            (queue)                 (queue) (queue) (queue)
+//! ```
+//!
+//! - `shared`: all sleep in accept, and the kernel decides. Once it woke all of them for a client, and
+//!   all but one found nothing and went back to sleep: the *thundering herd*. Linux wakes one, the
+//!   one that has slept longest. (Of those that sleep in select or poll it still wakes all.)
+//! - `lock`: one is in accept, and the others wait for the lock around it. This was the cure where there
+//!   is a herd, and on systems where only one process at a time may call accept.
+//! - `reuseport`: nobody competes. The kernel chooses a listener by a hash of the client's address and
+//!   port; but it does not know who is busy. A client may wait for its worker beside an idle one.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use anyhow::{Result, bail};
+
+use crate::call::{self, Domain, FcntlArg, SO_REUSEADDR, SO_REUSEPORT, Type};
+use crate::server::{self, ServerArgs};
+
+/// Who calls accept, and on which listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accept {
+    /// All workers at once, on one.
+    Shared,
+    /// One worker after the other, on one.
+    Lock,
+    /// Each worker on its own.
+    Reuseport,
+}
+
+impl Accept {
+    /// What `--accept` says.
+    pub fn of(args: &ServerArgs) -> Result<Accept> {
+        Ok(match args.options.get("accept") {
+            None | Some("shared") => Accept::Shared,
+            Some("lock") => Accept::Lock,
+            Some("reuseport") => Accept::Reuseport,
+            Some(other) => bail!("nobody can accept in the way {other:?}"),
+        })
+    }
+}
+
+/// Opens the listener, or one for each worker. All are there before a client is, and before a worker:
+/// so no client is refused, and a successor finds the queue of a worker that died.
+pub fn open(args: &ServerArgs, accept: Accept, workers: usize) -> Result<Vec<TcpListener>> {
+    let mut address = args.endpoint.resolve()?;
+    let mut listeners = Vec::new();
+    let wanted = if accept == Accept::Reuseport { workers } else { 1 };
+    while listeners.len() < wanted {
+        let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+        call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+        if accept == Accept::Reuseport {
+            // Every socket at the address must ask for it, and all must be the same user's.
+            call::setsockopt(&socket, SO_REUSEPORT, 1)?;
+        }
+        call::bind(&socket, address)?;
+        let listener: TcpListener = call::listen(socket, args.backlog)?;
+        // If any port would do for the first, only this one will do for the others.
+        address = call::getsockname(&listener)?;
+        listeners.push(listener);
+    }
+    server::announce("tcp", address)?;
+    Ok(listeners)
+}
+
+/// Accepts; alone, if there is a lock.
+///
+/// It is a lock of fcntl, which a *process* has, and which the kernel takes back when that dies. A
+/// lock of flock would belong to the open file: the workers have that from their parent, all the
+/// same one, so all of them would have the lock at once.
+pub fn accept_in_turn(
+    listener: &TcpListener,
+    lock: Option<&File>,
+) -> call::Result<(TcpStream, SocketAddr)> {
+    let Some(lock) = lock else { return call::accept(listener) };
+    call::fcntl(lock, FcntlArg::F_SETLKW(&whole_file(libc::F_WRLCK)))?;
+    let accepted = call::accept(listener);
+    call::fcntl(lock, FcntlArg::F_SETLKW(&whole_file(libc::F_UNLCK)))?;
+    accepted
+}
+
+/// A lock on everything from the first byte on, or its end. That the file is empty, nobody minds.
+fn whole_file(kind: i32) -> libc::flock {
+    let (l_type, l_whence) = (kind as libc::c_short, libc::SEEK_SET as libc::c_short);
+    libc::flock { l_type, l_whence, l_start: 0, l_len: 0, l_pid: 0 }
+}

@@ -1,0 +1,171 @@
+//! # prefork: a few processes, made before the first client comes
+//!
+//! ```text
+//! parent                               worker                      worker
+//! socket, setsockopt, bind, listen = 3
+//! fork ──────────────────────────────▶ accept  sleeps
+//! fork ──────────────────────────────────────────────────────────▶ accept  sleeps
+//! ppoll   sleeps until a worker ends   accept = 4 ◀─── client A
+//!                                      recv, send, … recv = 0
+//!                                      close(4)
+//!                                      accept  sleeps
+//! SIGCHLD ◀─────────────────────────────────────────────────────── killed
+//! waitpid
+//! fork ──────────────────────────────────────────────────────────▶ a successor: accept
+//! ```
+//!
+//! Watch for what a client does not cost: a fork. The worker is there already, and so is the limit:
+//! four workers serve four clients. The fifth is connected, by the kernel, and waits in the
+//! listener's queue until one of the four leaves, however silent they are.
+//!
+//! A worker that is killed takes its client along and nobody else: its parent forks a successor. If
+//! it is the parent that is killed, the kernel sends the workers SIGTERM.
+//!
+//! All workers sleep in `accept`. Whom does a client wake? accept.rs has three answers (`--accept`).
+
+mod accept;
+
+pub use accept::{Accept, open};
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::tcp_echo::echo;
+use crate::call::{self, Fork, Pid, Signal, WaitPidFlag, WaitStatus};
+use crate::server::{self, ServerArgs, Stats, Tally};
+use crate::stop::{Sigchld, Stop};
+use accept::accept_in_turn;
+
+/// How many workers there are unless `--workers` says otherwise: enough to see who gets a client, few
+/// enough to follow. One that waits costs no processor, so it is a number of clients, not of cores.
+pub const WORKERS: usize = 4;
+
+/// A worker that dies at once would die again at once: its place stays empty until this is over.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A worker's place, and with it a listener: when it dies, a successor takes both.
+#[derive(Debug, Clone)]
+struct Place {
+    worker: Option<Pid>,
+    /// Nobody is forked for it before this.
+    from: Instant,
+}
+
+/// Forks the workers, and a successor for each that dies, until the stop.
+pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    let (accept, workers) = (Accept::of(args)?, workers(args)?);
+    let listeners = open(args, accept, workers)?;
+    let lock = if accept == Accept::Lock { Some(tempfile::tempfile()?) } else { None };
+    let clients = Tally::new()?;
+
+    let mut places = vec![Place { worker: None, from: Instant::now() }; workers];
+    let mut done = false;
+    let sigchld = Sigchld::keep();
+    // The signals of a stop are kept back, too: only ppoll lets them in, and none can be missed.
+    let undisturbed = stop.undisturbed();
+    // The parent stays in this loop until the stop; a child leaves it with its place.
+    let mine = loop {
+        if stop.requested() || done {
+            break None;
+        }
+        let vacant = (0..workers).filter(|&place| places[place].worker.is_none());
+        let next = vacant.min_by_key(|&place| places[place].from);
+        let wait = next.map(|place| places[place].from.saturating_duration_since(Instant::now()));
+        if let (Some(place), Some(Duration::ZERO)) = (next, wait) {
+            places[place].from = Instant::now() + PAUSE;
+            match call::fork() {
+                Ok(Fork::Parent(child)) => places[place].worker = Some(child),
+                Ok(Fork::Child) => break Some(place),
+                // No more processes, or no memory for one: that may pass.
+                Err(error) => server::worker_missing(error),
+            }
+            continue;
+        }
+        match call::ppoll(&mut [], wait, &sigchld.let_in) {
+            Err(error) if !error.interrupted() => return Err(error.into()),
+            _ => done = reap(&mut places)? && args.once,
+        }
+    };
+    if let Some(place) = mine {
+        be_a_worker(place, listeners, lock, args, &clients, &stop.in_child(undisturbed));
+    }
+    drop(undisturbed); // a second Ctrl-C ends this process, however long the workers take
+    for worker in places.iter().filter_map(|place| place.worker) {
+        call::kill(worker, Signal::SIGTERM)?;
+    }
+    for worker in places.iter().filter_map(|place| place.worker) {
+        call::waitpid(Some(worker), WaitPidFlag::empty())?;
+    }
+    for listener in listeners {
+        call::close(listener)?;
+    }
+    Ok(Stats { clients: clients.take(), ..Stats::default() })
+}
+
+/// How many workers there are: never more than clients may be served at once.
+pub fn workers(args: &ServerArgs) -> Result<usize> {
+    let workers = args.options.get("workers").map_or(Ok(WORKERS), str::parse)?;
+    Ok(workers.min(args.at_once()))
+}
+
+/// Asks for every worker that has ended, and empties its place; says whether one had done its work.
+fn reap(places: &mut [Place]) -> call::Result<bool> {
+    let mut done = false;
+    while places.iter().any(|place| place.worker.is_some()) {
+        let ended = call::waitpid(None, WaitPidFlag::WNOHANG)?;
+        let Some(worker) = ended.pid() else { break };
+        done |= ended == WaitStatus::Exited(worker, 0);
+        if let Some(place) = places.iter_mut().find(|place| place.worker == Some(worker)) {
+            place.worker = None;
+        }
+    }
+    Ok(done)
+}
+
+/// The worker's whole life: it never returns into the parent's loop.
+fn be_a_worker(
+    place: usize,
+    mut listeners: Vec<TcpListener>,
+    lock: Option<File>,
+    args: &ServerArgs,
+    clients: &Tally,
+    stop: &Stop,
+) -> ! {
+    let listener = listeners.swap_remove(place % listeners.len());
+    let others_closed = listeners.into_iter().try_for_each(call::close);
+    match others_closed.and_then(|()| work(listener, lock.as_ref(), args, clients, stop)) {
+        Ok(()) => std::process::exit(0),
+        Err(error) => {
+            server::worker_missing(error);
+            std::process::exit(1)
+        }
+    }
+}
+
+/// Serves one client after the other. The listener is not this worker's alone: to shut it down, as a
+/// stop does elsewhere, would end the others' waits, too. So here it interrupts the accept (EINTR).
+fn work(
+    listener: TcpListener,
+    lock: Option<&File>,
+    args: &ServerArgs,
+    clients: &Tally,
+    stop: &Stop,
+) -> call::Result<()> {
+    let mut stats = Stats::default();
+    let waiting = stop.watch_shared(&listener);
+    while !args.full(stats.clients)
+        && let Some((peer, client)) = waiting.or(|| accept_in_turn(&listener, lock))?
+    {
+        stats.clients += 1;
+        clients.add_one(); // a variable would be this process's own: the parent would never see it
+        if let Err(error) = echo(&peer, args, stop, &mut stats) {
+            server::lost(client, error);
+        }
+        call::close(peer)?;
+    }
+    drop(waiting);
+    call::close(listener)
+}
