@@ -20,6 +20,7 @@ mod sockets;
 mod svg;
 mod text;
 mod words;
+mod xml;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

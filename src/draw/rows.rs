@@ -81,6 +81,8 @@ pub struct Heights {
     pub breaks: Vec<Break>,
     /// The lowest row, and one row more.
     pub height: f64,
+    /// How high a nanosecond is, if heights are true.
+    pub per_ns: Option<f64>,
 }
 
 impl Rows {
@@ -120,7 +122,8 @@ impl Rows {
         let longest = longest(&gaps, time);
         let uncut: u64 = gaps.iter().filter(|&&gap| gap <= longest).sum();
         let per_ns = 1.5 * unit * self.rows.len() as f64 / uncut.max(1) as f64;
-        let mut heights = Heights::default();
+        let mut heights =
+            Heights { per_ns: (time == Time::True).then_some(per_ns), ..Heights::default() };
         let mut at = unit;
         for i in 0..self.rows.len() {
             if let Some(&gap) = i.checked_sub(1).and_then(|i| gaps.get(i)) {
@@ -199,5 +202,62 @@ mod tests {
         let rows = Rows::of(&Timeline::new(records, &HashMap::new()));
         let parts: Vec<(usize, Part)> = rows.rows.iter().map(|row| (row.call, row.part)).collect();
         assert_eq!(parts, [(0, Part::Whole), (1, Part::Begin), (1, Part::End)]);
+    }
+}
+
+/// Places for labels, each as near as can be to where it wants its middle to be, so that none overlaps
+/// the one before: `wanted` holds the middles in order, `sizes` the heights, and nothing stands above `top`.
+///
+/// Labels that would overlap are pushed apart evenly, as one block around the mean of what they want.
+#[must_use]
+pub fn spread(wanted: &[f64], sizes: &[f64], top: f64) -> Vec<f64> {
+    // The middle of each label, if all stood on one another, the first with its middle at 0.
+    let mut stacked = Vec::with_capacity(sizes.len());
+    let mut at = 0.0;
+    for (i, size) in sizes.iter().enumerate() {
+        if i > 0 {
+            at += (sizes[i - 1] + size) / 2.0;
+        }
+        stacked.push(at);
+    }
+    // Blocks of labels that touch: the sum of where each wants the block to begin, and how many they are.
+    let mut blocks: Vec<(f64, usize)> = Vec::new();
+    let mean = |(sum, labels): (f64, usize)| sum / labels as f64;
+    for (want, stack) in wanted.iter().zip(&stacked) {
+        let mut block = (want - stack, 1);
+        while let Some(&above) = blocks.last()
+            && mean(above) >= mean(block)
+        {
+            blocks.pop();
+            block = (above.0 + block.0, above.1 + block.1);
+        }
+        blocks.push(block);
+    }
+    let lowest = top + sizes.first().map_or(0.0, |size| size / 2.0);
+    let starts =
+        blocks.iter().flat_map(|&block| std::iter::repeat_n(mean(block).max(lowest), block.1));
+    starts.zip(stacked).map(|(start, stack)| start + stack).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn labels_with_room_stand_where_they_want() {
+        assert_eq!(spread(&[10.0, 30.0, 50.0], &[20.0, 20.0, 12.0], 0.0), [10.0, 30.0, 50.0]);
+    }
+
+    #[test]
+    fn labels_that_would_overlap_are_pushed_apart_evenly() {
+        assert_eq!(
+            spread(&[100.0, 100.0, 100.0, 200.0], &[10.0; 4], 0.0),
+            [90.0, 100.0, 110.0, 200.0]
+        );
+    }
+
+    #[test]
+    fn no_label_is_pushed_out_at_the_top() {
+        assert_eq!(spread(&[5.0, 5.0, 5.0], &[10.0; 3], 0.0), [5.0, 15.0, 25.0]);
     }
 }
