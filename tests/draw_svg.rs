@@ -424,3 +424,22 @@ fn the_legend_explains_what_occurs_and_nothing_else() {
         assert_eq!(legend(&trouble).contains(words), in_trouble, "{words}");
     }
 }
+
+#[test]
+fn no_demo_loses_anything() {
+    for_demos(|example, trace| {
+        let svg = drawn_from(trace, &[]);
+        let words = arrow_words(&Document::parse(&svg).unwrap());
+        assert!(!words.iter().any(|word| word.contains("never")), "{example}: {words:?}");
+    });
+}
+
+#[test]
+fn a_sender_bound_to_any_address_is_known_by_its_port() {
+    let (here, any) = ("\"local\": \"127.0.0.1:40000\"", "\"local\": \"0.0.0.0:40000\"");
+    let text = trace("one_lost.jsonl");
+    assert!(text.contains(here));
+    let svg = drawn_from(&text.replace(here, any), &[]);
+    let picture = Document::parse(&svg).unwrap();
+    assert_eq!(arrow_words(&picture), ["4 bytes: never received", "5 bytes"]);
+}

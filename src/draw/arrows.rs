@@ -363,6 +363,7 @@ impl Finder<'_> {
                 .or_else(|| socket.peer.clone())
                 .unwrap_or_default();
             let local = socket.local.clone().unwrap_or_default();
+            // A sender bound to any address, 0.0.0.0:40312, is seen as 127.0.0.1:40312 by its peer.
             let candidates = on_the_way
                 .iter_mut()
                 .filter(|((from, to), _)| reaches(&peer, from) && reaches(to, &local));
