@@ -443,3 +443,12 @@ fn a_sender_bound_to_any_address_is_known_by_its_port() {
     let picture = Document::parse(&svg).unwrap();
     assert_eq!(arrow_words(&picture), ["4 bytes: never received", "5 bytes"]);
 }
+
+#[test]
+fn a_wait_is_a_bar_even_if_nothing_was_seen_meanwhile() {
+    let svg = drawn_from(&only("server", "three_sends.jsonl"), &[]);
+    let picture = Document::parse(&svg).unwrap();
+    let mut bars = with_class(&picture, "bar");
+    bars.retain(|bar| !is_of(*bar, "legend"));
+    assert_eq!(bars.len(), 2, "accept, and the recv that returned 0");
+}
