@@ -170,38 +170,26 @@ fn spanning(calls: &[Call]) -> Vec<bool> {
     spans
 }
 
-/// A gap is long beside the usual one, which is the median.
+/// Gaps longer than this are shown as breaks.
 fn longest(gaps: &[u64], time: Time) -> u64 {
     let mut sorted = gaps.to_vec();
     sorted.sort_unstable();
-    let usual = sorted.get(sorted.len() / 2).copied().unwrap_or_default().max(1);
     match time {
         // A break costs no more room than a row, and shows where something new begins.
-        Time::Even => (20 * usual).max(1_000_000),
-        // Only what would leave no room for all the others goes.
-        Time::True => 200 * usual,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use super::*;
-    use crate::trace::Event;
-
-    #[test]
-    fn a_long_wait_is_a_bar_even_if_nobody_else_was_watched() {
-        let call = |start_ns, dur_ns| Event {
-            call: Some("accept".into()),
-            start_ns,
-            dur_ns,
-            ..Event::default()
-        };
-        let records = vec![call(0, 999_999), call(1_000_000, 2_000_000_000)];
-        let rows = Rows::of(&Timeline::new(records, &HashMap::new()));
-        let parts: Vec<(usize, Part)> = rows.rows.iter().map(|row| (row.call, row.part)).collect();
-        assert_eq!(parts, [(0, Part::Whole), (1, Part::Begin), (1, Part::End)]);
+        Time::Even => {
+            (20 * sorted.get(sorted.len() / 2).copied().unwrap_or_default()).max(1_000_000)
+        }
+        // As long as one is more than ten have on average, it goes: so no page is ever empty.
+        Time::True => {
+            let mut drawn: u64 = sorted.iter().sum();
+            while let Some(&gap) = sorted.last()
+                && gap > 10 * drawn / sorted.len() as u64
+            {
+                drawn -= gap;
+                sorted.pop();
+            }
+            sorted.last().copied().unwrap_or(u64::MAX)
+        }
     }
 }
 
@@ -241,7 +229,34 @@ pub fn spread(wanted: &[f64], sizes: &[f64], top: f64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::spread;
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::trace::Event;
+
+    #[test]
+    fn a_long_wait_is_a_bar_even_if_nobody_else_was_watched() {
+        let call = |start_ns, dur_ns| Event {
+            call: Some("accept".into()),
+            start_ns,
+            dur_ns,
+            ..Event::default()
+        };
+        let records = vec![call(0, 999_999), call(1_000_000, 2_000_000_000)];
+        let rows = Rows::of(&Timeline::new(records, &HashMap::new()));
+        let parts: Vec<(usize, Part)> = rows.rows.iter().map(|row| (row.call, row.part)).collect();
+        assert_eq!(parts, [(0, Part::Whole), (1, Part::Begin), (1, Part::End)]);
+    }
+
+    #[test]
+    fn no_page_is_empty_where_heights_are_true() {
+        // Bursts of a hundred rows each, 1 µs apart, and 1 ms of nothing between them: no pause is a fifth
+        // of the whole, and yet each would be many pages high.
+        let burst = std::iter::repeat_n(1_000, 99).chain([1_000_000]);
+        let gaps: Vec<u64> = std::iter::repeat_n(burst, 10).flatten().collect();
+        assert_eq!(longest(&gaps, Time::True), 1_000);
+        assert_eq!(longest(&[5, 7, 6, 5, 6, 7, 5], Time::True), 7);
+    }
 
     #[test]
     fn labels_with_room_stand_where_they_want() {

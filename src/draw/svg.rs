@@ -515,15 +515,15 @@ impl<'a> Figure<'a> {
         let (left, x) = (Tenths(x - 4.0), Tenths(x));
         match call.record.kind {
             Kind::Note => write!(out, "<path class=\"mark\" d=\"M{left} {y}l4 -4 4 4-4 4z\"/>"),
-            Kind::Call if call.failed() => {
+            _ if call.failed() => {
                 let top = Tenths(returned - 4.0);
                 write!(out, "<path class=\"mark\" d=\"M{left} {top}l8 8m0 -8l-8 8\"/>")
             }
-            Kind::Call if ordinary && call.times == 1 => {
+            _ if ordinary && call.times == 1 => {
                 write!(out, "<circle class=\"mark later\" cx=\"{x}\" cy=\"{y}\" r=\"3.5\"/>")
             }
-            Kind::Call if self.is_bar(i) => Ok(()),
-            Kind::Call => write!(out, "<circle class=\"mark\" cx=\"{x}\" cy=\"{y}\" r=\"3\"/>"),
+            _ if self.is_bar(i) => Ok(()),
+            _ => write!(out, "<circle class=\"mark\" cx=\"{x}\" cy=\"{y}\" r=\"3\"/>"),
         }
     }
 
