@@ -848,7 +848,7 @@ impl Figure<'_> {
         add(
             occurs(&|i, call| self.is_bar(i) && call.times == 1),
             &bar("bar"),
-            "a call that waited, and its time",
+            "a call, as long as it lasted",
         )?;
         add(
             occurs(&|_, call| call.times > 1),
