@@ -409,7 +409,7 @@ fn the_legend_explains_what_occurs_and_nothing_else() {
     };
     let (stream, trouble) = (drawn("three_sends.jsonl", &[]), drawn("trouble.jsonl", &[]));
     for (words, in_stream, in_trouble) in [
-        ("a call that waited", true, true),
+        ("a call, as long as it lasted", true, true),
         ("the state of TCP", true, false),
         ("the end of a stream", true, false),
         ("a call that failed", false, true),
