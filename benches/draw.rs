@@ -43,7 +43,7 @@ fn draw(trace: &Path, format: &str) -> (f64, i64, u64) {
     let start = Instant::now();
     #[expect(clippy::zombie_processes, reason = "wait4 waits")]
     let child = Command::new(env!("CARGO_BIN_EXE_netplay"))
-        .args(["draw", trace.to_str().unwrap(), "--format", format])
+        .args(["draw", "-q", trace.to_str().unwrap(), "--format", format])
         .stdout(picture.try_clone().unwrap())
         .stderr(Stdio::inherit())
         .spawn()
