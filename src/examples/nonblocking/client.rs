@@ -147,13 +147,15 @@ fn send(peer: &TcpStream, data: &[u8], stats: &mut Stats) -> call::Result<usize>
 }
 
 /// How long a wait for these clients may last: until one has been idle for too long, or until it is
-/// time to look at the listener again.
+/// time to look at the listener again. Nobody looks at the clients if they may be idle for ever.
 #[must_use]
-pub fn longest_wait(
-    clients: &[Client],
+pub fn longest_wait<'a>(
+    clients: impl IntoIterator<Item = &'a Client>,
     args: &ServerArgs,
     patience: &mut Patience,
 ) -> Option<Duration> {
-    let clients = args.idle_timeout.and(clients.iter().filter_map(|c| c.time_left(args)).min());
+    let time_left = |client: &Client| client.time_left(args);
+    let shortest = || clients.into_iter().filter_map(time_left).min();
+    let clients = args.idle_timeout.and_then(|_| shortest());
     clients.into_iter().chain(patience.left()).min()
 }
