@@ -231,11 +231,11 @@ fn nonblocking_with_a_reply_serves_several_clients_at_once() {
     }
 }
 
-// select and poll
+// select, poll and epoll
 
 #[test]
 fn the_readiness_models_serve_in_the_order_in_which_clients_speak() {
-    for example in ["select", "poll"] {
+    for example in ["select", "poll", "epoll"] {
         let server = Traced::start(example, &["--reply", "echo"]);
         let mut clients =
             [server.server.connect(), server.server.connect(), server.server.connect()];
@@ -258,7 +258,7 @@ fn the_readiness_models_serve_in_the_order_in_which_clients_speak() {
 
 #[test]
 fn the_readiness_models_sleep_while_nobody_speaks() {
-    for example in ["select", "poll"] {
+    for example in ["select", "poll", "epoll"] {
         let server = Traced::start(example, &["--reply", "echo"]);
         let mut client = server.server.connect();
         ask(&mut client, b"hello", 5);
@@ -314,6 +314,109 @@ fn poll_takes_a_reset_client_off_its_list() {
     let last = server.events();
     let poll = last.iter().rfind(|event| event.call.as_deref() == Some("poll")).unwrap();
     assert!(poll.ready.as_deref().unwrap().contains("POLLERR"), "{poll:?}");
+}
+
+// epoll
+
+/// How often epoll_wait brought this descriptor.
+fn told_of(events: &[Event], fd: i32) -> usize {
+    let waits = events.iter().filter(|event| event.call.as_deref() == Some("epoll_wait"));
+    let ready = waits.filter_map(|event| event.ready.as_deref());
+    ready.filter(|ready| ready.split(", ").any(|one| one.starts_with(&format!("{fd} ")))).count()
+}
+
+#[test]
+fn an_edge_is_told_once_so_the_reader_reads_on() {
+    for (way, times) in [(&[][..], 3), (&["--edge"], 1)] {
+        let options = [&["--reply", "echo", "--bufsize", "4"], way].concat();
+        let server = Traced::start("epoll", &options);
+        let mut client = server.server.connect();
+        assert_eq!(ask(&mut client, b"0123456789", 10), b"0123456789");
+        let events = server.stop();
+        let of_client = |event: &&Event| event.call.as_deref() == Some("recv");
+        let parts: Vec<_> = events.iter().filter(of_client).map(|event| event.ret).collect();
+        assert_eq!(parts, [Some(4), Some(4), Some(2)], "{way:?}");
+        assert_eq!(told_of(&events, 5), times, "{way:?}");
+    }
+}
+
+/// Bytes, urgent ones and the end, all there before the server looks: one edge tells of all of them,
+/// and `recv` stops short at each.
+#[test]
+fn one_edge_of_bytes_and_the_end_is_read_to_the_end() {
+    let server = Traced::start("epoll", &["--edge", "--reply", "echo", "--work", "300"]);
+    let mut busy = server.server.connect();
+    let mut client = server.server.connect();
+    until("both are accepted", || count(&server.events(), "accept") == 2);
+    busy.write_all(b"keep busy").unwrap();
+    until("the server works", || count(&server.events(), "recv") == 1);
+    client.write_all(b"before").unwrap();
+    socket2::SockRef::from(&client).send_out_of_band(b"!").unwrap();
+    client.write_all(b"behind").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, b"beforebehind");
+    assert_eq!(told_of(&server.stop(), 6), 1);
+}
+
+/// A client that has sent a lot is put aside after a while, and told of again.
+#[test]
+fn a_greedy_client_does_not_keep_an_edge_triggered_server_from_others() {
+    const MUCH: usize = 400;
+    let options = ["--edge", "--reply", "echo", "--bufsize", "1", "--work", "5"];
+    let server = Traced::start("epoll", &options);
+    let mut greedy = server.server.connect();
+    let mut modest = server.server.connect();
+    until("both are accepted", || count(&server.events(), "accept") == 2);
+    greedy.write_all(&[b'x'; MUCH]).unwrap();
+    until("the server works", || count(&server.events(), "recv") > 0);
+    assert_eq!(ask(&mut modest, b"1", 1), b"1");
+    let received = count(&server.events(), "recv");
+    assert!(received < MUCH, "the modest one was served after {received} bytes of the greedy one");
+    assert_eq!(ask(&mut greedy, b"", MUCH), [b'x'; MUCH]);
+}
+
+#[test]
+fn one_epoll_ctl_a_client_not_an_event() {
+    for way in [&[][..], &["--edge"]] {
+        let server = Traced::start("epoll", &[&["--reply", "echo"], way].concat());
+        let mut clients =
+            [server.server.connect(), server.server.connect(), server.server.connect()];
+        for request in 0..1000 {
+            assert_eq!(ask(&mut clients[request % 3], b"hello", 5), b"hello");
+        }
+        let events = server.stop();
+        assert_eq!(count(&events, "recv"), 1000, "{way:?}");
+        assert_eq!(count(&events, "epoll_ctl"), 1 + 3, "{way:?}: the listener, and each client");
+    }
+}
+
+#[test]
+fn each_worker_has_a_listener_a_list_and_clients_of_its_own() {
+    let server = Traced::start("epoll", &["--workers", "3", "--reply", "echo"]);
+    let mut clients = Vec::new();
+    let accepted = |events: &[Event]| -> HashSet<(i32, Option<i64>)> {
+        let accept = |event: &&Event| event.call.as_deref() == Some("accept");
+        events.iter().filter(accept).map(|event| (event.tid, event.ret)).collect()
+    };
+    let tids =
+        |of: &HashSet<(i32, Option<i64>)>| of.iter().map(|pair| pair.0).collect::<HashSet<_>>();
+    until("two workers have clients", || {
+        let mut client = server.server.connect();
+        ask(&mut client, b"hello", 5);
+        clients.push(client);
+        tids(&accepted(&server.events())).len() > 1
+    });
+    let events = server.stop();
+    for call in ["socket", "listen", "epoll_create"] {
+        assert_eq!(count(&events, call), 3, "{call}");
+    }
+    let of_worker = accepted(&events);
+    for recv in events.iter().filter(|event| event.call.as_deref() == Some("recv")) {
+        let fd = recv.fd.map(i64::from);
+        assert!(of_worker.contains(&(recv.tid, fd)), "{recv:?} is another worker's client");
+    }
 }
 
 // fork, thread, handler

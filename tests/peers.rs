@@ -88,6 +88,13 @@ fn a_python_client_hears_poll() {
 }
 
 #[test]
+fn a_python_client_hears_epoll() {
+    for options in [&[][..], &["--edge"], &["--workers", "2"]] {
+        python_hears("tcp", "epoll", options, ["[CTIME] :hello", "[CTIME] :world"]);
+    }
+}
+
+#[test]
 fn a_python_client_hears_fork() {
     python_hears("tcp", "fork", &[], ["recv your message"; 2]);
 }
@@ -209,6 +216,7 @@ fn a_pipe_gets_its_answer(tool: &dyn Fn(&str) -> Command) {
         ("tcp-echo", "] : hello"),
         ("select", "] :hello"),
         ("poll", "receive message"),
+        ("epoll", "] :hello"),
         ("fork", "recv your message"),
         ("thread", "receive your message"),
         ("prefork", "] :hello"),

@@ -87,6 +87,19 @@ fn silent(server: &Running, _: &Kind) -> Vec<Socket> {
     vec![first, server.connect()]
 }
 
+/// The signal comes to one thread; all of them end.
+#[test]
+fn a_server_with_workers_stops() {
+    let epoll = Kind { options: vec!["--workers", "3"], ..rows::kind("epoll") };
+    for signal in [SIGINT, SIGTERM] {
+        let server = start(&epoll, &[]);
+        let mut clients: Vec<Socket> = (0..8).map(|_| server.connect()).collect();
+        clients.iter_mut().for_each(|client| rows::echoes(client, b"hello", "a worker"));
+        ends_well(server.server, signal, "epoll with workers");
+        clients.iter_mut().for_each(|client| sees_the_end(client, "epoll with workers"));
+    }
+}
+
 #[test]
 fn a_server_without_a_free_place_stops() {
     stops(&["--max-clients", "1"], silent);

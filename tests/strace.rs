@@ -151,7 +151,7 @@ fn what_a_handler_does_right_after_a_call_is_told_after_it() {
 /// A wait that runs out: EAGAIN from a receive with a timeout, `Timeout` from select and poll.
 #[test]
 fn a_client_that_is_idle_for_too_long_is_told_as_strace_sees_it() {
-    for name in ["tcp-echo", "select", "poll", "fork", "thread", "prefork", "pool"] {
+    for name in ["tcp-echo", "select", "poll", "epoll", "fork", "thread", "prefork", "pool"] {
         let Some(watched) = Watched::new() else { return };
         let options = ["--idle-timeout", "0.25", "--reply", "echo"].map(String::from);
         let server = watched.server(example(name), &options);
@@ -161,7 +161,27 @@ fn a_client_that_is_idle_for_too_long_is_told_as_strace_sees_it() {
         assert_eq!(more, 0, "{name} ends a silent connection");
         server.stop(&watched);
         let told = watched.compare(name);
-        assert!(told.contains("EAGAIN") || told.contains("(Timeout)"), "{name}: {told}");
+        let waited_in_vain = ["EAGAIN", "(Timeout)", "epoll_wait(4, [], "];
+        assert!(waited_in_vain.iter().any(|words| told.contains(words)), "{name}: {told}");
+    }
+}
+
+/// Each worker is a thread, with calls of its own.
+#[test]
+fn the_workers_of_epoll_tell_what_strace_sees() {
+    for way in [&["--workers", "3"][..], &["--workers", "3", "--edge"]] {
+        let Some(watched) = Watched::new() else { return };
+        let options: Vec<String> = way.iter().map(|&word| word.to_owned()).collect();
+        let server = watched.server(example("epoll"), &options);
+        let clients: Vec<_> =
+            (0..4).map(|_| server.client(&watched, example("epoll"), &[])).collect();
+        for asking in clients {
+            let client = asking.join().unwrap();
+            assert!(client.status.success(), "{way:?}: {client:?}");
+        }
+        server.stop(&watched);
+        let told = watched.compare("epoll with workers");
+        assert_eq!(told.matches("SO_REUSEPORT, [1]").count(), 3, "{told}");
     }
 }
 
@@ -287,21 +307,24 @@ fn verbose_prints_what_strace_prints() {
 /// A server that nobody listens to makes the calls of its page, and no other.
 #[test]
 fn without_narration_a_message_costs_its_own_calls_only() {
-    for (name, each) in [
-        ("tcp-echo", &["recvfrom", "sendto"][..]),
-        ("thread", &["recvfrom", "sendto"]),
-        ("fork", &["recvfrom", "sendto"]),
-        ("prefork", &["recvfrom", "sendto"]),
-        ("pool", &["recvfrom", "sendto"]),
-        ("select", &["pselect6", "recvfrom", "sendto"]),
-        ("poll", &["poll", "recvfrom", "sendto"]),
+    for (name, options, each) in [
+        ("tcp-echo", &[][..], &["recvfrom", "sendto"][..]),
+        ("thread", &[], &["recvfrom", "sendto"]),
+        ("fork", &[], &["recvfrom", "sendto"]),
+        ("prefork", &[], &["recvfrom", "sendto"]),
+        ("pool", &[], &["recvfrom", "sendto"]),
+        ("select", &[], &["pselect6", "recvfrom", "sendto"]),
+        ("poll", &[], &["poll", "recvfrom", "sendto"]),
+        ("epoll", &[], &["epoll_wait", "recvfrom", "sendto"]),
+        ("epoll", &["--edge"], &["epoll_wait", "recvfrom", "sendto"]),
+        ("epoll", &["--workers", "2"], &["epoll_wait", "recvfrom", "sendto"]),
     ] {
         let Some(quiet) = Watched::new() else { return };
-        assert_eq!(calls_a_message(&quiet, name, &[]), each, "{name}");
+        assert_eq!(calls_a_message(&quiet, name, options), each, "{name} {options:?}");
         // And the check sees a record that is kept: otherwise it would prove nothing.
         let Some(told) = Watched::new() else { return };
         let trace = told.path("trace").display().to_string();
-        let calls = calls_a_message(&told, name, &["--trace", &trace]);
+        let calls = calls_a_message(&told, name, &[options, &["--trace", &trace]].concat());
         assert!(calls.contains(&"write".to_owned()), "{name}: {calls:?}");
     }
 }
@@ -544,6 +567,8 @@ fn has_nothing_to_do(thread: i32, strace: &str) -> bool {
 /// strace prints `?` for a call that a signal interrupted. What became of it is the result of the
 /// `rt_sigreturn` that ends the handler: EINTR, and then this is what the program is told, after
 /// whatever the handler did; or the kernel makes the call again, and then it stands once more below.
+/// Of epoll_wait and io_uring_enter, which are never made again, it prints EINTR at once: but to the
+/// program they too return when the handler has run.
 fn calls_in(strace: &str) -> Vec<String> {
     let mut calls = Vec::new();
     let mut interrupted = None;
@@ -562,7 +587,7 @@ fn calls_in(strace: &str) -> Vec<String> {
             if let Some(call) = call.filter(|_| result.starts_with("-1 EINTR")) {
                 calls.push(same_words(&format!("{call} = {result}")));
             }
-        } else if is_ours(call) && result.starts_with('?') {
+        } else if is_ours(call) && (result.starts_with('?') || result.starts_with("-1 EINTR")) {
             interrupted = Some(call.to_owned());
         } else if is_ours(call) && !started.iter().any(|waits| call.starts_with(waits)) {
             calls.push(same_words(line));
@@ -796,5 +821,18 @@ rt_sigreturn({mask=[]}) = -1 EINTR (Interrupted system call)
     assert_eq!(
         calls_in(ended),
         ["shutdown(3, SHUT_RDWR) = 0", "ppoll([{fd=3}], 1) = -1 EINTR (Interrupted system call)"]
+    );
+    let never_restarted =
+        "epoll_wait(4<anon_inode:[eventpoll]>, 0x7ffc, 256, -1) = -1 EINTR (Inter)
+--- SIGTERM {si_signo=SIGTERM} ---
+shutdown(3<socket:[1]>, SHUT_RDWR) = 0
+rt_sigreturn({mask=[]}) = -1 EINTR (Interrupted system call)
+";
+    assert_eq!(
+        calls_in(never_restarted),
+        [
+            "shutdown(3, SHUT_RDWR) = 0",
+            "epoll_wait(4, 0x..., 256, -1) = -1 EINTR (Interrupted system call)"
+        ]
     );
 }

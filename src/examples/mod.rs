@@ -10,6 +10,7 @@ pub mod iterative;
 pub mod nonblocking;
 pub mod select;
 pub mod poll;
+pub mod epoll;
 pub mod fork;
 pub mod thread;
 pub mod prefork;
@@ -210,6 +211,22 @@ const THREE: &[Step] = &[
     Say('C', "then C"),
     Hear('C'),
     Say('A', "A at last"),
+    Hear('A'),
+    Leave('B'),
+    Leave('A'),
+    Leave('C'),
+];
+
+/// Three clients of a server with a buffer of 16 bytes: what fills it, more than that, and less.
+const TO_THE_LAST_BYTE: &[Step] = &[
+    Start('A'),
+    Start('B'),
+    Start('C'),
+    Say('B', "exactly 16 bytes"),
+    Hear('B'),
+    Say('C', "much more than 16 bytes at once"),
+    Hear('C'),
+    Say('A', "a few"),
     Hear('A'),
     Leave('B'),
     Leave('A'),
@@ -517,8 +534,42 @@ pub static TABLE: &[Example] = &[
         client: tcp_echo::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: THREE },
-        next: "netplay fork demo",
+        next: "netplay epoll demo",
         source: include_str!("poll.rs"),
+    },
+    Example {
+        name: "epoll",
+        short: None,
+        summary: "the list stays in the kernel, and a wait brings only what has happened",
+        watch: "an edge is told once: so the server receives until nothing is left, and B's last recv \
+                would wait for ever on a blocking socket",
+        place: Place::Internet,
+        service: Service::Echo,
+        reply: |_| Some(Reply::Stamp(STAMP)),
+        options: &[
+            Flag {
+                name: "edge",
+                value: Value::None,
+                help: "Be told once of what has come, not for as long as it is there",
+                sides: Sides::Server,
+            },
+            Flag {
+                name: "workers",
+                value: Value::Count { usual: 1, most: 256 },
+                help: "How many threads there are, each with a listener and a list of its own, and its \
+                       share of --max-clients",
+                sides: Sides::Server,
+            },
+        ],
+        serve: epoll::serve,
+        client: tcp_echo::client,
+        tools: &[],
+        demo: Demo {
+            options: &["--edge", "--bufsize=16", "--reply=echo"],
+            steps: TO_THE_LAST_BYTE,
+        },
+        next: "netplay epoll server --workers 2",
+        source: include_str!("epoll.rs"),
     },
     Example {
         name: "fork",

@@ -660,6 +660,7 @@ fn meaning(event: &str) -> &'static str {
         "POLLERR" | "EPOLLERR" => "an error is pending",
         "POLLHUP" | "EPOLLHUP" => "both directions have ended",
         "POLLNVAL" => "no open descriptor",
+        "EPOLLRDHUP" => "the peer will send no more",
         _ => "an event",
     }
 }

@@ -30,6 +30,9 @@ const DATAGRAMS: &[&str] = &["udp-echo"];
 /// The rows that look at the next client only when they are done with one.
 const IN_TURN: &[&str] = &["tcp-echo", "iterative", "unix-echo"];
 
+/// The rows that go about their work in another way, too, when told so.
+const OTHER_WAYS: &[(&str, &str)] = &[("epoll", "--edge")];
+
 /// One way to start a row's server: a row that has styles, or ways to accept, has a kind for each.
 #[derive(Clone)]
 pub struct Kind {
@@ -85,6 +88,8 @@ fn kinds(row: &'static Example, option: Option<&'static str>) -> Vec<Kind> {
         Some((_, Value::OneOf(words))) => words.iter().map(|w| vec!["--accept", w]).collect(),
         _ => vec![vec![]],
     };
+    let ways = OTHER_WAYS.iter().filter(|(name, _)| *name == row.name);
+    let styles: Vec<_> = styles.into_iter().chain(ways.map(|&(_, way)| vec![way])).collect();
     let with = |style: Vec<_>| Kind { row, options: option.into_iter().chain(style).collect() };
     styles.into_iter().map(with).collect()
 }

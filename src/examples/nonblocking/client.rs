@@ -1,8 +1,8 @@
 //! A client of a server that never waits for it: its socket, and the bytes it is still owed.
 //!
 //! When the kernel takes only a part of an answer, a blocking server waits in `send`. These servers
-//! (nonblocking, select, poll) keep the rest here and turn to the others; and while a client is owed
-//! too much it is not listened to, or one that sends without reading would fill the memory.
+//! (nonblocking, select, poll, epoll) keep the rest here and turn to the others; and while a client
+//! is owed too much it is not listened to, or one that sends without reading would fill the memory.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -70,11 +70,25 @@ impl Client {
         made: &mut Vec<u8>,
         stats: &mut Stats,
     ) -> call::Result<()> {
+        self.receive(args, buf, made, stats).map(drop)
+    }
+
+    /// The same for who wants to know how many bytes came: 0 if there were none, or it was the end.
+    ///
+    /// # Errors
+    /// As [`read`](Client::read).
+    pub fn receive(
+        &mut self,
+        args: &ServerArgs,
+        buf: &mut [u8],
+        made: &mut Vec<u8>,
+        stats: &mut Stats,
+    ) -> call::Result<usize> {
         let n = match call::recv(&self.peer, buf, 0) {
             Ok(n) => n,
             Err(error) if error.would_block() => {
                 stats.eagain += 1;
-                return Ok(());
+                return Ok(0);
             }
             Err(error) => return Err(error),
         };
@@ -86,7 +100,7 @@ impl Client {
         // What is owed goes first, or the bytes would change their order.
         let taken = if self.wants_write() { 0 } else { send(&self.peer, answer, stats)? };
         self.owed.extend_from_slice(&answer[taken..]);
-        Ok(())
+        Ok(n)
     }
 
     /// Sends what is owed, as far as the kernel takes it.
