@@ -79,6 +79,18 @@ impl CallError {
         self.errno == Errno::EINTR
     }
 
+    /// The time given to io_uring_enter was over before anything was done (ETIME).
+    #[must_use]
+    pub fn timed_out(&self) -> bool {
+        self.errno == Errno::ETIME
+    }
+
+    /// The program itself has ended the operation (ECANCELED).
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.errno == Errno::ECANCELED
+    }
+
     /// `accept` found the process (EMFILE) or the machine (ENFILE) out of descriptors, or the kernel
     /// out of memory for another socket. It passes when somebody closes something; until then the
     /// client stays in the queue.

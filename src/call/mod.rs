@@ -25,6 +25,7 @@ mod message;
 mod wait;
 mod epoll;
 mod process;
+mod buffers;
 mod ring;
 mod record;
 mod strace;
@@ -42,6 +43,7 @@ use socket2::{SockAddr, SockRef};
 
 use record::Step;
 
+pub use buffers::Buffer;
 pub use clock::{Clocks, monotonic};
 pub use epoll::{EpollFlags, EpollOp, epoll_create, epoll_ctl, epoll_event, epoll_wait};
 pub use error::{CallError, Result, strerror};
@@ -54,7 +56,10 @@ pub use process::{
     sigtimedwait, waitpid,
 };
 pub use record::{TARGET, observe};
-pub use ring::{Completion, Ring, io_uring_enter, io_uring_setup};
+pub use ring::{
+    Completion, ONE_THREAD, Operation, Ring, Shots, io_uring_enter, io_uring_register_buf_ring,
+    io_uring_setup,
+};
 pub(crate) use signal::shutdown_in_handler;
 pub use socket2::{Domain, Type};
 pub use transfer::{SYNC_FILE_RANGE_WRITE, sendfile, splice, sync_file_range};
@@ -183,7 +188,7 @@ pub fn accept4<L: Listener>(listener: &L, flags: i32) -> Result<(L::Stream, L::A
     step.end(accepted, |told, ok| {
         let told = told.args(strace::accept(fd, ok.map(|(_, address)| address), flags));
         match ok {
-            Some((peer, address)) => told.accepted(peer.as_raw_fd(), address),
+            Some((peer, address)) => told.accepted(peer.as_raw_fd(), Some(address)),
             None => told,
         }
     })

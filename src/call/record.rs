@@ -21,7 +21,7 @@ use super::clock::monotonic;
 use super::error::{CallError, Result};
 use super::message::Message;
 use super::option::OptValue;
-use super::{signal, state, strace};
+use super::{signal, state, strace, wait};
 use crate::escape::escape;
 
 /// The `target` of the events that are calls.
@@ -182,6 +182,12 @@ impl Told {
         self
     }
 
+    /// What happened on the only descriptor of a poll.
+    pub(super) fn polled(self, events: i16) -> Told {
+        let fd = self.fd.unwrap_or(-1);
+        self.ready(Some(format!("{fd} {}", wait::flags(events))))
+    }
+
     /// The bytes that moved.
     pub(super) fn data(mut self, data: Option<&[u8]>) -> Told {
         self.bytes = data.map(|data| data.len() as u64);
@@ -236,16 +242,17 @@ impl Told {
         }
     }
 
-    /// `accept` made a socket of the listener's address for this peer.
-    pub(super) fn accepted(mut self, fd: RawFd, peer: &SockAddr) -> Told {
+    /// `accept` made a socket of the listener's address for this peer, if it says for whom.
+    pub(super) fn accepted(mut self, fd: RawFd, peer: Option<&SockAddr>) -> Told {
         let mut names = names();
         let listener = self.fd.and_then(|fd| names.get(&fd)).and_then(|of| of.local.clone());
         // A listener on a wildcard address accepts on any of the machine's.
         let local =
             listener.filter(|local| !local.starts_with("0.0.0.0") && !local.starts_with("[::]"));
-        names.insert(fd, Names { local, peer: Some(address_text(peer)) });
+        let peer = peer.map(address_text);
+        names.insert(fd, Names { local, peer: peer.clone() });
         drop(names);
-        self.peer = Some(address_text(peer));
+        self.peer = peer;
         self
     }
 

@@ -243,7 +243,7 @@ fn poll_ready(fds: &[pollfd]) -> String {
 }
 
 /// `POLLIN|POLLHUP`.
-fn flags(bits: i16) -> String {
+pub(super) fn flags(bits: i16) -> String {
     let names = [
         (libc::POLLIN, "POLLIN"),
         (libc::POLLPRI, "POLLPRI"),

@@ -204,16 +204,16 @@ fn sigio(socket: BorrowedFd<'_>, mut message: Message, watch: &mut Stopwatch) ->
 /// answer when it likes: in the ring, without a system call; it needs one only to sleep until then.
 /// (For the copy Linux borrows the program's thread, the next time that it is in the kernel anyway.)
 fn io_uring(socket: BorrowedFd<'_>, message: Message, watch: &mut Stopwatch) -> Result<Message> {
-    let mut ring = call::io_uring_setup(1)?;
+    let mut ring = call::io_uring_setup(1, 0)?;
     watch.start()?;
     ring.prep_recvmsg(&socket, message)?;
-    watch.time(|| call::io_uring_enter(&mut ring, 1, 0))?;
+    watch.time(|| call::io_uring_enter(&mut ring, 1, 0, None))?;
     loop {
-        watch.time(|| call::io_uring_enter(&mut ring, 0, 1))?; // or any work, until the answer is there
+        watch.time(|| call::io_uring_enter(&mut ring, 0, 1, None))?; // or any work, until the answer is there
         if let Some(done) = ring.cqe() {
             done.result?;
             watch.stop()?;
-            return Ok(done.message);
+            return Ok(done.message.expect("it was lent with the submission"));
         }
     }
 }
