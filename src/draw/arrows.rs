@@ -10,7 +10,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use serde::Serialize;
 
 use super::sockets::{Id, Socket, Sockets, reaches};
-use super::{Call, Lane, is_moment};
+use super::{Call, Lane};
+use crate::trace::Kind;
 
 /// What went from one call to another.
 #[derive(Debug, Clone, Serialize)]
@@ -56,7 +57,10 @@ pub struct Tip {
 
 /// Finds the arrows. A side that took part and left no trace gets a lane that says so.
 pub(super) fn find(calls: &[Call], lanes: &mut Vec<Lane>, sockets: Sockets) -> Vec<Arrow> {
-    let mut finder = Finder { calls, lanes, sockets, arrows: Vec::new(), outside: HashMap::new() };
+    let submits = calls.iter().enumerate().filter(|(_, call)| call.record.kind == Kind::Submit);
+    let submitted = submits.map(|(i, call)| (operation(call), i)).collect();
+    let (arrows, outside) = (Vec::new(), HashMap::new());
+    let mut finder = Finder { calls, lanes, sockets, arrows, submitted, outside };
     finder.forks();
     finder.streams();
     finder.datagrams();
@@ -73,6 +77,8 @@ struct Finder<'a> {
     lanes: &'a mut Vec<Lane>,
     sockets: Sockets,
     arrows: Vec<Arrow>,
+    /// The submissions of operations of a ring.
+    submitted: HashMap<Operation, usize>,
     /// The lanes of sides without a trace, by role.
     outside: HashMap<&'static str, usize>,
 }
@@ -496,8 +502,10 @@ impl Finder<'_> {
         Tip { lane, call: None, at_ns }
     }
 
+    /// What an operation of a ring brings about begins where it was submitted.
     fn cause(&self, i: usize) -> Tip {
-        Tip { lane: self.calls[i].lane, call: Some(i), at_ns: self.calls[i].from_ns }
+        let call = self.submitted.get(&operation(&self.calls[i])).copied().unwrap_or(i);
+        Tip { lane: self.calls[i].lane, call: Some(call), at_ns: self.calls[i].from_ns }
     }
 
     fn effect(&self, i: usize) -> Tip {
@@ -507,6 +515,14 @@ impl Finder<'_> {
     fn arrow(&mut self, kind: ArrowKind, from: Option<Tip>, to: Option<Tip>, bytes: Option<u64>) {
         self.arrows.push(Arrow { kind, from, to, bytes });
     }
+}
+
+/// An operation of a ring: its process, its number, and when it was submitted, for a number may be given
+/// out again.
+type Operation = (i32, Option<u64>, u64);
+
+fn operation(call: &Call) -> Operation {
+    (call.record.pid, call.record.user_data, call.record.start_ns)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -521,7 +537,8 @@ enum Direction {
 /// bytes (MSG_OOB) travel beside the stream.
 fn direction(call: &Call) -> Option<Direction> {
     let record = &call.record;
-    if is_moment(record) || record.errno.is_some() {
+    let only_words = matches!(record.kind, Kind::Note | Kind::Submit);
+    if only_words || record.errno.is_some() {
         return None;
     }
     let args = record.args.as_deref().unwrap_or_default();

@@ -97,7 +97,9 @@ impl Rows {
                 rows.push(Row { at_ns: of.from_ns, call, part: Part::Begin });
                 rows.push(Row { at_ns: of.to_ns, call, part: Part::End });
             } else {
-                rows.push(Row { at_ns: of.from_ns, call, part: Part::Whole });
+                // An operation of a ring is done when its answer is taken.
+                let at_ns = if is_moment(&of.record) { of.to_ns } else { of.from_ns };
+                rows.push(Row { at_ns, call, part: Part::Whole });
             }
         }
         // What ends stands above what begins in the same nanosecond.

@@ -21,6 +21,7 @@ pub fn asked(record: &Event) -> String {
         None => call.to_owned(),
     };
     match call {
+        _ if record.kind == Kind::Submit => format!("submit {on}"),
         "socket" => format!("socket {}", kind_of_socket(args)),
         "bind" => format!("{on} {}", address(&record.local)),
         "connect" => format!("{on} {}", address(&record.peer)),
@@ -48,7 +49,7 @@ pub fn asked(record: &Event) -> String {
 /// there is no more to say than that it was done.
 #[must_use]
 pub fn answered(record: &Event) -> String {
-    if record.kind == Kind::Note {
+    if matches!(record.kind, Kind::Note | Kind::Submit) {
         return String::new();
     }
     if let Some(errno) = &record.errno {
