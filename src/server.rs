@@ -255,6 +255,13 @@ pub fn served(client: impl fmt::Display, what: impl fmt::Display) {
     tracing::info!("client {client}: {what}");
 }
 
+/// Tells that this kernel does less than it was asked for, and what follows from that.
+pub fn single_shot(error: impl fmt::Display) {
+    tracing::warn!(
+        "{error}: this kernel lacks what many shots need (Linux 6.1), so each operation is of one shot"
+    );
+}
+
 /// Tells that a client was turned away, and why.
 pub fn no_room(client: impl fmt::Display, why: impl fmt::Display) {
     tracing::warn!("client {client} is turned away: {why}; the server goes on");

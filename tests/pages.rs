@@ -15,9 +15,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::{DEADLINE, Server, ask, netplay, run, udp, until};
+use common::{DEADLINE, Server, ask, netplay, run, skip, udp, until};
 use netplay::examples::{Place, Service, TABLE};
-use netplay::trace::Event;
+use netplay::trace::{Event, Kind};
 
 /// A server with a trace, and the folder that holds it.
 struct Traced {
@@ -44,9 +44,11 @@ impl Traced {
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// How many records there are, once the last call is this one.
+    /// How many records there are, once the last call is this one, or the last answer of a ring.
     fn settled_after(&self, call: &str) -> usize {
-        let last = || self.events().last().is_some_and(|event| event.call.as_deref() == Some(call));
+        let is_it =
+            |event: &Event| event.call.as_deref() == Some(call) && event.kind != Kind::Submit;
+        let last = || self.events().last().is_some_and(is_it);
         until(&format!("the last call is {call}"), last);
         self.events().len()
     }
@@ -235,7 +237,7 @@ fn nonblocking_with_a_reply_serves_several_clients_at_once() {
 
 #[test]
 fn the_readiness_models_serve_in_the_order_in_which_clients_speak() {
-    for example in ["select", "poll", "epoll"] {
+    for example in ["select", "poll", "epoll", "io-uring"] {
         let server = Traced::start(example, &["--reply", "echo"]);
         let mut clients =
             [server.server.connect(), server.server.connect(), server.server.connect()];
@@ -258,7 +260,7 @@ fn the_readiness_models_serve_in_the_order_in_which_clients_speak() {
 
 #[test]
 fn the_readiness_models_sleep_while_nobody_speaks() {
-    for example in ["select", "poll", "epoll"] {
+    for example in ["select", "poll", "epoll", "io-uring"] {
         let server = Traced::start(example, &["--reply", "echo"]);
         let mut client = server.server.connect();
         ask(&mut client, b"hello", 5);
@@ -416,6 +418,140 @@ fn each_worker_has_a_listener_a_list_and_clients_of_its_own() {
     for recv in events.iter().filter(|event| event.call.as_deref() == Some("recv")) {
         let fd = recv.fd.map(i64::from);
         assert!(of_worker.contains(&(recv.tid, fd)), "{recv:?} is another worker's client");
+    }
+}
+
+// io-uring
+
+/// Whether this machine has io_uring; if not, that is said.
+fn io_uring_is_there() -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trace.jsonl").display().to_string();
+    let tried = run(&["models", "--delay", "1ms", "-q", "--trace", &file], b"");
+    assert!(tried.status.success(), "{tried:?}");
+    let there = std::fs::read_to_string(file).unwrap().contains("io_uring_enter");
+    if !there {
+        skip("io_uring is not to be had here");
+    }
+    there
+}
+
+/// The records of a kind for a call.
+fn of_ring<'a>(events: &'a [Event], kind: Kind, call: &'a str) -> impl Iterator<Item = &'a Event> {
+    events.iter().filter(move |event| event.kind == kind && event.call.as_deref() == Some(call))
+}
+
+#[test]
+fn a_recv_is_submitted_before_its_bytes_have_come() {
+    if !io_uring_is_there() {
+        return;
+    }
+    for (way, submissions) in [(&[][..], 1), (&["--single-shot"], 4)] {
+        let server = Traced::start("io-uring", &[&["--reply", "echo"], way].concat());
+        let mut client = server.server.connect();
+        let submitted = || of_ring(&server.events(), Kind::Submit, "recv").count();
+        until("a recv is submitted", || submitted() == 1);
+        for _ in 0..3 {
+            assert_eq!(ask(&mut client, b"hello", 5), b"hello");
+        }
+        drop(client);
+        until("the client is closed", || count(&server.events(), "close") == 1);
+        let events = server.stop();
+        // Of many shots: submitted once, for three answers and the end.
+        assert_eq!(of_ring(&events, Kind::Submit, "recv").count(), submissions, "{way:?}");
+        let answers: Vec<_> = of_ring(&events, Kind::Complete, "recv").collect();
+        assert_eq!(answers.iter().map(|e| e.ret).collect::<Vec<_>>(), [5, 5, 5, 0].map(Some));
+        for done in answers {
+            let number = |event: &&Event| event.user_data == done.user_data;
+            let submit = of_ring(&events, Kind::Submit, "recv").filter(number);
+            assert!(submit.into_iter().any(|submit| submit.start_ns == done.start_ns), "{done:?}");
+            assert!(done.peer.is_some() && done.local.is_some(), "{done:?}");
+        }
+    }
+}
+
+#[test]
+fn io_uring_makes_few_calls_a_request() {
+    const CLIENTS: usize = 64;
+    const ROUNDS: usize = 100;
+    if !io_uring_is_there() {
+        return;
+    }
+    let server = Traced::start("io-uring", &["--reply", "echo"]);
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| server.server.connect()).collect();
+    for _ in 0..ROUNDS {
+        clients.iter_mut().for_each(|client| client.write_all(b"hello").unwrap());
+        clients.iter_mut().for_each(|client| assert_eq!(ask(client, b"", 5), b"hello"));
+    }
+    let events = server.stop();
+    let requests = CLIENTS * ROUNDS;
+    let received: u64 = of_ring(&events, Kind::Complete, "recv").filter_map(|e| e.bytes).sum();
+    assert_eq!(received as usize, 5 * requests);
+    let calls = count(&events, "io_uring_enter");
+    assert!(calls * 5 <= requests, "{calls} calls for {requests} requests");
+}
+
+/// One accept takes the whole queue; but those for whom there is no place wait, as they would there.
+#[test]
+fn an_accept_of_many_shots_brings_nobody_to_a_full_server() {
+    if !io_uring_is_there() {
+        return;
+    }
+    let server = Server::start("io-uring", &["--reply", "echo", "--max-clients", "2"]);
+    let mut clients: Vec<_> = (0..10).map(|_| server.connect()).collect();
+    clients.iter_mut().for_each(|client| client.write_all(b"hello").unwrap());
+    while clients.len() > 2 {
+        let third = &clients[2];
+        third.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        assert!(third.peek(&mut [0]).is_err(), "a third client is served");
+        third.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut first = clients.remove(0);
+        assert_eq!(ask(&mut first, b"", 5), b"hello");
+    }
+    clients.iter_mut().for_each(|client| assert_eq!(ask(client, b"", 5), b"hello"));
+}
+
+/// Each has a send under way that does not end, and with it a buffer; there are two to begin with.
+#[test]
+fn clients_that_take_nothing_leave_buffers_for_others() {
+    if !io_uring_is_there() {
+        return;
+    }
+    let server = Traced::start("io-uring", &["--reply", "echo", "--bufsize", "262144"]);
+    let mut clients: Vec<_> = (0..6).map(|_| server.server.connect()).collect();
+    for client in &mut clients {
+        client.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+        while client.write_all(&[b'x'; 100_000]).is_ok() {}
+    }
+    let mut another = server.server.connect();
+    assert_eq!(ask(&mut another, b"hello", 5), b"hello");
+    let events = server.stop();
+    let mut recvs = of_ring(&events, Kind::Complete, "recv");
+    assert!(recvs.any(|recv| recv.errno.as_deref() == Some("ENOBUFS")), "there were enough");
+    let sends = |kind| of_ring(&events, kind, "send").count();
+    assert!(sends(Kind::Submit) >= sends(Kind::Complete) + 6, "they took something");
+}
+
+/// A second send before the first is done could overtake it.
+#[test]
+fn one_send_of_a_client_is_under_way_at_a_time() {
+    if !io_uring_is_there() {
+        return;
+    }
+    for way in [&[][..], &["--single-shot"]] {
+        let options = [&["--reply", "echo", "--bufsize", "1000"], way].concat();
+        let server = Traced::start("io-uring", &options);
+        let mut client = server.server.connect();
+        let mut reader = client.try_clone().unwrap();
+        let message = vec![b'x'; 3_000_000];
+        let reading = std::thread::spawn(move || reader.read_exact(&mut vec![0; 3_000_000]));
+        client.write_all(&message).unwrap();
+        reading.join().unwrap().unwrap();
+        let mut under_way = 0;
+        for event in server.stop().iter().filter(|event| event.call.as_deref() == Some("send")) {
+            under_way += if event.kind == Kind::Submit { 1 } else { -1 };
+            assert!((0..=1).contains(&under_way), "{way:?}: {event:?}");
+        }
     }
 }
 

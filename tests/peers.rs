@@ -95,6 +95,13 @@ fn a_python_client_hears_epoll() {
 }
 
 #[test]
+fn a_python_client_hears_io_uring() {
+    for options in [&[][..], &["--single-shot"]] {
+        python_hears("tcp", "io-uring", options, ["[CTIME] :hello", "[CTIME] :world"]);
+    }
+}
+
+#[test]
 fn a_python_client_hears_fork() {
     python_hears("tcp", "fork", &[], ["recv your message"; 2]);
 }
@@ -217,6 +224,7 @@ fn a_pipe_gets_its_answer(tool: &dyn Fn(&str) -> Command) {
         ("select", "] :hello"),
         ("poll", "receive message"),
         ("epoll", "] :hello"),
+        ("io-uring", "] :hello"),
         ("fork", "recv your message"),
         ("thread", "receive your message"),
         ("prefork", "] :hello"),

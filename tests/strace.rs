@@ -151,7 +151,9 @@ fn what_a_handler_does_right_after_a_call_is_told_after_it() {
 /// A wait that runs out: EAGAIN from a receive with a timeout, `Timeout` from select and poll.
 #[test]
 fn a_client_that_is_idle_for_too_long_is_told_as_strace_sees_it() {
-    for name in ["tcp-echo", "select", "poll", "epoll", "fork", "thread", "prefork", "pool"] {
+    for name in
+        ["tcp-echo", "select", "poll", "epoll", "io-uring", "fork", "thread", "prefork", "pool"]
+    {
         let Some(watched) = Watched::new() else { return };
         let options = ["--idle-timeout", "0.25", "--reply", "echo"].map(String::from);
         let server = watched.server(example(name), &options);
@@ -161,7 +163,7 @@ fn a_client_that_is_idle_for_too_long_is_told_as_strace_sees_it() {
         assert_eq!(more, 0, "{name} ends a silent connection");
         server.stop(&watched);
         let told = watched.compare(name);
-        let waited_in_vain = ["EAGAIN", "(Timeout)", "epoll_wait(4, [], "];
+        let waited_in_vain = ["EAGAIN", "(Timeout)", "epoll_wait(4, [], ", "ETIME"];
         assert!(waited_in_vain.iter().any(|words| told.contains(words)), "{name}: {told}");
     }
 }
@@ -287,6 +289,44 @@ fn where_io_uring_is_refused_the_reason_is_told_and_the_rest_goes_on() {
                 assert!(reason.contains(why) && !reason.contains('\n'), "{reason}");
             }
         }
+    }
+}
+
+#[test]
+fn where_io_uring_is_forbidden_exit_4_says_why() {
+    for (errno, why) in
+        [("ENOSYS", "this kernel has no io_uring"), ("EPERM", "kernel.io_uring_disabled")]
+    {
+        let Some(watched) = Watched::new() else { return };
+        let mut strace = Command::new("strace");
+        strace.args(["-e", &format!("inject=io_uring_setup:error={errno}")]);
+        let traced = watched.traced(&["io-uring", "server", "127.0.0.1", "0"]);
+        let server = finish(strace.args(traced.get_args()), b"");
+        let stderr = String::from_utf8_lossy(&server.stderr);
+        assert_eq!(server.status.code(), Some(4), "{stderr}");
+        assert!(stderr.contains("netplay: io_uring_setup: ") && stderr.contains(why), "{stderr}");
+        assert!(server.stdout.is_empty(), "{errno}: nobody can reach it: {:?}", server.stdout);
+    }
+}
+
+/// A kernel before 6.1, and one before 5.19, as it seems to the program.
+#[test]
+fn where_many_shots_are_unknown_the_reason_is_told_and_single_ones_serve() {
+    for unknown in ["io_uring_setup:error=EINVAL:when=1", "io_uring_register:error=EINVAL"] {
+        let Some(watched) = Watched::new() else { return };
+        let mut strace = Command::new("strace");
+        strace.args(["-e", &format!("inject={unknown}")]);
+        let traced = watched.traced(&["io-uring", "server", "127.0.0.1", "0"]);
+        let server = Server::from(strace.args(traced.get_args()).env(WITH_PARENT, "1"));
+        let server = StracedServer { server };
+        let client = server.client(&watched, example("io-uring"), &[]).join().unwrap();
+        assert!(client.status.success(), "{unknown}: {client:?}");
+        server.stop(&watched);
+        let trace = fs::read_to_string(watched.path("trace")).unwrap();
+        let call = unknown.split(':').next().unwrap();
+        let why = format!("{call}: Invalid argument: this kernel lacks what many shots need");
+        assert_eq!(trace.matches(&why).count(), 1, "{trace}");
+        assert!(!trace.contains("multishot"), "{unknown}: {trace}");
     }
 }
 
@@ -656,7 +696,8 @@ fn split(line: &str) -> Option<(&str, &str)> {
 /// - the spaces that strace puts before the result;
 /// - what `strace -y` says behind a descriptor;
 /// - memory addresses: where the kernel filled no buffer there is nothing else to show;
-/// - of the rings, how they lie in memory and what else this kernel can do;
+/// - of the rings, how they lie in memory, what else this kernel can do, and flags that are newer than
+///   this strace;
 /// - where fork's child finds its own number, an address that only the C library knows;
 /// - the nanoseconds that `select` has left: its `timeval` has room for microseconds;
 /// - all that `ppoll` has left: the C library keeps it to itself (ppoll(2), C library differences).
@@ -677,7 +718,12 @@ fn without_layout(call: &str) -> String {
     let Some(rings) = call.strip_prefix("io_uring_setup(") else { return call.to_owned() };
     let entries =
         rings.split(", ").filter(|word| word.contains("entries=") && !word.contains("ring_"));
-    let kept: Vec<&str> = rings.split(", ").take(2).chain(entries).collect();
+    let flags =
+        rings.split(", ").skip(1).take(1).map(|flags| match flags.trim_end_matches([')', '}']) {
+            "{flags=0" => "{flags=0",
+            _ => "{flags=...",
+        });
+    let kept: Vec<&str> = rings.split(", ").take(1).chain(flags).chain(entries).collect();
     format!("io_uring_setup({})", kept.join(", ").trim_end_matches(['}', ')']))
 }
 

@@ -22,6 +22,7 @@ pub fn exit_code(error: &Error) -> u8 {
     match error.downcast_ref::<CallError>().map(|error| (error.call(), error.errno())) {
         Some(("bind" | "socket" | "setsockopt", Errno::EACCES | Errno::EPERM)) => 4,
         Some(("socket", Errno::EAFNOSUPPORT)) => 4,
+        Some(("io_uring_setup", Errno::ENOSYS | Errno::EPERM | Errno::EACCES)) => 4,
         _ => 1,
     }
 }
@@ -55,6 +56,13 @@ pub fn hint(error: &Error) -> Option<&'static str> {
         ("send", Errno::EAGAIN) => "the server has read nothing within --timeout",
         ("recv" | "send", Errno::ECONNRESET | Errno::EPIPE) => {
             "the server ended the connection by force"
+        }
+        ("io_uring_setup", Errno::ENOSYS) => {
+            "this kernel has no io_uring: netplay epoll serves as many clients without it"
+        }
+        ("io_uring_setup", Errno::EPERM | Errno::EACCES) => {
+            "io_uring is forbidden here, by the sysctl kernel.io_uring_disabled or by a filter \
+             (seccomp), as in many containers: an administrator can allow it; netplay epoll needs none"
         }
         ("sendto", Errno::EMSGSIZE) => "a datagram holds at most 65,507 bytes",
         _ => return None,

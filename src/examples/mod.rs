@@ -11,6 +11,7 @@ pub mod nonblocking;
 pub mod select;
 pub mod poll;
 pub mod epoll;
+pub mod io_uring;
 pub mod fork;
 pub mod thread;
 pub mod prefork;
@@ -568,8 +569,30 @@ pub static TABLE: &[Example] = &[
             options: &["--edge", "--bufsize=16", "--reply=echo"],
             steps: TO_THE_LAST_BYTE,
         },
-        next: "netplay epoll server --workers 2",
+        next: "netplay io-uring demo",
         source: include_str!("epoll.rs"),
+    },
+    Example {
+        name: "io-uring",
+        short: None,
+        summary: "operations instead of calls: the kernel says what is done, not who is ready",
+        watch: "each recv is submitted before its bytes have come, and one io_uring_enter moves as many \
+                submissions and answers as there are",
+        place: Place::Internet,
+        service: Service::Echo,
+        reply: |_| Some(Reply::Stamp(STAMP)),
+        options: &[Flag {
+            name: "single-shot",
+            value: Value::None,
+            help: "Submit each accept and recv anew, with a buffer of its own, as before Linux 6.1",
+            sides: Sides::Server,
+        }],
+        serve: io_uring::serve,
+        client: tcp_echo::client,
+        tools: &[],
+        demo: Demo { options: &["--reply=echo"], steps: THREE },
+        next: "netplay io-uring server --single-shot",
+        source: include_str!("io_uring/mod.rs"),
     },
     Example {
         name: "fork",

@@ -94,14 +94,15 @@ pub struct Event {
 
 impl Event {
     /// When the event matters to others, in nanoseconds of CLOCK_MONOTONIC: a call that waits when
-    /// it returns, any other when it begins. So a `send` stands before the `recv` that it wakes.
+    /// it returns, any other when it begins. So a `send` stands before the `recv` that it wakes. An
+    /// operation of a ring is done when its answer is taken.
     #[must_use]
     pub fn moment(&self) -> u64 {
         match self.call.as_deref() {
             Some(
                 "socket" | "bind" | "connect" | "send" | "sendto" | "sendfile" | "shutdown"
                 | "close" | "fork",
-            ) if self.dur_ns < 10_000_000 => self.start_ns,
+            ) if self.dur_ns < 10_000_000 && self.kind != Kind::Complete => self.start_ns,
             _ => self.start_ns + self.dur_ns,
         }
     }

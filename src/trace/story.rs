@@ -171,7 +171,7 @@ impl Story {
             Kind::Note => event.text.clone().unwrap_or_default(),
             Kind::Call => sentence(event),
             Kind::Submit => submission(event),
-            Kind::Complete => format!("operation {} is done: {}", number(event), sentence(event)),
+            Kind::Complete => completion(event),
         };
         (style, self.shown(text))
     }
@@ -370,10 +370,24 @@ pub fn strace(event: &Event) -> String {
 }
 
 fn submission(event: &Event) -> String {
+    let shots = match event.args.as_deref().is_some_and(|args| args.contains("multishot")) {
+        true => ", for many answers",
+        false => "",
+    };
     format!(
-        "operation {} is written into the ring; the kernel does not know of it yet",
+        "operation {} is written into the ring{shots}; the kernel does not know of it yet",
         number(event)
     )
+}
+
+fn completion(event: &Event) -> String {
+    let state = if goes_on(event) { "has an answer, and goes on" } else { "is done" };
+    format!("operation {} {state}: {}", number(event), sentence(event))
+}
+
+/// Whether more answers of this operation will come.
+fn goes_on(event: &Event) -> bool {
+    event.args.as_deref().is_some_and(|args| args.contains("IORING_CQE_F_MORE"))
 }
 
 /// The number of an operation.
@@ -413,7 +427,9 @@ pub fn sentence(event: &Event) -> String {
             "it listens: the kernel connects clients, and lets {} wait for accept",
             args.split(", ").nth(1).unwrap_or_default()
         ),
-        "accept" if peer == "(unnamed)" => format!("a client is connected: its socket is fd {ret}"),
+        "accept" if peer == "(unnamed)" || event.peer.is_none() => {
+            format!("a client is connected: its socket is fd {ret}")
+        }
         "accept" => format!("client {peer} is connected: its socket is fd {ret}"),
         "connect" => format!("connected to {peer}"),
         "recv" if ret == 0 => "0 bytes: the end, nothing more will come".to_owned(),
@@ -489,6 +505,14 @@ pub fn sentence(event: &Event) -> String {
                 room("cq_entries=")
             )
         }
+        "io_uring_register" => {
+            let (_, entries) = args.split_once("ring_entries=").unwrap_or_default();
+            let room = entries.split(',').next().unwrap_or_default();
+            format!(
+                "a heap with room for {room} buffers: the kernel takes one when bytes have come"
+            )
+        }
+        "cancel" => "the operation that it names ends".to_owned(),
         "io_uring_enter" => {
             let waits_for = args.split(", ").nth(2).unwrap_or_default();
             match (ret, waits_for) {
@@ -529,11 +553,18 @@ fn failure(call: &str, errno: &str, event: &Event) -> String {
             );
         }
         (
-            "accept" | "fcntl" | "select" | "poll" | "ppoll" | "epoll_wait" | "sigtimedwait",
+            "accept" | "fcntl" | "select" | "poll" | "ppoll" | "epoll_wait" | "sigtimedwait"
+            | "io_uring_enter",
             "EINTR",
         ) => {
             return "a signal ended the wait (EINTR)".to_owned();
         }
+        ("io_uring_enter", "ETIME") => return "nothing was done in time (ETIME)".to_owned(),
+        ("cancel", "ENOENT" | "EALREADY") => {
+            return format!("the operation that it names has ended already ({errno})");
+        }
+        (_, "ECANCELED") => return "it was cancelled (ECANCELED)".to_owned(),
+        ("recv", "ENOBUFS") => return "no buffer is left to put bytes into (ENOBUFS)".to_owned(),
         ("io_uring_setup", "ENOSYS") => "; this kernel has no io_uring",
         ("io_uring_setup", "EPERM") => "; io_uring is switched off or forbidden here",
         ("accept", "EINVAL") => return "the listener was shut down (EINVAL)".to_owned(),
@@ -568,6 +599,10 @@ pub fn is_ordinary(event: &Event) -> bool {
             | ("connect", "EINPROGRESS")
             | ("shutdown", "ENOTCONN")
             | ("waitpid", "ECHILD")
+            | ("io_uring_enter", "ETIME")
+            | ("recv", "ENOBUFS")
+            | ("cancel", "ENOENT" | "EALREADY")
+            | (_, "ECANCELED")
     )
 }
 
@@ -710,7 +745,8 @@ pub fn is_wait(event: &Event) -> bool {
         "sigtimedwait",
         "io_uring_enter",
     ];
-    WAITS.contains(&event.call.as_deref().unwrap_or_default())
+    // A second answer has not waited since the submission, but since the first one.
+    WAITS.contains(&event.call.as_deref().unwrap_or_default()) && !goes_on(event)
 }
 
 fn duration(ns: u64) -> String {

@@ -31,7 +31,7 @@ const DATAGRAMS: &[&str] = &["udp-echo"];
 const IN_TURN: &[&str] = &["tcp-echo", "iterative", "unix-echo"];
 
 /// The rows that go about their work in another way, too, when told so.
-const OTHER_WAYS: &[(&str, &str)] = &[("epoll", "--edge")];
+const OTHER_WAYS: &[(&str, &str)] = &[("epoll", "--edge"), ("io-uring", "--single-shot")];
 
 /// One way to start a row's server: a row that has styles, or ways to accept, has a kind for each.
 #[derive(Clone)]
