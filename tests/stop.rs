@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use common::{DEADLINE, Server, udp, until};
 use netplay::address::Endpoint;
-use netplay::examples::Place;
+use netplay::examples::{Place, Value};
 use netplay::server::{Options, ServerArgs};
 use netplay::stop::Stop;
 use nix::sys::signal::Signal::{self, SIGINT, SIGKILL, SIGTERM};
@@ -270,7 +270,8 @@ fn ends_by_request(kind: &Kind, ty: Type) {
     let mut options = Options::default();
     let mut words = kind.options.iter().map(|word| word.trim_start_matches("--"));
     while let Some(name) = words.next() {
-        let value = if name == "tcp" || name == "udp" { "" } else { words.next().unwrap() };
+        let flag = kind.row.options.iter().find(|flag| flag.name == name).unwrap();
+        let value = if flag.value == Value::None { "" } else { words.next().unwrap() };
         options.set(name, value);
     }
     let directory = tempfile::tempdir().unwrap();

@@ -118,7 +118,9 @@ impl Kind {
 
     /// The options without which it could not serve sixteen clients at once.
     pub fn for_many(&self) -> &'static [&'static str] {
-        if flag(self.row, "workers").is_some() { &["--workers", "16"] } else { &[] }
+        // epoll's workers serve many clients each.
+        let one_each = ["prefork", "pool"].contains(&self.row.name);
+        if one_each { &["--workers", "16"] } else { &[] }
     }
 }
 
