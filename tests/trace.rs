@@ -10,10 +10,14 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
-use common::{Server, ask, netplay, run, udp};
+use common::{DEADLINE, Server, ask, netplay, run, udp, until, wait};
 use netplay::escape::escape;
 use netplay::examples::{Example, Place, Service, TABLE};
 use serde_json::Value;
@@ -347,4 +351,61 @@ impl Trace {
         assert!(text.ends_with('\n'), "the last line is torn: {text}");
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
+}
+
+#[test]
+fn a_story_that_nobody_reads_keeps_no_client_waiting_and_counts_what_it_left_out() {
+    let (told, left_out) = story_of(true);
+    assert_eq!(left_out, 0, "a reader who reads is told everything");
+    let (told_late, left_out) = story_of(false);
+    assert!(left_out > 1000, "{left_out}");
+    assert_eq!(told_late + left_out, told);
+}
+
+/// How many lines a server tells of some thousand messages, and how many it says that it left out, if
+/// its story is read at once, or not before the last message.
+fn story_of(read_at_once: bool) -> (usize, usize) {
+    let mut server = netplay()
+        .args(["tcp-echo", "server", "127.0.0.1", "0", "--reply", "echo", "--once"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = server.stderr.take().unwrap();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let read = {
+        let lines = lines.clone();
+        move || {
+            let each = BufReader::new(stderr).lines().map_while(Result::ok);
+            each.for_each(|line| lines.lock().unwrap().push(line));
+        }
+    };
+    let mut read = Some(read);
+    let mut reader = read_at_once.then(|| thread::spawn(read.take().unwrap()));
+    let mut ready = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let address = ready.trim().strip_prefix("ready: tcp ").unwrap();
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    for _ in 0..3000 {
+        ask(&mut client, b"hello", 5);
+    }
+    reader = reader.or_else(|| Some(thread::spawn(read.take().unwrap())));
+    let mut more = 0;
+    until("the reader has read all there is", || {
+        more += 1;
+        ask(&mut client, b"again", 5);
+        lines.lock().unwrap().last().is_some_and(|line: &String| line.contains("again"))
+    });
+    drop(client);
+    assert!(wait(&mut server).success());
+    reader.unwrap().join().unwrap();
+    let lines = lines.lock().unwrap();
+    let left_out = lines.iter().filter_map(|line| {
+        let (number, _) = line.strip_prefix("-- ")?.split_once(" line")?;
+        Some(number.parse::<usize>().unwrap())
+    });
+    let notes = left_out.clone().count();
+    // What was asked again, until the reader was there, is not the same in every run: two lines each.
+    (lines.len() - notes - 2 * more, left_out.sum())
 }

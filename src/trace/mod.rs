@@ -6,6 +6,7 @@
 
 pub mod story;
 pub mod progress;
+mod screen;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -154,6 +155,9 @@ pub fn install(settings: Settings) -> io::Result<()> {
     if story.is_none() && file.is_none() {
         return Ok(());
     }
+    if story.is_some() && speaker.role == "server" {
+        screen::wait_for_nobody();
+    }
     let first = nix::unistd::getpid().as_raw();
     let story = story
         .map(|story| Telling::new(speaker.clone(), move |event| tell_story(&story, event, first)));
@@ -190,11 +194,9 @@ fn tell_story(story: &Story, event: &Event, first: i32) {
     }
 }
 
-/// Writes lines to standard error. If nobody reads them any more, there is nobody to tell so.
+/// Writes lines to standard error, beside what a page says of its progress.
 fn to_people(lines: &str) {
-    progress::aside(|| {
-        let _ = write_whole(io::stderr().as_fd(), lines.as_bytes());
-    });
+    progress::aside(|| screen::tell(lines));
 }
 
 fn write_line(file: &File, event: &Event) {
