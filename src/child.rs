@@ -4,6 +4,7 @@
 //! and what learners see is what they would see in two terminals.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -11,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 /// The environment variable that makes a process end when its parent does.
@@ -26,11 +27,13 @@ pub struct Line<Lane> {
     pub text: String,
 }
 
-/// A running netplay. Dropping it ends it.
+/// A running netplay, or a command of somebody else's. Dropping it ends it.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
+    /// Whether it leads a process group of its own, which ends with it.
+    leads: bool,
 }
 
 impl Process {
@@ -47,11 +50,46 @@ impl Process {
     where
         Lane: Clone + Send + 'static,
     {
-        let mut child = spawn(args, folder, Stdio::piped())?;
+        let child = spawn(own(args, folder)?.stderr(Stdio::piped()));
+        let child = child.context("cannot start this program a second time")?;
+        Ok(Process::heard(child, lane, lines, false))
+    }
+
+    /// Starts a command line of somebody else's, through the shell, in a process group of its own:
+    /// what it starts in turn ends with it.
+    ///
+    /// # Errors
+    /// There is no shell.
+    #[expect(unsafe_code, reason = "pre_exec runs between fork and exec")]
+    pub fn start_command<Lane>(line: &str, lane: Lane, lines: Sender<Line<Lane>>) -> Result<Process>
+    where
+        Lane: Clone + Send + 'static,
+    {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).process_group(0);
+        // SAFETY: prctl is one system call; it allocates nothing and takes no lock.
+        unsafe {
+            command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?));
+        }
+        let child = spawn(command.stderr(Stdio::piped())).context("cannot start sh")?;
+        Ok(Process::heard(child, lane, lines, true))
+    }
+
+    /// A process whose standard error goes to `lines`.
+    fn heard<Lane>(mut child: Child, lane: Lane, lines: Sender<Line<Lane>>, leads: bool) -> Process
+    where
+        Lane: Clone + Send + 'static,
+    {
         let stderr = child.stderr.take().expect("stderr is piped");
         pass_on(stderr, lane, lines);
         let stdin = child.stdin.take();
-        Ok(Process { child, stdin })
+        Process { child, stdin, leads }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
     }
 
     /// Starts this program with these arguments, here; its standard error is ours.
@@ -59,9 +97,10 @@ impl Process {
     /// # Errors
     /// The program cannot be started again.
     pub fn start_beside(args: &[String]) -> Result<Process> {
-        let mut child = spawn(args, Path::new("."), Stdio::inherit())?;
+        let child = spawn(own(args, Path::new("."))?.stderr(Stdio::inherit()));
+        let mut child = child.context("cannot start this program a second time")?;
         let stdin = child.stdin.take();
-        Ok(Process { child, stdin })
+        Ok(Process { child, stdin, leads: false })
     }
 
     /// The address in the server's ready line: `127.0.0.1:40321`, or a path.
@@ -69,10 +108,18 @@ impl Process {
     /// # Errors
     /// It ended, or said nothing, within the time.
     pub fn address(&mut self, within: Duration) -> Result<String> {
+        Ok(self.ready(within)?.1)
+    }
+
+    /// The server's ready line: its kind (`tcp`, `udp`, `unix`) and its address.
+    ///
+    /// # Errors
+    /// As [`address`](Process::address).
+    pub fn ready(&mut self, within: Duration) -> Result<(String, String)> {
         let stdout = self.child.stdout.take().context("the ready line was read already")?;
         let line = first_line(stdout).recv_timeout(within).unwrap_or_default();
         match line.trim_end().strip_prefix("ready: ").and_then(|ready| ready.split_once(' ')) {
-            Some((_, address)) => Ok(address.to_owned()),
+            Some((kind, address)) => Ok((kind.to_owned(), address.to_owned())),
             None => bail!("the server did not become ready"),
         }
     }
@@ -112,9 +159,11 @@ impl Process {
     /// Asks it to end, as Ctrl-C would.
     #[expect(clippy::disallowed_methods, reason = "a word to our own child, no step of a page")]
     pub fn stop(&self) {
-        let pid = Pid::from_raw(self.child.id().cast_signed());
         // If it has ended by itself, all the better.
-        let _ = kill(pid, Signal::SIGTERM);
+        let _ = match self.leads {
+            true => killpg(self.pid(), Signal::SIGTERM),
+            false => kill(self.pid(), Signal::SIGTERM),
+        };
     }
 
     /// Whether it has not ended yet.
@@ -136,23 +185,26 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if self.leads {
+            // Whoever is left of its group. The number is nobody else's while one of them is there.
+            let _ = killpg(self.pid(), Signal::SIGKILL);
+        }
         // It has usually ended, and been waited for; then neither of these does anything.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-fn spawn(args: &[String], folder: &Path, stderr: Stdio) -> Result<Child> {
+/// This program once more, which ends when this process does.
+fn own(args: &[String], folder: &Path) -> Result<Command> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
-    Command::new(program)
-        .args(args)
-        .current_dir(folder)
-        .env(WITH_PARENT, "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(stderr)
-        .spawn()
-        .context("cannot start this program a second time")
+    let mut command = Command::new(program);
+    command.args(args).current_dir(folder).env(WITH_PARENT, "1");
+    Ok(command)
+}
+
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
 }
 
 /// Reads lines in a thread, to the end or until nobody wants them any more.
