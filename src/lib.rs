@@ -9,7 +9,7 @@
 //! - [`byte_order`]: `htons`, `inet_aton` and the others, with the bytes in the open.
 //!
 //! The rest is what every server shares ([`server`], [`stop`], [`patience`], [`client`], [`address`])
-//! and the people's side ([`cli`], [`demo`]). ARCHITECTURE.md is the map.
+//! and the people's side ([`cli`], [`demo`], [`bench`]). ARCHITECTURE.md is the map.
 
 pub mod byte_order;
 pub mod escape;
@@ -27,5 +27,6 @@ pub mod examples;
 pub mod child;
 pub mod draw;
 pub mod models;
+pub mod bench;
 pub mod demo;
 pub mod cli;

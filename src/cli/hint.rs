@@ -5,6 +5,7 @@ use std::io;
 use anyhow::Error;
 use nix::errno::Errno;
 
+use super::bench::Unexpected;
 use crate::call::CallError;
 use crate::client::Interrupted;
 
@@ -12,6 +13,9 @@ use crate::client::Interrupted;
 pub fn exit_code(error: &Error) -> u8 {
     if error.is::<Interrupted>() {
         return 128 + libc::SIGINT as u8;
+    }
+    if error.is::<Unexpected>() {
+        return 3;
     }
     if let Some(error) = error.downcast_ref::<io::Error>()
         && error.kind() == io::ErrorKind::BrokenPipe

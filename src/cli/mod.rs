@@ -1,10 +1,11 @@
 //! The command line: commands from the table of examples, options, exit codes.
 //!
-//! Exit codes: 0 done · 1 network or run error · 2 usage · 4 cannot run here · 128+n ended by a
-//! signal. (3 is kept for commands that state an expectation; there is none yet.)
+//! Exit codes: 0 done · 1 network or run error · 2 usage · 3 an expectation was not met (`bench
+//! --expect`) · 4 cannot run here · 128+n ended by a signal.
 
 mod args;
 mod bar;
+pub mod bench;
 pub mod byte_order;
 pub mod draw;
 mod hint;
@@ -79,6 +80,10 @@ fn run(matches: &ArgMatches) -> Result<()> {
                 trace::remark("try next: the same with -o timeline.html, a page to step through");
             }
             Ok(())
+        }
+        "bench" => {
+            let args = bench::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+            bench::run(&args, global.quiet, global.plain(), &mut io::stdout().lock())
         }
         "sockopt" => {
             let args =

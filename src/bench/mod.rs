@@ -1,0 +1,217 @@
+//! The bench: every server under the same load, one beside the other.
+//!
+//! ```text
+//! plan      which servers, which loads, how often            (machine: what there is to measure on)
+//! server    a process of its own for every turn
+//! load      the client's side: connect, be quiet, go, be quiet, close
+//! meter     what the server used between the two quiets
+//! sample    the turns, and what may be said of them
+//! report    tables, for people and programs                  (picture: the same to look at)
+//! ```
+//!
+//! The servers take turns, A B C A B C: what the machine does beside the bench meets all of them. The
+//! first server runs twice; how far its second copy is from it is how far figures may be apart and mean
+//! nothing.
+
+pub mod machine;
+pub mod plan;
+pub mod server;
+pub mod meter;
+pub mod load;
+pub mod sample;
+pub mod report;
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::stop::Stop;
+use load::{Clients, Tally};
+use machine::Machine;
+use meter::Calls;
+use plan::{Load, Manner, Model, Plan};
+use sample::{Cell, Counted, Latency, Look, Memory, Report, ServerUse, Turn};
+use server::Server;
+
+/// How long the server is looked at before the turns begin.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Measures. `progress` is told before each turn what it is.
+///
+/// # Errors
+/// This program cannot be started again, or there are no descriptors. What is wrong with one server
+/// is in its cell.
+pub fn run(plan: &Plan, stop: &Stop, progress: &dyn Fn(&str)) -> Result<Report> {
+    let mut report = Report {
+        v: 1,
+        began: chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, false),
+        partial: false,
+        machine: Machine::here(),
+        manner: plan.manner.clone(),
+        cells: Vec::new(),
+    };
+    let shares = machine::shares(plan.manner.pin);
+    if let Some((server, _)) = &shares {
+        machine::stay_on(server)?; // and so do the servers, which this thread starts
+    }
+    let bench = Bench { plan, stop, client: shares.map(|(_, client)| client) };
+    for &load in &plan.loads {
+        report.cells.extend(bench.load(load, progress)?);
+    }
+    report.partial = stop.requested();
+    Ok(report)
+}
+
+struct Bench<'a> {
+    plan: &'a Plan,
+    stop: &'a Stop,
+    /// The processors of the client's side, if it has its own.
+    client: Option<Vec<usize>>,
+}
+
+impl Bench<'_> {
+    /// All servers under one load.
+    fn load(&self, load: Load, progress: &dyn Fn(&str)) -> Result<Vec<Cell>> {
+        let models = self.plan.models.iter().map(|model| (model, false));
+        let again = self.plan.models.first().map(|model| (model, true));
+        let mut cells = Vec::new();
+        for (model, again) in models.chain(again) {
+            progress(&format!("{}: a look at {}", load.title(), model.name));
+            let empty = Cell {
+                model: model.name.clone(),
+                again,
+                load,
+                look: Look::default(),
+                turns: vec![],
+                failed: None,
+            };
+            let mut cell = empty;
+            if !self.stop.requested() {
+                match self.look(model, load) {
+                    Ok(look) => cell.look = look,
+                    Err(error) => cell.failed = Some(format!("{error:#}")),
+                }
+            }
+            cells.push((model, cell));
+        }
+        for round in 1..=self.plan.manner.rounds {
+            for (model, cell) in &mut cells {
+                progress(&format!("{}: {}", load.title(), model.name));
+                if cell.failed.is_some() || self.stop.requested() {
+                    continue;
+                }
+                match self.turn(model, load, round) {
+                    // Interrupted in the midst of it: its figures are none.
+                    _ if self.stop.requested() => {}
+                    Ok(turn) => {
+                        if turn.served == 0 {
+                            cell.failed = Some(silence(&turn));
+                        }
+                        cell.turns.push(turn);
+                    }
+                    Err(error) => cell.failed = Some(format!("{error:#}")),
+                }
+            }
+        }
+        Ok(cells.into_iter().map(|(_, cell)| cell).collect())
+    }
+
+    fn connect(&self, server: &Server, load: Load, manner: &Manner) -> Result<Clients> {
+        Clients::connect(server.address, load, manner, self.client.as_deref(), self.stop)
+    }
+
+    /// One turn: a server of its own, connections, the load, the end.
+    fn turn(&self, model: &Model, load: Load, round: usize) -> Result<Turn> {
+        let manner = &self.theirs(model);
+        let server = Server::start(model, load, manner)?;
+        let clients = self.connect(&server, load, manner)?;
+        clients.until_quiet();
+        let before = server.pid().map(meter::used);
+        let busy = meter::everybody();
+        clients.go();
+        let busy = meter::everybody().saturating_sub(busy);
+        let after = server.pid().map(meter::used);
+        let tally = clients.close()?;
+        let lifetime = server.stop()?;
+        let used = before.zip(after).zip(lifetime).map(|((before, after), lifetime)| ServerUse {
+            cpu_ns: after.cpu.saturating_sub(before.cpu).as_nanos() as u64,
+            // Where processes and threads come and go with the requests, only wait4 has those of the
+            // dead; where they stay, it would add what they do to end.
+            switches: match manner.per_request {
+                true => lifetime.switches,
+                false => after.switches,
+            }
+            .saturating_sub(before.switches),
+            lifetime_cpu_ns: lifetime.cpu.as_nanos() as u64,
+        });
+        Ok(turn(round, tally, used, busy))
+    }
+
+    /// What looking at would disturb the turns, or takes longer than one.
+    fn look(&self, model: &Model, load: Load) -> Result<Look> {
+        let mut manner = self.theirs(model);
+        manner.seconds = LOOK.as_secs_f64().min(manner.seconds);
+        let server = Server::start(model, load, &manner)?;
+        let before = server.pid().and_then(meter::memory);
+        let clients = self.connect(&server, load, &manner)?;
+        clients.until_quiet();
+        let with = server.pid().and_then(meter::memory);
+        let used = server.pid().map(meter::used);
+        let mut calls = server.pid().and_then(|pid| Calls::count(pid).ok());
+        clients.go();
+        let count = calls.as_mut().and_then(|calls| calls.so_far().ok());
+        let tally = clients.close()?;
+        server.stop()?;
+        Ok(Look {
+            calls: count.map(|count| Counted { count, replies: tally.all_replies }),
+            memory: before.zip(with).filter(|_| !manner.per_request).map(|(before, with)| Memory {
+                before,
+                with,
+                connections: tally.served,
+            }),
+            processes: used.map(|used| used.processes),
+            threads: used.map(|used| used.threads),
+        })
+    }
+
+    /// The manner for this server: ours echo, whatever another one is expected to do.
+    fn theirs(&self, model: &Model) -> Manner {
+        let mut manner = self.plan.manner.clone();
+        if matches!(model.kind, plan::Kind::Row(..)) {
+            manner.expect = plan::Expect::Echo;
+        }
+        manner
+    }
+}
+
+fn turn(round: usize, tally: Tally, server: Option<ServerUse>, busy: Duration) -> Turn {
+    let at = |part: f64| tally.latency.value_at_quantile(part);
+    let latency = (!tally.latency.is_empty()).then(|| Latency {
+        p50: at(0.5),
+        p90: at(0.9),
+        p99: at(0.99),
+        p999: at(0.999),
+        max: tally.latency.max(),
+    });
+    Turn {
+        round,
+        seconds: tally.wall.as_secs_f64(),
+        replies: tally.replies,
+        all_replies: tally.all_replies,
+        latency,
+        server,
+        client_cpu_ns: tally.cpu.as_nanos() as u64,
+        everybody_cpu_ns: busy.as_nanos() as u64,
+        served: tally.served,
+        unanswered: tally.unanswered,
+        errors: tally.errors,
+    }
+}
+
+/// Why a turn has no reply at all.
+fn silence(turn: &Turn) -> String {
+    match &turn.errors.first {
+        Some(error) => error.clone(),
+        None => format!("connected, but not one reply within {:.2} s", turn.seconds),
+    }
+}

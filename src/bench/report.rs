@@ -1,0 +1,519 @@
+//! The figures as tables: for a terminal, as Markdown, HTML, CSV and JSON.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
+
+use super::plan::{Load, Manner, Pin};
+use super::sample::{Cell, Report, Spread, Verdict};
+use crate::escape::{escape, grouped};
+
+/// A table as text, before anybody has decided how it looks.
+#[derive(Debug, Clone)]
+pub struct Sheet {
+    /// What it is about.
+    pub title: String,
+    /// What its columns are called; the first is the name of a row, and reads from the left.
+    pub head: Vec<&'static str>,
+    /// Its rows.
+    pub rows: Vec<Vec<String>>,
+    /// What may be said of it.
+    pub remarks: Vec<String>,
+}
+
+/// What stands where there is no figure: never an invented one.
+const NONE: &str = "-";
+
+/// The columns, for the help.
+pub const COLUMNS: &str = "\
+Columns of the first table:
+  requests/s   replies in a second: the median of the rounds, and their middle half
+  ratio        the same as a part of the yardstick's rate in the same round; the yardstick's own
+               second copy shows how far apart equal servers come out
+  p50 … max    from request to reply; half of the requests are faster than p50, 99 in 100 faster
+               than p99. With --rate from when a request was due, sent or not
+  busy         processors that the server kept busy, and the client's side
+  bottleneck   who had no time left: server, client (then the figures are the client's), all cores,
+               or nobody, when both are waiting for each other
+Columns of the second:
+  CPU          the server's processor time for one request, in the program and in the kernel, all
+               its processes and threads together
+  calls        system calls of the server for one request, counted in a run of its own
+  switches     how often a thread of it left a processor, for one request
+  KiB/conn     memory of all its processes (Pss) for one connection more; not the kernel's own
+  processes, threads   how many it had with all connections
+  served       connections that had at least one reply; the others never got one
+  errors       of all kinds, in all rounds: refused, reset, closed early, a wrong answer";
+
+impl Report {
+    /// Its tables: two for every load.
+    #[must_use]
+    pub fn sheets(&self) -> Vec<Sheet> {
+        self.loads().into_iter().flat_map(|load| [self.speed(load), self.cost(load)]).collect()
+    }
+
+    fn speed(&self, load: Load) -> Sheet {
+        let cells = self.under(load);
+        let bulk = self.manner.size >= 4096;
+        let mut head = vec![
+            "model",
+            "requests/s",
+            "middle half",
+            "ratio",
+            "middle half",
+            "p50",
+            "p99",
+            "p99.9",
+            "max",
+            "busy s/c",
+            "bottleneck",
+        ];
+        if bulk {
+            head.insert(3, "MiB/s");
+        }
+        let row = |cell: &&Cell| {
+            let ratio = cells.first().and_then(|yardstick| cell.ratio(yardstick));
+            let rate = cell.rate();
+            let (server, client) = cell.busy();
+            let mut row = vec![
+                name(cell),
+                figure(rate.map(|rate| rate.median), whole),
+                range(rate, whole),
+                figure(ratio.map(|ratio| ratio.median), two),
+                range(ratio, two),
+                figure(cell.latency(|latency| latency.p50), micros),
+                figure(cell.latency(|latency| latency.p99), micros),
+                figure(cell.latency(|latency| latency.p999), micros),
+                figure(cell.longest(), micros),
+                format!("{}/{}", figure(server, two), figure(client, two)),
+                cell.bottleneck(&self.machine, &self.manner)
+                    .map_or(NONE.to_owned(), |side| side.word().to_owned()),
+            ];
+            if bulk {
+                let mebibytes = |rate: Spread| rate.median * self.manner.size as f64 / 1_048_576.0;
+                row.insert(3, figure(rate.map(mebibytes), whole));
+            }
+            row
+        };
+        let title = format!("{}: speed", load.title());
+        Sheet { title, head, rows: cells.iter().map(row).collect(), remarks: self.remarks(load) }
+    }
+
+    fn cost(&self, load: Load) -> Sheet {
+        let head = vec![
+            "model",
+            "CPU/request",
+            "middle half",
+            "calls",
+            "switches",
+            "KiB/conn",
+            "processes",
+            "threads",
+            "served",
+            "errors",
+        ];
+        let row = |cell: &&Cell| {
+            let served = cell.served().map(|served| format!("{served} of {}", load.total()));
+            vec![
+                name(cell),
+                figure(cell.cpu().map(|cpu| cpu.median), micros),
+                range(cell.cpu(), micros),
+                figure(cell.calls(), two),
+                figure(cell.switches().map(|switches| switches.median), two),
+                figure(cell.memory().map(|bytes| bytes / 1024.0), one),
+                figure(cell.look.processes.map(|n| n as f64), whole),
+                figure(cell.look.threads.map(|n| n as f64), whole),
+                served.unwrap_or(NONE.to_owned()),
+                grouped(cell.errors().count()),
+            ]
+        };
+        let rows = self.under(load).iter().map(row).collect();
+        Sheet { title: format!("{}: cost", load.title()), head, rows, remarks: vec![] }
+    }
+
+    /// What may be said of a load, and what went wrong.
+    fn remarks(&self, load: Load) -> Vec<String> {
+        let cells = self.under(load);
+        let yardstick = cells.first().map_or("", |cell| cell.model.as_str());
+        let mut remarks = vec![match self.verdict(load) {
+            Verdict::Winner { model, ratio } if model == yardstick => {
+                let _ = ratio;
+                format!(
+                    "fastest: {model}, the yardstick; the others are behind by more than the spread"
+                )
+            }
+            Verdict::Winner { model, ratio } => format!(
+                "fastest: {model}, at {} ({}) of {yardstick}",
+                two(ratio.median),
+                range(Some(ratio), two)
+            ),
+            Verdict::Tie(models) => {
+                format!("no winner: {} are no further apart than the spread", list(&models))
+            }
+            Verdict::Nothing => {
+                "nobody to compare: fewer than two servers served everybody".to_owned()
+            }
+        }];
+        for cell in &cells {
+            let model = name(cell);
+            if let Some(why) = &cell.failed {
+                remarks.push(format!("{model}: {}", shown(why)));
+                continue;
+            }
+            if let (Some(never @ 1..), false) = (cell.never_answered(), cell.again) {
+                let served = load.total() as u64 - never;
+                remarks.push(format!(
+                    "{model} serves {served} of {}: {} never got a reply",
+                    load.total(),
+                    grouped(never)
+                ));
+            }
+            let errors = cell.errors();
+            if let Some(first) = &errors.first {
+                remarks.push(format!(
+                    "{model}: {} errors; the first: {}",
+                    errors.count(),
+                    shown(first)
+                ));
+            }
+            let unanswered: u64 = cell.turns.iter().map(|turn| turn.unanswered).sum();
+            if unanswered > 0 {
+                let rounds = cell.turns.len();
+                remarks.push(format!(
+                    "{model}: {} requests had no reply by the end of their round, in {rounds} rounds",
+                    grouped(unanswered)
+                ));
+            }
+        }
+        remarks
+    }
+
+    /// What a reader must know to make anything of the figures.
+    #[must_use]
+    pub fn footer(&self) -> Vec<String> {
+        let machine = &self.machine;
+        let Manner { size, rounds, seconds, threads, pin, udp, per_request, rate, .. } =
+            self.manner;
+        let mut lines = Vec::new();
+        if self.partial {
+            lines.push("INTERRUPTED: this is a part of what was asked for.".to_owned());
+        }
+        let pinned = match pin {
+            Pin::Free => "nobody pinned",
+            Pin::Split => "server and client on processors of their own",
+            Pin::Same => "server and client on the same processor",
+        };
+        let transport = if udp { "UDP" } else { "TCP" };
+        let pace = match rate {
+            Some(rate) => format!("{rate} requests/s due (open loop)"),
+            None => "as fast as the server answers (closed loop)".to_owned(),
+        };
+        let each = if per_request { ", a connection for each request" } else { "" };
+        lines.push(format!(
+            "{transport}, {} bytes there and back, {pace}{each}; {rounds} rounds of {seconds} s, in turns; \
+             medians and the middle half; {threads} client thread{}.",
+            grouped(size as u64),
+            if threads == 1 { "" } else { "s" },
+        ));
+        lines.push(format!(
+            "{}, {} cores, load {:.2} before; congestion control {}; limits: {} descriptors, \
+             backlog {}, ports {}; {pinned}; narration off; netplay {}.",
+            machine.kernel,
+            machine.cores,
+            machine.load_average,
+            machine.congestion,
+            grouped(machine.descriptors),
+            grouped(machine.somaxconn),
+            machine.ports,
+            machine.netplay,
+        ));
+        if let Some(others) = self.others() {
+            lines.push(format!(
+                "Beside server and client, {others:.2} of {} cores were busy with other things{}.",
+                machine.cores,
+                if others > 0.2 { ": that is in these figures, too" } else { "" },
+            ));
+        }
+        let counted = self.cells.iter().any(|cell| cell.look.calls.is_some());
+        lines.push(match counted {
+            true => "CPU of all processes of a server, by its clocks, without its start and end; \
+                     calls by the kernel's tracepoint, in a run of their own."
+                .to_owned(),
+            false => "CPU of all processes of a server, by its clocks, without its start and end; \
+                      calls were not counted: perf_event_open is not allowed here."
+                .to_owned(),
+        });
+        if machine.debug_build {
+            lines.push(
+                "A build without optimisation: take these figures for a rehearsal.".to_owned(),
+            );
+        }
+        lines
+    }
+
+    /// As text, for a terminal.
+    #[must_use]
+    pub fn text(&self, ascii: bool) -> String {
+        let mut out = String::new();
+        for sheet in self.sheets() {
+            let _ = writeln!(out, "{}\n{}", sheet.title, sheet.text(ascii));
+            for remark in &sheet.remarks {
+                let _ = writeln!(out, "  {remark}");
+            }
+            out.push('\n');
+        }
+        for line in self.footer() {
+            let _ = writeln!(out, "{line}");
+        }
+        out
+    }
+
+    /// As Markdown.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut out = "# netplay bench\n".to_owned();
+        for sheet in self.sheets() {
+            let _ = write!(out, "\n## {}\n\n{}\n", sheet.title, sheet.markdown());
+            for remark in &sheet.remarks {
+                let _ = write!(out, "\n- {remark}");
+            }
+            out.push_str(if sheet.remarks.is_empty() { "" } else { "\n" });
+        }
+        let _ = write!(out, "\n{}\n", self.footer().join("\n"));
+        out
+    }
+
+    /// As JSON: the raw figures of every turn.
+    ///
+    /// # Errors
+    /// None: every value can be written.
+    pub fn json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// A report that [`json`](Report::json) wrote.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn read(text: &str) -> Result<Report> {
+        let report: Report = serde_json::from_str(text).context("no report of netplay bench")?;
+        anyhow::ensure!(report.v == 1, "a report of another version: {}", report.v);
+        Ok(report)
+    }
+
+    /// As comma-separated values: a line for every turn.
+    ///
+    /// # Errors
+    /// None: it is written to memory.
+    pub fn csv(&self) -> Result<String> {
+        let mut out = csv::Writer::from_writer(Vec::new());
+        out.write_record([
+            "model",
+            "again",
+            "connections",
+            "idle",
+            "round",
+            "seconds",
+            "replies",
+            "all_replies",
+            "p50_ns",
+            "p90_ns",
+            "p99_ns",
+            "p999_ns",
+            "max_ns",
+            "server_cpu_ns",
+            "server_switches",
+            "client_cpu_ns",
+            "served",
+            "unanswered",
+            "errors",
+        ])?;
+        for cell in &self.cells {
+            for turn in &cell.turns {
+                let latency = turn.latency;
+                let ns = |part: Option<u64>| part.map(|n| n.to_string()).unwrap_or_default();
+                out.write_record([
+                    cell.model.clone(),
+                    cell.again.to_string(),
+                    cell.load.connections.to_string(),
+                    cell.load.idle.to_string(),
+                    turn.round.to_string(),
+                    turn.seconds.to_string(),
+                    turn.replies.to_string(),
+                    turn.all_replies.to_string(),
+                    ns(latency.map(|latency| latency.p50)),
+                    ns(latency.map(|latency| latency.p90)),
+                    ns(latency.map(|latency| latency.p99)),
+                    ns(latency.map(|latency| latency.p999)),
+                    ns(latency.map(|latency| latency.max)),
+                    ns(turn.server.map(|used| used.cpu_ns)),
+                    ns(turn.server.map(|used| used.switches)),
+                    turn.client_cpu_ns.to_string(),
+                    turn.served.to_string(),
+                    turn.unanswered.to_string(),
+                    turn.errors.count().to_string(),
+                ])?;
+            }
+        }
+        Ok(String::from_utf8(out.into_inner()?)?)
+    }
+
+    /// What another run has to say to this one: the same servers under the same loads.
+    #[must_use]
+    pub fn compare(&self, other: &Report) -> Vec<Sheet> {
+        let head = vec![
+            "model",
+            "requests/s",
+            "then",
+            "ratio",
+            "difference",
+            "p99",
+            "then",
+            "CPU/request",
+            "then",
+        ];
+        let sheet = |load: Load| {
+            let rows = self.under(load).into_iter().filter_map(|cell| {
+                let mut theirs = other.under(load).into_iter();
+                let then =
+                    theirs.find(|then| then.model == cell.model && then.again == cell.again)?;
+                Some(compared(cell, then))
+            });
+            let rows: Vec<_> = rows.collect();
+            let remarks =
+                if rows.is_empty() { vec!["nothing in common".to_owned()] } else { vec![] };
+            Sheet { title: load.title(), head: head.clone(), rows, remarks }
+        };
+        self.loads().into_iter().map(sheet).collect()
+    }
+
+    /// What is not the same in two runs, and may explain more than the servers do.
+    #[must_use]
+    pub fn circumstances(&self, other: &Report) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut differ = |what: &str, now: String, then: String| {
+            if now != then {
+                lines.push(format!("{what}: {now}, then {then}"));
+            }
+        };
+        let (here, there) = (&self.machine, &other.machine);
+        differ("kernel", here.kernel.clone(), there.kernel.clone());
+        differ("processor", here.processor.clone(), there.processor.clone());
+        differ("cores", here.cores.to_string(), there.cores.to_string());
+        differ("congestion control", here.congestion.clone(), there.congestion.clone());
+        differ("netplay", here.netplay.clone(), there.netplay.clone());
+        differ("debug build", here.debug_build.to_string(), there.debug_build.to_string());
+        let manner = |report: &Report| serde_json::to_string(&report.manner).unwrap_or_default();
+        differ("the load", manner(self), manner(other));
+        lines
+    }
+}
+
+fn compared(cell: &Cell, then: &Cell) -> Vec<String> {
+    let (rate, before) = (cell.rate(), then.rate());
+    let ratio = rate.zip(before).filter(|(_, before)| before.median > 0.0);
+    let difference = match ratio {
+        Some((rate, before)) if rate.overlaps(before) => "within the spread",
+        Some((rate, before)) if rate.median > before.median => "faster",
+        Some(_) => "slower",
+        None => NONE,
+    };
+    vec![
+        name(cell),
+        figure(rate.map(|rate| rate.median), whole),
+        figure(before.map(|before| before.median), whole),
+        figure(ratio.map(|(rate, before)| rate.median / before.median), two),
+        difference.to_owned(),
+        figure(cell.latency(|latency| latency.p99), micros),
+        figure(then.latency(|latency| latency.p99), micros),
+        figure(cell.cpu().map(|cpu| cpu.median), micros),
+        figure(then.cpu().map(|cpu| cpu.median), micros),
+    ]
+}
+
+impl Sheet {
+    /// As text, for a terminal.
+    #[must_use]
+    pub fn text(&self, ascii: bool) -> String {
+        let line = LineStyle::none().fill('─').junction('─');
+        let style = match ascii {
+            true => TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-')),
+            false => TableStyle::new().header_separator(line),
+        };
+        self.table(style).trim_fmt()
+    }
+
+    /// As Markdown.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        self.table(presets::ASCII_MARKDOWN).to_string()
+    }
+
+    fn table(&self, style: TableStyle) -> Table {
+        let mut table = Table::new();
+        table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(self.head.clone()).add_rows(self.rows.clone());
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        table
+    }
+}
+
+/// The name of a row.
+#[must_use]
+pub fn name(cell: &Cell) -> String {
+    let name = shown(&cell.model);
+    if cell.again { format!("{name}, again") } else { name }
+}
+
+/// Words of somebody else's, on one line.
+fn shown(text: &str) -> String {
+    match text.chars().any(crate::escape::is_unsafe) {
+        true => escape(text.as_bytes()),
+        false => text.to_owned(),
+    }
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => names.join(""),
+    }
+}
+
+fn figure(value: Option<f64>, form: impl Fn(f64) -> String) -> String {
+    value.map_or(NONE.to_owned(), form)
+}
+
+fn range(spread: Option<Spread>, form: impl Fn(f64) -> String) -> String {
+    spread
+        .map_or(NONE.to_owned(), |spread| format!("{} to {}", form(spread.low), form(spread.high)))
+}
+
+/// 12,345
+#[must_use]
+pub fn whole(value: f64) -> String {
+    grouped(value.round() as u64)
+}
+
+fn one(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+fn two(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+/// Nanoseconds as people say them: 950 ns, 12.3 µs, 4.56 ms, 1.20 s.
+#[must_use]
+pub fn micros(ns: f64) -> String {
+    match ns {
+        ..1e3 => format!("{ns:.0} ns"),
+        ..1e5 => format!("{:.1} us", ns / 1e3),
+        ..1e6 => format!("{:.0} us", ns / 1e3),
+        ..1e9 => format!("{:.2} ms", ns / 1e6),
+        _ => format!("{:.2} s", ns / 1e9),
+    }
+}

@@ -1,0 +1,229 @@
+//! A server under measurement: a process of its own for every turn, and what it has used by its end.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::unistd::Pid;
+
+use super::plan::{Kind, Load, Manner, Model};
+use crate::child::{Line, Process};
+use crate::examples::{Example, Place, Service, TABLE, Value};
+
+/// How long a server may take to become ready.
+const TO_START: Duration = Duration::from_secs(5);
+/// How long it may take to end when it is asked to; then it is ended.
+const TO_END: Duration = Duration::from_secs(3);
+
+/// A server that can be reached.
+pub struct Server {
+    /// Where.
+    pub address: SocketAddr,
+    process: Option<Process>,
+    /// What it says goes here: nobody reads it, but somebody could.
+    _stderr: Receiver<Line<()>>,
+}
+
+/// What a process and its children used from their birth to their end, as wait4(2) tells.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lifetime {
+    /// CPU time, in the program and in the kernel for it.
+    pub cpu: Duration,
+    /// How often a thread of theirs had to leave a processor.
+    pub switches: u64,
+}
+
+impl Server {
+    /// Starts a server for such a load, and waits until it can be reached.
+    ///
+    /// # Errors
+    /// It did not start, or did not become ready in time.
+    pub fn start(model: &Model, load: Load, manner: &Manner) -> Result<Server> {
+        let (sender, stderr) = mpsc::channel();
+        match &model.kind {
+            &Kind::Target(address) => Ok(Server { address, process: None, _stderr: stderr }),
+            Kind::Row(example, options) => {
+                let args = row_args(example, options, load, manner);
+                let mut process = Process::start(&args, Path::new("."), (), sender)?;
+                match process.ready(TO_START) {
+                    Ok((kind, address)) if (kind == "udp") == manner.udp => Ok(Server {
+                        address: address.parse()?,
+                        process: Some(process),
+                        _stderr: stderr,
+                    }),
+                    Ok((kind, _)) => bail!("{} serves {kind}", model.name),
+                    Err(error) => Err(because(error, &stderr)),
+                }
+            }
+            Kind::Command(line) => {
+                let address = free_port()?;
+                let line = line.replace("{port}", &address.port().to_string());
+                let mut process = Process::start_command(&line, (), sender)?;
+                process.ignore_output();
+                match until_reachable(address, manner.udp, &mut process) {
+                    Ok(()) => Ok(Server { address, process: Some(process), _stderr: stderr }),
+                    Err(error) => Err(because(error, &stderr)),
+                }
+            }
+        }
+    }
+
+    /// The number of its first process, if it is ours to look at.
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        self.process.as_ref().map(Process::pid)
+    }
+
+    /// Ends it; what it and its children used, if it is ours.
+    ///
+    /// # Errors
+    /// None that waitpid(2) and getrusage(2) document.
+    pub fn stop(self) -> Result<Option<Lifetime>> {
+        let Some(mut process) = self.process else { return Ok(None) };
+        // The sum over all children that were waited for grows by this one: that is what wait4 tells.
+        let before = waited_for()?;
+        process.stop();
+        let end = Instant::now() + TO_END;
+        while process.running()? && Instant::now() < end {
+            thread::sleep(Duration::from_millis(1));
+        }
+        drop(process);
+        let after = waited_for()?;
+        Ok(Some(Lifetime {
+            cpu: after.cpu.saturating_sub(before.cpu),
+            switches: after.switches - before.switches,
+        }))
+    }
+}
+
+/// All children of this process that have ended.
+fn waited_for() -> Result<Lifetime> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let micros = |time: nix::sys::time::TimeVal| {
+        Duration::from_micros(
+            time.tv_sec().unsigned_abs() * 1_000_000 + time.tv_usec().unsigned_abs(),
+        )
+    };
+    let switches = usage.voluntary_context_switches() + usage.involuntary_context_switches();
+    Ok(Lifetime {
+        cpu: micros(usage.user_time()) + micros(usage.system_time()),
+        switches: switches.unsigned_abs(),
+    })
+}
+
+/// `select server 127.0.0.1 0 -q --reply echo`, and room for everybody; what the model's own options
+/// say goes before that.
+fn row_args(example: &Example, own: &[String], load: Load, manner: &Manner) -> Vec<String> {
+    let mut args = vec![example.name.to_owned()];
+    args.extend(["server", "127.0.0.1", "0", "--quiet"].map(String::from));
+    args.extend(own.iter().cloned());
+    let mut unless_own = |name: &str, value: Option<String>| {
+        let name = format!("--{name}");
+        let with_value = format!("{name}=");
+        if !own.iter().any(|word| *word == name || word.starts_with(&with_value)) {
+            args.push(name);
+            args.extend(value);
+        }
+    };
+    let flag = |name: &str| example.options.iter().find(|flag| flag.name == name);
+    unless_own("reply", Some("echo".to_owned()));
+    unless_own("bufsize", Some(manner.size.max(1024).to_string()));
+    unless_own("backlog", Some(load.total().clamp(128, 4096).to_string()));
+    // A row that means something of its own by it, such as how many processes it has, keeps that.
+    if flag("max-clients").is_none() {
+        unless_own("max-clients", Some((load.total() + 16).to_string()));
+    }
+    let transport = if manner.udp { "udp" } else { "tcp" };
+    if flag(transport).is_some_and(|flag| flag.value == Value::None) {
+        unless_own(transport, None);
+    }
+    args
+}
+
+/// The rows of the table that echo over this transport; each is asked.
+///
+/// # Errors
+/// This program cannot be started again.
+pub fn echoing(manner: &Manner) -> Result<Vec<Model>> {
+    let load = Load { connections: 1, idle: 0 };
+    let mut found = Vec::new();
+    let echoes = |row: &&Example| row.service == Service::Echo && row.place == Place::Internet;
+    for example in TABLE.iter().filter(echoes) {
+        let model = Model { name: example.name.to_owned(), kind: Kind::Row(example, vec![]) };
+        // One that serves the other transport, or cannot run on this kernel, is no model here.
+        if let Ok(server) = Server::start(&model, load, manner) {
+            server.stop()?;
+            found.push(model);
+        }
+    }
+    Ok(found)
+}
+
+/// An address that nobody listens on just now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a port for somebody else's server, no step of a page"
+)]
+fn free_port() -> Result<SocketAddr> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+}
+
+/// Somebody else's server prints no ready line: it is ready when it can be reached. Over UDP nothing
+/// would tell, so it has a little time.
+#[expect(clippy::disallowed_methods, reason = "asks whether somebody is there, no step of a page")]
+fn until_reachable(address: SocketAddr, udp: bool, process: &mut Process) -> Result<()> {
+    let end = Instant::now() + TO_START;
+    if udp {
+        thread::sleep(Duration::from_millis(300));
+        return Ok(());
+    }
+    loop {
+        if TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok() {
+            return Ok(());
+        }
+        if !process.running()? {
+            let status = process.wait()?;
+            bail!("the command ended before anybody could connect ({status})");
+        }
+        if Instant::now() > end {
+            bail!("nobody listens on {address} after {} s", TO_START.as_secs());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The error, and the last words of the server that it is about.
+fn because(error: anyhow::Error, stderr: &Receiver<Line<()>>) -> anyhow::Error {
+    // It is about to be ended, or has ended: what it said is on its way.
+    let mut last = None;
+    while let Ok(line) = stderr.recv_timeout(Duration::from_millis(100)) {
+        if !line.text.trim().is_empty() && !line.text.trim_start().starts_with("hint:") {
+            last = Some(line.text);
+        }
+    }
+    match last {
+        Some(words) => error.context(crate::escape::escape(words.trim().as_bytes())),
+        None => error,
+    }
+}
+
+/// A row by its name, with options behind it: `handler --style threading`.
+///
+/// # Errors
+/// There is no such row, or it does not echo over the network.
+pub fn row(text: &str) -> Result<Model> {
+    let mut words = text.split_whitespace().map(String::from);
+    let name = words.next().context("a model has a name")?;
+    let named = |row: &&Example| row.name == name || row.short == Some(name.as_str());
+    let Some(example) = TABLE.iter().find(named) else {
+        bail!("there is no example called {name}: netplay lists them");
+    };
+    if example.service != Service::Echo || example.place != Place::Internet {
+        bail!("{name} is no echo server of the network");
+    }
+    Ok(Model { name: text.trim().to_owned(), kind: Kind::Row(example, words.collect()) })
+}

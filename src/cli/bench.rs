@@ -1,0 +1,301 @@
+//! `netplay bench`: every server model under one load.
+
+use std::fmt;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args as ClapArgs, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::draw::write;
+use crate::address::Endpoint;
+use crate::bench::machine::Machine;
+use crate::bench::plan::{Expect, Kind, Load, Manner, Model, Pin, Plan};
+use crate::bench::report::COLUMNS;
+use crate::bench::sample::Report;
+use crate::bench::{self, server};
+use crate::client::Interrupted;
+use crate::stop::Stop;
+
+/// What is measured first, and what everybody else is compared with: the first of these that the
+/// table has. Both serve everybody, in one thread.
+const YARDSTICKS: [&str; 2] = ["epoll", "poll"];
+
+/// Measure every server model under the same load
+#[derive(Debug, ClapArgs)]
+#[command(after_help = COLUMNS, args_override_self = true)]
+pub struct Args {
+    /// Which servers, the yardstick first; each may have options: 'handler --style threading'; none: only those of --target and --cmd [default: all]
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    models: Vec<String>,
+    /// How many connections speak [default: 1,64, and 1 among 900 idle ones]
+    #[arg(long, value_name = "N,M,…", value_delimiter = ',')]
+    connections: Vec<usize>,
+    /// How many more connections are there and say nothing
+    #[arg(long, value_name = "N")]
+    idle: Option<usize>,
+    /// Bytes of a request, and of its reply [default: 64]
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    size: Option<usize>,
+    /// Large messages: 64 KiB unless --size says otherwise
+    #[arg(long)]
+    bulk: bool,
+    /// How often each server has its turn
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = rounds)]
+    rounds: usize,
+    /// How long a turn lasts, for up to a thousand connections
+    #[arg(long, value_name = "SECS", default_value = "0.06", value_parser = seconds)]
+    seconds: f64,
+    /// So many requests a second are due, ready or not: latency counts from when one was due
+    #[arg(long, value_name = "N", value_parser = rate)]
+    rate: Option<f64>,
+    /// A connection for each request
+    #[arg(long, conflicts_with_all = ["udp", "idle"])]
+    per_request: bool,
+    /// Datagrams, and the servers that serve them
+    #[arg(long, conflicts_with = "idle")]
+    udp: bool,
+    /// Which processors: the scheduler's choice (free), server and client apart (split), both on one (same)
+    #[arg(long, value_enum, default_value = "free")]
+    pin: Pins,
+    /// Threads of the client's side [default: half as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = rounds)]
+    threads: Option<usize>,
+    /// Also measure a server that runs already, in any language
+    #[arg(long, value_name = "HOST:PORT")]
+    target: Vec<String>,
+    /// Also measure a server that this command starts: './my_server {port}'
+    #[arg(long, value_name = "COMMAND")]
+    cmd: Vec<String>,
+    /// What the replies of those two must be: the same bytes, a line, or anything
+    #[arg(long, value_enum, default_value = "echo")]
+    expect: Expects,
+    /// Also write the report to FILE: .json (every turn's raw figures) .csv .md
+    #[arg(short, long, value_name = "FILE", value_parser = report_file)]
+    output: Option<PathBuf>,
+    /// Compare two reports (.json) instead of measuring
+    #[arg(long, num_args = 2, value_names = ["NEW.json", "OLD.json"], conflicts_with_all = ["target", "cmd", "output"])]
+    compare: Option<Vec<PathBuf>>,
+}
+
+// (No doc comments: they would make the help twice as long.)
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Pins {
+    Free,
+    Split,
+    Same,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Expects {
+    Echo,
+    Line,
+    Any,
+}
+
+/// A server that is not ours did not answer as it should: an expectation was not met.
+#[derive(Debug)]
+pub struct Unexpected(String);
+
+impl fmt::Display for Unexpected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unexpected {}
+
+impl Args {
+    fn manner(&self) -> Manner {
+        let size = self.size.unwrap_or(if self.bulk { 64 * 1024 } else { 64 });
+        Manner {
+            size,
+            rounds: self.rounds,
+            seconds: self.seconds,
+            rate: self.rate,
+            per_request: self.per_request,
+            udp: self.udp,
+            expect: match self.expect {
+                Expects::Echo => Expect::Echo,
+                Expects::Line => Expect::Line,
+                Expects::Any => Expect::Any,
+            },
+            pin: match self.pin {
+                Pins::Free => Pin::Free,
+                Pins::Split => Pin::Split,
+                Pins::Same => Pin::Same,
+            },
+            threads: self.threads.unwrap_or((Machine::here().cores / 2).max(1)),
+        }
+    }
+
+    fn loads(&self) -> Vec<Load> {
+        let idle = self.idle.unwrap_or(0);
+        let several = |counts: &[usize]| -> Vec<Load> {
+            counts.iter().map(|&connections| Load { connections, idle }).collect()
+        };
+        match (&self.connections[..], self.idle) {
+            ([], Some(_)) => several(&[1]),
+            ([], None) if self.udp || self.per_request => several(&[1, 64]),
+            ([], None) => [several(&[1, 64]), vec![Load { connections: 1, idle: 900 }]].concat(),
+            (counts, _) => several(counts),
+        }
+    }
+
+    fn models(&self, manner: &Manner) -> Result<Vec<Model>> {
+        let mut models = match &self.models[..] {
+            [] => yardstick_first(server::echoing(manner)?),
+            [none] if none == "none" => vec![],
+            named => named.iter().map(|name| server::row(name)).collect::<Result<_>>()?,
+        };
+        for command in &self.cmd {
+            if !command.contains("{port}") {
+                bail!("--cmd needs {{port}} where the port belongs: './my_server {{port}}'");
+            }
+            models.push(Model { name: command.clone(), kind: Kind::Command(command.clone()) });
+        }
+        for target in &self.target {
+            let (host, port) = target.rsplit_once(':').context("a target is HOST:PORT")?;
+            let port = port.parse().with_context(|| format!("{port} is no port"))?;
+            let endpoint = Endpoint { host: Some(host.to_owned()), port, family: None };
+            models.push(Model { name: target.clone(), kind: Kind::Target(endpoint.resolve()?) });
+        }
+        Ok(models)
+    }
+}
+
+fn yardstick_first(mut models: Vec<Model>) -> Vec<Model> {
+    let place =
+        YARDSTICKS.iter().find_map(|name| models.iter().position(|model| model.name == *name));
+    models[..=place.unwrap_or(0)].rotate_right(1);
+    models
+}
+
+/// Measures, or compares, and prints.
+///
+/// # Errors
+/// [`Interrupted`], after a partial table; a server failed; a file cannot be written.
+pub fn run(args: &Args, quiet: bool, ascii: bool, out: &mut impl Write) -> Result<()> {
+    if let Some([new, old]) = args.compare.as_deref() {
+        return compare(new, old, ascii, out);
+    }
+    let stop = Stop::new();
+    stop.on_signals();
+    let manner = args.manner();
+    let plan = Plan { models: args.models(&manner)?, loads: args.loads(), manner };
+    plan.check()?;
+    let bar = bar(plan.turns(), quiet, ascii);
+    let report = bench::run(&plan, &stop, &|what| {
+        bar.set_message(what.to_owned());
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+    let report = report?;
+    out.write_all(report.text(ascii).as_bytes())?;
+    if let Some(path) = &args.output {
+        write(&written(&report, path)?, path, out)?;
+    }
+    if report.partial {
+        return Err(Interrupted.into());
+    }
+    judge(&plan, &report)
+}
+
+/// The exit code must not say that all is well when it is not.
+fn judge(plan: &Plan, report: &Report) -> Result<()> {
+    let foreign = |name: &str| {
+        plan.models.iter().any(|model| model.name == name && !matches!(model.kind, Kind::Row(..)))
+    };
+    if let Some(cell) =
+        report.cells.iter().find(|cell| foreign(&cell.model) && cell.errors().wrong > 0)
+    {
+        let first = cell.errors().first.unwrap_or_default();
+        return Err(
+            Unexpected(format!("{} did not answer as --expect says: {first}", cell.model)).into()
+        );
+    }
+    match report.cells.iter().find_map(|cell| Some((&cell.model, cell.failed.as_ref()?))) {
+        Some((model, why)) => bail!("{model}: {why}"),
+        None => Ok(()),
+    }
+}
+
+fn compare(new: &Path, old: &Path, ascii: bool, out: &mut impl Write) -> Result<()> {
+    let read = |path: &Path| -> Result<Report> {
+        let name = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+        Report::read(&text).with_context(|| name.to_string())
+    };
+    let (new, old) = (read(new)?, read(old)?);
+    for sheet in new.compare(&old) {
+        writeln!(out, "{}\n{}", sheet.title, sheet.text(ascii))?;
+        for remark in sheet.remarks {
+            writeln!(out, "  {remark}")?;
+        }
+        writeln!(out)?;
+    }
+    for line in new.circumstances(&old) {
+        writeln!(out, "not the same: {line}")?;
+    }
+    Ok(())
+}
+
+fn written(report: &Report, path: &Path) -> Result<String> {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("json") => report.json(),
+        Some("csv") => report.csv(),
+        _ => Ok(report.markdown()),
+    }
+}
+
+fn bar(turns: usize, quiet: bool, ascii: bool) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("[{bar:30}] {pos}/{len}, {eta} left: {msg}")
+        .expect("the template is well formed");
+    ProgressBar::new(turns as u64).with_style(style.progress_chars(if ascii {
+        "#-"
+    } else {
+        "█░"
+    }))
+}
+
+fn report_file(name: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("json" | "csv" | "md") => Ok(path),
+        _ => Err("a report's name ends in .json, .csv or .md".to_owned()),
+    }
+}
+
+fn size(text: &str) -> Result<usize> {
+    match text.parse()? {
+        size @ 1..=16_777_216 => Ok(size),
+        _ => bail!("a message has 1 to 16777216 bytes"),
+    }
+}
+
+fn rounds(text: &str) -> Result<usize> {
+    match text.parse()? {
+        n @ 1..=1000 => Ok(n),
+        _ => bail!("a number from 1 to 1000"),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64> {
+    let seconds: f64 = text.parse()?;
+    match seconds {
+        0.001..=3600.0 => Ok(seconds),
+        _ => bail!("a turn lasts 0.001 to 3600 seconds"),
+    }
+}
+
+fn rate(text: &str) -> Result<f64> {
+    let rate: f64 = text.parse()?;
+    match rate {
+        0.1..=1e8 => Ok(rate),
+        _ => bail!("a rate is a number of requests a second above 0, such as 5000"),
+    }
+}

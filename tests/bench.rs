@@ -1,0 +1,361 @@
+//! What `netplay bench` claims: figures that fit each other, and a clear report of whatever a server
+//! does. Nothing here depends on how fast anything is.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+mod common;
+
+use std::collections::VecDeque;
+use std::io::{BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
+use std::thread;
+
+use common::{have, netplay, run, skip, until};
+use netplay::bench::sample::Report;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Short turns, and few.
+const SHORT: &[&str] = &["bench", "--rounds", "2", "--seconds", "0.03"];
+
+/// What a run printed, and what it wrote.
+struct Run {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+    report: Report,
+}
+
+/// Runs the bench with these options; its report must be there, whatever happened.
+fn bench(options: &[&str]) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json").display().to_string();
+    let output = run(&[SHORT, options, &["-o", &file]].concat(), b"");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let json = std::fs::read_to_string(file).unwrap_or_else(|_| panic!("no report: {stderr}"));
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr,
+        report: Report::read(&json).unwrap(),
+    }
+}
+
+/// A server in this process: `serve` gets each connection, in a thread of its own.
+fn server(serve: impl Fn(TcpStream) + Send + Sync + Copy + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || serve(stream));
+        }
+    });
+    address.to_string()
+}
+
+/// The bench beside a server that is not ours.
+fn target(address: &str, options: &[&str]) -> Run {
+    bench(&[&["--models", "poll", "--connections", "2", "--target", address], options].concat())
+}
+
+#[test]
+fn the_report_has_every_round_and_fits_the_table() {
+    let ran = bench(&["--models", "poll,thread", "--connections", "1,4"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(ran.report.cells.len(), 2 * 3, "two servers and the yardstick again, twice");
+    for cell in &ran.report.cells {
+        let rounds: Vec<usize> = cell.turns.iter().map(|turn| turn.round).collect();
+        assert_eq!(rounds, [1, 2], "{}", cell.model);
+        for turn in &cell.turns {
+            assert!(turn.replies > 0 && turn.all_replies >= turn.replies, "{turn:?}");
+            let latency = turn.latency.unwrap();
+            assert!(latency.p50 <= latency.p99 && latency.p99 <= latency.max, "{latency:?}");
+            let used = turn.server.unwrap();
+            assert!(used.cpu_ns > 0 && used.cpu_ns <= used.lifetime_cpu_ns, "{used:?}");
+            assert_eq!((turn.served, turn.errors.count()), (cell.load.total() as u64, 0));
+        }
+        let rate = netplay::bench::report::whole(cell.rate().unwrap().median);
+        assert!(ran.stdout.contains(&format!(" {rate} ")), "{rate} is not in {}", ran.stdout);
+    }
+    let again: Vec<bool> = ran.report.cells.iter().map(|cell| cell.again).collect();
+    assert_eq!(again, [false, false, true, false, false, true]);
+}
+
+#[test]
+fn the_cost_of_a_model_is_that_of_its_page() {
+    let ran = bench(&["--models", "poll,thread,fork", "--connections", "4"]);
+    let of = |model: &str| ran.report.cells.iter().find(|cell| cell.model == model).unwrap();
+    let looked = |model: &str| (of(model).look.processes.unwrap(), of(model).look.threads.unwrap());
+    assert_eq!([looked("poll"), looked("thread"), looked("fork")], [(1, 1), (1, 5), (5, 5)]);
+    let Some(calls) = of("thread").calls() else {
+        return skip("perf_event_open is not allowed here: system calls cannot be counted");
+    };
+    // recv and send; the very last recv of each thread is entered and not left.
+    assert!((calls - 2.0).abs() < 0.2, "{calls}");
+    assert!(of("poll").calls().unwrap() > 2.0);
+}
+
+#[test]
+fn a_server_for_one_client_says_how_many_it_leaves_without_a_reply() {
+    let ran = bench(&["--models", "poll,tcp-echo", "--connections", "5"]);
+    assert!(ran.stdout.contains("tcp-echo serves 1 of 5: 4 never got a reply"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("fastest: tcp-echo"), "{}", ran.stdout);
+}
+
+#[test]
+fn every_request_can_have_a_connection_of_its_own() {
+    let ran = bench(&["--models", "poll,fork", "--connections", "3", "--per-request"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    assert!(ran.report.cells.iter().all(|cell| cell.errors().count() == 0), "{}", ran.stdout);
+}
+
+#[test]
+fn datagrams_are_measured_with_the_servers_that_serve_them() {
+    let ran = bench(&["--udp", "--connections", "3"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    let models: Vec<&str> = ran.report.cells.iter().map(|cell| cell.model.as_str()).collect();
+    assert!(models.contains(&"udp-echo") && !models.contains(&"tcp-echo"), "{models:?}");
+}
+
+#[test]
+fn in_an_open_loop_a_wait_counts_from_when_the_request_was_due() {
+    // Each answer takes 5 ms, and one is due every millisecond: the later, the longer it waited.
+    let slow = "tcp-echo --work 5";
+    let ran =
+        bench(&["--models", slow, "--connections", "1", "--rate", "1000", "--seconds", "0.2"]);
+    let cell = &ran.report.cells[0];
+    assert!(cell.latency(|latency| latency.p50).unwrap() > 20e6, "{:?}", cell.turns);
+    assert!(cell.turns.iter().all(|turn| turn.unanswered > 50), "{:?}", cell.turns);
+}
+
+#[test]
+fn large_messages_come_back_whole() {
+    let ran = bench(&["--models", "poll", "--connections", "2", "--bulk", "--size", "1000000"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    assert!(ran.stdout.contains("MiB/s"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_refused_port_is_reported() {
+    // A port that was free a moment ago.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let ran = target(&closed, &[]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stdout.contains(&format!("connect {closed}: Connection refused")),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn a_silent_server_is_reported_within_the_time() {
+    let silent = server(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
+    let ran = target(&silent, &[]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("connected, but not one reply within 0.03 s"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_lying_server_is_caught() {
+    let liar = server(|mut stream| {
+        while let Ok(1..) = stream.read(&mut [0; 1024]) {
+            let _ = stream.write_all(b"\x1b[2Jall is well");
+        }
+    });
+    let ran = target(&liar, &[]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let said = r#"expected the same bytes, and got "\x1b[2Jall is well""#;
+    assert!(ran.stdout.contains(said) && ran.stderr.contains(said), "{}", ran.stdout);
+    // Who expects nothing in particular is content.
+    assert_eq!(target(&liar, &["--expect", "any"]).code, Some(0));
+}
+
+#[test]
+fn an_old_answer_is_no_echo_either() {
+    let parrot = server(|mut stream| {
+        let mut first = [0; 64];
+        if stream.read_exact(&mut first).is_ok() {
+            while stream.write_all(&first).is_ok() && stream.read_exact(&mut [0; 64]).is_ok() {}
+        }
+    });
+    assert_eq!(target(&parrot, &[]).code, Some(3));
+}
+
+#[test]
+fn a_server_that_resets_its_clients_is_reported() {
+    let rude = server(|stream| {
+        // Closed with the request unread and no time to linger: a reset.
+        socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    });
+    let ran = target(&rude, &[]);
+    assert_eq!(ran.code, Some(1));
+    let cell = ran.report.cells.iter().find(|cell| cell.model == rude).unwrap();
+    assert!(cell.errors().reset > 0, "{}", ran.stdout);
+    assert!(ran.stdout.contains("Connection reset by peer") || ran.stdout.contains("Broken pipe"));
+}
+
+#[test]
+fn a_server_that_closes_early_is_reported() {
+    let curt = server(|mut stream| {
+        let mut first = [0];
+        let _ = stream.read_exact(&mut first).and_then(|()| stream.write_all(&first));
+        let _ = stream.read_exact(&mut [0; 63]); // what is unread would make the close a reset
+    });
+    let ran = target(&curt, &[]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stdout.contains("closed a connection after 1 bytes of the answer"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn a_server_for_two_says_how_many_it_leaves_without_a_reply() {
+    static SERVED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let pool_of_two = server(|mut stream| {
+        use std::sync::atomic::Ordering::SeqCst;
+        // A place is free again when a client leaves.
+        let place = SERVED.fetch_update(SeqCst, SeqCst, |n| (n < 2).then_some(n + 1)).is_ok();
+        let mut buf = [0; 1024];
+        while let Ok(n @ 1..) = stream.read(&mut buf) {
+            if place && stream.write_all(&buf[..n]).is_err() {
+                break;
+            }
+        }
+        if place {
+            SERVED.fetch_sub(1, SeqCst);
+        }
+    });
+    let ran = bench(&["--models", "poll", "--connections", "6", "--target", &pool_of_two]);
+    let said = format!("{pool_of_two} serves 2 of 6: 4 never got a reply");
+    assert!(ran.stdout.contains(&said), "{}", ran.stdout);
+}
+
+const PYTHON_ECHO: &str = "import socketserver, sys
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while data := self.request.recv(1024):
+            self.request.sendall(data)
+socketserver.ThreadingTCPServer(('127.0.0.1', int(sys.argv[1])), Echo).serve_forever()
+";
+
+#[test]
+fn a_server_in_any_language_is_measured_beside_ours() {
+    if !have("python3") {
+        return skip("there is no python3 to write a server in");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("echo.py");
+    std::fs::write(&file, PYTHON_ECHO).unwrap();
+    let command = format!("python3 {} {{port}}", file.display());
+    let ran = bench(&["--models", "poll", "--connections", "2", "--cmd", &command]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let cell = ran.report.cells.iter().find(|cell| cell.model == command).unwrap();
+    assert_eq!(cell.served(), Some(2));
+    assert!(cell.turns.iter().all(|turn| turn.server.unwrap().cpu_ns > 0), "{:?}", cell.turns);
+}
+
+#[test]
+fn a_command_that_ends_at_once_is_reported_with_its_last_words() {
+    let ran = bench(&[
+        "--models",
+        "poll",
+        "--connections",
+        "1",
+        "--cmd",
+        "echo 'no such thing' >&2; : {port}",
+    ]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("no such thing"), "{}", ran.stdout);
+}
+
+#[test]
+fn two_reports_can_be_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    for name in ["a.json", "b.json"] {
+        let options = ["--models", "poll", "--connections", "1", "-o", &file(name)];
+        assert!(run(&[SHORT, &options].concat(), b"").status.success());
+    }
+    let output = run(&["bench", "--compare", &file("a.json"), &file("b.json")], b"");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && stdout.contains("poll, again"), "{stdout}");
+    let bad = run(&["bench", "--compare", &file("a.json"), "/dev/null"], b"");
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("no report of netplay bench"));
+}
+
+#[test]
+fn what_cannot_be_held_is_refused_with_the_figure() {
+    let refused = |options: &[&str]| {
+        let output = run(&[SHORT, options].concat(), b"");
+        assert_ne!(output.status.code(), Some(0), "{options:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let many = refused(&["--models", "poll", "--connections", "2000000000"]);
+    assert!(many.contains("2000000064 descriptors"), "{many}");
+    let large = refused(&["--udp", "--size", "70000"]);
+    assert!(large.contains("65,507"), "{large}");
+    let nobody = refused(&["--models", "mini-ftp"]);
+    assert!(nobody.contains("mini-ftp is no echo server"), "{nobody}");
+    let port = refused(&["--models", "poll", "--cmd", "./server"]);
+    assert!(port.contains("{port}"), "{port}");
+}
+
+#[test]
+fn ten_thousand_connections_are_held() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    if hard < 10_064 && !nix::unistd::geteuid().is_root() {
+        return skip("no process may have 10,000 connections here (ulimit -Hn)");
+    }
+    setrlimit(Resource::RLIMIT_NOFILE, hard.max(10_064), hard.max(10_064)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    // It answers everybody once, and holds ten thousand: one run after the other.
+    thread::spawn(move || {
+        let (mut held, mut buf) = (VecDeque::new(), [0; 64]);
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            if stream.read_exact(&mut buf).is_ok() && stream.write_all(&buf).is_ok() {
+                held.push_back(stream);
+            }
+            if held.len() > 10_000 {
+                held.pop_front();
+            }
+        }
+    });
+    let options = ["--models", "none", "--target", &address, "--connections", "10000"];
+    let ran = bench(&[&options[..], &["--rounds", "1"]].concat());
+    let turn = &ran.report.cells[0].turns[0];
+    assert_eq!((turn.served, turn.errors.count()), (10_000, 0), "{}", ran.stdout);
+}
+
+#[test]
+fn an_interrupted_bench_prints_what_it_has_and_leaves_nobody_behind() {
+    let mut child = netplay()
+        .args(["bench", "--models", "poll", "--connections", "3", "--rounds", "1000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    let children = move || {
+        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        list.unwrap_or_default()
+    };
+    until("a server runs", || !children().trim().is_empty());
+    let server: i32 = children().split_whitespace().next().map_or(0, |n| n.parse().unwrap());
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT).unwrap();
+    let mut stdout = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_to_string(&mut stdout).unwrap();
+    assert_eq!(common::wait(&mut child).code(), Some(130));
+    assert!(stdout.contains("INTERRUPTED"), "{stdout}");
+    until("its server is gone", || !std::path::Path::new(&format!("/proc/{server}")).exists());
+}
