@@ -294,6 +294,33 @@ fn two_reports_can_be_compared() {
 }
 
 #[test]
+fn a_report_can_be_drawn_later_and_says_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    // A name is a command line, and may be anything.
+    let odd = "printf '<b>&\\033[2J' >&2; : {port}";
+    let options = ["--models", "poll,tcp-echo", "--connections", "1,2", "--cmd", odd];
+    let first = run(&[SHORT, &options, &["-o", &file("a.json")]].concat(), b"");
+    let written = |name: &str| {
+        let again = run(&["bench", "--from", &file("a.json"), "-o", &file(name)], b"");
+        assert_eq!(first.stdout, again.stdout);
+        std::fs::read_to_string(file(name)).unwrap()
+    };
+    let (svg, html) = (written("a.svg"), written("a.html"));
+    for picture in [&svg, &html] {
+        assert!(picture.contains("tcp-echo (1 of 2)") && picture.contains("p99.9"), "{picture}");
+        assert!(picture.contains("prefers-color-scheme: dark"));
+        assert!(!picture.contains("<b>") && !picture.contains('\x1b'), "{picture}");
+    }
+    let names = written("a.md").lines().filter(|line| line.starts_with("| poll, again")).count();
+    assert_eq!(names, 4, "two tables for each of two loads");
+    let csv = written("a.csv");
+    assert_eq!(csv.lines().count(), 1 + 2 * 3 * 2, "a line for each turn: {csv}");
+    let json = run(&["bench", "--from", &file("a.json"), "--json"], b"").stdout;
+    assert_eq!(String::from_utf8(json).unwrap(), std::fs::read_to_string(file("a.json")).unwrap());
+}
+
+#[test]
 fn what_cannot_be_held_is_refused_with_the_figure() {
     let refused = |options: &[&str]| {
         let output = run(&[SHORT, options].concat(), b"");

@@ -20,6 +20,7 @@ pub mod meter;
 pub mod load;
 pub mod sample;
 pub mod report;
+pub mod picture;
 
 use std::time::Duration;
 

@@ -82,10 +82,10 @@ impl Report {
                 range(rate, whole),
                 figure(ratio.map(|ratio| ratio.median), two),
                 range(ratio, two),
-                figure(cell.latency(|latency| latency.p50), micros),
-                figure(cell.latency(|latency| latency.p99), micros),
-                figure(cell.latency(|latency| latency.p999), micros),
-                figure(cell.longest(), micros),
+                figure(cell.latency(|latency| latency.p50), time),
+                figure(cell.latency(|latency| latency.p99), time),
+                figure(cell.latency(|latency| latency.p999), time),
+                figure(cell.longest(), time),
                 format!("{}/{}", figure(server, two), figure(client, two)),
                 cell.bottleneck(&self.machine, &self.manner)
                     .map_or(NONE.to_owned(), |side| side.word().to_owned()),
@@ -114,11 +114,13 @@ impl Report {
             "errors",
         ];
         let row = |cell: &&Cell| {
-            let served = cell.served().map(|served| format!("{served} of {}", load.total()));
+            let served = cell
+                .served()
+                .map(|served| format!("{} of {}", grouped(served), grouped(load.total() as u64)));
             vec![
                 name(cell),
-                figure(cell.cpu().map(|cpu| cpu.median), micros),
-                range(cell.cpu(), micros),
+                figure(cell.cpu().map(|cpu| cpu.median), time),
+                range(cell.cpu(), time),
                 figure(cell.calls(), two),
                 figure(cell.switches().map(|switches| switches.median), two),
                 figure(cell.memory().map(|bytes| bytes / 1024.0), one),
@@ -164,8 +166,9 @@ impl Report {
             if let (Some(never @ 1..), false) = (cell.never_answered(), cell.again) {
                 let served = load.total() as u64 - never;
                 remarks.push(format!(
-                    "{model} serves {served} of {}: {} never got a reply",
-                    load.total(),
+                    "{model} serves {} of {}: {} never got a reply",
+                    grouped(served),
+                    grouped(load.total() as u64),
                     grouped(never)
                 ));
             }
@@ -256,9 +259,12 @@ impl Report {
     #[must_use]
     pub fn text(&self, ascii: bool) -> String {
         let mut out = String::new();
-        for sheet in self.sheets() {
-            let _ = writeln!(out, "{}\n{}", sheet.title, sheet.text(ascii));
-            for remark in &sheet.remarks {
+        for load in self.loads() {
+            let (speed, cost) = (self.speed(load), self.cost(load));
+            let _ = writeln!(out, "{}\n{}", speed.title, speed.text(ascii));
+            let _ = writeln!(out, "\n{}\n{}", cost.title, cost.text(ascii));
+            let _ = writeln!(out, "\n{}", self.bars(load, ascii));
+            for remark in &speed.remarks {
                 let _ = writeln!(out, "  {remark}");
             }
             out.push('\n');
@@ -266,7 +272,7 @@ impl Report {
         for line in self.footer() {
             let _ = writeln!(out, "{line}");
         }
-        out
+        if ascii { out.replace('µ', "u") } else { out }
     }
 
     /// As Markdown.
@@ -425,10 +431,10 @@ fn compared(cell: &Cell, then: &Cell) -> Vec<String> {
         figure(before.map(|before| before.median), whole),
         figure(ratio.map(|(rate, before)| rate.median / before.median), two),
         difference.to_owned(),
-        figure(cell.latency(|latency| latency.p99), micros),
-        figure(then.latency(|latency| latency.p99), micros),
-        figure(cell.cpu().map(|cpu| cpu.median), micros),
-        figure(then.cpu().map(|cpu| cpu.median), micros),
+        figure(cell.latency(|latency| latency.p99), time),
+        figure(then.latency(|latency| latency.p99), time),
+        figure(cell.cpu().map(|cpu| cpu.median), time),
+        figure(then.cpu().map(|cpu| cpu.median), time),
     ]
 }
 
@@ -466,6 +472,15 @@ impl Sheet {
 pub fn name(cell: &Cell) -> String {
     let name = shown(&cell.model);
     if cell.again { format!("{name}, again") } else { name }
+}
+
+/// The name where there are no other columns: with how many are served, if that is not everybody.
+#[must_use]
+pub fn label(cell: &Cell) -> String {
+    match (cell.served(), cell.never_answered()) {
+        (Some(served), Some(1..)) => format!("{} ({served} of {})", name(cell), cell.load.total()),
+        _ => name(cell),
+    }
 }
 
 /// Words of somebody else's, on one line.
@@ -508,11 +523,11 @@ fn two(value: f64) -> String {
 
 /// Nanoseconds as people say them: 950 ns, 12.3 µs, 4.56 ms, 1.20 s.
 #[must_use]
-pub fn micros(ns: f64) -> String {
+pub fn time(ns: f64) -> String {
     match ns {
         ..1e3 => format!("{ns:.0} ns"),
-        ..1e5 => format!("{:.1} us", ns / 1e3),
-        ..1e6 => format!("{:.0} us", ns / 1e3),
+        ..1e5 => format!("{:.1} µs", ns / 1e3),
+        ..1e6 => format!("{:.0} µs", ns / 1e3),
         ..1e9 => format!("{:.2} ms", ns / 1e6),
         _ => format!("{:.2} s", ns / 1e9),
     }

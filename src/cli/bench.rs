@@ -71,9 +71,15 @@ pub struct Args {
     /// What the replies of those two must be: the same bytes, a line, or anything
     #[arg(long, value_enum, default_value = "echo")]
     expect: Expects,
-    /// Also write the report to FILE: .json (every turn's raw figures) .csv .md
+    /// Also write the report to FILE: .svg .html .md .json (every turn's raw figures) .csv
     #[arg(short, long, value_name = "FILE", value_parser = report_file)]
     output: Option<PathBuf>,
+    /// Print the report as JSON, not as tables
+    #[arg(long)]
+    json: bool,
+    /// Take the figures of an earlier report (.json) instead of measuring: for another -o
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["target", "cmd", "compare"])]
+    from: Option<PathBuf>,
     /// Compare two reports (.json) instead of measuring
     #[arg(long, num_args = 2, value_names = ["NEW.json", "OLD.json"], conflicts_with_all = ["target", "cmd", "output"])]
     compare: Option<Vec<PathBuf>>,
@@ -180,6 +186,9 @@ pub fn run(args: &Args, quiet: bool, ascii: bool, out: &mut impl Write) -> Resul
     if let Some([new, old]) = args.compare.as_deref() {
         return compare(new, old, ascii, out);
     }
+    if let Some(path) = &args.from {
+        return show(args, &read(path)?, ascii, out);
+    }
     let stop = Stop::new();
     stop.on_signals();
     let manner = args.manner();
@@ -192,14 +201,26 @@ pub fn run(args: &Args, quiet: bool, ascii: bool, out: &mut impl Write) -> Resul
     });
     bar.finish_and_clear();
     let report = report?;
-    out.write_all(report.text(ascii).as_bytes())?;
-    if let Some(path) = &args.output {
-        write(&written(&report, path)?, path, out)?;
-    }
+    show(args, &report, ascii, out)?;
     if report.partial {
         return Err(Interrupted.into());
     }
     judge(&plan, &report)
+}
+
+fn show(args: &Args, report: &Report, ascii: bool, out: &mut impl Write) -> Result<()> {
+    let text = if args.json { report.json()? } else { report.text(ascii) };
+    out.write_all(text.as_bytes())?;
+    match &args.output {
+        Some(path) => write(&written(report, path)?, path, out),
+        None => Ok(()),
+    }
+}
+
+fn read(path: &Path) -> Result<Report> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    Report::read(&text).with_context(|| name.to_string())
 }
 
 /// The exit code must not say that all is well when it is not.
@@ -222,11 +243,6 @@ fn judge(plan: &Plan, report: &Report) -> Result<()> {
 }
 
 fn compare(new: &Path, old: &Path, ascii: bool, out: &mut impl Write) -> Result<()> {
-    let read = |path: &Path| -> Result<Report> {
-        let name = path.display();
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-        Report::read(&text).with_context(|| name.to_string())
-    };
     let (new, old) = (read(new)?, read(old)?);
     for sheet in new.compare(&old) {
         writeln!(out, "{}\n{}", sheet.title, sheet.text(ascii))?;
@@ -245,6 +261,8 @@ fn written(report: &Report, path: &Path) -> Result<String> {
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("json") => report.json(),
         Some("csv") => report.csv(),
+        Some("svg") => report.svg(),
+        Some("html") => report.html(),
         _ => Ok(report.markdown()),
     }
 }
@@ -265,8 +283,8 @@ fn bar(turns: usize, quiet: bool, ascii: bool) -> ProgressBar {
 fn report_file(name: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(name);
     match path.extension().and_then(|ending| ending.to_str()) {
-        Some("json" | "csv" | "md") => Ok(path),
-        _ => Err("a report's name ends in .json, .csv or .md".to_owned()),
+        Some("svg" | "html" | "md" | "json" | "csv") => Ok(path),
+        _ => Err("a report's name ends in .svg, .html, .md, .json or .csv".to_owned()),
     }
 }
 
