@@ -41,8 +41,8 @@ use crate::stop::Stop;
 /// A SYN that found no room is sent again after a second: so long may a connect take, and half as
 /// long again.
 const TO_CONNECT: Duration = Duration::from_millis(1500);
-/// When nobody new was answered for so long, the others are not served now.
-const TO_ANSWER: Duration = Duration::from_millis(60);
+/// When no reply came for so long after a turn, none will.
+const TO_ANSWER: Duration = Duration::from_millis(100);
 /// So many connections at once are on their way to a server.
 const CONNECTING: usize = 100;
 /// So many may wait for their first answer before the next one connects: a listener's queue is short.
@@ -144,7 +144,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Begins to connect.
+    /// Begins to connect. When nobody new was answered for `patience`, the others are not served now.
     ///
     /// # Errors
     /// No descriptor is left for an epoll.
@@ -153,6 +153,7 @@ impl Clients {
         load: Load,
         manner: &Manner,
         processors: Option<&[usize]>,
+        patience: Duration,
         stop: &Stop,
     ) -> Result<Clients> {
         let step = Arc::new(Barrier::new(manner.threads + 1));
@@ -166,7 +167,7 @@ impl Clients {
                 if let Some(processors) = processors {
                     let _ = stay_on(&processors); // the footer says what was asked for
                 }
-                worker.connect_all();
+                worker.connect_all(patience);
                 step.wait();
                 step.wait();
                 worker.speak();
@@ -340,7 +341,7 @@ impl Worker {
 
     /// Connects everybody, and has each answered once. Those whom the server leaves without an answer
     /// stay: their turn may come.
-    fn connect_all(&mut self) {
+    fn connect_all(&mut self, patience: Duration) {
         let mut next = 0;
         let mut patient = true;
         let mut seen = (0, 0);
@@ -362,7 +363,7 @@ impl Worker {
             if progress != seen {
                 (seen, last) = (progress, Instant::now());
             }
-            let limit = if self.connecting > 0 { TO_CONNECT } else { TO_ANSWER };
+            let limit = if self.connecting > 0 { TO_CONNECT } else { patience };
             if last.elapsed() > limit {
                 if next == self.connections.len() || self.connecting > 0 {
                     break;

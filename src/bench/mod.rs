@@ -22,7 +22,7 @@ pub mod sample;
 pub mod report;
 pub mod picture;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -36,6 +36,28 @@ use server::Server;
 
 /// How long the server is looked at before the turns begin.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// With more connections a server would take too long to get ready under strace.
+const MOST_UNDER_STRACE: usize = 100;
+
+/// A run that was not told how many rounds to make has as many as fit into this time, within reason.
+const SHORT_RUN: Duration = Duration::from_secs(25);
+const FEWEST: usize = 3;
+const MOST: usize = 9;
+
+/// How long to wait for the first answers: of a server that nobody knows yet; of one that has served
+/// everybody before, and may only be short of processors; of one that has not, and will not now.
+const UNKNOWN: Duration = Duration::from_millis(300);
+const SERVES_ALL: Duration = Duration::from_secs(2);
+const SERVES_SOME: Duration = Duration::from_millis(60);
+
+fn patience(served: Option<u64>, load: Load) -> Duration {
+    match served {
+        None => UNKNOWN,
+        Some(served) if served == load.total() as u64 => SERVES_ALL,
+        Some(_) => SERVES_SOME,
+    }
+}
 
 /// Measures. `progress` is told before each turn what it is.
 ///
@@ -71,14 +93,15 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// All servers under one load.
+    /// All servers under one load: a look at each, and then round after round.
     fn load(&self, load: Load, progress: &dyn Fn(&str)) -> Result<Vec<Cell>> {
+        let began = Instant::now();
         let models = self.plan.models.iter().map(|model| (model, false));
         let again = self.plan.models.first().map(|model| (model, true));
         let mut cells = Vec::new();
         for (model, again) in models.chain(again) {
             progress(&format!("{}: a look at {}", load.title(), model.name));
-            let empty = Cell {
+            let mut cell = Cell {
                 model: model.name.clone(),
                 again,
                 load,
@@ -86,7 +109,6 @@ impl Bench<'_> {
                 turns: vec![],
                 failed: None,
             };
-            let mut cell = empty;
             if !self.stop.requested() {
                 match self.look(model, load) {
                     Ok(look) => cell.look = look,
@@ -95,37 +117,62 @@ impl Bench<'_> {
             }
             cells.push((model, cell));
         }
-        for round in 1..=self.plan.manner.rounds {
-            for (model, cell) in &mut cells {
-                progress(&format!("{}: {}", load.title(), model.name));
-                if cell.failed.is_some() || self.stop.requested() {
-                    continue;
+        for round in 1.. {
+            let round_began = Instant::now();
+            self.round(round, &mut cells, progress);
+            let enough = match self.plan.manner.rounds {
+                Some(rounds) => round >= rounds,
+                None => {
+                    let share = SHORT_RUN / self.plan.loads.len() as u32;
+                    let after_another = began.elapsed() + round_began.elapsed();
+                    round >= FEWEST && (after_another > share || round >= MOST)
                 }
-                match self.turn(model, load, round) {
-                    // Interrupted in the midst of it: its figures are none.
-                    _ if self.stop.requested() => {}
-                    Ok(turn) => {
-                        if turn.served == 0 {
-                            cell.failed = Some(silence(&turn));
-                        }
-                        cell.turns.push(turn);
-                    }
-                    Err(error) => cell.failed = Some(format!("{error:#}")),
-                }
+            };
+            if enough || self.stop.requested() {
+                break;
             }
         }
         Ok(cells.into_iter().map(|(_, cell)| cell).collect())
     }
 
-    fn connect(&self, server: &Server, load: Load, manner: &Manner) -> Result<Clients> {
-        Clients::connect(server.address, load, manner, self.client.as_deref(), self.stop)
+    /// A turn of every server.
+    fn round(&self, round: usize, cells: &mut [(&Model, Cell)], progress: &dyn Fn(&str)) {
+        for (model, cell) in cells {
+            progress(&format!("{}, round {round}: {}", cell.load.title(), model.name));
+            if cell.failed.is_some() || self.stop.requested() {
+                continue;
+            }
+            match self.turn(model, cell, round) {
+                // Interrupted in the midst of it: its figures are none.
+                _ if self.stop.requested() => {}
+                Ok(turn) => {
+                    if turn.served == 0 {
+                        cell.failed = Some(silence(&turn));
+                    }
+                    cell.turns.push(turn);
+                }
+                Err(error) => cell.failed = Some(format!("{error:#}")),
+            }
+        }
+    }
+
+    fn connect(
+        &self,
+        server: &Server,
+        load: Load,
+        manner: &Manner,
+        served: Option<u64>,
+    ) -> Result<Clients> {
+        let (processors, patience) = (self.client.as_deref(), patience(served, load));
+        Clients::connect(server.address, load, manner, processors, patience, self.stop)
     }
 
     /// One turn: a server of its own, connections, the load, the end.
-    fn turn(&self, model: &Model, load: Load, round: usize) -> Result<Turn> {
-        let manner = &self.theirs(model);
+    fn turn(&self, model: &Model, cell: &Cell, round: usize) -> Result<Turn> {
+        let (manner, load) = (&self.theirs(model), cell.load);
+        let served = cell.turns.last().map(|turn| turn.served).or(cell.look.served);
         let server = Server::start(model, load, manner)?;
-        let clients = self.connect(&server, load, manner)?;
+        let clients = self.connect(&server, load, manner, served)?;
         clients.until_quiet();
         let before = server.pid().map(meter::used);
         let busy = meter::everybody();
@@ -153,8 +200,11 @@ impl Bench<'_> {
         let mut manner = self.theirs(model);
         manner.seconds = LOOK.as_secs_f64().min(manner.seconds);
         let server = Server::start(model, load, &manner)?;
+        if server.pid().is_none() {
+            return Ok(Look::default()); // it is not ours to look at
+        }
         let before = server.pid().and_then(meter::memory);
-        let clients = self.connect(&server, load, &manner)?;
+        let clients = self.connect(&server, load, &manner, None)?;
         clients.until_quiet();
         let with = server.pid().and_then(meter::memory);
         let used = server.pid().map(meter::used);
@@ -163,8 +213,10 @@ impl Bench<'_> {
         let count = calls.as_mut().and_then(|calls| calls.so_far().ok());
         let tally = clients.close()?;
         server.stop()?;
+        let replies = tally.all_replies;
+        let counted = count.map(|count| Counted { count, replies, by_strace: false });
         Ok(Look {
-            calls: count.map(|count| Counted { count, replies: tally.all_replies }),
+            calls: counted.or_else(|| self.look_by_strace(model, load, &manner)),
             memory: before.zip(with).filter(|_| !manner.per_request).map(|(before, with)| Memory {
                 before,
                 with,
@@ -172,7 +224,25 @@ impl Bench<'_> {
             }),
             processes: used.map(|used| used.processes),
             threads: used.map(|used| used.threads),
+            served: Some(tally.served),
         })
+    }
+
+    /// The system calls of a server that runs under strace: as slow as they are then, they are as many.
+    fn look_by_strace(&self, model: &Model, load: Load, manner: &Manner) -> Option<Counted> {
+        if load.total() > MOST_UNDER_STRACE {
+            return None;
+        }
+        let record = tempfile::NamedTempFile::new().ok()?;
+        let server = Server::start_traced(model, load, manner, record.path()).ok()?;
+        let clients = self.connect(&server, load, manner, None).ok()?;
+        clients.until_quiet();
+        let before = meter::calls_in(record.path());
+        clients.go();
+        let count = meter::calls_in(record.path()) - before;
+        let replies = clients.close().ok()?.all_replies;
+        server.stop().ok()?;
+        (replies > 0).then_some(Counted { count, replies, by_strace: true })
     }
 
     /// The manner for this server: ours echo, whatever another one is expected to do.

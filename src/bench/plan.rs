@@ -73,8 +73,8 @@ impl Load {
 pub struct Manner {
     /// Bytes of a request, and of its reply.
     pub size: usize,
-    /// How often each server has its turn.
-    pub rounds: usize,
+    /// How often each server has its turn; `None`: as often as fits into half a minute.
+    pub rounds: Option<usize>,
     /// How long a turn lasts, in seconds, for up to a thousand connections.
     pub seconds: f64,
     /// Requests a second that are due, whether or not the server keeps up: an open loop.
@@ -160,10 +160,12 @@ impl Plan {
         Ok(())
     }
 
-    /// How many turns there are, and looks before them.
+    /// How many turns there will be, and looks before them; more, if there is time.
     #[must_use]
     pub fn turns(&self) -> usize {
         // One more for the second copy of the yardstick.
-        (self.models.len() + 1) * self.loads.len() * (self.manner.rounds + 1)
+        (self.models.len() + 1)
+            * self.loads.len()
+            * (self.manner.rounds.unwrap_or(super::FEWEST) + 1)
     }
 }

@@ -33,9 +33,9 @@ Columns of the first table:
                second copy shows how far apart equal servers come out
   p50 … max    from request to reply; half of the requests are faster than p50, 99 in 100 faster
                than p99. With --rate from when a request was due, sent or not
-  busy         processors that the server kept busy, and the client's side
-  bottleneck   who had no time left: server, client (then the figures are the client's), all cores,
-               or nobody, when both are waiting for each other
+  busy s/c     processors that the server kept busy, and the client's side
+  bottleneck   who had no time left: server, client (then the figures are the client's) or all
+               cores; waiting: nobody, each waits for the other, or for a core that others have
 Columns of the second:
   CPU          the server's processor time for one request, in the program and in the kernel, all
                its processes and threads together
@@ -196,8 +196,7 @@ impl Report {
     #[must_use]
     pub fn footer(&self) -> Vec<String> {
         let machine = &self.machine;
-        let Manner { size, rounds, seconds, threads, pin, udp, per_request, rate, .. } =
-            self.manner;
+        let Manner { size, seconds, threads, pin, udp, per_request, rate, .. } = self.manner;
         let mut lines = Vec::new();
         if self.partial {
             lines.push("INTERRUPTED: this is a part of what was asked for.".to_owned());
@@ -212,6 +211,10 @@ impl Report {
             Some(rate) => format!("{rate} requests/s due (open loop)"),
             None => "as fast as the server answers (closed loop)".to_owned(),
         };
+        let rounds = |cell: &Cell| cell.turns.len();
+        let most = self.cells.iter().map(rounds).max().unwrap_or(0);
+        let least = self.cells.iter().map(rounds).filter(|&n| n > 0).min().unwrap_or(0);
+        let rounds = if least == most { most.to_string() } else { format!("{least} to {most}") };
         let each = if per_request { ", a connection for each request" } else { "" };
         lines.push(format!(
             "{transport}, {} bytes there and back, {pace}{each}; {rounds} rounds of {seconds} s, in turns; \
@@ -238,15 +241,17 @@ impl Report {
                 if others > 0.2 { ": that is in these figures, too" } else { "" },
             ));
         }
-        let counted = self.cells.iter().any(|cell| cell.look.calls.is_some());
-        lines.push(match counted {
-            true => "CPU of all processes of a server, by its clocks, without its start and end; \
-                     calls by the kernel's tracepoint, in a run of their own."
-                .to_owned(),
-            false => "CPU of all processes of a server, by its clocks, without its start and end; \
-                      calls were not counted: perf_event_open is not allowed here."
-                .to_owned(),
-        });
+        let mut counted = self.cells.iter().filter_map(|cell| cell.look.calls);
+        let calls = match counted.next() {
+            Some(calls) if calls.by_strace => {
+                "by strace, up to 100 connections, in a run of their own (a busy loop makes fewer there)"
+            }
+            Some(_) => "by the kernel's tracepoint, in a run of their own",
+            None => "not counted: perf_event_open is not allowed here, and there is no strace",
+        };
+        lines.push(format!(
+            "CPU of all processes of a server, by its clocks, without its start and end; calls {calls}."
+        ));
         if machine.debug_build {
             lines.push(
                 "A build without optimisation: take these figures for a rehearsal.".to_owned(),

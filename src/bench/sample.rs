@@ -55,6 +55,8 @@ pub struct Look {
     pub processes: Option<u64>,
     /// Threads, in all of them.
     pub threads: Option<u64>,
+    /// Connections that had a reply.
+    pub served: Option<u64>,
 }
 
 /// A count, and what it is for.
@@ -64,6 +66,9 @@ pub struct Counted {
     pub count: u64,
     /// For how many replies.
     pub replies: u64,
+    /// Whether strace counted: where the kernel's tracepoint is not for us.
+    #[serde(default)]
+    pub by_strace: bool,
 }
 
 /// Memory of all processes of a server, in bytes.

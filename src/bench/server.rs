@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::Pid;
 
@@ -43,12 +43,40 @@ impl Server {
     /// # Errors
     /// It did not start, or did not become ready in time.
     pub fn start(model: &Model, load: Load, manner: &Manner) -> Result<Server> {
+        Server::start_as(model, load, manner, None)
+    }
+
+    /// Starts one under strace, which writes each of its system calls as a line into this file.
+    ///
+    /// # Errors
+    /// As [`start`](Server::start); there is no strace; or it is no server of ours.
+    pub fn start_traced(
+        model: &Model,
+        load: Load,
+        manner: &Manner,
+        record: &Path,
+    ) -> Result<Server> {
+        ensure!(matches!(model.kind, Kind::Row(..)), "only our own servers run under strace");
+        Server::start_as(model, load, manner, Some(record))
+    }
+
+    fn start_as(
+        model: &Model,
+        load: Load,
+        manner: &Manner,
+        record: Option<&Path>,
+    ) -> Result<Server> {
         let (sender, stderr) = mpsc::channel();
         match &model.kind {
             &Kind::Target(address) => Ok(Server { address, process: None, _stderr: stderr }),
             Kind::Row(example, options) => {
                 let args = row_args(example, options, load, manner);
-                let mut process = Process::start(&args, Path::new("."), (), sender)?;
+                let mut process = match record {
+                    None => Process::start(&args, Path::new("."), (), sender)?,
+                    Some(record) => {
+                        Process::start_command(&under_strace(&args, record)?, (), sender)?
+                    }
+                };
                 match process.ready(TO_START) {
                     Ok((kind, address)) if (kind == "udp") == manner.udp => Ok(Server {
                         address: address.parse()?,
@@ -142,6 +170,16 @@ fn row_args(example: &Example, own: &[String], load: Load, manner: &Manner) -> V
         unless_own(transport, None);
     }
     args
+}
+
+/// The command line of a server of ours under strace.
+fn under_strace(args: &[String], record: &Path) -> Result<String> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let words = ["strace", "-f", "-qq", "-o"].map(String::from).into_iter();
+    let files = [record, &program].map(|path| path.display().to_string());
+    let quoted = |word: String| format!("'{}'", word.replace('\'', r"'\''"));
+    let words: Vec<String> = words.chain(files).chain(args.iter().cloned()).map(quoted).collect();
+    Ok(format!("exec {}", words.join(" ")))
 }
 
 /// The rows of the table that echo over this transport; each is asked.

@@ -17,6 +17,7 @@ use crate::bench::sample::Report;
 use crate::bench::{self, server};
 use crate::client::Interrupted;
 use crate::stop::Stop;
+use crate::trace::remark;
 
 /// What is measured first, and what everybody else is compared with: the first of these that the
 /// table has. Both serve everybody, in one thread.
@@ -41,9 +42,9 @@ pub struct Args {
     /// Large messages: 64 KiB unless --size says otherwise
     #[arg(long)]
     bulk: bool,
-    /// How often each server has its turn
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = rounds)]
-    rounds: usize,
+    /// How often each server has its turn [default: as often as fits into half a minute, 3 times at least]
+    #[arg(long, value_name = "N", value_parser = rounds)]
+    rounds: Option<usize>,
     /// How long a turn lasts, for up to a thousand connections
     #[arg(long, value_name = "SECS", default_value = "0.06", value_parser = seconds)]
     seconds: f64,
@@ -196,6 +197,9 @@ pub fn run(args: &Args, quiet: bool, ascii: bool, out: &mut impl Write) -> Resul
     plan.check()?;
     let bar = bar(plan.turns(), quiet, ascii);
     let report = bench::run(&plan, &stop, &|what| {
+        if bar.length() <= Some(bar.position()) {
+            bar.inc_length(1); // there is time for another round
+        }
         bar.set_message(what.to_owned());
         bar.inc(1);
     });
@@ -205,7 +209,16 @@ pub fn run(args: &Args, quiet: bool, ascii: bool, out: &mut impl Write) -> Resul
     if report.partial {
         return Err(Interrupted.into());
     }
-    judge(&plan, &report)
+    judge(&plan, &report)?;
+    if !quiet {
+        let next = if args.per_request {
+            "netplay bench --rate 5000"
+        } else {
+            "netplay bench --per-request"
+        };
+        remark(format_args!("try next: {next}"));
+    }
+    Ok(())
 }
 
 fn show(args: &Args, report: &Report, ascii: bool, out: &mut impl Write) -> Result<()> {
@@ -271,7 +284,7 @@ fn bar(turns: usize, quiet: bool, ascii: bool) -> ProgressBar {
     if quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("[{bar:30}] {pos}/{len}, {eta} left: {msg}")
+    let style = ProgressStyle::with_template("[{bar:30}] {elapsed}, turn {pos}/{len}: {msg}")
         .expect("the template is well formed");
     ProgressBar::new(turns as u64).with_style(style.progress_chars(if ascii {
         "#-"
