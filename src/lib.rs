@@ -9,7 +9,7 @@
 //! - [`byte_order`]: `htons`, `inet_aton` and the others, with the bytes in the open.
 //!
 //! The rest is what every server shares ([`server`], [`stop`], [`patience`], [`client`], [`address`])
-//! and the people's side ([`cli`], [`demo`], [`bench`]). ARCHITECTURE.md is the map.
+//! and the people's side ([`cli`], [`demo`], [`mod@bench`]). ARCHITECTURE.md is the map.
 
 pub mod byte_order;
 pub mod escape;

@@ -79,21 +79,18 @@ fn first_number(text: &str) -> u64 {
     text.split_whitespace().find_map(|word| word.parse().ok()).unwrap_or_default()
 }
 
-/// Lets this process, and those that it starts, have so many descriptors, if that can be had.
-/// Returns how many they may have now.
+/// Lets this process, and those that it starts, have as many descriptors as the machine allows, and
+/// so many at least, if that can be had. Returns how many they may have now.
 ///
 /// # Errors
 /// None that getrlimit(2) documents.
 pub fn raise_descriptor_limit(needed: u64) -> Result<u64> {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    if soft >= needed {
-        return Ok(soft);
-    }
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if hard < needed && setrlimit(Resource::RLIMIT_NOFILE, needed, needed).is_ok() {
         return Ok(needed); // the superuser may
     }
-    setrlimit(Resource::RLIMIT_NOFILE, needed.min(hard), hard)?;
-    Ok(needed.min(hard))
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    Ok(hard)
 }
 
 /// The processors that this process may use.

@@ -139,8 +139,7 @@ impl Report {
         let cells = self.under(load);
         let yardstick = cells.first().map_or("", |cell| cell.model.as_str());
         let mut remarks = vec![match self.verdict(load) {
-            Verdict::Winner { model, ratio } if model == yardstick => {
-                let _ = ratio;
+            Verdict::Winner { model, .. } if model == yardstick => {
                 format!(
                     "fastest: {model}, the yardstick; the others are behind by more than the spread"
                 )
@@ -483,7 +482,10 @@ pub fn name(cell: &Cell) -> String {
 #[must_use]
 pub fn label(cell: &Cell) -> String {
     match (cell.served(), cell.never_answered()) {
-        (Some(served), Some(1..)) => format!("{} ({served} of {})", name(cell), cell.load.total()),
+        (Some(served), Some(1..)) => {
+            let total = grouped(cell.load.total() as u64);
+            format!("{} ({} of {total})", name(cell), grouped(served))
+        }
         _ => name(cell),
     }
 }

@@ -284,7 +284,7 @@ fn bar(turns: usize, quiet: bool, ascii: bool) -> ProgressBar {
     if quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("[{bar:30}] {elapsed}, turn {pos}/{len}: {msg}")
+    let style = ProgressStyle::with_template("[{bar:20}] {elapsed}, turn {pos}/{len}: {wide_msg}")
         .expect("the template is well formed");
     ProgressBar::new(turns as u64).with_style(style.progress_chars(if ascii {
         "#-"
