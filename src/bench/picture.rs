@@ -14,6 +14,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::plan::Load;
 use super::report::{Sheet, label, time, whole};
 use super::sample::{Cell, Latency, Report};
+use crate::escape::markup;
 
 /// A colour on white, and on black.
 struct Ink {
@@ -88,7 +89,7 @@ impl Report {
             let ink = if cell.again { &QUIET } else { &TEXT };
             let end = text(13, ink).pos(Pos::new(HPos::Right, VPos::Center));
             let y = (ABOVE + ROW * nth + ROW / 2) as i32;
-            area.draw_text(&short(&label(cell)), &end, (NAMES as i32 - 10, y)).map_err(undrawn)?;
+            area.draw_text(&label(cell), &end, (NAMES as i32 - 10, y)).map_err(undrawn)?;
         }
         let part = |nth: u32| {
             let (x, (_, height)) = ((NAMES + PART * nth) as i32, area.dim_in_pixel());
@@ -150,7 +151,7 @@ impl Report {
             out.push_str(&table(&sheet));
         }
         for line in self.footer() {
-            let _ = writeln!(out, "<p class=footer>{}</p>", escaped(&line));
+            let _ = writeln!(out, "<p class=footer>{}</p>", markup(&line));
         }
         Ok(out + "</body>\n</html>\n")
     }
@@ -160,8 +161,7 @@ impl Report {
     pub fn bars(&self, load: Load, ascii: bool) -> String {
         const BAR: usize = 24;
         let cells = self.under(load);
-        let longest =
-            cells.iter().map(|cell| short(&label(cell)).chars().count()).max().unwrap_or(0);
+        let longest = cells.iter().map(|cell| label(cell).chars().count()).max().unwrap_or(0);
         let most = |of: &dyn Fn(&Cell) -> Option<f64>| {
             cells.iter().filter_map(|cell| of(cell)).fold(1.0, f64::max)
         };
@@ -188,7 +188,7 @@ impl Report {
             let _ = writeln!(
                 out,
                 " {:longest$}  {:BAR$} {:>9}  {:BAR$}  {:12} {}",
-                short(&label(cell)),
+                label(cell),
                 bar(rate(cell).unwrap_or(0.0) / fastest, BAR, ascii),
                 figure(rate(cell), whole),
                 marks(tail(cell), low, high, BAR + 2, ascii),
@@ -331,7 +331,7 @@ th:first-child, td:first-child { text-align: left }
 fn table(sheet: &Sheet) -> String {
     let row = |cells: Vec<&str>, tag: &str| {
         let cells: String =
-            cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect();
+            cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", markup(cell))).collect();
         format!("<tr>{cells}</tr>\n")
     };
     let rows: String = sheet
@@ -340,24 +340,10 @@ fn table(sheet: &Sheet) -> String {
         .map(|cells| row(cells.iter().map(String::as_str).collect(), "td"))
         .collect();
     let remarks: String =
-        sheet.remarks.iter().map(|remark| format!("<li>{}</li>\n", escaped(remark))).collect();
+        sheet.remarks.iter().map(|remark| format!("<li>{}</li>\n", markup(remark))).collect();
     let list = if remarks.is_empty() { remarks } else { format!("<ul>\n{remarks}</ul>\n") };
-    let (title, head) = (escaped(&sheet.title), row(sheet.head.clone(), "th"));
+    let (title, head) = (markup(&sheet.title), row(sheet.head.clone(), "th"));
     format!("<h2>{title}</h2>\n<div class=table><table>\n{head}{rows}</table></div>\n{list}")
-}
-
-/// The text in HTML: the name of a server may be a command line.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// A name that fits before a bar.
-fn short(name: &str) -> String {
-    const LONGEST: usize = 26;
-    match name.chars().count() {
-        ..=LONGEST => name.to_owned(),
-        _ => name.chars().take(LONGEST - 2).chain("..".chars()).collect(),
-    }
 }
 
 /// A bar of so much of `width`, in eighths of a character.
@@ -412,6 +398,6 @@ mod tests {
 
     #[test]
     fn a_command_line_is_text_on_a_page() {
-        assert_eq!(escaped("a <b> & \"c\""), "a &lt;b&gt; &amp; &quot;c&quot;");
+        assert_eq!(markup("a <b> & \"c\""), "a &lt;b&gt; &amp; &quot;c&quot;");
     }
 }

@@ -158,6 +158,10 @@ impl Report {
         }];
         for cell in &cells {
             let model = name(cell);
+            let whole = shown(&cell.model);
+            if short(&whole) != whole {
+                remarks.push(format!("{model} is {whole}"));
+            }
             if let Some(why) = &cell.failed {
                 remarks.push(format!("{model}: {}", shown(why)));
                 continue;
@@ -474,7 +478,7 @@ impl Sheet {
 /// The name of a row.
 #[must_use]
 pub fn name(cell: &Cell) -> String {
-    let name = shown(&cell.model);
+    let name = short(&shown(&cell.model));
     if cell.again { format!("{name}, again") } else { name }
 }
 
@@ -487,6 +491,15 @@ pub fn label(cell: &Cell) -> String {
             format!("{} ({} of {total})", name(cell), grouped(served))
         }
         _ => name(cell),
+    }
+}
+
+/// A name that fits into a column, and before a bar: a command may be long.
+fn short(name: &str) -> String {
+    const LONGEST: usize = 26;
+    match name.chars().count() {
+        ..=LONGEST => name.to_owned(),
+        _ => name.chars().take(LONGEST - 2).chain("..".chars()).collect(),
     }
 }
 
