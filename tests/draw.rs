@@ -190,6 +190,36 @@ fn a_reset_comes_from_the_close_that_sent_it() {
 }
 
 #[test]
+fn a_reset_comes_from_no_shutdown_that_only_ends_the_sending() {
+    let shutdown =
+        record(CLIENT, 100, 101, "shutdown", Some(3), 0).args("3, SHUT_WR").ends(THERE, HERE);
+    let close = record(CLIENT, 110, 111, "close", Some(3), 0).ends(THERE, HERE);
+    let reset = record(SERVER, 130, 131, "send", Some(4), 0).ends(HERE, THERE).errno("ECONNRESET");
+    let cut = timeline(&[&connection(), &[shutdown, close, reset]]);
+    assert_eq!(told(&cut)[1], "reset: client A close@110 -> server send@131");
+}
+
+#[test]
+fn an_end_that_this_side_has_set_itself_comes_from_nobody() {
+    let shutdown =
+        |how| record(SERVER, 100, 101, "shutdown", Some(4), 0).args(how).ends(HERE, THERE);
+    let the_end = record(SERVER, 30, 120, "recv", Some(4), 0).ends(HERE, THERE);
+    let told = |how| told(&timeline(&[&connection(), &[shutdown(how), the_end.clone()]]));
+    assert_eq!(told("4, SHUT_RDWR"), [CONNECTED]);
+    assert_eq!(told("4, SHUT_WR")[1..], ["end: nowhere -> server recv@120"]);
+}
+
+#[test]
+fn an_end_comes_from_no_shutdown_of_what_is_received() {
+    let shutdown =
+        record(CLIENT, 100, 101, "shutdown", Some(3), 0).args("3, SHUT_RD").ends(THERE, HERE);
+    let the_end = record(SERVER, 30, 120, "recv", Some(4), 0).ends(HERE, THERE);
+    let close = record(CLIENT, 110, 111, "close", Some(3), 0).ends(THERE, HERE);
+    let told = told(&timeline(&[&connection(), &[shutdown, close, the_end]]));
+    assert_eq!(told[1..], ["end: client A close@110 -> server recv@120"]);
+}
+
+#[test]
 fn a_descriptor_that_is_given_out_again_is_another_socket() {
     let again = "127.0.0.1:40002";
     let second = [
@@ -267,6 +297,21 @@ fn a_forked_child_holds_its_parents_sockets() {
     );
 }
 
+#[test]
+fn a_child_that_is_killed_closes_nothing() {
+    const CHILD: i32 = 101;
+    let killed = [
+        record(SERVER, 30, 31, "fork", None, i64::from(CHILD)),
+        record(SERVER, 45, 46, "close", Some(4), 0).ends(HERE, THERE),
+        record(CHILD, 55, 56, "send", Some(4), 0).ends(HERE, THERE).data("hi"),
+        record(CLIENT, 57, 58, "recv", Some(3), 0).ends(THERE, HERE).data("hi"),
+        record(CLIENT, 62, 72, "recv", Some(3), 0).ends(THERE, HERE),
+    ];
+    assert_eq!(
+        told(&timeline(&[&connection(), &killed])).last().unwrap(),
+        "end: nowhere -> client A recv@72" // the parent's close sent no FIN
+    );
+}
 #[test]
 fn a_connection_that_nobody_accepts_ends_in_the_air() {
     let mut alone = connection();

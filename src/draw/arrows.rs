@@ -285,17 +285,53 @@ impl Finder<'_> {
     fn ends(&mut self, here: &History, there: Option<&History>) {
         for (kind, heard) in [(ArrowKind::End, &here.ends), (ArrowKind::Reset, &here.resets)] {
             for &i in heard.iter().take(1) {
-                let before = |&&cause: &&usize| self.calls[cause].from_ns <= self.calls[i].to_ns;
+                let before = |cause: &usize| self.calls[*cause].from_ns <= self.calls[i].to_ns;
                 let cause = there.and_then(|there| {
-                    let shutdown =
-                        there.closes.iter().find(|&&cause| self.calls[cause].name() == "shutdown");
                     // The FIN goes out with the last close: a forked child may hold the socket, too.
-                    shutdown.filter(before).or_else(|| there.closes.iter().rfind(before))
+                    let closes = || {
+                        let closes = there.closes.iter().copied().filter(before);
+                        closes.filter(|cause| !self.sockets.kept.contains(cause))
+                    };
+                    match kind {
+                        // Who has only ended its sending still hears its peer.
+                        ArrowKind::Reset => closes().rfind(|&cause| self.hears_no_more(cause)),
+                        _ => closes().find(|&cause| self.says_no_more(cause)).or_else(|| {
+                            closes().rfind(|&cause| self.calls[cause].name() == "close")
+                        }),
+                    }
                 });
-                let from = cause.map(|&cause| self.cause(cause));
+                if kind == ArrowKind::End && cause.is_none() && self.heard_itself(here, i) {
+                    continue;
+                }
+                let from = cause.map(|cause| self.cause(cause));
                 self.arrow(kind, from, Some(self.effect(i)), None);
             }
         }
+    }
+
+    /// Whether a call shuts down what its own side sends.
+    fn says_no_more(&self, cause: usize) -> bool {
+        self.calls[cause].name() == "shutdown" && !self.shuts(cause, "SHUT_RD")
+    }
+
+    /// Whether after a call nobody will read what still comes.
+    fn hears_no_more(&self, cause: usize) -> bool {
+        self.calls[cause].name() == "close" || !self.shuts(cause, "SHUT_WR")
+    }
+
+    /// Whether it is the shutdown of this one direction.
+    fn shuts(&self, cause: usize, how: &str) -> bool {
+        self.calls[cause].record.args.as_ref().is_some_and(|args| args.ends_with(how))
+    }
+
+    /// Whether the end that a call has read may be the one that its own side has set, with shutdown.
+    fn heard_itself(&self, here: &History, heard: usize) -> bool {
+        here.closes.iter().any(|&cause| {
+            let call = &self.calls[cause];
+            call.name() == "shutdown"
+                && !self.shuts(cause, "SHUT_WR")
+                && call.from_ns <= self.calls[heard].to_ns
+        })
     }
 
     /// A connection whose other side left no trace.
@@ -314,7 +350,8 @@ impl Finder<'_> {
             self.arrow(ArrowKind::Bytes, Some(self.cause(i)), Some(to), Some(self.moved(i)));
         }
         let heard = history.received.iter().map(|&i| (ArrowKind::Bytes, i));
-        let heard = heard.chain(history.ends.iter().take(1).map(|&i| (ArrowKind::End, i)));
+        let ends = history.ends.iter().take(1).filter(|&&i| !self.heard_itself(history, i));
+        let heard = heard.chain(ends.map(|&i| (ArrowKind::End, i)).collect::<Vec<_>>());
         for (kind, i) in heard.chain(history.resets.iter().take(1).map(|&i| (ArrowKind::Reset, i)))
         {
             let from = self.beyond(&role, self.calls[i].to_ns);

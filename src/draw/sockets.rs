@@ -1,7 +1,7 @@
 //! Which socket a descriptor was: a number is given out again after a close, and a forked child holds
 //! its parent's sockets under the same numbers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Call, Lane};
 
@@ -31,6 +31,8 @@ pub(super) struct Sockets {
     pub(super) of_call: Vec<Option<Id>>,
     /// The calls in the order in which they changed what descriptors mean.
     pub(super) order: Vec<usize>,
+    /// The closes after which somebody still held the socket: they sent no FIN.
+    pub(super) kept: HashSet<usize>,
 }
 
 impl Sockets {
@@ -51,8 +53,16 @@ impl Sockets {
                 let table = tables.get(&parent).cloned().unwrap_or_default();
                 tables.insert(child, table);
             }
+            if let ("waitpid", Some(ended @ 1..)) = (call.name(), call.record.ret) {
+                tables.remove(&(ended as i32)); // it holds nothing any more
+            }
             let table = tables.entry(call.record.pid).or_default();
             sockets.step(i, call, &lanes[call.lane], table);
+            if let ("close", Some(id)) = (call.name(), sockets.of_call[i])
+                && tables.values().flat_map(HashMap::values).any(|&held| held == id)
+            {
+                sockets.kept.insert(i);
+            }
         }
         sockets.order = order;
         sockets
