@@ -312,6 +312,57 @@ fn a_child_that_is_killed_closes_nothing() {
         "end: nowhere -> client A recv@72" // the parent's close sent no FIN
     );
 }
+
+/// A server on a UNIX socket that has these clients, and those of its clients that left a trace.
+fn on_a_path(received: &[(u64, &str)], sent: &[(u64, &str)]) -> Vec<String> {
+    const PATH: &str = "/tmp/socket";
+    let mut records = vec![
+        record(SERVER, 0, 1, "socket", None, 3).args("AF_UNIX, SOCK_STREAM, 0"),
+        record(SERVER, 2, 3, "bind", Some(3), 0).ends(PATH, ""),
+        record(SERVER, 4, 5, "listen", Some(3), 0).ends(PATH, ""),
+    ];
+    for &(at, data) in received {
+        records.extend([
+            record(SERVER, at, at + 1, "accept", Some(3), 4).ends(PATH, "(unnamed)"),
+            record(SERVER, at + 2, at + 3, "recv", Some(4), 0).ends(PATH, "(unnamed)").data(data),
+            record(SERVER, at + 4, at + 5, "close", Some(4), 0).ends(PATH, "(unnamed)"),
+        ]);
+    }
+    for (pid, &(at, data)) in (CLIENT..).zip(sent) {
+        records.extend([
+            record(pid, at, at + 1, "socket", None, 3).args("AF_UNIX, SOCK_STREAM, 0"),
+            record(pid, at + 1, at + 2, "connect", Some(3), 0).ends("", PATH),
+            record(pid, at + 3, at + 4, "send", Some(3), 0).ends("", PATH).data(data),
+        ]);
+    }
+    let mut told = told(&timeline(&[&records]));
+    told.retain(|arrow| arrow.starts_with("bytes"));
+    told
+}
+
+#[test]
+fn who_came_before_a_client_of_a_path_is_not_that_client() {
+    assert_eq!(
+        on_a_path(&[(10, "one"), (30, "two")], &[(25, "two")]),
+        [
+            "bytes 3: client unseen@13 -> server recv@13",
+            "bytes 3: client A send@28 -> server recv@33"
+        ]
+    );
+}
+
+#[test]
+fn clients_of_a_path_are_known_by_what_they_send() {
+    assert_eq!(
+        on_a_path(&[(30, "b\\xc3"), (40, "a")], &[(20, "a"), (21, "béé")]),
+        [
+            "bytes 1: client A send@23 -> server recv@43",
+            "bytes 5: client B send@24 -> server recv@33"
+        ]
+        .map(str::to_owned)
+        .as_slice()
+    );
+}
 #[test]
 fn a_connection_that_nobody_accepts_ends_in_the_air() {
     let mut alone = connection();

@@ -143,7 +143,7 @@ impl Finder<'_> {
         histories
             .iter_mut()
             .for_each(|history| history.sent.sort_by_key(|&i| self.calls[i].from_ns));
-        let peers = self.connections();
+        let peers = self.connections(&histories);
         for (id, history) in histories.iter().enumerate() {
             match peers.get(&id) {
                 Some(&peer) => {
@@ -161,39 +161,44 @@ impl Finder<'_> {
     }
 
     /// Finds the two sockets of each connection, and draws how it came about.
-    fn connections(&mut self) -> HashMap<Id, Id> {
+    fn connections(&mut self, histories: &[History]) -> HashMap<Id, Id> {
         let all = &self.sockets.all;
-        // UNIX sockets of clients have no name: they are taken in the order in which they came.
+        // UNIX sockets of clients have no name: they are taken in the order in which they came, if what
+        // one sent is what the other received.
         let mut named: HashMap<&str, Vec<Id>> = HashMap::new();
-        let mut unnamed: HashMap<&str, VecDeque<Id>> = HashMap::new();
-        let by_time = |id: &Id| all[*id].connected_by.map(|call| self.calls[call].from_ns);
+        let mut unnamed: HashMap<&str, Vec<Id>> = HashMap::new();
+        let call_of = |id: Id| all[id].connected_by.map(|call| &self.calls[call]);
         let mut clients: Vec<Id> = (0..all.len()).filter(|&id| is_client(&all[id])).collect();
-        clients.sort_by_key(by_time);
+        clients.sort_by_key(|&id| call_of(id).map(|call| call.from_ns));
         for id in clients {
             let (local, peer) =
                 (all[id].local.as_deref(), all[id].peer.as_deref().unwrap_or_default());
             match local {
                 Some(local) if is_inet(peer) => named.entry(local).or_default().push(id),
-                _ if !is_inet(peer) => unnamed.entry(peer).or_default().push_back(id),
+                _ if !is_inet(peer) => unnamed.entry(peer).or_default().push(id),
                 _ => {}
             }
         }
         let mut pairs = HashMap::new();
         let mut accepted: Vec<Id> = (0..all.len()).filter(|&id| all[id].accepted).collect();
-        accepted.sort_by_key(by_time);
+        accepted.sort_by_key(|&id| call_of(id).map(|call| call.to_ns));
         for id in accepted {
-            let (Some(peer), Some(call)) = (&all[id].peer, all[id].connected_by) else { continue };
+            let (Some(peer), Some(call)) = (&all[id].peer, call_of(id)) else { continue };
+            let began =
+                |client: Id| call_of(client).is_some_and(|connect| connect.from_ns <= call.to_ns);
             let client = if is_inet(peer) {
                 // A port may have been used before: the latest connect is meant.
-                let began = |client: &&Id| {
-                    all[**client]
-                        .connected_by
-                        .is_some_and(|by| self.calls[by].from_ns <= self.calls[call].to_ns)
-                };
-                named.get(peer.as_str()).and_then(|ids| ids.iter().rev().find(began)).copied()
+                let ids = named.get(peer.as_str());
+                ids.and_then(|ids| ids.iter().rev().copied().find(|&client| began(client)))
             } else {
-                let listener = self.calls[call].record.local.as_deref().unwrap_or_default();
-                unnamed.get_mut(listener).and_then(VecDeque::pop_front)
+                let listener = call.record.local.as_deref().unwrap_or_default();
+                unnamed.get_mut(listener).and_then(|waiting| {
+                    let fits = |&client: &Id| {
+                        let (here, there) = (&histories[id], &histories[client]);
+                        began(client) && self.may_be(here, there) && self.may_be(there, here)
+                    };
+                    waiting.iter().position(fits).map(|at| waiting.remove(at))
+                })
             };
             if let Some(client) = client
                 && !pairs.contains_key(&client)
@@ -204,6 +209,21 @@ impl Finder<'_> {
         }
         self.handshakes(&pairs);
         pairs
+    }
+
+    /// Whether what one socket received first can be what the other sent first.
+    fn may_be(&self, to: &History, from: &History) -> bool {
+        let (Some(&taker), Some(&sender)) = (to.received.first(), from.sent.first()) else {
+            return to.received.is_empty(); // what was not received may still have been sent
+        };
+        let (sent, received) = (&self.calls[sender], &self.calls[taker]);
+        let (Some(sent_data), Some(received_data)) = (&sent.record.data, &received.record.data)
+        else {
+            return true;
+        };
+        // One may be shorter, and cut within a character: then that is escaped, and nothing is known of it.
+        let differ = sent_data.chars().zip(received_data.chars()).find(|(a, b)| a != b);
+        sent.from_ns <= received.to_ns && differ.is_none_or(|(a, b)| a == '\\' || b == '\\')
     }
 
     fn handshakes(&mut self, pairs: &HashMap<Id, Id>) {
