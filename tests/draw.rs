@@ -363,6 +363,28 @@ fn clients_of_a_path_are_known_by_what_they_send() {
         .as_slice()
     );
 }
+
+#[test]
+fn a_client_of_ipv4_is_known_to_a_socket_of_ipv6() {
+    let mapped = |address: &Option<String>| {
+        address.as_ref().map(|address| address.replace("127.0.0.1", "[::ffff:127.0.0.1]"))
+    };
+    let any = |mut record: Event| {
+        if record.pid == SERVER {
+            let listens = matches!(record.call.as_deref(), Some("bind" | "listen"));
+            record.local = if listens { Some("[::]:5858".into()) } else { mapped(&record.local) };
+            record.peer = mapped(&record.peer);
+        }
+        record
+    };
+    let moves = [sends(100, "hello"), receives(100, 102, "hello")];
+    let records: Vec<Event> = connection().into_iter().chain(moves).map(any).collect();
+    assert_eq!(
+        told(&timeline(&[&records])),
+        [CONNECTED, "bytes 5: client A send@100 -> server recv@102"]
+    );
+}
+
 #[test]
 fn a_connection_that_nobody_accepts_ends_in_the_air() {
     let mut alone = connection();

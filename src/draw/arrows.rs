@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde::Serialize;
 
-use super::sockets::{Id, Socket, Sockets, reaches};
+use super::sockets::{Id, Socket, Sockets, plain, reaches};
 use super::{Call, Lane};
 use crate::trace::Kind;
 
@@ -401,12 +401,7 @@ impl Finder<'_> {
         for &(i, id, direction) in &moving {
             let socket = &self.sockets.all[id];
             if direction == Direction::Out {
-                let to = self.calls[i]
-                    .record
-                    .peer
-                    .clone()
-                    .or_else(|| socket.peer.clone())
-                    .unwrap_or_default();
+                let to = self.peer(i).or_else(|| socket.peer.clone()).unwrap_or_default();
                 on_the_way
                     .entry((socket.local.clone().unwrap_or_default(), to))
                     .or_default()
@@ -419,12 +414,7 @@ impl Finder<'_> {
         let mut found: Vec<(usize, Option<usize>)> = Vec::new();
         for (taker, id) in takers {
             let socket = &self.sockets.all[id];
-            let peer = self.calls[taker]
-                .record
-                .peer
-                .clone()
-                .or_else(|| socket.peer.clone())
-                .unwrap_or_default();
+            let peer = self.peer(taker).or_else(|| socket.peer.clone()).unwrap_or_default();
             let local = socket.local.clone().unwrap_or_default();
             // A sender bound to any address, 0.0.0.0:40312, is seen as 127.0.0.1:40312 by its peer.
             let candidates = on_the_way
@@ -509,16 +499,16 @@ impl Finder<'_> {
             self.sockets.all.iter().filter_map(|socket| socket.local.clone()).collect();
         for taker in takers {
             let (Some(peer), Some(local)) =
-                (&self.calls[taker].record.peer, &self.calls[taker].record.local)
+                (self.peer(taker), plain(&self.calls[taker].record.local))
             else {
                 continue;
             };
-            if named.contains(peer) {
+            if named.contains(&peer) {
                 continue;
             }
             let sent_it = |&&(i, id): &&(usize, Id)| {
                 self.sockets.all[id].local.is_none()
-                    && self.calls[i].record.peer.as_ref().is_some_and(|to| reaches(to, local))
+                    && self.peer(i).is_some_and(|to| reaches(&to, &local))
                     && self.is_same_datagram(i, taker)
                     && self.calls[i].from_ns <= self.calls[taker].to_ns
             };
@@ -536,6 +526,10 @@ impl Finder<'_> {
         let size = received.asked.or(received.bytes);
         (sent.bytes == size || size.is_none())
             && shown(&sent.data).starts_with(&shown(&received.data))
+    }
+
+    fn peer(&self, i: usize) -> Option<String> {
+        plain(&self.calls[i].record.peer)
     }
 
     fn moved(&self, i: usize) -> u64 {

@@ -2,6 +2,7 @@
 //! its parent's sockets under the same numbers.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 
 use super::{Call, Lane};
 
@@ -100,19 +101,19 @@ impl Sockets {
         let done = record.errno.is_none();
         let socket = &mut self.all[id];
         if socket.local.is_none() {
-            socket.local.clone_from(&record.local.clone().filter(|local| !local.ends_with(":0")));
+            socket.local = plain(&record.local).filter(|local| !local.ends_with(":0"));
         }
         match call.name() {
             "listen" if done => socket.listens = true,
             "accept" => {
                 socket.listens = true;
                 if let Some(fd) = returned {
-                    let local = record.local.clone().filter(|local| !is_wildcard(local));
+                    let local = plain(&record.local).filter(|local| !is_wildcard(local));
                     let id = self.add(Socket {
                         from_birth: true,
                         accepted: true,
                         local,
-                        peer: record.peer.clone(),
+                        peer: plain(&record.peer),
                         connected_by: Some(i),
                         role: lane.role.clone(),
                         ..Socket::default()
@@ -121,7 +122,7 @@ impl Sockets {
                 }
             }
             "connect" if done || record.errno.as_deref() == Some("EINPROGRESS") => {
-                socket.peer.clone_from(&record.peer);
+                socket.peer = plain(&record.peer);
                 socket.connected_by = Some(i);
             }
             "recvfrom" | "sendto" => socket.datagram |= !socket.from_birth,
@@ -129,7 +130,7 @@ impl Sockets {
                 table.remove(&fd);
             }
             _ if socket.peer.is_none() && !socket.datagram && !socket.listens => {
-                socket.peer.clone_from(&record.peer)
+                socket.peer = plain(&record.peer)
             }
             _ => {}
         }
@@ -168,6 +169,16 @@ fn is_tcp(state: &str) -> bool {
         && state
             .bytes()
             .all(|byte| byte.is_ascii_uppercase() || byte == b'_' || byte.is_ascii_digit())
+}
+
+/// The address as its other end knows it: a socket of IPv6 sees an IPv4 client, `127.0.0.1:40312`, as
+/// `[::ffff:127.0.0.1]:40312`.
+pub(super) fn plain(address: &Option<String>) -> Option<String> {
+    let mapped = |address: &String| {
+        let address: SocketAddr = address.strip_prefix("[::ffff:").and(address.parse().ok())?;
+        Some(SocketAddr::new(address.ip().to_canonical(), address.port()).to_string())
+    };
+    address.as_ref().map(|address| mapped(address).unwrap_or_else(|| address.clone()))
 }
 
 /// `0.0.0.0:5858` is no end of a connection, but any address of the machine.
