@@ -313,6 +313,29 @@ fn a_child_that_is_killed_closes_nothing() {
     );
 }
 
+#[test]
+fn children_are_counted_in_the_order_of_their_forks() {
+    let forked = [
+        record(SERVER, 30, 31, "fork", None, 102),
+        record(SERVER, 32, 33, "fork", None, 101),
+        record(101, 40, 41, "accept", Some(3), 4).ends(HERE, THERE),
+        record(102, 50, 51, "accept", Some(3), 4).ends(HERE, "127.0.0.1:40002"),
+    ];
+    let timeline = timeline(&[&forked]);
+    let lane = |i: usize| (timeline.lanes[i].name.as_str(), timeline.lanes[i].thread.unwrap().0);
+    assert_eq!([lane(1), lane(2)], [("server, child 1", 102), ("server, child 2", 101)]);
+}
+
+#[test]
+fn a_fork_leads_to_the_child_and_not_to_who_had_its_number_before() {
+    let forked = [
+        record(101, 10, 11, "getpid", None, 0),
+        record(SERVER, 30, 31, "fork", None, 101),
+        record(101, 40, 41, "getpid", None, 0),
+    ];
+    assert_eq!(told(&timeline(&[&forked])), ["fork: server fork@20 -> server, child 1 getpid@30"]);
+}
+
 /// A server on a UNIX socket that has these clients, and those of its clients that left a trace.
 fn on_a_path(received: &[(u64, &str)], sent: &[(u64, &str)]) -> Vec<String> {
     const PATH: &str = "/tmp/socket";

@@ -95,13 +95,17 @@ struct History {
 
 impl Finder<'_> {
     fn forks(&mut self) {
-        let mut first: HashMap<i32, usize> = HashMap::new();
+        let mut of_process: HashMap<i32, Vec<usize>> = HashMap::new();
         for (i, call) in self.calls.iter().enumerate() {
-            first.entry(call.record.pid).or_insert(i);
+            of_process.entry(call.record.pid).or_default().push(i);
         }
         for (i, call) in self.calls.iter().enumerate() {
-            if let Some((child, _)) = super::fork(&call.record)
-                && let Some(&born) = first.get(&child)
+            // The number may have been another process's before.
+            if let Some((child, parent)) = super::fork(&call.record)
+                && child != parent
+                && let Some(of_child) = of_process.get(&child)
+                && let Some(&born) =
+                    of_child.iter().find(|&&born| self.calls[born].from_ns >= call.from_ns)
             {
                 let to = Tip {
                     lane: self.calls[born].lane,

@@ -202,12 +202,19 @@ impl Timeline {
 fn lanes(records: &[Event], names: &HashMap<i32, String>) -> Vec<Lane> {
     let mut threads: Vec<(&str, i32, i32)> = Vec::new();
     let mut known = HashSet::new();
+    let mut born: HashMap<(i32, i32), u64> = HashMap::new();
     for record in records {
-        if known.insert((record.pid, record.tid)) {
+        if let Some((child, _)) = fork(record) {
+            // The second child may be the first that gets to run: they come in the order of their forks.
+            born.entry((child, child)).or_insert(record.start_ns);
+        }
+        let thread = (record.pid, record.tid);
+        if known.insert(thread) {
+            born.entry(thread).or_insert(record.start_ns);
             threads.push((&record.role, record.pid, record.tid));
         }
     }
-    threads.sort_by_key(|&(role, ..)| role != "server"); // stable: by first call within a role
+    threads.sort_by_key(|&(role, pid, tid)| (role != "server", born[&(pid, tid)]));
     let names = process_names(&threads, records, names);
     let mut seen: HashMap<i32, usize> = HashMap::new();
     let lane = |&(role, pid, tid): &(&str, i32, i32)| {
