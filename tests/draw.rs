@@ -734,6 +734,14 @@ fn traces_that_overlap_nowhere_are_drawn_with_a_word() {
 }
 
 #[test]
+fn clients_that_come_one_after_the_other_are_worth_no_word() {
+    let folder = TempDir::new().unwrap();
+    let end = record(SERVER, 900, 901, "close", Some(3), 0).ends(HERE, "");
+    let server = file(&folder, "server", &[connection(), vec![end]].concat(), "");
+    let clients = [100, 300].map(|at| file(&folder, &at.to_string(), &[sends(at, "x")], ""));
+    assert_eq!(remarks(&draw(&[&server, &clients[0], &clients[1]])), [""; 0]);
+}
+#[test]
 fn nothing_to_draw_is_an_error_of_one_line() {
     let folder = TempDir::new().unwrap();
     let missing = folder.path().join("missing");

@@ -78,16 +78,17 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading> {
         );
     }
     spans.sort_unstable();
-    for pair in spans.windows(2) {
-        let [(_, end, earlier), (start, _, later)] = pair else { continue };
-        if end < start {
+    let mut ended: Option<(u64, &Path)> = None; // the last of those before
+    for (start, end, path) in spans {
+        if let Some((end, earlier)) = ended.filter(|&(end, _)| end < start) {
             let apart = super::time_text(start - end);
             let what = format!(
                 "begins {apart} after {} has ended: nothing goes from one to the other",
                 earlier.display()
             );
-            reading.remarks.push(Remark { file: later.to_path_buf(), line: None, what, lines: 0 });
+            reading.remarks.push(Remark { file: path.to_path_buf(), line: None, what, lines: 0 });
         }
+        ended = ended.max(Some((end, path)));
     }
     Ok(reading)
 }
