@@ -741,6 +741,19 @@ fn clients_that_come_one_after_the_other_are_worth_no_word() {
     let clients = [100, 300].map(|at| file(&folder, &at.to_string(), &[sends(at, "x")], ""));
     assert_eq!(remarks(&draw(&[&server, &clients[0], &clients[1]])), [""; 0]);
 }
+
+#[test]
+fn a_record_that_is_given_twice_is_drawn_once() {
+    let folder = TempDir::new().unwrap();
+    let trace = file(&folder, "trace", &connection(), "");
+    let drawn = draw(&[&trace, &trace, "--format", "json"]);
+    assert_eq!(
+        remarks(&drawn),
+        [format!("netplay: {trace}:1: read already (7 such lines left out)")]
+    );
+    let drawn: Value = serde_json::from_slice(&drawn.stdout).unwrap();
+    assert_eq!(drawn["calls"].as_array().unwrap().len(), connection().len());
+}
 #[test]
 fn nothing_to_draw_is_an_error_of_one_line() {
     let folder = TempDir::new().unwrap();

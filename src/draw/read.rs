@@ -1,6 +1,6 @@
 //! Reading traces: what can be drawn is kept, what cannot is counted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -53,14 +53,16 @@ impl fmt::Display for Remark {
 pub fn read(paths: &[PathBuf]) -> Result<Reading> {
     let mut reading = Reading::default();
     let mut boot = None;
+    let mut known = HashSet::new();
     let mut spans: Vec<(u64, u64, &Path)> = Vec::new();
     for path in paths {
         let before = reading.records.len();
         let read = if path.as_os_str() == "-" {
-            read_one(io::stdin().lock(), path, &mut boot, &mut reading)
+            read_one(io::stdin().lock(), path, &mut boot, &mut known, &mut reading)
         } else {
-            File::open(path)
-                .and_then(|file| read_one(BufReader::new(file), path, &mut boot, &mut reading))
+            File::open(path).and_then(|file| {
+                read_one(BufReader::new(file), path, &mut boot, &mut known, &mut reading)
+            })
         };
         read.with_context(|| format!("cannot read the trace {}", path.display()))?;
         let own = &reading.records[before..];
@@ -97,10 +99,19 @@ fn read_one(
     mut from: impl BufRead,
     path: &Path,
     boot: &mut Option<String>,
+    known: &mut HashSet<Vec<u8>>,
     reading: &mut Reading,
 ) -> io::Result<()> {
     let mut left_out: Vec<Remark> = Vec::new();
     let mut kinds: HashMap<String, usize> = HashMap::new();
+    let mut leave_out = |what: String, number| match kinds.get(&what) {
+        Some(&first) => left_out[first].lines += 1,
+        None => {
+            kinds.insert(what.clone(), left_out.len());
+            let file = path.to_path_buf();
+            left_out.push(Remark { file, line: Some(number), what, lines: 1 });
+        }
+    };
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -111,19 +122,12 @@ fn read_one(
             continue;
         }
         match record(&line, boot) {
+            // No thread does the same thing twice in a nanosecond.
+            Ok(_) if !known.insert(line.trim_ascii().to_vec()) => {
+                leave_out("read already".to_owned(), number)
+            }
             Ok(record) => reading.records.push(record),
-            Err(what) => match kinds.get(&what) {
-                Some(&known) => left_out[known].lines += 1,
-                None => {
-                    kinds.insert(what.clone(), left_out.len());
-                    left_out.push(Remark {
-                        file: path.to_path_buf(),
-                        line: Some(number),
-                        what,
-                        lines: 1,
-                    });
-                }
-            },
+            Err(what) => leave_out(what, number),
         }
     }
     reading.remarks.append(&mut left_out);
