@@ -754,6 +754,38 @@ fn a_record_that_is_given_twice_is_drawn_once() {
     let drawn: Value = serde_json::from_slice(&drawn.stdout).unwrap();
     assert_eq!(drawn["calls"].as_array().unwrap().len(), connection().len());
 }
+
+#[test]
+fn odd_records_are_drawn_in_every_format() {
+    let folder = TempDir::new().unwrap();
+    let all = |odd: fn(&mut Event)| {
+        let mut records = connection();
+        records.iter_mut().for_each(odd);
+        records
+    };
+    let lasts_for_ever = all(|record| (record.start_ns, record.dur_ns) = (0, u64::MAX));
+    let far = [connection(), vec![Event { start_ns: u64::MAX, ..sends(1, "x") }]].concat();
+    // A long call with a short name, told in two rows of which the second has no name.
+    let short = vec![record(SERVER, 0, 2000, "do", Some(3), 0)];
+    let own_child = all(|record| {
+        (record.call, record.ret) = (Some("fork".into()), Some(i64::from(record.pid)));
+    });
+    for (name, records) in [
+        ("lasts for ever", lasts_for_ever),
+        ("far apart", far),
+        ("short name", short),
+        ("its own child", own_child),
+    ] {
+        let trace = file(&folder, name, &records, "");
+        for format in ["txt", "svg", "html", "md", "json"] {
+            for time in ["even", "true"] {
+                let drawn = draw(&[&trace, "--format", format, "--time", time]);
+                assert!(drawn.status.success(), "{name}, {format}, {time}: {drawn:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn nothing_to_draw_is_an_error_of_one_line() {
     let folder = TempDir::new().unwrap();

@@ -179,13 +179,14 @@ fn longest(gaps: &[u64], time: Time) -> u64 {
     match time {
         // A break costs no more room than a row, and shows where something new begins.
         Time::Even => {
-            (20 * sorted.get(sorted.len() / 2).copied().unwrap_or_default()).max(1_000_000)
+            let median = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
+            median.saturating_mul(20).max(1_000_000)
         }
         // As long as one is more than ten have on average, it goes: so no page is ever empty.
         Time::True => {
             let mut drawn: u64 = sorted.iter().sum();
             while let Some(&gap) = sorted.last()
-                && gap > 10 * drawn / sorted.len() as u64
+                && u128::from(gap) > 10 * u128::from(drawn) / sorted.len() as u128
             {
                 drawn -= gap;
                 sorted.pop();

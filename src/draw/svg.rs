@@ -415,13 +415,13 @@ impl<'a> Figure<'a> {
                 continue;
             }
             let (from, to) = (rows[i - 1].at_ns, rows[i].at_ns);
-            let mut at = from.div_ceil(step) * step;
+            let mut at = from.div_ceil(step).saturating_mul(step);
             while at < to {
                 let y = of_rows[i - 1] + (at - from) as f64 * per_ns;
                 if times.last().is_none_or(|&(last, _)| y - last > SMALL + 2.0) {
                     times.push((y, at));
                 }
-                at += step;
+                at = at.saturating_add(step);
             }
         }
         times

@@ -380,9 +380,8 @@ impl<'a> Painter<'a> {
                 line = self.between(row);
             }
             line.text(if i > 0 { x + 2 } else { x }, &label[at], ink);
-            if i == 0 && ink == Ink::Plain {
-                let name = call.name();
-                line.text(x, &label[..name.len().min(label.len())], Ink::Strong);
+            if i == 0 && ink == Ink::Plain && label.starts_with(call.name()) {
+                line.text(x, call.name(), Ink::Strong);
             }
         }
         self.put(&line);
