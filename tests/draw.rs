@@ -867,6 +867,32 @@ fn a_picture_that_cannot_be_written_whole_is_not_there() {
 }
 
 #[test]
+fn a_picture_replaces_the_file_behind_a_link_and_keeps_its_mode() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = TempDir::new().unwrap();
+    let trace = file(&folder, "trace", &connection(), "");
+    let (link, real) = (folder.path().join("link.svg"), folder.path().join("real.svg"));
+    fs::write(&real, "old").unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).unwrap();
+    symlink("real.svg", &link).unwrap();
+    assert!(draw(&[&trace, "-o", link.to_str().unwrap()]).status.success());
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read_to_string(&real).unwrap().starts_with("<svg"));
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_picture_that_does_not_fit_on_a_device_leaves_it_there() {
+    let folder = TempDir::new().unwrap();
+    let trace = file(&folder, "trace", &connection(), "");
+    let link = folder.path().join("full.svg");
+    std::os::unix::fs::symlink("/dev/full", &link).unwrap();
+    let output = draw(&[&trace, "-o", link.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+}
+
+#[test]
 fn a_trace_may_come_from_standard_input() {
     let lines: String =
         connection().iter().map(|record| serde_json::to_string(record).unwrap() + "\n").collect();

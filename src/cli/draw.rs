@@ -108,15 +108,24 @@ pub fn write(picture: &str, path: &Path, out: &mut impl Write) -> Result<()> {
     if is_stdout(path) {
         return Ok(out.write_all(picture.as_bytes()).and_then(|()| out.flush())?);
     }
+    put(picture, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn put(picture: &str, path: &Path) -> std::io::Result<()> {
+    let there = std::fs::metadata(path).ok();
+    if there.as_ref().is_some_and(|there| !there.is_file()) {
+        return std::fs::write(path, picture); // a pipe or a device stays what it is
+    }
+    // A link stays a link: it is the file behind it that is replaced, and that keeps its mode.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = tempfile::Builder::new().permissions(mode(0o666)).tempfile_in(folder).and_then(
-        |mut file| {
-            file.write_all(picture.as_bytes())?;
-            file.persist(path).map_err(|error| error.error)
-        },
-    );
-    written.map(|_| ()).with_context(|| format!("cannot write {}", path.display()))
+    let mut file = tempfile::Builder::new().permissions(mode(0o666)).tempfile_in(folder)?;
+    file.write_all(picture.as_bytes())?;
+    if let Some(there) = there {
+        file.as_file().set_permissions(there.permissions())?;
+    }
+    file.persist(path).map(|_| ()).map_err(|error| error.error)
 }
 
 fn mode(mode: u32) -> std::fs::Permissions {
