@@ -236,8 +236,8 @@ pub fn command() -> Command {
             let short = example.short.map(|short| format!("{short}-{side}"));
             command.name(format!("{}-{side}", example.name)).hide(true).aliases(short)
         });
-        let demo = Command::new("demo").about("Run both sides here and tell what happens");
-        let demo = draw::Picture::augment_args(demo);
+        let demo = draw::Picture::augment_args(Command::new("demo"))
+            .about("Run both sides here and tell what happens");
         let whole = Command::new(example.name)
             .about(example.summary)
             .after_help(format!("Watch: {}.", example.watch))
