@@ -492,6 +492,17 @@ fn a_lost_datagram_ends_in_the_air() {
 }
 
 #[test]
+fn a_datagram_to_any_address_goes_to_this_host() {
+    let socket = |pid| record(pid, 0, 1, "socket", None, 3).args("AF_INET, SOCK_DGRAM, IPPROTO_IP");
+    let bound = record(SERVER, 2, 3, "bind", Some(3), 0).ends(HERE, "");
+    let sent = record(CLIENT, 20, 21, "sendto", Some(3), 0).ends("", "0.0.0.0:5858").data("one");
+    assert_eq!(
+        told(&timeline(&[&[socket(SERVER), bound, socket(CLIENT), sent, datagram(30, "one")]])),
+        ["datagram 3: client A sendto@20 -> server recvfrom@31"]
+    );
+}
+
+#[test]
 fn a_datagram_that_was_cut_is_still_the_same() {
     let cut =
         Event { bytes: Some(2), data: Some("on".into()), asked: Some(3), ..datagram(30, "one") };

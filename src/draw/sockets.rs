@@ -186,8 +186,8 @@ pub(super) fn is_wildcard(local: &str) -> bool {
     local.starts_with("0.0.0.0:") || local.starts_with("[::]:")
 }
 
-/// Whether bytes sent to `to` reach a socket bound to `local`.
+/// Whether bytes sent to `to` reach a socket bound to `local`. Sent to any address, they go to this host.
 pub(super) fn reaches(to: &str, local: &str) -> bool {
     let port = |address: &str| address.rsplit_once(':').map(|(_, port)| port.to_owned());
-    to == local || is_wildcard(local) && port(to) == port(local)
+    to == local || (is_wildcard(local) || is_wildcard(to)) && port(to) == port(local)
 }
