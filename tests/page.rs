@@ -446,6 +446,24 @@ fn what_was_not_seen_is_said_to_be_not_seen() {
 }
 
 #[test]
+fn a_lane_lives_from_its_first_record_to_its_last() {
+    let page = Page::of_records(&three_errors());
+    let Some(browser) = Browser::open(&page.path()) else { return };
+    // How much of the way between two heights the lifeline of client A is there, in its colour: it stands
+    // left of its labels.
+    let drawn = |from: &str, to: &str| {
+        let body = format!(
+            "const ink = document.getElementById('ink'), pen = ink.getContext('2d');             const calls = [...document.querySelectorAll('.call.client')].map((call) => call.getBoundingClientRect());             const box = ink.getBoundingClientRect(), dots = ink.width / box.width;             const row = (key) => {{               const call = document.querySelector(`[data-key=\"${{key}}\"]`).getBoundingClientRect();               return (call.top + call.height / 2 - box.top) * dots;             }};             const [from, to] = [{from}, {to}].map(Math.round);             const at = document.querySelector('[data-key=\"1\"]').getBoundingClientRect().left - box.left;             const probe = document.createElement('canvas').getContext('2d');             probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue('--client');             probe.fillRect(0, 0, 1, 1);             const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;             const left = Math.round((at - 40) * dots), wide = Math.round(40 * dots);             const seen = pen.getImageData(left, from, wide, to - from).data;             let rows = 0;             for (let y = 0; y < to - from; y++) {{               let found = false;               for (let x = 0; x < wide; x++) {{                 const i = 4 * (y * wide + x);                 found ||= seen[i] === r && seen[i + 1] === g && seen[i + 2] === b && seen[i + 3] > 200;               }}               rows += found;             }}             return rows / (to - from);"
+        );
+        browser.frame(&body).as_f64().unwrap()
+    };
+    assert_eq!(drawn("row(0)", "row(1) - 8"), 0.0, "before its first record");
+    assert!(drawn("row(1) + 8", "row(3) - 8") > 0.9, "between its records");
+    assert_eq!(drawn("row(3) + 8", "row(6)"), 0.0, "after its last record");
+    browser.assert_quiet();
+}
+
+#[test]
 fn what_a_peer_sends_stays_text() {
     let script = "<script>window.owned = 1</script><img src=x onerror='window.owned = 2'>{{trace}}";
     let page = Page::of_run("udp-echo", &[script, "</script><!--"], &[]);

@@ -482,10 +482,16 @@
       pen.fillRect(0, y[step] - top - 0.5, width, 1);
     }
     for (const i of inSight) {
-      pen.strokeStyle = roleOf(i);
+      pen.strokeStyle = lanes[i].traced ? color("line") : roleOf(i);
       pen.lineWidth = thin;
-      pen.setLineDash(lanes[i].traced ? [] : [rem / 2, rem / 2]);
+      pen.setLineDash(lanes[i].traced ? [rem / 10, rem / 4] : [rem / 2, rem / 2]);
       stroke([x[i] - left, HEAD * rem], [x[i] - left, height]);
+      if (!lanes[i].traced) continue;
+      // From its first record to its last a lane is known to live; before and after, nothing is known.
+      const [born, gone] = [rowsOf[i][0], rowsOf[i].at(-1)].map((row) => Math.min(Math.max(y[row] - top, 0), height));
+      pen.strokeStyle = roleOf(i);
+      pen.setLineDash([]);
+      stroke([x[i] - left, born], [x[i] - left, gone]);
     }
     pen.setLineDash([]);
     for (const i of inSight) {
