@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -61,7 +61,13 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading> {
             read_one(io::stdin().lock(), path, &mut boot, &mut known, &mut reading)
         } else {
             File::open(path).and_then(|file| {
-                read_one(BufReader::new(file), path, &mut boot, &mut known, &mut reading)
+                // Whoever is still writing it may be faster: what is there now is what is read.
+                let now = match file.metadata()? {
+                    there if there.is_file() => there.len(),
+                    _ => u64::MAX, // a pipe ends when it ends
+                };
+                let file = BufReader::new(file.take(now));
+                read_one(file, path, &mut boot, &mut known, &mut reading)
             })
         };
         read.with_context(|| format!("cannot read the trace {}", path.display()))?;
