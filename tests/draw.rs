@@ -644,9 +644,11 @@ fn a_demo_shows_the_life_of_a_tcp_connection() {
         .iter()
         .filter_map(|call| call["state"].as_str())
         .collect();
-    for state in ["LISTEN", "ESTABLISHED", "CLOSE_WAIT", "TIME_WAIT", "CLOSED"] {
+    for state in ["LISTEN", "ESTABLISHED", "CLOSE_WAIT", "TIME_WAIT"] {
         assert!(states.contains(&state), "no {state} in {states:?}");
     }
+    // Until the client's kernel has confirmed the FIN of the server's close.
+    assert!(states.contains(&"CLOSED") || states.contains(&"LAST_ACK"), "{states:?}");
 }
 
 #[test]

@@ -301,7 +301,7 @@ fn three_sends_and_one_recv_are_three_arrows_into_one() {
     assert_eq!(lines.len(), 3);
     assert!(lines.windows(2).all(|pair| pair[0][1] < pair[1][1]), "three beginnings: {lines:?}");
     assert!(lines.windows(2).all(|pair| pair[0][2..] == pair[1][2..]), "one end: {lines:?}");
-    assert_eq!(arrow_words(&picture), ["SYN", "3 bytes", "5 bytes", "4 bytes", "FIN", "FIN"]);
+    assert_eq!(arrow_words(&picture), ["connects", "3 bytes", "5 bytes", "4 bytes", "FIN", "FIN"]);
 }
 
 #[test]

@@ -11,10 +11,10 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
-use common::{DEADLINE, Server, have, run, skip, until};
+use common::{DEADLINE, Server, have, run, skip, until, wait};
 use netplay::trace::{Event, Kind};
 use serde_json::{Value, json};
 
@@ -36,6 +36,33 @@ const ESCAPE: &str = "\u{e00c}";
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
 
+/// A chromedriver and its port; none if it left at once.
+fn driver() -> Option<(Child, String)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let stdout = BufReader::new(driver.stdout.take().unwrap());
+    let (sender, port) = mpsc::channel();
+    thread::spawn(move || {
+        for line in stdout.lines().map_while(Result::ok) {
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                let _ = sender.send(port.trim_end_matches('.').to_owned());
+            }
+        }
+    });
+    match port.recv_timeout(DEADLINE) {
+        Ok(port) => Some((driver, port)),
+        Err(RecvTimeoutError::Disconnected) => {
+            wait(&mut driver);
+            None
+        }
+        Err(RecvTimeoutError::Timeout) => panic!("chromedriver says nothing"),
+    }
+}
+
 impl Browser {
     fn start() -> Option<Browser> {
         if !have("chromium") || !have("chromedriver") {
@@ -43,24 +70,10 @@ impl Browser {
             return None;
         }
         let profile = tempfile::tempdir().unwrap();
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(driver.stdout.take().unwrap());
-        let (sender, port) = mpsc::channel();
-        thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                if let Some((_, port)) = line.split_once("started successfully on port ") {
-                    let _ = sender.send(port.trim_end_matches('.').to_owned());
-                }
-            }
-        });
-        let port = port.recv_timeout(DEADLINE);
+        // It takes a free port of IPv4 and wants the same of IPv6; if somebody has that, it leaves.
+        let (driver, port) = (0..10).find_map(|_| driver()).expect("a chromedriver with a port");
         let mut browser = Browser { driver, session: String::new(), _profile: profile };
-        let sessions = format!("http://127.0.0.1:{}/session", port.expect("chromedriver's port"));
+        let sessions = format!("http://127.0.0.1:{port}/session");
         let profile = format!("--user-data-dir={}", browser._profile.path().display());
         let arguments = [
             "--headless=new",

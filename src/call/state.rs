@@ -59,15 +59,19 @@ fn table_state(local: &str, peer: &str) -> Option<&'static str> {
         SocketAddr::V4(_) => ("/proc/net/tcp", in_hex(local), in_hex(peer)),
         SocketAddr::V6(_) => ("/proc/net/tcp6", in_hex(local), in_hex(peer)),
     };
-    let table = std::fs::read_to_string(file).ok()?;
-    let row = table.lines().find_map(|line| {
-        let mut fields = line.split_ascii_whitespace().skip(1);
-        (fields.next()? == here && fields.next()? == there).then(|| fields.next())?
-    });
-    match row {
-        Some(state) => state_name(u8::from_str_radix(state, 16).ok()?),
-        None => Some("CLOSED"),
+    // The kernel hands out the table in pieces, and a row may slip through while others come and go:
+    // only what is missing three times is missing.
+    for _ in 0..3 {
+        let table = std::fs::read_to_string(file).ok()?;
+        let row = table.lines().find_map(|line| {
+            let mut fields = line.split_ascii_whitespace().skip(1);
+            (fields.next()? == here && fields.next()? == there).then(|| fields.next())?
+        });
+        if let Some(state) = row {
+            return state_name(u8::from_str_radix(state, 16).ok()?);
+        }
     }
+    Some("CLOSED")
 }
 
 /// An address as `/proc/net/tcp` has it: `0100007F:16E2` for 127.0.0.1:5858. The address is written

@@ -111,21 +111,55 @@ pub fn write(picture: &str, path: &Path, out: &mut impl Write) -> Result<()> {
     put(picture, path).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn put(picture: &str, path: &Path) -> std::io::Result<()> {
-    let there = std::fs::metadata(path).ok();
-    if there.as_ref().is_some_and(|there| !there.is_file()) {
-        return std::fs::write(path, picture); // a pipe or a device stays what it is
+/// Finds out whether a picture can be written there, before the work of which it is to be made.
+///
+/// # Errors
+/// It cannot.
+pub fn try_to_write(path: &Path) -> Result<()> {
+    if is_stdout(path) || is_special(path) {
+        return Ok(());
     }
-    // A link stays a link: it is the file behind it that is replaced, and that keeps its mode.
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let folder =
-        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().permissions(mode(0o666)).tempfile_in(folder)?;
+    let made = beside(path).map(|_| ());
+    made.with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn put(picture: &str, path: &Path) -> std::io::Result<()> {
+    if is_special(path) {
+        return std::fs::write(path, picture);
+    }
+    let there = std::fs::metadata(path).ok();
+    let (mut file, path) = beside(path)?;
     file.write_all(picture.as_bytes())?;
     if let Some(there) = there {
         file.as_file().set_permissions(there.permissions())?;
     }
     file.persist(path).map(|_| ()).map_err(|error| error.error)
+}
+
+/// A pipe or a device, which stays what it is.
+fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
+}
+
+/// A file in the folder of this one, whose place it will take. A link stays a link: it is the file behind
+/// it that is replaced.
+fn beside(path: &Path) -> std::io::Result<(tempfile::NamedTempFile, PathBuf)> {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    if path.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::Builder::new().permissions(mode(0o666)).tempfile_in(folder);
+    // The name of the temporary file, which is in this error, would tell nobody anything.
+    let reason = |error: std::io::Error| {
+        let inner = error.get_ref().and_then(|wrapped| wrapped.source());
+        let inner = inner.and_then(|inner| inner.downcast_ref::<std::io::Error>());
+        let errno = inner.and_then(std::io::Error::raw_os_error);
+        errno.map_or(error, std::io::Error::from_raw_os_error)
+    };
+    let file = file.map_err(reason)?;
+    Ok((file, path))
 }
 
 fn mode(mode: u32) -> std::fs::Permissions {

@@ -191,6 +191,9 @@ fn work(example: &Example, name: &str, matches: &ArgMatches, global: &Global) ->
 
 /// Both sides in this terminal, and in a picture if one is asked for.
 fn show(example: &Example, picture: &Picture, global: &Global) -> Result<()> {
+    if let Some(path) = &picture.output {
+        draw::try_to_write(path)?;
+    }
     let recording = demos(&[example], global, picture.output.is_some())?;
     if let Some(path) = &picture.output {
         let format = Format::of(path).unwrap_or(Format::Text);

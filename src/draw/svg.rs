@@ -682,8 +682,7 @@ impl<'a> Figure<'a> {
         });
         let bytes = count(arrow.bytes.unwrap_or_default(), "byte", "bytes");
         let word = match arrow.kind {
-            ArrowKind::Connect if tcp => "SYN",
-            ArrowKind::Connect => "connect",
+            ArrowKind::Connect => "connects",
             ArrowKind::Bytes | ArrowKind::Datagram => &bytes,
             ArrowKind::End if tcp => "FIN",
             ArrowKind::End => "end",
