@@ -152,13 +152,7 @@ fn beside(path: &Path) -> std::io::Result<(tempfile::NamedTempFile, PathBuf)> {
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().permissions(mode(0o666)).tempfile_in(folder);
     // The name of the temporary file, which is in this error, would tell nobody anything.
-    let reason = |error: std::io::Error| {
-        let inner = error.get_ref().and_then(|wrapped| wrapped.source());
-        let inner = inner.and_then(|inner| inner.downcast_ref::<std::io::Error>());
-        let errno = inner.and_then(std::io::Error::raw_os_error);
-        errno.map_or(error, std::io::Error::from_raw_os_error)
-    };
-    let file = file.map_err(reason)?;
+    let file = file.map_err(|error| std::io::Error::from(error.kind()))?;
     Ok((file, path))
 }
 
