@@ -16,9 +16,8 @@
 //! thread behind. While the server runs nobody waits for a particular one of them; the
 //! lecture's script detaches its threads (`setDaemon`), and its end cuts them off.
 
-use std::net::TcpListener;
-use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, PoisonError};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::Result;
@@ -48,9 +47,10 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             && let Some((peer, client)) = waiting.or(|| call::accept(&listener))?
         {
             accepted += 1;
-            let (hand_over, handed) = sync_channel(1);
+            let handed = Arc::new(Mutex::new(Some(peer)));
+            let kept = handed.clone();
             let serve_one = move || {
-                let Ok(peer) = handed.recv() else { return };
+                let Some(peer) = take(&handed) else { return };
                 let mut stats = Stats { clients: 1, ..Stats::default() };
                 let served = echo(&peer, args, stop, &mut stats);
                 let left = call::close(peer);
@@ -62,14 +62,13 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             };
             // The default stack of 2 MiB is address space for nothing: a conversation needs little.
             let thread = thread::Builder::new().stack_size(256 * 1024);
-            // The thread first, then the socket: where there can be no thread, it is still ours.
-            match thread.spawn_scoped(scope, serve_one) {
-                Ok(_) => hand_over.send(peer).expect("the thread takes it first of all"),
-                Err(error) => {
-                    server::no_room(client, error);
+            // Where there can be no thread, nobody has taken the socket, and it is still ours.
+            if let Err(error) = thread.spawn_scoped(scope, serve_one) {
+                server::no_room(client, error);
+                if let Some(peer) = take(&kept) {
                     call::close(peer)?;
-                    places.give_back();
                 }
+                places.give_back();
             }
         }
         Ok(())
@@ -78,4 +77,9 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     call::close(listener)?;
     let total = total.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(*total)
+}
+
+/// What was handed over; whoever asks second gets nothing.
+fn take(handed: &Mutex<Option<TcpStream>>) -> Option<TcpStream> {
+    handed.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
