@@ -53,13 +53,13 @@ pub(super) struct Step {
     /// When it began; `None` while nobody listens.
     start: Option<u64>,
     /// What was known of the descriptor that this call gives back.
-    forgotten: Names,
+    forgotten: Option<Box<Names>>,
 }
 
 impl Step {
     #[inline]
     pub(super) fn begin(call: &'static str, syscall: &'static str, fd: Option<RawFd>) -> Step {
-        Step { call, syscall, fd, start: listening().then(monotonic), forgotten: Names::default() }
+        Step { call, syscall, fd, start: listening().then(monotonic), forgotten: None }
     }
 
     /// Whether anybody listens.
@@ -71,7 +71,7 @@ impl Step {
     /// may hand it to another thread at once.
     pub(super) fn forget(mut self, fd: RawFd) -> Step {
         if self.start.is_some() {
-            self.forgotten = names().remove(&fd).unwrap_or_default();
+            self.forgotten = names().remove(&fd).map(Box::new);
         }
         self
     }
@@ -89,7 +89,7 @@ impl Step {
                 Ok(value) => (value.answer(), None),
                 Err(error) => (-1, error.raw_os_error()),
             };
-            let Names { local, peer } = self.forgotten;
+            let Names { local, peer } = self.forgotten.map_or_else(Names::default, |names| *names);
             let told = Told {
                 fd: self.fd,
                 ret: Some(ret),
