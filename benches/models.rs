@@ -183,7 +183,7 @@ fn strangers() -> Vec<Model> {
     add("tokio, one thread", asking("true", ""), format!("{tokio} {{port}} current_thread"));
     let line = format!("python3 {} {{port}}", python.display());
     add("python3 socketserver", asking("python3", "-V"), line);
-    let line = "socat -b 1024 TCP-LISTEN:{port},reuseaddr,fork,backlog=4096 PIPE";
+    let line = "socat -b 1024 TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,backlog=4096 PIPE";
     add("socat", asking("socat", "-V"), line.to_owned());
     found
 }
