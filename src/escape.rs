@@ -1,6 +1,8 @@
 //! Bytes as text that is safe to show: nothing a peer sends may steer a terminal or break a line.
 //! And numbers as people read them.
 
+use std::fmt::{self, Display};
+
 /// The bytes as one line of printable text: UTF-8 stays readable, everything else is escaped.
 ///
 /// Control characters (C0, DEL, C1), the invisible characters that reorder or hide text, quotes and
@@ -47,7 +49,7 @@ pub fn escape_unicode(text: &str) -> String {
         .collect()
 }
 
-/// The text as it must stand in SVG and HTML, between tags and in double quotes.
+/// The text as it must stand in SVG and HTML, between tags and in quotes.
 ///
 /// ```
 /// use netplay::escape::markup;
@@ -55,19 +57,36 @@ pub fn escape_unicode(text: &str) -> String {
 /// ```
 #[must_use]
 pub fn markup(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            // XML has no way to write the others.
-            c if c.is_control() && !matches!(c, '\n' | '\t') => safe.push('\u{fffd}'),
-            c => safe.push(c),
+    Markup(text).to_string()
+}
+
+/// The same, written where it is wanted.
+///
+/// A `<script>` sent over the wire becomes `&lt;script&gt;`; what XML has no way to say, not even
+/// escaped, becomes U+FFFD.
+#[derive(Debug)]
+pub struct Markup<'a>(pub &'a str);
+
+impl Display for Markup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut plain = 0;
+        for (at, c) in self.0.char_indices() {
+            let escaped = match c {
+                '&' => "&amp;",
+                '<' => "&lt;",
+                '>' => "&gt;",
+                '"' => "&quot;",
+                '\'' => "&#39;",
+                '\n' | '\t' => continue,
+                c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => "\u{fffd}",
+                _ => continue,
+            };
+            f.write_str(&self.0[plain..at])?;
+            f.write_str(escaped)?;
+            plain = at + c.len_utf8();
         }
+        f.write_str(&self.0[plain..])
     }
-    safe
 }
 
 /// The text with every character escaped that [`is_unsafe`].
@@ -136,5 +155,25 @@ mod tests {
             [grouped(0), grouped(999), grouped(1000), grouped(1234567)],
             ["0", "999", "1,000", "1,234,567"]
         );
+    }
+
+    #[test]
+    fn what_a_peer_sends_stays_text() {
+        let sent = "<script>alert('1' & \"2\")</script>";
+        let shown = "&lt;script&gt;alert(&#39;1&#39; &amp; &quot;2&quot;)&lt;/script&gt;";
+        assert_eq!(markup(sent), shown);
+    }
+
+    #[test]
+    fn every_character_can_stand_in_a_document() {
+        for c in (0..=char::MAX as u32)
+            .filter_map(char::from_u32)
+            .filter(|&c| c < '\u{3000}' || c > '\u{ff00}' && c < '\u{20000}')
+        {
+            let c = c.to_string();
+            let document = format!("<a b=\"{0}\">{0}</a>", Markup(&c));
+            let read = roxmltree::Document::parse(&document);
+            assert!(read.is_ok(), "{c:?}: {read:?}");
+        }
     }
 }

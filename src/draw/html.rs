@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::words::{answered, asked};
 use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline, time_text};
-use crate::escape::grouped;
+use crate::escape::{grouped, markup};
 use crate::trace::Kind;
 use crate::trace::story::{describe, sentence, strace};
 
@@ -34,7 +34,7 @@ const TABLE: usize = 500;
 
 pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
     fill(PAGE, |mark| match mark {
-        "title" => escape(&view.title),
+        "title" => markup(&view.title),
         "style" => STYLE.to_owned(),
         "style hash" => hash(STYLE),
         "script" => SCRIPT.to_owned(),
@@ -55,22 +55,6 @@ fn fill(template: &str, part: impl Fn(&str) -> String) -> String {
         page += rest;
     }
     page
-}
-
-/// Text as text of HTML, or of an attribute.
-fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 /// The name of an inline style or script in a Content-Security-Policy.
@@ -251,8 +235,8 @@ fn table(timeline: &Timeline) -> String {
         .to_owned();
     for call in calls {
         let (seconds, micros) = (call.from_ns / 1_000_000_000, call.from_ns / 1_000 % 1_000_000);
-        let who = escape(&timeline.lanes[call.lane].name);
-        let (what, took) = (escape(&headline(call)), time_text(call.took_ns()));
+        let who = markup(&timeline.lanes[call.lane].name);
+        let (what, took) = (markup(&headline(call)), time_text(call.took_ns()));
         writeln!(
             table,
             "<tr><td>{seconds}.{micros:06}</td><td>{who}</td><td>{what}</td><td>{took}</td></tr>"

@@ -18,9 +18,9 @@ pub mod read;
 mod rows;
 mod sockets;
 mod svg;
+mod tenths;
 mod text;
 mod words;
-mod xml;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

@@ -10,10 +10,10 @@ use std::fmt::{self, Write};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::rows::{Heights, Rows, spread};
-use super::xml::{Tenths, Xml};
+use super::tenths::Tenths;
 use super::{Arrow, ArrowKind, Call, Lane, Timeline, Tip, View};
 use super::{answered, asked, headline, time_text};
-use crate::escape::grouped;
+use crate::escape::{Markup, grouped};
 use crate::trace::{Kind, story};
 
 /// From one row to the next.
@@ -331,7 +331,7 @@ impl<'a> Figure<'a> {
                 Tenths(width),
                 Tenths(*x),
                 Tenths(y + 3.5),
-                Xml(word)
+                Markup(word)
             )?;
         }
         self.write_heads(out, HEADS)?;
@@ -344,7 +344,7 @@ impl<'a> Figure<'a> {
     }
 
     fn write_start(&self, out: &mut impl Write, height: f64) -> fmt::Result {
-        let (width, title) = (self.width, Xml(&self.view.title));
+        let (width, title) = (self.width, Markup(&self.view.title));
         let lanes: Vec<String> = self
             .timeline
             .lanes
@@ -359,8 +359,8 @@ impl<'a> Figure<'a> {
              <desc id=\"desc\">A timeline, downwards: {}. Its lifelines, from left to right: {}. \
              The same is to be had as text.</desc>\n\
              <style>\n{}{}</style>",
-            Xml(&self.summary()),
-            Xml(&lanes.join(", ")),
+            Markup(&self.summary()),
+            Markup(&lanes.join(", ")),
             include_str!("palette.css"),
             include_str!("svg.css"),
         )?;
@@ -377,8 +377,8 @@ impl<'a> Figure<'a> {
             out,
             "<text class=\"title\" x=\"{MARGIN}\" y=\"30\">{}</text>\n\
              <text class=\"summary\" x=\"{MARGIN}\" y=\"50\">{}</text>",
-            Xml(&shown),
-            Xml(&self.summary())
+            Markup(&shown),
+            Markup(&self.summary())
         )
     }
 
@@ -476,15 +476,15 @@ impl<'a> Figure<'a> {
                  <text class=\"name\" x=\"{x}\" y=\"{}\">{}</text>\
                  <text class=\"small\" x=\"{x}\" y=\"{}\">{}</text></g>",
                 role(lane),
-                Xml(&lane.name),
-                Xml(&lane.detail),
+                Markup(&lane.name),
+                Markup(&lane.detail),
                 Tenths(lanes[i] - width / 2.0),
                 Tenths(y),
                 Tenths(width),
                 Tenths(y + 14.5),
-                Xml(&fitting(&lane.name, FONT)),
+                Markup(&fitting(&lane.name, FONT)),
                 Tenths(y + 27.5),
-                Xml(&fitting(&lane.detail, SMALL)),
+                Markup(&fitting(&lane.detail, SMALL)),
                 x = Tenths(lanes[i]),
             )?;
         }
@@ -531,16 +531,16 @@ impl<'a> Figure<'a> {
         let record = &call.record;
         let at = time_text(call.from_ns);
         if record.kind == Kind::Note {
-            return write!(out, "{}, at {at}: {}", Xml(&lane.name), Xml(&asked(record)));
+            return write!(out, "{}, at {at}: {}", Markup(&lane.name), Markup(&asked(record)));
         }
         let took = time_text(call.took_ns());
-        write!(out, "{}, at {at}, took {took}", Xml(&lane.name))?;
+        write!(out, "{}, at {at}, took {took}", Markup(&lane.name))?;
         if call.times > 1 {
             write!(out, ": {} calls, of which the last", grouped(call.times))?;
         }
-        write!(out, "\n{}", Xml(&story::strace(record)))?;
+        write!(out, "\n{}", Markup(&story::strace(record)))?;
         match &record.state {
-            Some(state) => write!(out, "\n{}", Xml(state)),
+            Some(state) => write!(out, "\n{}", Markup(state)),
             None => Ok(()),
         }
     }
@@ -570,9 +570,9 @@ impl<'a> Figure<'a> {
         let x = Tenths(text_x);
         let part = |text: &str, class: &str| match text {
             "" => String::new(),
-            text => format!("<tspan class=\"{class}\">{}</tspan>", Xml(text)),
+            text => format!("<tspan class=\"{class}\">{}</tspan>", Markup(text)),
         };
-        let (asked, time) = (Xml(&label.asked), part(&label.time, "time"));
+        let (asked, time) = (Markup(&label.asked), part(&label.time, "time"));
         let answered = part(&label.answered, "answer");
         if label.width() > label.tag_width() {
             let y = Tenths(top);
@@ -580,7 +580,7 @@ impl<'a> Figure<'a> {
         }
         for (i, line) in label.more.iter().enumerate() {
             let y = Tenths(top + LINE * (i + 1) as f64);
-            write!(out, "<text{class} x=\"{x}\" y=\"{y}\">{}</text>", Xml(line))?;
+            write!(out, "<text{class} x=\"{x}\" y=\"{y}\">{}</text>", Markup(line))?;
         }
         Ok(())
     }
@@ -662,13 +662,13 @@ impl<'a> Figure<'a> {
                 continue;
             };
             let lane = &self.timeline.lanes[tip.lane];
-            write!(out, "\n{word} {}: ", Xml(&lane.name))?;
+            write!(out, "\n{word} {}: ", Markup(&lane.name))?;
             match tip.call {
                 Some(call) => {
                     let call = headline(&self.timeline.calls[call]);
-                    write!(out, "{}, at {}", Xml(&call), time_text(tip.at_ns))?;
+                    write!(out, "{}, at {}", Markup(&call), time_text(tip.at_ns))?;
                 }
-                None => out.write_str(Xml(&lane.detail).to_string().as_str())?,
+                None => out.write_str(Markup(&lane.detail).to_string().as_str())?,
             }
         }
         Ok(())
@@ -1106,7 +1106,7 @@ fn write_tag(out: &mut impl Write, tag: &str, left: f64, y: f64) -> fmt::Result 
         Tenths(width),
         Tenths(left + width / 2.0),
         Tenths(y + 3.5),
-        Xml(tag)
+        Markup(tag)
     )
 }
 
