@@ -15,6 +15,7 @@ pub mod byte_order;
 pub mod escape;
 pub mod columns;
 pub mod descriptor;
+pub mod lang;
 #[expect(clippy::disallowed_methods, reason = "the door to the kernel")]
 pub mod call;
 pub mod trace;

@@ -15,6 +15,7 @@ use super::{bench, byte_order, draw, models, sockopt};
 use crate::address::{Endpoint, Family};
 use crate::client::{ClientArgs, ToolArgs};
 use crate::examples::{Example, Flag, Place, Sides, TABLE, Tool, Value};
+use crate::lang::Lang;
 use crate::server::{Options, Reply, ServerArgs, Stamp};
 
 /// The options that every command has.
@@ -39,6 +40,9 @@ pub struct Global {
     /// Let FILE also have the states of the sockets, asked after each call, as with -vv
     #[arg(long, global = true, requires = "trace")]
     pub observe: bool,
+    /// The language of lessons and labs [default: that of NETPLAY_LANG, or of the locale]
+    #[arg(long, global = true, value_name = "en|zh")]
+    pub lang: Option<Lang>,
 }
 
 // When to use colours. (These are no doc comments: they would make every help page twice as long.)

@@ -1,0 +1,78 @@
+//! The language that lessons and labs are read in: English or Chinese.
+//!
+//! The names of calls, errors and options are the same in both; so is the story, which is made of them.
+
+use std::str::FromStr;
+
+/// A language that every lesson and every lab is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lang {
+    /// English.
+    En,
+    /// Chinese, in simplified characters.
+    Zh,
+}
+
+impl Lang {
+    /// All of them.
+    pub const ALL: [Lang; 2] = [Lang::En, Lang::Zh];
+
+    /// Its code, which is also the name of its folder: `en`, `zh`.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Lang::En => "en",
+            Lang::Zh => "zh",
+        }
+    }
+
+    /// The language that the environment asks for: `NETPLAY_LANG`, else the locale of messages
+    /// (`LC_ALL`, `LC_MESSAGES`, `LANG`; see locale(7)). English if that is neither of ours.
+    #[must_use]
+    pub fn of_environment() -> Lang {
+        Lang::chosen(|name| std::env::var(name).ok())
+    }
+
+    fn chosen(variable: impl Fn(&str) -> Option<String>) -> Lang {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        let locale = || set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG"));
+        let asked = set("NETPLAY_LANG").and_then(|value| Lang::of_locale(&value));
+        asked.or_else(|| Lang::of_locale(&locale()?)).unwrap_or(Lang::En)
+    }
+
+    /// `zh_CN.UTF-8` is Chinese.
+    fn of_locale(locale: &str) -> Option<Lang> {
+        locale.split(['_', '-', '.', '@']).next()?.parse().ok()
+    }
+}
+
+impl FromStr for Lang {
+    type Err = String;
+
+    fn from_str(code: &str) -> Result<Lang, String> {
+        let named = |lang: &Lang| lang.code().eq_ignore_ascii_case(code);
+        Lang::ALL.into_iter().find(named).ok_or_else(|| "the languages are en and zh".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(variables: &[(&str, &str)]) -> Lang {
+        let value = |name: &str| variables.iter().find(|(known, _)| *known == name);
+        Lang::chosen(|name| value(name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn the_environment_chooses_and_netplay_lang_comes_first() {
+        assert_eq!(chosen(&[]), Lang::En);
+        assert_eq!(chosen(&[("LANG", "zh_CN.UTF-8")]), Lang::Zh);
+        assert_eq!(chosen(&[("LANG", "zh_CN.UTF-8"), ("LC_ALL", "C.UTF-8")]), Lang::En);
+        assert_eq!(chosen(&[("LANG", "en_GB.UTF-8"), ("NETPLAY_LANG", "zh")]), Lang::Zh);
+        assert_eq!(chosen(&[("LANG", "zh_TW"), ("NETPLAY_LANG", "en")]), Lang::En);
+        assert_eq!(chosen(&[("LANG", "fr_FR.UTF-8")]), Lang::En);
+        assert_eq!(chosen(&[("LANG", "zh"), ("NETPLAY_LANG", "fr")]), Lang::Zh);
+        assert_eq!(chosen(&[("LANG", "zh"), ("LC_MESSAGES", "")]), Lang::Zh);
+    }
+}
