@@ -166,6 +166,17 @@ impl Process {
         };
     }
 
+    /// Ends it at once.
+    pub fn end(&mut self) {
+        if self.leads {
+            // Whoever is left of its group. The number is nobody else's while one of them is there.
+            let _ = killpg(self.pid(), Signal::SIGKILL);
+        }
+        // It has usually ended, and been waited for; then neither of these does anything.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Whether it has not ended yet.
     ///
     /// # Errors
@@ -185,13 +196,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.leads {
-            // Whoever is left of its group. The number is nobody else's while one of them is there.
-            let _ = killpg(self.pid(), Signal::SIGKILL);
-        }
-        // It has usually ended, and been waited for; then neither of these does anything.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 

@@ -26,6 +26,15 @@ impl Lang {
         }
     }
 
+    /// The words in this language.
+    #[must_use]
+    pub fn pick<T>(self, en: T, zh: T) -> T {
+        match self {
+            Lang::En => en,
+            Lang::Zh => zh,
+        }
+    }
+
     /// The language that the environment asks for: `NETPLAY_LANG`, else the locale of messages
     /// (`LC_ALL`, `LC_MESSAGES`, `LANG`; see locale(7)). English if that is neither of ours.
     #[must_use]

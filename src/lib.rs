@@ -30,4 +30,5 @@ pub mod draw;
 pub mod models;
 pub mod bench;
 pub mod demo;
+pub mod lab;
 pub mod cli;

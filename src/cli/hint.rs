@@ -8,14 +8,18 @@ use nix::errno::Errno;
 use super::bench::Unexpected;
 use crate::call::CallError;
 use crate::client::Interrupted;
+use crate::lab::{CannotRun, Unmet};
 
 /// The exit code for an error: 0 if it is none, 4 if this machine does not allow it.
 pub fn exit_code(error: &Error) -> u8 {
     if error.is::<Interrupted>() {
         return 128 + libc::SIGINT as u8;
     }
-    if error.is::<Unexpected>() {
+    if error.is::<Unexpected>() || error.is::<Unmet>() {
         return 3;
+    }
+    if error.is::<CannotRun>() {
+        return 4;
     }
     if let Some(error) = error.downcast_ref::<io::Error>()
         && error.kind() == io::ErrorKind::BrokenPipe

@@ -9,8 +9,10 @@ pub mod bench;
 pub mod byte_order;
 pub mod draw;
 mod hint;
+pub mod lab;
 pub mod models;
 mod pages;
+mod progress;
 pub mod sockopt;
 
 use std::fs::File;
@@ -98,6 +100,10 @@ fn run(matches: &ArgMatches) -> Result<()> {
         "models" => {
             let args = models::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
             models::run(args, &global)
+        }
+        "lab" => {
+            let args = lab::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+            lab::run(&args, &global)
         }
         name => {
             let (example, side) =
@@ -267,7 +273,8 @@ fn listen_to_the_record(global: &Global, speaker: Speaker) -> Result<()> {
     let story = global.story(Clock::Wall, io::stderr().is_terminal());
     call::observe(global.verbose > 1 || global.observe);
     let file = global.trace.as_deref().map(open_trace).transpose()?;
-    trace::install(Settings { speaker, story, file }).context("the record has a listener already")
+    trace::install(Settings { speaker, story, file, collection: None })
+        .context("the record has a listener already")
 }
 
 /// Lets a client's transfers be seen on a bar, where one can be drawn.

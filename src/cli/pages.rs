@@ -23,6 +23,7 @@ pub fn menu(out: &mut dyn Write) -> Result<()> {
     writeln!(out, "  {:<12} the traces of both ends as one picture", "draw")?;
     writeln!(out, "  {:<12} the five models of I/O, measured", "models")?;
     writeln!(out, "  {:<12} every server model under the same load", "bench")?;
+    writeln!(out, "  {:<12} predict, run, compare, fix: what learners get wrong", "lab")?;
     writeln!(out, "\nTry first:")?;
     writeln!(out, "  netplay demo                           the tour, in this terminal")?;
     writeln!(out, "  netplay tcp-server                     a server; in a second terminal:")?;

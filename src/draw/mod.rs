@@ -122,6 +122,13 @@ pub struct View {
     pub color: bool,
 }
 
+impl Lane {
+    /// Whether it is of a thread of this process.
+    fn is_of(&self, process: i32) -> bool {
+        self.thread.is_some_and(|(pid, _)| pid == process)
+    }
+}
+
 impl Call {
     /// Whether it failed in earnest: EAGAIN, EINTR and the like are ordinary answers.
     #[must_use]
@@ -144,13 +151,14 @@ impl Call {
 
 impl Timeline {
     /// Puts the records in order and finds out what belongs together. `names` says what to call a
-    /// process; the others are named by their role, in the order of their first calls.
+    /// process or a thread; the others are named by their role, in the order of their first calls. Threads of
+    /// one name share a lane: they are one side, one after the other.
     #[must_use]
     pub fn new(mut records: Vec<Event>, names: &HashMap<i32, String>) -> Timeline {
         records.sort_by_key(|record| record.start_ns);
         let start_ns = records.first().map_or(0, |record| record.start_ns);
         let mut lanes = lanes(&records, names);
-        let calls = calls(records, start_ns, &lanes);
+        let calls = calls(records, start_ns, &lanes, names);
         let span_ns = calls.iter().map(|call| call.to_ns).max().unwrap_or_default();
         let mut timeline =
             Timeline { start_ns, span_ns, lanes: Vec::new(), calls, arrows: Vec::new() };
@@ -199,7 +207,7 @@ impl Timeline {
 }
 
 /// A lane for each thread that is in the records.
-fn lanes(records: &[Event], names: &HashMap<i32, String>) -> Vec<Lane> {
+fn lanes(records: &[Event], given: &HashMap<i32, String>) -> Vec<Lane> {
     let mut threads: Vec<(&str, i32, i32)> = Vec::new();
     let mut known = HashSet::new();
     let mut born: HashMap<(i32, i32), u64> = HashMap::new();
@@ -215,19 +223,25 @@ fn lanes(records: &[Event], names: &HashMap<i32, String>) -> Vec<Lane> {
         }
     }
     threads.sort_by_key(|&(role, pid, tid)| (role != "server", born[&(pid, tid)]));
-    let names = process_names(&threads, records, names);
+    let names = process_names(&threads, records, given);
     let mut seen: HashMap<i32, usize> = HashMap::new();
-    let lane = |&(role, pid, tid): &(&str, i32, i32)| {
+    let mut lanes: Vec<Lane> = Vec::new();
+    for &(role, pid, tid) in &threads {
         let (name, detail) = if tid == pid {
             (names[&pid].clone(), format!("pid {pid}"))
+        } else if let Some(name) = given.get(&tid) {
+            if lanes.iter().any(|lane| lane.is_of(pid) && lane.name == *name) {
+                continue;
+            }
+            (name.clone(), format!("thread {tid} of {pid}"))
         } else {
             let nth = seen.entry(pid).or_default();
             *nth += 1;
             (format!("{}, thread {nth}", names[&pid]), format!("thread {tid} of {pid}"))
         };
-        Lane { name, detail, role: role.to_owned(), thread: Some((pid, tid)) }
-    };
-    threads.iter().map(lane).collect()
+        lanes.push(Lane { name, detail, role: role.to_owned(), thread: Some((pid, tid)) });
+    }
+    lanes
 }
 
 /// What each process is called: as `given`, after its parent, or after its role, with a letter for a
@@ -276,13 +290,23 @@ fn fork(record: &Event) -> Option<(i32, i32)> {
     (record.call.as_deref() == Some("fork")).then_some((child as i32, record.pid))
 }
 
-fn calls(records: Vec<Event>, start_ns: u64, lanes: &[Lane]) -> Vec<Call> {
+fn calls(
+    records: Vec<Event>,
+    start_ns: u64,
+    lanes: &[Lane],
+    names: &HashMap<i32, String>,
+) -> Vec<Call> {
     let lane_of: HashMap<(i32, i32), usize> =
         lanes.iter().enumerate().filter_map(|(i, lane)| Some((lane.thread?, i))).collect();
+    let of_its_name = |record: &Event| {
+        let name = names.get(&record.tid);
+        lanes.iter().position(|lane| lane.is_of(record.pid) && Some(&lane.name) == name)
+    };
     let mut calls: Vec<Call> = Vec::with_capacity(records.len());
     let mut last_of_lane: Vec<Option<usize>> = vec![None; lanes.len()];
     for record in records {
-        let lane = lane_of[&(record.pid, record.tid)];
+        let lane = lane_of.get(&(record.pid, record.tid)).copied();
+        let lane = lane.or_else(|| of_its_name(&record)).expect("every thread has a lane");
         let from_ns = record.start_ns - start_ns;
         let to_ns = from_ns + record.dur_ns;
         let last = last_of_lane[lane].map(|last| &mut calls[last]);

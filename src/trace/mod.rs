@@ -8,15 +8,19 @@ pub mod story;
 pub mod progress;
 mod screen;
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
 use tracing::{Metadata, Subscriber};
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -143,16 +147,62 @@ pub struct Settings {
     pub story: Option<Story>,
     /// The file for JSON Lines, from [`open`].
     pub file: Option<File>,
+    /// Where the records are kept for this process itself.
+    pub collection: Option<Collection>,
 }
 
-/// Listens to the record from now on. Without a story and without a file nobody listens, and calls
+/// Records that are kept for the process that made them: an experiment draws its own timeline.
+#[derive(Debug, Clone, Default)]
+pub struct Collection(Arc<Collected>);
+
+#[derive(Debug, Default)]
+struct Collected {
+    paused: AtomicBool,
+    records: Mutex<Vec<Event>>,
+}
+
+impl Collection {
+    /// Keeps nothing from now on, or keeps again. While nothing is kept and nobody else listens, a call
+    /// costs nothing extra: so loops can be measured.
+    pub fn pause(&self, paused: bool) {
+        self.0.paused.store(paused, Relaxed);
+    }
+
+    /// Keeps a record; of another process, too.
+    pub fn add(&self, record: Event) {
+        if !self.0.paused.load(Relaxed) {
+            self.records().push(record);
+        }
+    }
+
+    /// What was kept so far, in the order in which it came; nothing is left behind.
+    #[must_use]
+    pub fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut self.records())
+    }
+
+    fn records(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.0.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets the records of this thread have a role of their own: both sides can be threads of one process.
+pub fn speak_as(role: &'static str) {
+    ROLE.set(Some(role));
+}
+
+thread_local! {
+    static ROLE: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+/// Listens to the record from now on. Without a story, a file or a collection nobody listens, and calls
 /// cost nothing extra.
 ///
 /// # Errors
 /// Somebody listens already.
 pub fn install(settings: Settings) -> io::Result<()> {
-    let Settings { speaker, story, file } = settings;
-    if story.is_none() && file.is_none() {
+    let Settings { speaker, story, file, collection } = settings;
+    if story.is_none() && file.is_none() && collection.is_none() {
         return Ok(());
     }
     if story.is_some() && speaker.role == "server" {
@@ -161,8 +211,22 @@ pub fn install(settings: Settings) -> io::Result<()> {
     let first = nix::unistd::getpid().as_raw();
     let story = story
         .map(|story| Telling::new(speaker.clone(), move |event| tell_story(&story, event, first)));
+    let kept = collection.map(|collection| {
+        let filter = collection.clone();
+        // Asked anew for each call: see Collection::pause.
+        let wanted = dynamic_filter_fn(move |metadata, _| {
+            metadata.target().starts_with("netplay") && !filter.0.paused.load(Relaxed)
+        });
+        Telling::new(speaker.clone(), move |event| collection.add(event.clone()))
+            .with_filter(wanted)
+    });
     let lines = file.map(|file| Telling::new(speaker, move |event| write_line(&file, event)));
-    tracing_subscriber::registry().with(story).with(lines).try_init().map_err(io::Error::other)
+    let listeners: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
+        [story.map(Layer::boxed), lines.map(Layer::boxed), kept.map(Layer::boxed)]
+            .into_iter()
+            .flatten()
+            .collect();
+    tracing_subscriber::registry().with(listeners).try_init().map_err(io::Error::other)
 }
 
 /// Opens a file for JSON Lines: to be appended to, a line at a time, so several processes may share it.
@@ -254,7 +318,7 @@ impl<S: Subscriber, F: Fn(&Event) + 'static> Layer<S> for Telling<F> {
             kind: Kind::Note,
             pid: nix::unistd::getpid().as_raw(),
             tid: nix::unistd::gettid().as_raw(),
-            role: self.speaker.role.to_owned(),
+            role: ROLE.get().unwrap_or(self.speaker.role).to_owned(),
             example: self.speaker.example.to_owned(),
             boot: self.boot.clone(),
             ..Event::default()

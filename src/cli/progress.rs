@@ -1,0 +1,58 @@
+//! Which labs are done: a small file in the folder for states.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::lab::state_folder;
+
+/// The labs that are done, and when each was, by name.
+#[derive(Debug, Default)]
+pub(super) struct Progress(BTreeMap<String, String>);
+
+impl Progress {
+    /// What was noted; nothing, if nothing can be read.
+    pub fn read() -> Progress {
+        let text = file().and_then(|file| std::fs::read_to_string(file).ok());
+        Progress(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    }
+
+    /// Whether a lab was done.
+    pub fn is_done(&self, lab: &str) -> bool {
+        self.0.contains_key(lab)
+    }
+
+    /// A lab is done now.
+    pub fn done(&mut self, lab: &str) {
+        let today = chrono::Local::now().format("%Y-%m-%d").to_string();
+        self.0.entry(lab.to_owned()).or_insert(today);
+    }
+
+    /// Writes the file: beside, then under its name.
+    pub fn write(&self) -> Result<()> {
+        let file = file().context("neither XDG_STATE_HOME nor HOME is set")?;
+        let folder = file.parent().context("the file is in a folder")?;
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let mut new = tempfile::NamedTempFile::new_in(folder)?;
+        writeln!(new, "{}", serde_json::to_string_pretty(&self.0)?)?;
+        new.persist(&file).with_context(|| file.display().to_string())?;
+        Ok(())
+    }
+
+    /// Forgets all of it.
+    pub fn forget() -> Result<()> {
+        let Some(file) = file() else { return Ok(()) };
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", file.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn file() -> Option<PathBuf> {
+    Some(state_folder()?.join("labs.json"))
+}

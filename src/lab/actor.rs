@@ -1,0 +1,154 @@
+//! A side of a lab as a process: one that is killed, that forks, or whose limits are its own.
+//!
+//! ```text
+//! the lab                         the actor: netplay lab NAME --play PLAY …
+//! say("go") ─────── stdin ──────▶ heed()
+//! hear()    ◀────── stdout ────── tell("127.0.0.1:40321")
+//! records   ◀────── stderr ────── every call, as a line of JSON
+//! ```
+
+use std::fs::File;
+use std::io::{self, BufRead, Write};
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::unistd::Pid;
+
+use crate::child::{Line, Process};
+use crate::trace::{Collection, Event, write_whole};
+
+/// No actor is silent for longer when it has something to say.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A process of a lab. Dropping it ends it.
+#[derive(Debug)]
+pub struct Actor {
+    process: Process,
+    lines: Receiver<Line<Pipe>>,
+    collection: Collection,
+    raw: Option<File>,
+}
+
+/// Where a line came from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Pipe {
+    Stdout,
+    Stderr,
+}
+
+impl Actor {
+    pub(super) fn start(
+        lab: &str,
+        role: &str,
+        play: &str,
+        args: &[String],
+        collection: Collection,
+        raw: Option<File>,
+    ) -> Result<Actor> {
+        let mut line: Vec<String> =
+            ["lab", lab, "--play", play, "--role", role, "--quiet", "--trace", "/dev/stderr"]
+                .map(String::from)
+                .into();
+        line.extend(args.iter().map(|arg| format!("--with={arg}")));
+        let (sender, lines) = mpsc::channel();
+        let mut process = Process::start(&line, Path::new("."), Pipe::Stderr, sender.clone())?;
+        process.tell_output(Pipe::Stdout, sender);
+        Ok(Actor { process, lines, collection, raw })
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+
+    /// Gives it a cue, which it waits for in [`heed`].
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn say(&mut self, cue: &str) -> Result<()> {
+        self.process.say(cue)
+    }
+
+    /// What it says next, by [`tell`].
+    ///
+    /// # Errors
+    /// It ended, or said nothing for ten seconds.
+    pub fn hear(&mut self) -> Result<String> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(Line { lane: Pipe::Stdout, text }) => return Ok(text),
+                Ok(line) => self.keep(&line.text),
+                Err(RecvTimeoutError::Timeout) => bail!("a process of the lab says nothing"),
+                Err(RecvTimeoutError::Disconnected) => bail!("a process of the lab has ended"),
+            }
+        }
+    }
+
+    /// Waits for its end, and says how it ended.
+    ///
+    /// # Errors
+    /// None that waitpid(2) documents for one's own child.
+    pub fn wait(mut self) -> Result<ExitStatus> {
+        self.process.hush();
+        let status = self.process.wait()?;
+        self.keep_the_rest();
+        Ok(status)
+    }
+
+    /// Keeps what is still on its way: the pipes end with the process, unless one of its children has them.
+    fn keep_the_rest(&mut self) {
+        let end = Instant::now() + Duration::from_secs(1);
+        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
+            if line.lane == Pipe::Stderr {
+                self.keep(&line.text);
+            }
+        }
+    }
+
+    fn keep(&self, line: &str) {
+        match serde_json::from_str::<Event>(line) {
+            Ok(record) => {
+                if let Some(file) = &self.raw {
+                    // The trace is beside the point of the lab: if it cannot be written, the lab goes on.
+                    let _ = write_whole(file, format!("{line}\n").as_bytes());
+                }
+                self.collection.add(record);
+            }
+            Err(_) => crate::trace::remark(line), // what it had to say when it failed
+        }
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        self.process.end();
+        self.keep_the_rest();
+    }
+}
+
+/// For an actor: says something to the lab.
+///
+/// # Errors
+/// The lab has ended.
+pub fn tell(word: impl std::fmt::Display) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{word}").and_then(|()| out.flush()).context("the lab no longer listens")
+}
+
+/// For an actor: waits for the lab's next cue.
+///
+/// # Errors
+/// The lab has ended.
+pub fn heed() -> Result<String> {
+    let mut line = String::new();
+    match io::stdin().lock().read_line(&mut line)? {
+        0 => bail!("the lab has ended"),
+        _ => Ok(line.trim_end().to_owned()),
+    }
+}

@@ -1,0 +1,215 @@
+//! Labs: predict, run, compare, fix.
+//!
+//! A lab is a misconception, real sockets on loopback that show it, and the fix, run the same way.
+//!
+//! ```text
+//! lessons/LANG/labs/NAME.md    what is asked, what to watch, why it is so: for people, in each language
+//! src/lab/NAME.rs              run: the phenomenon, measured        fix: the same with the fix
+//!                                   └── Stage: figures, tables, claims, the answer, and every call recorded
+//! ```
+//!
+//! A lab claims phenomena, never numbers: its figures are the student's own. If a claim does not hold on this
+//! kernel the lab fails ([`Unmet`]), and if it cannot be tried here it says why ([`CannotRun`]).
+
+mod actor;
+mod figure;
+mod report;
+mod stage;
+mod text;
+
+mod framing;
+mod sigpipe;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::call::{self, Domain, Type};
+use crate::draw::Timeline;
+use crate::lang::Lang;
+use crate::trace::{self, Collection, Event};
+
+pub use actor::{Actor, heed, tell};
+pub use figure::{Figure, Table, Value};
+pub use report::{Look, Report};
+pub use stage::{Act, Stage};
+pub use text::Text;
+
+/// No lab takes longer. (They take less than ten seconds; on a machine that is busy with other things they
+/// are given more before they are given up.)
+const AT_MOST: Duration = Duration::from_secs(40);
+
+/// A lab: a row of the [`TABLE`].
+pub struct Lab {
+    /// Its name: `framing`.
+    pub name: &'static str,
+    /// The Markdown for people.
+    text: fn(Lang) -> &'static str,
+    /// Shows the phenomenon.
+    run: fn(&mut Stage) -> Result<()>,
+    /// Shows the fix.
+    fix: fn(&mut Stage) -> Result<()>,
+    /// What the processes do that it starts, by name: a side that is killed, or that forks, must be one.
+    plays: Plays,
+}
+
+/// What processes do, by name.
+type Plays = &'static [(&'static str, fn(&[String]) -> Result<()>)];
+
+/// A lab's row: its name, which is also that of its texts, and its module.
+macro_rules! row {
+    ($name:ident) => {
+        Lab {
+            name: stringify!($name),
+            text: |lang| match lang {
+                Lang::En => {
+                    include_str!(concat!("../../lessons/en/labs/", stringify!($name), ".md"))
+                }
+                Lang::Zh => {
+                    include_str!(concat!("../../lessons/zh/labs/", stringify!($name), ".md"))
+                }
+            },
+            run: $name::run,
+            fix: $name::fix,
+            plays: $name::PLAYS,
+        }
+    };
+}
+
+/// All labs, in the order in which they are best taken.
+pub static TABLE: &[Lab] = &[row!(framing), row!(sigpipe)];
+
+/// A lab that was run: what was measured, without the fix and with it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What happened first.
+    pub run: Act,
+    /// What happened with the fix.
+    pub fix: Act,
+    /// All records of both.
+    pub timeline: Timeline,
+    /// The records of each, drawn apart.
+    pub timelines: [Timeline; 2],
+    /// How long it all took.
+    pub took: Duration,
+}
+
+/// A claim of the lab did not hold here: its key.
+#[derive(Debug, Clone)]
+pub struct Unmet(pub String);
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "what this lab claims did not happen here: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unmet {}
+
+/// The lab cannot be tried here: why, and the way out.
+#[derive(Debug, Clone)]
+pub struct CannotRun(pub String);
+
+impl fmt::Display for CannotRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot run here: {}", self.0)
+    }
+}
+
+impl std::error::Error for CannotRun {}
+
+impl Lab {
+    /// The lab of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Lab> {
+        TABLE.iter().find(|lab| lab.name == name)
+    }
+
+    /// What people read of it.
+    #[must_use]
+    pub fn text(&self, lang: Lang) -> Text {
+        Text::read((self.text)(lang))
+    }
+
+    /// Runs it, without the fix and with it. `collection` has been told of by [`trace::install`]; `raw` gets
+    /// the records of its processes as they wrote them.
+    ///
+    /// # Errors
+    /// A call failed that should not have; [`CannotRun`]. That a claim is not met is no error here: see
+    /// [`Outcome::unmet`].
+    pub fn try_out(&self, collection: &Collection, raw: Option<std::fs::File>) -> Result<Outcome> {
+        let begun = Instant::now();
+        give_up_after(AT_MOST, self.name);
+        trace::speak_as("server");
+        let mut stage = Stage::new(self.name, collection.clone(), raw);
+        (self.run)(&mut stage)?;
+        let (run, first) = stage.end_act();
+        if run.answer.is_none() && run.claims.is_empty() {
+            bail!("the lab measured nothing");
+        }
+        (self.fix)(&mut stage)?;
+        let (fix, second) = stage.end_act();
+        let names = stage.names();
+        let timeline = |records: Vec<Event>| Timeline::new(records, &names);
+        let all = [first.clone(), second.clone()].concat();
+        let took = begun.elapsed();
+        Ok(Outcome {
+            run,
+            fix,
+            timeline: timeline(all),
+            timelines: [first, second].map(timeline),
+            took,
+        })
+    }
+
+    /// What one of its processes does.
+    ///
+    /// # Errors
+    /// There is no such play; whatever fails in it.
+    pub fn play(&self, name: &str, args: &[String]) -> Result<()> {
+        let plays: HashMap<_, _> = self.plays.iter().copied().collect();
+        let play = plays.get(name).with_context(|| format!("{} has no play {name}", self.name))?;
+        play(args)
+    }
+}
+
+impl Outcome {
+    /// The first claim that did not hold.
+    #[must_use]
+    pub fn unmet(&self) -> Option<Unmet> {
+        let claims = self.run.claims.iter().chain(&self.fix.claims);
+        let failed: Vec<&str> = claims.filter(|claim| !claim.held).map(|claim| claim.key).collect();
+        (!failed.is_empty()).then(|| Unmet(failed.join(", ")))
+    }
+}
+
+/// A lab whose sides wait for each other for ever would be the worst of teachers.
+fn give_up_after(time: Duration, name: &'static str) {
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        trace::remark(format_args!(
+            "netplay: lab {name}: it does not end; given up after {time:?}"
+        ));
+        std::process::exit(1);
+    });
+}
+
+/// A listener on a free port of 127.0.0.1, and its address.
+fn listener() -> Result<(TcpListener, SocketAddr)> {
+    let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
+    call::bind(&socket, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let listener: TcpListener = call::listen(socket, 128)?;
+    let address = call::getsockname(&listener)?;
+    Ok((listener, address))
+}
+
+/// A connection to it.
+fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    let stream: TcpStream = call::connect(socket, address)?;
+    call::getsockname(&stream)?; // or no picture would know whose the bytes are
+    Ok(stream)
+}

@@ -1,0 +1,249 @@
+//! A lab on paper: what is asked, what was measured, what the fix changes; for people and for programs.
+
+use anyhow::Result;
+use comfy_table::{ContentArrangement, Table as Sheet, presets};
+use serde_json::{Value as Json, json};
+
+use super::figure::{Claim, Table, Value};
+use super::text::Section;
+use super::{Act, Lab, Outcome, Text};
+use crate::columns;
+use crate::draw::{Format, Time, View};
+use crate::lang::Lang;
+
+/// How a report is to look.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// The language.
+    pub lang: Lang,
+    /// How many columns there are.
+    pub columns: usize,
+    /// Whether to keep to ASCII.
+    pub ascii: bool,
+    /// Whether colours may be used.
+    pub color: bool,
+}
+
+/// A lab, its text, and how both are shown.
+pub struct Report<'a> {
+    /// The lab.
+    pub lab: &'a Lab,
+    /// Its text.
+    pub text: Text,
+    /// How it is to look.
+    pub look: Look,
+}
+
+impl Report<'_> {
+    /// The title, what happens, and the question with its choices.
+    #[must_use]
+    pub fn question(&self) -> String {
+        let mut page = format!("== {}: {}\n\n", self.lab.name, self.text.title);
+        page += &self.paragraphs(&self.text.intro);
+        page += "\n";
+        page += &self.paragraphs(&self.text.question);
+        for (i, choice) in self.text.choices.iter().enumerate() {
+            page += &self.indented(&format!("  {}  ", i + 1), choice);
+        }
+        page
+    }
+
+    /// What was measured, why it is so, and what the fix changes.
+    #[must_use]
+    pub fn answer(&self, outcome: &Outcome, predicted: Option<usize>) -> String {
+        let lang = self.look.lang;
+        let [run, fix] = &outcome.timelines;
+        let mut page = String::new();
+        page += &self.section(&self.text.watch);
+        page += &self.picture(run);
+        page += &self.heading(lang.pick("Measured", "实测"));
+        page += &self.act(&outcome.run);
+        page += "\n";
+        page += &self.compared(&outcome.run, predicted);
+        page += &self.section(&self.text.explain);
+        page += &self.section(&self.text.fix);
+        page += &self.picture(fix);
+        page += &self.heading(lang.pick("Measured with the fix", "修正之后的实测"));
+        page += &self.act(&outcome.fix);
+        page += &self.both(outcome);
+        page
+    }
+
+    /// The result and nothing else.
+    #[must_use]
+    pub fn result(&self, outcome: &Outcome, predicted: Option<usize>) -> String {
+        self.act(&outcome.run) + &self.compared(&outcome.run, predicted) + &self.act(&outcome.fix)
+    }
+
+    /// All of it for programs.
+    ///
+    /// # Errors
+    /// None that its types allow.
+    pub fn json(&self, outcome: &Outcome, predicted: Option<usize>) -> Result<String> {
+        let act = |act: &Act| -> Json {
+            let figures: serde_json::Map<_, _> =
+                act.figures.iter().map(|f| (f.key.to_owned(), json!(f.value))).collect();
+            let tables: serde_json::Map<_, _> =
+                act.tables.iter().map(|t| (t.key.to_owned(), rows(t))).collect();
+            let claims: serde_json::Map<_, _> =
+                act.claims.iter().map(|c| (c.key.to_owned(), json!(c.held))).collect();
+            json!({ "figures": figures, "tables": tables, "claims": claims })
+        };
+        let whole = json!({
+            "v": 1,
+            "lab": self.lab.name,
+            "title": self.text.title,
+            "predicted": predicted,
+            "answer": outcome.run.answer,
+            "met": outcome.unmet().is_none(),
+            "seconds": outcome.took.as_secs_f64(),
+            "run": act(&outcome.run),
+            "fix": act(&outcome.fix),
+        });
+        Ok(serde_json::to_string_pretty(&whole)? + "\n")
+    }
+
+    /// Prediction and measurement, side by side.
+    fn compared(&self, run: &Act, predicted: Option<usize>) -> String {
+        let lang = self.look.lang;
+        let choice = |n: usize| {
+            let text = n.checked_sub(1).and_then(|i| self.text.choices.get(i));
+            text.map_or_else(String::new, |text| format!("{n}  {text}"))
+        };
+        let mut lines = String::new();
+        if let Some(n) = predicted {
+            lines += &self.indented(lang.pick("  predicted:  ", "  预测：  "), &choice(n));
+        }
+        let measured = match run.answer {
+            Some(n) => choice(n),
+            None => lang.pick("none of these answers", "以上答案都不符合").to_owned(),
+        };
+        lines += &self.indented(lang.pick("  measured:   ", "  实测：  "), &measured);
+        lines
+    }
+
+    /// Figures, tables and claims.
+    fn act(&self, act: &Act) -> String {
+        let mut lines = String::new();
+        if !act.figures.is_empty() {
+            let rows =
+                act.figures.iter().map(|f| vec![self.word(f.key), self.value(&f.value)]).collect();
+            lines += &self.sheet(&[], rows);
+        }
+        for table in &act.tables {
+            let gap = if lines.is_empty() { "" } else { "\n" };
+            lines += &format!("{gap}  {}\n", self.word(table.key));
+            let heads: Vec<String> = table.columns.iter().map(|key| self.word(key)).collect();
+            let row = |row: &Vec<Value>| row.iter().map(|value| self.value(value)).collect();
+            lines += &self.sheet(&heads, table.rows.iter().map(row).collect());
+        }
+        for claim in &act.claims {
+            lines += &self.claim(claim);
+        }
+        lines
+    }
+
+    fn claim(&self, claim: &Claim) -> String {
+        let mark = match (claim.held, self.look.ascii) {
+            (true, false) => "  ✓ ",
+            (false, false) => "  ✗ ",
+            (true, true) => "  ok: ",
+            (false, true) => "  NOT: ",
+        };
+        self.indented(mark, &self.word(claim.key))
+    }
+
+    /// What was measured both times, beside each other.
+    fn both(&self, outcome: &Outcome) -> String {
+        let lang = self.look.lang;
+        let with = |key| outcome.fix.figures.iter().find(|figure| figure.key == key);
+        let rows: Vec<Vec<String>> = outcome
+            .run
+            .figures
+            .iter()
+            .filter_map(|f| {
+                let fixed = with(f.key)?;
+                Some(vec![self.word(f.key), self.value(&f.value), self.value(&fixed.value)])
+            })
+            .collect();
+        if rows.is_empty() {
+            return String::new();
+        }
+        let heads = ["", lang.pick("before", "修正前"), lang.pick("with the fix", "修正后")];
+        "\n".to_owned() + &self.sheet(&heads.map(String::from), rows)
+    }
+
+    fn sheet(&self, heads: &[String], rows: Vec<Vec<String>>) -> String {
+        let mut sheet = Sheet::new();
+        sheet.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        sheet.set_width(self.look.columns.saturating_sub(2).max(20) as u16);
+        if !heads.is_empty() {
+            sheet.set_header(heads);
+        }
+        sheet.add_rows(rows);
+        sheet.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
+    }
+
+    fn picture(&self, timeline: &crate::draw::Timeline) -> String {
+        if timeline.calls.is_empty() {
+            return String::new();
+        }
+        let view = View {
+            title: String::new(),
+            time: Time::Even,
+            columns: self.look.columns,
+            ascii: self.look.ascii,
+            color: self.look.color,
+        };
+        format!("\n{}\n", timeline.picture(Format::Text, &view).trim_matches('\n'))
+    }
+
+    fn section(&self, section: &Section) -> String {
+        self.heading(&section.heading) + &self.paragraphs(&section.body)
+    }
+
+    fn heading(&self, heading: &str) -> String {
+        format!("\n-- {heading}\n\n")
+    }
+
+    fn word(&self, key: &str) -> String {
+        self.text.word(key)
+    }
+
+    fn value(&self, value: &Value) -> String {
+        let text = value.text(|key| self.word(key));
+        if self.look.ascii { text.replace('µ', "u") } else { text }
+    }
+
+    /// Paragraphs of Markdown, wrapped.
+    fn paragraphs(&self, markdown: &str) -> String {
+        let paragraphs = markdown.split("\n\n").map(|paragraph| {
+            let text = paragraph.lines().collect::<Vec<_>>().join(" ");
+            self.indented("", &text)
+        });
+        paragraphs.collect::<Vec<_>>().join("\n")
+    }
+
+    /// A text behind its mark, wrapped below itself.
+    fn indented(&self, mark: &str, text: &str) -> String {
+        let indent = columns::width(mark);
+        let room = self.look.columns.min(90).saturating_sub(indent).max(20);
+        let lines = columns::wrap(text, room, room).into_iter().enumerate().map(|(i, range)| {
+            let mark = if i == 0 { mark.to_owned() } else { " ".repeat(indent) };
+            format!("{mark}{}\n", text[range].trim_end())
+        });
+        lines.collect()
+    }
+}
+
+/// A table as a list of objects.
+fn rows(table: &Table) -> Json {
+    let row = |row: &Vec<Value>| -> Json {
+        let pairs = table.columns.iter().zip(row);
+        pairs
+            .map(|(key, value)| ((*key).to_owned(), json!(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    table.rows.iter().map(row).collect()
+}

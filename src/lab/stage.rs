@@ -1,0 +1,130 @@
+//! Where a lab plays: its sides, and what it measures.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::actor::Actor;
+use super::figure::{Claim, Figure, Table, Value};
+use crate::trace::{self, Collection, Event};
+
+/// What one part of a lab, without the fix or with it, has measured.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Act {
+    /// Which choice of the prediction was right, counted from 1; `None` if none of them is.
+    pub answer: Option<usize>,
+    /// Single values.
+    pub figures: Vec<Figure>,
+    /// Tables.
+    pub tables: Vec<Table>,
+    /// What had to be so.
+    pub claims: Vec<Claim>,
+}
+
+/// Where a lab plays. The thread that runs it is the server's side; [`both`](Stage::both) gives it a client
+/// in a thread, [`actor`](Stage::actor) a process.
+pub struct Stage {
+    lab: &'static str,
+    collection: Collection,
+    raw: Option<File>,
+    cast: Cast,
+    act: Act,
+}
+
+/// Who is called what: the names of threads and processes.
+pub(super) type Cast = Arc<Mutex<HashMap<i32, String>>>;
+
+impl Stage {
+    pub(super) fn new(lab: &'static str, collection: Collection, raw: Option<File>) -> Stage {
+        Stage { lab, collection, raw, cast: Cast::default(), act: Act::default() }
+    }
+
+    /// What was measured: a single value, under the key of its name.
+    pub fn figure(&mut self, key: &'static str, value: impl Into<Value>) {
+        self.act.figures.push(Figure { key, value: value.into() });
+    }
+
+    /// What was measured: a table.
+    pub fn table(&mut self, key: &'static str, columns: &[&'static str], rows: Vec<Vec<Value>>) {
+        self.act.tables.push(Table { key, columns: columns.to_vec(), rows });
+    }
+
+    /// Something that must be so, and whether it was. A lab claims phenomena, not numbers.
+    pub fn claim(&mut self, key: &'static str, held: bool) {
+        self.act.claims.push(Claim { key, held });
+    }
+
+    /// Which choice of the prediction was right, counted from 1, by what was measured.
+    pub fn answer(&mut self, choice: Option<usize>) {
+        self.act.answer = choice;
+    }
+
+    /// Runs both sides at once: the server in this thread, the client in one of its own.
+    ///
+    /// # Errors
+    /// What one of them returns; the client's first, which is usually the cause of the other.
+    pub fn both<S, C: Send>(
+        &self,
+        server: impl FnOnce() -> Result<S>,
+        client: impl FnOnce() -> Result<C> + Send,
+    ) -> Result<(S, C)> {
+        thread::scope(|scope| {
+            let client = scope.spawn(|| {
+                self.speak_as("client", "client");
+                client()
+            });
+            let served = server();
+            let asked = client.join().expect("no side of a lab panics").context("the client");
+            Ok((served.context("the server")?, asked?))
+        })
+    }
+
+    /// Says whose side this thread is on (`server` or `client`), and what it is called in the picture.
+    pub fn speak_as(&self, role: &'static str, name: &str) {
+        trace::speak_as(role);
+        lock(&self.cast).insert(nix::unistd::gettid().as_raw(), name.to_owned());
+    }
+
+    /// Runs a part whose calls are too many to draw, or must not be slowed down: nothing is recorded.
+    pub fn unrecorded<T>(&self, part: impl FnOnce() -> T) -> T {
+        self.collection.pause(true);
+        let result = part();
+        self.collection.pause(false);
+        result
+    }
+
+    /// Starts a process of this lab (see [`Lab`](super::Lab)), on the side `role`, called `name`.
+    ///
+    /// # Errors
+    /// This program cannot be started once more.
+    pub fn actor(
+        &self,
+        role: &'static str,
+        name: &str,
+        play: &str,
+        args: &[String],
+    ) -> Result<Actor> {
+        let raw = self.raw.as_ref().map(File::try_clone).transpose()?;
+        let actor = Actor::start(self.lab, role, play, args, self.collection.clone(), raw)?;
+        lock(&self.cast).insert(actor.pid().as_raw(), name.to_owned());
+        Ok(actor)
+    }
+
+    /// Ends a part: what it measured, and its records.
+    pub(super) fn end_act(&mut self) -> (Act, Vec<Event>) {
+        (std::mem::take(&mut self.act), self.collection.take())
+    }
+
+    /// The names of all threads and processes so far.
+    pub(super) fn names(&self) -> HashMap<i32, String> {
+        lock(&self.cast).clone()
+    }
+}
+
+fn lock(cast: &Cast) -> MutexGuard<'_, HashMap<i32, String>> {
+    cast.lock().unwrap_or_else(PoisonError::into_inner)
+}
