@@ -6,6 +6,7 @@
 //! - [`call`]: the door to the kernel; one function a system call, each of them recorded.
 //! - [`trace`]: the record as a story for people and as JSON Lines for programs.
 //! - [`models`]: the five models of I/O, one message received by each, measured.
+//! - [`inspect`]: every socket of this host, and who holds it.
 //! - [`byte_order`]: `htons`, `inet_aton` and the others, with the bytes in the open.
 //!
 //! The rest is what every server shares ([`server`], [`stop`], [`patience`], [`client`], [`address`])
@@ -16,6 +17,7 @@ pub mod escape;
 pub mod columns;
 pub mod descriptor;
 pub mod lang;
+pub mod inspect;
 #[expect(clippy::disallowed_methods, reason = "the door to the kernel")]
 pub mod call;
 pub mod trace;
