@@ -87,7 +87,7 @@ macro_rules! labs {
     };
 }
 
-labs![framing, sigpipe];
+labs![framing, zombies, sigpipe];
 
 #[test]
 fn every_lab_is_whole_in_both_languages() {

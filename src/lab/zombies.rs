@@ -1,0 +1,101 @@
+//! One wait per SIGCHLD is not enough: pending signals of one kind are one.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::{Stage, heed, tell};
+use crate::call::{self, Fork, Pid, SigSet, SigmaskHow, Signal, WaitPidFlag};
+
+/// The parent is a process of its own: a lab has threads, and would not be safe to fork.
+pub(super) const PLAYS: super::Plays = &[("parent", parent)];
+
+/// How many children end while their parent is busy.
+const CHILDREN: usize = 10;
+
+/// A parent that waits once for each signal it gets.
+pub(super) fn run(stage: &mut Stage) -> Result<()> {
+    let [signals, reaped, zombies] = play(stage, "once")?;
+    stage.answer(match zombies {
+        0 => Some(1),
+        n if n == CHILDREN - 1 => Some(2),
+        CHILDREN => Some(3),
+        _ => None,
+    });
+    stage.claim("merged", signals < CHILDREN);
+    stage.claim("left", zombies > 0 && zombies == CHILDREN - reaped);
+    Ok(())
+}
+
+/// A parent that waits until there is nobody left to wait for.
+pub(super) fn fix(stage: &mut Stage) -> Result<()> {
+    let [_, reaped, zombies] = play(stage, "loop")?;
+    stage.claim("none", reaped == CHILDREN && zombies == 0);
+    Ok(())
+}
+
+/// Lets a parent lose its children: signals taken, children reaped, zombies left.
+fn play(stage: &mut Stage, way: &str) -> Result<[usize; 3]> {
+    let mut actor = stage.actor("server", "parent", "parent", &[way.to_owned()])?;
+    let counted = actor.hear()?;
+    actor.say("end")?;
+    actor.wait()?;
+    let counted: Vec<usize> = counted.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+    let [signals, reaped, zombies] = counted[..] else { bail!("three numbers were expected") };
+    stage.figure("children", CHILDREN);
+    stage.figure("signals", signals);
+    stage.figure("reaped", reaped);
+    stage.figure("zombies", zombies);
+    Ok([signals, reaped, zombies])
+}
+
+/// The parent: busy, with SIGCHLD blocked, while all its children end.
+fn parent(args: &[String]) -> Result<()> {
+    let each_time = args.first().context("a parent needs a way")? == "once";
+    let mut sigchld = SigSet::empty();
+    sigchld.add(Signal::SIGCHLD);
+    call::sigprocmask(SigmaskHow::SIG_BLOCK, &sigchld)?;
+    let mut children = Vec::new();
+    for _ in 0..CHILDREN {
+        match call::fork()? {
+            Fork::Parent(child) => children.push(child),
+            Fork::Child => std::process::exit(0),
+        }
+    }
+    until_all_are_zombies(&children)?;
+
+    let (mut signals, mut reaped) = (0, 0);
+    while call::sigtimedwait(&sigchld, Some(Duration::ZERO)).is_ok() {
+        signals += 1;
+        while call::waitpid(None, WaitPidFlag::WNOHANG).is_ok_and(|ended| ended.pid().is_some()) {
+            reaped += 1;
+            if each_time {
+                break;
+            }
+        }
+    }
+    let zombies = children.iter().filter(|&&child| is_zombie(child)).count();
+    tell(format_args!("{signals} {reaped} {zombies}"))?;
+    heed()?; // who is still a zombie is one until this process has ended
+    Ok(())
+}
+
+fn until_all_are_zombies(children: &[Pid]) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs(5);
+    while !children.iter().all(|&child| is_zombie(child)) {
+        if Instant::now() > end {
+            bail!("the children do not end");
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Whether a process has ended and nobody has waited for it: state Z (proc_pid_stat(5)).
+fn is_zombie(process: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name before it is in brackets, and may have anything in it.
+    stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))
+}
