@@ -49,7 +49,7 @@ pub use epoll::{EpollFlags, EpollOp, epoll_create, epoll_ctl, epoll_event, epoll
 pub use error::{CallError, Result, strerror};
 pub use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_NONBLOCK};
 pub use message::{Message, recvmsg};
-pub use nix::fcntl::{FcntlArg, OFlag};
+pub use nix::fcntl::{FcntlArg, FdFlag, OFlag};
 pub use option::*;
 pub use process::{
     Fork, Pid, SigSet, SigmaskHow, Signal, WaitPidFlag, WaitStatus, fork, kill, sigprocmask,
@@ -360,7 +360,8 @@ pub fn getpeername(socket: &impl Inet) -> Result<SocketAddr> {
 }
 
 /// Reads or changes the flags of a descriptor: `F_GETFL`, or `F_SETFL(flags | O_NONBLOCK)` to make
-/// its calls return EAGAIN where they would wait. See fcntl(2).
+/// its calls return EAGAIN where they would wait. `F_SETFD` says whether the descriptor is closed on exec:
+/// all of this module's are, unless that is taken back. See fcntl(2).
 ///
 /// `F_SETLKW(&lock)` waits for a lock on a part of a file, and takes it or gives it back. The lock is
 /// the process's, not the descriptor's: a forked child has none of its parent's, and a process that

@@ -92,6 +92,8 @@ pub(super) fn fcntl(fd: BorrowedFd<'_>, arg: &FcntlArg<'_>) -> String {
     match arg {
         FcntlArg::F_GETFL => format!("{fd}, F_GETFL"),
         FcntlArg::F_SETFL(flags) => format!("{fd}, F_SETFL, {}", open_flags(*flags)),
+        FcntlArg::F_SETFD(flags) if flags.is_empty() => format!("{fd}, F_SETFD, 0"),
+        FcntlArg::F_SETFD(_) => format!("{fd}, F_SETFD, FD_CLOEXEC"),
         FcntlArg::F_SETLKW(lock) => format!("{fd}, F_SETLKW, {}", record_lock(lock)),
         other => format!("{fd}, {other:?}"),
     }

@@ -89,14 +89,6 @@ impl Stage {
         lock(&self.cast).insert(nix::unistd::gettid().as_raw(), name.to_owned());
     }
 
-    /// Runs a part whose calls are too many to draw, or must not be slowed down: nothing is recorded.
-    pub fn unrecorded<T>(&self, part: impl FnOnce() -> T) -> T {
-        self.collection.pause(true);
-        let result = part();
-        self.collection.pause(false);
-        result
-    }
-
     /// Starts a process of this lab (see [`Lab`](super::Lab)), on the side `role`, called `name`.
     ///
     /// # Errors

@@ -18,9 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
+use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber};
-use tracing_subscriber::Registry;
-use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -153,26 +152,12 @@ pub struct Settings {
 
 /// Records that are kept for the process that made them: an experiment draws its own timeline.
 #[derive(Debug, Clone, Default)]
-pub struct Collection(Arc<Collected>);
-
-#[derive(Debug, Default)]
-struct Collected {
-    paused: AtomicBool,
-    records: Mutex<Vec<Event>>,
-}
+pub struct Collection(Arc<Mutex<Vec<Event>>>);
 
 impl Collection {
-    /// Keeps nothing from now on, or keeps again. While nothing is kept and nobody else listens, a call
-    /// costs nothing extra: so loops can be measured.
-    pub fn pause(&self, paused: bool) {
-        self.0.paused.store(paused, Relaxed);
-    }
-
     /// Keeps a record; of another process, too.
     pub fn add(&self, record: Event) {
-        if !self.0.paused.load(Relaxed) {
-            self.records().push(record);
-        }
+        self.records().push(record);
     }
 
     /// What was kept so far, in the order in which it came; nothing is left behind.
@@ -182,9 +167,21 @@ impl Collection {
     }
 
     fn records(&self) -> MutexGuard<'_, Vec<Event>> {
-        self.0.records.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Runs a part of an experiment whose calls are too many to tell, or must not be slowed down: nobody listens
+/// to it, and calls cost nothing extra. A note says so.
+pub fn unrecorded<T>(what: &str, part: impl FnOnce() -> T) -> T {
+    tracing::info!("not recorded: {what}");
+    PAUSED.store(true, Relaxed);
+    let result = part();
+    PAUSED.store(false, Relaxed);
+    result
+}
+
+static PAUSED: AtomicBool = AtomicBool::new(false);
 
 /// Lets the records of this thread have a role of their own: both sides can be threads of one process.
 pub fn speak_as(role: &'static str) {
@@ -212,21 +209,15 @@ pub fn install(settings: Settings) -> io::Result<()> {
     let story = story
         .map(|story| Telling::new(speaker.clone(), move |event| tell_story(&story, event, first)));
     let kept = collection.map(|collection| {
-        let filter = collection.clone();
-        // Asked anew for each call: see Collection::pause.
-        let wanted = dynamic_filter_fn(move |metadata, _| {
-            metadata.target().starts_with("netplay") && !filter.0.paused.load(Relaxed)
-        });
         Telling::new(speaker.clone(), move |event| collection.add(event.clone()))
-            .with_filter(wanted)
     });
     let lines = file.map(|file| Telling::new(speaker, move |event| write_line(&file, event)));
-    let listeners: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
-        [story.map(Layer::boxed), lines.map(Layer::boxed), kept.map(Layer::boxed)]
-            .into_iter()
-            .flatten()
-            .collect();
-    tracing_subscriber::registry().with(listeners).try_init().map_err(io::Error::other)
+    tracing_subscriber::registry()
+        .with(story)
+        .with(kept)
+        .with(lines)
+        .try_init()
+        .map_err(io::Error::other)
 }
 
 /// Opens a file for JSON Lines: to be appended to, a line at a time, so several processes may share it.
@@ -309,7 +300,12 @@ impl<F: Fn(&Event)> Telling<F> {
 
 impl<S: Subscriber, F: Fn(&Event) + 'static> Layer<S> for Telling<F> {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        metadata.target().starts_with("netplay")
+        is_ours(metadata) && !PAUSED.load(Relaxed)
+    }
+
+    /// Whether a call is told is asked anew each time: see [`unrecorded`].
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if is_ours(metadata) { Interest::sometimes() } else { Interest::never() }
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
@@ -334,6 +330,10 @@ impl<S: Subscriber, F: Fn(&Event) + 'static> Layer<S> for Telling<F> {
         event.wall = wall.to_rfc3339_opts(chrono::SecondsFormat::Micros, false);
         (self.tell)(&event);
     }
+}
+
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("netplay")
 }
 
 /// Two records with the same one were timed by the same clock (random(4), proc_sys_kernel(5)).
