@@ -353,6 +353,17 @@ IPPROTO_UDP:
     UDP_SEGMENT Int;
 }
 
+/// The ports from which connect and bind choose one, for this socket: the lowest, and the highest in the upper
+/// 16 bits; within those of the host (ip(7), since Linux 6.3). The C library's headers do not know it yet.
+pub const IP_LOCAL_PORT_RANGE: Opt = Opt {
+    level: libc::IPPROTO_IP,
+    name: 51,
+    level_name: level_name(libc::IPPROTO_IP),
+    text: "IP_LOCAL_PORT_RANGE",
+    does: "The ports from which connect and bind choose one, for this socket.",
+    kind: Kind::Int,
+};
+
 impl From<i32> for OptValue {
     fn from(number: i32) -> OptValue {
         OptValue::Int(number)

@@ -20,6 +20,7 @@ mod text;
 mod framing;
 mod zombies;
 mod forkfd;
+mod limits;
 mod sigpipe;
 
 use std::collections::HashMap;
@@ -82,7 +83,8 @@ macro_rules! row {
 }
 
 /// All labs, in the order in which they are best taken.
-pub static TABLE: &[Lab] = &[row!(framing), row!(zombies), row!(forkfd), row!(sigpipe)];
+pub static TABLE: &[Lab] =
+    &[row!(framing), row!(zombies), row!(forkfd), row!(sigpipe), row!(limits)];
 
 /// A lab that was run: what was measured, without the fix and with it.
 #[derive(Debug)]
