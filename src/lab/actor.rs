@@ -40,19 +40,13 @@ enum Pipe {
 }
 
 impl Actor {
+    /// Starts netplay with these arguments.
     pub(super) fn start(
-        lab: &str,
-        role: &str,
-        play: &str,
-        args: &[String],
+        mut line: Vec<String>,
         collection: Collection,
         raw: Option<File>,
     ) -> Result<Actor> {
-        let mut line: Vec<String> =
-            ["lab", lab, "--play", play, "--role", role, "--quiet", "--trace", "/dev/stderr"]
-                .map(String::from)
-                .into();
-        line.extend(args.iter().map(|arg| format!("--with={arg}")));
+        line.push("--quiet".to_owned());
         let (sender, lines) = mpsc::channel();
         let mut process = Process::start(&line, Path::new("."), Pipe::Stderr, sender.clone())?;
         process.tell_output(Pipe::Stdout, sender);
@@ -71,6 +65,11 @@ impl Actor {
     /// It has ended.
     pub fn say(&mut self, cue: &str) -> Result<()> {
         self.process.say(cue)
+    }
+
+    /// Asks it to end, as Ctrl-C would.
+    pub fn stop(&self) {
+        self.process.stop();
     }
 
     /// What it says next, by [`tell`].

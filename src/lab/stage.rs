@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -100,8 +101,31 @@ impl Stage {
         play: &str,
         args: &[String],
     ) -> Result<Actor> {
+        let line = ["lab", self.lab, "--play", play, "--role", role, "--trace", "/dev/stderr"];
+        let args = args.iter().map(|arg| format!("--with={arg}"));
+        self.start(name, line.map(String::from).into_iter().chain(args).collect())
+    }
+
+    /// Starts a server of netplay, and says where it is: `args` are `iterative server --tcp`. Without `told`
+    /// nobody listens to its calls, and they are not drawn.
+    ///
+    /// # Errors
+    /// It does not become ready.
+    pub fn server(&self, name: &str, args: &[&str], told: bool) -> Result<(Actor, SocketAddr)> {
+        let mut line: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+        line.extend(["127.0.0.1", "0"].map(String::from));
+        if told {
+            line.extend(["--trace", "/dev/stderr"].map(String::from));
+        }
+        let mut server = self.start(name, line)?;
+        let ready = server.hear()?;
+        let address = ready.rsplit(' ').next().unwrap_or_default().parse();
+        Ok((server, address.with_context(|| format!("{name} said {ready:?}"))?))
+    }
+
+    fn start(&self, name: &str, line: Vec<String>) -> Result<Actor> {
         let raw = self.raw.as_ref().map(File::try_clone).transpose()?;
-        let actor = Actor::start(self.lab, role, play, args, self.collection.clone(), raw)?;
+        let actor = Actor::start(line, self.collection.clone(), raw)?;
         lock(&self.cast).insert(actor.pid().as_raw(), name.to_owned());
         Ok(actor)
     }
