@@ -33,4 +33,5 @@ pub mod models;
 pub mod bench;
 pub mod demo;
 pub mod lab;
+pub mod doctor;
 pub mod cli;

@@ -11,7 +11,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
-use super::{bench, byte_order, draw, lab, models, sockopt};
+use super::{bench, byte_order, doctor, draw, lab, models, sockopt};
 use crate::address::{Endpoint, Family};
 use crate::client::{ClientArgs, ToolArgs};
 use crate::examples::{Example, Flag, Place, Sides, TABLE, Tool, Value};
@@ -258,6 +258,7 @@ pub fn command() -> Command {
         .subcommand(models::Args::augment_args(Command::new("models")))
         .subcommand(bench::Args::augment_args(Command::new("bench")))
         .subcommand(lab::Args::augment_args(Command::new("lab")))
+        .subcommand(doctor::Args::augment_args(Command::new("doctor")))
         .subcommand(super::pages::completions_command())
         .subcommand(super::pages::man_command())
 }

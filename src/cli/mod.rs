@@ -8,6 +8,7 @@ mod bar;
 pub mod bench;
 pub mod byte_order;
 pub mod draw;
+pub mod doctor;
 mod hint;
 pub mod lab;
 pub mod models;
@@ -100,6 +101,10 @@ fn run(matches: &ArgMatches) -> Result<()> {
         "models" => {
             let args = models::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
             models::run(args, &global)
+        }
+        "doctor" => {
+            let args = doctor::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+            doctor::run(&args, &global)
         }
         "lab" => {
             let args = lab::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
