@@ -27,6 +27,7 @@ pub mod stop;
 pub mod server;
 pub mod client;
 pub mod examples;
+pub mod lesson;
 pub mod child;
 pub mod draw;
 pub mod models;

@@ -316,7 +316,7 @@ fn to_nobody(args: &[&str], stderr_too: bool) -> (Option<i32>, String) {
 #[test]
 fn the_help_of_an_example_says_what_its_demo_does() {
     let help = String::from_utf8(run(&["select", "--help"], b"").stdout).unwrap();
-    let says = "  demo    Run both sides here and tell what happens";
+    let says = "  demo     Run both sides here and tell what happens";
     assert!(help.lines().any(|line| line == says), "{help}");
 }
 

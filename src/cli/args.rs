@@ -11,7 +11,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
-use super::{bench, byte_order, doctor, draw, lab, models, sockopt};
+use super::{bench, byte_order, doctor, draw, explain, lab, models, sockopt};
 use crate::address::{Endpoint, Family};
 use crate::client::{ClientArgs, ToolArgs};
 use crate::examples::{Example, Flag, Place, Sides, TABLE, Tool, Value};
@@ -242,10 +242,13 @@ pub fn command() -> Command {
         });
         let demo = draw::Picture::augment_args(Command::new("demo"))
             .about("Run both sides here and tell what happens");
+        let explain = explain::Form::augment_args(Command::new("explain"))
+            .about("Explain what is behind it: a lesson to read");
         let whole = Command::new(example.name)
             .about(example.summary)
             .after_help(format!("Watch: {}.", example.watch))
             .subcommands([demo].into_iter().chain(sides.map(|(_, command)| command)))
+            .subcommand(explain)
             .subcommands(example.tools.iter().map(tool_side));
         [whole].into_iter().chain(hidden)
     });
@@ -259,6 +262,7 @@ pub fn command() -> Command {
         .subcommand(bench::Args::augment_args(Command::new("bench")))
         .subcommand(lab::Args::augment_args(Command::new("lab")))
         .subcommand(doctor::Args::augment_args(Command::new("doctor")))
+        .subcommand(explain::Args::augment_args(Command::new("explain")))
         .subcommand(super::pages::completions_command())
         .subcommand(super::pages::man_command())
 }

@@ -192,13 +192,6 @@ fn look(global: &Global) -> Look {
     Look { lang: global.language(), columns, ascii, color }
 }
 
-impl Global {
-    /// The language of lessons and labs.
-    pub(super) fn language(&self) -> Lang {
-        self.lang.unwrap_or_else(Lang::of_environment)
-    }
-}
-
 /// The folder for what netplay remembers of its user (XDG Base Directory Specification).
 pub(super) fn state_folder() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

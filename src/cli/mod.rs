@@ -9,6 +9,7 @@ pub mod bench;
 pub mod byte_order;
 pub mod draw;
 pub mod doctor;
+pub mod explain;
 mod hint;
 pub mod lab;
 pub mod models;
@@ -21,7 +22,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Command, FromArgMatches};
 
 use crate::child::WITH_PARENT;
@@ -29,6 +30,8 @@ use crate::client::Interrupted;
 use crate::demo::Recording;
 use crate::draw::{Format, Time, Timeline, View};
 use crate::examples::{Example, Place, Sides, TABLE, Value};
+use crate::lang::Lang;
+use crate::lesson::{self, Subject};
 use crate::server::ServerArgs;
 use crate::stop::Stop;
 use crate::trace::story::{Clock, Story};
@@ -98,6 +101,13 @@ fn run(matches: &ArgMatches) -> Result<()> {
             listen_to_the_record(&global, Speaker { role: "client", example: "sockopt" })?;
             sockopt::run(&request, quiet, &mut io::stdout().lock())
         }
+        "explain" => {
+            let args =
+                explain::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+            let mut out = io::stdout().lock();
+            let terminal = out.is_terminal();
+            explain::run(&args, &global, terminal, &mut out)
+        }
         "models" => {
             let args = models::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
             models::run(args, &global)
@@ -125,6 +135,7 @@ fn run(matches: &ArgMatches) -> Result<()> {
                     let picture = Picture::from_arg_matches(matches);
                     show(example, &picture.unwrap_or_else(|error| error.exit()), &global)
                 }
+                "explain" => teach(example, matches, &global),
                 tool => work(example, tool, matches, &global),
             }
         }
@@ -202,6 +213,17 @@ fn speak(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
         trace::remark(format_args!("try next: {}", example.next));
     }
     Ok(())
+}
+
+/// The lesson behind an example.
+fn teach(example: &Example, matches: &ArgMatches, global: &Global) -> Result<()> {
+    let form = explain::Form::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+    let Some(Subject::Lesson(lesson)) = lesson::find(example.lesson) else {
+        bail!("{} has no lesson", example.name);
+    };
+    let mut out = io::stdout().lock();
+    let terminal = out.is_terminal();
+    explain::show(lesson, &form, global, terminal, &mut out)
 }
 
 /// One of the tools that only this example has.
@@ -312,6 +334,11 @@ impl Global {
             ascii: self.plain(),
             color: self.color.use_on(terminal),
         }
+    }
+
+    /// What lessons and labs are read in.
+    fn language(&self) -> Lang {
+        self.lang.unwrap_or_else(Lang::of_environment)
     }
 
     /// Whether only ASCII can be shown.

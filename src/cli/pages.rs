@@ -25,6 +25,11 @@ pub fn menu(out: &mut dyn Write) -> Result<()> {
     writeln!(out, "  {:<12} every server model under the same load", "bench")?;
     writeln!(out, "  {:<12} predict, run, compare, fix: what learners get wrong", "lab")?;
     writeln!(out, "  {:<12} what this machine lets netplay do, and what mends it", "doctor")?;
+    writeln!(
+        out,
+        "  {:<12} what is behind all this: a lesson a topic, and every errno",
+        "explain"
+    )?;
     writeln!(out, "\nTry first:")?;
     writeln!(out, "  netplay demo                           the tour, in this terminal")?;
     writeln!(out, "  netplay tcp-server                     a server; in a second terminal:")?;

@@ -62,6 +62,8 @@ pub struct Example {
     pub next: &'static str,
     /// The page.
     pub source: &'static str,
+    /// The lesson behind it: `netplay explain LESSON`.
+    pub lesson: &'static str,
 }
 
 /// A command that only one example has: a client for scripts.
@@ -444,6 +446,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: PLAIN, steps: ONE },
         next: "netplay iterative demo",
         source: include_str!("tcp_echo.rs"),
+        lesson: "tcp",
     },
     Example {
         name: "udp-echo",
@@ -460,6 +463,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: PLAIN, steps: ONE },
         next: "netplay select demo",
         source: include_str!("udp_echo.rs"),
+        lesson: "udp",
     },
     Example {
         name: "iterative",
@@ -484,6 +488,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: &["--tcp"], steps: WAITS },
         next: "netplay thread demo",
         source: include_str!("iterative.rs"),
+        lesson: "iterative",
     },
     Example {
         name: "nonblocking",
@@ -505,6 +510,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: PLAIN, steps: ONE_SHOT },
         next: "netplay nonblocking server --blocking",
         source: include_str!("nonblocking/mod.rs"),
+        lesson: "nonblocking",
     },
     Example {
         name: "select",
@@ -521,6 +527,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: PLAIN, steps: THREE },
         next: "netplay poll demo",
         source: include_str!("select.rs"),
+        lesson: "select",
     },
     Example {
         name: "poll",
@@ -537,6 +544,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: PLAIN, steps: THREE },
         next: "netplay epoll demo",
         source: include_str!("poll.rs"),
+        lesson: "poll",
     },
     Example {
         name: "epoll",
@@ -571,6 +579,7 @@ pub static TABLE: &[Example] = &[
         },
         next: "netplay io-uring demo",
         source: include_str!("epoll.rs"),
+        lesson: "epoll",
     },
     Example {
         name: "io-uring",
@@ -593,6 +602,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: &["--reply=echo"], steps: THREE },
         next: "netplay io-uring server --single-shot",
         source: include_str!("io_uring/mod.rs"),
+        lesson: "io-uring",
     },
     Example {
         name: "fork",
@@ -609,6 +619,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: PLAIN, steps: TWO },
         next: "netplay thread demo",
         source: include_str!("fork.rs"),
+        lesson: "fork",
     },
     Example {
         name: "thread",
@@ -625,6 +636,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: PLAIN, steps: TWO },
         next: "netplay prefork demo",
         source: include_str!("thread.rs"),
+        lesson: "thread",
     },
     Example {
         name: "prefork",
@@ -642,6 +654,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: &["--workers=2"], steps: A_POOL_OF_TWO },
         next: "netplay prefork server --accept lock",
         source: include_str!("prefork/mod.rs"),
+        lesson: "prefork",
     },
     Example {
         name: "pool",
@@ -659,6 +672,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: &["--workers=2"], steps: A_POOL_OF_TWO },
         next: "netplay handler demo",
         source: include_str!("pool.rs"),
+        lesson: "pool",
     },
     Example {
         name: "mini-ftp",
@@ -689,6 +703,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: PLAIN, steps: FILES },
         next: "netplay mini-ftp server --root DIR",
         source: include_str!("mini_ftp/mod.rs"),
+        lesson: "mini-ftp",
     },
     Example {
         name: "ftp",
@@ -709,6 +724,7 @@ pub static TABLE: &[Example] = &[
         },
         next: "netplay ftp server --anonymous, and curl ftp://127.0.0.1:5858/ beside it",
         source: include_str!("ftp/mod.rs"),
+        lesson: "ftp",
     },
     Example {
         name: "handler",
@@ -738,6 +754,7 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: PLAIN, steps: TWO },
         next: "netplay handler server --style threading",
         source: include_str!("handler/mod.rs"),
+        lesson: "handler",
     },
     Example {
         name: "unix-echo",
@@ -754,5 +771,6 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: PLAIN, steps: ONE },
         next: "netplay tcp-echo demo",
         source: include_str!("unix_echo.rs"),
+        lesson: "unix",
     },
 ];

@@ -1,0 +1,177 @@
+//! The lessons: what is behind the pages, in English and in Chinese.
+//!
+//! They are Markdown, `lessons/LANG/TOPIC.md`, and compiled in, so that `netplay explain` needs no file.
+//! Whatever can be checked in them is: `tests/lessons.rs` compares every quote with the source, follows
+//! every link, runs every command, and holds the two languages against each other.
+
+mod markdown;
+mod rust;
+mod table;
+mod text;
+
+use nix::errno::Errno;
+
+use crate::examples::TABLE;
+use crate::lang::Lang;
+
+pub use markdown::{Look, render};
+
+/// A lesson in both languages.
+#[derive(Debug)]
+pub struct Lesson {
+    /// Its name: `netplay explain TOPIC`, and `TOPIC.md`.
+    pub topic: &'static str,
+    en: &'static str,
+    zh: &'static str,
+}
+
+impl Lesson {
+    /// Its text, in Markdown.
+    #[must_use]
+    pub fn text(&self, lang: Lang) -> &'static str {
+        match lang {
+            Lang::En => self.en,
+            Lang::Zh => self.zh,
+        }
+    }
+}
+
+/// A topic that lacks one of its two files does not compile.
+macro_rules! lessons {
+    ($($topic:literal)*) => {
+        &[$(Lesson {
+            topic: $topic,
+            en: include_str!(concat!("../../lessons/en/", $topic, ".md")),
+            zh: include_str!(concat!("../../lessons/zh/", $topic, ".md")),
+        }),*]
+    };
+}
+
+/// All of them, in the order of the table of contents.
+pub const LESSONS: &[Lesson] = lessons! {
+    "tcp"
+};
+
+/// The table of contents: chapters, and a line for each topic.
+const CONTENTS: Lesson = Lesson {
+    topic: "README",
+    en: include_str!("../../lessons/en/README.md"),
+    zh: include_str!("../../lessons/zh/README.md"),
+};
+
+/// What else a topic may be called.
+const ALSO: &[(&str, &str)] = &[
+    ("osi-model", "osi"),
+    ("layers", "osi"),
+    ("endianness", "byte-order"),
+    ("htons", "byte-order"),
+    ("sockets", "socket-api"),
+    ("handshake", "tcp"),
+    ("models", "io-models"),
+    ("c10k", "epoll"),
+    ("uring", "io-uring"),
+];
+
+/// Each has a text of its own, which `netplay lab NAME` shows.
+const LABS: &[&str] = &[
+    "framing",
+    "timewait",
+    "gone",
+    "deaf",
+    "shortwrite",
+    "byteorder",
+    "models",
+    "mux",
+    "halfclose",
+    "udploss",
+    "bindwhere",
+    "zombies",
+    "forkfd",
+    "sigpipe",
+    "reset",
+    "nagle",
+    "backlog",
+    "nbconnect",
+    "deadlock",
+    "limits",
+];
+
+/// What somebody asks about.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject {
+    /// What a lesson explains.
+    Lesson(&'static Lesson),
+    /// The number of an error.
+    Errno(Errno),
+    /// What a lab shows, by the name of the lab.
+    Lab(&'static str),
+}
+
+/// What a name stands for: a topic, an example, an errno by its name or number, or a lab.
+///
+/// ```
+/// use netplay::lesson::{Subject, find};
+/// assert!(matches!(find("tcp-echo"), Some(Subject::Lesson(lesson)) if lesson.topic == "tcp"));
+/// assert!(matches!(find("98"), Some(Subject::Errno(nix::errno::Errno::EADDRINUSE))));
+/// ```
+#[must_use]
+pub fn find(name: &str) -> Option<Subject> {
+    let name = name.to_lowercase().replace('_', "-");
+    let lab = || LABS.iter().find(|&&lab| lab == name).map(|lab| Subject::Lab(lab));
+    lesson(&name).map(Subject::Lesson).or_else(|| errno(&name).map(Subject::Errno)).or_else(lab)
+}
+
+fn lesson(name: &str) -> Option<&'static Lesson> {
+    let example = TABLE.iter().find(|row| row.name == name || row.short == Some(name));
+    let also = ALSO.iter().find(|(also, _)| *also == name).map(|(_, topic)| *topic);
+    let topic = example.map(|row| row.lesson).or(also).unwrap_or(name);
+    LESSONS.iter().find(|lesson| lesson.topic == topic)
+}
+
+/// `EADDRINUSE`, or 98.
+fn errno(name: &str) -> Option<Errno> {
+    let name = match &*name.to_uppercase() {
+        "EWOULDBLOCK" => "EAGAIN".to_owned(),
+        "ENOTSUP" => "EOPNOTSUPP".to_owned(),
+        "EDEADLOCK" => "EDEADLK".to_owned(),
+        name => name.to_owned(),
+    };
+    errnos().find(|errno| name == format!("{errno:?}") || name == (*errno as i32).to_string())
+}
+
+/// Every number that has a name on Linux.
+fn errnos() -> impl Iterator<Item = Errno> {
+    (1..=133).map(Errno::from_raw).filter(|&errno| errno != Errno::UnknownErrno)
+}
+
+/// The name that was meant, if one is near to what was typed.
+#[must_use]
+pub fn similar(typed: &str) -> Option<String> {
+    let typed = typed.to_lowercase();
+    let errnos = errnos().map(|errno| format!("{errno:?}"));
+    let names = TABLE.iter().filter(|row| lesson(row.lesson).is_some()).map(|row| row.name);
+    let names = names.chain(topics()).chain(LABS.iter().copied()).map(String::from).chain(errnos);
+    let likeness =
+        |name: &String| strsim::normalized_damerau_levenshtein(&typed, &name.to_lowercase());
+    let near = names.map(|name| (likeness(&name), name)).filter(|(likeness, _)| *likeness > 0.6);
+    near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+}
+
+/// The names of the lessons.
+pub fn topics() -> impl Iterator<Item = &'static str> {
+    LESSONS.iter().map(|lesson| lesson.topic)
+}
+
+/// What the lessons say about an errno: the section of that name, without its heading.
+#[must_use]
+pub fn about_errno(errno: Errno, lang: Lang) -> Option<&'static str> {
+    let text = lesson("errno")?.text(lang);
+    let (_, section) = text.split_once(&format!("\n## {errno:?}\n"))?;
+    Some(section.split("\n## ").next().unwrap_or(section))
+}
+
+/// The table of contents, in Markdown.
+#[must_use]
+pub fn contents(lang: Lang) -> &'static str {
+    CONTENTS.text(lang)
+}

@@ -1,0 +1,185 @@
+//! A text of which some parts stand out, and its lines on a terminal.
+
+use std::ops::Range;
+
+use anstyle::{AnsiColor, Style};
+use textwrap::WordSeparator::UnicodeBreakProperties;
+use textwrap::core::break_words;
+use textwrap::wrap_algorithms::wrap_first_fit;
+
+use crate::columns::width;
+use crate::escape::escape_unicode;
+
+/// Why a part stands out. No part does so by its colour alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    Plain,
+    Strong,
+    Emphasis,
+    Code,
+    Link,
+    Keyword,
+    Comment,
+}
+
+impl Mark {
+    fn style(self) -> Style {
+        match self {
+            Mark::Plain => Style::new(),
+            Mark::Strong | Mark::Keyword => Style::new().bold(),
+            Mark::Emphasis | Mark::Link => Style::new().underline(),
+            Mark::Code => AnsiColor::Cyan.on_default().bold(),
+            Mark::Comment => Style::new().dimmed(),
+        }
+    }
+}
+
+/// A space where no line ends; on the terminal, a space.
+const NO_BREAK: &str = "\u{a0}";
+
+/// A text of which some parts stand out.
+#[derive(Debug, Default)]
+pub struct Text {
+    text: String,
+    /// Where each part ends, and what it is.
+    parts: Vec<(usize, Mark)>,
+}
+
+impl Text {
+    pub fn push(&mut self, text: &str, mark: Mark) {
+        self.text.push_str(text);
+        self.parts.push((self.text.len(), mark));
+    }
+
+    /// Code that stays in one line, if it fits: its spaces are no place to break.
+    pub fn push_whole(&mut self, code: &str, mark: Mark) {
+        self.push(&code.replace(' ', NO_BREAK), mark);
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub fn width(&self) -> usize {
+        self.text.split('\n').map(width).max().unwrap_or_default()
+    }
+
+    /// The columns of the widest word: with less, it must be broken.
+    pub fn widest_word(&self) -> usize {
+        let lines = self.text.split('\n');
+        let words = lines.flat_map(|line| UnicodeBreakProperties.find_words(line));
+        words.map(|word| width(word.word)).max().unwrap_or_default()
+    }
+
+    /// A part of the text as it goes to the terminal.
+    pub fn show(&self, shown: Range<usize>, styled: bool) -> String {
+        if !styled {
+            return self.text[shown].replace(NO_BREAK, " ");
+        }
+        let mut line = String::new();
+        let mut start = 0;
+        for &(end, mark) in &self.parts {
+            let part = start.max(shown.start)..end.min(shown.end);
+            if !part.is_empty() {
+                let style = mark.style();
+                line.push_str(&format!("{style}{}{style:#}", &self.text[part]));
+            }
+            start = end;
+        }
+        line.replace(NO_BREAK, " ")
+    }
+
+    /// Its lines, of so many columns at most.
+    pub fn lines(&self, columns: usize) -> Vec<Range<usize>> {
+        lines(&self.text, columns)
+    }
+}
+
+/// Breaks a text into lines where Unicode allows it (UAX #14): at spaces, and between Chinese characters,
+/// but so that no line begins with `，` or ends with `「`. Spaces at a break belong to no line.
+fn lines(text: &str, columns: usize) -> Vec<Range<usize>> {
+    let mut lines = Vec::new();
+    let mut at = 0;
+    for given in text.split('\n') {
+        let words = break_words(UnicodeBreakProperties.find_words(given), columns.max(2));
+        for line in wrap_first_fit(&words, &[columns as f64]) {
+            let bytes: usize = line.iter().map(|word| word.len() + word.whitespace.len()).sum();
+            let space = line.last().map_or(0, |word| word.whitespace.len());
+            lines.push(at..at + bytes - space);
+            at += bytes;
+        }
+        at += 1;
+    }
+    lines
+}
+
+/// The text in ASCII. What diagrams are drawn with keeps its one column.
+pub fn ascii(text: &str) -> String {
+    let plain = |c: char| match c {
+        '─' | '━' | '═' | '–' | '−' | '╌' | '┄' => "-".to_owned(),
+        '│' | '┃' | '║' | '╎' | '┆' => "|".to_owned(),
+        '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┬' | '┴' | '┼' | '╭' | '╮' | '╰' | '╯' | '╔' | '╗'
+        | '╚' | '╝' => "+".to_owned(),
+        '▶' | '→' | '►' | '▸' => ">".to_owned(),
+        '◀' | '←' | '◄' | '◂' => "<".to_owned(),
+        '▲' | '↑' => "^".to_owned(),
+        '▼' | '↓' => "v".to_owned(),
+        '•' | '●' | '·' | '×' => "*".to_owned(),
+        '‘' | '’' => "'".to_owned(),
+        '“' | '”' => "\"".to_owned(),
+        '—' => "--".to_owned(),
+        '…' => "...".to_owned(),
+        '≤' => "<=".to_owned(),
+        '≥' => ">=".to_owned(),
+        '≠' => "!=".to_owned(),
+        c => escape_unicode(c.encode_utf8(&mut [0; 4])),
+    };
+    text.chars().map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken(text: &str, columns: usize) -> Vec<&str> {
+        lines(text, columns).into_iter().map(|line| &text[line]).collect()
+    }
+
+    #[test]
+    fn a_line_breaks_at_spaces_and_never_in_a_name() {
+        assert_eq!(
+            broken("a server calls accept(2) on it", 14),
+            ["a server calls", "accept(2) on", "it"]
+        );
+        assert_eq!(broken("netplay tcp-echo", 11), ["netplay", "tcp-echo"]);
+        assert_eq!(broken("one\ntwo", 20), ["one", "two"]);
+        assert_eq!(broken("", 20), [""]);
+    }
+
+    #[test]
+    fn chinese_breaks_anywhere_but_before_its_punctuation() {
+        assert_eq!(broken("套接字，端口", 6), ["套接", "字，端", "口"]);
+        assert_eq!(broken("一个「套接字」。", 8), ["一个「套", "接字」。"]);
+        assert_eq!(broken("他说「好」", 6), ["他说", "「好」"]);
+    }
+
+    #[test]
+    fn a_word_wider_than_a_line_is_broken() {
+        assert_eq!(broken("a SO_REUSEADDR b", 6), ["a", "SO_REU", "SEADDR", "b"]);
+    }
+
+    #[test]
+    fn a_mark_goes_on_in_the_next_line() {
+        let mut text = Text::default();
+        text.push("see ", Mark::Plain);
+        text.push("one two", Mark::Strong);
+        let shown: Vec<_> = text.lines(7).into_iter().map(|line| text.show(line, true)).collect();
+        assert_eq!(shown, ["see \u{1b}[1mone\u{1b}[0m", "\u{1b}[1mtwo\u{1b}[0m"]);
+    }
+
+    #[test]
+    fn a_diagram_keeps_its_columns_in_ascii() {
+        assert_eq!(ascii("│ send ──▶ │"), "| send --> |");
+        assert_eq!(ascii("“é”"), "\"\\u{e9}\"");
+    }
+}
