@@ -328,6 +328,7 @@ fn output_that_nobody_reads_is_no_error() {
         &["demo"],
         &["thread", "demo"],
         &["byte-order"],
+        &["explain", "tcp"],
         &["--help"],
         &[],
     ] {
@@ -365,7 +366,7 @@ fn a_server_whose_story_nobody_reads_serves_to_its_end() {
 
 #[test]
 fn head_gets_its_line_and_nobody_complains() {
-    for command in ["completions bash", "man", "demo", "select demo"] {
+    for command in ["completions bash", "man", "explain tcp", "demo", "select demo"] {
         let script = format!("\"$0\" {command} | head -1");
         let mut shell = Command::new("sh");
         let output = finish(shell.args(["-c", &script, env!("CARGO_BIN_EXE_netplay")]), b"");
