@@ -256,16 +256,17 @@ impl<'a, 'b> Stage<'a, 'b> {
         let end = Instant::now() + time;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             match self.receiver.recv_timeout(left) {
-                Ok(line) => self.receive(line)?,
+                Ok(line) => _ = self.receive(line)?,
                 Err(_) => break,
             }
         }
-        let overtaken_by_none = monotonic().saturating_sub(HELD_BACK.as_nanos() as u64);
-        // This process may have had to wait itself: what lies here unread is to be told in its turn.
-        while let Ok(line) = self.receiver.try_recv() {
-            self.receive(line)?;
-        }
-        self.tell_until(overtaken_by_none)
+        // This process may have had to wait itself: what lies here unread is to be told in its turn. All
+        // of that is read when the first record from after now comes; and some servers never pause.
+        let now = monotonic();
+        while let Ok(line) = self.receiver.try_recv()
+            && self.receive(line)? <= now
+        {}
+        self.tell_until(now.saturating_sub(HELD_BACK.as_nanos() as u64))
     }
 
     /// All processes have ended: tells the rest.
@@ -279,8 +280,10 @@ impl<'a, 'b> Stage<'a, 'b> {
         self.tell_until(u64::MAX)
     }
 
-    fn receive(&mut self, line: Line<Lane>) -> Result<()> {
+    /// Takes a line in, and says when it was recorded; 0 for what is no record.
+    fn receive(&mut self, line: Line<Lane>) -> Result<u64> {
         let record = serde_json::from_str::<Event>(&line.text);
+        let recorded = record.as_ref().map_or(0, Event::moment);
         if let (Ok(_), Some(file)) = (&record, &self.audience.trace) {
             write_whole(file, format!("{}\n", line.text).as_bytes()).context("the trace")?;
         }
@@ -311,7 +314,7 @@ impl<'a, 'b> Stage<'a, 'b> {
         }
         self.received += 1;
         self.held.insert((event.moment(), self.received), (line.lane, event));
-        Ok(())
+        Ok(recorded)
     }
 
     fn tell_until(&mut self, time: u64) -> Result<()> {
@@ -367,5 +370,34 @@ impl<'a, 'b> Stage<'a, 'b> {
             example.demo.options.iter().filter(for_this_side).map(|&option| option.to_owned()),
         );
         args
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `nonblocking` makes records as fast as they can be read: there is always one more.
+    #[test]
+    fn a_server_that_never_pauses_does_not_hold_up_the_script() {
+        let mut out = Vec::new();
+        let mut audience = Audience {
+            story: None,
+            out: &mut out,
+            columns: || None,
+            trace: None,
+            observe: false,
+            recording: None,
+            stop: Stop::new(),
+        };
+        let mut stage = Stage::new(&mut audience, Service::Echo, PathBuf::new());
+        let (before, after) = (monotonic(), monotonic() + 3_600_000_000_000);
+        for start_ns in [before; 3].into_iter().chain([after; 5]) {
+            let text = serde_json::to_string(&Event { start_ns, ..Event::default() }).unwrap();
+            stage.sender.send(Line { lane: None, text }).unwrap();
+        }
+        stage.tell_for(Duration::ZERO).unwrap();
+        // All that lay there, and the first from after now, or two if the clock had not moved on.
+        assert!((4..=5).contains(&stage.received), "{} of 8 were read", stage.received);
     }
 }
