@@ -66,6 +66,25 @@ impl CallError {
         self.errno
     }
 
+    /// The address that the call was about, if it was about one: what [`bind`](super::bind) wanted, where
+    /// [`connect`](super::connect) went.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match &self.about {
+            About::Address(address) => Some(*address),
+            _ => None,
+        }
+    }
+
+    /// The path that the call was about, of a UNIX domain socket.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.about {
+            About::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// A non-blocking call had nothing to do yet, or a timeout set with SO_RCVTIMEO or SO_SNDTIMEO
     /// ran out (EAGAIN). Not a failure: an answer.
     #[must_use]
