@@ -68,7 +68,11 @@ fn inet_request(family: i32, protocol: Protocol, ask: Ask) -> Vec<u8> {
     let bit = |wanted, attribute: u16| if wanted { 1 << (attribute - 1) } else { 0u8 };
     let ext = bit(ask.memory, INET_DIAG_SKMEMINFO) | bit(ask.tcp_info, INET_DIAG_INFO);
     let mut request = vec![family as u8, number as u8, ext, 0];
-    request.extend(u32::MAX.to_ne_bytes()); // every state, also those still to be invented
+    let states = match ask.open {
+        true => 1 << State::LISTEN.0 | 1 << State::CLOSE.0,
+        false => u32::MAX, // every one, also of those that are only bound
+    };
+    request.extend(states.to_ne_bytes());
     request.extend(ask.port.unwrap_or(0).to_be_bytes());
     request.extend([0; 2 + 16 + 16 + 4]); // the peer's port, both addresses, the interface
     request.extend([0xff; 8]); // no cookie

@@ -19,7 +19,7 @@ mod holder;
 pub mod table;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,6 +68,14 @@ impl Inet {
             Protocol::Udp => self.peer.is_none(),
         }
     }
+
+    /// Whether this TCP socket is bound, and neither listens nor is connected: no packet reaches it, but
+    /// its port is taken. Linux lists such sockets since 6.8, in the state `CLOSE`; `/proc` and earlier
+    /// kernels hide them.
+    #[must_use]
+    pub fn is_only_bound(&self) -> bool {
+        self.protocol == Protocol::Tcp && self.state == State::CLOSE
+    }
 }
 
 /// TCP or UDP.
@@ -101,13 +109,10 @@ impl State {
     pub const SYN_RECV: State = State(3);
     /// Closed by this end first; waits until no lost segment can come any more.
     pub const TIME_WAIT: State = State(6);
-    /// Not connected. TCP sockets in it are on no list but for [`State::BOUND_INACTIVE`].
+    /// Not connected. For TCP see [`Inet::is_only_bound`].
     pub const CLOSE: State = State(7);
     /// A listener.
     pub const LISTEN: State = State(10);
-    /// Bound, and neither listening nor connected: no packet reaches it, but its port is taken. Linux
-    /// lists such sockets since 6.8; `/proc` and earlier kernels hide them.
-    pub const BOUND_INACTIVE: State = State(13);
 
     /// The name as the kernel has it: `TIME_WAIT`.
     ///
@@ -118,7 +123,7 @@ impl State {
     /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
-        const NAMES: [&str; 13] = [
+        const NAMES: [&str; 12] = [
             "ESTABLISHED",
             "SYN_SENT",
             "SYN_RECV",
@@ -131,7 +136,6 @@ impl State {
             "LISTEN",
             "CLOSING",
             "SYN_RECV", // as a small record: the kernel's NEW_SYN_RECV
-            "BOUND_INACTIVE",
         ];
         let at = usize::from(self.0).checked_sub(1);
         at.and_then(|at| NAMES.get(at)).copied().unwrap_or("UNKNOWN")
@@ -231,6 +235,7 @@ pub struct TcpInfo {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ask {
     port: Option<u16>,
+    open: bool,
     memory: bool,
     tcp_info: bool,
 }
@@ -248,6 +253,12 @@ impl Ask {
         Ask { port: Some(port), ..Ask::default() }
     }
 
+    /// The sockets that clients can come to: TCP listeners, and UDP sockets that are not connected.
+    #[must_use]
+    pub fn open() -> Ask {
+        Ask { open: true, ..Ask::default() }
+    }
+
     /// Also their memory, and what they dropped.
     #[must_use]
     pub fn memory(self) -> Ask {
@@ -261,7 +272,7 @@ impl Ask {
     }
 
     fn wants(&self, socket: &Inet) -> bool {
-        self.port.is_none_or(|port| port == socket.local.port())
+        self.port.is_none_or(|port| port == socket.local.port()) && (!self.open || socket.is_open())
     }
 }
 
@@ -279,6 +290,21 @@ pub fn tcp(ask: Ask) -> io::Result<Vec<Inet>> {
 /// Neither sock_diag nor `/proc/net` can be read.
 pub fn udp(ask: Ask) -> io::Result<Vec<Inet>> {
     diag::inet(Protocol::Udp, ask).or_else(|_| table::inet(Protocol::Udp, ask))
+}
+
+/// Whether this host has the address: loopback, every address (`0.0.0.0`, `::`), or one of an interface
+/// (getifaddrs(3)).
+#[must_use]
+pub fn is_ours(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    let has = |address: nix::ifaddrs::InterfaceAddress| {
+        let address = address.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip()));
+        v4.or_else(|| Some(IpAddr::from(address.as_sockaddr_in6()?.ip())))
+    };
+    ip.is_loopback()
+        || ip.is_unspecified()
+        || nix::ifaddrs::getifaddrs().is_ok_and(|mut all| all.any(|one| has(one) == Some(ip)))
 }
 
 /// A UNIX domain socket of this host.
@@ -412,7 +438,7 @@ mod tests {
             assert_eq!(one.uid, nix::unistd::getuid().as_raw());
             // The connection that waits belongs to no process yet.
             let waiting = found.iter().find(|socket| socket.state == State::ESTABLISHED).unwrap();
-            assert_eq!((waiting.inode, waiting.peer.is_some()), (0, true));
+            assert_eq!((waiting.inode, waiting.local), (0, address));
         }
     }
 
@@ -423,7 +449,8 @@ mod tests {
             let (address, datagrams) =
                 (listener.local_addr().unwrap(), UdpSocket::bind(address).unwrap());
             for found in asked(Protocol::Tcp, address.port()) {
-                assert_eq!(found.iter().map(|one| one.local).collect::<Vec<_>>(), [address]);
+                let listens = |one: &&Inet| one.inode == inode(&listener);
+                assert_eq!(found.iter().find(listens).map(|one| one.local), Some(address));
             }
             let address = datagrams.local_addr().unwrap();
             for found in asked(Protocol::Udp, address.port()) {
@@ -434,13 +461,37 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_is_only_bound_is_found_where_the_kernel_lists_it() {
+        let bound =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        bound.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let port = bound.local_addr().unwrap().as_socket().unwrap().port();
+        let [found, table] = asked(Protocol::Tcp, port);
+        assert!(table.is_empty(), "{table:?}");
+        // Nothing, before Linux 6.8.
+        assert!(
+            found.iter().all(|one| one.is_only_bound() && one.inode == inode(&bound)),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn an_address_is_ours_if_it_can_be_bound() {
+        for ip in ["127.0.0.9", "0.0.0.0", "192.0.2.1", "2001:db8::1", "::ffff:127.0.0.1"] {
+            let ip: IpAddr = ip.parse().unwrap();
+            assert_eq!(is_ours(ip), UdpSocket::bind((ip, 0)).is_ok(), "{ip}");
+        }
+    }
+
+    #[test]
     fn time_wait_has_its_minute() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let client = TcpStream::connect(address).unwrap();
+        let peer = client.local_addr().unwrap();
         drop(listener.accept().unwrap()); // closes first
         drop(client); // and is closed
-        let waits = |socket: &Inet| socket.state == State::TIME_WAIT;
+        let waits = |socket: &Inet| socket.state == State::TIME_WAIT && socket.peer == Some(peer);
         for (rest, _) in asked_until(Protocol::Tcp, address.port(), waits) {
             let timer = rest.timer.unwrap();
             assert_eq!((timer.kind, rest.inode), (TimerKind::TimeWait, 0));
@@ -460,8 +511,8 @@ mod tests {
             socket.listen(1).unwrap();
             let port = socket.local_addr().unwrap().as_socket().unwrap().port();
             let found = diag::inet(Protocol::Tcp, Ask::port(port)).unwrap();
-            assert_eq!(found[0].v6only, Some(only));
-            assert_eq!(found[0].send_queue, 1, "the backlog");
+            let one = found.iter().find(|one| one.is_open()).unwrap();
+            assert_eq!((one.v6only, one.send_queue), (Some(only), 1), "and the backlog");
         }
     }
 
@@ -481,7 +532,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let port = client.local_addr().unwrap().port();
         let found = diag::inet(Protocol::Tcp, Ask::port(port).tcp_info()).unwrap();
-        let info = found[0].tcp_info.unwrap();
+        let info = found.iter().find_map(|one| one.tcp_info).unwrap();
         assert!(info.segment > 1000 && info.round_trip < Duration::from_secs(5), "{info:?}");
     }
 
