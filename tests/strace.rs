@@ -615,7 +615,7 @@ fn calls_in(strace: &str) -> Vec<String> {
     let mut handlers = Vec::new();
     let started = strace.lines().filter_map(split).filter(|(call, _)| starts_a_program(call));
     let started: Vec<String> = started.map(|(_, pid)| format!("wait4({pid},")).collect();
-    for line in strace.lines() {
+    for line in without_questions(strace) {
         if line.starts_with("--- ") {
             handlers.push(interrupted.take());
             continue;
@@ -634,6 +634,28 @@ fn calls_in(strace: &str) -> Vec<String> {
         }
     }
     calls
+}
+
+/// The lines without those about a netlink socket: over one, a hint asks the kernel who has an address,
+/// after the program has failed.
+fn without_questions(strace: &str) -> impl Iterator<Item = &str> {
+    let mut netlink = None;
+    strace.lines().filter(move |line| {
+        if let Some((call, fd)) =
+            split(line).filter(|(call, _)| call.starts_with("socket(AF_NETLINK"))
+        {
+            assert!(call.contains("SOCK_CLOEXEC"), "{line}");
+            netlink = fd.split('<').next();
+            return false;
+        }
+        let Some(fd) = netlink else { return true };
+        let about =
+            line.split_once('(').is_some_and(|(_, args)| args.starts_with(&format!("{fd}<")));
+        if about && name_of(line) == "close" {
+            netlink = None;
+        }
+        !about
+    })
 }
 
 /// Whether the call layer would make this call. A file's `close` is none of its affairs, nor is the

@@ -11,7 +11,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
-use super::{bench, byte_order, doctor, draw, explain, lab, models, sockopt};
+use super::{bench, byte_order, doctor, draw, explain, lab, models, sockopt, why};
 use crate::address::{Endpoint, Family};
 use crate::client::{ClientArgs, ToolArgs};
 use crate::examples::{Example, Flag, Place, Sides, TABLE, Tool, Value};
@@ -257,6 +257,7 @@ pub fn command() -> Command {
         .subcommand(Command::new("demo").about("The tour: TCP, UDP, and select with three clients"))
         .subcommand(byte_order::Args::augment_args(Command::new("byte-order")))
         .subcommand(sockopt::Args::augment_args(Command::new("sockopt")))
+        .subcommand(why::Args::augment_args(Command::new("why")))
         .subcommand(draw::Args::augment_args(Command::new("draw")))
         .subcommand(models::Args::augment_args(Command::new("models")))
         .subcommand(bench::Args::augment_args(Command::new("bench")))

@@ -1,11 +1,13 @@
 //! What went wrong, as an exit code and a next step.
 
+use std::borrow::Cow;
 use std::io;
 
 use anyhow::Error;
 use nix::errno::Errno;
 
 use super::bench::Unexpected;
+use super::why;
 use crate::call::CallError;
 use crate::client::Interrupted;
 use crate::lab::{CannotRun, Unmet};
@@ -35,12 +37,41 @@ pub fn exit_code(error: &Error) -> u8 {
     }
 }
 
-/// What to do about it.
-pub fn hint(error: &Error) -> Option<&'static str> {
+/// What to do about it: what was found on this machine, where that can be said, or else in general.
+pub fn hint(error: &Error) -> Option<Cow<'static, str>> {
     let error = error.downcast_ref::<CallError>()?;
+    found(error).map(Cow::Owned).or_else(|| in_general(error).map(Cow::Borrowed))
+}
+
+/// Who has the address, or who could have been meant. It costs a look through the processes, of at most
+/// 150 ms, and only here, where a command has failed already.
+fn found(error: &CallError) -> Option<String> {
+    let (call, errno) = (error.call(), error.errno());
+    match (error.address(), error.path()) {
+        (Some(address), _) => match (call, errno) {
+            ("bind", Errno::EADDRINUSE) => why::bind_hint(address),
+            ("bind", Errno::EACCES) => Some(why::privileged_ports()),
+            ("connect", Errno::ECONNREFUSED) => Some(why::refused_hint(address)),
+            ("connect", Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) => {
+                why::connect_hint(address)
+            }
+            _ => None,
+        },
+        (None, Some(path)) => match (call, errno) {
+            ("bind", Errno::EADDRINUSE) | ("connect", Errno::ECONNREFUSED) => {
+                why::path_hint(call, path)
+            }
+            _ => None,
+        },
+        (None, None) => None,
+    }
+}
+
+/// What such an error mostly means.
+fn in_general(error: &CallError) -> Option<&'static str> {
     Some(match (error.call(), error.errno()) {
         ("bind", Errno::EADDRINUSE) => {
-            "another program has this address: stop it (ss -tulpn shows it), or take another port; 0 means any"
+            "another program has this address: stop it, or take another port; 0 means any"
         }
         ("bind", Errno::EADDRNOTAVAIL) => {
             "this machine has no such address: ip address shows those it has"

@@ -16,6 +16,7 @@ pub mod models;
 mod pages;
 mod progress;
 pub mod sockopt;
+mod why;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
                 if let Some(hint) = hint::hint(&error) {
                     trace::remark(format_args!("  hint: {hint}"));
                 }
+                why::remember(&error);
             }
             ExitCode::from(code)
         }
@@ -107,6 +109,16 @@ fn run(matches: &ArgMatches) -> Result<()> {
             let mut out = io::stdout().lock();
             let terminal = out.is_terminal();
             explain::run(&args, &global, terminal, &mut out)
+        }
+        "why" => {
+            let args = why::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+            let question = args.question().unwrap_or_else(|error| error.exit());
+            if global.verbose > 0 || global.trace.is_some() {
+                let global =
+                    Global { quiet: global.verbose == 0, trace: global.trace.clone(), ..global };
+                listen_to_the_record(&global, Speaker { role: "client", example: "why" })?;
+            }
+            why::run(&question, &global, &mut io::stdout().lock())
         }
         "models" => {
             let args = models::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());

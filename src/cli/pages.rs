@@ -20,6 +20,7 @@ pub fn menu(out: &mut dyn Write) -> Result<()> {
     }
     writeln!(out, "\n  {:<12} numbers and addresses, byte by byte", "byte-order")?;
     writeln!(out, "  {:<12} every socket option, asked and set", "sockopt")?;
+    writeln!(out, "  {:<12} who holds a port, and what an error means on this machine", "why")?;
     writeln!(out, "  {:<12} the traces of both ends as one picture", "draw")?;
     writeln!(out, "  {:<12} the five models of I/O, measured", "models")?;
     writeln!(out, "  {:<12} every server model under the same load", "bench")?;

@@ -1,0 +1,86 @@
+//! Whether a bind would work now: it is tried, and the address given back at once.
+//!
+//! Nothing else can be trusted. sock_diag does not tell which sockets have SO_REUSEADDR or SO_REUSEPORT,
+//! and the rules that the kernel makes of them are older than their descriptions.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use nix::errno::Errno;
+use serde_json::{Value, json};
+
+use super::errno::name;
+use crate::call::{self, Domain, Opt, SO_REUSEADDR, SO_REUSEPORT, Type};
+
+/// What a bind of one address brings.
+#[derive(Debug)]
+pub(super) struct Trial {
+    pub(super) address: SocketAddr,
+    /// Without an option.
+    pub(super) plain: Result<(), Errno>,
+    /// With SO_REUSEADDR, as every server should have it.
+    pub(super) reuseaddr: Result<(), Errno>,
+    /// With SO_REUSEPORT.
+    pub(super) reuseport: Result<(), Errno>,
+}
+
+impl Trial {
+    /// A TCP socket only takes the port, for a moment: nobody can connect to what does not listen.
+    ///
+    /// With UDP this would not be harmless. A socket that shares a port (SO_REUSEADDR, SO_REUSEPORT) gets
+    /// datagrams from the moment it is bound, and they would be lost to the server.
+    pub(super) fn tcp(address: SocketAddr) -> Trial {
+        Trial {
+            address,
+            plain: bind(address, None),
+            reuseaddr: bind(address, Some(SO_REUSEADDR)),
+            reuseport: bind(address, Some(SO_REUSEPORT)),
+        }
+    }
+
+    /// The addresses that people bind: loopback and every interface, in both families.
+    pub(super) fn usual(port: u16) -> Vec<Trial> {
+        let usual: [IpAddr; 4] = [
+            Ipv4Addr::LOCALHOST.into(),
+            Ipv4Addr::UNSPECIFIED.into(),
+            Ipv6Addr::LOCALHOST.into(),
+            Ipv6Addr::UNSPECIFIED.into(),
+        ];
+        let tried = usual.into_iter().map(|ip| Trial::tcp(SocketAddr::new(ip, port)));
+        // A machine without IPv6 has nothing to say of it.
+        let absent = |errno| matches!(errno, Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT);
+        tried.filter(|trial| !trial.plain.is_err_and(absent)).collect()
+    }
+
+    pub(super) fn line(&self) -> String {
+        let [plain, address, port] = [self.plain, self.reuseaddr, self.reuseport]
+            .map(|result| result.map_or_else(name, |()| "works".into()));
+        format!("  {:<24} {plain:<12} {address:<13} {port}", self.address.to_string())
+    }
+
+    pub(super) fn facts(&self) -> Value {
+        let result = |result: Result<(), Errno>| result.err().map(name);
+        json!({
+            "address": self.address.to_string(),
+            "plain": result(self.plain),
+            "reuseaddr": result(self.reuseaddr),
+            "reuseport": result(self.reuseport),
+        })
+    }
+}
+
+fn bind(address: SocketAddr, option: Option<Opt>) -> Result<(), Errno> {
+    let tried = || {
+        let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+        if let Some(option) = option {
+            call::setsockopt(&socket, option, 1)?;
+        }
+        call::bind(&socket, address)
+    };
+    tried().map_err(|error: call::CallError| error.errno())
+}
+
+/// A port near this one that a server can have.
+pub(super) fn free_port(near: u16) -> Option<u16> {
+    let free = |port: &u16| bind((Ipv4Addr::LOCALHOST, *port).into(), Some(SO_REUSEADDR)).is_ok();
+    (near.max(1023)..u16::MAX).skip(1).take(50).find(free)
+}

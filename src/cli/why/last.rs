@@ -1,0 +1,109 @@
+//! The last failure of a netplay command of this user: what `netplay why` explains when asked nothing.
+//!
+//! A file of one line in the folder that the XDG rules have for such things. It is replaced whole, and
+//! never in the way: what cannot be written is not.
+
+use std::fs::{self, DirBuilder};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Error};
+use chrono::{DateTime, Local};
+use nix::errno::Errno;
+use nix::unistd::geteuid;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Answer, errno, path, port};
+use crate::call::{CallError, strerror};
+use crate::escape::escape_unsafe;
+use crate::inspect;
+
+/// A call that failed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Failure {
+    call: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<SocketAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
+    errno: i32,
+    /// As RFC 3339 has it.
+    time: String,
+}
+
+/// `$XDG_STATE_HOME/netplay/last-failure.json`, by default below `~/.local/state`.
+fn file() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let (base, owner) = match (set("XDG_STATE_HOME"), set("HOME")) {
+        (Some(state), _) => (state.clone(), state),
+        (None, Some(home)) => (home.join(".local/state"), home),
+        (None, None) => return None,
+    };
+    // Under sudo the home may be somebody else's, and a file of root's would be in the way there.
+    let theirs = fs::metadata(owner).is_ok_and(|about| about.uid() != geteuid().as_raw());
+    (!theirs).then(|| base.join("netplay/last-failure.json"))
+}
+
+/// Keeps a failure for a later `netplay why`, if it was one of a call.
+pub(in super::super) fn remember(error: &Error) {
+    let Some(error) = error.downcast_ref::<CallError>() else { return };
+    let failure = Failure {
+        call: error.call().to_owned(),
+        address: error.address(),
+        path: error.path().map(Path::to_owned),
+        errno: error.errno() as i32,
+        time: Local::now().to_rfc3339(),
+    };
+    // Best effort: nobody asked for it, and there is an error to be read already.
+    let _ = file().and_then(|file| write(&failure, &file));
+}
+
+fn write(failure: &Failure, file: &Path) -> Option<()> {
+    let folder = file.parent()?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).ok()?;
+    let mut whole = tempfile::NamedTempFile::new_in(folder).ok()?;
+    whole.write_all(serde_json::to_string(failure).ok()?.as_bytes()).ok()?;
+    whole.persist(file).ok()?;
+    Some(())
+}
+
+/// The last failure, if there was one.
+pub(super) fn read() -> Option<Failure> {
+    serde_json::from_slice(&fs::read(file()?).ok()?).ok()
+}
+
+impl Failure {
+    /// What it was, and what there is to say of it as of now.
+    pub(super) fn answers(&self) -> anyhow::Result<Vec<Answer>> {
+        let errno = Errno::from_raw(self.errno);
+        let about = match (self.address, &self.path) {
+            (Some(address), _) => format!(" {address}"),
+            (None, Some(path)) => format!(" {}", escape_unsafe(&path.to_string_lossy())),
+            (None, None) => String::new(),
+        };
+        let when =
+            DateTime::parse_from_rfc3339(&self.time).context("the file was changed by hand")?;
+        let (when, call) = (when.format("%b %-d %H:%M:%S"), escape_unsafe(&self.call));
+        let text = format!("the last failure, {when}: {call}{about}: {}\n", strerror(errno));
+        let facts = json!({
+            "call": self.call,
+            "address": self.address.map(|address| address.to_string()),
+            "path": self.path.as_ref().map(|path| path.to_string_lossy()),
+            "errno": errno::name(errno),
+            "time": self.time,
+        });
+        let mut answers = vec![Answer { key: "last", text, facts }];
+        match (self.address, &self.path) {
+            (Some(address), _) if inspect::is_ours(address.ip()) => {
+                answers.push(port::answer(address.port())?)
+            }
+            (None, Some(path)) => answers.push(path::answer(path)?),
+            _ => {}
+        }
+        answers.push(errno::answer(errno)?);
+        Ok(answers)
+    }
+}
