@@ -105,8 +105,11 @@ pub fn holders(inodes: impl IntoIterator<Item = u64>, time: Duration) -> Holders
                 its.entry(inode).and_modify(|lowest| *lowest = fd.min(*lowest)).or_insert(fd);
             }
         }
-        for (inode, fd) in its {
-            found.entry(inode).or_default().push(holder(pid, fd, &path, boot));
+        if !its.is_empty() {
+            let process = about(pid, &path, boot);
+            for (inode, fd) in its {
+                found.entry(inode).or_default().push(Holder { fd, ..process.clone() });
+            }
         }
     }
     found.values_mut().for_each(|holders| holders.sort_by_key(|holder| holder.pid));
@@ -123,7 +126,8 @@ fn owner(process: &Path) -> Option<u32> {
     fs::metadata(process).ok().map(|about| about.uid())
 }
 
-fn holder(pid: u32, fd: RawFd, process: &Path, boot: Option<SystemTime>) -> Holder {
+/// A process as the holder of something; of what, its descriptor says.
+fn about(pid: u32, process: &Path, boot: Option<SystemTime>) -> Holder {
     let read = |name| fs::read(process.join(name)).unwrap_or_default();
     let program = read("comm");
     let program = escape(program.strip_suffix(b"\n").unwrap_or(&program));
@@ -132,7 +136,7 @@ fn holder(pid: u32, fd: RawFd, process: &Path, boot: Option<SystemTime>) -> Hold
     let command = words.map(escape).collect::<Vec<_>>().join(" ");
     let started = boot.zip(ticks_at_start(&read("stat"))).map(|(boot, ticks)| boot + ticks);
     let command = if command.is_empty() { program.clone() } else { command };
-    Holder { pid, fd, uid: owner(process).unwrap_or_default(), program, command, started }
+    Holder { pid, fd: -1, uid: owner(process).unwrap_or_default(), program, command, started }
 }
 
 /// Field 22 of `/proc/PID/stat`. The name in brackets before it may hold brackets and spaces itself.
