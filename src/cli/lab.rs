@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
@@ -190,11 +189,4 @@ fn look(global: &Global) -> Look {
     let view = global.look(terminal);
     let View { columns, ascii, color, .. } = view;
     Look { lang: global.language(), columns, ascii, color }
-}
-
-/// The folder for what netplay remembers of its user (XDG Base Directory Specification).
-pub(super) fn state_folder() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let base = set("XDG_STATE_HOME").filter(|path| path.is_absolute());
-    Some(base.or_else(|| Some(set("HOME")?.join(".local/state")))?.join("netplay"))
 }

@@ -16,6 +16,7 @@ pub mod models;
 mod pages;
 mod progress;
 pub mod sockopt;
+mod state;
 mod why;
 
 use std::fs::File;

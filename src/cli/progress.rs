@@ -1,12 +1,11 @@
 //! Which labs are done: a small file in the folder for states.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::lab::state_folder;
+use super::state;
 
 /// The labs that are done, and when each was, by name.
 #[derive(Debug, Default)]
@@ -32,13 +31,9 @@ impl Progress {
 
     /// Writes the file: beside, then under its name.
     pub fn write(&self) -> Result<()> {
-        let file = file().context("neither XDG_STATE_HOME nor HOME is set")?;
-        let folder = file.parent().context("the file is in a folder")?;
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        let mut new = tempfile::NamedTempFile::new_in(folder)?;
-        writeln!(new, "{}", serde_json::to_string_pretty(&self.0)?)?;
-        new.persist(&file).with_context(|| file.display().to_string())?;
-        Ok(())
+        let file = file().context("there is no home for it, or one of somebody else's")?;
+        let text = serde_json::to_string_pretty(&self.0)? + "\n";
+        state::write(&file, &text).with_context(|| file.display().to_string())
     }
 
     /// Forgets all of it.
@@ -54,5 +49,5 @@ impl Progress {
 }
 
 fn file() -> Option<PathBuf> {
-    Some(state_folder()?.join("labs.json"))
+    state::file("labs.json")
 }

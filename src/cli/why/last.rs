@@ -3,19 +3,17 @@
 //! A file of one line in the folder that the XDG rules have for such things. It is replaced whole, and
 //! never in the way: what cannot be written is not.
 
-use std::fs::{self, DirBuilder};
-use std::io::Write;
+use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error};
 use chrono::{DateTime, Local};
 use nix::errno::Errno;
-use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::super::state;
 use super::{Answer, errno, path, port};
 use crate::call::{CallError, strerror};
 use crate::escape::escape_unsafe;
@@ -34,17 +32,8 @@ pub(super) struct Failure {
     time: String,
 }
 
-/// `$XDG_STATE_HOME/netplay/last-failure.json`, by default below `~/.local/state`.
 fn file() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let (base, owner) = match (set("XDG_STATE_HOME"), set("HOME")) {
-        (Some(state), _) => (state.clone(), state),
-        (None, Some(home)) => (home.join(".local/state"), home),
-        (None, None) => return None,
-    };
-    // Under sudo the home may be somebody else's, and a file of root's would be in the way there.
-    let theirs = fs::metadata(owner).is_ok_and(|about| about.uid() != geteuid().as_raw());
-    (!theirs).then(|| base.join("netplay/last-failure.json"))
+    state::file("last-failure.json")
 }
 
 /// Keeps a failure for a later `netplay why`, if it was one of a call.
@@ -58,16 +47,9 @@ pub(in super::super) fn remember(error: &Error) {
         time: Local::now().to_rfc3339(),
     };
     // Best effort: nobody asked for it, and there is an error to be read already.
-    let _ = file().and_then(|file| write(&failure, &file));
-}
-
-fn write(failure: &Failure, file: &Path) -> Option<()> {
-    let folder = file.parent()?;
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).ok()?;
-    let mut whole = tempfile::NamedTempFile::new_in(folder).ok()?;
-    whole.write_all(serde_json::to_string(failure).ok()?.as_bytes()).ok()?;
-    whole.persist(file).ok()?;
-    Some(())
+    if let (Some(file), Ok(text)) = (file(), serde_json::to_string(&failure)) {
+        let _ = state::write(&file, &text);
+    }
 }
 
 /// The last failure, if there was one.
