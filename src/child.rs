@@ -3,6 +3,7 @@
 //! Demos run both sides so: a fork server must be alone in its process, signals go to processes,
 //! and what learners see is what they would see in two terminals.
 
+use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -17,6 +18,18 @@ use nix::unistd::Pid;
 
 /// The environment variable that makes a process end when its parent does.
 pub const WITH_PARENT: &str = "NETPLAY_ENDS_WITH_PARENT";
+
+/// A side, or a lab, cannot run on this machine: why, and the way out.
+#[derive(Debug)]
+pub struct CannotRun(pub String);
+
+impl fmt::Display for CannotRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CannotRun {}
 
 /// A line that a process wrote to its standard error, and whose it was.
 #[derive(Debug)]

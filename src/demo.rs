@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::call::monotonic;
-use crate::child::{Line, Process};
+use crate::child::{CannotRun, Line, Process};
 use crate::client::Interrupted;
 use crate::examples::{Example, Place, Service, Sides, Step};
 use crate::stop::Stop;
@@ -70,15 +70,20 @@ pub struct Recording {
 /// [`Interrupted`].
 pub fn run(example: &Example, audience: &mut Audience<'_>) -> Result<()> {
     let directory = private_directory()?;
-    let mut stage = Stage::new(audience, example.service, directory.join("client"));
+    let mut stage = Stage::new(audience, example, directory.join("client"));
     let played = stage.play(example, &directory);
     // What was still on its way is told, whatever happened.
     let told = stage.finish();
     let interrupted = stage.audience.stop.requested();
+    let reasons = stage.reasons.join("\n");
     std::fs::remove_dir_all(&directory)?;
     if interrupted {
         return Err(Interrupted.into()); // a Ctrl-C goes to all of them: what fails then is its doing
     }
+    let played = played.map_err(|error| match error.is::<CannotRun>() {
+        true => CannotRun(reasons).into(),
+        false => error,
+    });
     played.and(told)
 }
 
@@ -98,7 +103,8 @@ fn private_directory() -> Result<PathBuf> {
 
 /// The processes of a demo, and the order in which their records are told.
 struct Stage<'a, 'b> {
-    service: Service,
+    /// Whether the results of clients are told: no record of a call has them.
+    results: bool,
     /// The folder that clients run in.
     folder: PathBuf,
     clients: BTreeMap<char, Process>,
@@ -115,6 +121,8 @@ struct Stage<'a, 'b> {
     speakers: HashMap<Lane, Vec<i32>>,
     /// Whether the two columns have their heading.
     headed: bool,
+    /// What the processes had to say when they failed.
+    reasons: Vec<String>,
 }
 
 /// How often a client has connected, sent and received something.
@@ -129,10 +137,10 @@ struct Seen {
 }
 
 impl<'a, 'b> Stage<'a, 'b> {
-    fn new(audience: &'a mut Audience<'b>, service: Service, folder: PathBuf) -> Stage<'a, 'b> {
+    fn new(audience: &'a mut Audience<'b>, example: &Example, folder: PathBuf) -> Stage<'a, 'b> {
         let (sender, receiver) = mpsc::channel();
         Stage {
-            service,
+            results: example.service == Service::Files || example.serve.is_none(),
             folder,
             clients: BTreeMap::new(),
             sender,
@@ -144,38 +152,46 @@ impl<'a, 'b> Stage<'a, 'b> {
             folds: HashMap::new(),
             speakers: HashMap::new(),
             headed: false,
+            reasons: Vec::new(),
         }
     }
 
     fn play(&mut self, example: &Example, directory: &Path) -> Result<()> {
-        let place: Vec<String> = match example.place {
-            Place::Internet => vec!["127.0.0.1".into(), "0".into()],
-            Place::Path => vec![directory.join("socket").display().to_string()],
-        };
         for step in example.demo.steps {
             if let Step::File(path, contents) = step {
                 std::fs::write(directory.join(path), contents)?;
             }
         }
-        let mut args = self.side_args(example, "server", place);
-        if example.service == Service::Files {
-            args.extend(["--root", "server"].map(String::from));
-        }
-        let mut server = Process::start(&args, directory, None, self.sender.clone())?;
-        let address = server.address(PATIENCE)?;
-        let place = match example.place {
-            Place::Internet => {
+        let mut server = example.serve.map(|_| self.serve(example, directory)).transpose()?;
+        let address = server.as_mut().map(|server| server.address(PATIENCE)).transpose()?;
+        let place = match (example.place, address) {
+            (Place::Internet, Some(address)) => {
                 let (host, port) = address.rsplit_once(':').context("an address has a port")?;
                 vec![host.to_owned(), port.to_owned()]
             }
-            Place::Path => vec![address],
+            (_, Some(address)) => vec![address],
+            (_, None) => vec!["127.0.0.1".into()], // this machine's own kernel answers
         };
         let args = self.side_args(example, "client", place);
         for &step in example.demo.steps {
             self.step(step, &args)?;
         }
+        let Some(mut server) = server else { return Ok(()) };
         server.stop();
         self.until_ended("the server", &mut server)
+    }
+
+    fn serve(&mut self, example: &Example, directory: &Path) -> Result<Process> {
+        let place: Vec<String> = match example.place {
+            Place::Internet => vec!["127.0.0.1".into(), "0".into()],
+            Place::Host => vec!["127.0.0.1".into()],
+            Place::Path => vec![directory.join("socket").display().to_string()],
+        };
+        let mut args = self.side_args(example, "server", place);
+        if example.service == Service::Files {
+            args.extend(["--root", "server"].map(String::from));
+        }
+        Process::start(&args, directory, None, self.sender.clone())
     }
 
     fn step(&mut self, step: Step, args: &[String]) -> Result<()> {
@@ -183,7 +199,7 @@ impl<'a, 'b> Stage<'a, 'b> {
             Step::File(..) => Ok(()), // it is there already
             Step::Start(name) => {
                 self.start(name, args)?;
-                self.until(|seen| seen(name).connected > 0)
+                self.until(|seen| seen(name).connected > 0 || seen(name).sent > 0)
             }
             Step::Say(name, line) => {
                 if !self.clients.contains_key(&name) {
@@ -199,6 +215,9 @@ impl<'a, 'b> Stage<'a, 'b> {
                 self.until(|seen| seen(name).heard >= seen(name).listened)
             }
             Step::Leave(name) => {
+                if !self.clients.contains_key(&name) {
+                    self.start(name, args)?;
+                }
                 self.client(name)?.hush();
                 let mut leaving = self.clients.remove(&name).context("the client has started")?;
                 self.until_ended(&format!("client {name}"), &mut leaving)
@@ -209,9 +228,9 @@ impl<'a, 'b> Stage<'a, 'b> {
 
     fn start(&mut self, name: char, args: &[String]) -> Result<()> {
         let mut client = Process::start(args, &self.folder, Some(name), self.sender.clone())?;
-        match self.service {
-            Service::Echo | Service::Other => client.ignore_output(),
-            Service::Files => client.tell_output(Some(name), self.sender.clone()),
+        match self.results {
+            false => client.ignore_output(),
+            true => client.tell_output(Some(name), self.sender.clone()),
         }
         self.clients.insert(name, client);
         Ok(())
@@ -242,6 +261,9 @@ impl<'a, 'b> Stage<'a, 'b> {
             self.tell_for(Duration::from_millis(5))?;
         }
         let status = process.wait()?;
+        if status.code() == Some(4) {
+            return Err(CannotRun(String::new()).into()); // its reasons are on their way
+        }
         if !status.success() {
             bail!("{who} failed ({status})");
         }
@@ -292,6 +314,11 @@ impl<'a, 'b> Stage<'a, 'b> {
                 recording.names.insert(event.pid, format!("client {name}"));
             }
             recording.records.push(event.clone());
+        }
+        if record.is_err() {
+            let hint = line.text.starts_with("  hint: ").then_some(line.text.as_str());
+            let reason = line.text.strip_prefix("netplay: ").or(hint);
+            self.reasons.extend(reason.map(str::to_owned));
         }
         let event = record.unwrap_or_else(|_| Event {
             // Not a record: a result, or what the process had to say when it failed.

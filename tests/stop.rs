@@ -279,7 +279,7 @@ fn ends_by_request(kind: &Kind, ty: Type) {
     // An address that only this process uses, so that any port of it is free.
     let address = SocketAddr::from((Ipv4Addr::from(0x7f00_0000 | std::process::id()), 5858));
     let (domain, name) = match kind.row.place {
-        Place::Internet => (Domain::IPV4, SockAddr::from(address)),
+        Place::Internet | Place::Host => (Domain::IPV4, SockAddr::from(address)),
         Place::Path => (Domain::UNIX, SockAddr::unix(&path).unwrap()),
     };
     let host = Some(address.ip().to_string());
@@ -287,7 +287,7 @@ fn ends_by_request(kind: &Kind, ty: Type) {
     let args = ServerArgs { endpoint, path, options, ..ServerArgs::default() };
     let stop = Stop::new();
     let request = stop.clone();
-    let serve = kind.row.serve;
+    let serve = kind.row.serve.unwrap();
     let server = thread::spawn(move || serve(&args, &stop).unwrap());
 
     let client = || {

@@ -37,7 +37,7 @@ fn schema() -> Value {
 fn every_record_of_every_example_fits_the_schema() {
     let schema = schema();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
-    for example in TABLE {
+    for example in TABLE.iter().filter(|example| example.serve.is_some()) {
         for detail in ["-q", "-vv"] {
             let trace = Trace::new();
             let words: &[u8] = match example.service {
@@ -322,7 +322,7 @@ impl Trace {
         let mut command = netplay();
         command.args([example.name, "server"]).current_dir(&self.directory);
         match example.place {
-            Place::Internet => command.args(["127.0.0.1", "0"]),
+            Place::Internet | Place::Host => command.args(["127.0.0.1", "0"]),
             Place::Path => command.arg(self.directory.path().join("socket")),
         };
         Server::from(command.arg("--trace").arg(&self.file).args(options))

@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use clap::builder::styling::Styles;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 use super::{bench, byte_order, doctor, draw, explain, lab, models, sockopt, why};
@@ -97,7 +98,7 @@ struct HostPort {
 
 impl HostPort {
     fn endpoint(self) -> Endpoint {
-        let family = if self.v6 { Some(Family::V6) } else { self.v4.then_some(Family::V4) };
+        let family = family(self.v4, self.v6);
         let (host, port) = match (self.host, self.port) {
             // The resolver would take any number for an address: 99999 for 0.1.134.159.
             (Some(host), None) if host.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -107,6 +108,30 @@ impl HostPort {
         };
         Endpoint { host, port: port.unwrap_or(5858), family }
     }
+}
+
+/// Where: HOST alone.
+#[derive(Debug, Args)]
+struct HostOnly {
+    /// A name or address [default: 127.0.0.1]
+    #[arg(value_name = "HOST", value_parser = host)]
+    host: Option<String>,
+    /// Use IPv4
+    #[arg(short = '4', conflicts_with = "v6")]
+    v4: bool,
+    /// Use IPv6; without HOST, ::1
+    #[arg(short = '6')]
+    v6: bool,
+}
+
+impl HostOnly {
+    fn endpoint(self) -> Endpoint {
+        Endpoint { host: self.host, port: 0, family: family(self.v4, self.v6) }
+    }
+}
+
+fn family(v4: bool, v6: bool) -> Option<Family> {
+    if v6 { Some(Family::V6) } else { v4.then_some(Family::V4) }
 }
 
 fn lone_port(number: &str) -> Result<u16, clap::Error> {
@@ -235,8 +260,10 @@ pub fn command() -> Command {
             "Each example also goes by EXAMPLE-server and EXAMPLE-client: netplay tcp-server.",
         );
     let examples = TABLE.iter().flat_map(|example| {
-        let sides = [("server", server_side(example)), ("client", client_side(example))];
-        let hidden = sides.clone().map(|(side, command)| {
+        let server = example.serve.map(|_| ("server", server_side(example)));
+        let client = ("client", client_side(example));
+        let sides: Vec<_> = server.into_iter().chain([client]).collect();
+        let hidden = sides.clone().into_iter().map(|(side, command)| {
             let short = example.short.map(|short| format!("{short}-{side}"));
             command.name(format!("{}-{side}", example.name)).hide(true).aliases(short)
         });
@@ -244,10 +271,15 @@ pub fn command() -> Command {
             .about("Run both sides here and tell what happens");
         let explain = explain::Form::augment_args(Command::new("explain"))
             .about("Explain what is behind it: a lesson to read");
-        let whole = Command::new(example.name)
+        let whole = match example.serve {
+            Some(_) => Command::new(example.name),
+            // There is one side only: what it takes may stand right behind the name.
+            None => client_args(Command::new(example.name), example),
+        };
+        let whole = whole
             .about(example.summary)
             .after_help(format!("Watch: {}.", example.watch))
-            .subcommands([demo].into_iter().chain(sides.map(|(_, command)| command)))
+            .subcommands([demo].into_iter().chain(sides.into_iter().map(|(_, command)| command)))
             .subcommand(explain)
             .subcommands(example.tools.iter().map(tool_side));
         [whole].into_iter().chain(hidden)
@@ -274,9 +306,21 @@ fn server_side(example: &Example) -> Command {
 }
 
 fn client_side(example: &Example) -> Command {
-    let command = ClientFlags::augment_args(place(Command::new("client"), example));
+    let about = match example.serve {
+        Some(_) => "The client: sends what is typed, prints the replies",
+        None => "The client, and there is nothing else: the kernel of the host answers",
+    };
+    client_args(Command::new("client"), example).about(about)
+}
+
+/// What a client takes. One that only its options tell what to send has no messages.
+fn client_args(command: Command, example: &Example) -> Command {
+    let command = place(command, example);
+    let command = match example.serve {
+        Some(_) => ClientFlags::augment_args(command),
+        None => Patience::augment_args(command),
+    };
     flags(command, example, Sides::Client)
-        .about("The client: sends what is typed, prints the replies")
 }
 
 fn tool_side(tool: &Tool) -> Command {
@@ -293,6 +337,7 @@ fn tool_side(tool: &Tool) -> Command {
 fn place(command: Command, example: &Example) -> Command {
     match example.place {
         Place::Internet => HostPort::augment_args(command),
+        Place::Host => HostOnly::augment_args(command),
         Place::Path => PathOnly::augment_args(command),
     }
 }
@@ -338,6 +383,21 @@ pub fn find(subcommand: &str) -> Option<(&'static Example, Option<&'static str>)
     })
 }
 
+/// Whether what a client takes stands right behind the name of its example: `ping HOST`.
+pub fn typed(example: &Example, matches: &ArgMatches) -> bool {
+    let typed =
+        |arg: &Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+    example.serve.is_none() && client_side(example).get_arguments().any(typed)
+}
+
+/// Ends the program: some arguments are for the client, and the command that follows is another.
+pub fn either_or(example: &Example) -> ! {
+    let name = example.name;
+    let text =
+        format!("{name} takes a HOST and options, or a command, and not both: see {name} --help\n");
+    clap::Error::raw(ErrorKind::ArgumentConflict, text).exit()
+}
+
 /// The arguments of a server.
 pub fn server(example: &Example, matches: &ArgMatches) -> Result<ServerArgs> {
     let flags = ServerFlags::from_arg_matches(matches)?;
@@ -369,14 +429,20 @@ pub fn server(example: &Example, matches: &ArgMatches) -> Result<ServerArgs> {
 
 /// The arguments of a client, on a screen that may show ASCII only.
 pub fn client(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<ClientArgs> {
-    let flags = ClientFlags::from_arg_matches(matches)?;
+    let ClientFlags { message, patience, bufsize } = match example.serve {
+        Some(_) => ClientFlags::from_arg_matches(matches)?,
+        None => {
+            let patience = Patience::from_arg_matches(matches)?;
+            ClientFlags { message: vec![], patience, bufsize: 1024 }
+        }
+    };
     let (endpoint, path) = place_of(example, matches)?;
     Ok(ClientArgs {
         endpoint,
         path,
-        messages: flags.message,
-        timeout: flags.patience.timeout,
-        bufsize: flags.bufsize,
+        messages: message,
+        timeout: patience.timeout,
+        bufsize,
         ascii,
         options: options(example.options, matches),
     })
@@ -395,6 +461,7 @@ pub fn tool(tool: &Tool, matches: &ArgMatches) -> Result<ToolArgs> {
 fn place_of(example: &Example, matches: &ArgMatches) -> Result<(Endpoint, PathBuf)> {
     Ok(match example.place {
         Place::Internet => (HostPort::from_arg_matches(matches)?.endpoint(), PathBuf::new()),
+        Place::Host => (HostOnly::from_arg_matches(matches)?.endpoint(), PathBuf::new()),
         Place::Path => (Endpoint::default(), PathOnly::from_arg_matches(matches)?.path()),
     })
 }

@@ -9,8 +9,9 @@ use nix::errno::Errno;
 use super::bench::Unexpected;
 use super::why;
 use crate::call::CallError;
+use crate::child::CannotRun;
 use crate::client::Interrupted;
-use crate::lab::{CannotRun, Unmet};
+use crate::lab::Unmet;
 
 /// The exit code for an error: 0 if it is none, 4 if this machine does not allow it.
 pub fn exit_code(error: &Error) -> u8 {

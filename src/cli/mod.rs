@@ -138,7 +138,9 @@ fn run(matches: &ArgMatches) -> Result<()> {
                 args::find(name).context("every subcommand is a row of the table")?;
             let (side, matches) = match (side, matches.subcommand()) {
                 (Some(side), _) => (side, matches),
+                (None, Some(_)) if args::typed(example, matches) => args::either_or(example),
                 (None, Some(named)) => named,
+                (None, None) if args::typed(example, matches) => ("client", matches),
                 (None, None) => return show(example, &Picture::default(), &global),
             };
             match side {
@@ -167,7 +169,8 @@ fn serve(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
     stop.on_signals();
     tidy_memory();
     let cpu_before = cpu_time()?;
-    let stats = (example.serve)(&args, &stop)?;
+    let serve = example.serve.context("only an example with a server has this command")?;
+    let stats = serve(&args, &stop)?;
     if !global.quiet {
         let cpu = (cpu_time()? - cpu_before) * 1e3;
         trace::remark(format_args!("{}: {stats}; {cpu:.0} ms of CPU time", example.name));
@@ -194,6 +197,7 @@ fn its_client(example: &Example, args: &ServerArgs) -> Result<String> {
     let name = example.short.unwrap_or(example.name);
     let place = match example.place {
         Place::Path => args.path.display().to_string(),
+        Place::Host => args.endpoint.resolve()?.ip().to_string(),
         Place::Internet => match args.endpoint.resolve()? {
             address if address.port() == 0 => {
                 format!("{} PORT, as the ready line says", address.ip())

@@ -50,8 +50,8 @@ pub struct Example {
     pub reply: fn(&Options) -> Option<Reply>,
     /// The options that it has beside the common ones.
     pub options: &'static [Flag],
-    /// The server.
-    pub serve: fn(&ServerArgs, &Stop) -> Result<Stats>,
+    /// The server; `None` where there is none of ours, for every kernel answers by itself.
+    pub serve: Option<fn(&ServerArgs, &Stop) -> Result<Stats>>,
     /// The client.
     pub client: fn(&ClientArgs) -> Result<()>,
     /// The commands that it has beside server, client and demo.
@@ -99,6 +99,8 @@ pub struct Word {
 pub enum Place {
     /// HOST and PORT.
     Internet,
+    /// HOST alone: what is asked there has no ports.
+    Host,
     /// A path.
     Path,
 }
@@ -173,13 +175,13 @@ pub enum Step {
     /// Before all that: there is a file in the demo's own folder, with these contents. A server of
     /// files serves its `server`, and clients run in its `client`.
     File(&'static str, &'static str),
-    /// The client starts, and connects.
+    /// The client starts, and connects or sends.
     Start(char),
     /// It sends this; it starts first, if it has not.
     Say(char, &'static str),
     /// Wait until it has received something.
     Hear(char),
-    /// It has nothing more to say; wait until it has ended.
+    /// It has nothing more to say, and starts first, if it has not; wait until it has ended.
     Leave(char),
     /// Nothing happens for so many milliseconds, to be seen as waiting.
     Pause(u64),
@@ -440,7 +442,7 @@ pub static TABLE: &[Example] = &[
         service: Service::Echo,
         reply: |_| Some(Reply::Stamp(TCP_STAMP)),
         options: &[],
-        serve: tcp_echo::serve,
+        serve: Some(tcp_echo::serve),
         client: tcp_echo::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: ONE },
@@ -457,7 +459,7 @@ pub static TABLE: &[Example] = &[
         service: Service::Echo,
         reply: |_| Some(Reply::Stamp(UDP_STAMP)),
         options: &[],
-        serve: udp_echo::serve,
+        serve: Some(udp_echo::serve),
         client: udp_echo::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: ONE },
@@ -482,7 +484,7 @@ pub static TABLE: &[Example] = &[
             help: "Serve TCP connections instead of UDP datagrams",
             sides: Sides::Both,
         }],
-        serve: iterative::serve,
+        serve: Some(iterative::serve),
         client: iterative::client,
         tools: &[],
         demo: Demo { options: &["--tcp"], steps: WAITS },
@@ -504,7 +506,7 @@ pub static TABLE: &[Example] = &[
             help: "Leave the sockets blocking: one client at a time, but the processor rests",
             sides: Sides::Server,
         }],
-        serve: nonblocking::serve,
+        serve: Some(nonblocking::serve),
         client: nonblocking::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: ONE_SHOT },
@@ -521,7 +523,7 @@ pub static TABLE: &[Example] = &[
         service: Service::Echo,
         reply: |_| Some(Reply::Stamp(STAMP)),
         options: &[],
-        serve: select::serve,
+        serve: Some(select::serve),
         client: tcp_echo::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: THREE },
@@ -538,7 +540,7 @@ pub static TABLE: &[Example] = &[
         service: Service::Echo,
         reply: |_| Some(Reply::Text(Cow::Borrowed(b"receive message"))),
         options: &[],
-        serve: poll::serve,
+        serve: Some(poll::serve),
         client: tcp_echo::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: THREE },
@@ -570,7 +572,7 @@ pub static TABLE: &[Example] = &[
                 sides: Sides::Server,
             },
         ],
-        serve: epoll::serve,
+        serve: Some(epoll::serve),
         client: tcp_echo::client,
         tools: &[],
         demo: Demo {
@@ -596,7 +598,7 @@ pub static TABLE: &[Example] = &[
             help: "Submit each accept and recv anew, with a buffer of its own, as before Linux 6.1",
             sides: Sides::Server,
         }],
-        serve: io_uring::serve,
+        serve: Some(io_uring::serve),
         client: tcp_echo::client,
         tools: &[],
         demo: Demo { options: &["--reply=echo"], steps: THREE },
@@ -613,7 +615,7 @@ pub static TABLE: &[Example] = &[
         service: Service::Echo,
         reply: |_| Some(Reply::Text(Cow::Borrowed(b"recv your message"))),
         options: &[],
-        serve: fork::serve,
+        serve: Some(fork::serve),
         client: tcp_echo::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: TWO },
@@ -630,7 +632,7 @@ pub static TABLE: &[Example] = &[
         service: Service::Echo,
         reply: |_| Some(Reply::Text(Cow::Borrowed(b"receive your message"))),
         options: &[],
-        serve: thread::serve,
+        serve: Some(thread::serve),
         client: tcp_echo::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: TWO },
@@ -648,7 +650,7 @@ pub static TABLE: &[Example] = &[
         service: Service::Echo,
         reply: |_| Some(Reply::Stamp(STAMP)),
         options: POOL,
-        serve: prefork::serve,
+        serve: Some(prefork::serve),
         client: tcp_echo::client,
         tools: &[],
         demo: Demo { options: &["--workers=2"], steps: A_POOL_OF_TWO },
@@ -666,7 +668,7 @@ pub static TABLE: &[Example] = &[
         service: Service::Echo,
         reply: |_| Some(Reply::Stamp(STAMP)),
         options: POOL,
-        serve: pool::serve,
+        serve: Some(pool::serve),
         client: tcp_echo::client,
         tools: &[],
         demo: Demo { options: &["--workers=2"], steps: A_POOL_OF_TWO },
@@ -697,7 +699,7 @@ pub static TABLE: &[Example] = &[
                 sides: Sides::Server,
             },
         ],
-        serve: mini_ftp::serve,
+        serve: Some(mini_ftp::serve),
         client: mini_ftp::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: FILES },
@@ -715,7 +717,7 @@ pub static TABLE: &[Example] = &[
         service: Service::Files,
         reply: |_| None,
         options: FTP,
-        serve: ftp::serve,
+        serve: Some(ftp::serve),
         client: ftp::client,
         tools: FTP_TOOLS,
         demo: Demo {
@@ -748,7 +750,7 @@ pub static TABLE: &[Example] = &[
                 sides: Sides::Both,
             },
         ],
-        serve: handler::serve,
+        serve: Some(handler::serve),
         client: handler::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: TWO },
@@ -765,7 +767,7 @@ pub static TABLE: &[Example] = &[
         service: Service::Echo,
         reply: |_| Some(Reply::Stamp(STAMP)),
         options: &[],
-        serve: unix_echo::serve,
+        serve: Some(unix_echo::serve),
         client: unix_echo::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: ONE },

@@ -36,6 +36,7 @@ use crate::draw::Timeline;
 use crate::lang::Lang;
 use crate::trace::{self, Collection, Event};
 
+pub use crate::child::CannotRun;
 pub use actor::{Actor, heed, tell};
 pub use figure::{Figure, Table, Value};
 pub use report::{Look, Report};
@@ -113,18 +114,6 @@ impl fmt::Display for Unmet {
 }
 
 impl std::error::Error for Unmet {}
-
-/// The lab cannot be tried here: why, and the way out.
-#[derive(Debug, Clone)]
-pub struct CannotRun(pub String);
-
-impl fmt::Display for CannotRun {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot run here: {}", self.0)
-    }
-}
-
-impl std::error::Error for CannotRun {}
 
 impl Lab {
     /// The lab of this name.
