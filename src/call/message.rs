@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::mem::zeroed;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use socket2::{SockAddr, SockAddrStorage};
 
 use super::error::Result;
+use super::option::part;
 use super::record::Step;
 use super::strace;
 
@@ -31,8 +32,9 @@ struct Memory {
     data: Vec<u8>,
 }
 
-/// Room for one control message, the time of arrival: a header of 16 bytes and a `struct timespec`.
-const CONTROL: usize = 32;
+/// Room for a few control messages: each has a header of 16 bytes, and the longest here, a complaint from
+/// the network, 44 bytes behind it.
+const CONTROL: usize = 128;
 
 /// Room for any address: 128 bytes.
 const NAME: libc::socklen_t = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
@@ -65,25 +67,61 @@ impl Message {
     ///
     /// The kernel begins to look at the clock for each packet only when a first socket has asked for
     /// it; a datagram that came before that gets the time at which it is received.
-    #[expect(unsafe_code, reason = "control messages are walked by pointers")]
     #[must_use]
     pub fn arrived(&self) -> Option<Duration> {
+        self.control().into_iter().find_map(|control| match control.kind() {
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => Some(control.time()),
+            _ => None,
+        })
+    }
+
+    /// The time to live that it had left on arrival; over IPv6, the hop limit. `None` unless IP_RECVTTL
+    /// or IPV6_RECVHOPLIMIT is set. See ip(7) and ipv6(7).
+    #[must_use]
+    pub fn ttl(&self) -> Option<i32> {
+        self.control().into_iter().find_map(|control| match control.kind() {
+            (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                Some(i32::from_ne_bytes(part(control.data, 0)))
+            }
+            _ => None,
+        })
+    }
+
+    /// What became of an earlier message, which is then this message's data; only of one that was
+    /// received with `MSG_ERRQUEUE`, from a socket with IP_RECVERR or IPV6_RECVERR. See ip(7).
+    #[must_use]
+    pub fn complaint(&self) -> Option<Complaint> {
+        self.control().into_iter().find_map(|control| match control.kind() {
+            (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
+                Some(Complaint::read(control.data))
+            }
+            _ => None,
+        })
+    }
+
+    /// What the kernel has to say beside the message: cmsg(3).
+    #[expect(unsafe_code, reason = "control messages are walked by pointers")]
+    fn control(&self) -> Vec<Control<'_>> {
         let header = &self.memory.header;
+        let mut found = Vec::new();
         // SAFETY: the pointers and lengths in the header are those of `memory`, and the kernel has
-        // shortened the lengths to what it wrote. A timespec may be copied from any address.
+        // shortened the lengths to what it wrote: each control message, its data and all, lies inside.
+        // The slices live no longer than the borrow of `self`, and so of what they point to.
         unsafe {
             let mut at = libc::CMSG_FIRSTHDR(header);
             while let Some(control) = at.as_ref() {
-                if (control.cmsg_level, control.cmsg_type)
-                    == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS)
-                {
-                    let time = libc::CMSG_DATA(at).cast::<libc::timespec>().read_unaligned();
-                    return Some(Duration::new(time.tv_sec as u64, time.tv_nsec as u32));
-                }
+                let len = control.cmsg_len;
+                let data = len.saturating_sub(libc::CMSG_LEN(0) as usize);
+                found.push(Control {
+                    level: control.cmsg_level,
+                    name: control.cmsg_type,
+                    len,
+                    data: std::slice::from_raw_parts(libc::CMSG_DATA(at), data),
+                });
                 at = libc::CMSG_NXTHDR(header, at);
             }
         }
-        None
+        found
     }
 
     /// The header, pointing to all the room there is.
@@ -128,20 +166,106 @@ impl Message {
             len => format!("{}, msg_namelen={room} => {len}", strace::sockaddr(&self.name())),
         };
         let (data, size) = (strace::quoted(self.data()), self.memory.data.len());
-        let control = match self.arrived() {
-            Some(time) => format!(
-                "msg_control=[{{cmsg_len={CONTROL}, cmsg_level=SOL_SOCKET, \
-                 cmsg_type=SO_TIMESTAMPNS_OLD, cmsg_data={{tv_sec={}, tv_nsec={}}}}}], ",
-                time.as_secs(),
-                time.subsec_nanos()
-            ),
-            None => String::new(),
+        let control: Vec<String> = self.control().iter().map(Control::strace).collect();
+        let control = match control.is_empty() {
+            true => String::new(),
+            false => format!("msg_control=[{}], ", control.join(", ")),
         };
         format!(
             "{{msg_name={name}, msg_iov=[{{iov_base={data}, iov_len={size}}}], msg_iovlen=1, \
              {control}msg_controllen={}, msg_flags={}}}",
             self.memory.header.msg_controllen,
             strace::msg(self.memory.header.msg_flags)
+        )
+    }
+}
+
+/// One control message.
+struct Control<'a> {
+    level: i32,
+    name: i32,
+    /// Header and data.
+    len: usize,
+    data: &'a [u8],
+}
+
+impl Control<'_> {
+    fn kind(&self) -> (i32, i32) {
+        (self.level, self.name)
+    }
+
+    /// A `struct timespec`: two numbers of 64 bits.
+    fn time(&self) -> Duration {
+        let number = |at| i64::from_ne_bytes(part(self.data, at));
+        Duration::new(number(0) as u64, number(8) as u32)
+    }
+
+    fn strace(&self) -> String {
+        let len = self.len;
+        match self.kind() {
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => format!(
+                "{{cmsg_len={len}, cmsg_level=SOL_SOCKET, cmsg_type=SO_TIMESTAMPNS_OLD, \
+                 cmsg_data={{tv_sec={}, tv_nsec={}}}}}",
+                self.time().as_secs(),
+                self.time().subsec_nanos()
+            ),
+            (libc::IPPROTO_IP, libc::IP_TTL) => format!(
+                "{{cmsg_len={len}, cmsg_level=SOL_IP, cmsg_type=IP_TTL, cmsg_data=[{}]}}",
+                i32::from_ne_bytes(part(self.data, 0))
+            ),
+            (libc::IPPROTO_IP, libc::IP_RECVERR) => format!(
+                "{{cmsg_len={len}, cmsg_level=SOL_IP, cmsg_type=IP_RECVERR, cmsg_data={}}}",
+                Complaint::read(self.data).strace()
+            ),
+            // strace knows those of IPv6 by their numbers only.
+            (libc::IPPROTO_IPV6, name) => {
+                format!("{{cmsg_len={len}, cmsg_level=SOL_IPV6, cmsg_type={name:#x}}}")
+            }
+            (level, name) => format!("{{cmsg_len={len}, cmsg_level={level}, cmsg_type={name:#x}}}"),
+        }
+    }
+}
+
+/// What a router, a host or the own kernel had to say about a message that was sent: a
+/// `struct sock_extended_err`, and behind it who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Complaint {
+    /// The same as an error number.
+    pub errno: i32,
+    /// The type of the ICMP message that brought it; 0 if the own kernel found it.
+    pub kind: u8,
+    /// The code of the ICMP message.
+    pub code: u8,
+    /// Who sent that; `None` if the own kernel found it.
+    pub by: Option<IpAddr>,
+    origin: u8,
+    info: u32,
+    data: u32,
+}
+
+impl Complaint {
+    fn read(bytes: &[u8]) -> Complaint {
+        let number = |at| u32::from_ne_bytes(part(bytes, at));
+        let [origin, kind, code] = part(bytes, 4);
+        // Behind it is a sockaddr_in, whose address begins with its byte 4, or a sockaddr_in6, with 8.
+        let by = match i32::from(u16::from_ne_bytes(part(bytes, 16))) {
+            libc::AF_INET => Some(Ipv4Addr::from(part::<4>(bytes, 20)).into()),
+            libc::AF_INET6 => Some(Ipv6Addr::from(part::<16>(bytes, 24)).into()),
+            _ => None,
+        };
+        let (errno, info, data) = (number(0).cast_signed(), number(8), number(12));
+        Complaint { errno, kind, code, by, origin, info, data }
+    }
+
+    fn strace(&self) -> String {
+        let Complaint { errno, kind, code, by, origin, info, data } = self;
+        let by = match by {
+            Some(by) => strace::sockaddr(&SocketAddr::new(*by, 0).into()),
+            None => "{sa_family=AF_UNSPEC}".to_owned(),
+        };
+        format!(
+            "{{ee_errno={errno}, ee_origin={origin}, ee_type={kind}, ee_code={code}, ee_info={info}, \
+             ee_data={data}, offender={by}}}"
         )
     }
 }
@@ -153,8 +277,11 @@ impl fmt::Debug for Message {
 }
 
 /// Takes what has arrived, as [`recv`](super::recv) and [`recvfrom`](super::recvfrom) do, together
-/// with what the kernel has to say about it: who sent it, and when it arrived. It waits while nothing
-/// has arrived. See recvmsg(2).
+/// with what the kernel has to say about it: who sent it, when it arrived, what time to live it had left.
+/// It waits while nothing has arrived. See recvmsg(2).
+///
+/// With `MSG_ERRQUEUE` it takes from the other queue of the socket, in which lies what was sent and came
+/// to nothing, each with a [`Complaint`]; it never waits for one.
 pub fn recvmsg(socket: &impl AsFd, message: &mut Message, flags: i32) -> Result<usize> {
     let fd = socket.as_fd().as_raw_fd();
     let header = message.header();

@@ -47,8 +47,10 @@ pub use buffers::Buffer;
 pub use clock::{Clocks, monotonic};
 pub use epoll::{EpollFlags, EpollOp, epoll_create, epoll_ctl, epoll_event, epoll_wait};
 pub use error::{CallError, Result, strerror};
-pub use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_NONBLOCK};
-pub use message::{Message, recvmsg};
+pub use libc::{
+    MSG_DONTWAIT, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_NONBLOCK,
+};
+pub use message::{Complaint, Message, recvmsg};
 pub use nix::fcntl::{FcntlArg, FdFlag, OFlag};
 pub use option::*;
 pub use process::{
@@ -332,6 +334,8 @@ pub trait Inet: AsFd {}
 impl Inet for TcpListener {}
 impl Inet for TcpStream {}
 impl Inet for UdpSocket {}
+/// A socket that is bound and nothing else: over ICMP its port is the identifier.
+impl Inet for Socket {}
 
 /// The socket's own address: after `bind` to port 0 or a `connect`, the one the kernel chose. See
 /// getsockname(2).

@@ -32,6 +32,7 @@ pub(super) fn socket(domain: Domain, ty: Type, protocol: i32) -> String {
         (Domain::UNIX, 0) => "0",
         (_, 0) => "IPPROTO_IP",
         (_, libc::IPPROTO_ICMP) => "IPPROTO_ICMP",
+        (_, libc::IPPROTO_ICMPV6) => "IPPROTO_ICMPV6",
         (_, libc::IPPROTO_TCP) => "IPPROTO_TCP",
         (_, libc::IPPROTO_UDP) => "IPPROTO_UDP",
         (_, other) => return format!("{family}, {kind}|SOCK_CLOEXEC, {other}"),
@@ -243,6 +244,7 @@ pub(super) fn msg(flags: i32) -> String {
         (libc::MSG_PEEK, "MSG_PEEK"),
         (libc::MSG_TRUNC, "MSG_TRUNC"),
         (libc::MSG_DONTWAIT, "MSG_DONTWAIT"),
+        (libc::MSG_ERRQUEUE, "MSG_ERRQUEUE"),
         (libc::MSG_NOSIGNAL, "MSG_NOSIGNAL"),
     ];
     let set: Vec<&str> =

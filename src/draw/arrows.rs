@@ -588,8 +588,8 @@ enum Direction {
     End,
 }
 
-/// Whether a call moved bytes, and which way; looking at them first (MSG_PEEK) moves none, and urgent
-/// bytes (MSG_OOB) travel beside the stream.
+/// Whether a call moved bytes, and which way; looking at them first (MSG_PEEK) moves none, urgent bytes
+/// (MSG_OOB) travel beside the stream, and in the error queue (MSG_ERRQUEUE) lie one's own.
 fn direction(call: &Call) -> Option<Direction> {
     let record = &call.record;
     let only_words = matches!(record.kind, Kind::Note | Kind::Submit);
@@ -597,7 +597,7 @@ fn direction(call: &Call) -> Option<Direction> {
         return None;
     }
     let args = record.args.as_deref().unwrap_or_default();
-    if args.contains("MSG_PEEK") || args.contains("MSG_OOB") {
+    if ["MSG_PEEK", "MSG_OOB", "MSG_ERRQUEUE"].iter().any(|flag| args.contains(flag)) {
         return None;
     }
     match call.name() {

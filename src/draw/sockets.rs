@@ -74,7 +74,11 @@ impl Sockets {
         let returned =
             record.ret.filter(|_| record.errno.is_none()).and_then(|fd| i32::try_from(fd).ok());
         if let ("socket", Some(fd)) = (call.name(), returned) {
-            let datagram = record.args.as_ref().is_some_and(|args| args.contains("SOCK_DGRAM"));
+            let kinds = ["SOCK_DGRAM", "SOCK_RAW"]; // a raw socket has datagrams, too: packets
+            let datagram = record
+                .args
+                .as_ref()
+                .is_some_and(|args| kinds.iter().any(|kind| args.contains(kind)));
             let id = self.add(Socket {
                 datagram,
                 from_birth: true,

@@ -406,6 +406,7 @@ pub fn sentence(event: &Event) -> String {
     let ret = event.ret.unwrap_or_default();
     let local = event.local.as_deref().unwrap_or("an address that was not asked for");
     let peer = event.peer.as_deref().unwrap_or("its peer");
+    let peer = peer.strip_suffix(":0").unwrap_or(peer); // nobody has port 0: over ICMP it stands for none
     let bytes = event.bytes.unwrap_or_default();
     let data = event.data.as_deref().unwrap_or_default();
     let asked = event.asked.unwrap_or(bytes);
@@ -443,9 +444,15 @@ pub fn sentence(event: &Event) -> String {
         "recvmsg" if ret == 0 && event.peer.is_none() => {
             "0 bytes: the end, nothing more will come".to_owned()
         }
+        "recvmsg" if args.contains("MSG_ERRQUEUE") => {
+            format!(
+                "from the error queue: {} sent to {peer} came to nothing: {shown}",
+                count(bytes)
+            )
+        }
         "recvmsg" => match &event.peer {
-            Some(peer) => format!("{} from {peer}: {shown}{}", count(bytes), arrival(args)),
-            None => format!("{}: {shown}{}", count(bytes), arrival(args)),
+            Some(_) => format!("{} from {peer}: {shown}{}", count(bytes), beside(args)),
+            None => format!("{}: {shown}{}", count(bytes), beside(args)),
         },
         "send" => format!("the kernel took {} of {}: {shown}", grouped(bytes), count(asked)),
         "sendto" => format!("a datagram of {} to {peer}: {shown}", count(bytes)),
@@ -615,7 +622,12 @@ pub(crate) fn describe(name: &str) -> String {
 /// `TCP (IPv4)`, from the arguments of `socket`.
 pub(crate) fn kind_of_socket(args: &str) -> &'static str {
     let udp = args.contains("SOCK_DGRAM");
+    let icmp = args.contains("IPPROTO_ICMP");
     match args.split(", ").next().unwrap_or_default() {
+        "AF_INET" if icmp && udp => "ICMP (IPv4)",
+        "AF_INET" if icmp => "raw ICMP (IPv4)",
+        "AF_INET6" if icmp && udp => "ICMP (IPv6)",
+        "AF_INET6" if icmp => "raw ICMP (IPv6)",
         "AF_INET" if udp => "UDP (IPv4)",
         "AF_INET" => "TCP (IPv4)",
         "AF_INET6" if udp => "UDP (IPv6)",
@@ -643,6 +655,12 @@ fn option_set(name: &str, value: &str) -> String {
         ("SO_SNDTIMEO", _) => {
             format!("SO_SNDTIMEO: a send or connect waits no longer than {value}")
         }
+        ("IP_RECVTTL" | "IPV6_RECVHOPLIMIT", "1") => {
+            format!("{name} on: each packet comes with the routers that it could still have passed")
+        }
+        ("IP_RECVERR" | "IPV6_RECVERR", "1") => {
+            format!("{name} on: what becomes of a packet on its way is kept in an error queue")
+        }
         ("SO_LINGER", "0 s") => {
             "SO_LINGER on with no time: close will send a reset instead of a FIN".to_owned()
         }
@@ -664,8 +682,15 @@ fn list_changed(args: &str) -> String {
 }
 
 /// What recvmsg knows beside the bytes.
-fn arrival(args: &str) -> &'static str {
-    if args.contains("SO_TIMESTAMPNS") { ", and the time of its arrival" } else { "" }
+fn beside(args: &str) -> &'static str {
+    match args {
+        _ if args.contains("SO_TIMESTAMPNS") => ", and the time of its arrival",
+        _ if args.contains("cmsg_type=IP_TTL") => ", and its time to live",
+        _ if args.contains(&format!("SOL_IPV6, cmsg_type={:#x}", libc::IPV6_HOPLIMIT)) => {
+            ", and its hop limit"
+        }
+        _ => "",
+    }
 }
 
 fn operations(n: i64) -> String {
