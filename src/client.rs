@@ -116,6 +116,18 @@ impl Highlighter for Tab {}
 impl Validator for Tab {}
 impl Helper for Tab {}
 
+/// Tells that there is another socket than the usual, and why.
+pub fn raw_instead(forbidden: impl fmt::Display) {
+    tracing::warn!(
+        "{forbidden}: net.ipv4.ping_group_range has no group of ours; but a raw socket is allowed, so we take that"
+    );
+}
+
+/// Tells that a packet was not meant for us, and how that shows.
+pub fn passed_over(peer: impl fmt::Display, why: impl fmt::Display) {
+    tracing::info!("passed over, from {peer}: {why}");
+}
+
 /// Ctrl-C at the prompt.
 #[derive(Debug)]
 pub struct Interrupted;

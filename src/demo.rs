@@ -391,7 +391,11 @@ impl<'a, 'b> Stage<'a, 'b> {
         let for_this_side = |option: &&&str| {
             let name = option[2..].split('=').next();
             let flag = example.options.iter().find(|flag| name == Some(flag.name));
-            side == "server" || flag.is_some_and(|flag| flag.sides == Sides::Both)
+            match flag.map(|flag| flag.sides) {
+                Some(Sides::Both) => true,
+                Some(Sides::Client) => side == "client",
+                Some(Sides::Server) | None => side == "server",
+            }
         };
         args.extend(
             example.demo.options.iter().filter(for_this_side).map(|&option| option.to_owned()),

@@ -330,6 +330,24 @@ fn where_many_shots_are_unknown_the_reason_is_told_and_single_ones_serve() {
     }
 }
 
+/// Both sockets of ping, over both versions of IP, in a network of their own in which everybody may ping.
+#[test]
+fn ping_tells_what_strace_sees() {
+    for host in ["127.0.0.1", "::1"] {
+        for socket in [&[][..], &["--raw"]] {
+            let Some(watched) = Watched::new() else { return };
+            let Some(mut command) = common::alone(common::ANYBODY) else { return };
+            let pings = ["ping", host, "--count", "2", "--interval", "0.05", "--headers"];
+            let traced = watched.traced(&[&pings[..], socket].concat());
+            let ping = finish(command.arg("strace").args(traced.get_args()), b"");
+            assert!(ping.status.success(), "{ping:?}");
+            let told = watched.compare("ping");
+            let kind = if socket.is_empty() { "SOCK_DGRAM" } else { "SOCK_RAW" };
+            assert!(told.contains(kind) && told.contains("recvmsg("), "{told}");
+        }
+    }
+}
+
 /// The same comparison with what `-v` really prints, on standard error.
 #[test]
 fn verbose_prints_what_strace_prints() {

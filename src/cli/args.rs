@@ -267,10 +267,12 @@ pub fn command() -> Command {
             let short = example.short.map(|short| format!("{short}-{side}"));
             command.name(format!("{}-{side}", example.name)).hide(true).aliases(short)
         });
-        let demo = draw::Picture::augment_args(Command::new("demo"))
-            .about("Run both sides here and tell what happens");
         let explain = explain::Form::augment_args(Command::new("explain"))
             .about("Explain what is behind it: a lesson to read");
+        let demo = draw::Picture::augment_args(Command::new("demo")).about(match example.serve {
+            Some(_) => "Run both sides here and tell what happens",
+            None => "Ask this machine's own kernel, and tell what happens",
+        });
         let whole = match example.serve {
             Some(_) => Command::new(example.name),
             // There is one side only: what it takes may stand right behind the name.

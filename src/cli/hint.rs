@@ -104,6 +104,15 @@ fn in_general(error: &CallError) -> Option<&'static str> {
             "io_uring is forbidden here, by the sysctl kernel.io_uring_disabled or by a filter \
              (seccomp), as in many containers: an administrator can allow it; netplay epoll needs none"
         }
+        ("socket", Errno::EACCES) => {
+            "sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\" lets everybody ping until the next boot"
+        }
+        ("socket", Errno::EPERM) => {
+            "sudo setcap cap_net_raw+ep $(command -v netplay) lets netplay have raw sockets"
+        }
+        ("sendto", Errno::EACCES) => {
+            "that is the address of a whole network: everybody there would answer, and ping asks one"
+        }
         ("sendto", Errno::EMSGSIZE) => "a datagram holds at most 65,507 bytes",
         _ => return None,
     })

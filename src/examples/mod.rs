@@ -20,6 +20,7 @@ pub mod mini_ftp;
 pub mod ftp;
 pub mod handler;
 pub mod unix_echo;
+pub mod ping;
 pub mod sockopt;
 
 use std::borrow::Cow;
@@ -387,6 +388,40 @@ const FTP: &[Flag] = &[
         "How many clients one address may have [default: as many as --max-clients]",
         Sides::Server,
     ),
+];
+
+const PING: &[Flag] = &[
+    Flag {
+        name: "raw",
+        value: Value::None,
+        help: "Use a raw socket, which wants privilege (CAP_NET_RAW) and sees every ICMP message",
+        sides: Sides::Client,
+    },
+    Flag {
+        name: "count",
+        value: Value::Count { usual: ping::COUNT, most: u16::MAX as usize },
+        help: "How many requests to send",
+        sides: Sides::Client,
+    },
+    option(
+        "interval",
+        "SECS",
+        "Send one every so often; at least 0.2, but for loopback [default: 1]",
+        Sides::Client,
+    ),
+    option("size", "BYTES", "The size of the payload [default: 56]", Sides::Client),
+    Flag {
+        name: "ttl",
+        value: Value::Count { usual: ping::TTL, most: 255 },
+        help: "How many routers a request may pass, plus one",
+        sides: Sides::Client,
+    },
+    Flag {
+        name: "headers",
+        value: Value::None,
+        help: "Show the headers of each request and reply, field by field",
+        sides: Sides::Client,
+    },
 ];
 
 const URL: &str =
@@ -774,5 +809,22 @@ pub static TABLE: &[Example] = &[
         next: "netplay tcp-echo demo",
         source: include_str!("unix_echo.rs"),
         lesson: "unix",
+    },
+    Example {
+        name: "ping",
+        short: None,
+        summary: "is anybody there? ICMP echo: no ports, no program, and the kernel answers",
+        watch: "the reply is the request with another type, so the checksum changes by just that; \
+                the identifier is where UDP has a port",
+        place: Place::Host,
+        service: Service::Other,
+        reply: |_| None,
+        options: PING,
+        serve: None,
+        client: ping::client,
+        tools: &[],
+        demo: Demo { options: &["--headers", "--count=2", "--interval=0.2"], steps: &[Leave('A')] },
+        next: "netplay ping --raw --headers, as root: the IP header, too",
+        source: include_str!("ping/mod.rs"),
     },
 ];

@@ -238,6 +238,36 @@ pub fn skip(why: &str) {
     let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
 }
 
+/// Lets everybody ping.
+pub const ANYBODY: &str = "echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range";
+
+/// A command that runs what its arguments will say in a network of its own, which has loopback and what
+/// these lines of shell make of it. `None` where there can be none: the caller returns.
+pub fn alone(lines: &str) -> Option<Command> {
+    for program in ["unshare", "ip", "setpriv"] {
+        if !have(program) {
+            skip(&format!("{program} is not installed"));
+            return None;
+        }
+    }
+    let command = || match nix::unistd::geteuid().is_root() {
+        true => Command::new("unshare"),
+        false => {
+            let mut sudo = Command::new("sudo");
+            sudo.args(["-n", "unshare"]);
+            sudo
+        }
+    };
+    if !command().args(["--net", "true"]).output().is_ok_and(|tried| tried.status.success()) {
+        skip("nobody here may make a network of its own (unshare --net)");
+        return None;
+    }
+    let script = format!("ip link set lo up && {lines} && exec \"$@\"");
+    let mut command = command();
+    command.args(["--net", "sh", "-c", &script, "sh"]).env("LC_ALL", "C.UTF-8");
+    Some(command)
+}
+
 /// Whether a program is there to be run.
 pub fn have(program: &str) -> bool {
     let there = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output();

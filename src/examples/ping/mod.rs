@@ -1,0 +1,452 @@
+//! # Ping: ICMP echo, with the headers in the open
+//!
+//! ```text
+//! client                                                   the kernel of the host
+//! socket      SOCK_DGRAM, IPPROTO_ICMP; --raw: SOCK_RAW    (no program: it answers by itself)
+//! setsockopt  IP_TTL, IP_RECVTTL, IP_RECVERR
+//! bind        port 0: any identifier
+//! getsockname which one it is
+//! sendto   ─────── echo request, type 8 ────────────────▶
+//! poll        until the next one is due
+//! recvmsg  ◀────── echo reply, type 0, same payload ─────
+//! recvmsg  ◀────── time exceeded, type 11 ──── a router    MSG_ERRQUEUE
+//!   …
+//! close
+//! ```
+//!
+//! Watch for who does what: ICMP has no ports, and no program of the host takes part. Two kinds of socket
+//! speak it.
+//!
+//! - A **datagram** socket is for everybody whose group is in net.ipv4.ping_group_range (icmp(7)). It
+//!   sends echo requests only. The kernel chooses the identifier, which is the socket's "port", computes the
+//!   checksum, and hands over the replies to this socket's requests, from the ICMP header on. What
+//!   routers complain of lies in an error queue.
+//! - A **raw** socket (raw(7)) is for the privileged (CAP_NET_RAW): it sends what it likes, and receives a
+//!   copy of every ICMP message that reaches this machine, over IPv4 with the IP header. So the page has
+//!   to look for itself whose they are, by the identifier; and on loopback it sees its own request come
+//!   by, before the reply. (ICMP_FILTER would keep such types out; here they are told.)
+//!
+//! A reply proves that the kernel of the host is alive, and nothing of its programs. No reply proves
+//! nothing: many filters drop echo. See RFC 792, RFC 4443 for IPv6, RFC 1071 for the checksum.
+
+pub mod header;
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use libc::{IPPROTO_ICMP, IPPROTO_ICMPV6, POLLERR, POLLIN};
+use nix::errno::Errno;
+
+use crate::address::Family;
+use crate::call::{
+    self, Complaint, Domain, IP_RECVERR, IP_RECVTTL, IP_TTL, IPV6_RECVERR, IPV6_RECVHOPLIMIT,
+    IPV6_UNICAST_HOPS, MSG_DONTWAIT, MSG_ERRQUEUE, Message, Socket, Type, pollfd,
+};
+use crate::client::{self, ClientArgs};
+use crate::server::Options;
+use crate::stop::{Stop, Watch};
+use header::{Icmp, Ipv4, Meaning};
+
+/// Sends echo requests and tells what comes back, until all are answered, nothing more is to be expected,
+/// or the stop.
+pub fn client(args: &ClientArgs) -> Result<()> {
+    let host = args.endpoint.resolve()?;
+    let plan = Plan::read(args, host.ip())?;
+    let (socket, raw) = open(plan.family, args.options.has("raw"))?;
+    let identifier = prepare(&socket, raw, &plan)?;
+    let stop = Stop::new();
+    stop.on_signals();
+    let waiting = stop.watch(&socket);
+    let told = Told::default();
+    let mut pinging = Pinging {
+        socket: &socket,
+        raw,
+        host,
+        identifier,
+        plan,
+        sent: vec![],
+        answered: vec![],
+        told,
+    };
+    let pinged = pinging.run(&waiting);
+    let Pinging { sent, told, .. } = pinging;
+    drop(waiting);
+    drop(socket); // a close, and told as one
+    pinged?;
+    told.statistics(sent.len())?;
+    match (told.times.len(), told.complaints) {
+        (1.., _) => Ok(()),
+        (0, 0) => bail!("no reply from {}: it is not there, or silent on purpose", host.ip()),
+        (0, _) => bail!("no reply from {}: what was sent came to nothing on its way", host.ip()),
+    }
+}
+
+/// What is to be sent, and how.
+struct Plan {
+    family: Family,
+    count: u16,
+    interval: Duration,
+    /// How long the replies that are still missing are waited for after the last request.
+    timeout: Duration,
+    payload: Vec<u8>,
+    ttl: i32,
+    headers: bool,
+}
+
+impl Plan {
+    /// One host is asked, and no faster than it may like.
+    fn read(args: &ClientArgs, host: IpAddr) -> Result<Plan> {
+        if host.is_multicast() || host == Ipv4Addr::BROADCAST {
+            bail!("{host} is an address of many: each of them would answer, and ping asks one");
+        }
+        let options = &args.options;
+        let interval = seconds(options, "interval")?.unwrap_or(Duration::from_secs(1));
+        if interval < LEAST && !host.is_loopback() {
+            bail!("--interval is at least {} s, but for loopback", LEAST.as_secs_f64());
+        }
+        let size = match options.get("size").unwrap_or("56").parse() {
+            Ok(size @ 0..=LARGEST) => size,
+            _ => bail!("--size takes a number of bytes from 0 to {LARGEST}"),
+        };
+        Ok(Plan {
+            family: if host.is_ipv4() { Family::V4 } else { Family::V6 },
+            count: number(options, "count").unwrap_or(COUNT as u16),
+            interval,
+            timeout: args.timeout.unwrap_or(Duration::from_secs(2)),
+            payload: (0..size).map(|i| i as u8).collect(), // 00 01 02: whatever comes back changed shows
+            ttl: number(options, "ttl").unwrap_or(TTL as i32),
+            headers: options.has("headers"),
+        })
+    }
+}
+
+/// How many requests there are, unless told otherwise.
+pub(super) const COUNT: usize = 4;
+
+/// The time to live of a request, unless told otherwise.
+pub(super) const TTL: usize = 64;
+
+/// Somebody else's host is not asked more often than this.
+const LEAST: Duration = Duration::from_millis(200);
+
+/// What an IPv4 packet has room for behind the headers.
+const LARGEST: usize = 65_535 - 20 - header::ECHO;
+
+fn number<T: std::str::FromStr>(options: &Options, name: &str) -> Option<T> {
+    options.get(name).and_then(|text| text.parse().ok())
+}
+
+fn seconds(options: &Options, name: &str) -> Result<Option<Duration>> {
+    match options.get(name).map(|text| text.parse()) {
+        None => Ok(None),
+        Some(Ok(seconds @ 0.0..=1e6)) => Ok(Some(Duration::from_secs_f64(seconds))),
+        Some(_) => bail!("--{name} takes a number of seconds, such as 1 or 0.5"),
+    }
+}
+
+/// The datagram socket; or the raw one, if it is asked for, or if it is the only one that we may have.
+/// The protocol must be named: 0 would be UDP.
+fn open(family: Family, raw: bool) -> Result<(Socket, bool)> {
+    let (domain, protocol) = match family {
+        Family::V4 => (Domain::IPV4, IPPROTO_ICMP),
+        Family::V6 => (Domain::IPV6, IPPROTO_ICMPV6),
+    };
+    if raw {
+        return Ok((call::socket(domain, Type::RAW, protocol)?, true));
+    }
+    match call::socket(domain, Type::DGRAM, protocol) {
+        Ok(socket) => Ok((socket, false)),
+        Err(forbidden) if forbidden.errno() == Errno::EACCES => {
+            match call::socket(domain, Type::RAW, protocol) {
+                Ok(socket) => {
+                    client::raw_instead(forbidden);
+                    Ok((socket, true))
+                }
+                Err(_) => Err(forbidden.into()),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says what the kernel is to tell beside the bytes, and returns the identifier of all requests.
+fn prepare(socket: &Socket, raw: bool, plan: &Plan) -> Result<u16> {
+    let (ttl, receive_ttl, receive_errors, any) = match plan.family {
+        Family::V4 => (IP_TTL, IP_RECVTTL, IP_RECVERR, IpAddr::from(Ipv4Addr::UNSPECIFIED)),
+        Family::V6 => {
+            (IPV6_UNICAST_HOPS, IPV6_RECVHOPLIMIT, IPV6_RECVERR, Ipv6Addr::UNSPECIFIED.into())
+        }
+    };
+    call::setsockopt(socket, ttl, plan.ttl)?;
+    // Over a raw IPv4 socket the IP header comes along, and with it the TTL.
+    if !raw || plan.family == Family::V6 {
+        call::setsockopt(socket, receive_ttl, 1)?;
+    }
+    if raw {
+        // Nobody gives out identifiers. The number of the process is as good as any, and the custom.
+        return Ok(std::process::id() as u16);
+    }
+    call::setsockopt(socket, receive_errors, 1)?;
+    call::bind(socket, SocketAddr::new(any, 0))?;
+    Ok(call::getsockname(socket)?.port())
+}
+
+/// A host being asked.
+struct Pinging<'a> {
+    socket: &'a Socket,
+    raw: bool,
+    host: SocketAddr,
+    identifier: u16,
+    plan: Plan,
+    /// When each request was sent, on this program's own clock: the first is number 1. (ping(8) sends the
+    /// time along in the payload. Then it need not remember, but believes what it is told.)
+    sent: Vec<u64>,
+    /// Which have a reply.
+    answered: Vec<bool>,
+    told: Told,
+}
+
+impl Pinging<'_> {
+    fn run(&mut self, waiting: &Watch<'_>) -> Result<()> {
+        let (count, size) = (self.plan.count, self.plan.payload.len());
+        let kind = if self.raw { "a raw socket" } else { "a datagram socket" };
+        say(format_args!(
+            "ping {}: {count} request{} of {} + {size} bytes, identifier {}, over {kind}",
+            self.host.ip(),
+            if count == 1 { "" } else { "s" },
+            header::ECHO,
+            self.identifier
+        ))?;
+        // Room for any packet: a raw socket also receives what others sent.
+        let mut message = Message::new(65_535);
+        for sequence in 1..=count {
+            self.send(sequence, &mut message)?;
+            let last = sequence == count;
+            let wait = if last { self.plan.timeout } else { self.plan.interval };
+            let due = call::monotonic().saturating_add(wait.as_nanos() as u64);
+            if !self.listen(waiting, due, last, &mut message)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, sequence: u16, message: &mut Message) -> Result<()> {
+        let request = self.request(sequence);
+        let now = call::monotonic();
+        if let Err(error) = call::sendto(self.socket, &request, 0, self.host) {
+            // It may be the error of an earlier request, told by the next call, whichever that is. Then it
+            // is in the queue, too, and this request has not been tried yet.
+            if !self.complaint(message)? {
+                return Err(error.into());
+            }
+            call::sendto(self.socket, &request, 0, self.host)?;
+        }
+        self.sent.push(now);
+        self.answered.push(false);
+        Ok(())
+    }
+
+    fn request(&self, sequence: u16) -> Vec<u8> {
+        header::request(self.plan.family, self.identifier, sequence, &self.plan.payload)
+    }
+
+    /// Takes what comes until this time, or until there is nothing left to come. `false` is the stop.
+    fn listen(
+        &mut self,
+        waiting: &Watch<'_>,
+        due: u64,
+        last: bool,
+        message: &mut Message,
+    ) -> Result<bool> {
+        loop {
+            let left = Duration::from_nanos(due.saturating_sub(call::monotonic()));
+            let mut list =
+                [pollfd { fd: self.socket.as_fd().as_raw_fd(), events: POLLIN, revents: 0 }];
+            let Some(ready) = waiting.or(|| call::poll(&mut list, Some(left)))? else {
+                return Ok(false);
+            };
+            if ready == 0 {
+                return Ok(true);
+            }
+            // POLLERR comes unasked: there is something in the error queue.
+            if list[0].revents & POLLERR == 0 || !self.complaint(message)? {
+                self.receive(message)?;
+            }
+            let complete = last && self.told.times.len() + self.told.complaints >= self.sent.len();
+            if complete || call::monotonic() >= due {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn receive(&mut self, message: &mut Message) -> Result<()> {
+        match call::recvmsg(self.socket, message, MSG_DONTWAIT) {
+            Ok(_) => {}
+            // What woke us was damaged, and the kernel has thrown it away when it looked closer.
+            Err(error) if error.would_block() => return Ok(()),
+            Err(error) => match self.complaint(message)? {
+                true => return Ok(()),
+                false => return Err(error.into()),
+            },
+        }
+        let now = call::monotonic();
+        let peer = message.peer().map_or(self.host.ip(), |peer| peer.ip());
+        match self.ours(message) {
+            Ok((_, icmp, Meaning::Complaint { sequence, .. })) => {
+                let why = header::why(self.plan.family, icmp.kind(), icmp.code());
+                self.told.complaints += 1;
+                say(format_args!("from {peer}: seq {sequence}, {}", why.unwrap_or_default()))
+            }
+            Ok((ip, icmp, _)) => self.reply(ip, icmp, message, peer, now),
+            Err(passed_over) => {
+                client::passed_over(peer, passed_over);
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads a packet that is about one of our requests, or says why it is not. A datagram socket gets
+    /// no other; a raw one gets what reaches this machine.
+    fn ours<'m>(
+        &self,
+        message: &'m Message,
+    ) -> Result<(Option<Ipv4<'m>>, Icmp<'m>, Meaning), String> {
+        let family = self.plan.family;
+        let (ip, bytes) = if self.raw && family == Family::V4 {
+            let ip = Ipv4::read(message.data()).map_err(|malformed| malformed.to_string())?;
+            (Some(ip), ip.data)
+        } else {
+            (None, message.data())
+        };
+        let icmp = Icmp::read(bytes).map_err(|malformed| malformed.to_string())?;
+        let means = icmp.means(family);
+        match means {
+            Meaning::Reply { identifier, sequence }
+            | Meaning::Complaint { identifier, sequence }
+                if identifier == self.identifier =>
+            {
+                let was_sent = (1..=self.sent.len()).contains(&usize::from(sequence));
+                was_sent.then_some((ip, icmp, means)).ok_or("about a request never sent".into())
+            }
+            Meaning::Request { identifier } if identifier == self.identifier => {
+                Err("our own request, on its way to this machine's kernel: a raw socket sees all"
+                    .into())
+            }
+            Meaning::Reply { identifier, .. }
+            | Meaning::Complaint { identifier, .. }
+            | Meaning::Request { identifier } => {
+                Err(format!("type {}, for somebody else: identifier {identifier}", icmp.kind()))
+            }
+            Meaning::Damaged => Err("its checksum does not verify".into()),
+            Meaning::Other => Err(format!("type {}, which is no echo", icmp.kind())),
+        }
+    }
+
+    fn reply(
+        &mut self,
+        ip: Option<Ipv4<'_>>,
+        icmp: Icmp<'_>,
+        message: &Message,
+        peer: IpAddr,
+        now: u64,
+    ) -> Result<()> {
+        let sequence = icmp.sequence();
+        let place = usize::from(sequence) - 1;
+        let time = Duration::from_nanos(now.saturating_sub(self.sent[place]));
+        let twice = std::mem::replace(&mut self.answered[place], true);
+        match twice {
+            true => self.told.duplicates += 1,
+            false => self.told.times.push(time),
+        }
+        let ttl = ip.map(|ip| i32::from(ip.ttl())).or(message.ttl());
+        let ttl = ttl.map_or(String::new(), |ttl| format!("ttl {ttl}, "));
+        let again = if twice { ", once more" } else { "" };
+        let changed = match icmp.payload() == self.plan.payload {
+            true => "",
+            false => ", and its payload is not what was sent",
+        };
+        let (bytes, time) = (icmp.bytes().len(), milliseconds(time));
+        say(format_args!(
+            "{bytes} bytes from {peer}: seq {sequence}, {ttl}time {time}{again}{changed}"
+        ))?;
+        if self.plan.headers {
+            let (family, request) = (self.plan.family, self.request(sequence));
+            write!(io::stdout().lock(), "{}", header::fields(family, ip, &request, icmp))?;
+        }
+        Ok(())
+    }
+
+    /// Takes from the error queue what came to nothing, and tells why; `false` if nothing did. A raw socket
+    /// has no such queue here: it receives the ICMP message itself.
+    fn complaint(&mut self, message: &mut Message) -> Result<bool> {
+        if self.raw {
+            return Ok(false);
+        }
+        match call::recvmsg(self.socket, message, MSG_ERRQUEUE | MSG_DONTWAIT) {
+            Ok(_) => {}
+            Err(error) if error.would_block() => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        let Some(Complaint { errno, kind, code, by, .. }) = message.complaint() else {
+            return Ok(true);
+        };
+        let own = call::strerror(Errno::from_raw(errno));
+        let why = header::why(self.plan.family, kind, code).filter(|_| by.is_some());
+        let by = by.map_or("this machine".to_owned(), |by| by.to_string());
+        let sequence = match Icmp::read(message.data()) {
+            Ok(request) => format!("seq {}, ", request.sequence()),
+            Err(_) => String::new(), // the router has quoted less than it should
+        };
+        self.told.complaints += 1;
+        say(format_args!("from {by}: {sequence}{}", why.unwrap_or(&own)))?;
+        Ok(true)
+    }
+}
+
+/// What came back.
+#[derive(Debug, Default)]
+struct Told {
+    /// How long each first reply took.
+    times: Vec<Duration>,
+    duplicates: usize,
+    complaints: usize,
+}
+
+impl Told {
+    fn statistics(&self, sent: usize) -> Result<()> {
+        let received = self.times.len();
+        let lost = sent.saturating_sub(received) as f64 * 100.0 / sent.max(1) as f64;
+        let mut text = format!("{sent} sent, {received} received, {lost:.0}% lost");
+        if self.duplicates > 0 {
+            text += &format!(", {} came more than once", self.duplicates);
+        }
+        if self.complaints > 0 {
+            text += &format!(", {} came to nothing on the way", self.complaints);
+        }
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        if let (Some(least), Some(most)) = (times.first(), times.last()) {
+            let half = times.len() / 2;
+            let median = match times.len() % 2 {
+                0 => (times[half - 1] + times[half]) / 2,
+                _ => times[half],
+            };
+            let [least, median, most] = [*least, median, *most].map(milliseconds);
+            text += &format!("; there and back: least {least}, median {median}, most {most}");
+        }
+        say(text)
+    }
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.3} ms", time.as_secs_f64() * 1e3)
+}
+
+/// A line of the result.
+fn say(line: impl std::fmt::Display) -> Result<()> {
+    Ok(writeln!(io::stdout().lock(), "{line}")?)
+}
