@@ -421,7 +421,7 @@ mod tests {
             recording: None,
             stop: Stop::new(),
         };
-        let mut stage = Stage::new(&mut audience, Service::Echo, PathBuf::new());
+        let mut stage = Stage::new(&mut audience, &crate::examples::TABLE[0], PathBuf::new());
         let (before, after) = (monotonic(), monotonic() + 3_600_000_000_000);
         for start_ns in [before; 3].into_iter().chain([after; 5]) {
             let text = serde_json::to_string(&Event { start_ns, ..Event::default() }).unwrap();

@@ -826,5 +826,6 @@ pub static TABLE: &[Example] = &[
         demo: Demo { options: &["--headers", "--count=2", "--interval=0.2"], steps: &[Leave('A')] },
         next: "netplay ping --raw --headers, as root: the IP header, too",
         source: include_str!("ping/mod.rs"),
+        lesson: "ping",
     },
 ];
