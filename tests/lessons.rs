@@ -429,6 +429,7 @@ fn type_in(commands: &[String], desk: &Path) {
                 };
                 let place = match row.place {
                     Place::Path => vec![server.place.clone()],
+                    Place::Host => vec![], // its servers are other machines
                     Place::Internet => vec![server.address().ip().to_string(), server.port()],
                 };
                 let place: Vec<&str> = place.iter().map(String::as_str).collect();
