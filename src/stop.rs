@@ -214,6 +214,17 @@ impl Stop {
     }
 }
 
+/// The end of a forked child, at once: `_exit(2)`.
+///
+/// `exit(3)` would first do what the program and its libraries have left for their end: write out what
+/// waits in buffers, run what asked to be run. All of it is a copy of the parent's, and the parent does
+/// it, too; a line in a buffer would be written twice.
+#[expect(unsafe_code, reason = "nothing of this program runs after it, no destructor either")]
+pub fn end_child(code: i32) -> ! {
+    // SAFETY: a system call that takes a number, and does not return.
+    unsafe { libc::_exit(code) }
+}
+
 /// A time in which the signals of a stop wait: around a `fork`.
 #[derive(Debug)]
 pub struct Undisturbed {

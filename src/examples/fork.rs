@@ -32,7 +32,7 @@ use super::tcp_echo::echo;
 use crate::call::{self, Domain, Fork, Pid, SO_REUSEADDR, Signal, Type, WaitPidFlag, pollfd};
 use crate::patience::Patience;
 use crate::server::{self, ServerArgs, Stats};
-use crate::stop::{Sigchld, Stop};
+use crate::stop::{Sigchld, Stop, end_child};
 
 /// Forks a child for each client until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
@@ -115,10 +115,10 @@ fn be_the_child(
     let served = echo(&peer, args, stop, &mut Stats::default());
     let left = call::close(peer);
     match closed.and(served).and(left) {
-        Ok(()) => std::process::exit(0),
+        Ok(()) => end_child(0),
         Err(error) => {
             server::lost(client, error);
-            std::process::exit(1)
+            end_child(1)
         }
     }
 }

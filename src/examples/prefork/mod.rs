@@ -36,7 +36,7 @@ use anyhow::Result;
 use super::tcp_echo::echo;
 use crate::call::{self, Fork, Pid, Signal, WaitPidFlag, WaitStatus};
 use crate::server::{self, ServerArgs, Stats, Tally};
-use crate::stop::{Sigchld, Stop};
+use crate::stop::{Sigchld, Stop, end_child};
 use accept::accept_in_turn;
 
 /// How many workers there are unless `--workers` says otherwise: enough to see who gets a client, few
@@ -137,10 +137,10 @@ fn be_a_worker(
     let listener = listeners.swap_remove(place % listeners.len());
     let others_closed = listeners.into_iter().try_for_each(call::close);
     match others_closed.and_then(|()| work(listener, lock.as_ref(), args, clients, stop)) {
-        Ok(()) => std::process::exit(0),
+        Ok(()) => end_child(0),
         Err(error) => {
             server::worker_missing(error);
-            std::process::exit(1)
+            end_child(1)
         }
     }
 }
