@@ -101,17 +101,17 @@ impl Stop {
     /// process at once, as it would have without us. To be called on the main thread: the kernel
     /// prefers it for signals.
     pub fn on_signals(&self) {
+        self.on(&[Signal::SIGINT, Signal::SIGTERM]);
+        // Beyond RLIMIT_FSIZE a write fails with EFBIG, and one client's upload ends; not all of us.
+        install(&[Signal::SIGXFSZ], SigHandler::SigIgn, SaFlags::empty());
+    }
+
+    fn on(&self, signals: &[Signal]) {
         // Only the first call says which thread it is; a later one comes from the same.
         let _ = self.0.signalled.set(thread::current().id());
         SIGNALLED.store(Arc::into_raw(self.0.clone()).cast_mut(), SeqCst);
         // SA_RESTART: a signal by itself makes no accept or recv fail; the shutdown does.
-        install(
-            &[Signal::SIGINT, Signal::SIGTERM],
-            SigHandler::Handler(on_signal),
-            SaFlags::SA_RESTART,
-        );
-        // Beyond RLIMIT_FSIZE a write fails with EFBIG, and one client's upload ends; not all of us.
-        install(&[Signal::SIGXFSZ], SigHandler::SigIgn, SaFlags::empty());
+        install(signals, SigHandler::Handler(on_signal), SaFlags::SA_RESTART);
     }
 
     /// Whether the stop was requested.
@@ -203,7 +203,7 @@ impl Stop {
     #[must_use]
     pub fn in_child(&self, since: Undisturbed) -> Stop {
         let stop = Stop::new();
-        stop.on_signals();
+        stop.on(&[Signal::SIGTERM]);
         install(&[Signal::SIGINT], SigHandler::SigIgn, SaFlags::empty());
         nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).expect("SIGTERM is a signal");
         // What happened before these lines took effect: a stop, or the parent's death.

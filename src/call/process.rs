@@ -46,9 +46,9 @@ impl Answer for Fork {
 #[expect(unsafe_code, reason = "the child of a threaded program may only do what is safe there")]
 pub fn fork() -> Result<Fork> {
     let step = Step::begin("fork", FORK, None);
-    let held = hold();
+    let held = step.listening().then(hold);
     // SAFETY: fork cannot break memory; what it can do is leave a lock locked in the child for
-    // ever. The record's is held here and released in both; the callers keep to what the
+    // ever. The record's, if somebody listens, is held here and released in both; the callers keep to what the
     // documentation above asks.
     let forked = unsafe { nix::unistd::fork() };
     drop(held);
@@ -58,8 +58,11 @@ pub fn fork() -> Result<Fork> {
     });
     if let Ok(Fork::Child) = forked {
         // One call, one event: the parent records it. Here it only returns a second time.
-        let (child, parent) = (Pid::this(), Pid::parent());
-        tracing::info!("fork returned 0: this is the child, {child}, a copy of {parent}");
+        tracing::info!(
+            "fork returned 0: this is the child, {}, a copy of {}",
+            Pid::this(),
+            Pid::parent()
+        );
         return Ok(Fork::Child);
     }
     step.end(forked, |told, _| {
