@@ -1,5 +1,6 @@
 //! A server under measurement: a process of its own for every turn, and what it has used by its end.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
@@ -201,14 +202,29 @@ pub fn echoing(manner: &Manner) -> Result<Vec<Model>> {
     Ok(found)
 }
 
-/// An address that nobody listens on just now.
+/// An address that nobody listens on, and that the kernel gives to nobody who does not ask for it.
+///
+/// What port 0 gives is free only until another program's port 0 gives the same, and the server takes
+/// some milliseconds to come for it. So this one is below those that are given away (ip(7),
+/// ip_local_port_range).
 #[expect(
     clippy::disallowed_methods,
     reason = "a port for somebody else's server, no step of a page"
 )]
 fn free_port() -> Result<SocketAddr> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let first = range.ok().and_then(|range| range.split_whitespace().next()?.parse().ok());
+    let below = LOWEST + 1..first.unwrap_or(LOWEST);
+    // Each time from another place: two benches at once are not to try the same ones.
+    let any = RandomState::new().build_hasher().finish() as usize % below.len().max(1);
+    let ports = below.clone().cycle().skip(any).take(below.len());
+    let free = ports.map(|port| TcpListener::bind(("127.0.0.1", port))).find_map(Result::ok);
+    let free = free.map_or_else(|| TcpListener::bind(("127.0.0.1", 0)), Ok)?;
+    Ok(free.local_addr()?)
 }
+
+/// Below this, ports have their owners.
+const LOWEST: u16 = 10_000;
 
 /// Somebody else's server prints no ready line: it is ready when it can be reached. Over UDP nothing
 /// would tell, so it has a little time.
@@ -264,4 +280,19 @@ pub fn row(text: &str) -> Result<Model> {
         bail!("{name} is no echo server of the network");
     }
     Ok(Model { name: text.trim().to_owned(), kind: Kind::Row(example, words.collect()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_for_a_server_is_none_that_the_kernel_gives_away() {
+        let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
+        let first: u16 = range.split_whitespace().next().unwrap().parse().unwrap();
+        for _ in 0..100 {
+            let port = free_port().unwrap().port();
+            assert!(port < first || first <= LOWEST, "{port} may be given to a client");
+        }
+    }
 }
