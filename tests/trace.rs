@@ -195,6 +195,73 @@ fn a_fork_servers_children_and_its_clients_share_the_file() {
     );
 }
 
+/// A server keeps no record back while it sleeps, nor for long while it is busy: whoever looks finds what
+/// it has done, and so it is when nothing can be written any more.
+#[test]
+fn a_server_that_is_killed_has_told_all_that_it_did() {
+    for example in TABLE.iter().filter(|row| row.service == Service::Echo) {
+        let trace = Trace::new();
+        let server = trace.server(example, &["-q", "--reply", "echo"]);
+        let told = |call: &str| {
+            let text = fs::read_to_string(&trace.file).unwrap();
+            text.lines().any(|line| {
+                line.contains(&format!("\"call\":\"{call}")) && line.contains("told before")
+            })
+        };
+        let client = trace.talk(example, &server.place, "told before");
+        until(&format!("{} has told what it sent", example.name), || told("send"));
+        assert!(told("recv"), "{}", example.name);
+        server.signal(nix::sys::signal::Signal::SIGKILL);
+        assert!(!server.ended().status.success());
+        let records = trace.records();
+        assert!(calls(&records, "bind").count() >= 1, "{}", example.name);
+        drop(client);
+    }
+}
+
+/// A child has its parent's memory, and with it what its parent had not told yet.
+#[test]
+fn a_forked_child_neither_repeats_a_record_nor_loses_one() {
+    const CLIENTS: usize = 5;
+    const MESSAGES: usize = 200;
+    for (name, options) in [
+        ("fork", &["-q", "--reply", "echo"][..]),
+        ("prefork", &["-q", "--reply", "echo", "--workers", "2"]),
+        ("handler", &["-q", "--reply", "echo", "--style", "forking"]),
+    ] {
+        let trace = Trace::new();
+        let server = trace.server(example(name), options);
+        let address = server.address();
+        thread::scope(|scope| {
+            for _ in 0..CLIENTS {
+                scope.spawn(move || {
+                    let mut client = common::connect(address);
+                    for _ in 0..MESSAGES {
+                        ask(&mut client, b"hello", 5);
+                    }
+                });
+            }
+        });
+        assert!(server.stop().status.success(), "{name}");
+        let records = trace.records();
+        let of_one_thread_at_one_time: BTreeSet<String> = records
+            .iter()
+            .map(|r| format!("{} {} {} {}", r["tid"], r["start_ns"], r["dur_ns"], r["call"]))
+            .collect();
+        assert_eq!(of_one_thread_at_one_time.len(), records.len(), "{name} repeats records");
+        for call in ["recv", "send"] {
+            let hello = calls(&records, call).filter(|record| record["data"] == "hello").count();
+            assert_eq!(hello, CLIENTS * MESSAGES, "{name}, {call}");
+        }
+        let children: BTreeSet<i64> =
+            calls(&records, "fork").map(|record| record["ret"].as_i64().unwrap()).collect();
+        let speak: BTreeSet<i64> =
+            records.iter().map(|record| record["pid"].as_i64().unwrap()).collect();
+        assert!(children.is_subset(&speak), "{name}: {children:?} are not all in {speak:?}");
+        assert_eq!(speak.len(), 1 + children.len(), "{name}");
+    }
+}
+
 #[test]
 fn the_file_is_appended_to() {
     let trace = Trace::new();
@@ -276,6 +343,24 @@ fn a_trace_that_cannot_be_written_is_said_once() {
     assert_eq!(ended.stderr.matches("the trace is incomplete").count(), 1, "{}", ended.stderr);
 }
 
+/// The same for a file, where lines are written many at a time: beyond this limit a write fails.
+#[test]
+fn a_trace_that_may_grow_no_further_is_said_once() {
+    let trace = Trace::new();
+    let netplay = netplay();
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -f 8 && exec \"$0\" \"$@\""]).arg(netplay.get_program());
+    limited.args(["tcp-echo", "server", "127.0.0.1", "0", "-q", "--reply", "echo", "--trace"]);
+    let server = Server::from(limited.arg(&trace.file));
+    let mut client = server.connect();
+    for _ in 0..100 {
+        ask(&mut client, b"hello", 5);
+    }
+    let ended = server.stop();
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches("the trace is incomplete").count(), 1, "{}", ended.stderr);
+}
+
 // ---- what the tests above run and read ----
 
 fn example(name: &str) -> &'static Example {
@@ -343,6 +428,28 @@ impl Trace {
         }
         args.extend(options);
         run(&args, input)
+    }
+
+    /// Has a conversation begun with a server of any kind, and keeps it.
+    fn talk(&self, example: &Example, place: &str, message: &str) -> Box<dyn std::any::Any> {
+        match example.place {
+            Place::Path => {
+                let mut client = std::os::unix::net::UnixStream::connect(place).unwrap();
+                std::io::Write::write_all(&mut client, message.as_bytes()).unwrap();
+                Box::new(client)
+            }
+            Place::Internet if ["udp-echo", "iterative"].contains(&example.name) => {
+                let client = udp();
+                client.send_to(message.as_bytes(), place).unwrap();
+                Box::new(client)
+            }
+            Place::Host => unreachable!("nobody serves there: its servers are kernels"),
+            Place::Internet => {
+                let mut client = common::connect(place.parse().unwrap());
+                ask(&mut client, message.as_bytes(), message.len());
+                Box::new(client)
+            }
+        }
     }
 
     /// All records, each of which is a whole line.

@@ -8,6 +8,7 @@ pub use libc::epoll_event;
 pub use nix::sys::epoll::{EpollFlags, EpollOp};
 
 use super::error::Result;
+use super::gather::Wait;
 use super::record::{Answer, Step};
 use super::wait::milliseconds;
 
@@ -68,7 +69,7 @@ pub fn epoll_wait(
     timeout: Option<Duration>,
 ) -> Result<usize> {
     let epoll = epoll.as_fd().as_raw_fd();
-    let step = Step::begin("epoll_wait", EPOLL_WAIT, Some(epoll));
+    let step = Step::wait("epoll_wait", EPOLL_WAIT, Some(epoll), Wait::Others);
     let (room, ms) = (i32::try_from(events.len()).unwrap_or(i32::MAX), milliseconds(timeout));
     // SAFETY: the pointer and the length are those of one slice.
     let ready = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), room, ms) };

@@ -11,6 +11,7 @@ use std::time::Duration;
 use socket2::{SockAddr, SockAddrStorage};
 
 use super::error::Result;
+use super::gather::Wait;
 use super::option::part;
 use super::record::Step;
 use super::strace;
@@ -285,7 +286,7 @@ impl fmt::Debug for Message {
 pub fn recvmsg(socket: &impl AsFd, message: &mut Message, flags: i32) -> Result<usize> {
     let fd = socket.as_fd().as_raw_fd();
     let header = message.header();
-    let step = Step::begin("recvmsg", "recvmsg", Some(fd));
+    let step = Step::wait("recvmsg", "recvmsg", Some(fd), Wait::Others);
     let received = receive(fd, header, flags).inspect(|&n| message.filled(n));
     step.end(received, |told, ok| {
         let told =

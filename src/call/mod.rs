@@ -28,6 +28,7 @@ mod process;
 mod buffers;
 mod ring;
 mod record;
+mod gather;
 mod strace;
 mod signal;
 mod state;
@@ -41,12 +42,14 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 use socket2::{SockAddr, SockRef};
 
+use gather::Wait;
 use record::Step;
 
 pub use buffers::Buffer;
 pub use clock::{Clocks, monotonic};
 pub use epoll::{EpollFlags, EpollOp, epoll_create, epoll_ctl, epoll_event, epoll_wait};
 pub use error::{CallError, Result, strerror};
+pub use gather::{Gatherer, catch_up, gather};
 pub use libc::{
     MSG_DONTWAIT, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_NONBLOCK,
 };
@@ -57,7 +60,7 @@ pub use process::{
     Fork, Pid, SigSet, SigmaskHow, Signal, WaitPidFlag, WaitStatus, fork, kill, sigprocmask,
     sigtimedwait, waitpid,
 };
-pub use record::{TARGET, observe};
+pub use record::{TARGET, observe, who};
 pub use ring::{
     Completion, ONE_THREAD, Operation, Ring, Shots, io_uring_enter, io_uring_register_buf_ring,
     io_uring_setup,
@@ -185,12 +188,15 @@ pub fn accept<L: Listener>(listener: &L) -> Result<(L::Stream, L::Address)> {
 /// An accepted socket does not inherit the listener's O_NONBLOCK on Linux; on BSD it does.
 pub fn accept4<L: Listener>(listener: &L, flags: i32) -> Result<(L::Stream, L::Address)> {
     let fd = listener.as_fd();
-    let step = Step::begin("accept", "accept4", Some(fd.as_raw_fd()));
+    let step = Step::wait("accept", "accept4", Some(fd.as_raw_fd()), Wait::Others);
     let accepted = SockRef::from(&fd).accept4(flags | libc::SOCK_CLOEXEC);
     step.end(accepted, |told, ok| {
         let told = told.args(strace::accept(fd, ok.map(|(_, address)| address), flags));
         match ok {
-            Some((peer, address)) => told.accepted(peer.as_raw_fd(), Some(address)),
+            Some((peer, address)) => {
+                let told = told.accepted(peer.as_raw_fd(), Some(address));
+                told.waits(peer.as_raw_fd(), flags & SOCK_NONBLOCK == 0)
+            }
             None => told,
         }
     })
@@ -206,7 +212,7 @@ pub fn connect<S: From<socket2::Socket>>(
 ) -> Result<S> {
     let address = address.into();
     let fd = socket.as_fd();
-    let step = Step::begin("connect", "connect", Some(fd.as_raw_fd()));
+    let step = Step::wait("connect", "connect", Some(fd.as_raw_fd()), Wait::Others);
     let connected = SockRef::from(&fd).connect(&address);
     step.end(connected, |told, ok| {
         let told = told.args(strace::named(fd, &address));
@@ -225,7 +231,7 @@ pub fn connect_begin<S: From<socket2::Socket>>(
 ) -> Result<S> {
     let address = address.into();
     let fd = socket.as_fd();
-    let step = Step::begin("connect", "connect", Some(fd.as_raw_fd()));
+    let step = Step::wait("connect", "connect", Some(fd.as_raw_fd()), Wait::Others);
     let begun = SockRef::from(&fd).connect(&address);
     let answer = step.end(begun, |told, _| told.args(strace::named(fd, &address)).peer(&address));
     match answer {
@@ -238,7 +244,7 @@ pub fn connect_begin<S: From<socket2::Socket>>(
 /// the peer will send no more. How the bytes were cut into sends is not kept. See recv(2).
 pub fn recv(stream: &impl AsFd, buf: &mut [u8], flags: i32) -> Result<usize> {
     let fd = stream.as_fd();
-    let step = Step::begin("recv", "recvfrom", Some(fd.as_raw_fd()));
+    let step = Step::wait("recv", "recvfrom", Some(fd.as_raw_fd()), Wait::Others);
     let received = SockRef::from(&fd).recv_with_flags(uninit(buf), flags);
     step.end(received, |told, n| {
         let data = n.map(|&n| &buf[..n.min(buf.len())]);
@@ -252,7 +258,8 @@ pub fn recv(stream: &impl AsFd, buf: &mut [u8], flags: i32) -> Result<usize> {
 /// `MSG_NOSIGNAL` makes a peer that is gone an error (EPIPE), not a signal that ends the program.
 pub fn send(stream: &impl AsFd, data: &[u8], flags: i32) -> Result<usize> {
     let fd = stream.as_fd();
-    let step = Step::begin("send", "sendto", Some(fd.as_raw_fd()));
+    let room = Wait::Room(data.len());
+    let step = Step::wait("send", "sendto", Some(fd.as_raw_fd()), room);
     let sent = SockRef::from(&fd).send_with_flags(data, flags);
     step.end(sent, |told, n| {
         told.args(strace::send(fd, data, flags, None)).data(n.map(|&n| &data[..n])).of(data.len())
@@ -270,7 +277,7 @@ pub fn recvfrom(
     flags: i32,
 ) -> Result<(usize, Option<SocketAddr>)> {
     let fd = socket.as_fd();
-    let step = Step::begin("recvfrom", "recvfrom", Some(fd.as_raw_fd()));
+    let step = Step::wait("recvfrom", "recvfrom", Some(fd.as_raw_fd()), Wait::Datagram);
     let received = SockRef::from(&fd).recv_from_with_flags(uninit(buf), flags);
     step.end(received, |told, ok| {
         let data = ok.map(|(n, _)| &buf[..(*n).min(buf.len())]);
@@ -296,7 +303,8 @@ pub fn sendto(
     to: impl Into<SockAddr>,
 ) -> Result<usize> {
     let (fd, to) = (socket.as_fd(), to.into());
-    let step = Step::begin("sendto", "sendto", Some(fd.as_raw_fd()));
+    let room = Wait::Room(data.len());
+    let step = Step::wait("sendto", "sendto", Some(fd.as_raw_fd()), room);
     let sent = SockRef::from(&fd).send_to_with_flags(data, &to, flags);
     step.end(sent, |told, n| {
         told.args(strace::send(fd, data, flags, Some(&to)))
@@ -372,13 +380,21 @@ pub fn getpeername(socket: &impl Inet) -> Result<SocketAddr> {
 /// ends has none any more, however it ended.
 pub fn fcntl(socket: &impl AsFd, arg: FcntlArg<'_>) -> Result<i32> {
     let fd = socket.as_fd();
-    let step = Step::begin("fcntl", "fcntl", Some(fd.as_raw_fd()));
+    let step = match arg {
+        FcntlArg::F_SETLKW(_) => Step::wait("fcntl", "fcntl", Some(fd.as_raw_fd()), Wait::Others),
+        _ => Step::begin("fcntl", "fcntl", Some(fd.as_raw_fd())),
+    };
     let text = if step.listening() { strace::fcntl(fd, &arg) } else { String::new() };
     let reads_flags = matches!(arg, FcntlArg::F_GETFL);
+    let new_flags = if let FcntlArg::F_SETFL(flags) = arg { Some(flags) } else { None };
     let answered = nix::fcntl::fcntl(fd, arg).map_err(io::Error::from);
     step.end(answered, |told, ok| {
         let flags = ok.filter(|_| reads_flags).map(|&flags| strace::flags_out(flags));
-        told.args(text).out(flags)
+        let told = told.args(text).out(flags);
+        match new_flags.filter(|_| ok.is_some()) {
+            Some(flags) => told.waits(fd.as_raw_fd(), !flags.contains(OFlag::O_NONBLOCK)),
+            None => told,
+        }
     })
 }
 

@@ -12,7 +12,8 @@ use nix::unistd::ForkResult;
 pub use nix::unistd::Pid;
 
 use super::error::Result;
-use super::record::{Answer, Step, hold};
+use super::gather::{self, Wait};
+use super::record::{self, Answer, Step};
 use super::strace;
 use super::wait::timespec_text;
 
@@ -41,12 +42,12 @@ impl Answer for Fork {
 /// EAGAIN: the limit on processes is reached.
 ///
 /// The child of a program with several threads must not need a lock that another thread holds at
-/// this moment: it would wait for ever. Recording is safe (its one lock is held across the fork),
+/// this moment: it would wait for ever. Recording is safe (its locks are held across the fork),
 /// and so is glibc's `malloc`.
 #[expect(unsafe_code, reason = "the child of a threaded program may only do what is safe there")]
 pub fn fork() -> Result<Fork> {
     let step = Step::begin("fork", FORK, None);
-    let held = step.listening().then(hold);
+    let held = step.listening().then(|| (gather::hold(), record::hold()));
     // SAFETY: fork cannot break memory; what it can do is leave a lock locked in the child for
     // ever. The record's, if somebody listens, is held here and released in both; the callers keep to what the
     // documentation above asks.
@@ -57,6 +58,7 @@ pub fn fork() -> Result<Fork> {
         ForkResult::Child => Fork::Child,
     });
     if let Ok(Fork::Child) = forked {
+        record::forget_who();
         // One call, one event: the parent records it. Here it only returns a second time.
         tracing::info!(
             "fork returned 0: this is the child, {}, a copy of {}",
@@ -108,7 +110,7 @@ impl Answer for WaitStatus {
 /// ECHILD: there is no child left to wait for.
 #[expect(unsafe_code, reason = "waitpid writes through a pointer")]
 pub fn waitpid(pid: Option<Pid>, flags: WaitPidFlag) -> Result<WaitStatus> {
-    let step = Step::begin("waitpid", "wait4", None);
+    let step = Step::wait("waitpid", "wait4", None, Wait::Others);
     let (asked, mut status) = (pid.map_or(-1, Pid::as_raw), 0);
     // SAFETY: waitpid writes one int, and `status` is one.
     let answer = unsafe { libc::waitpid(asked, &mut status, flags.bits()) };
@@ -179,7 +181,7 @@ impl Answer for Signal {
 /// EAGAIN: none came in time. EINTR: a handler of another signal ran.
 #[expect(unsafe_code, reason = "sigtimedwait takes pointers")]
 pub fn sigtimedwait(set: &SigSet, timeout: Option<Duration>) -> Result<Signal> {
-    let step = Step::begin("sigtimedwait", "rt_sigtimedwait", None);
+    let step = Step::wait("sigtimedwait", "rt_sigtimedwait", None, Wait::Others);
     let time = timeout.map(|time| libc::timespec {
         tv_sec: time.as_secs() as libc::time_t,
         tv_nsec: time.subsec_nanos().into(),

@@ -6,6 +6,7 @@
 //! step.end(n, |told, n| told.data(…))               describes it, if somebody listens
 //! ```
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::net::Shutdown;
@@ -19,6 +20,7 @@ use tracing::{Level, enabled, event};
 
 use super::clock::monotonic;
 use super::error::{CallError, Result};
+use super::gather::{self, Wait};
 use super::message::Message;
 use super::option::OptValue;
 use super::{signal, state, strace, wait};
@@ -62,6 +64,21 @@ impl Step {
         Step { call, syscall, fd, start: listening().then(monotonic), forgotten: None }
     }
 
+    /// As [`begin`](Step::begin), for a call that may sleep: what was gathered is told before.
+    #[inline]
+    pub(super) fn wait(
+        call: &'static str,
+        syscall: &'static str,
+        fd: Option<RawFd>,
+        wait: Wait,
+    ) -> Step {
+        let start = listening().then(|| {
+            gather::before(fd, wait);
+            monotonic()
+        });
+        Step { call, syscall, fd, start, forgotten: None }
+    }
+
     /// Whether anybody listens.
     pub(super) fn listening(&self) -> bool {
         self.start.is_some()
@@ -89,7 +106,8 @@ impl Step {
                 Ok(value) => (value.answer(), None),
                 Err(error) => (-1, error.raw_os_error()),
             };
-            let Names { local, peer } = self.forgotten.map_or_else(Names::default, |names| *names);
+            let Names { local, peer, .. } =
+                self.forgotten.map_or_else(Names::default, |names| *names);
             let told = Told {
                 fd: self.fd,
                 ret: Some(ret),
@@ -250,9 +268,15 @@ impl Told {
         let local =
             listener.filter(|local| !local.starts_with("0.0.0.0") && !local.starts_with("[::]"));
         let peer = peer.map(address_text);
-        names.insert(fd, Names { local, peer: peer.clone() });
+        names.insert(fd, Names { local, peer: peer.clone(), never_waits: false });
         drop(names);
         self.peer = peer;
+        self
+    }
+
+    /// Whether calls on this descriptor wait, now that O_NONBLOCK was set or taken off.
+    pub(super) fn waits(self, fd: RawFd, waits: bool) -> Told {
+        names().entry(fd).or_default().never_waits = !waits;
         self
     }
 
@@ -354,12 +378,19 @@ impl<T: Answer> Answer for (T, SockAddr) {
     }
 }
 
-/// The addresses of a descriptor, as far as its calls have told them. Asking the kernel would be
+/// What is known of a descriptor, as far as its calls have told it. Asking the kernel would be
 /// further calls, which the program under study did not make.
 #[derive(Clone, Default)]
 struct Names {
     local: Option<String>,
     peer: Option<String>,
+    /// It has O_NONBLOCK.
+    never_waits: bool,
+}
+
+/// Whether calls on this descriptor are known not to wait.
+pub(super) fn never_waits(fd: RawFd) -> bool {
+    names().get(&fd).is_some_and(|known| known.never_waits)
 }
 
 fn names() -> MutexGuard<'static, HashMap<RawFd, Names>> {
@@ -371,6 +402,25 @@ fn names() -> MutexGuard<'static, HashMap<RawFd, Names>> {
 /// holder it did not inherit.
 pub(super) fn hold() -> impl Sized {
     names()
+}
+
+thread_local! {
+    static WHO: Cell<Option<(i32, i32)>> = const { Cell::new(None) };
+}
+
+/// The process and the thread that this is. The kernel is asked once a thread.
+#[must_use]
+pub fn who() -> (i32, i32) {
+    WHO.get().unwrap_or_else(|| {
+        let who = (nix::unistd::getpid().as_raw(), nix::unistd::gettid().as_raw());
+        WHO.set(Some(who));
+        who
+    })
+}
+
+/// In a forked child: its one thread has the memory of its parent's, and is another.
+pub(super) fn forget_who() {
+    WHO.set(None);
 }
 
 /// `127.0.0.1:5858`, `[::1]:5858`, a path, `@abstract`, or `(unnamed)`.

@@ -27,6 +27,7 @@ use nix::errno::Errno;
 use super::buffers::{Buffer, Buffers};
 use super::clock::monotonic;
 use super::error::{CallError, Result};
+use super::gather::Wait;
 use super::message::Message;
 use super::record::{Answer, Step, Told, listening};
 
@@ -465,7 +466,7 @@ pub fn io_uring_enter(
     flags.set(EnterFlags::EXT_ARG, timeout.is_some());
     let time = timeout.map(Timespec::from);
     let waits = time.as_ref().map(|time| SubmitArgs::new().timespec(time));
-    let step = Step::begin("io_uring_enter", "io_uring_enter", Some(fd));
+    let step = Step::wait("io_uring_enter", "io_uring_enter", Some(fd), Wait::Others);
     let submitter = ring.ring.submitter();
     // SAFETY: the kernel reads what `prep_…` wrote, whose memory is in `pending`. The last argument is
     // what the flags say: no sigset, or a SubmitArgs, which borrows its time; both for this call.

@@ -127,6 +127,16 @@ fn get<const N: usize>(fd: RawFd, level: i32, name: i32, mut value: [u8; N]) -> 
     (done == 0).then_some(value)
 }
 
+/// How many bytes wait to be received; of datagrams, how many the first of them has.
+pub(super) fn to_receive(fd: RawFd) -> Option<i32> {
+    queue(fd, libc::FIONREAD)
+}
+
+/// How many bytes wait to be sent, or for the peer to acknowledge them.
+pub(super) fn unsent(fd: RawFd) -> Option<i32> {
+    queue(fd, libc::TIOCOUTQ)
+}
+
 /// Bytes waiting in a queue of the socket: SIOCINQ and SIOCOUTQ of tcp(7), which have the numbers
 /// of FIONREAD and TIOCOUTQ. A listener has none.
 #[expect(unsafe_code, reason = "ioctl writes through a pointer")]

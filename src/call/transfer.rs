@@ -9,6 +9,7 @@ pub use libc::SYNC_FILE_RANGE_WRITE;
 use nix::fcntl::SpliceFFlags;
 
 use super::error::Result;
+use super::gather::Wait;
 use super::record::Step;
 
 /// Sends up to `count` bytes of the file from `offset` on, and moves `offset` behind them. The
@@ -16,7 +17,7 @@ use super::record::Step;
 /// the file. See sendfile(2).
 pub fn sendfile(socket: &impl AsFd, file: &File, offset: &mut u64, count: usize) -> Result<usize> {
     let fd = socket.as_fd();
-    let step = Step::begin("sendfile", "sendfile", Some(fd.as_raw_fd()));
+    let step = Step::wait("sendfile", "sendfile", Some(fd.as_raw_fd()), Wait::Others);
     let from = i64::try_from(*offset).unwrap_or(i64::MAX);
     let mut at = from;
     let sent = nix::sys::sendfile::sendfile64(fd, file, Some(&mut at), count);
@@ -33,7 +34,7 @@ pub fn sendfile(socket: &impl AsFd, file: &File, offset: &mut u64, count: usize)
 /// O_NONBLOCK. 0 is the end. See splice(2).
 pub fn splice(from: &impl AsFd, to: &impl AsFd, count: usize) -> Result<usize> {
     let (from, to) = (from.as_fd(), to.as_fd());
-    let step = Step::begin("splice", "splice", Some(from.as_raw_fd()));
+    let step = Step::wait("splice", "splice", Some(from.as_raw_fd()), Wait::Others);
     let moved = nix::fcntl::splice(from, None, to, None, count, SpliceFFlags::SPLICE_F_MOVE);
     step.end(moved.map_err(io::Error::from), |told, n| {
         let args =

@@ -10,6 +10,7 @@ pub use libc::pollfd;
 use nix::sys::signal::SigSet;
 
 use super::error::Result;
+use super::gather::Wait;
 use super::record::Step;
 use super::strace;
 
@@ -105,7 +106,7 @@ pub fn select(
     writes: &mut FdSet,
     timeout: Option<Duration>,
 ) -> Result<usize> {
-    let step = Step::begin("select", SELECT, None);
+    let step = Step::wait("select", SELECT, None, Wait::Others);
     let asked = step.listening().then(|| (reads.clone(), writes.clone()));
     let timeout = timeout.map(timeval);
     let mut left = timeout;
@@ -169,7 +170,7 @@ fn select_ready(reads: &FdSet, writes: &FdSet) -> String {
 /// descriptor is too large. The kernel still looks at every entry at every call.
 #[expect(unsafe_code, reason = "poll takes a pointer")]
 pub fn poll(fds: &mut [pollfd], timeout: Option<Duration>) -> Result<usize> {
-    let step = Step::begin("poll", POLL, None);
+    let step = Step::wait("poll", POLL, None, Wait::Others);
     let ms = milliseconds(timeout);
     // SAFETY: the pointer and the length are those of one slice.
     let ready = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, ms) };
@@ -189,7 +190,7 @@ const POLL: &str =
 /// (EINTR) and can never slip in just before it. See ppoll(2).
 #[expect(unsafe_code, reason = "ppoll takes pointers")]
 pub fn ppoll(fds: &mut [pollfd], timeout: Option<Duration>, mask: &SigSet) -> Result<usize> {
-    let step = Step::begin("ppoll", "ppoll", None);
+    let step = Step::wait("ppoll", "ppoll", None, Wait::Others);
     let time = timeout.map(|time| libc::timespec {
         tv_sec: time.as_secs() as libc::time_t,
         tv_nsec: time.subsec_nanos().into(),

@@ -3,10 +3,16 @@
 //! Every call of [`call`](crate::call) is an event of the `tracing` crate. [`install`] listens to
 //! them: one layer turns each into a line of the [`story`] on standard error, another into a line
 //! of JSON in a file. Any other `tracing` subscriber can listen instead; the events are ordinary.
+//!
+//! The story is told call by call. The lines of JSON of a server that is busy gather, and are written
+//! many at a time; before it sleeps, they are all in the file (`batch.rs` says when, and what a signal
+//! can cost). Into a pipe, and by a client, each is written at once.
 
 pub mod story;
 pub mod progress;
 mod screen;
+mod batch;
+mod calendar;
 
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
@@ -206,12 +212,16 @@ pub fn install(settings: Settings) -> io::Result<()> {
         screen::wait_for_nobody();
     }
     let first = nix::unistd::getpid().as_raw();
-    let story = story
-        .map(|story| Telling::new(speaker.clone(), move |event| tell_story(&story, event, first)));
-    let kept = collection.map(|collection| {
-        Telling::new(speaker.clone(), move |event| collection.add(event.clone()))
+    let story = story.map(|story| {
+        Telling::new(speaker.clone(), move |event, _| tell_story(&story, event, first))
     });
-    let lines = file.map(|file| Telling::new(speaker, move |event| write_line(&file, event)));
+    let kept = collection.map(|collection| {
+        Telling::new(speaker.clone(), move |event, _| collection.add(event.clone()))
+    });
+    let lines = file.map(|file| {
+        batch::begin(file, speaker.role == "server");
+        Telling::new(speaker, batch::add)
+    });
     tracing_subscriber::registry()
         .with(story)
         .with(kept)
@@ -220,7 +230,7 @@ pub fn install(settings: Settings) -> io::Result<()> {
         .map_err(io::Error::other)
 }
 
-/// Opens a file for JSON Lines: to be appended to, a line at a time, so several processes may share it.
+/// Opens a file for JSON Lines: to be appended to, whole lines at a time, so several processes may share it.
 ///
 /// # Errors
 /// It cannot be opened.
@@ -254,26 +264,14 @@ fn to_people(lines: &str) {
     progress::aside(|| screen::tell(lines));
 }
 
-fn write_line(file: &File, event: &Event) {
-    static FAILED: AtomicBool = AtomicBool::new(false);
-    let written = serde_json::to_string(event)
-        .map_err(io::Error::from)
-        .and_then(|line| write_whole(file.as_fd(), (line + "\n").as_bytes()));
-    if let Err(error) = written
-        && !FAILED.swap(true, Relaxed)
-    {
-        remark(format_args!("netplay: the trace is incomplete from here on: {error}"));
-    }
-}
-
 /// Writes a line to standard error that is no part of the record: a result, a hint. Where `eprintln!`
 /// panics because nobody reads it any more (`2>&1 | head`), there is nobody to tell so.
 pub fn remark(line: impl std::fmt::Display) {
+    batch::tell();
     to_people(&format!("{line}\n"));
 }
 
-/// One `write` a line, so that the lines of several processes never mix, and no lock that a fork
-/// could copy while it is held.
+/// One `write`, unless a signal or a full disk cuts it short: so the lines of several processes never mix.
 pub(crate) fn write_whole(fd: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match nix::unistd::write(&fd, bytes) {
@@ -292,13 +290,13 @@ struct Telling<F> {
     tell: F,
 }
 
-impl<F: Fn(&Event)> Telling<F> {
+impl<F: Fn(&Event, u64)> Telling<F> {
     fn new(speaker: Speaker, tell: F) -> Telling<F> {
         Telling { speaker, boot: boot(), tell }
     }
 }
 
-impl<S: Subscriber, F: Fn(&Event) + 'static> Layer<S> for Telling<F> {
+impl<S: Subscriber, F: Fn(&Event, u64) + 'static> Layer<S> for Telling<F> {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         is_ours(metadata) && !PAUSED.load(Relaxed)
     }
@@ -309,11 +307,12 @@ impl<S: Subscriber, F: Fn(&Event) + 'static> Layer<S> for Telling<F> {
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let (pid, tid) = crate::call::who();
         let mut read = Reader(Event {
             v: 1,
             kind: Kind::Note,
-            pid: nix::unistd::getpid().as_raw(),
-            tid: nix::unistd::gettid().as_raw(),
+            pid,
+            tid,
             role: ROLE.get().unwrap_or(self.speaker.role).to_owned(),
             example: self.speaker.example.to_owned(),
             boot: self.boot.clone(),
@@ -321,14 +320,12 @@ impl<S: Subscriber, F: Fn(&Event) + 'static> Layer<S> for Telling<F> {
         });
         event.record(&mut read);
         let mut event = read.0;
-        let (monotonic, now) = (crate::call::monotonic(), chrono::Local::now());
+        let now = crate::call::monotonic();
         if event.kind == Kind::Note {
-            event.start_ns = monotonic;
+            event.start_ns = now;
         }
-        let ago = monotonic.saturating_sub(event.start_ns);
-        let wall = now - chrono::TimeDelta::nanoseconds(ago as i64);
-        event.wall = wall.to_rfc3339_opts(chrono::SecondsFormat::Micros, false);
-        (self.tell)(&event);
+        event.wall = calendar::rfc3339(now.saturating_sub(event.start_ns));
+        (self.tell)(&event, now);
     }
 }
 

@@ -164,6 +164,7 @@ impl Session<'_> {
         call::setsockopt(self.peer, TCP_NODELAY, 1)?;
         for (i, name) in names.into_iter().enumerate() {
             if i > 0 {
+                call::catch_up(); // a trace has the names so far
                 thread::sleep(PAUSE);
             }
             self.send(&name.into_vec())?;
