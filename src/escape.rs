@@ -26,6 +26,7 @@ pub fn escape(bytes: &[u8]) -> String {
                 '\t' => text.push_str("\\t"),
                 '\0' => text.push_str("\\0"),
                 '"' | '\\' => text.extend(['\\', c]),
+                ' '..='~' => text.push(c),
                 c if c.is_ascii_control() => text.push_str(&format!("\\x{:02x}", u32::from(c))),
                 c if c.is_control() || is_invisible(c) => text.extend(c.escape_unicode()),
                 c => text.push(c),
