@@ -24,7 +24,11 @@ use super::strace;
 /// assert_eq!(reads.to_string(), "[0]");
 /// ```
 #[derive(Clone)]
-pub struct FdSet(libc::fd_set);
+pub struct FdSet {
+    bits: libc::fd_set,
+    /// No descriptor from this one on was ever in it: whoever prints it need not look at all the bits.
+    end: RawFd,
+}
 
 impl FdSet {
     /// The first descriptor that no set can hold.
@@ -35,7 +39,7 @@ impl FdSet {
     #[must_use]
     pub fn new() -> FdSet {
         // SAFETY: a fd_set is an array of integers, and FD_ZERO makes each of them 0.
-        FdSet(unsafe { std::mem::zeroed() })
+        FdSet { bits: unsafe { std::mem::zeroed() }, end: 0 }
     }
 
     /// Whether a set can hold this descriptor at all. A larger one would write beyond the set:
@@ -52,8 +56,10 @@ impl FdSet {
     #[expect(unsafe_code, reason = "FD_SET indexes without a check")]
     pub fn insert(&mut self, fd: &impl AsFd) {
         assert!(FdSet::fits(fd), "the caller asks FdSet::fits first");
+        let fd = fd.as_fd().as_raw_fd();
         // SAFETY: the descriptor is below FD_SETSIZE, so the bit is inside the set.
-        unsafe { libc::FD_SET(fd.as_fd().as_raw_fd(), &mut self.0) }
+        unsafe { libc::FD_SET(fd, &mut self.bits) }
+        self.end = self.end.max(fd + 1);
     }
 
     /// FD_ISSET: after select, whether the descriptor is ready.
@@ -65,11 +71,15 @@ impl FdSet {
     #[expect(unsafe_code, reason = "FD_ISSET indexes without a check")]
     fn has(&self, fd: RawFd) -> bool {
         // SAFETY: as in `insert`.
-        fd < FdSet::SIZE && unsafe { libc::FD_ISSET(fd, &self.0) }
+        fd < FdSet::SIZE && unsafe { libc::FD_ISSET(fd, &self.bits) }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = RawFd> {
+        (0..self.end).filter(|&fd| self.has(fd))
     }
 
     fn is_empty(&self) -> bool {
-        !(0..FdSet::SIZE).any(|fd| self.has(fd))
+        self.iter().next().is_none()
     }
 }
 
@@ -81,8 +91,7 @@ impl Default for FdSet {
 
 impl fmt::Display for FdSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fds: Vec<String> =
-            (0..FdSet::SIZE).filter(|&fd| self.has(fd)).map(|fd| fd.to_string()).collect();
+        let fds: Vec<String> = self.iter().map(|fd| fd.to_string()).collect();
         write!(f, "[{}]", fds.join(" "))
     }
 }
@@ -115,8 +124,8 @@ pub fn select(
     let ready = unsafe {
         libc::select(
             nfds.min(FdSet::SIZE),
-            &mut reads.0,
-            &mut writes.0,
+            &mut reads.bits,
+            &mut writes.bits,
             ptr::null_mut(),
             left.as_mut().map_or(ptr::null_mut(), ptr::from_mut),
         )
@@ -158,7 +167,7 @@ fn select_out(
 
 fn select_ready(reads: &FdSet, writes: &FdSet) -> String {
     let which = |set: &FdSet, what: &str| -> Vec<String> {
-        (0..FdSet::SIZE).filter(|&fd| set.has(fd)).map(|fd| format!("{fd} {what}")).collect()
+        set.iter().map(|fd| format!("{fd} {what}")).collect()
     };
     [which(reads, "read"), which(writes, "write")].concat().join(", ")
 }
