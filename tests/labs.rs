@@ -170,3 +170,17 @@ fn the_picture_of_a_lab_is_written_whole() {
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{}", &svg[..80]);
     assert!(svg.contains("AAABBCCCC"));
 }
+
+#[test]
+fn every_word_of_a_table_is_in_the_texts() {
+    for lab in TABLE {
+        let path = format!("{}/src/lab/{}.rs", env!("CARGO_MANIFEST_DIR"), lab.name);
+        let source = std::fs::read_to_string(path).unwrap();
+        let text = lab.text(Lang::Zh);
+        let known: BTreeSet<&str> = text.keys().collect();
+        for (at, marker) in source.match_indices("Value::Word(\"") {
+            let word = source[at + marker.len()..].split('"').next().unwrap();
+            assert!(known.contains(word), "lessons/*/labs/{}.md has no word for {word}", lab.name);
+        }
+    }
+}

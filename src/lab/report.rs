@@ -10,6 +10,7 @@ use super::{Act, Lab, Outcome, Text};
 use crate::columns;
 use crate::draw::{Format, Time, View};
 use crate::lang::Lang;
+use crate::lesson;
 
 /// How a report is to look.
 #[derive(Debug, Clone)]
@@ -215,24 +216,26 @@ impl Report<'_> {
         if self.look.ascii { text.replace('µ', "u") } else { text }
     }
 
-    /// Paragraphs of Markdown, wrapped.
+    /// Markdown, as lessons show it.
     fn paragraphs(&self, markdown: &str) -> String {
-        let paragraphs = markdown.split("\n\n").map(|paragraph| {
-            let text = paragraph.lines().collect::<Vec<_>>().join(" ");
-            self.indented("", &text)
-        });
-        paragraphs.collect::<Vec<_>>().join("\n")
+        self.rendered(markdown, self.look.columns)
     }
 
     /// A text behind its mark, wrapped below itself.
     fn indented(&self, mark: &str, text: &str) -> String {
         let indent = columns::width(mark);
-        let room = self.look.columns.min(90).saturating_sub(indent).max(20);
-        let lines = columns::wrap(text, room, room).into_iter().enumerate().map(|(i, range)| {
-            let mark = if i == 0 { mark.to_owned() } else { " ".repeat(indent) };
-            format!("{mark}{}\n", text[range].trim_end())
+        let text = self.rendered(text, self.look.columns.saturating_sub(indent));
+        let lines = text.lines().enumerate().map(|(i, line)| match i {
+            0 => format!("{mark}{line}\n"),
+            _ => format!("{:indent$}{line}\n", ""),
         });
         lines.collect()
+    }
+
+    fn rendered(&self, markdown: &str, columns: usize) -> String {
+        let Look { lang, ascii, color, .. } = self.look;
+        let ascii = ascii && lang == Lang::En; // Chinese cannot be ASCII
+        lesson::render(markdown, &lesson::Look { columns, styled: color, ascii, links: true, lang })
     }
 }
 
