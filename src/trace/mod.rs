@@ -181,9 +181,9 @@ impl Collection {
 /// to it, and calls cost nothing extra. A note says so.
 pub fn unrecorded<T>(what: &str, part: impl FnOnce() -> T) -> T {
     tracing::info!("not recorded: {what}");
-    PAUSED.store(true, Relaxed);
+    let before = PAUSED.swap(true, Relaxed); // it may be a part of what is unrecorded already
     let result = part();
-    PAUSED.store(false, Relaxed);
+    PAUSED.store(before, Relaxed);
     result
 }
 
@@ -394,5 +394,19 @@ impl Visit for Reader {
             "dur_ns" => self.0.dur_ns = value,
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_unrecorded_part_is_not_the_end_of_the_whole() {
+        unrecorded("the whole", || {
+            unrecorded("a part of it", || {});
+            assert!(PAUSED.load(Relaxed));
+        });
+        assert!(!PAUSED.load(Relaxed));
     }
 }
