@@ -19,6 +19,7 @@ mod text;
 
 mod framing;
 mod deaf;
+mod byteorder;
 mod zombies;
 mod forkfd;
 mod limits;
@@ -85,8 +86,15 @@ macro_rules! row {
 }
 
 /// All labs, in the order in which they are best taken.
-pub static TABLE: &[Lab] =
-    &[row!(framing), row!(deaf), row!(zombies), row!(forkfd), row!(sigpipe), row!(limits)];
+pub static TABLE: &[Lab] = &[
+    row!(framing),
+    row!(deaf),
+    row!(byteorder),
+    row!(zombies),
+    row!(forkfd),
+    row!(sigpipe),
+    row!(limits),
+];
 
 /// A lab that was run: what was measured, without the fix and with it.
 #[derive(Debug)]
