@@ -33,32 +33,49 @@ impl Endpoint {
     /// # Errors
     /// One sentence: an empty host, a name nobody knows, or no address of that family.
     pub fn resolve(&self) -> Result<SocketAddr> {
+        let first = self.resolve_all()?.first().copied();
+        first.with_context(|| {
+            let family = if self.family == Some(Family::V6) { "IPv6" } else { "IPv4" };
+            format!("{} is no {family} address", self.host.as_deref().map_or("", bare))
+        })
+    }
+
+    /// All addresses that the host has in the family asked for, in the order in which the resolver would
+    /// have them tried (RFC 6724).
+    ///
+    /// # Errors
+    /// An empty host, a name nobody knows.
+    pub fn resolve_all(&self) -> Result<Vec<SocketAddr>> {
         let Some(host) = &self.host else {
             let loopback = match self.family {
                 Some(Family::V6) => IpAddr::from(Ipv6Addr::LOCALHOST),
                 _ => IpAddr::from(Ipv4Addr::LOCALHOST),
             };
-            return Ok(SocketAddr::new(loopback, self.port));
+            return Ok(vec![SocketAddr::new(loopback, self.port)]);
         };
         if host.is_empty() {
             bail!("the host is empty: say 0.0.0.0 or :: to mean every interface");
         }
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let found: Vec<SocketAddr> = match bare.parse::<IpAddr>() {
+        let bare = bare(host);
+        let mut found: Vec<SocketAddr> = match bare.parse::<IpAddr>() {
             Ok(literal) => vec![SocketAddr::new(literal, self.port)],
             Err(_) => (bare, self.port)
                 .to_socket_addrs()
                 .with_context(|| format!("the host {bare:?} has no address"))?
                 .collect(),
         };
-        let fits = |address: &&SocketAddr| match self.family {
+        found.retain(|address| match self.family {
             None => true,
             Some(Family::V4) => address.is_ipv4(),
             Some(Family::V6) => address.is_ipv6(),
-        };
-        let family = if self.family == Some(Family::V6) { "IPv6" } else { "IPv4" };
-        found.iter().find(fits).copied().with_context(|| format!("{bare} is no {family} address"))
+        });
+        Ok(found)
     }
+}
+
+/// A host without the brackets of an IPv6 literal.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 #[cfg(test)]

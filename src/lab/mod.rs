@@ -20,6 +20,7 @@ mod text;
 mod framing;
 mod deaf;
 mod byteorder;
+mod bindwhere;
 mod zombies;
 mod forkfd;
 mod limits;
@@ -90,6 +91,7 @@ pub static TABLE: &[Lab] = &[
     row!(framing),
     row!(deaf),
     row!(byteorder),
+    row!(bindwhere),
     row!(zombies),
     row!(forkfd),
     row!(sigpipe),

@@ -1,0 +1,196 @@
+//! A server is where it has bound: 127.0.0.1 is one address, 0.0.0.0 all of IPv4, and localhost a name.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::mpsc;
+
+use anyhow::{Result, bail};
+use nix::errno::Errno;
+
+use super::{CannotRun, Stage, Value};
+use crate::address::Endpoint;
+use crate::call::{self, CallError, Domain, IPV6_V6ONLY, Type};
+use crate::trace::unrecorded;
+
+pub(super) const PLAYS: super::Plays = &[];
+
+const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+const ANY_V4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const ANY_V6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+/// Where clients go. All of 127.0.0.0/8 is this machine (RFC 1122), not one address of it.
+const DOORS: [IpAddr; 3] = [V4, IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), V6];
+
+/// A table's columns: where the server has bound, and each of the doors.
+const COLUMNS: [&str; 4] = ["bound", "v4", "v4-2", "v6"];
+
+/// A server at each address, and clients at each door.
+pub(super) fn run(stage: &mut Stage) -> Result<()> {
+    let names =
+        Endpoint { host: Some("localhost".to_owned()), ..Endpoint::default() }.resolve_all();
+    let names: Vec<String> =
+        names.unwrap_or_default().iter().map(|address| address.ip().to_string()).collect();
+    stage.figure("localhost", if names.is_empty() { "-".to_owned() } else { names.join(", ") });
+
+    let loopback = knock(stage, &[Bind { at: V4, only_v6: false }])?;
+    let [any, loopback_v6, any_v6] =
+        unrecorded("the same clients, and a server at 0.0.0.0, ::1 and ::", || -> Result<_> {
+            Ok([
+                knock(stage, &[Bind { at: ANY_V4, only_v6: false }])?,
+                knock(stage, &[Bind { at: V6, only_v6: true }])?,
+                knock(stage, &[Bind { at: ANY_V6, only_v6: true }])?,
+            ])
+        })?;
+    stage.answer(match &loopback[2] {
+        Knock::Opened { .. } => Some(1),
+        Knock::Failed(Errno::ECONNREFUSED) => Some(2),
+        Knock::Failed(Errno::ETIMEDOUT) => Some(3),
+        Knock::Failed(_) => None,
+    });
+    let opened = |knocks: &[Knock; 3]| knocks.each_ref().map(Knock::opened);
+    stage.claim("one", opened(&loopback) == [true, false, false]);
+    stage.claim("family", opened(&any) == [true, true, false]);
+    stage.claim("other", opened(&loopback_v6) == [false, false, true]);
+    let rows = vec![
+        row("127.0.0.1", &loopback),
+        row("0.0.0.0", &any),
+        row("::1", &loopback_v6),
+        row(":: (IPV6_V6ONLY 1)", &any_v6),
+    ];
+    stage.table("doors", &COLUMNS, rows);
+    Ok(())
+}
+
+/// One socket for both families, on purpose; and two sockets for this machine alone.
+pub(super) fn fix(stage: &mut Stage) -> Result<()> {
+    let dual = knock(stage, &[Bind { at: ANY_V6, only_v6: false }])?;
+    let pair = unrecorded("the same clients, and a server at 127.0.0.1 and ::1", || {
+        knock(stage, &[Bind { at: V4, only_v6: false }, Bind { at: V6, only_v6: true }])
+    })?;
+    stage.claim("dual", dual.iter().all(Knock::opened));
+    let mapped = |knock: &Knock| match knock {
+        Knock::Opened { seen: IpAddr::V6(seen) } => seen.to_ipv4_mapped().is_some(),
+        _ => false,
+    };
+    stage.claim("mapped", mapped(&dual[0]) && mapped(&dual[1]) && !mapped(&dual[2]));
+    stage.claim("pair", pair.each_ref().map(Knock::opened) == [true, false, true]);
+    let rows = vec![row(":: (IPV6_V6ONLY 0)", &dual), row("127.0.0.1 + ::1", &pair)];
+    stage.table("doors", &COLUMNS, rows);
+    Ok(())
+}
+
+/// Where a server binds. `only_v6` counts for IPv6.
+struct Bind {
+    at: IpAddr,
+    only_v6: bool,
+}
+
+/// How a client fared.
+enum Knock {
+    /// It was connected, and the server saw it come from this address.
+    Opened {
+        seen: IpAddr,
+    },
+    Failed(Errno),
+}
+
+impl Knock {
+    fn opened(&self) -> bool {
+        matches!(self, Knock::Opened { .. })
+    }
+}
+
+fn row(bound: &str, knocks: &[Knock; 3]) -> Vec<Value> {
+    let text = |knock: &Knock| match knock {
+        Knock::Opened { seen } => seen.to_string(),
+        Knock::Failed(errno) => format!("{errno:?}"),
+    };
+    std::iter::once(bound.to_owned()).chain(knocks.iter().map(text)).map(Value::Text).collect()
+}
+
+/// A server with these sockets, all on one port, and a client at each door.
+fn knock(stage: &Stage, binds: &[Bind]) -> Result<[Knock; 3]> {
+    let (listeners, port) = listen(binds)?;
+    let (came, comes) = mpsc::sync_channel(0); // the next comes when the one before was served
+    let server = || {
+        let mut seen = Vec::new();
+        while let Ok(door) = comes.recv() {
+            // Of two sockets, the one whose family it is.
+            let of_family = |at: &Bind| at.at.is_ipv4() == IpAddr::is_ipv4(&door);
+            let which = binds.iter().position(of_family).unwrap_or(0);
+            let (peer, from) = call::accept(&listeners[which])?;
+            call::recv(&peer, &mut [0; 16], 0)?; // the client leaves first: no port stays in TIME_WAIT
+            call::close(peer)?;
+            seen.push((door, from.ip()));
+        }
+        Ok(seen)
+    };
+    let client = move || {
+        let mut failed = Vec::new();
+        for door in DOORS {
+            match super::connect(SocketAddr::new(door, port)) {
+                Ok(stream) => {
+                    came.send(door)?;
+                    call::close(stream)?;
+                }
+                Err(error) => match error.downcast_ref::<CallError>() {
+                    Some(error) => failed.push((door, error.errno())),
+                    None => return Err(error),
+                },
+            }
+        }
+        Ok(failed)
+    };
+    let (seen, failed) = stage.both(server, client)?;
+    listeners.into_iter().try_for_each(call::close)?;
+    Ok(DOORS.map(|door| {
+        let opened = seen.iter().find(|(at, _)| *at == door);
+        let failed = failed.iter().find(|(at, _)| *at == door);
+        match (opened, failed) {
+            (Some(&(_, seen)), _) => Knock::Opened { seen },
+            (None, failed) => {
+                Knock::Failed(failed.map_or(Errno::UnknownErrno, |(_, errno)| *errno))
+            }
+        }
+    }))
+}
+
+/// Listeners at these addresses: the first gets any free port, the others the same. If one of them is taken
+/// there, all try again.
+fn listen(binds: &[Bind]) -> Result<(Vec<TcpListener>, u16)> {
+    for _ in 0..10 {
+        let (mut listeners, mut port) = (Vec::new(), 0);
+        for bind in binds {
+            match listen_at(bind, port) {
+                Ok(listener) => {
+                    port = call::getsockname(&listener)?.port();
+                    listeners.push(listener);
+                }
+                Err(error) if error.errno() == Errno::EADDRINUSE => break,
+                Err(error) if bind.at.is_ipv6() => return Err(no_ipv6(&error).into()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if listeners.len() == binds.len() {
+            return Ok((listeners, port));
+        }
+        listeners.into_iter().try_for_each(call::close)?;
+    }
+    bail!("no port is free at both addresses")
+}
+
+fn listen_at(bind: &Bind, port: u16) -> call::Result<TcpListener> {
+    let address = SocketAddr::new(bind.at, port);
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    if bind.at.is_ipv6() {
+        call::setsockopt(&socket, IPV6_V6ONLY, i32::from(bind.only_v6))?;
+    }
+    call::bind(&socket, address)?;
+    call::listen(socket, 128)
+}
+
+fn no_ipv6(error: &CallError) -> CannotRun {
+    CannotRun(format!(
+        "loopback has no IPv6 here ({error}); root can turn it on: sysctl -w net.ipv6.conf.lo.disable_ipv6=0"
+    ))
+}
