@@ -25,6 +25,7 @@ mod zombies;
 mod forkfd;
 mod limits;
 mod sigpipe;
+mod nagle;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -95,6 +96,7 @@ pub static TABLE: &[Lab] = &[
     row!(zombies),
     row!(forkfd),
     row!(sigpipe),
+    row!(nagle),
     row!(limits),
 ];
 
