@@ -20,6 +20,7 @@ mod text;
 mod framing;
 mod deaf;
 mod byteorder;
+mod udploss;
 mod bindwhere;
 mod zombies;
 mod forkfd;
@@ -92,6 +93,7 @@ pub static TABLE: &[Lab] = &[
     row!(framing),
     row!(deaf),
     row!(byteorder),
+    row!(udploss),
     row!(bindwhere),
     row!(zombies),
     row!(forkfd),
