@@ -87,7 +87,10 @@ macro_rules! labs {
     };
 }
 
-labs![framing, deaf, byteorder, udploss, bindwhere, zombies, forkfd, sigpipe, nagle, limits];
+labs![
+    framing, deaf, byteorder, halfclose, udploss, bindwhere, zombies, forkfd, sigpipe, nagle,
+    limits
+];
 
 #[test]
 fn every_lab_is_whole_in_both_languages() {

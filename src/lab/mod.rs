@@ -20,6 +20,7 @@ mod text;
 mod framing;
 mod deaf;
 mod byteorder;
+mod halfclose;
 mod udploss;
 mod bindwhere;
 mod zombies;
@@ -93,6 +94,7 @@ pub static TABLE: &[Lab] = &[
     row!(framing),
     row!(deaf),
     row!(byteorder),
+    row!(halfclose),
     row!(udploss),
     row!(bindwhere),
     row!(zombies),
