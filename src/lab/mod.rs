@@ -18,6 +18,7 @@ mod stage;
 mod text;
 
 mod framing;
+mod timewait;
 mod deaf;
 mod byteorder;
 mod halfclose;
@@ -25,9 +26,9 @@ mod udploss;
 mod bindwhere;
 mod zombies;
 mod forkfd;
-mod limits;
 mod sigpipe;
 mod nagle;
+mod limits;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -92,6 +93,7 @@ macro_rules! row {
 /// All labs, in the order in which they are best taken.
 pub static TABLE: &[Lab] = &[
     row!(framing),
+    row!(timewait),
     row!(deaf),
     row!(byteorder),
     row!(halfclose),
