@@ -27,6 +27,7 @@ mod bindwhere;
 mod zombies;
 mod forkfd;
 mod sigpipe;
+mod reset;
 mod nagle;
 mod limits;
 
@@ -39,6 +40,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::call::{self, Domain, Type};
 use crate::draw::Timeline;
+use crate::inspect::{self, Ask};
 use crate::lang::Lang;
 use crate::trace::{self, Collection, Event};
 
@@ -102,6 +104,7 @@ pub static TABLE: &[Lab] = &[
     row!(zombies),
     row!(forkfd),
     row!(sigpipe),
+    row!(reset),
     row!(nagle),
     row!(limits),
 ];
@@ -211,11 +214,34 @@ fn give_up_after(time: Duration, name: &'static str) {
 
 /// A listener on a free port of 127.0.0.1, and its address.
 fn listener() -> Result<(TcpListener, SocketAddr)> {
+    listener_for(128)
+}
+
+/// A listener with room for so many connections that wait for accept.
+fn listener_for(backlog: i32) -> Result<(TcpListener, SocketAddr)> {
     let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
     call::bind(&socket, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-    let listener: TcpListener = call::listen(socket, 128)?;
+    let listener: TcpListener = call::listen(socket, backlog)?;
     let address = call::getsockname(&listener)?;
     Ok((listener, address))
+}
+
+/// Waits until so many connections wait for accept: the end of a handshake is the server's kernel's, and
+/// `connect` does not wait for it.
+fn until_queued(listener: SocketAddr, connections: usize) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let sockets = inspect::tcp(Ask::port(listener.port()))?;
+        let found = sockets.iter().find(|socket| socket.is_open() && socket.local == listener);
+        let queued = found.map_or(0, |listener| listener.receive_queue as usize);
+        if queued == connections {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            bail!("{queued} connections wait at {listener}, not {connections}");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// A connection to it.
