@@ -29,6 +29,7 @@ mod forkfd;
 mod sigpipe;
 mod reset;
 mod nagle;
+mod backlog;
 mod limits;
 
 use std::collections::HashMap;
@@ -106,6 +107,7 @@ pub static TABLE: &[Lab] = &[
     row!(sigpipe),
     row!(reset),
     row!(nagle),
+    row!(backlog),
     row!(limits),
 ];
 
