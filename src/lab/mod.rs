@@ -30,6 +30,7 @@ mod sigpipe;
 mod reset;
 mod nagle;
 mod backlog;
+mod nbconnect;
 mod limits;
 
 use std::collections::HashMap;
@@ -108,6 +109,7 @@ pub static TABLE: &[Lab] = &[
     row!(reset),
     row!(nagle),
     row!(backlog),
+    row!(nbconnect),
     row!(limits),
 ];
 
