@@ -20,6 +20,7 @@ mod text;
 mod framing;
 mod timewait;
 mod deaf;
+mod shortwrite;
 mod byteorder;
 mod halfclose;
 mod udploss;
@@ -99,6 +100,7 @@ pub static TABLE: &[Lab] = &[
     row!(framing),
     row!(timewait),
     row!(deaf),
+    row!(shortwrite),
     row!(byteorder),
     row!(halfclose),
     row!(udploss),
