@@ -20,6 +20,8 @@ pub enum Value {
     Rate(f64),
     /// A part of a whole, from 0 to 1.
     Share(f64),
+    /// How full something is, from 0 to 1, drawn as a tank.
+    Level(f64),
     /// A word that the texts translate, by its key.
     Word(&'static str),
     /// A name that is the same in each language: a call, an errno, an address, the bytes of a buffer.
@@ -37,10 +39,18 @@ impl Value {
             Value::Time(time) => time_text(time.as_nanos() as u64),
             Value::Rate(rate) => format!("{} /s", grouped(rate.round() as u64)),
             Value::Share(share) => format!("{:.0} %", share * 100.0),
+            Value::Level(level) => tank(*level),
             Value::Word(key) => word(key),
             Value::Text(text) => text.clone(),
         }
     }
+}
+
+/// `██████░░░░`: full from the left. What the kernel counts may be more than there is room for.
+fn tank(level: f64) -> String {
+    const ROOM: usize = 20;
+    let full = ((level * ROOM as f64).round() as usize).min(ROOM);
+    "█".repeat(full) + &"░".repeat(ROOM - full)
 }
 
 /// A number where it is one (times in nanoseconds), otherwise a text.
@@ -49,7 +59,9 @@ impl Serialize for Value {
         match self {
             Value::Count(n) | Value::Bytes(n) => to.serialize_u64(*n),
             Value::Time(time) => to.serialize_u64(time.as_nanos() as u64),
-            Value::Rate(value) | Value::Share(value) => to.serialize_f64(*value),
+            Value::Rate(value) | Value::Share(value) | Value::Level(value) => {
+                to.serialize_f64(*value)
+            }
             Value::Word(text) => to.serialize_str(text),
             Value::Text(text) => to.serialize_str(text),
         }

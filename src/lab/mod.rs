@@ -32,6 +32,7 @@ mod reset;
 mod nagle;
 mod backlog;
 mod nbconnect;
+mod deadlock;
 mod limits;
 
 use std::collections::HashMap;
@@ -112,6 +113,7 @@ pub static TABLE: &[Lab] = &[
     row!(nagle),
     row!(backlog),
     row!(nbconnect),
+    row!(deadlock),
     row!(limits),
 ];
 

@@ -213,7 +213,11 @@ impl Report<'_> {
 
     fn value(&self, value: &Value) -> String {
         let text = value.text(|key| self.word(key));
-        if self.look.ascii { text.replace('µ', "u") } else { text }
+        if self.look.ascii {
+            text.replace('µ', "u").replace('█', "#").replace('░', ".")
+        } else {
+            text
+        }
     }
 
     /// Markdown, as lessons show it.
