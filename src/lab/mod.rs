@@ -22,6 +22,7 @@ mod timewait;
 mod deaf;
 mod shortwrite;
 mod byteorder;
+mod models;
 mod halfclose;
 mod udploss;
 mod bindwhere;
@@ -103,6 +104,7 @@ pub static TABLE: &[Lab] = &[
     row!(deaf),
     row!(shortwrite),
     row!(byteorder),
+    row!(models),
     row!(halfclose),
     row!(udploss),
     row!(bindwhere),

@@ -31,7 +31,7 @@ mod report;
 
 pub use receive::receive;
 pub use report::{Format, write};
-pub use send::{Experiment, Outcome, run};
+pub use send::{Experiment, Outcome, Phases, run, run_one};
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 

@@ -85,15 +85,23 @@ impl Phases {
 /// The sender's own socket failed, or this program cannot be started again. What fails in a receiver
 /// is in its outcome.
 pub fn run(experiment: &Experiment, mut progress: impl FnMut(&Model)) -> Result<Vec<Outcome>> {
-    let each = |model: &'static Model| {
+    let each = |model| {
         progress(model);
-        let phases = match once(experiment, model)? {
-            (Answer::Measured(measured), sent) => Ok(Phases::new(model, &measured, sent)),
-            (Answer::Refused(reason), _) => Err(reason),
-        };
-        Ok(Outcome { model, phases })
+        run_one(experiment, model)
     };
     MODELS.iter().map(each).collect()
+}
+
+/// Runs one model.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_one(experiment: &Experiment, model: &'static Model) -> Result<Outcome> {
+    let phases = match once(experiment, model)? {
+        (Answer::Measured(measured), sent) => Ok(Phases::new(model, &measured, sent)),
+        (Answer::Refused(reason), _) => Err(reason),
+    };
+    Ok(Outcome { model, phases })
 }
 
 /// One model: what its receiver says, and when the message was sent.
