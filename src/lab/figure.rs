@@ -36,6 +36,9 @@ impl Value {
             Value::Count(n) => grouped(*n),
             Value::Bytes(1) => "1 B".to_owned(),
             Value::Bytes(n) => format!("{} B", grouped(*n)),
+            Value::Time(time) if *time < Duration::from_micros(10) => {
+                format!("{:.1} µs", time.as_nanos() as f64 / 1e3)
+            }
             Value::Time(time) => time_text(time.as_nanos() as u64),
             Value::Rate(rate) => format!("{} /s", grouped(rate.round() as u64)),
             Value::Share(share) => format!("{:.0} %", share * 100.0),

@@ -23,6 +23,7 @@ mod deaf;
 mod shortwrite;
 mod byteorder;
 mod models;
+mod mux;
 mod halfclose;
 mod udploss;
 mod bindwhere;
@@ -105,6 +106,7 @@ pub static TABLE: &[Lab] = &[
     row!(shortwrite),
     row!(byteorder),
     row!(models),
+    row!(mux),
     row!(halfclose),
     row!(udploss),
     row!(bindwhere),
