@@ -87,10 +87,7 @@ macro_rules! labs {
     };
 }
 
-labs![
-    framing, timewait, deaf, shortwrite, byteorder, models, mux, halfclose, udploss, bindwhere,
-    zombies, forkfd, sigpipe, reset, nagle, backlog, nbconnect, deadlock, limits
-];
+labs![framing, timewait, gone, deaf, shortwrite, byteorder, models, mux, halfclose, udploss, bindwhere, zombies, forkfd, sigpipe, reset, nagle, backlog, nbconnect, deadlock, limits];
 
 #[test]
 fn every_lab_is_whole_in_both_languages() {

@@ -19,6 +19,7 @@ mod text;
 
 mod framing;
 mod timewait;
+mod gone;
 mod deaf;
 mod shortwrite;
 mod byteorder;
@@ -102,6 +103,7 @@ macro_rules! row {
 pub static TABLE: &[Lab] = &[
     row!(framing),
     row!(timewait),
+    row!(gone),
     row!(deaf),
     row!(shortwrite),
     row!(byteorder),
