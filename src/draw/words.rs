@@ -89,8 +89,8 @@ pub fn answered(record: &Event) -> String {
         "getsockname" => address(&record.local),
         "getpeername" => address(&record.peer),
         "getsockopt" => record.value.clone().unwrap_or_default(),
-        "select" | "poll" | "ppoll" if ret == 0 => "nothing in time".to_owned(),
-        "select" | "poll" | "ppoll" => {
+        "select" | "poll" | "ppoll" | "epoll_wait" if ret == 0 => "nothing in time".to_owned(),
+        "select" | "poll" | "ppoll" | "epoll_wait" => {
             format!("ready {}", record.ready.as_deref().unwrap_or_default())
         }
         "fork" => format!("child {ret}"),
@@ -176,6 +176,20 @@ fn numbers_after(key: &str, args: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_says_who_is_ready_or_that_nobody_was() {
+        for call in ["select", "poll", "ppoll", "epoll_wait"] {
+            let wait = |ret, ready: &str| Event {
+                call: Some(call.to_owned()),
+                ret: Some(ret),
+                ready: Some(ready.to_owned()),
+                ..Event::default()
+            };
+            assert_eq!(answered(&wait(0, "")), "nothing in time", "{call}");
+            assert_eq!(answered(&wait(1, "5 EPOLLIN")), "ready 5 EPOLLIN", "{call}");
+        }
+    }
 
     #[test]
     fn no_escape_is_cut_in_its_middle() {
