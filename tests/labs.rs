@@ -26,10 +26,10 @@ fn shown(name: &str) -> Option<Value> {
 }
 
 fn netplay(args: &[&str]) -> std::process::Output {
-    let state = std::env::temp_dir().join(format!("netplay-labs-test-{}", std::process::id()));
+    let state = tempfile::tempdir().unwrap();
     Command::new(env!("CARGO_BIN_EXE_netplay"))
         .args(args)
-        .env("XDG_STATE_HOME", state)
+        .env("XDG_STATE_HOME", state.path())
         .stdin(Stdio::null())
         .output()
         .unwrap()
@@ -87,7 +87,10 @@ macro_rules! labs {
     };
 }
 
-labs![framing, timewait, gone, deaf, shortwrite, byteorder, models, mux, halfclose, udploss, bindwhere, zombies, forkfd, sigpipe, reset, nagle, backlog, nbconnect, deadlock, limits];
+labs![
+    framing, timewait, gone, deaf, shortwrite, byteorder, models, mux, halfclose, udploss,
+    bindwhere, zombies, forkfd, sigpipe, reset, nagle, backlog, nbconnect, deadlock, limits
+];
 
 #[test]
 fn every_lab_is_whole_in_both_languages() {

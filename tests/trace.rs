@@ -97,7 +97,8 @@ fn an_operation_of_a_ring_is_a_submit_and_a_complete() {
     let complete = of_kind("complete").unwrap();
     assert_eq!(submit["user_data"], complete["user_data"]);
     assert_eq!(submit["start_ns"], complete["start_ns"], "it began with its submission");
-    assert!(complete["dur_ns"].as_u64().unwrap() >= 2_000_000, "{complete:#}");
+    // The message may already be on its way when the submission is made: how long it takes is no matter.
+    assert!(complete["dur_ns"].as_u64() > submit["dur_ns"].as_u64(), "{complete:#}");
     assert_eq!(
         (&complete["call"], &complete["bytes"], &complete["data"]),
         (&"recvmsg".into(), &11.into(), &"one message".into())
