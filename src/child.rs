@@ -244,10 +244,12 @@ where
 fn first_line(from: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        let mut line = String::new();
-        if BufReader::new(from).read_line(&mut line).is_ok() {
+        let (mut from, mut line) = (BufReader::new(from), String::new());
+        if from.read_line(&mut line).is_ok() {
             let _ = sender.send(line);
         }
+        // What follows is for nobody, but whoever writes it must not find the pipe closed.
+        let _ = std::io::copy(&mut from, &mut std::io::sink());
     });
     receiver
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -70,8 +70,8 @@ pub struct Recording {
 /// [`Interrupted`].
 pub fn run(example: &Example, audience: &mut Audience<'_>) -> Result<()> {
     let directory = private_directory()?;
-    let mut stage = Stage::new(audience, example, directory.join("client"));
-    let played = stage.play(example, &directory);
+    let mut stage = Stage::new(audience, example, directory.clone());
+    let played = stage.play(example);
     // What was still on its way is told, whatever happened.
     let told = stage.finish();
     let interrupted = stage.audience.stop.requested();
@@ -105,12 +105,15 @@ fn private_directory() -> Result<PathBuf> {
 struct Stage<'a, 'b> {
     /// Whether the results of clients are told: no record of a call has them.
     results: bool,
-    /// The folder that clients run in.
-    folder: PathBuf,
+    /// The folder that servers run in, and in it the one that clients run in.
+    directory: PathBuf,
+    servers: Vec<Process>,
     clients: BTreeMap<char, Process>,
     sender: Sender<Line<Lane>>,
     receiver: Receiver<Line<Lane>>,
     seen: HashMap<char, Seen>,
+    /// How many datagrams all servers together have received.
+    received_by_servers: u32,
     /// What was received and not told yet, by its moment; the number keeps apart what
     /// happened in the same nanosecond.
     held: BTreeMap<(u64, u64), (Lane, Event)>,
@@ -137,15 +140,17 @@ struct Seen {
 }
 
 impl<'a, 'b> Stage<'a, 'b> {
-    fn new(audience: &'a mut Audience<'b>, example: &Example, folder: PathBuf) -> Stage<'a, 'b> {
+    fn new(audience: &'a mut Audience<'b>, example: &Example, directory: PathBuf) -> Stage<'a, 'b> {
         let (sender, receiver) = mpsc::channel();
         Stage {
             results: example.service == Service::Files || example.serve.is_none(),
-            folder,
+            directory,
+            servers: Vec::new(),
             clients: BTreeMap::new(),
             sender,
             receiver,
             seen: HashMap::new(),
+            received_by_servers: 0,
             held: BTreeMap::new(),
             received: 0,
             audience,
@@ -156,50 +161,69 @@ impl<'a, 'b> Stage<'a, 'b> {
         }
     }
 
-    fn play(&mut self, example: &Example, directory: &Path) -> Result<()> {
+    fn play(&mut self, example: &Example) -> Result<()> {
+        let directory = self.directory.clone();
+        let place: Vec<String> = match example.place {
+            Place::Internet => vec!["127.0.0.1".into(), "0".into()],
+            Place::Group { v4, .. } => vec![v4.into(), "0".into()],
+            Place::Host => vec!["127.0.0.1".into()],
+            Place::Path => vec![directory.join("socket").display().to_string()],
+        };
         for step in example.demo.steps {
             if let Step::File(path, contents) = step {
                 std::fs::write(directory.join(path), contents)?;
             }
         }
-        let mut server = example.serve.map(|_| self.serve(example, directory)).transpose()?;
-        let address = server.as_mut().map(|server| server.address(PATIENCE)).transpose()?;
+        let mut args = self.side_args(example, "server", place.clone());
+        if example.service == Service::Files {
+            args.extend(["--root", "server"].map(String::from));
+        }
+        let address = example.serve.map(|_| self.serve(&args)).transpose()?;
         let place = match (example.place, address) {
-            (Place::Internet, Some(address)) => {
+            (Place::Internet | Place::Group { .. }, Some(address)) => {
                 let (host, port) = address.rsplit_once(':').context("an address has a port")?;
                 vec![host.to_owned(), port.to_owned()]
             }
             (_, Some(address)) => vec![address],
-            (_, None) => vec!["127.0.0.1".into()], // this machine's own kernel answers
+            (_, None) => place, // this machine's own kernel answers
         };
+        let further = self.side_args(example, "server", place.clone());
         let args = self.side_args(example, "client", place);
         for &step in example.demo.steps {
-            self.step(step, &args)?;
+            match step {
+                Step::Join => _ = self.serve(&further)?,
+                step => self.step(step, &args)?,
+            }
         }
-        let Some(mut server) = server else { return Ok(()) };
+        while !self.servers.is_empty() {
+            self.part()?;
+        }
+        Ok(())
+    }
+
+    /// Starts a server; where it can be reached.
+    fn serve(&mut self, args: &[String]) -> Result<String> {
+        let mut server = Process::start(args, &self.directory, None, self.sender.clone())?;
+        let address = server.address(PATIENCE)?;
+        self.servers.push(server);
+        Ok(address)
+    }
+
+    /// Stops the server that came last.
+    fn part(&mut self) -> Result<()> {
+        let mut server = self.servers.pop().context("a server is there")?;
         server.stop();
         self.until_ended("the server", &mut server)
     }
 
-    fn serve(&mut self, example: &Example, directory: &Path) -> Result<Process> {
-        let place: Vec<String> = match example.place {
-            Place::Internet => vec!["127.0.0.1".into(), "0".into()],
-            Place::Host => vec!["127.0.0.1".into()],
-            Place::Path => vec![directory.join("socket").display().to_string()],
-        };
-        let mut args = self.side_args(example, "server", place);
-        if example.service == Service::Files {
-            args.extend(["--root", "server"].map(String::from));
-        }
-        Process::start(&args, directory, None, self.sender.clone())
-    }
-
     fn step(&mut self, step: Step, args: &[String]) -> Result<()> {
         match step {
-            Step::File(..) => Ok(()), // it is there already
+            Step::File(..) | Step::Join => Ok(()), // that is done already
+            Step::Received(all) => self.until(|stage| stage.received_by_servers >= all),
+            Step::Part => self.part(),
             Step::Start(name) => {
                 self.start(name, args)?;
-                self.until(|seen| seen(name).connected > 0 || seen(name).sent > 0)
+                self.until(|stage| stage.seen(name).connected > 0 || stage.seen(name).sent > 0)
             }
             Step::Say(name, line) => {
                 if !self.clients.contains_key(&name) {
@@ -208,11 +232,11 @@ impl<'a, 'b> Stage<'a, 'b> {
                 self.client(name)?.say(line)?;
                 let seen = self.seen.entry(name).or_default();
                 seen.said += 1;
-                self.until(|seen| seen(name).sent >= seen(name).said)
+                self.until(|stage| stage.seen(name).sent >= stage.seen(name).said)
             }
             Step::Hear(name) => {
                 self.seen.entry(name).or_default().listened += 1;
-                self.until(|seen| seen(name).heard >= seen(name).listened)
+                self.until(|stage| stage.seen(name).heard >= stage.seen(name).listened)
             }
             Step::Leave(name) => {
                 if !self.clients.contains_key(&name) {
@@ -227,7 +251,8 @@ impl<'a, 'b> Stage<'a, 'b> {
     }
 
     fn start(&mut self, name: char, args: &[String]) -> Result<()> {
-        let mut client = Process::start(args, &self.folder, Some(name), self.sender.clone())?;
+        let mut client =
+            Process::start(args, &self.directory.join("client"), Some(name), self.sender.clone())?;
         match self.results {
             false => client.ignore_output(),
             true => client.tell_output(Some(name), self.sender.clone()),
@@ -240,10 +265,14 @@ impl<'a, 'b> Stage<'a, 'b> {
         self.clients.get_mut(&name).with_context(|| format!("client {name} has not started"))
     }
 
+    fn seen(&self, name: char) -> Seen {
+        self.seen.get(&name).copied().unwrap_or_default()
+    }
+
     /// Tells what comes until something was seen.
-    fn until(&mut self, done: impl Fn(&dyn Fn(char) -> Seen) -> bool) -> Result<()> {
+    fn until(&mut self, done: impl Fn(&Self) -> bool) -> Result<()> {
         let end = Instant::now() + PATIENCE;
-        while !done(&|name| self.seen.get(&name).copied().unwrap_or_default()) {
+        while !done(self) {
             if Instant::now() > end {
                 bail!("the demo waits for something that does not happen");
             }
@@ -294,6 +323,7 @@ impl<'a, 'b> Stage<'a, 'b> {
     /// All processes have ended: tells the rest.
     fn finish(&mut self) -> Result<()> {
         self.clients.clear();
+        self.servers.clear();
         // The threads that read the pipes hold the only senders left; they end with the pipes.
         self.sender = mpsc::channel().0;
         while let Ok(line) = self.receiver.recv_timeout(PATIENCE) {
@@ -328,6 +358,10 @@ impl<'a, 'b> Stage<'a, 'b> {
             text: Some(line.text),
             ..Event::default()
         });
+        let datagram = event.call.as_deref() == Some("recvfrom") && event.bytes.is_some();
+        if line.lane.is_none() && datagram && event.peer.is_some() {
+            self.received_by_servers += 1;
+        }
         if let Some(name) = line.lane
             && event.errno.is_none()
         {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use crate::address::Endpoint;
 use crate::call::{self, CallError};
 use crate::descriptor::out_of_the_way;
-use crate::escape::grouped;
+use crate::escape::{escape, escape_unicode, grouped};
 
 /// What the command line, or a test, tells a server.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct ServerArgs {
     pub work: Duration,
     /// Whether to end after the first client (over UDP: the first datagram).
     pub once: bool,
+    /// Whether a terminal is shown ASCII only.
+    pub ascii: bool,
     /// The options that only this example has.
     pub options: Options,
 }
@@ -53,6 +55,7 @@ impl Default for ServerArgs {
             idle_timeout: None,
             work: Duration::ZERO,
             once: false,
+            ascii: false,
             options: Options::default(),
         }
     }
@@ -232,6 +235,24 @@ pub fn announce(kind: &str, address: impl fmt::Display) -> Result<()> {
     call::catch_up(); // whoever reads the line finds in a trace how it came to it
     let mut out = io::stdout().lock();
     writeln!(out, "ready: {kind} {address}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Shows a message on standard output, on a line of its own: as it is, or escaped on a terminal.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn show(message: &[u8], ascii: bool) -> Result<()> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() {
+        let text = escape(message);
+        let text = if ascii { escape_unicode(&text) } else { text };
+        out.write_all(text.as_bytes())?;
+    } else {
+        out.write_all(message)?;
+    }
+    writeln!(out)?;
     out.flush()?;
     Ok(())
 }

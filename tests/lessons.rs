@@ -430,7 +430,9 @@ fn type_in(commands: &[String], desk: &Path) {
                 let place = match row.place {
                     Place::Path => vec![server.place.clone()],
                     Place::Host => vec![], // its servers are other machines
-                    Place::Internet => vec![server.address().ip().to_string(), server.port()],
+                    Place::Internet | Place::Group { .. } => {
+                        vec![server.address().ip().to_string(), server.port()]
+                    }
                 };
                 let place: Vec<&str> = place.iter().map(String::as_str).collect();
                 let timeout = ["--timeout", "10"];

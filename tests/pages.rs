@@ -78,7 +78,9 @@ fn every_example_answers_its_own_client() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket").display().to_string();
         let server = match example.place {
-            Place::Internet | Place::Host => Server::start(example.name, &["--reply", "echo"]),
+            Place::Internet | Place::Group { .. } | Place::Host => {
+                Server::start(example.name, &["--reply", "echo"])
+            }
             Place::Path => {
                 let args = [example.name, "server", &path, "-q", "--reply", "echo"];
                 Server::from(netplay().args(args))
@@ -87,7 +89,7 @@ fn every_example_answers_its_own_client() {
         let mut args = vec![example.name, "client"];
         let port;
         match example.place {
-            Place::Internet | Place::Host => {
+            Place::Internet | Place::Group { .. } | Place::Host => {
                 port = server.port();
                 args.extend(["127.0.0.1", &port]);
             }

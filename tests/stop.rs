@@ -279,7 +279,9 @@ fn ends_by_request(kind: &Kind, ty: Type) {
     // An address that only this process uses, so that any port of it is free.
     let address = SocketAddr::from((Ipv4Addr::from(0x7f00_0000 | std::process::id()), 5858));
     let (domain, name) = match kind.row.place {
-        Place::Internet | Place::Host => (Domain::IPV4, SockAddr::from(address)),
+        Place::Internet | Place::Group { .. } | Place::Host => {
+            (Domain::IPV4, SockAddr::from(address))
+        }
         Place::Path => (Domain::UNIX, SockAddr::unix(&path).unwrap()),
     };
     let host = Some(address.ip().to_string());

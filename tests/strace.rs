@@ -548,6 +548,7 @@ impl Watched {
     fn server(&self, example: &Example, options: &[String]) -> StracedServer {
         match example.place {
             Place::Internet | Place::Host => self.server_at(example, &["127.0.0.1", "0"], options),
+            Place::Group { v4, .. } => self.server_at(example, &[v4, "0"], options),
             Place::Path => {
                 let path = self.path("socket").display().to_string();
                 self.server_at(example, &[&path], options)

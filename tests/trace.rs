@@ -409,6 +409,7 @@ impl Trace {
         command.args([example.name, "server"]).current_dir(&self.directory);
         match example.place {
             Place::Internet | Place::Host => command.args(["127.0.0.1", "0"]),
+            Place::Group { v4, .. } => command.args([v4, "0"]),
             Place::Path => command.arg(self.directory.path().join("socket")),
         };
         Server::from(command.arg("--trace").arg(&self.file).args(options))
@@ -423,7 +424,7 @@ impl Trace {
     ) -> std::process::Output {
         let trace = self.name();
         let mut args = vec![example.name, "client", "--timeout", "10", "--trace", &trace];
-        match place.rsplit_once(':').filter(|_| example.place == Place::Internet) {
+        match place.rsplit_once(':').filter(|_| example.place != Place::Path) {
             Some((host, port)) => args.extend([host, port]),
             None => args.push(place),
         }
@@ -444,7 +445,7 @@ impl Trace {
                 client.send_to(message.as_bytes(), place).unwrap();
                 Box::new(client)
             }
-            Place::Host => unreachable!("nobody serves there: its servers are kernels"),
+            Place::Group { .. } | Place::Host => unreachable!("nobody echoes there"),
             Place::Internet => {
                 let mut client = common::connect(place.parse().unwrap());
                 ask(&mut client, message.as_bytes(), message.len());

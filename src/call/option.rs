@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
@@ -385,6 +385,20 @@ impl From<Option<Duration>> for OptValue {
 impl From<Ipv4Addr> for OptValue {
     fn from(address: Ipv4Addr) -> OptValue {
         OptValue::Address(address)
+    }
+}
+
+/// A group and an address of the device: `struct ip_mreq`.
+impl From<(Ipv4Addr, Ipv4Addr)> for OptValue {
+    fn from((group, device): (Ipv4Addr, Ipv4Addr)) -> OptValue {
+        OptValue::Bytes([group.octets(), device.octets()].concat())
+    }
+}
+
+/// A group and the number of the device: `struct ipv6_mreq`.
+impl From<(Ipv6Addr, u32)> for OptValue {
+    fn from((group, device): (Ipv6Addr, u32)) -> OptValue {
+        OptValue::Bytes([&group.octets()[..], &device.to_ne_bytes()].concat())
     }
 }
 

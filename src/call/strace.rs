@@ -3,14 +3,17 @@
 //! Only memory addresses can differ from a real strace: where the kernel wrote nothing into a
 //! buffer, strace prints its address.
 
-use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, OFlag};
 use nix::sys::signal::SigSet;
 use socket2::{Domain, SockAddr, Type};
 
-use super::option::{IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, Opt, OptValue, SO_PEERCRED, part};
+use super::option::{
+    IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, Opt,
+    OptValue, SO_PEERCRED, part,
+};
 
 /// strace's default for the length of a string.
 const STRING: usize = 32;
@@ -167,10 +170,31 @@ fn option_value(option: Opt, value: &OptValue) -> String {
             address(0),
             address(4)
         ),
+        (IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP, _, 20) => format!(
+            "{{inet_pton(AF_INET6, \"{}\", &ipv6mr_multiaddr), ipv6mr_interface={}}}",
+            Ipv6Addr::from(part::<16>(&memory, 0)),
+            device(u32::from_ne_bytes(part(&memory, 16)))
+        ),
         (_, OptValue::Int(_) | OptValue::Address(_) | OptValue::Bytes(_), 4) => {
             format!("[{}]", int(0))
         }
         _ => quoted(&memory),
+    }
+}
+
+/// `if_nametoindex("eth0")`: strace asks the kernel for the name of a device; here a file says it.
+fn device(number: u32) -> String {
+    let is_it = |path: &std::path::Path| {
+        let of = std::fs::read_to_string(path.join("ifindex"));
+        of.is_ok_and(|text| text.trim().parse() == Ok(number))
+    };
+    let devices = std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
+    match devices.map(|device| device.path()).find(|path| is_it(path)) {
+        Some(path) => format!(
+            "if_nametoindex(\"{}\")",
+            path.file_name().unwrap_or_default().to_string_lossy()
+        ),
+        None => number.to_string(),
     }
 }
 

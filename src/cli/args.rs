@@ -83,10 +83,10 @@ pub fn utf8_locale() -> bool {
 #[derive(Debug, Args)]
 struct HostPort {
     /// A name or address; a lone number is taken for the port [default: 127.0.0.1]
-    #[arg(value_name = "HOST", value_parser = host)]
+    #[arg(value_name = "HOST", index = 1, value_parser = host)]
     host: Option<String>,
     /// A port; for a server, 0 means any free one [default: 5858]
-    #[arg(value_name = "PORT")]
+    #[arg(value_name = "PORT", index = 2)]
     port: Option<u16>,
     /// Use IPv4
     #[arg(short = '4', conflicts_with = "v6")]
@@ -339,6 +339,11 @@ fn tool_side(tool: &Tool) -> Command {
 fn place(command: Command, example: &Example) -> Command {
     match example.place {
         Place::Internet => HostPort::augment_args(command),
+        Place::Group { v4, .. } => HostPort::augment_args(command).mut_arg("host", |arg| {
+            arg.help(format!(
+                "A group to join; a lone number is taken for the port [default: {v4}]"
+            ))
+        }),
         Place::Host => HostOnly::augment_args(command),
         Place::Path => PathOnly::augment_args(command),
     }
@@ -400,8 +405,8 @@ pub fn either_or(example: &Example) -> ! {
     clap::Error::raw(ErrorKind::ArgumentConflict, text).exit()
 }
 
-/// The arguments of a server.
-pub fn server(example: &Example, matches: &ArgMatches) -> Result<ServerArgs> {
+/// The arguments of a server, on a screen that may show ASCII only.
+pub fn server(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<ServerArgs> {
     let flags = ServerFlags::from_arg_matches(matches)?;
     let (endpoint, path) = place_of(example, matches)?;
     let options = options(example.options, matches);
@@ -425,6 +430,7 @@ pub fn server(example: &Example, matches: &ArgMatches) -> Result<ServerArgs> {
         idle_timeout: flags.idle_timeout,
         work: Duration::from_millis(flags.work),
         once: flags.once,
+        ascii,
         options,
     })
 }
@@ -463,6 +469,12 @@ pub fn tool(tool: &Tool, matches: &ArgMatches) -> Result<ToolArgs> {
 fn place_of(example: &Example, matches: &ArgMatches) -> Result<(Endpoint, PathBuf)> {
     Ok(match example.place {
         Place::Internet => (HostPort::from_arg_matches(matches)?.endpoint(), PathBuf::new()),
+        Place::Group { v4, v6 } => {
+            let mut endpoint = HostPort::from_arg_matches(matches)?.endpoint();
+            let usual = if endpoint.family == Some(Family::V6) { v6 } else { v4 };
+            endpoint.host.get_or_insert(usual.to_owned());
+            (endpoint, PathBuf::new())
+        }
         Place::Host => (HostOnly::from_arg_matches(matches)?.endpoint(), PathBuf::new()),
         Place::Path => (Endpoint::default(), PathOnly::from_arg_matches(matches)?.path()),
     })

@@ -111,7 +111,7 @@ fn in_general(error: &CallError) -> Option<&'static str> {
             "sudo setcap cap_net_raw+ep $(command -v netplay) lets netplay have raw sockets"
         }
         ("sendto", Errno::EACCES) => {
-            "that is the address of a whole network: everybody there would answer, and ping asks one"
+            "that is the address of a whole network: ping asks one host, and multicast has --broadcast to send to all"
         }
         ("sendto", Errno::EMSGSIZE) => "a datagram holds at most 65,507 bytes",
         _ => return None,

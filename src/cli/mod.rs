@@ -159,7 +159,7 @@ fn run(matches: &ArgMatches) -> Result<()> {
 
 /// One server, here, until the stop.
 fn serve(example: &'static Example, matches: &ArgMatches, global: &Global) -> Result<()> {
-    let args = args::server(example, matches)?;
+    let args = args::server(example, matches, global.plain())?;
     listen_to_the_record(global, Speaker { role: "server", example: example.name })?;
     if !global.quiet {
         trace::remark(format_args!("in a second terminal: {}", its_client(example, &args)?));
@@ -198,7 +198,7 @@ fn its_client(example: &Example, args: &ServerArgs) -> Result<String> {
     let place = match example.place {
         Place::Path => args.path.display().to_string(),
         Place::Host => args.endpoint.resolve()?.ip().to_string(),
-        Place::Internet => match args.endpoint.resolve()? {
+        Place::Internet | Place::Group { .. } => match args.endpoint.resolve()? {
             address if address.port() == 0 => {
                 format!("{} PORT, as the ready line says", address.ip())
             }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde::Serialize;
 
-use super::sockets::{Id, Socket, Sockets, plain, reaches};
+use super::sockets::{Id, Socket, Sockets, is_for_many, plain, reaches};
 use super::{Call, Lane};
 use crate::trace::Kind;
 
@@ -416,6 +416,8 @@ impl Finder<'_> {
         }
         takers.sort_by_key(|&(i, _)| self.calls[i].to_ns);
         let mut found: Vec<(usize, Option<usize>)> = Vec::new();
+        // Of a datagram for many each socket takes a copy, and leaves it to the others.
+        let mut copied: HashSet<(usize, Id)> = HashSet::new();
         for (taker, id) in takers {
             let socket = &self.sockets.all[id];
             let peer = self.peer(taker).or_else(|| socket.peer.clone()).unwrap_or_default();
@@ -425,12 +427,19 @@ impl Finder<'_> {
                 .iter_mut()
                 .filter(|((from, to), _)| reaches(&peer, from) && reaches(to, &local));
             let mut sender = None;
-            for (_, queue) in candidates {
+            for ((_, to), queue) in candidates {
                 let same = |&i: &usize| {
-                    self.is_same_datagram(i, taker)
+                    !copied.contains(&(i, id))
+                        && self.is_same_datagram(i, taker)
                         && self.calls[i].from_ns <= self.calls[taker].to_ns
                 };
-                if let Some(at) = queue.iter().position(same) {
+                let at = queue.iter().position(same);
+                if let Some(at) = at.filter(|_| is_for_many(to)) {
+                    copied.insert((queue[at], id));
+                    sender = Some(queue[at]);
+                    break;
+                }
+                if let Some(at) = at {
                     // One host keeps them in order: what was sent before it is lost.
                     found.extend(queue.drain(..at).map(|lost| (lost, None)));
                     sender = queue.pop_front();
@@ -459,7 +468,8 @@ impl Finder<'_> {
         }
         for ((_, to), queue) in on_the_way {
             let watched = self.is_watched(&to);
-            for i in queue {
+            let taken = |&i: &usize| copied.iter().any(|&(sender, _)| sender == i);
+            for i in queue.into_iter().filter(|i| !taken(i)) {
                 if watched {
                     found.push((i, None));
                 } else {

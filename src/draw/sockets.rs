@@ -2,7 +2,7 @@
 //! its parent's sockets under the same numbers.
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Call, Lane};
 
@@ -194,4 +194,12 @@ pub(super) fn is_wildcard(local: &str) -> bool {
 pub(super) fn reaches(to: &str, local: &str) -> bool {
     let port = |address: &str| address.rsplit_once(':').map(|(_, port)| port.to_owned());
     to == local || (is_wildcard(local) || is_wildcard(to)) && port(to) == port(local)
+}
+
+/// Whether what is sent there may reach many: a group, or everybody.
+pub(super) fn is_for_many(to: &str) -> bool {
+    to.parse::<SocketAddr>().is_ok_and(|to| match to.ip() {
+        IpAddr::V4(ip) => ip.is_multicast() || ip.octets()[3] == 255,
+        IpAddr::V6(ip) => ip.is_multicast(),
+    })
 }

@@ -20,6 +20,7 @@ pub mod mini_ftp;
 pub mod ftp;
 pub mod handler;
 pub mod unix_echo;
+pub mod multicast;
 pub mod ping;
 pub mod sockopt;
 
@@ -102,6 +103,13 @@ pub enum Place {
     Internet,
     /// HOST alone: what is asked there has no ports.
     Host,
+    /// A group and a PORT, which several servers can share.
+    Group {
+        /// The group that is meant when none is named.
+        v4: &'static str,
+        /// The same over IPv6.
+        v6: &'static str,
+    },
     /// A path.
     Path,
 }
@@ -184,11 +192,17 @@ pub enum Step {
     Hear(char),
     /// It has nothing more to say, and starts first, if it has not; wait until it has ended.
     Leave(char),
+    /// A further server starts at the address of the first.
+    Join,
+    /// Wait until the servers have received so many datagrams, all of them together.
+    Received(u32),
+    /// The server that came last is told to end; wait until it has.
+    Part,
     /// Nothing happens for so many milliseconds, to be seen as waiting.
     Pause(u64),
 }
 
-use Step::{File, Hear, Leave, Pause, Say, Start};
+use Step::{File, Hear, Join, Leave, Part, Pause, Received, Say, Start};
 
 /// One client, two messages.
 const ONE: &[Step] = &[Say('A', "hello"), Hear('A'), Say('A', "world"), Hear('A'), Leave('A')];
@@ -274,6 +288,17 @@ const A_POOL_OF_TWO: &[Step] = &[
 /// A client for each message, with time between them.
 const ONE_SHOT: &[Step] =
     &[Pause(100), Say('A', "hello"), Pause(100), Say('A', "world"), Pause(100), Leave('A')];
+
+/// Two receivers, of whom one leaves the group before the end.
+const TO_EVERYBODY: &[Step] = &[
+    Join,
+    Say('A', "to whom it may concern"),
+    Received(2),
+    Part,
+    Say('A', "to whoever is left"),
+    Received(3),
+    Leave('A'),
+];
 
 /// A file goes there, and comes back with another; and one that is not there.
 const FILES: &[Step] = &[
@@ -387,6 +412,45 @@ const FTP: &[Flag] = &[
         "N",
         "How many clients one address may have [default: as many as --max-clients]",
         Sides::Server,
+    ),
+];
+
+const MULTICAST: &[Flag] = &[
+    option(
+        "interface",
+        "ADDRESS|NAME",
+        "The device: over IPv4 an address that it has [default: 127.0.0.1], over IPv6 its name",
+        Sides::Both,
+    ),
+    Flag {
+        name: "any",
+        value: Value::None,
+        help: "Bind to any address, not to the group: hear also what is sent to this machine alone",
+        sides: Sides::Server,
+    },
+    option(
+        "ttl",
+        "N",
+        "How far it goes: 0 stays in this machine, 1 in its network, more pass routers [default: 1]",
+        Sides::Client,
+    ),
+    Flag {
+        name: "no-loop",
+        value: Value::None,
+        help: "Let this machine not hear what it sends itself (over lo it does nevertheless)",
+        sides: Sides::Client,
+    },
+    Flag {
+        name: "broadcast",
+        value: Value::None,
+        help: "Ask for the right to send to a broadcast address, such as 127.255.255.255",
+        sides: Sides::Client,
+    },
+    option(
+        "answers",
+        "N",
+        "Wait for so many answers to each message; a server answers with --reply [default: 0]",
+        Sides::Client,
     ),
 ];
 
@@ -806,9 +870,27 @@ pub static TABLE: &[Example] = &[
         client: unix_echo::client,
         tools: &[],
         demo: Demo { options: PLAIN, steps: ONE },
-        next: "netplay tcp-echo demo",
+        next: "netplay multicast demo",
         source: include_str!("unix_echo.rs"),
         lesson: "unix",
+    },
+    Example {
+        name: "multicast",
+        short: None,
+        summary: "one datagram for many: a group that anybody can join, and leave",
+        watch: "one sendto, and each member has a copy; the sender learns neither who is in the group nor \
+                whether anybody is",
+        place: Place::Group { v4: multicast::GROUP, v6: multicast::GROUP_V6 },
+        service: Service::Other,
+        reply: |_| None,
+        options: MULTICAST,
+        serve: Some(multicast::serve),
+        client: multicast::client,
+        tools: &[],
+        demo: Demo { options: PLAIN, steps: TO_EVERYBODY },
+        next: "netplay multicast client 127.255.255.255, without and with --broadcast",
+        source: include_str!("multicast.rs"),
+        lesson: "multicast",
     },
     Example {
         name: "ping",

@@ -414,6 +414,7 @@ pub fn sentence(event: &Event) -> String {
     let shown = shown(data, bytes);
     match call {
         "socket" => format!("a new {} socket: no address yet, no peer", kind_of_socket(args)),
+        "setsockopt" if args.contains("MEMBERSHIP, {") => membership(args),
         "setsockopt" => option_set(option_name(args), value),
         "getsockopt" if value.is_empty() => format!("{} is empty", option_name(args)),
         "getsockopt" => format!("{} is {value}", option_name(args)),
@@ -646,7 +647,9 @@ pub(crate) fn option_name(args: &str) -> &str {
 fn option_set(name: &str, value: &str) -> String {
     match (name, value) {
         ("SO_REUSEADDR", "1") => {
-            "SO_REUSEADDR on: after a restart the port can be had again at once".to_owned()
+            "SO_REUSEADDR on: after a restart the port can be had again at once; datagram sockets \
+             can share it"
+                .to_owned()
         }
         ("SO_RCVTIMEO", "no limit") => {
             "SO_RCVTIMEO off: a receive waits as long as it takes".to_owned()
@@ -661,10 +664,44 @@ fn option_set(name: &str, value: &str) -> String {
         ("IP_RECVERR" | "IPV6_RECVERR", "1") => {
             format!("{name} on: what becomes of a packet on its way is kept in an error queue")
         }
+        ("SO_BROADCAST", "1") => "SO_BROADCAST on: it may send to everybody".to_owned(),
+        ("IPV6_V6ONLY", "0") => {
+            "IPV6_V6ONLY off: IPv4 clients come, too, as ::ffff: and their address".to_owned()
+        }
+        ("IPV6_V6ONLY", "1") => {
+            "IPV6_V6ONLY on: IPv6 only; another socket can have the port for IPv4".to_owned()
+        }
+        ("IP_MULTICAST_IF", device) => {
+            format!("IP_MULTICAST_IF: multicast leaves by the device that has {device}")
+        }
+        ("IPV6_MULTICAST_IF", device) => {
+            format!("IPV6_MULTICAST_IF: multicast leaves by device {device}")
+        }
+        ("IP_MULTICAST_TTL" | "IPV6_MULTICAST_HOPS", hops) => match hops {
+            "0" => format!("{name}: multicast stays in this machine"),
+            "1" => format!("{name}: multicast stays in the local network, no router passes it on"),
+            _ => format!("{name} is asked to be {hops}: each router takes one off"),
+        },
+        ("IP_MULTICAST_LOOP" | "IPV6_MULTICAST_LOOP", "0") => {
+            format!("{name} off: this machine is not to hear the multicast that it sends")
+        }
         ("SO_LINGER", "0 s") => {
             "SO_LINGER on with no time: close will send a reset instead of a FIN".to_owned()
         }
         _ => format!("{name} is asked to be {value}"),
+    }
+}
+
+/// Which group was joined or left, and where: `{imr_multiaddr=inet_addr("239.0.0.1"), …}`.
+fn membership(args: &str) -> String {
+    let mut quoted = args.split('"').skip(1).step_by(2).filter(|word| !word.is_empty());
+    let (group, device) =
+        (quoted.next().unwrap_or_default(), quoted.next().unwrap_or("any device"));
+    match args.contains("_ADD_") {
+        true => {
+            format!("it joins {group} at {device}: what is sent to the group arrives here, too")
+        }
+        false => format!("it leaves {group} at {device}"),
     }
 }
 

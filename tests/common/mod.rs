@@ -98,6 +98,7 @@ pub struct Server {
     pub child: Child,
     /// What the ready line says behind its kind: `127.0.0.1:40321`, or a path.
     pub place: String,
+    stdout: Arc<Mutex<Vec<u8>>>,
     stderr: Arc<Mutex<Vec<u8>>>,
     stderr_ended: Receiver<()>,
 }
@@ -128,10 +129,16 @@ impl Server {
             .unwrap();
         let stdout = child.stdout.take().unwrap();
         let (sender, ready) = mpsc::channel();
+        let payload = Arc::new(Mutex::new(Vec::new()));
+        let into = payload.clone();
         thread::spawn(move || {
-            let mut line = String::new();
-            let _ = BufReader::new(stdout).read_line(&mut line);
+            let (mut stdout, mut line) = (BufReader::new(stdout), String::new());
+            let _ = stdout.read_line(&mut line);
             let _ = sender.send(line);
+            let mut buf = [0; 4096];
+            while let Ok(n @ 1..) = stdout.read(&mut buf) {
+                into.lock().unwrap().extend_from_slice(&buf[..n]);
+            }
         });
         let stderr = Arc::new(Mutex::new(Vec::new()));
         let (sender, stderr_ended) = mpsc::channel();
@@ -143,7 +150,8 @@ impl Server {
             }
             let _ = sender.send(());
         });
-        let mut server = Server { child, place: String::new(), stderr, stderr_ended };
+        let mut server =
+            Server { child, place: String::new(), stdout: payload, stderr, stderr_ended };
         let line = ready.recv_timeout(DEADLINE).unwrap_or_default();
         let place = line.trim_end().strip_prefix("ready: ").and_then(|line| line.split_once(' '));
         match place {
@@ -166,6 +174,11 @@ impl Server {
     /// A new TCP connection to it.
     pub fn connect(&self) -> TcpStream {
         connect(self.address())
+    }
+
+    /// What it has written to standard output so far, behind its ready line.
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.stdout.lock().unwrap()).into_owned()
     }
 
     /// What it has written to standard error so far.

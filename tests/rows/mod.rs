@@ -158,6 +158,7 @@ fn start_in(shell: &str, port: &str, kind: &Kind, options: &[&str]) -> Running {
     let path = directory.path().join("socket").display().to_string();
     let place = match kind.row.place {
         Place::Internet | Place::Host => vec!["127.0.0.1", port],
+        Place::Group { v4, .. } => vec![v4, port],
         Place::Path => vec![&path[..]],
     };
     let mut command = under_a_shell(shell);

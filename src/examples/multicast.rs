@@ -1,0 +1,236 @@
+//! # Multicast: one datagram, and everybody in the group has a copy
+//!
+//! ```text
+//! receivers, as many as want to                 sender
+//! socket                                        socket
+//! setsockopt SO_REUSEADDR   share the port      setsockopt IP_MULTICAST_IF     the device
+//! bind       the group                          setsockopt IP_MULTICAST_TTL    how far
+//! setsockopt IP_ADD_MEMBERSHIP
+//! recvfrom ◀──┬──────────────────────────────── sendto     the group
+//! recvfrom ◀──┘
+//!   …                                             …
+//! setsockopt IP_DROP_MEMBERSHIP                 close
+//! close
+//! ```
+//!
+//! A group is an address that nobody has and anybody can join. The sender need not join, and learns
+//! neither who is there nor whether anybody is. Watch for who copies: it sends once, and the kernel (in a
+//! network, the switches and routers) makes a copy for each member. Beware of three things:
+//!
+//! - To join decides what the *machine* takes in; to bind, what the *socket* is handed. A socket bound to
+//!   0.0.0.0 (`--any`) also hears what is sent to this machine alone, and on Linux other groups of this
+//!   port that anybody here has joined, unless IP_MULTICAST_ALL is off. Bound to the group, it hears that.
+//! - SO_REUSEADDR lets datagram sockets share a port. Of a multicast each has a copy, of a unicast only one
+//!   hears: with SO_REUSEPORT they take turns by the sender's address, and all must be of one user.
+//! - Nothing here leaves the host unless `--interface` says so. The group is 239.255.58.58, of the block
+//!   for an organisation's own use (RFC 2365); it is spoken to through 127.0.0.1. Over IPv6 the scope is in
+//!   the address: ff11::5858 ends at the interface (RFC 4291), though Linux takes no multicast over lo itself.
+//!
+//! Broadcast is the elder brother: everybody gets it, whether they want to or not. Nothing is to be joined,
+//! so a receiver only binds 127.255.255.255, or the broadcast address of its network; but whoever sends
+//! must say that it is meant (SO_BROADCAST, `--broadcast`), or sendto fails with EACCES. IPv6 has none.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use anyhow::{Context, Result, bail};
+
+use crate::address::Endpoint;
+use crate::call::{
+    self, Domain, IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_MULTICAST_IF, IP_MULTICAST_LOOP,
+    IP_MULTICAST_TTL, IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, IPV6_MULTICAST_HOPS,
+    IPV6_MULTICAST_IF, IPV6_MULTICAST_LOOP, MSG_TRUNC, SO_BROADCAST, SO_RCVTIMEO, SO_REUSEADDR,
+    Type,
+};
+use crate::client::ClientArgs;
+use crate::server::{self, Options, ServerArgs, Stats};
+use crate::stop::Stop;
+
+/// The group that is meant when none is named.
+pub const GROUP: &str = "239.255.58.58";
+/// The same over IPv6.
+pub const GROUP_V6: &str = "ff11::5858";
+
+/// Joins the group and shows what is said in it, until the stop; then leaves it.
+pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    let mut group = group(&args.endpoint, &args.options)?;
+    let socket = call::socket(Domain::for_address(group), Type::DGRAM, 0)?;
+    // All receivers of a port must ask for this, the first one, too.
+    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    match args.options.has("any") {
+        true => call::bind(&socket, SocketAddr::new(any_address(group), group.port()))?,
+        false => call::bind(&socket, group)?,
+    }
+    let socket = UdpSocket::from(socket);
+    match group.ip() {
+        IpAddr::V4(ip) if ip.is_multicast() => {
+            let membership = (ip, device(&args.options)?);
+            call::setsockopt(&socket, IP_ADD_MEMBERSHIP, membership)?;
+        }
+        IpAddr::V6(ip) if ip.is_multicast() => {
+            let membership = (ip, device_v6(ip, &args.options)?);
+            call::setsockopt(&socket, IPV6_ADD_MEMBERSHIP, membership)?;
+        }
+        _ => {} // a broadcast, or only for this machine: it arrives without being asked for
+    }
+    group.set_port(call::getsockname(&socket)?.port());
+    server::announce("udp", group)?;
+
+    let (mut stats, mut made) = (Stats::default(), Vec::new());
+    let mut buf = vec![0; args.bufsize];
+    let waiting = stop.watch(&socket);
+    while !args.full(stats.clients)
+        && let Some((len, Some(sender))) =
+            waiting.or(|| call::recvfrom(&socket, &mut buf, MSG_TRUNC))?
+    {
+        let data = &buf[..len.min(args.bufsize)];
+        stats.clients += 1;
+        stats.received += data.len() as u64;
+        server::show(data, args.ascii)?;
+        if args.reply.is_some() {
+            // To the sender alone. It hears as many answers as there are members who answer.
+            let answer = args.answer(data, &mut made);
+            match call::sendto(&socket, answer, 0, sender) {
+                Ok(n) => stats.sent += n as u64,
+                Err(error) => server::lost(sender, error),
+            }
+        }
+    }
+    drop(waiting);
+    // A close would leave the group, too: a membership ends with its socket. Other sockets of this
+    // machine stay in it, and the network is told when the last one leaves.
+    match group.ip() {
+        IpAddr::V4(ip) if ip.is_multicast() => {
+            let membership = (ip, device(&args.options)?);
+            call::setsockopt(&socket, IP_DROP_MEMBERSHIP, membership)?;
+        }
+        IpAddr::V6(ip) if ip.is_multicast() => {
+            let membership = (ip, device_v6(ip, &args.options)?);
+            call::setsockopt(&socket, IPV6_DROP_MEMBERSHIP, membership)?;
+        }
+        _ => {}
+    }
+    call::close(socket)?;
+    Ok(stats)
+}
+
+/// Sends each message to the group, once; waits for answers only if it was told how many there are.
+pub fn client(args: &ClientArgs) -> Result<()> {
+    let group = group(&args.endpoint, &args.options)?;
+    let socket = UdpSocket::from(call::socket(Domain::for_address(group), Type::DGRAM, 0)?);
+    if let Some(limit) = args.timeout {
+        call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
+    }
+    aim(&socket, group, &args.options)?;
+    let said = say(&socket, args, group);
+    call::close(socket)?;
+    said
+}
+
+/// Through which device, how far, and whether this machine is to hear it.
+fn aim(socket: &UdpSocket, group: SocketAddr, options: &Options) -> Result<()> {
+    let hops: u8 = options.get("ttl").unwrap_or("1").parse().context("--ttl is 0 to 255")?;
+    match group.ip() {
+        IpAddr::V4(ip) if ip.is_multicast() => {
+            // Without it the routes decide, and where none leads to a group, sendto fails.
+            call::setsockopt(socket, IP_MULTICAST_IF, device(options)?)?;
+            call::setsockopt(socket, IP_MULTICAST_TTL, i32::from(hops))?;
+            if options.has("no-loop") {
+                // Off, the machine that sends does not hear itself. Over lo it does all the same: there,
+                // to send is to receive.
+                call::setsockopt(socket, IP_MULTICAST_LOOP, 0)?;
+            }
+        }
+        IpAddr::V6(ip) if ip.is_multicast() => {
+            call::setsockopt(socket, IPV6_MULTICAST_IF, device_v6(ip, options)? as i32)?;
+            call::setsockopt(socket, IPV6_MULTICAST_HOPS, i32::from(hops))?;
+            if options.has("no-loop") {
+                call::setsockopt(socket, IPV6_MULTICAST_LOOP, 0)?;
+            }
+        }
+        _ => {}
+    }
+    if options.has("broadcast") {
+        call::setsockopt(socket, SO_BROADCAST, 1)?;
+        if group.is_ipv4() {
+            // 255.255.255.255 says "this network" and not which: the sender's own address says that.
+            call::bind(socket, SocketAddr::new(device(options)?.into(), 0))?;
+        }
+    }
+    Ok(())
+}
+
+fn say(socket: &UdpSocket, args: &ClientArgs, group: SocketAddr) -> Result<()> {
+    let answers: u32 =
+        args.options.get("answers").unwrap_or("0").parse().context("--answers is a number")?;
+    let mut talk = args.talk()?;
+    let mut buf = vec![0; args.bufsize];
+    while let Some(message) = talk.next()? {
+        call::sendto(socket, &message, 0, group)?;
+        for _ in 0..answers {
+            // Each member answers for itself; on one host all of them from the same address and port.
+            let (len, _) = call::recvfrom(socket, &mut buf, MSG_TRUNC)?;
+            talk.show(&buf[..len.min(args.bufsize)])?;
+        }
+    }
+    talk.end_line()
+}
+
+/// The group's address. One of IPv6 that is not for the whole world means nothing without a device.
+fn group(endpoint: &Endpoint, options: &Options) -> Result<SocketAddr> {
+    let mut group = endpoint.resolve()?;
+    if let SocketAddr::V6(group) = &mut group
+        && group.ip().is_multicast()
+        && group.scope_id() == 0
+        && scope(*group.ip()) <= LINK
+    {
+        group.set_scope_id(device_v6(*group.ip(), options)?);
+    }
+    Ok(group)
+}
+
+fn any_address(group: SocketAddr) -> IpAddr {
+    match group {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// IPv4 knows a device by an address that it has.
+fn device(options: &Options) -> Result<Ipv4Addr> {
+    let Some(address) = options.get("interface") else { return Ok(Ipv4Addr::LOCALHOST) };
+    address.parse().with_context(|| {
+        format!("over IPv4, --interface is an address of the device, and {address:?} is none")
+    })
+}
+
+/// IPv6 knows a device by its number. Without a name, it is any through which multicast goes: what is
+/// said to a group of this scope, the kernel drops before the device has it.
+fn device_v6(group: Ipv6Addr, options: &Options) -> Result<u32> {
+    let devices = fs::read_to_string("/proc/net/if_inet6").context("this machine has no IPv6")?;
+    // An address, the number of its device in hex, three more numbers, the name.
+    let mut devices = devices.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        Some((u32::from_str_radix(words.get(1)?, 16).ok()?, *words.get(5)?))
+    });
+    let found = match options.get("interface") {
+        Some(wanted) => devices.find(|(_, name)| *name == wanted),
+        None if scope(group) > INTERFACE => {
+            bail!("{group} may reach beyond this host: say through which device, --interface NAME")
+        }
+        None => devices.find(|(_, name)| *name != "lo"),
+    };
+    let (number, _) = found.with_context(|| match options.get("interface") {
+        Some(wanted) => format!("no device with an IPv6 address is called {wanted:?}"),
+        None => "no device but lo has IPv6, and that one takes no multicast".to_owned(),
+    })?;
+    Ok(number)
+}
+
+/// How far a group of IPv6 reaches: the last four bits of its second byte (RFC 4291, 2.7).
+fn scope(group: Ipv6Addr) -> u8 {
+    group.octets()[1] & 0xf
+}
+
+const INTERFACE: u8 = 1;
+const LINK: u8 = 2;
