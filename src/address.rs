@@ -27,24 +27,20 @@ pub struct Endpoint {
 impl Endpoint {
     /// The first address that the host has in the family asked for.
     ///
+    /// # Errors
+    /// As [`resolve_all`](Endpoint::resolve_all).
+    pub fn resolve(&self) -> Result<SocketAddr> {
+        Ok(self.resolve_all()?[0])
+    }
+
+    /// All addresses that the host has in the family asked for, one at least, in the order in which the
+    /// resolver would have them tried (RFC 6724).
+    ///
     /// A literal is only read. A name goes to the C library's resolver, which makes system calls of
     /// its own; they are not part of the program on the page, and are not recorded.
     ///
     /// # Errors
     /// One sentence: an empty host, a name nobody knows, or no address of that family.
-    pub fn resolve(&self) -> Result<SocketAddr> {
-        let first = self.resolve_all()?.first().copied();
-        first.with_context(|| {
-            let family = if self.family == Some(Family::V6) { "IPv6" } else { "IPv4" };
-            format!("{} is no {family} address", self.host.as_deref().map_or("", bare))
-        })
-    }
-
-    /// All addresses that the host has in the family asked for, in the order in which the resolver would
-    /// have them tried (RFC 6724).
-    ///
-    /// # Errors
-    /// An empty host, a name nobody knows.
     pub fn resolve_all(&self) -> Result<Vec<SocketAddr>> {
         let Some(host) = &self.host else {
             let loopback = match self.family {
@@ -69,6 +65,10 @@ impl Endpoint {
             Some(Family::V4) => address.is_ipv4(),
             Some(Family::V6) => address.is_ipv6(),
         });
+        if found.is_empty() {
+            let family = if self.family == Some(Family::V6) { "IPv6" } else { "IPv4" };
+            bail!("{bare} is no {family} address");
+        }
         Ok(found)
     }
 }

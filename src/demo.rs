@@ -63,15 +63,15 @@ pub struct Recording {
     pub names: HashMap<i32, String>,
 }
 
-/// Runs the demo of an example and tells it.
+/// Runs the demo of an example, over IPv4 or IPv6, and tells it.
 ///
 /// # Errors
 /// A side did not start, did not end, or failed; `out` or the trace cannot be written;
 /// [`Interrupted`].
-pub fn run(example: &Example, audience: &mut Audience<'_>) -> Result<()> {
+pub fn run(example: &Example, v6: bool, audience: &mut Audience<'_>) -> Result<()> {
     let directory = private_directory()?;
     let mut stage = Stage::new(audience, example, directory.clone());
-    let played = stage.play(example);
+    let played = stage.play(example, v6);
     // What was still on its way is told, whatever happened.
     let told = stage.finish();
     let interrupted = stage.audience.stop.requested();
@@ -161,12 +161,12 @@ impl<'a, 'b> Stage<'a, 'b> {
         }
     }
 
-    fn play(&mut self, example: &Example) -> Result<()> {
+    fn play(&mut self, example: &Example, v6: bool) -> Result<()> {
         let directory = self.directory.clone();
         let place: Vec<String> = match example.place {
-            Place::Internet => vec!["127.0.0.1".into(), "0".into()],
-            Place::Group { v4, .. } => vec![v4.into(), "0".into()],
-            Place::Host => vec!["127.0.0.1".into()],
+            Place::Internet => vec![if v6 { "::1" } else { "127.0.0.1" }.into(), "0".into()],
+            Place::Group { v4, v6: group } => vec![if v6 { group } else { v4 }.into(), "0".into()],
+            Place::Host => vec![if v6 { "::1" } else { "127.0.0.1" }.into()],
             Place::Path => vec![directory.join("socket").display().to_string()],
         };
         for step in example.demo.steps {

@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::OwnedFd;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::address::Endpoint;
-use crate::call::{self, CallError};
+use crate::address::{Endpoint, Family};
+use crate::call::{self, CallError, IPV6_V6ONLY};
 use crate::descriptor::out_of_the_way;
 use crate::escape::{escape, escape_unicode, grouped};
 
@@ -224,6 +225,23 @@ impl Tally {
             Err(_) => 0, // EAGAIN: nobody has added anything
         }
     }
+}
+
+/// Says of `::`, which is every address of this machine, whether clients of IPv4 may come there, too:
+/// they may, unless `-6` asked for IPv6 alone. Such a client is called ::ffff:192.0.2.7. Nobody needs to
+/// say it of another address; and where nobody says it, the sysctl net.ipv6.bindv6only decides.
+///
+/// # Errors
+/// None that ipv6(7) documents for a socket without an address.
+pub fn versions(
+    socket: &impl AsFd,
+    address: SocketAddr,
+    asked: Option<Family>,
+) -> call::Result<()> {
+    if address.ip() != Ipv6Addr::UNSPECIFIED {
+        return Ok(());
+    }
+    call::setsockopt(socket, IPV6_V6ONLY, i32::from(asked == Some(Family::V6)))
 }
 
 /// Tells on standard output, in one line that is written at once, where the server can be reached:

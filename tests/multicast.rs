@@ -220,13 +220,22 @@ s.sendto(b'python heard it', ('127.0.0.1', back))
 
 #[test]
 fn in_the_demo_two_hear_the_first_and_one_the_last() {
-    let demo = run(&["multicast", "demo"], b"");
-    let told = String::from_utf8_lossy(&demo.stdout);
-    assert!(demo.status.success(), "{told}");
-    let heard = |words: &str| {
-        let recvfrom = |line: &&str| line.contains("recvfrom") && line.contains(words);
-        told.lines().filter(recvfrom).count()
-    };
-    assert_eq!((heard("to whom it may concern"), heard("to whoever is left")), (2, 1), "{told}");
-    assert!(told.contains("it leaves "), "{told}");
+    for version in ["-4", "-6"] {
+        if version == "-6" && !have_ipv6() {
+            return;
+        }
+        let demo = run(&["multicast", "demo", version], b"");
+        let told = String::from_utf8_lossy(&demo.stdout);
+        assert!(demo.status.success(), "{told}");
+        let heard = |words: &str| {
+            let recvfrom = |line: &&str| line.contains("recvfrom") && line.contains(words);
+            told.lines().filter(recvfrom).count()
+        };
+        assert_eq!(
+            (heard("to whom it may concern"), heard("to whoever is left")),
+            (2, 1),
+            "{told}"
+        );
+        assert!(told.contains("it leaves "), "{told}");
+    }
 }

@@ -79,6 +79,17 @@ pub fn utf8_locale() -> bool {
     locale.contains("utf-8") || locale.contains("utf8")
 }
 
+// Which version of IP a demo runs over.
+#[derive(Debug, Args)]
+struct Version {
+    /// Use IPv4, as without this
+    #[arg(short = '4', conflicts_with = "v6")]
+    v4: bool,
+    /// Use IPv6
+    #[arg(short = '6')]
+    v6: bool,
+}
+
 /// Where: HOST and PORT.
 #[derive(Debug, Args)]
 struct HostPort {
@@ -269,7 +280,12 @@ pub fn command() -> Command {
         });
         let explain = explain::Form::augment_args(Command::new("explain"))
             .about("Explain what is behind it: a lesson to read");
-        let demo = draw::Picture::augment_args(Command::new("demo")).about(match example.serve {
+        let demo = draw::Picture::augment_args(Command::new("demo"));
+        let demo = match example.place {
+            Place::Internet | Place::Group { .. } | Place::Host => Version::augment_args(demo),
+            Place::Path => demo,
+        };
+        let demo = demo.about(match example.serve {
             Some(_) => "Run both sides here and tell what happens",
             None => "Ask this machine's own kernel, and tell what happens",
         });
@@ -339,11 +355,11 @@ fn tool_side(tool: &Tool) -> Command {
 fn place(command: Command, example: &Example) -> Command {
     match example.place {
         Place::Internet => HostPort::augment_args(command),
-        Place::Group { v4, .. } => HostPort::augment_args(command).mut_arg("host", |arg| {
-            arg.help(format!(
-                "A group to join; a lone number is taken for the port [default: {v4}]"
-            ))
-        }),
+        Place::Group { v4, v6 } => HostPort::augment_args(command)
+            .mut_arg("host", |arg| {
+                arg.help(format!("A group; a lone number is taken for the port [default: {v4}]"))
+            })
+            .mut_arg("v6", |arg| arg.help(format!("Use IPv6; without HOST, {v6}"))),
         Place::Host => HostOnly::augment_args(command),
         Place::Path => PathOnly::augment_args(command),
     }

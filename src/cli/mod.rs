@@ -141,14 +141,16 @@ fn run(matches: &ArgMatches) -> Result<()> {
                 (None, Some(_)) if args::typed(example, matches) => args::either_or(example),
                 (None, Some(named)) => named,
                 (None, None) if args::typed(example, matches) => ("client", matches),
-                (None, None) => return show(example, &Picture::default(), &global),
+                (None, None) => return show(example, &Picture::default(), false, &global),
             };
             match side {
                 "server" => serve(example, matches, &global),
                 "client" => speak(example, matches, &global),
                 "demo" => {
                     let picture = Picture::from_arg_matches(matches);
-                    show(example, &picture.unwrap_or_else(|error| error.exit()), &global)
+                    // A demo without a network has no such option.
+                    let v6 = matches!(matches.try_get_one("v6"), Ok(Some(true)));
+                    show(example, &picture.unwrap_or_else(|error| error.exit()), v6, &global)
                 }
                 "explain" => teach(example, matches, &global),
                 tool => work(example, tool, matches, &global),
@@ -254,11 +256,11 @@ fn work(example: &Example, name: &str, matches: &ArgMatches, global: &Global) ->
 }
 
 /// Both sides in this terminal, and in a picture if one is asked for.
-fn show(example: &Example, picture: &Picture, global: &Global) -> Result<()> {
+fn show(example: &Example, picture: &Picture, v6: bool, global: &Global) -> Result<()> {
     if let Some(path) = &picture.output {
         draw::try_to_write(path)?;
     }
-    let recording = demos(&[example], global, picture.output.is_some())?;
+    let recording = demos(&[example], v6, global, picture.output.is_some())?;
     if let Some(path) = &picture.output {
         let format = Format::of(path).unwrap_or(Format::Text);
         let title = format!("netplay {} demo", example.name);
@@ -276,7 +278,7 @@ fn show(example: &Example, picture: &Picture, global: &Global) -> Result<()> {
 fn tour(global: &Global) -> Result<()> {
     let named =
         |name| TABLE.iter().find(|row| row.name == name).context("the tour's examples exist");
-    demos(&[named("tcp-echo")?, named("udp-echo")?, named("select")?], global, false)?;
+    demos(&[named("tcp-echo")?, named("udp-echo")?, named("select")?], false, global, false)?;
     if !global.quiet {
         let mut out = io::stdout();
         writeln!(
@@ -288,7 +290,7 @@ fn tour(global: &Global) -> Result<()> {
 }
 
 /// One demo after the other, each with its own clock. Their records, if they are to be drawn.
-fn demos(examples: &[&Example], global: &Global, drawn: bool) -> Result<Recording> {
+fn demos(examples: &[&Example], v6: bool, global: &Global, drawn: bool) -> Result<Recording> {
     let mut out = io::stdout().lock();
     let terminal = out.is_terminal();
     let trace = global.trace.as_deref().map(open_trace).transpose()?;
@@ -305,7 +307,7 @@ fn demos(examples: &[&Example], global: &Global, drawn: bool) -> Result<Recordin
             writeln!(audience.out, "== {}: {}", example.name, example.summary)?;
             writeln!(audience.out, "   watch: {}\n", example.watch)?;
         }
-        demo::run(example, &mut audience)?;
+        demo::run(example, v6, &mut audience)?;
         if audience.story.is_some() {
             writeln!(audience.out)?;
         }

@@ -54,6 +54,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     for _ in 0..workers {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
         call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+        server::versions(&socket, address, args.endpoint.family)?;
         if workers > 1 {
             call::setsockopt(&socket, SO_REUSEPORT, 1)?; // on each of them, and before bind
         }

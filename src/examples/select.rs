@@ -32,6 +32,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    server::versions(&socket, address, args.endpoint.family)?;
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     set_nonblocking(&listener)?;

@@ -35,6 +35,8 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     // Without it, bind fails for a minute after a server that closed its connections first.
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    // Only of :: there is something to say: whether it is every address of IPv6, or of IPv4 as well.
+    server::versions(&socket, address, args.endpoint.family)?;
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     // Port 0 meant "any": only now does the port exist that clients need to know.
@@ -100,18 +102,32 @@ pub fn sendall(peer: &impl AsFd, mut data: &[u8]) -> call::Result<()> {
 
 /// Connects, holds a conversation, closes.
 pub fn client(args: &ClientArgs) -> Result<()> {
-    let address = args.endpoint.resolve()?;
-    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
-    if let Some(limit) = args.timeout {
-        call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
-        call::setsockopt(&socket, SO_SNDTIMEO, limit)?; // connect keeps to it, too
-    }
-    let server: TcpStream = call::connect(socket, address)?;
+    let server = connect(args)?;
     // Nobody called bind here: connect chose an address and a free port for this end.
     call::getsockname(&server)?;
     let said = converse(&server, args);
     call::close(server)?;
     said
+}
+
+/// Connects to the first of the host's addresses at which somebody listens.
+///
+/// A name may have several, `localhost` both ::1 and 127.0.0.1, and its server only one of them. A socket
+/// whose connect failed is spent: the next try has another.
+pub fn connect(args: &ClientArgs) -> Result<TcpStream> {
+    let mut addresses = args.endpoint.resolve_all()?.into_iter().peekable();
+    while let Some(address) = addresses.next() {
+        let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+        if let Some(limit) = args.timeout {
+            call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
+            call::setsockopt(&socket, SO_SNDTIMEO, limit)?; // connect keeps to it, too
+        }
+        match call::connect(socket, address) {
+            Err(_) if addresses.peek().is_some() => {}
+            connected => return Ok(connected?),
+        }
+    }
+    unreachable!("a host has one address at least, and the last one returns")
 }
 
 /// A message, a reply, and so on; then the half-close: nothing more to say, but still listening.

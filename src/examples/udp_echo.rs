@@ -27,6 +27,7 @@ use crate::stop::Stop;
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::DGRAM, 0)?;
+    server::versions(&socket, address, args.endpoint.family)?;
     // No SO_REUSEADDR: a datagram socket has no TIME_WAIT, and the option would let a second server
     // take the same port and the first one's datagrams.
     call::bind(&socket, address)?;

@@ -432,7 +432,10 @@ pub fn sentence(event: &Event) -> String {
         "accept" if peer == "(unnamed)" || event.peer.is_none() => {
             format!("a client is connected: its socket is fd {ret}")
         }
-        "accept" => format!("client {peer} is connected: its socket is fd {ret}"),
+        "accept" => {
+            let over = over_ipv4(peer);
+            format!("client {peer} is connected{over}: its socket is fd {ret}")
+        }
         "connect" => format!("connected to {peer}"),
         "recv" if ret == 0 => "0 bytes: the end, nothing more will come".to_owned(),
         "recv" => format!("{}: {shown}", count(bytes)),
@@ -441,7 +444,9 @@ pub fn sentence(event: &Event) -> String {
             "a datagram of {} from {peer}, cut to {bytes}: the rest did not fit and is gone: {shown}",
             count(asked)
         ),
-        "recvfrom" => format!("a datagram of {} from {peer}: {shown}", count(bytes)),
+        "recvfrom" => {
+            format!("a datagram of {} from {peer}{}: {shown}", count(bytes), over_ipv4(peer))
+        }
         "recvmsg" if ret == 0 && event.peer.is_none() => {
             "0 bytes: the end, nothing more will come".to_owned()
         }
@@ -690,6 +695,11 @@ fn option_set(name: &str, value: &str) -> String {
         }
         _ => format!("{name} is asked to be {value}"),
     }
+}
+
+/// What an IPv6 socket means by `[::ffff:127.0.0.1]:40312`.
+fn over_ipv4(peer: &str) -> &'static str {
+    if peer.starts_with("[::ffff:") { " over IPv4" } else { "" }
 }
 
 /// Which group was joined or left, and where: `{imr_multiaddr=inet_addr("239.0.0.1"), …}`.

@@ -40,9 +40,8 @@ Names with spaces go into double quotes";
 /// # Errors
 /// The connection failed, or a line could not be done that nobody was there to see.
 pub fn client(args: &ClientArgs) -> Result<()> {
-    let address = args.endpoint.resolve()?;
     // At the prompt the server is asked by Tab, behind it by the line: never by both at once.
-    let server = Rc::new(RefCell::new(Server::connect(address, args.timeout)?));
+    let server = Rc::new(RefCell::new(Server::connect(&args.endpoint, args.timeout)?));
     let worked = work(&server, args);
     if let Some(server) = Rc::into_inner(server) {
         server.into_inner().close()?;

@@ -367,7 +367,7 @@ impl Location {
             (Some(user), None) => (user.as_str(), password_of(user, &args.options)?),
         };
         let endpoint = Endpoint { host: Some(self.host.clone()), port: self.port, family: None };
-        let mut server = Server::connect(endpoint.resolve()?, args.timeout)?;
+        let mut server = Server::connect(&endpoint, args.timeout)?;
         match server.log_in(user, &password) {
             Ok(()) => Ok(server),
             Err(error) => {

@@ -54,7 +54,7 @@ pub use get_put::{get, put, readable_url};
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
@@ -66,7 +66,7 @@ use anyhow::{Context, Result, bail};
 use libc::POLLIN;
 use nix::errno::Errno;
 
-use crate::address::{Endpoint, Family};
+use crate::address::Endpoint;
 use crate::call::{
     self, Domain, FcntlArg, IPV6_V6ONLY, MSG_DONTWAIT, MSG_NOSIGNAL, OFlag, SO_REUSEADDR, Type,
     pollfd,
@@ -154,8 +154,8 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     Ok(*total)
 }
 
-/// The listener, and one for IPv6 on the same port where the first is for this machine (127.0.0.1)
-/// or for every address (0.0.0.0): a client that says `localhost` may mean either family.
+/// The listener, and one for the other family on the same port where the first is for this machine
+/// (127.0.0.1) or for every address (0.0.0.0, ::): a client that says `localhost` may mean either.
 fn listeners(endpoint: &Endpoint, backlog: i32) -> Result<Vec<TcpListener>> {
     let asked = endpoint.resolve()?;
     let mut tries = 0;
@@ -164,14 +164,15 @@ fn listeners(endpoint: &Endpoint, backlog: i32) -> Result<Vec<TcpListener>> {
         let first = listen(asked, backlog)?;
         let address = call::getsockname(&first)?;
         let twin = match address.ip() {
-            _ if endpoint.family == Some(Family::V4) => None,
-            IpAddr::V4(ip) if ip.is_loopback() => Some(Ipv6Addr::LOCALHOST),
-            IpAddr::V4(ip) if ip.is_unspecified() => Some(Ipv6Addr::UNSPECIFIED),
+            _ if endpoint.family.is_some() => None,
+            IpAddr::V4(ip) if ip.is_loopback() => Some(IpAddr::from(Ipv6Addr::LOCALHOST)),
+            IpAddr::V4(ip) if ip.is_unspecified() => Some(Ipv6Addr::UNSPECIFIED.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => Some(Ipv4Addr::UNSPECIFIED.into()),
             _ => None,
         };
         let mut listeners = vec![first];
         if let Some(ip) = twin {
-            let twin = SocketAddr::new(ip.into(), address.port());
+            let twin = SocketAddr::new(ip, address.port());
             match listen(twin, backlog) {
                 Ok(second) => {
                     tracing::info!("it can also be reached at {twin}");
@@ -186,7 +187,7 @@ fn listeners(endpoint: &Endpoint, backlog: i32) -> Result<Vec<TcpListener>> {
                     }
                     continue;
                 }
-                Err(error) => tracing::warn!("not over IPv6: {error}"),
+                Err(error) => tracing::warn!("not in the other family: {error}"),
             }
         }
         server::announce("tcp", address)?;

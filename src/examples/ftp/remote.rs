@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::super::tcp_echo::sendall;
 use super::data::read_six_numbers;
 use super::telnet::{Line, Lines};
+use crate::address::Endpoint;
 use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, Type};
 use crate::escape::escape;
 
@@ -59,9 +60,19 @@ fn connect(address: SocketAddr, timeout: Option<Duration>) -> Result<TcpStream> 
 
 impl Server {
     /// Connects; nothing has been said yet.
-    pub fn connect(address: SocketAddr, timeout: Option<Duration>) -> Result<Server> {
-        let control = connect(address, timeout)?;
-        Ok(Server { control, address, timeout, lines: Lines::default() })
+    /// At the first of the host's addresses at which somebody listens.
+    pub fn connect(endpoint: &Endpoint, timeout: Option<Duration>) -> Result<Server> {
+        let mut addresses = endpoint.resolve_all()?.into_iter().peekable();
+        while let Some(address) = addresses.next() {
+            match connect(address, timeout) {
+                Err(_) if addresses.peek().is_some() => {}
+                control => {
+                    let control = control?;
+                    return Ok(Server { control, address, timeout, lines: Lines::default() });
+                }
+            }
+        }
+        unreachable!("a host has one address at least, and the last one returns")
     }
 
     /// Hears the greeting, says who is there, and that files are bytes.

@@ -47,8 +47,8 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let udp = args.options.has("udp");
     let mut server = match udp {
-        true => Server::udp(address, args.bufsize)?,
-        false => Server::tcp(address, args.backlog)?,
+        true => Server::udp_of(address, args.endpoint.family, args.bufsize)?,
+        false => Server::tcp_of(address, args.endpoint.family, args.backlog)?,
     };
     server.max_clients = args.max_clients;
     server.once = args.once;

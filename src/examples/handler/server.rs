@@ -13,6 +13,7 @@ use anyhow::{Result, anyhow};
 use libc::POLLIN;
 
 use super::request::{Handler, Peer, Request};
+use crate::address::Family;
 use crate::call::{
     self, Domain, Fork, MSG_TRUNC, Pid, SO_REUSEADDR, Signal, Type, WaitPidFlag, pollfd,
 };
@@ -96,8 +97,18 @@ impl Server {
     /// # Errors
     /// The address cannot be had.
     pub fn tcp(address: SocketAddr, backlog: i32) -> Result<Server> {
+        Server::tcp_of(address, None, backlog)
+    }
+
+    /// The same, for one version of IP if it is asked for.
+    pub(super) fn tcp_of(
+        address: SocketAddr,
+        family: Option<Family>,
+        backlog: i32,
+    ) -> Result<Server> {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
         call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+        server::versions(&socket, address, family)?;
         call::bind(&socket, address)?;
         let listener: TcpListener = call::listen(socket, backlog)?;
         let address = call::getsockname(&listener)?;
@@ -109,7 +120,17 @@ impl Server {
     /// # Errors
     /// The address cannot be had.
     pub fn udp(address: SocketAddr, bufsize: usize) -> Result<Server> {
+        Server::udp_of(address, None, bufsize)
+    }
+
+    /// The same, for one version of IP if it is asked for.
+    pub(super) fn udp_of(
+        address: SocketAddr,
+        family: Option<Family>,
+        bufsize: usize,
+    ) -> Result<Server> {
         let socket = call::socket(Domain::for_address(address), Type::DGRAM, 0)?;
+        server::versions(&socket, address, family)?;
         call::bind(&socket, address)?;
         let socket = UdpSocket::from(socket);
         let address = call::getsockname(&socket)?;

@@ -13,10 +13,10 @@ use cap_std::fs::Dir;
 use cap_tempfile::TempFile;
 
 use super::{PAUSE, open};
-use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, Type};
+use crate::call::{self, SO_RCVTIMEO};
 use crate::client::{ClientArgs, Talk};
 use crate::escape::escape;
-use crate::examples::tcp_echo::sendall;
+use crate::examples::tcp_echo::{connect, sendall};
 
 const MENU: &str = "list, download NAME, upload NAME, quit";
 
@@ -133,13 +133,7 @@ fn plain(name: &[u8]) -> Result<&Path> {
 
 /// Connects, does one command, closes.
 fn with_server<T>(args: &ClientArgs, command: impl FnOnce(&TcpStream) -> Result<T>) -> Result<T> {
-    let address = args.endpoint.resolve()?;
-    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
-    if let Some(limit) = args.timeout {
-        call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
-        call::setsockopt(&socket, SO_SNDTIMEO, limit)?;
-    }
-    let server: TcpStream = call::connect(socket, address)?;
+    let server = connect(args)?;
     let done = command(&server);
     call::close(server)?;
     done

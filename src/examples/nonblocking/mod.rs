@@ -20,12 +20,12 @@ mod client;
 
 pub use client::{Client, Next, longest_wait};
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::fd::AsFd;
 
 use anyhow::Result;
 
-use super::tcp_echo::sendall;
+use super::tcp_echo::{connect, sendall};
 use crate::call::{
     self, Domain, FcntlArg::F_GETFL, FcntlArg::F_SETFL, OFlag, SO_RCVTIMEO, SO_REUSEADDR,
     SO_SNDTIMEO, Type,
@@ -40,6 +40,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    server::versions(&socket, address, args.endpoint.family)?;
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
@@ -147,16 +148,10 @@ pub fn set_nonblocking(socket: &impl AsFd) -> call::Result<()> {
 
 /// A connection for each message, as the server that reads only once wants it.
 pub fn client(args: &ClientArgs) -> Result<()> {
-    let address = args.endpoint.resolve()?;
     let mut talk = args.talk()?;
     let mut buf = vec![0; args.bufsize];
     while let Some(message) = talk.next_bytes()? {
-        let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
-        if let Some(limit) = args.timeout {
-            call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
-            call::setsockopt(&socket, SO_SNDTIMEO, limit)?;
-        }
-        let server: TcpStream = call::connect(socket, address)?;
+        let server = connect(args)?;
         call::getsockname(&server)?;
         let reply = sendall(&server, &message).and_then(|()| call::recv(&server, &mut buf, 0));
         call::close(server)?;

@@ -57,6 +57,7 @@ pub fn open(args: &ServerArgs, accept: Accept, workers: usize) -> Result<Vec<Tcp
     while listeners.len() < wanted {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
         call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+        server::versions(&socket, address, args.endpoint.family)?;
         if accept == Accept::Reuseport {
             // Every socket at the address must ask for it, and all must be the same user's.
             call::setsockopt(&socket, SO_REUSEPORT, 1)?;
