@@ -181,6 +181,14 @@ fn the_readme_lists_every_example() {
 }
 
 #[test]
+fn every_example_has_a_lesson() {
+    for row in TABLE {
+        let there = netplay::lesson::topics().any(|topic| topic == row.lesson);
+        assert!(there, "{} names the lesson {}, which is not there", row.name, row.lesson);
+    }
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
         let text = read(document);

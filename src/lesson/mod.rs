@@ -49,7 +49,12 @@ macro_rules! lessons {
 
 /// All of them, in the order of the table of contents.
 pub const LESSONS: &[Lesson] = lessons! {
-    "tcp"
+    "osi" "protocol" "tcp-ip" "byte-order"
+    "socket-types" "socket-api" "tcp" "udp" "unix" "multicast" "ping"
+    "mini-ftp" "ftp"
+    "io-models" "nonblocking" "select" "poll" "epoll" "io-uring"
+    "iterative" "fork" "thread" "prefork" "pool" "handler"
+    "errno"
 };
 
 /// The table of contents: chapters, and a line for each topic.
@@ -174,4 +179,17 @@ pub fn about_errno(errno: Errno, lang: Lang) -> Option<&'static str> {
 #[must_use]
 pub fn contents(lang: Lang) -> &'static str {
     CONTENTS.text(lang)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_other_name_leads_to_a_lesson() {
+        for (also, topic) in ALSO {
+            assert!(lesson(also).is_some_and(|lesson| lesson.topic == *topic), "{also}");
+            assert!(LESSONS.iter().all(|lesson| lesson.topic != *also), "{also} is a topic itself");
+        }
+    }
 }
