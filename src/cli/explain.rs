@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use super::args::Global;
 use super::terminal_columns;
 use crate::call::strerror;
+use crate::lab::{Lab, TABLE};
 use crate::lang::Lang;
 use crate::lesson::{self, Lesson, Look, Subject};
 use crate::trace::remark;
@@ -30,8 +31,8 @@ Try:
 #[command(after_help = TRY)]
 pub struct Args {
     /// A topic, an example, or an errno; without one, the table of contents
-    #[arg(value_name = "TOPIC", value_parser = Topic)]
-    topic: Option<Subject>,
+    #[arg(value_name = "TOPIC", value_parser = ReadTopic)]
+    topic: Option<Topic>,
     #[command(flatten)]
     form: Form,
 }
@@ -46,18 +47,18 @@ pub struct Form {
 
 /// Reads a topic; shells complete the names of the lessons.
 #[derive(Debug, Clone)]
-struct Topic;
+struct ReadTopic;
 
-impl TypedValueParser for Topic {
-    type Value = Subject;
+impl TypedValueParser for ReadTopic {
+    type Value = Topic;
 
     fn parse_ref(
         &self,
         command: &Command,
         arg: Option<&Arg>,
         value: &std::ffi::OsStr,
-    ) -> Result<Subject, clap::Error> {
-        StringValueParser::new().try_map(|name| subject(&name)).parse_ref(command, arg, value)
+    ) -> Result<Topic, clap::Error> {
+        StringValueParser::new().try_map(|name| named(&name)).parse_ref(command, arg, value)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
@@ -65,10 +66,23 @@ impl TypedValueParser for Topic {
     }
 }
 
-fn subject(name: &str) -> Result<Subject, String> {
-    lesson::find(name).ok_or_else(|| match lesson::similar(name) {
-        Some(similar) => format!("no lesson has this name; did you mean '{similar}'?"),
-        None => "no lesson has this name; netplay explain lists them all".to_owned(),
+/// What somebody asks about.
+#[derive(Debug, Clone, Copy)]
+enum Topic {
+    /// What the lessons have.
+    Lessons(Subject),
+    /// A lab of this name, which explains itself.
+    Lab(&'static str),
+}
+
+fn named(name: &str) -> Result<Topic, String> {
+    let lab = || Lab::named(&name.to_lowercase()).map(|lab| Topic::Lab(lab.name));
+    let labs = TABLE.iter().map(|lab| lab.name);
+    lesson::find(name).map(Topic::Lessons).or_else(lab).ok_or_else(|| {
+        match lesson::similar(name, labs) {
+            Some(similar) => format!("no lesson has this name; did you mean '{similar}'?"),
+            None => "no lesson has this name; netplay explain lists them all".to_owned(),
+        }
     })
 }
 
@@ -80,11 +94,13 @@ pub(super) fn run(args: &Args, global: &Global, terminal: bool, out: &mut dyn Wr
     let lang = global.language();
     match args.topic {
         None => print(lesson::contents(lang), &args.form, global, terminal, out),
-        Some(Subject::Lesson(lesson)) => show(lesson, &args.form, global, terminal, out),
-        Some(Subject::Errno(errno)) => {
+        Some(Topic::Lessons(Subject::Lesson(lesson))) => {
+            show(lesson, &args.form, global, terminal, out)
+        }
+        Some(Topic::Lessons(Subject::Errno(errno))) => {
             print(&about(errno, lang), &args.form, global, terminal, out)
         }
-        Some(Subject::Lab(name)) => {
+        Some(Topic::Lab(name)) => {
             let sentence = match lang {
                 Lang::En => {
                     format!("`{name}` is a lab, which explains itself: `netplay lab {name}`\n")

@@ -77,30 +77,6 @@ const ALSO: &[(&str, &str)] = &[
     ("uring", "io-uring"),
 ];
 
-/// Each has a text of its own, which `netplay lab NAME` shows.
-const LABS: &[&str] = &[
-    "framing",
-    "timewait",
-    "gone",
-    "deaf",
-    "shortwrite",
-    "byteorder",
-    "models",
-    "mux",
-    "halfclose",
-    "udploss",
-    "bindwhere",
-    "zombies",
-    "forkfd",
-    "sigpipe",
-    "reset",
-    "nagle",
-    "backlog",
-    "nbconnect",
-    "deadlock",
-    "limits",
-];
-
 /// What somebody asks about.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject {
@@ -108,11 +84,9 @@ pub enum Subject {
     Lesson(&'static Lesson),
     /// The number of an error.
     Errno(Errno),
-    /// What a lab shows, by the name of the lab.
-    Lab(&'static str),
 }
 
-/// What a name stands for: a topic, an example, an errno by its name or number, or a lab.
+/// What a name stands for: a topic, an example, or an errno by its name or number.
 ///
 /// ```
 /// use netplay::lesson::{Subject, find};
@@ -122,8 +96,7 @@ pub enum Subject {
 #[must_use]
 pub fn find(name: &str) -> Option<Subject> {
     let name = name.to_lowercase().replace('_', "-");
-    let lab = || LABS.iter().find(|&&lab| lab == name).map(|lab| Subject::Lab(lab));
-    lesson(&name).map(Subject::Lesson).or_else(|| errno(&name).map(Subject::Errno)).or_else(lab)
+    lesson(&name).map(Subject::Lesson).or_else(|| errno(&name).map(Subject::Errno))
 }
 
 fn lesson(name: &str) -> Option<&'static Lesson> {
@@ -149,13 +122,13 @@ fn errnos() -> impl Iterator<Item = Errno> {
     (1..=133).map(Errno::from_raw).filter(|&errno| errno != Errno::UnknownErrno)
 }
 
-/// The name that was meant, if one is near to what was typed.
+/// The name that was meant, of ours or of these further ones, if one is near to what was typed.
 #[must_use]
-pub fn similar(typed: &str) -> Option<String> {
+pub fn similar(typed: &str, further: impl Iterator<Item = &'static str>) -> Option<String> {
     let typed = typed.to_lowercase();
     let errnos = errnos().map(|errno| format!("{errno:?}"));
     let names = TABLE.iter().filter(|row| lesson(row.lesson).is_some()).map(|row| row.name);
-    let names = names.chain(topics()).chain(LABS.iter().copied()).map(String::from).chain(errnos);
+    let names = names.chain(topics()).chain(further).map(String::from).chain(errnos);
     let likeness =
         |name: &String| strsim::normalized_damerau_levenshtein(&typed, &name.to_lowercase());
     let near = names.map(|name| (likeness(&name), name)).filter(|(likeness, _)| *likeness > 0.6);
