@@ -287,6 +287,25 @@ fn a_server_in_any_language_is_measured_beside_ours() {
 }
 
 #[test]
+fn servers_of_ipv6_are_measured_as_well() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return skip("::1 cannot be had here");
+    }
+    let program = env!("CARGO_BIN_EXE_netplay");
+    let running = common::Server::from(
+        netplay().args(["poll", "server", "::1", "0", "-q", "--reply", "echo"]),
+    );
+    let command = format!("exec {program} poll server ::1 {{port}} -q --reply echo");
+    for options in [&["--target", &running.place][..], &["--cmd", &command]] {
+        for way in [&[][..], &["--per-request"]] {
+            let ran = bench(&[&["--models", "none", "--connections", "2"], options, way].concat());
+            assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+            assert!(ran.report.cells.iter().all(|cell| cell.served() == Some(2)), "{}", ran.stdout);
+        }
+    }
+}
+
+#[test]
 fn a_command_that_ends_at_once_is_reported_with_its_last_words() {
     let ran = bench(&[
         "--models",

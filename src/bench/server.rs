@@ -1,7 +1,7 @@
 //! A server under measurement: a process of its own for every turn, and what it has used by its end.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -89,12 +89,12 @@ impl Server {
                 }
             }
             Kind::Command(line) => {
-                let address = free_port()?;
-                let line = line.replace("{port}", &address.port().to_string());
+                let port = free_port()?;
+                let line = line.replace("{port}", &port.to_string());
                 let mut process = Process::start_command(&line, (), sender)?;
                 process.ignore_output();
-                match until_reachable(address, manner.udp, &mut process) {
-                    Ok(()) => Ok(Server { address, process: Some(process), _stderr: stderr }),
+                match until_reachable(port, manner.udp, &mut process) {
+                    Ok(address) => Ok(Server { address, process: Some(process), _stderr: stderr }),
                     Err(error) => Err(because(error, &stderr)),
                 }
             }
@@ -202,7 +202,7 @@ pub fn echoing(manner: &Manner) -> Result<Vec<Model>> {
     Ok(found)
 }
 
-/// An address that nobody listens on, and that the kernel gives to nobody who does not ask for it.
+/// A port that nobody listens on, and that the kernel gives to nobody who does not ask for it.
 ///
 /// What port 0 gives is free only until another program's port 0 gives the same, and the server takes
 /// some milliseconds to come for it. So this one is below those that are given away (ip(7),
@@ -211,7 +211,7 @@ pub fn echoing(manner: &Manner) -> Result<Vec<Model>> {
     clippy::disallowed_methods,
     reason = "a port for somebody else's server, no step of a page"
 )]
-fn free_port() -> Result<SocketAddr> {
+fn free_port() -> Result<u16> {
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
     let first = range.ok().and_then(|range| range.split_whitespace().next()?.parse().ok());
     let below = LOWEST + 1..first.unwrap_or(LOWEST);
@@ -220,31 +220,38 @@ fn free_port() -> Result<SocketAddr> {
     let ports = below.clone().cycle().skip(any).take(below.len());
     let free = ports.map(|port| TcpListener::bind(("127.0.0.1", port))).find_map(Result::ok);
     let free = free.map_or_else(|| TcpListener::bind(("127.0.0.1", 0)), Ok)?;
-    Ok(free.local_addr()?)
+    Ok(free.local_addr()?.port())
 }
 
 /// Below this, ports have their owners.
 const LOWEST: u16 = 10_000;
 
-/// Somebody else's server prints no ready line: it is ready when it can be reached. Over UDP nothing
-/// would tell, so it has a little time.
+/// Somebody else's server prints no ready line: it is ready when it can be reached, over IPv4 or IPv6.
+/// Over UDP nothing would tell, so it has a little time, and serves IPv4.
 #[expect(clippy::disallowed_methods, reason = "asks whether somebody is there, no step of a page")]
-fn until_reachable(address: SocketAddr, udp: bool, process: &mut Process) -> Result<()> {
+fn until_reachable(port: u16, udp: bool, process: &mut Process) -> Result<SocketAddr> {
     let end = Instant::now() + TO_START;
+    let loopback =
+        [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), (Ipv6Addr::LOCALHOST, port).into()];
     if udp {
         thread::sleep(Duration::from_millis(300));
-        return Ok(());
+        return Ok(loopback[0]);
     }
     loop {
-        if TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok() {
-            return Ok(());
+        for address in loopback {
+            if TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok() {
+                return Ok(address);
+            }
         }
         if !process.running()? {
             let status = process.wait()?;
             bail!("the command ended before anybody could connect ({status})");
         }
         if Instant::now() > end {
-            bail!("nobody listens on {address} after {} s", TO_START.as_secs());
+            bail!(
+                "nobody listens on port {port} of 127.0.0.1 or ::1 after {} s",
+                TO_START.as_secs()
+            );
         }
         thread::sleep(Duration::from_millis(5));
     }
@@ -291,7 +298,7 @@ mod tests {
         let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
         let first: u16 = range.split_whitespace().next().unwrap().parse().unwrap();
         for _ in 0..100 {
-            let port = free_port().unwrap().port();
+            let port = free_port().unwrap();
             assert!(port < first || first <= LOWEST, "{port} may be given to a client");
         }
     }
