@@ -512,13 +512,13 @@ fn a_datagram_that_was_cut_is_still_the_same() {
 #[test]
 fn a_state_is_told_when_it_changes() {
     let told = timeline(&[&[
-        record(SERVER, 0, 1, "socket", None, 3).args("AF_INET, SOCK_STREAM").state("CLOSE"),
+        record(SERVER, 0, 1, "socket", None, 3).args("AF_INET, SOCK_STREAM").state("CLOSED"),
         record(SERVER, 2, 3, "listen", Some(3), 0).ends(HERE, "").state("LISTEN"),
         record(SERVER, 4, 5, "getsockname", Some(3), 0).ends(HERE, "").state("LISTEN"),
-        record(SERVER, 6, 7, "shutdown", Some(3), 0).ends(HERE, "").state("CLOSE"),
+        record(SERVER, 6, 7, "shutdown", Some(3), 0).ends(HERE, "").state("CLOSED"),
     ]]);
     let states: Vec<Option<&str>> = told.calls.iter().map(|call| call.state.as_deref()).collect();
-    assert_eq!(states, [None, Some("LISTEN"), None, Some("CLOSE")]);
+    assert_eq!(states, [None, Some("LISTEN"), None, Some("CLOSED")]);
 }
 
 #[test]

@@ -27,8 +27,8 @@ pub(super) fn of(fd: RawFd, local: Option<&str>, peer: Option<&str>, closed: boo
     let Some(mut text) = queues(fd) else { return Seen::default() };
     if let Some(state) = tcp_state(fd) {
         // A connection in TIME_WAIT lives on in a smaller record of the kernel's, and its socket says
-        // CLOSE.
-        let state = if state == "CLOSE" { in_table().unwrap_or(state) } else { state };
+        // CLOSED.
+        let state = if state == "CLOSED" { in_table().unwrap_or(state) } else { state };
         text = format!("{state}, {text}");
     }
     Seen { text: Some(text), local: name(fd) }
@@ -86,7 +86,8 @@ fn in_hex(address: SocketAddr) -> String {
     format!("{words}:{:04X}", address.port())
 }
 
-/// The numbers are those of `enum tcp_state` in the kernel's `tcp_states.h`.
+/// The numbers are those of `enum tcp_state` in the kernel's `tcp_states.h`; what it calls CLOSE is
+/// CLOSED in the standard (RFC 9293, 3.3.2).
 fn state_name(number: u8) -> Option<&'static str> {
     const NAMES: [&str; 12] = [
         "ESTABLISHED",
@@ -95,7 +96,7 @@ fn state_name(number: u8) -> Option<&'static str> {
         "FIN_WAIT1",
         "FIN_WAIT2",
         "TIME_WAIT",
-        "CLOSE",
+        "CLOSED",
         "CLOSE_WAIT",
         "LAST_ACK",
         "LISTEN",

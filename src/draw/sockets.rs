@@ -159,7 +159,7 @@ impl Sockets {
                 continue;
             }
             // A new socket has no state worth a word.
-            let told = last[id].is_some() || state != "CLOSE";
+            let told = last[id].is_some() || state != "CLOSED";
             last[id] = Some(state.to_owned());
             if told {
                 calls[i].state = last[id].clone();
