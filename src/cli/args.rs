@@ -304,7 +304,10 @@ pub fn command() -> Command {
     });
     global
         .subcommands(examples)
-        .subcommand(Command::new("demo").about("The tour: TCP, UDP, and select with three clients"))
+        .subcommand(
+            Version::augment_args(Command::new("demo"))
+                .about("The tour: TCP, UDP, and select with three clients"),
+        )
         .subcommand(byte_order::Args::augment_args(Command::new("byte-order")))
         .subcommand(sockopt::Args::augment_args(Command::new("sockopt")))
         .subcommand(why::Args::augment_args(Command::new("why")))

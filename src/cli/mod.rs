@@ -72,7 +72,7 @@ fn run(matches: &ArgMatches) -> Result<()> {
         return pages::menu(&mut io::stdout().lock());
     };
     match name {
-        "demo" => tour(&global),
+        "demo" => tour(over_v6(matches), &global),
         "completions" => pages::completions(matches),
         "man" => pages::man(matches),
         "byte-order" => {
@@ -148,9 +148,8 @@ fn run(matches: &ArgMatches) -> Result<()> {
                 "client" => speak(example, matches, &global),
                 "demo" => {
                     let picture = Picture::from_arg_matches(matches);
-                    // A demo without a network has no such option.
-                    let v6 = matches!(matches.try_get_one("v6"), Ok(Some(true)));
-                    show(example, &picture.unwrap_or_else(|error| error.exit()), v6, &global)
+                    let picture = picture.unwrap_or_else(|error| error.exit());
+                    show(example, &picture, over_v6(matches), &global)
                 }
                 "explain" => teach(example, matches, &global),
                 tool => work(example, tool, matches, &global),
@@ -274,11 +273,16 @@ fn show(example: &Example, picture: &Picture, v6: bool, global: &Global) -> Resu
     Ok(())
 }
 
+/// Whether a demo is to run over IPv6; one without a network has no such option.
+fn over_v6(matches: &ArgMatches) -> bool {
+    matches!(matches.try_get_one("v6"), Ok(Some(true)))
+}
+
 /// Three demos that show the most in the least time.
-fn tour(global: &Global) -> Result<()> {
+fn tour(v6: bool, global: &Global) -> Result<()> {
     let named =
         |name| TABLE.iter().find(|row| row.name == name).context("the tour's examples exist");
-    demos(&[named("tcp-echo")?, named("udp-echo")?, named("select")?], false, global, false)?;
+    demos(&[named("tcp-echo")?, named("udp-echo")?, named("select")?], v6, global, false)?;
     if !global.quiet {
         let mut out = io::stdout();
         writeln!(
