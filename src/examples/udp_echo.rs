@@ -58,6 +58,9 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 }
 
 /// Sends each message as one datagram and waits for one in return.
+///
+/// Of a name's addresses it takes the first, and tries no other: silence may mean a lost datagram as well
+/// as nobody there. Of `localhost` that is often ::1; `-4` and `-6` choose.
 pub fn client(args: &ClientArgs) -> Result<()> {
     let address = args.endpoint.resolve()?;
     let socket = UdpSocket::from(call::socket(Domain::for_address(address), Type::DGRAM, 0)?);
