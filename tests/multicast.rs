@@ -11,7 +11,7 @@ mod common;
 use std::net::UdpSocket;
 use std::process::{Command, Output};
 
-use common::{Server, finish, have, netplay, run, skip, udp, until};
+use common::{Server, finish, have, ipv6_has_a_device, netplay, run, skip, udp, until};
 
 const GROUP: &str = "239.255.58.58";
 
@@ -50,16 +50,6 @@ fn hears_at_last(receiver: &Server, last: &str, all: &str) {
     assert_eq!(receiver.stdout(), all);
 }
 
-/// Whether IPv6 has a device for multicast here; if not, that is said.
-fn have_ipv6() -> bool {
-    let devices = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
-    let there = devices.lines().any(|line| !line.ends_with(" lo"));
-    if !there {
-        skip("no device but lo has IPv6, and that one takes no multicast");
-    }
-    there
-}
-
 #[test]
 fn every_member_of_a_group_has_a_copy() {
     let (first, second) = two(GROUP, &[]);
@@ -73,7 +63,7 @@ fn every_member_of_a_group_has_a_copy() {
 
 #[test]
 fn every_member_of_an_ipv6_group_has_a_copy_and_with_no_loop_none() {
-    if !have_ipv6() {
+    if !ipv6_has_a_device() {
         return;
     }
     let (first, second) = two("ff11::5858", &[]);
@@ -221,7 +211,7 @@ s.sendto(b'python heard it', ('127.0.0.1', back))
 #[test]
 fn in_the_demo_two_hear_the_first_and_one_the_last() {
     for version in ["-4", "-6"] {
-        if version == "-6" && !have_ipv6() {
+        if version == "-6" && !ipv6_has_a_device() {
             return;
         }
         let demo = run(&["multicast", "demo", version], b"");

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::thread;
 
-use common::{DEADLINE, Server, ask, finish, have, netplay, skip, until};
+use common::{DEADLINE, Server, ask, finish, have, ipv6_has_a_device, netplay, skip, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -199,6 +199,22 @@ fn ipv6_is_told_as_strace_sees_it() {
         assert!(client.status.success(), "{name}: {client:?}");
         server.stop(&watched);
         assert!(watched.compare(name).contains("AF_INET6"));
+    }
+}
+
+#[test]
+fn a_group_of_ipv6_is_told_as_strace_sees_it() {
+    let Some(watched) = Watched::new().filter(|_| ipv6_has_a_device()) else { return };
+    let multicast = example("multicast");
+    let server = watched.server_at(multicast, &["ff11::5858", "0"], &[]);
+    let client = server.client(&watched, multicast, &["--no-loop".into()]).join().unwrap();
+    assert!(client.status.success(), "{client:?}");
+    server.stop(&watched);
+    let told = watched.compare("multicast over IPv6");
+    for option in
+        ["IPV6_ADD_MEMBERSHIP", "IPV6_MULTICAST_IF", "IPV6_MULTICAST_HOPS", "IPV6_MULTICAST_LOOP"]
+    {
+        assert!(told.contains(option), "{option}: {told}");
     }
 }
 

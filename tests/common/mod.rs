@@ -286,3 +286,13 @@ pub fn have(program: &str) -> bool {
     let there = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output();
     there.is_ok_and(|found| found.status.success())
 }
+
+/// Whether IPv6 has a device for multicast here; if not, that is said.
+pub fn ipv6_has_a_device() -> bool {
+    let devices = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    let there = devices.lines().any(|line| !line.ends_with(" lo"));
+    if !there {
+        skip("no device but lo has IPv6, and that one takes no multicast");
+    }
+    there
+}
