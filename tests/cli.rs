@@ -76,6 +76,14 @@ fn a_mistyped_command_is_answered_with_the_right_one() {
     ] {
         says(&run(&[typed], b""), 2, meant);
     }
+    // The nearest is the first, and few are beside it, though every example has a server.
+    for (typed, meant) in [
+        ("tcpserver", "exist: 'tcp-server', 'ftp-server', 'udp-server'\n"),
+        ("slect", "exist: 'select', 'select-client', 'select-server'\n"),
+        ("epol", "exist: 'epoll', 'pool', 'poll'\n"),
+    ] {
+        says(&run(&[typed], b""), 2, meant);
+    }
     says(&run(&["tcp-echo", "sever"], b""), 2, "'server'");
     says(&run(&["tcp-client", "--mesage", "x"], b""), 2, "'--message'");
 }

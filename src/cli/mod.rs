@@ -25,6 +25,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, Command, FromArgMatches};
 
 use crate::child::WITH_PARENT;
@@ -49,7 +50,8 @@ pub fn main() -> ExitCode {
         // A demo's server must not outlive the demo.
         let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM);
     }
-    let matches = args::command().get_matches();
+    let matches =
+        args::command().try_get_matches().unwrap_or_else(|error| with_the_nearest(error).exit());
     match run(&matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -64,6 +66,17 @@ pub fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// The error of a mistyped command, with the three nearest names in it, the nearest first. clap has them in
+/// the other order, and as many as share a few letters: of our many servers, a dozen.
+fn with_the_nearest(mut error: clap::Error) -> clap::Error {
+    let kind = ContextKind::SuggestedSubcommand;
+    if let Some(ContextValue::Strings(names)) = error.get(kind) {
+        let nearest = names.iter().rev().take(3).cloned().collect();
+        error.insert(kind, ContextValue::Strings(nearest));
+    }
+    error
 }
 
 fn run(matches: &ArgMatches) -> Result<()> {
