@@ -674,6 +674,27 @@ fn the_prompt_has_history_and_line_editing_and_an_empty_line_ends_it() {
 }
 
 #[test]
+fn a_lab_says_what_a_prediction_is_and_takes_none() {
+    let state = tempfile::tempdir().unwrap();
+    let env = [("XDG_STATE_HOME", state.path().to_str().unwrap())];
+    let steps = [
+        ["(1-3) ", "banana\r"],
+        ["type a number from 1 to 3, or Enter for none\r\n", ""],
+        ["(1-3) ", "9\r"],
+        ["type a number from 1 to 3, or Enter for none\r\n", ""],
+        ["(1-3) ", "\r"],
+        ["measured:", ""],
+    ];
+    let args = ["lab", "byteorder", "--lang", "en"];
+    let Some((screen, code)) = terminal(&steps, &args, &env) else { return };
+    assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains("predicted:"), "{screen}");
+    let Some((screen, code)) = terminal(&[["(1-3) ", "\x04"]], &args, &env) else { return };
+    assert!(screen.contains("(1-3) \r\nnetplay: no prediction"), "{screen}");
+    assert_eq!(code, 1, "{screen}");
+}
+
+#[test]
 fn ctrl_c_at_the_prompt_is_code_130_without_a_word() {
     let server = Server::start("tcp-echo", &[]);
     let args = ["tcp-client", "-q", &server.port()];

@@ -157,17 +157,23 @@ fn prediction(args: &Args, report: &Report<'_>, talkative: bool) -> Result<Optio
     if args.no_ask || !talkative || !there {
         return Ok(None);
     }
+    let lang = report.look.lang;
+    eprintln!();
     loop {
-        let lang = report.look.lang;
-        eprint!("\n{} (1-{choices}) ", lang.pick("your prediction?", "你的预测？"));
+        eprint!("{} (1-{choices}) ", lang.pick("your prediction?", "你的预测？"));
         let mut line = String::new();
         if io::stdin().lock().read_line(&mut line)? == 0 {
+            // Ctrl-D leaves the cursor behind the question.
+            eprintln!();
             bail!("no prediction was given: --no-ask goes on without one");
         }
         match line.trim().parse() {
             Ok(n) if (1..=choices).contains(&n) => return Ok(Some(n)),
             _ if line.trim().is_empty() => return Ok(None),
-            _ => {}
+            _ => match lang {
+                Lang::En => eprintln!("type a number from 1 to {choices}, or Enter for none"),
+                Lang::Zh => eprintln!("请输入 1 到 {choices} 的数字，不预测就直接按 Enter"),
+            },
         }
     }
 }
