@@ -137,6 +137,25 @@ fn the_command_after_a_lab_exists() {
     }
 }
 
+/// What is not drawn is left out at the side that did it.
+#[test]
+fn the_flood_of_udploss_is_left_out_at_the_sender() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("udploss.jsonl");
+    let out = netplay(&["lab", "udploss", "--no-ask", "-q", "--trace", file.to_str().unwrap()]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let trace = std::fs::read_to_string(file).unwrap();
+    let records: Vec<Value> =
+        trace.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (side, part) in [
+        ("client", "not recorded: 2,000 calls of sendto"),
+        ("server", "not recorded: recvfrom, until nothing is left"),
+    ] {
+        let note = records.iter().find(|record| record["text"] == part).unwrap();
+        assert_eq!(note["role"], side, "{part}");
+    }
+}
+
 #[test]
 fn a_prediction_is_set_beside_the_measurement() {
     let out = netplay(&["lab", "framing", "--predict", "1", "--lang", "en"]);

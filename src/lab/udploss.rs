@@ -123,7 +123,8 @@ fn flood(stage: &Stage, buffer: i32) -> Result<Flood> {
         }
         Ok(accepted)
     };
-    let ((), accepted) = unrecorded("2,000 calls of sendto", || stage.both(|| Ok(()), send_all))?;
+    let send_all = || unrecorded("2,000 calls of sendto", send_all);
+    let ((), accepted) = stage.both(|| Ok(()), send_all)?;
     let (mut arrived, mut memory) = (0, memory_of(address)?);
     let end = Instant::now() + PATIENCE;
     unrecorded("recvfrom, until nothing is left", || -> Result<()> {
