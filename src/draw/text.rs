@@ -326,7 +326,10 @@ impl<'a> Painter<'a> {
         for arrow in in_row {
             self.loose_in_row(&mut line, lane, arrow);
             if !beside && outside(arrow).is_none() {
-                label += &format!(", {}", lost(arrow));
+                let what = lost(arrow);
+                // The call has said so already: `recv(3) → 0: the end`.
+                let what = what.strip_prefix("the end, ").unwrap_or(&what);
+                label += &format!(", {what}");
             }
         }
         self.caption(&mut line, row, &crossing);

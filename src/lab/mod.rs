@@ -49,7 +49,7 @@ use crate::call::{self, Domain, Type};
 use crate::draw::Timeline;
 use crate::inspect::{self, Ask};
 use crate::lang::Lang;
-use crate::trace::{self, Collection, Event};
+use crate::trace::{self, Collection, Event, Kind};
 
 pub use crate::child::CannotRun;
 pub use actor::{Actor, heed, tell};
@@ -183,7 +183,7 @@ impl Lab {
         let (fix, second) = stage.end_act();
         let names = stage.names();
         let timeline = |records: Vec<Event>| Timeline::new(records, &names);
-        let all = [first.clone(), second.clone()].concat();
+        let all = [first.clone(), beginning_of(&second), second.clone()].concat();
         let took = begun.elapsed();
         Ok(Outcome {
             run,
@@ -213,6 +213,23 @@ impl Outcome {
         let failed: Vec<&str> = claims.filter(|claim| !claim.held).map(|claim| claim.key).collect();
         (!failed.is_empty()).then(|| Unmet(failed.join(", ")))
     }
+}
+
+/// A note before the first of these records: in the picture of both acts the second begins here.
+fn beginning_of(act: &[Event]) -> Vec<Event> {
+    let note = |first: &Event| Event {
+        kind: Kind::Note,
+        v: first.v,
+        start_ns: first.start_ns.saturating_sub(1),
+        wall: first.wall.clone(),
+        pid: first.pid,
+        tid: first.tid,
+        role: first.role.clone(),
+        example: first.example.clone(),
+        text: Some("from here on with the fix".to_owned()),
+        ..Event::default()
+    };
+    act.iter().min_by_key(|record| record.start_ns).map(note).into_iter().collect()
 }
 
 /// A lab whose sides wait for each other for ever would be the worst of teachers.
