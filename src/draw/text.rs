@@ -328,7 +328,8 @@ impl<'a> Painter<'a> {
             if !beside && outside(arrow).is_none() {
                 let what = lost(arrow);
                 // The call has said so already: `recv(3) → 0: the end`.
-                let what = what.strip_prefix("the end, ").unwrap_or(&what);
+                let said = arrow.from.is_none().then(|| what.strip_prefix("the end, ")).flatten();
+                let what = said.unwrap_or(&what);
                 label += &format!(", {what}");
             }
         }
