@@ -314,6 +314,13 @@ fn a_path_names_its_listener_and_a_file_without_one() {
 }
 
 #[test]
+fn a_path_that_leads_nowhere_is_not_called_free() {
+    let said = why("/dev/null/echo.sock");
+    has(&said, &["nobody gets there from here (Not a directory)", "next: take another path"]);
+    assert!(!said.contains("a bind makes it"), "{said}");
+}
+
+#[test]
 fn another_socket_of_the_same_name_is_not_the_one_at_the_path() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("same");

@@ -67,7 +67,16 @@ pub(super) fn answer(path: &Path) -> anyhow::Result<Answer> {
     let (why, next) = match (fs::symlink_metadata(path), found.open().next()) {
         (Err(error), None) => {
             let why = crate::call::strerror(Errno::from_raw(error.raw_os_error().unwrap_or(0)));
-            (format!("there is no such file ({why}): a bind makes it"), format!("netplay unix-server {shown}"))
+            match error.kind() {
+                io::ErrorKind::NotFound => (
+                    format!("there is no such file ({why}): a bind makes it"),
+                    format!("netplay unix-server {shown}"),
+                ),
+                _ => (
+                    format!("nobody gets there from here ({why}): a bind and a connect fail in the same way"),
+                    "take another path".to_owned(),
+                ),
+            }
         }
         (Err(_), Some(_)) => (
             "the file is gone: connections live on, and nobody can make a new one".to_owned(),
