@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netplay::lab::{Lab, TABLE};
 use netplay::lang::Lang;
@@ -180,6 +180,18 @@ fn what_is_done_is_remembered_and_can_be_forgotten() {
     assert_eq!(done(&run(&["lab"])), 1);
     run(&["lab", "--reset"]);
     assert_eq!(done(&run(&["lab"])), 0);
+}
+
+#[test]
+fn without_loopback_a_lab_says_so_at_once() {
+    let Some(mut command) = common::alone("ip link set lo down") else { return };
+    let began = Instant::now();
+    command.arg(env!("CARGO_BIN_EXE_netplay")).args(["lab", "framing", "--no-ask", "-q"]);
+    let out = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(4), "{said}");
+    assert!(said.contains("ip link set lo up"), "{said}");
+    assert!(began.elapsed() < Duration::from_secs(20), "it waited to be given up");
 }
 
 #[test]

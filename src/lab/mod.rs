@@ -40,7 +40,7 @@ mod limits;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -170,6 +170,7 @@ impl Lab {
     /// A call failed that should not have; [`CannotRun`]. That a claim is not met is no error here: see
     /// [`Outcome::unmet`].
     pub fn try_out(&self, collection: &Collection, raw: Option<std::fs::File>) -> Result<Outcome> {
+        reach_loopback()?;
         let begun = Instant::now();
         give_up_after(AT_MOST, self.name);
         trace::speak_as("server");
@@ -230,6 +231,18 @@ fn beginning_of(act: &[Event]) -> Vec<Event> {
         ..Event::default()
     };
     act.iter().min_by_key(|record| record.start_ns).map(note).into_iter().collect()
+/// Without a way to 127.0.0.1 one side of a lab would fail, and the other wait for it until the lab is given up.
+#[expect(clippy::disallowed_methods, reason = "a question before the lab, and no step of it")]
+fn reach_loopback() -> Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let own = socket.local_addr()?;
+    // Over loopback a datagram has arrived when its send returns; where loopback is down, it may be lost
+    // without a word.
+    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    socket.send_to(b"?", own).and_then(|_| socket.recv(&mut [0])).map_err(|error| {
+        CannotRun(format!("there is no way to 127.0.0.1 here ({error}): ip link set lo up"))
+    })?;
+    Ok(())
 }
 
 /// A lab whose sides wait for each other for ever would be the worst of teachers.
