@@ -195,6 +195,13 @@ fn without_loopback_a_lab_says_so_at_once() {
 }
 
 #[test]
+fn json_and_a_picture_do_not_share_standard_output() {
+    let out = netplay(&["lab", "framing", "--json", "-o", "-"]);
+    assert_eq!(out.status.code(), Some(2), "{}", String::from_utf8_lossy(&out.stdout));
+    assert!(out.stdout.is_empty());
+}
+
+#[test]
 fn the_picture_of_a_lab_is_written_whole() {
     let folder = tempfile::tempdir().unwrap();
     let file: PathBuf = folder.path().join("framing.svg");

@@ -160,6 +160,7 @@ fn mode(mode: u32) -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(mode)
 }
 
-fn is_stdout(path: &Path) -> bool {
+/// Whether a picture goes to standard output: `-`.
+pub fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }

@@ -67,6 +67,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         return lab.play(play, &args.with);
     }
     if let Some(path) = &args.picture.output {
+        if args.json && draw::is_stdout(path) {
+            let text = "--json and -o - cannot both have standard output: give -o a file\n";
+            clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, text).exit();
+        }
         draw::try_to_write(path)?;
     }
     let report = Report { lab, text: lab.text(global.language()), look: look(global) };

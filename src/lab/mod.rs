@@ -231,6 +231,8 @@ fn beginning_of(act: &[Event]) -> Vec<Event> {
         ..Event::default()
     };
     act.iter().min_by_key(|record| record.start_ns).map(note).into_iter().collect()
+}
+
 /// Without a way to 127.0.0.1 one side of a lab would fail, and the other wait for it until the lab is given up.
 #[expect(clippy::disallowed_methods, reason = "a question before the lab, and no step of it")]
 fn reach_loopback() -> Result<()> {
