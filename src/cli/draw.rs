@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args as ClapArgs, ValueEnum};
+use nix::errno::Errno;
 
 use crate::draw::{Format, Time, Timeline, View, read};
 use crate::trace::remark;
@@ -152,7 +153,11 @@ fn beside(path: &Path) -> std::io::Result<(tempfile::NamedTempFile, PathBuf)> {
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().permissions(mode(0o666)).tempfile_in(folder);
     // The name of the temporary file, which is in this error, would tell nobody anything.
-    let file = file.map_err(|error| std::io::Error::from(error.kind()))?;
+    let file = file.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Errno::ENOENT.into(),
+        std::io::ErrorKind::PermissionDenied => Errno::EACCES.into(),
+        other => std::io::Error::from(other),
+    })?;
     Ok((file, path))
 }
 

@@ -14,7 +14,9 @@ pub(super) struct Progress(BTreeMap<String, String>);
 impl Progress {
     /// What was noted; nothing, if nothing can be read.
     pub fn read() -> Progress {
-        let text = file().and_then(|file| std::fs::read_to_string(file).ok());
+        // A pipe under this name would have us wait.
+        let file = file().filter(|file| file.is_file());
+        let text = file.and_then(|file| std::fs::read_to_string(file).ok());
         Progress(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
     }
 

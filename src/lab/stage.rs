@@ -5,13 +5,18 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::actor::Actor;
 use super::figure::{Claim, Figure, Table, Value};
+use crate::child::CannotRun;
 use crate::trace::{self, Collection, Event};
+
+/// How long a side may go on when the other has failed.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// What one part of a lab, without the fix or with it, has measured.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -76,12 +81,23 @@ impl Stage {
         thread::scope(|scope| {
             let client = scope.spawn(|| {
                 self.speak_as("client", "client");
-                client()
+                client().inspect_err(|error| self.alone(error))
             });
-            let served = server();
+            let served = server().inspect_err(|error| self.alone(error));
             let asked = client.join().expect("no side of a lab panics").context("the client");
             Ok((served.context("the server")?, asked?))
         })
+    }
+
+    /// A side has failed: the other may wait for it for ever. If it does, the lab ends soon, with the reason.
+    fn alone(&self, error: &anyhow::Error) {
+        let said = format!("netplay: lab {}: {error:#}", self.lab);
+        let code = if error.is::<CannotRun>() { 4 } else { 1 };
+        thread::spawn(move || {
+            thread::sleep(GRACE);
+            trace::remark(said);
+            std::process::exit(code);
+        });
     }
 
     /// Says whose side this thread is on (`server` or `client`), and what it is called in the picture.
