@@ -380,6 +380,17 @@ fn what_cannot_be_held_is_refused_with_the_figure() {
 }
 
 #[test]
+fn more_connections_than_one_address_has_ports_go_out_from_several() {
+    let few = "echo 32768 33067 > /proc/sys/net/ipv4/ip_local_port_range"; // 300 of them
+    let Some(mut command) = common::alone(few) else { return };
+    command.arg(env!("CARGO_BIN_EXE_netplay")).args(SHORT);
+    let output = command.args(["--models", "epoll", "--connections", "600"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.matches("600 of 600").count(), 2, "{said}"); // epoll, and epoll again
+}
+
+#[test]
 fn ten_thousand_connections_are_held() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     if hard < 10_064 {

@@ -20,7 +20,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, LazyLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -49,10 +49,16 @@ const CONNECTING: usize = 100;
 const UNANSWERED: usize = 100;
 /// A datagram that was not answered in this time is lost.
 const LOST: u64 = 200_000_000;
-/// So many connections go out from one address of 127.0.0.0/8, where one would not have enough ports.
-const PER_SOURCE: u32 = 4000;
-/// Where one address would run out of ports.
-const MANY: usize = 20_000;
+/// How many ports connect can choose from at one address (ip(7)): 28,232 unless somebody has changed it.
+static PORTS: LazyLock<u32> = LazyLock::new(|| {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let bounds: Vec<u32> =
+        range.unwrap_or_default().split_whitespace().filter_map(|n| n.parse().ok()).collect();
+    match bounds[..] {
+        [low, high] if low <= high => high - low + 1,
+        _ => 28_232,
+    }
+});
 
 /// What happened to the connections of a turn.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -319,7 +325,7 @@ impl Worker {
             step: manner.rate.map(|rate| 1e9 / rate * manner.threads as f64),
             own_step: 0.0,
             turn: manner.turn(load).as_nanos() as u64,
-            sources: loopback && (manner.per_request || load.total() > MANY),
+            sources: loopback && (manner.per_request || load.total() > *PORTS as usize * 7 / 10),
             messages,
             stop,
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
@@ -776,11 +782,11 @@ impl Worker {
     }
 }
 
-/// The address that the next connection goes out from: after a few thousand the next one, so that
-/// no port is asked for twice within the minute in which its last connection rests (TIME_WAIT).
+/// The address that the next connection goes out from: after a seventh of its ports the next one, so
+/// that no port is asked for twice within the minute in which its last connection rests (TIME_WAIT).
 fn next_source() -> Ipv4Addr {
     static CONNECTIONS: AtomicU32 = AtomicU32::new(0);
-    let nth = CONNECTIONS.fetch_add(1, Relaxed) / PER_SOURCE;
+    let nth = CONNECTIONS.fetch_add(1, Relaxed) / (*PORTS / 7).max(1);
     let last = 1 + nth % 250;
     Ipv4Addr::new(127, 1, (nth / 250 % 250) as u8, last as u8)
 }
