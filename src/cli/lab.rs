@@ -141,8 +141,8 @@ fn list(args: &Args, global: &Global) -> Result<()> {
     }
     let next = TABLE.iter().find(|lab| !progress.is_done(lab.name)).unwrap_or(&TABLE[0]);
     if !global.quiet {
-        let try_next = lang.pick("try next", "下一步");
-        writeln!(out, "\n{try_next}: netplay lab {}", next.name)?;
+        let try_next = lang.pick("try next: ", "下一步：");
+        writeln!(out, "\n{try_next}netplay lab {}", next.name)?;
     }
     Ok(())
 }
