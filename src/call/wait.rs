@@ -107,7 +107,7 @@ impl fmt::Debug for FdSet {
 /// of bits in them is returned; so they are made anew for every turn. `nfds` is the highest
 /// descriptor **plus one**. See select(2).
 ///
-/// The kernel looks at every descriptor below `nfds`, ready or not, at every call.
+/// The kernel goes through all bits below `nfds`, and asks each that is set, ready or not, at every call.
 #[expect(unsafe_code, reason = "select takes pointers")]
 pub fn select(
     nfds: RawFd,

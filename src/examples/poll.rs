@@ -127,7 +127,8 @@ fn interest(client: &Client) -> i16 {
     read | write
 }
 
-/// Fetches the urgent byte, beside the stream, or POLLPRI would be reported for ever.
+/// Fetches the urgent byte, beside the stream, or POLLPRI would come again each turn until the stream is
+/// read past it.
 fn urgent(client: &Client, stats: &mut Stats) -> call::Result<()> {
     let mut byte = [0];
     match call::recv(&client.peer, &mut byte, MSG_OOB) {
