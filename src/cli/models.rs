@@ -1,6 +1,5 @@
 //! `netplay models`: the five models of I/O, measured and drawn.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 
 use super::args::Global;
-use super::{Speaker, listen_to_the_record};
+use super::{Speaker, draw, listen_to_the_record};
 use crate::models::{self, Experiment, Format, MODELS, Model};
 use crate::trace::remark;
 
@@ -95,8 +94,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
     let outcomes = models::run(&experiment, progress)?;
     let report = models::write(&experiment, &outcomes, format);
     match &file {
-        Some(path) => replace(path, &report)
-            .with_context(|| format!("cannot write the figure to {}", path.display()))?,
+        Some(path) => draw::write(&report, path, &mut io::stdout())?,
         None => io::stdout().lock().write_all(report.as_bytes())?,
     }
     if !outcomes.iter().any(|outcome| outcome.phases.is_ok()) {
@@ -158,24 +156,6 @@ fn receivers_options(global: &Global) -> Vec<String> {
         add(&["--trace", &path.display().to_string()]);
     }
     options
-}
-
-/// Writes a file beside and gives it the name when it is whole: nobody ever sees half a picture.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&part)
-        .and_then(|mut file: File| file.write_all(text.as_bytes()))
-        .and_then(|()| std::fs::rename(&part, path));
-    if written.is_err() {
-        // What could not be made need not be removed.
-        let _ = std::fs::remove_file(&part);
-    }
-    written
 }
 
 #[cfg(test)]
