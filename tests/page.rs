@@ -476,6 +476,58 @@ fn a_lane_lives_from_its_first_record_to_its_last() {
     browser.assert_quiet();
 }
 
+/// Fonts, windows and screens differ, and with them where a lane stands: between two dots of the screen its
+/// line would be a blur, wider and paler than it is.
+#[test]
+fn lifelines_are_crisp_on_every_screen() {
+    let page = Page::of_records(&three_errors());
+    let Some(browser) = Browser::open(&page.path()) else { return };
+    let mut places = std::collections::HashSet::new();
+    for (density, thick) in [(1.0, 2), (1.25, 2), (1.5, 2), (2.0, 3), (3.0, 5)] {
+        for width in 1280..1288 {
+            let screen = json!({
+                "width": width, "height": 800, "deviceScaleFactor": density, "mobile": false,
+            });
+            let command = json!({
+                "cmd": "Emulation.setDeviceMetricsOverride", "params": screen,
+            });
+            browser.post("/goog/cdp/execute", &command);
+            until("the canvas has the size of the screen", || {
+                browser.frame(
+                    "const ink = document.getElementById('ink');
+                     return ink.width === Math.round(ink.clientWidth * devicePixelRatio)
+                       && document.documentElement.clientWidth === innerWidth;",
+                ) == true
+            });
+            // The runs of dots with any ink in a row between two calls of client A, left of its labels.
+            let runs = browser.frame(
+                "const ink = document.getElementById('ink'), pen = ink.getContext('2d');
+                 const dots = devicePixelRatio, box = ink.getBoundingClientRect();
+                 const of = (key) => document.querySelector(`[data-key=\"${key}\"]`).getBoundingClientRect();
+                 const middle = (key) => of(key).top + of(key).height / 2 - box.top;
+                 const y = Math.round((middle(1) + middle(3)) / 2 * dots) + 12;
+                 const left = Math.round((of(1).left - box.left - 40) * dots), wide = Math.round(40 * dots);
+                 const seen = pen.getImageData(left, y, wide, 1).data;
+                 const runs = [];
+                 for (let x = 0, run = null; x < wide; x++) {
+                   const alpha = seen[4 * x + 3];
+                   if (!alpha) { run = null; continue; }
+                   if (!run) runs.push(run = { at: x, alpha: [] });
+                   run.alpha.push(alpha);
+                 }
+                 return runs;",
+            );
+            let expected = json!(vec![255; thick]);
+            let lines: Vec<&Value> =
+                runs.as_array().unwrap().iter().filter(|run| run["alpha"] == expected).collect();
+            assert_eq!(lines.len(), 1, "{density} dots, {width} wide: {runs}");
+            places.insert(lines[0]["at"].to_string());
+        }
+    }
+    assert!(places.len() > 1, "the lane has not moved: {places:?}");
+    browser.assert_quiet();
+}
+
 #[test]
 fn what_a_peer_sends_stays_text() {
     let script = "<script>window.owned = 1</script><img src=x onerror='window.owned = 2'>{{trace}}";

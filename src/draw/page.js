@@ -128,6 +128,7 @@
   let peeked = NONE; // the row under the pointer, or with the focus
   let toScale = trace.to_scale;
   let rem = 16;
+  let dots = 1; // of the screen, in a pixel of the page
   let timer = 0;
   const shown = lanes.map(() => true);
 
@@ -137,9 +138,15 @@
   const pen = ink.getContext("2d");
   const HEAD = 3; // in rem, as all sizes below: the height of the lanes' names
   const LINE = 1.2; // of a label
+  const THIN = 0.1; // a lifeline
   const ROW = 2;
   const GUTTER = 6.4; // the times
   const PAD = 0.9; // between a lifeline and its labels
+
+  // An edge between two dots of the screen would be a blur of both, so edges stand on whole dots; and
+  // whatever is to be seen has one at least.
+  const whole = (length) => Math.round(length * dots) / dots;
+  const thick = (length) => Math.max(whole(length), 1 / dots);
 
   // How wide a text is, in rem. Labels are set without kerning, so the sum of its letters is exact; letters
   // beyond ASCII count as wide ones.
@@ -203,6 +210,7 @@
   function layout() {
     // A media query would not know the size of the text.
     document.querySelector("main").classList.toggle("narrow", window.innerWidth < 60 * rem);
+    dots = window.devicePixelRatio || 1;
     order = lanes.map((_, i) => i).filter((i) => shown[i]);
     columns();
     const heights = toScale ? trace.scale : trace.even;
@@ -257,10 +265,11 @@
     const more = Math.min(spare / Math.max(order.length - 1, 1), 16);
     x = [];
     let at = GUTTER + 0.5;
+    const half = thick(THIN * rem) / 2;
     order.forEach((lane, n) => {
       if (n === 0) at += widths[lane] + PAD;
       else at += gap(n) + more + (n > 1 ? PAD + widths[order[n - 1]] : 0);
-      x[lane] = at * rem;
+      x[lane] = whole(at * rem - half) + half; // the middle of its lifeline
     });
     const last = order.length > 1 ? PAD + widths[order.at(-1)] : 2;
     size.width = Math.max((at + last + 0.5) * rem, 1);
@@ -371,7 +380,7 @@
 
   function draw() {
     const [width, height] = [scroll.clientWidth, scroll.clientHeight];
-    const [left, top] = [scroll.scrollLeft, scroll.scrollTop * faster()];
+    const [left, top] = [whole(scroll.scrollLeft), scroll.scrollTop * faster()];
     view.style.width = `${width}px`;
     view.style.height = `${height}px`;
     const inSight = order.filter((i) => {
@@ -464,7 +473,6 @@
     const style = getComputedStyle(document.documentElement);
     const color = (name) => style.getPropertyValue(`--${name}`).trim();
     const roleOf = (lane) => color(lanes[lane].role === "server" ? "server" : "client");
-    const dots = window.devicePixelRatio || 1;
     if (ink.width !== Math.round(width * dots) || ink.height !== Math.round(height * dots)) {
       ink.width = Math.round(width * dots);
       ink.height = Math.round(height * dots);
@@ -473,13 +481,14 @@
     pen.clearRect(0, 0, width, height);
     const isLater = (row) => step !== NONE && row > step;
     const faint = 0.35;
-    const thin = rem / 10;
+    const thin = thick(THIN * rem);
+    const wide = thin + 2 * whole(0.25 * rem); // a wait, with the lifeline in its middle
 
     if (step !== NONE) {
       pen.fillStyle = color("raised");
-      pen.fillRect(0, y[step] - top - (LINE * rem) / 2, width, LINE * rem);
+      pen.fillRect(0, whole(y[step] - top - (LINE * rem) / 2), width, whole(LINE * rem));
       pen.fillStyle = color("line");
-      pen.fillRect(0, y[step] - top - 0.5, width, 1);
+      pen.fillRect(0, whole(y[step] - top - 0.5), width, thick(1));
     }
     for (const i of inSight) {
       pen.strokeStyle = lanes[i].traced ? color("line") : roleOf(i);
@@ -488,7 +497,7 @@
       stroke([x[i] - left, HEAD * rem], [x[i] - left, height]);
       if (!lanes[i].traced) continue;
       // From its first record to its last a lane is known to live; before and after, nothing is known.
-      const [born, gone] = [rowsOf[i][0], rowsOf[i].at(-1)].map((row) => Math.min(Math.max(y[row] - top, 0), height));
+      const [born, gone] = [rowsOf[i][0], rowsOf[i].at(-1)].map((row) => whole(Math.min(Math.max(y[row] - top, 0), height)));
       pen.strokeStyle = roleOf(i);
       pen.setLineDash([]);
       stroke([x[i] - left, born], [x[i] - left, gone]);
@@ -497,12 +506,12 @@
     for (const i of inSight) {
       pen.fillStyle = color("wait");
       for (const call of barsInSight(i, top, top + height)) {
-        const [from, to] = [Math.max(y[began[call]] - top, 0), Math.min(y[returned[call]] - top, height)];
-        const now = step === NONE || returned[call] <= step ? to : Math.min(to, Math.max(from, began[call] > step ? from : y[step] - top));
+        const [from, to] = [Math.max(y[began[call]] - top, 0), Math.min(y[returned[call]] - top, height)].map(whole);
+        const now = step === NONE || returned[call] <= step ? to : Math.min(to, Math.max(from, began[call] > step ? from : whole(y[step] - top)));
         pen.globalAlpha = 1;
-        pen.fillRect(x[i] - left - 0.3 * rem, from, 0.6 * rem, now - from);
+        pen.fillRect(x[i] - left - wide / 2, from, wide, now - from);
         pen.globalAlpha = faint;
-        pen.fillRect(x[i] - left - 0.3 * rem, now, 0.6 * rem, to - now);
+        pen.fillRect(x[i] - left - wide / 2, now, wide, to - now);
       }
     }
     pen.globalAlpha = 1;
@@ -894,6 +903,12 @@
 
   scroll.addEventListener("scroll", redraw, { passive: true });
   new ResizeObserver(() => relayout()).observe(scroll);
+  // Of another screen, or of a zoom, only the dots may change.
+  const watch = () => {
+    const same = matchMedia(`(resolution: ${window.devicePixelRatio || 1}dppx)`);
+    same.addEventListener("change", () => (relayout(), watch()), { once: true });
+  };
+  watch();
   for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
     matchMedia(query).addEventListener("change", redraw);
   }
