@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{DEADLINE, Server, connect, finish, have, netplay, skip, until};
+use common::{DEADLINE, Server, connect, finish, have, netplay, private_mounts, skip, until};
 use netplay::child::WITH_PARENT;
 use netplay::examples::ftp::data::{read_six_numbers, six_numbers};
 use nix::sys::signal::Signal;
@@ -1579,12 +1579,9 @@ fn a_full_disk_is_an_error_and_leaves_no_litter() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().to_str().unwrap();
     let script = format!("mount -t tmpfs -o size=256k none '{folder}' && exec \"$@\"");
-    let private = ["-Urm", "sh", "-c", &script, "sh"];
-    if !finish(Command::new("unshare").args(private).arg("true"), b"").status.success() {
-        return skip("no private mounts here: a full disk cannot be had");
-    }
+    let Some(mut private) = private_mounts() else { return };
     let program = env!("CARGO_BIN_EXE_netplay");
-    let server = Server::from(Command::new("unshare").args(private).args([
+    let server = Server::from(private.args(["sh", "-c", &script, "sh"]).args([
         program,
         "ftp",
         "server",

@@ -17,9 +17,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
-use common::{Server, finish, have, netplay, run, skip, until};
+use common::{Nobody, Server, finish, have, netplay, run, skip, until};
 use netplay::inspect::{self, Ask};
-use nix::unistd::Uid;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -340,26 +339,15 @@ fn another_socket_of_the_same_name_is_not_the_one_at_the_path() {
 
 #[test]
 fn a_process_of_another_user_is_said_to_be_one() {
-    if !Uid::effective().is_root() || !have("setpriv") {
-        return skip("only root can be two users, and with setpriv");
-    }
-    let mut nobody = Command::new("setpriv");
-    nobody.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
-    nobody.arg(env!("CARGO_BIN_EXE_netplay"));
-    if !finish(nobody.arg("--version"), b"").status.success() {
-        return skip("nobody else may run the program where it was built");
-    }
+    let Some(nobody) = Nobody::new() else { return };
     let server = Server::start("tcp-echo", &[]); // root's
-    let mut nobody = Command::new("setpriv");
-    nobody.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
-    nobody.args([env!("CARGO_BIN_EXE_netplay"), "why", &format!(":{}", server.port())]);
-    let said = text(&finish(&mut nobody, b"").stdout);
+    let why = ["why", &format!(":{}", server.port())];
+    let said = text(&finish(nobody.command().args(why), b"").stdout);
     let sudo = format!("sudo netplay why {}", server.port());
     has(&said, &["a process of user root (uid 0), which you may not look into", &sudo]);
-    let mut nobody = Command::new("setpriv");
-    nobody.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
-    nobody.args([env!("CARGO_BIN_EXE_netplay"), "tcp-server", &server.port(), "-q"]);
-    has(&text(&finish(&mut nobody, b"").stderr), &["and you may not look into it", &sudo]);
+    let mut second = nobody.command();
+    second.args(["tcp-server", &server.port(), "-q"]);
+    has(&text(&finish(&mut second, b"").stderr), &["and you may not look into it", &sudo]);
 }
 
 #[test]

@@ -9,8 +9,11 @@
     reason = "a test is a peer, and may panic"
 )]
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
@@ -279,6 +282,86 @@ pub fn alone(lines: &str) -> Option<Command> {
     let mut command = command();
     command.args(["--net", "sh", "-c", &script, "sh"]).env("LC_ALL", "C.UTF-8");
     Some(command)
+}
+
+/// The program under test where everybody may run it: the folder that it was built in may be closed.
+pub struct Nobody {
+    folder: tempfile::TempDir,
+}
+
+impl Nobody {
+    /// A copy of it; `None` where there is no way to be somebody else: the caller returns.
+    pub fn new() -> Option<Nobody> {
+        if !nix::unistd::geteuid().is_root() {
+            skip("not root, which alone can be somebody else");
+            return None;
+        }
+        if !have("setpriv") {
+            skip("no setpriv");
+            return None;
+        }
+        let nobody = Nobody { folder: tempfile::tempdir().unwrap() };
+        std::fs::copy(env!("CARGO_BIN_EXE_netplay"), nobody.program()).unwrap();
+        std::fs::set_permissions(nobody.folder.path(), Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(nobody.program(), Permissions::from_mode(0o755)).unwrap();
+        // setpriv itself still starts what is behind a closed door; what that starts, it does not.
+        let mut again = nobody.user();
+        if !finish(again.args(["sh", "-c", "\"$0\" --version"]).arg(nobody.program()), b"")
+            .status
+            .success()
+        {
+            skip("no folder for temporary files that everybody may enter");
+            return None;
+        }
+        Some(nobody)
+    }
+
+    /// What is run with these options, run by the user nobody.
+    pub fn command(&self) -> Command {
+        let mut command = self.user();
+        command.arg(self.program());
+        command
+    }
+
+    fn user(&self) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).current_dir("/");
+        command.env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
+        command
+    }
+
+    /// Where it lies.
+    pub fn program(&self) -> PathBuf {
+        self.folder.path().join("netplay")
+    }
+}
+
+/// A command that runs what its arguments will say with mounts of its own. `None` where it cannot have
+/// them: the caller returns.
+pub fn private_mounts() -> Option<Command> {
+    if !have("unshare") {
+        skip("no unshare");
+        return None;
+    }
+    let mut ways: Vec<&[&str]> = vec![&["unshare", "-m"], &["unshare", "-Urm"]];
+    if have("sudo") && have("setpriv") {
+        // In a changed root nobody may have a user namespace. What ends sudo must not leave the rest behind.
+        ways.push(&["sudo", "-n", "setpriv", "--pdeathsig", "KILL", "unshare", "-m"]);
+    }
+    let command = |way: &[&str]| {
+        let mut command = Command::new(way[0]);
+        command.args(&way[1..]);
+        command
+    };
+    let works = |way: &&&[&str]| {
+        let mut tried = command(way);
+        finish(tried.args(["mount", "-t", "tmpfs", "none", "/tmp"]), b"").status.success()
+    };
+    let way = ways.iter().find(works);
+    if way.is_none() {
+        skip("no mounts of its own for a process (unshare -m)");
+    }
+    way.map(|way| command(way))
 }
 
 /// Whether a program is there to be run.
