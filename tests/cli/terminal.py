@@ -3,6 +3,8 @@
     terminal.py WAIT TYPE [WAIT TYPE]... -- COMMAND...
 
 To TYPE "resize 120" is to make the window 120 columns wide.
+What ends a command that a person starts ends this one, too: a test that a shell runs in the background, or
+nohup, has inherited that SIGINT or SIGHUP is ignored, and with it would be whatever it starts.
 Prints everything that reached the screen, and exits as the command does: 128+n if signal n ended it.
 """
 
@@ -10,6 +12,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
@@ -24,6 +27,8 @@ command = sys.argv[split + 1 :]
 
 pid, terminal = pty.fork()
 if pid == 0:
+    for name in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_DFL)
     os.execvp(command[0], command)
 
 screen, seen = bytearray(), 0
