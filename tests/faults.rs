@@ -12,10 +12,12 @@ mod rows;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{DEADLINE, udp, until};
+use netplay::call;
 use netplay::examples::nonblocking::Client;
 use netplay::server::{ServerArgs, Stats};
 use nix::poll::PollFlags;
@@ -191,7 +193,7 @@ fn a_client_that_is_always_behind_is_owed_no_more_for_it() {
 
     let (args, mut stats) = (ServerArgs::default(), Stats::default());
     let (mut buf, mut made) = (vec![0; args.bufsize], Vec::new());
-    let mut client = Client::new(peer, name, &args);
+    let mut client = Client::new(call::Socket::from(OwnedFd::from(peer)).into(), name, &args);
     let part = numbered(2000);
     let end = Instant::now() + DEADLINE;
     while stats.sent < 3_000_000 {

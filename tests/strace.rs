@@ -15,11 +15,12 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixListener;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use common::{DEADLINE, Server, ask, finish, have, ipv6_has_a_device, netplay, skip, until};
 use nix::sys::signal::{Signal, kill};
@@ -59,6 +60,14 @@ const WAITS: &[&str] = &[
 const MESSAGES: &[u8] = b"hello\n\x01\x027 \x1b[2J \x7f\xff\x00\x009\n\"quoted\" \\ \t\x0b\x0c\r\n\n\
     \xe4\xb8\x96\xe7\x95\x8c\n32 bytes are shown, not a byte m\n33 bytes are shown, not a byte mo\n";
 
+/// What a client says.
+fn words(example: &Example) -> &'static [u8] {
+    match example.service {
+        Service::Echo | Service::Other => MESSAGES,
+        Service::Files => files(example),
+    }
+}
+
 /// What is said to a file server: by name, for what one can do another cannot. Clients run where
 /// Cargo.toml is.
 fn files(example: &Example) -> &'static [u8] {
@@ -66,6 +75,48 @@ fn files(example: &Example) -> &'static [u8] {
         "ftp" => b"list\nupload Cargo.toml\nverify Cargo.toml\nquit\n",
         _ => b"list\ndownload nothing\nquit\n",
     }
+}
+
+/// The calls that strace makes fail. Not `shutdown` in a server: without it no stop would be heard.
+const FAIL_IN_A_SERVER: &[&str] = &[
+    "socket",
+    "setsockopt",
+    "bind",
+    "listen",
+    "getsockname",
+    "getpeername",
+    "accept4",
+    "recvfrom",
+    "sendto",
+    "poll",
+    "ppoll",
+    "pselect6",
+    "epoll_create1",
+    "epoll_ctl",
+    "epoll_wait",
+    "epoll_pwait",
+    "io_uring_setup",
+    "io_uring_register",
+    "io_uring_enter",
+    "clone",
+];
+const FAIL_IN_A_CLIENT: &[&str] = &[
+    "socket",
+    "setsockopt",
+    "getsockopt",
+    "connect",
+    "getsockname",
+    "sendto",
+    "recvfrom",
+    "shutdown",
+    "poll",
+];
+
+/// The options with which an example's two sides know each other.
+fn login(example: &Example) -> Vec<String> {
+    let words: &[&str] =
+        if example.name == "ftp" { &["--user", "u", "--password", "p"] } else { &[] };
+    words.iter().map(|&word| word.to_owned()).collect()
 }
 
 // ---- the runs ----
@@ -238,6 +289,37 @@ fn a_refused_connect_is_told_as_strace_sees_it() {
     assert_eq!(client.status.code(), Some(1), "{client:?}");
     let told = watched.compare("a refused connect");
     assert!(told.contains("= -1 ECONNREFUSED (Connection refused)\nclose(3) = 0"), "{told}");
+}
+
+/// Wherever a call of a server fails, what the page has opened until then is closed, and each close is told.
+#[test]
+fn what_a_failing_server_leaves_open_is_closed_with_a_record() {
+    for example in TABLE.iter().filter(|example| example.serve.is_some()) {
+        let Some(watched) = Watched::new() else { return };
+        watched.serve_one(example, None);
+        for (call, when) in watched.could_fail(FAIL_IN_A_SERVER) {
+            let Some(watched) = Watched::new() else { return };
+            watched.serve_one(example, Some((&call, when)));
+            watched.compare(&format!("{} server, {call} fails (number {when})", example.name));
+        }
+    }
+}
+
+/// The same for the clients.
+#[test]
+fn what_a_failing_client_leaves_open_is_closed_with_a_record() {
+    for example in TABLE.iter().filter(|example| example.serve.is_some()) {
+        let Some(serving) = Watched::new() else { return };
+        let server = serving.server(example, &login(example));
+        let Some(watched) = Watched::new() else { return };
+        let whole = server.failing_client(&watched, example, None);
+        assert!(whole.status.success(), "{}: {whole:?}", example.name);
+        for (call, when) in watched.could_fail(FAIL_IN_A_CLIENT) {
+            let Some(watched) = Watched::new() else { return };
+            server.failing_client(&watched, example, Some((&call, when)));
+            watched.compare(&format!("{} client, {call} fails (number {when})", example.name));
+        }
+    }
 }
 
 /// A path that somebody left behind: bind fails, connect is refused, and the second bind succeeds.
@@ -478,8 +560,7 @@ fn ways_to_run() -> Vec<(&'static Example, Vec<String>, Vec<String>)> {
     let mut ways = Vec::new();
     for example in TABLE.iter().filter(|example| example.serve.is_some()) {
         if example.name == "ftp" {
-            let login = ["--user", "u", "--password", "p"].map(String::from).to_vec();
-            ways.push((example, login.clone(), login));
+            ways.push((example, login(example), login(example)));
             continue;
         }
         ways.push((example, vec![], vec![]));
@@ -608,17 +689,122 @@ impl Watched {
 
     /// Holds the trace against strace, thread by thread; returns all that both tell.
     fn compare(&self, what: &str) -> String {
+        let all = self.compared().unwrap_or_else(|why| panic!("{what}, {why}"));
+        assert!(!all.is_empty(), "{what} made no calls at all");
+        all
+    }
+
+    /// The calls of all threads, if the record tells what strace saw; if not, the first difference.
+    fn compared(&self) -> Result<String, String> {
         let (mut told, seen) = (self.told(), self.seen());
         for (thread, seen) in &seen {
             let told = told.remove(thread).unwrap_or_default();
-            same(&told, seen).unwrap_or_else(|why| panic!("{what}, thread {thread}: {why}"));
+            same(&told, seen).map_err(|why| format!("thread {thread}: {why}"))?;
         }
-        assert!(told.is_empty(), "{what}: strace never saw these threads: {told:?}");
-        let all: Vec<String> = seen.into_values().flatten().collect();
-        assert!(!all.is_empty(), "{what} made no calls at all");
-        all.join("\n")
+        match told.is_empty() {
+            true => Ok(seen.into_values().flatten().collect::<Vec<_>>().join("\n")),
+            false => Err(format!("strace never saw these threads: {told:?}")),
+        }
+    }
+
+    /// A server that a client says a line to, and its end: by itself if a call failed that it needs, with
+    /// SIGTERM otherwise.
+    fn serve_one(&self, example: &Example, fails: Option<(&str, usize)>) {
+        let path = self.path("socket").display().to_string();
+        let place = match example.place {
+            Place::Internet | Place::Host => vec!["127.0.0.1", "0"],
+            Place::Group { v4, .. } => vec![v4, "0"],
+            Place::Path => vec![&path[..]],
+        };
+        let login = login(example);
+        let login: Vec<&str> = login.iter().map(String::as_str).collect();
+        let arguments = [&[example.name, "server"], &place[..], &login].concat();
+        let out = self.path("out");
+        let mut server = self.traced_failing(&arguments, fails);
+        server.current_dir(self.directory.path()).env(WITH_PARENT, "1").stdin(Stdio::null());
+        server.stdout(fs::File::create(&out).unwrap()).stderr(Stdio::null());
+        let mut server = server.spawn().unwrap();
+        let mut place = None;
+        until("the server is ready or has ended", || {
+            let line = fs::read_to_string(&out).unwrap();
+            place =
+                line.strip_suffix('\n').and_then(|line| line.rsplit(' ').next()).map(String::from);
+            place.is_some() || server.try_wait().unwrap().is_some()
+        });
+        if let Some(place) = place {
+            say_hello(example, &place);
+        }
+        until("every thread of the server waits or has ended", || {
+            let idle = |(&thread, text): (&i32, &String)| has_nothing_to_do(thread, text);
+            server.try_wait().unwrap().is_some() || self.files().iter().all(idle)
+        });
+        if server.try_wait().unwrap().is_none() {
+            let files = self.files();
+            let first = files.iter().find(|(_, text)| text.starts_with("execve("));
+            let (&first, _) = first.expect("strace has begun with the program");
+            let _ = kill(Pid::from_raw(first), Signal::SIGTERM); // unless it has just ended
+        }
+        common::wait(&mut server);
+    }
+
+    /// Of these calls, those that the program made: the first of each, and the second if there was one.
+    fn could_fail(&self, calls: &[&str]) -> Vec<(String, usize)> {
+        let files = self.files();
+        let mut could = Vec::new();
+        for &call in calls {
+            let made = |text: &String| text.lines().filter(|line| name_of(line) == call).count();
+            let made = files.values().map(made).max().unwrap_or_default();
+            // Rust's start-up code asks poll about the standard descriptors, and aborts if it cannot.
+            let first = if call == "poll" { 2 } else { 1 };
+            could.extend((first..first + 2).filter(|&n| n <= made).map(|n| (call.to_owned(), n)));
+        }
+        could
+    }
+
+    /// netplay under strace with a trace, where the call of this name and number fails in every thread.
+    fn traced_failing(&self, arguments: &[&str], fails: Option<(&str, usize)>) -> Command {
+        let traced = self.traced(arguments);
+        let Some((call, when)) = fails else { return traced };
+        let mut strace = Command::new("strace");
+        strace.args(["-e", &format!("inject={call}:error=EBADF:when={when}")]);
+        strace.args(traced.get_args());
+        strace
     }
 }
+
+/// Says a line to a server that may have failed already: so it expects nothing, and waits for no answer for
+/// long.
+fn say_hello(example: &Example, place: &str) {
+    let limit = Some(Duration::from_millis(200));
+    let mut stream: Box<dyn ReadWrite> = match (example.name, place.parse::<SocketAddr>()) {
+        ("udp-echo" | "multicast" | "iterative", Ok(address)) => {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_read_timeout(limit).unwrap();
+            let _ = socket.send_to(b"hello\n", address);
+            let _ = socket.recv(&mut [0; 100]);
+            return;
+        }
+        (_, Ok(address)) => match TcpStream::connect(address) {
+            Ok(stream) => {
+                stream.set_read_timeout(limit).unwrap();
+                Box::new(stream)
+            }
+            Err(_) => return,
+        },
+        (_, Err(_)) => match UnixStream::connect(place) {
+            Ok(stream) => {
+                stream.set_read_timeout(limit).unwrap();
+                Box::new(stream)
+            }
+            Err(_) => return,
+        },
+    };
+    let _ = stream.write_all(b"hello\n");
+    let _ = stream.read(&mut [0; 100]);
+}
+
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
 
 impl StracedServer {
     /// Our own client under strace, with [`MESSAGES`] on its standard input.
@@ -628,18 +814,35 @@ impl StracedServer {
         example: &Example,
         options: &[String],
     ) -> thread::JoinHandle<Output> {
-        let place = match self.server.place.parse::<std::net::SocketAddr>() {
-            Ok(address) => vec![address.ip().to_string(), address.port().to_string()],
-            Err(_) => vec![self.server.place.clone()],
-        };
+        let place = self.place();
         let mut arguments = vec![example.name, "client", "--timeout", "10"];
         arguments.extend(place.iter().chain(options).map(String::as_str));
         let mut command = watched.traced(&arguments);
-        let words = match example.service {
-            Service::Echo | Service::Other => MESSAGES,
-            Service::Files => files(example),
-        };
+        let words = words(example);
         thread::spawn(move || finish(&mut command, words))
+    }
+
+    /// As [`client`](StracedServer::client), one of whose calls fails, and to its end.
+    fn failing_client(
+        &self,
+        watched: &Watched,
+        example: &Example,
+        fails: Option<(&str, usize)>,
+    ) -> Output {
+        let place = self.place();
+        let login = login(example);
+        let arguments = [example.name, "client", "--timeout", "1"].into_iter();
+        let arguments: Vec<&str> =
+            arguments.chain(place.iter().chain(&login).map(String::as_str)).collect();
+        finish(&mut watched.traced_failing(&arguments, fails), words(example))
+    }
+
+    /// Where it listens, as words of a command line.
+    fn place(&self) -> Vec<String> {
+        match self.server.place.parse::<SocketAddr>() {
+            Ok(address) => vec![address.ip().to_string(), address.port().to_string()],
+            Err(_) => vec![self.server.place.clone()],
+        }
     }
 
     /// Stops the server once it has nothing left to do: then strace shows the call that the signal
@@ -797,6 +1000,7 @@ fn split(line: &str) -> Option<(&str, &str)> {
 ///   this strace;
 /// - where fork's child finds its own number, an address that only the C library knows;
 /// - the nanoseconds that `select` has left: its `timeval` has room for microseconds;
+/// - that it was strace which made the call fail;
 /// - all that `ppoll` has left: the C library keeps it to itself (ppoll(2), C library differences).
 fn same_words(line: &str) -> String {
     let Some((call, result)) = split(line) else { return line.to_owned() };
@@ -807,6 +1011,7 @@ fn same_words(line: &str) -> String {
     {
         result = format!("{ready})");
     }
+    let result = result.trim_end_matches(" (INJECTED)");
     format!("{} = {result}", without_layout(&call.replace(", child_tidptr=0x...", "")))
 }
 

@@ -9,13 +9,14 @@ pub use nix::sys::epoll::{EpollFlags, EpollOp};
 
 use super::error::Result;
 use super::gather::Wait;
+use super::owned::{Descriptor, Epoll};
 use super::record::{Answer, Step};
 use super::wait::milliseconds;
 
 /// Makes an empty list of interest, which is a descriptor of its own (closed on exec). See
 /// epoll_create(2).
 #[expect(unsafe_code, reason = "the kernel returns a descriptor as a number")]
-pub fn epoll_create() -> Result<OwnedFd> {
+pub fn epoll_create() -> Result<Epoll> {
     let step = Step::begin("epoll_create", "epoll_create1", None);
     // SAFETY: the call takes a number; what it returns is new, and nobody else has it.
     let made = unsafe {
@@ -25,6 +26,7 @@ pub fn epoll_create() -> Result<OwnedFd> {
         }
     };
     step.end(made, |told, _| told.args("EPOLL_CLOEXEC".to_owned()))
+        .map(|made| Epoll(Descriptor::new(made)))
 }
 
 impl Answer for OwnedFd {

@@ -17,10 +17,10 @@ pub type Result<T> = std::result::Result<T, CallError>;
 /// path, so a busy loop may collect EAGAINs by the million.
 ///
 /// ```
-/// use netplay::call::{self, Domain, Type};
+/// use netplay::call::{self, Domain, TcpStream, Type};
 /// let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
 /// let port_1: std::net::SocketAddr = "127.0.0.1:1".parse()?;
-/// let error = call::connect::<std::net::TcpStream>(socket, port_1).unwrap_err();
+/// let error = call::connect::<TcpStream>(socket, port_1).unwrap_err();
 /// assert_eq!(error.to_string(), "connect 127.0.0.1:1: Connection refused");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

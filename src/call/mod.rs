@@ -13,13 +13,15 @@
 //!
 //! [`socket`] makes a [`Socket`] that is nothing yet. What it becomes is in the type that the next
 //! calls return: [`listen`] makes a `TcpListener` or `UnixListener`, [`connect`] a `TcpStream`,
-//! `UnixStream` or connected `UdpSocket`, [`accept`] a stream.
+//! `UnixStream` or connected `UdpSocket`, [`accept`] a stream. They are this module's own types, and not
+//! the standard library's, because dropping one is a [`close`] with a record, as every close is.
 //!
 //! While nobody listens a call costs one load and one branch more than the system call itself: no
 //! clock is read, nothing is formatted.
 
 mod clock;
 mod error;
+mod owned;
 mod option;
 mod message;
 mod wait;
@@ -36,13 +38,13 @@ mod transfer;
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 
 use socket2::{SockAddr, SockRef};
 
 use gather::Wait;
+use owned::Descriptor;
 use record::Step;
 
 pub use buffers::Buffer;
@@ -56,6 +58,7 @@ pub use libc::{
 pub use message::{Complaint, Message, recvmsg};
 pub use nix::fcntl::{FcntlArg, FdFlag, OFlag};
 pub use option::*;
+pub use owned::{Epoll, Socket, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 pub use process::{
     Fork, Pid, SigSet, SigmaskHow, Signal, WaitPidFlag, WaitStatus, fork, kill, sigprocmask,
     sigtimedwait, waitpid,
@@ -70,49 +73,10 @@ pub use socket2::{Domain, Type};
 pub use transfer::{SYNC_FILE_RANGE_WRITE, sendfile, splice, sync_file_range};
 pub use wait::{FdSet, poll, pollfd, ppoll, select};
 
-/// A socket that is nothing yet: neither listening nor connected.
-///
-/// Dropping it is a [`close`], and is recorded as one; so a failed [`bind`] or [`connect`] leaves
-/// no descriptor behind and no call untold.
-#[derive(Debug)]
-pub struct Socket(Option<socket2::Socket>);
-
-impl Socket {
-    fn inner(&self) -> &socket2::Socket {
-        self.0.as_ref().expect("only into_inner and drop take it, and both end the Socket")
-    }
-
-    fn into_inner(mut self) -> socket2::Socket {
-        self.0.take().expect("only into_inner and drop take it, and both end the Socket")
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if let Some(socket) = self.0.take() {
-            // The error, if any, is recorded; a destructor has nobody else to tell.
-            let _ = close(socket);
-        }
-    }
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inner().as_fd()
-    }
-}
-
-/// A bound datagram socket is ready for use: this makes it the std type, without a call.
-impl From<Socket> for UdpSocket {
-    fn from(socket: Socket) -> UdpSocket {
-        socket.into_inner().into()
-    }
-}
-
 /// A socket that accepts connections, and what it hands out.
 pub trait Listener: AsFd {
     /// The connected socket that [`accept`] returns.
-    type Stream: From<socket2::Socket>;
+    type Stream: From<Socket>;
     /// The name of the client at its other end.
     type Address;
     /// The name as the listener's own family spells it.
@@ -145,7 +109,7 @@ pub fn socket(domain: Domain, ty: Type, protocol: i32) -> Result<Socket> {
     let protocol_of = (protocol != 0).then(|| socket2::Protocol::from(protocol));
     let made = socket2::Socket::new(domain, ty, protocol_of);
     step.end(made, |told, _| told.args(strace::socket(domain, ty, protocol)))
-        .map(|socket| Socket(Some(socket)))
+        .map(|socket| Socket(Descriptor::new(socket)))
 }
 
 /// Gives the socket its own address. Port 0 asks the kernel for any free one; [`getsockname`]
@@ -169,12 +133,12 @@ pub fn bind(socket: &impl AsFd, address: impl Into<SockAddr>) -> Result<()> {
 ///
 /// Linux keeps one more than asked, and no more than net.core.somaxconn. When the queue is full it
 /// does not refuse: it stays silent, and the client tries again and again.
-pub fn listen<L: Listener + From<socket2::Socket>>(socket: Socket, backlog: i32) -> Result<L> {
+pub fn listen<L: Listener + From<Socket>>(socket: Socket, backlog: i32) -> Result<L> {
     let fd = socket.as_fd().as_raw_fd();
     let step = Step::begin("listen", "listen", Some(fd));
-    let listening = socket.inner().listen(backlog);
+    let listening = SockRef::from(&socket).listen(backlog);
     step.end(listening, |told, _| told.args(format!("{fd}, {backlog}")))?;
-    Ok(socket.into_inner().into())
+    Ok(socket.into())
 }
 
 /// Takes the oldest finished connection out of the listener's queue, and waits while the queue is
@@ -200,16 +164,13 @@ pub fn accept4<L: Listener>(listener: &L, flags: i32) -> Result<(L::Stream, L::A
             None => told,
         }
     })
-    .map(|(peer, address)| (peer.into(), L::address(&address)))
+    .map(|(peer, address)| (Socket(Descriptor::new(peer)).into(), L::address(&address)))
 }
 
 /// Connects the socket to a peer. For TCP this is the handshake, and the call waits until it is
 /// done; the other *program* need not have called `accept` yet. For UDP nothing is sent: the kernel
 /// only remembers the address. See connect(2).
-pub fn connect<S: From<socket2::Socket>>(
-    socket: Socket,
-    address: impl Into<SockAddr>,
-) -> Result<S> {
+pub fn connect<S: From<Socket>>(socket: Socket, address: impl Into<SockAddr>) -> Result<S> {
     let address = address.into();
     let fd = socket.as_fd();
     let step = Step::wait("connect", "connect", Some(fd.as_raw_fd()), Wait::Others);
@@ -219,16 +180,13 @@ pub fn connect<S: From<socket2::Socket>>(
         if ok.is_some() { told.peer(&address) } else { told.about_peer(&address) }
     })
     .map_err(|error| error.about(&address))?;
-    Ok(socket.into_inner().into())
+    Ok(socket.into())
 }
 
 /// [`connect`] on a socket with O_NONBLOCK: the handshake begins, and the call does not wait for its
 /// end (EINPROGRESS, the usual answer, is no error here). The socket becomes writable when it is
 /// over, and `SO_ERROR` says how it went. See connect(2).
-pub fn connect_begin<S: From<socket2::Socket>>(
-    socket: Socket,
-    address: impl Into<SockAddr>,
-) -> Result<S> {
+pub fn connect_begin<S: From<Socket>>(socket: Socket, address: impl Into<SockAddr>) -> Result<S> {
     let address = address.into();
     let fd = socket.as_fd();
     let step = Step::wait("connect", "connect", Some(fd.as_raw_fd()), Wait::Others);
@@ -236,7 +194,7 @@ pub fn connect_begin<S: From<socket2::Socket>>(
     let answer = step.end(begun, |told, _| told.args(strace::named(fd, &address)).peer(&address));
     match answer {
         Err(error) if error.errno() != nix::errno::Errno::EINPROGRESS => Err(error.about(&address)),
-        _ => Ok(socket.into_inner().into()),
+        _ => Ok(socket.into()),
     }
 }
 

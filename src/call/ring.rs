@@ -29,6 +29,7 @@ use super::clock::monotonic;
 use super::error::{CallError, Result};
 use super::gather::Wait;
 use super::message::Message;
+use super::owned::{Descriptor, Socket};
 use super::record::{Answer, Step, Told, listening};
 
 /// The two rings, and the memory that the kernel may still write to.
@@ -116,7 +117,7 @@ pub struct Completion {
     /// Whether more answers will come (IORING_CQE_F_MORE). If not, the number means nothing any more.
     pub more: bool,
     /// The socket that an accept made.
-    pub accepted: Option<OwnedFd>,
+    pub accepted: Option<Socket>,
     /// The bytes that a recv brought; of a send, what it was given, as far as it is not sent.
     pub buffer: Option<Buffer>,
     /// The memory that was lent to a recvmsg.
@@ -390,7 +391,7 @@ impl Ring {
         {
             self.give_back(empty);
         }
-        let accepted = (operation == Operation::Accept && result.is_ok()).then(|| new_fd(res));
+        let accepted = (operation == Operation::Accept && result.is_ok()).then(|| new_socket(res));
         let result = result.map_err(|error| CallError::new(operation.names().0, &error));
         Some(Completion { user_data, operation, fd, result, more, accepted, buffer, message })
     }
@@ -443,9 +444,9 @@ fn cqe_text(entry: &cqueue::Entry) -> String {
 }
 
 #[expect(unsafe_code, reason = "the kernel returns a descriptor as a number")]
-fn new_fd(fd: RawFd) -> OwnedFd {
+fn new_socket(fd: RawFd) -> Socket {
     // SAFETY: the number comes from a successful accept: it is new, and nobody else has it.
-    unsafe { OwnedFd::from_raw_fd(fd) }
+    Socket(Descriptor::new(unsafe { OwnedFd::from_raw_fd(fd) }))
 }
 
 /// Hands `to_submit` submissions to the kernel, and waits until `min_complete` completions are in

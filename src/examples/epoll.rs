@@ -26,7 +26,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::{AsRawFd, RawFd};
 use std::thread;
 
@@ -34,7 +33,8 @@ use anyhow::Result;
 
 use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
 use crate::call::{
-    self, Domain, EpollFlags, EpollOp, SO_REUSEADDR, SO_REUSEPORT, SOCK_NONBLOCK, Type, epoll_event,
+    self, Domain, EpollFlags, EpollOp, SO_REUSEADDR, SO_REUSEPORT, SOCK_NONBLOCK, TcpListener,
+    Type, epoll_event,
 };
 use crate::patience::Patience;
 use crate::server::{self, ServerArgs, Stats};

@@ -22,14 +22,17 @@
 //! plain `accept` went to sleep, nobody would wake up for it.
 
 use std::collections::HashSet;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use anyhow::Result;
 use libc::POLLIN;
 
 use super::tcp_echo::echo;
-use crate::call::{self, Domain, Fork, Pid, SO_REUSEADDR, Signal, Type, WaitPidFlag, pollfd};
+use crate::call::{
+    self, Domain, Fork, Pid, SO_REUSEADDR, Signal, TcpListener, TcpStream, Type, WaitPidFlag,
+    pollfd,
+};
 use crate::patience::Patience;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::{Sigchld, Stop, end_child};

@@ -31,7 +31,7 @@
 //! must say that it is meant (SO_BROADCAST, `--broadcast`), or sendto fails with EACCES. IPv6 has none.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
 
@@ -40,7 +40,7 @@ use crate::call::{
     self, Domain, IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_MULTICAST_IF, IP_MULTICAST_LOOP,
     IP_MULTICAST_TTL, IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, IPV6_MULTICAST_HOPS,
     IPV6_MULTICAST_IF, IPV6_MULTICAST_LOOP, MSG_TRUNC, SO_BROADCAST, SO_RCVTIMEO, SO_REUSEADDR,
-    Type,
+    Type, UdpSocket,
 };
 use crate::client::ClientArgs;
 use crate::server::{self, Options, ServerArgs, Stats};

@@ -20,14 +20,13 @@
 //! set: a socket is nearly always writable, so poll would return at once, for ever. And where a client
 //! resets its connection, `recv` fails, nothing catches that, and the server is gone.
 
-use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 
 use anyhow::Result;
 use libc::{POLLIN, POLLNVAL, POLLOUT, POLLPRI};
 
 use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
-use crate::call::{self, Domain, MSG_OOB, SO_REUSEADDR, SOCK_NONBLOCK, Type, pollfd};
+use crate::call::{self, Domain, MSG_OOB, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type, pollfd};
 use crate::patience::Patience;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;

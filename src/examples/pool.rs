@@ -23,7 +23,7 @@
 //!   order in which the threads went to sleep.
 //! - No thread has a successor: what kills one of them kills the process, and with it all of them.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -32,7 +32,7 @@ use anyhow::{Context, Result};
 
 use super::prefork::{Accept, open, workers};
 use super::tcp_echo::echo;
-use crate::call::{self, pollfd};
+use crate::call::{self, TcpListener, TcpStream, pollfd};
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::{Stop, Watch};
 

@@ -16,13 +16,12 @@
 //! The sockets are non-blocking all the same: "ready" is a hint, and what was there may be gone
 //! before the call that fetches it (select(2), BUGS).
 
-use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 
 use anyhow::{Result, ensure};
 
 use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
-use crate::call::{self, Domain, FdSet, SO_REUSEADDR, SOCK_NONBLOCK, Type};
+use crate::call::{self, Domain, FdSet, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type};
 use crate::patience::Patience;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;

@@ -19,12 +19,15 @@
 //! more for each client, which `accept` makes. While this server talks to a client, the next one is
 //! already connected, by the kernel; but nobody has called `accept` for it, so it waits.
 
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 
 use anyhow::Result;
 
-use crate::call::{self, Domain, MSG_NOSIGNAL, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, Type};
+use crate::call::{
+    self, Domain, MSG_NOSIGNAL, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TcpListener, TcpStream,
+    Type,
+};
 use crate::client::ClientArgs;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;

@@ -16,14 +16,13 @@
 //! thread behind. While the server runs nobody waits for a particular one of them; the
 //! lecture's script detaches its threads (`setDaemon`), and its end cuts them off.
 
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::Result;
 
 use super::tcp_echo::echo;
-use crate::call::{self, Domain, SO_REUSEADDR, Type};
+use crate::call::{self, Domain, SO_REUSEADDR, TcpListener, TcpStream, Type};
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 

@@ -14,11 +14,9 @@
 //! and each datagram says who sent it. A datagram arrives whole or not at all, perhaps twice, in
 //! any order; one that is larger than the buffer loses its end. An empty one is a message too.
 
-use std::net::UdpSocket;
-
 use anyhow::Result;
 
-use crate::call::{self, Domain, MSG_TRUNC, SO_RCVTIMEO, Type};
+use crate::call::{self, Domain, MSG_TRUNC, SO_RCVTIMEO, Type, UdpSocket};
 use crate::client::ClientArgs;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;

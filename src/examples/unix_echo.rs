@@ -16,7 +16,6 @@
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -24,7 +23,7 @@ use nix::errno::Errno;
 use socket2::SockAddr;
 
 use super::tcp_echo::{converse, echo};
-use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, Type};
+use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, Type, UnixListener, UnixStream};
 use crate::client::ClientArgs;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;

@@ -1,6 +1,6 @@
 //! A full queue refuses nobody: it is silent, and the client's kernel tries again.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{Stage, Value};
-use crate::call::{self, Domain, FcntlArg, OFlag, OptValue, SO_ERROR, SO_RCVTIMEO, Type, pollfd};
+use crate::call::{
+    self, Domain, FcntlArg, OFlag, OptValue, SO_ERROR, SO_RCVTIMEO, TcpListener, TcpStream, Type,
+    pollfd,
+};
 use crate::escape::escape;
 use crate::inspect::{self, Ask, Inet};
 use crate::trace::unrecorded;

@@ -1,6 +1,6 @@
 //! A server is where it has bound: 127.0.0.1 is one address, 0.0.0.0 all of IPv4, and localhost a name.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::mpsc;
 
 use anyhow::{Result, bail};
@@ -8,7 +8,7 @@ use nix::errno::Errno;
 
 use super::{CannotRun, Stage, Value};
 use crate::address::Endpoint;
-use crate::call::{self, CallError, Domain, IPV6_V6ONLY, Type};
+use crate::call::{self, CallError, Domain, IPV6_V6ONLY, TcpListener, Type};
 use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];

@@ -1,7 +1,7 @@
 //! Numbers have a byte order: on the network, in `sin_port` too, the most significant byte comes first.
 
 use std::mem::offset_of;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::ops::Range;
 
 use anyhow::{Result, bail};
@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use super::{CannotRun, Stage, Value};
 use crate::byte_order::{htons, ntohs};
-use crate::call::{self, CallError, Domain, Socket, Type};
+use crate::call::{self, CallError, Domain, Socket, TcpListener, TcpStream, Type};
 use crate::escape::escape;
 
 pub(super) const PLAYS: super::Plays = &[];

@@ -1,6 +1,6 @@
 //! The kernel's buffers are finite: who writes everything before reading anything can wait for ever.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -10,8 +10,8 @@ use libc::{POLLIN, POLLOUT};
 
 use super::{Stage, Value};
 use crate::call::{
-    self, Domain, MSG_DONTWAIT, MSG_NOSIGNAL, OptValue, SO_RCVBUF, SO_SNDBUF, SO_SNDTIMEO, Type,
-    pollfd,
+    self, Domain, MSG_DONTWAIT, MSG_NOSIGNAL, OptValue, SO_RCVBUF, SO_SNDBUF, SO_SNDTIMEO,
+    TcpListener, TcpStream, Type, pollfd,
 };
 use crate::examples::tcp_echo::sendall;
 use crate::inspect::{self, Ask, Inet};

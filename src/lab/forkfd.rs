@@ -1,13 +1,13 @@
 //! A socket is closed when its last descriptor is: fork copies descriptors, exec keeps them.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use super::{Stage, Value, heed, tell};
-use crate::call::{self, Domain, FcntlArg, FdFlag, Fork, Type, WaitPidFlag, pollfd};
+use crate::call::{self, Domain, FcntlArg, FdFlag, Fork, TcpListener, Type, WaitPidFlag, pollfd};
 use crate::inspect::{self, Ask};
 
 /// Both are processes, because they fork; the second also runs a helper that is no part of netplay.

@@ -1,13 +1,13 @@
 //! One send is not one recv: TCP carries bytes, and forgets how they were cut.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::sync::mpsc;
 
 use anyhow::Result;
 
 use super::{Stage, Value};
-use crate::call;
+use crate::call::{self, TcpListener, TcpStream};
 use crate::escape::escape;
 use crate::examples::tcp_echo::sendall;
 

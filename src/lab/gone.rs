@@ -1,6 +1,6 @@
 //! A peer that leaves is seen at once, however it leaves; a peer that falls silent is not seen at all.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::mpsc;
 use std::thread;
@@ -13,7 +13,7 @@ use nix::sched::{CloneFlags, unshare};
 use super::{Stage, Value, heed, tell};
 use crate::call::{
     self, Domain, SO_KEEPALIVE, SO_LINGER, SO_RCVTIMEO, Signal, TCP_KEEPCNT, TCP_KEEPIDLE,
-    TCP_KEEPINTVL, TCP_USER_TIMEOUT, Type,
+    TCP_KEEPINTVL, TCP_USER_TIMEOUT, TcpListener, TcpStream, Type,
 };
 use crate::inspect::{self, Ask, Inet};
 use crate::trace::{self, unrecorded};

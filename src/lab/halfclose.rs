@@ -1,6 +1,6 @@
 //! The end of one's input is not the end of the connection: somebody must say so, with shutdown.
 
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::{Actor, Stage, Value, heed, tell};
-use crate::call::{self, Fork, WaitPidFlag, pollfd};
+use crate::call::{self, Fork, TcpListener, TcpStream, WaitPidFlag, pollfd};
 use crate::child::{Line, Process};
 use crate::trace::unrecorded;
 

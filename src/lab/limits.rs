@@ -2,7 +2,7 @@
 //! connect fails when this side has no port left.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::time::{ClockId, clock_gettime};
 
 use super::{Stage, Value, heed, tell};
-use crate::call::{self, Domain, IP_LOCAL_PORT_RANGE, Type, pollfd};
+use crate::call::{self, Domain, IP_LOCAL_PORT_RANGE, TcpListener, TcpStream, Type, pollfd};
 use crate::trace::unrecorded;
 
 /// The server is a process, because its limit on descriptors is.

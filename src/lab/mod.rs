@@ -40,12 +40,12 @@ mod limits;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::call::{self, Domain, Type};
+use crate::call::{self, Domain, TcpListener, TcpStream, Type};
 use crate::draw::Timeline;
 use crate::inspect::{self, Ask};
 use crate::lang::Lang;
@@ -236,7 +236,7 @@ fn beginning_of(act: &[Event]) -> Vec<Event> {
 /// Without a way to 127.0.0.1 one side of a lab would fail, and the other wait for it until the lab is given up.
 #[expect(clippy::disallowed_methods, reason = "a question before the lab, and no step of it")]
 fn reach_loopback() -> Result<()> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     let own = socket.local_addr()?;
     // Over loopback a datagram has arrived when its send returns; where loopback is down, it may be lost
     // without a word.

@@ -1,6 +1,6 @@
 //! EAGAIN says "not yet"; asking again at once gains next to nothing, and costs a processor.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::mpsc;
 use std::thread;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::{Stage, Value};
-use crate::call::{self, Domain, Type, pollfd};
+use crate::call::{self, Domain, Type, UdpSocket, pollfd};
 use crate::examples::nonblocking::set_nonblocking;
 use crate::models::{self, Experiment, MODELS, Phases};
 use crate::trace::unrecorded;

@@ -1,8 +1,8 @@
 //! select and poll look at every descriptor at every call; epoll knows which are ready. And with an edge it
 //! tells of them once.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::{CannotRun, Stage, Value, heed, tell};
 use crate::call::{
-    self, Domain, EpollFlags, EpollOp, FdSet, MSG_PEEK, SOCK_NONBLOCK, Socket, Type, epoll_event,
-    pollfd,
+    self, Domain, Epoll, EpollFlags, EpollOp, FdSet, MSG_PEEK, SOCK_NONBLOCK, Socket, TcpListener,
+    Type, UdpSocket, epoll_event, pollfd,
 };
 use crate::trace::unrecorded;
 
@@ -181,7 +181,7 @@ fn waiter(args: &[String]) -> Result<()> {
 }
 
 /// Opens silent sockets until there are so many.
-fn open(count: usize, epoll: &OwnedFd, idle: &mut Vec<Socket>) -> call::Result<()> {
+fn open(count: usize, epoll: &Epoll, idle: &mut Vec<Socket>) -> call::Result<()> {
     while idle.len() < count {
         let socket = call::socket(Domain::IPV4, Type::DGRAM, 0)?;
         call::epoll_ctl(epoll, EpollOp::EpollCtlAdd, &socket, EpollFlags::EPOLLIN)?;
@@ -204,7 +204,7 @@ fn ready() -> Result<UdpSocket> {
 /// A wait by each among so many, and how long it takes; `None` if there are no descriptors for so many. `drawn`:
 /// the first wait by each is recorded.
 fn measure(
-    epoll: &OwnedFd,
+    epoll: &Epoll,
     idle: &mut Vec<Socket>,
     count: usize,
     all: bool,

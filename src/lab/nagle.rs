@@ -2,13 +2,12 @@
 //! at the sender.
 
 use std::mem::offset_of;
-use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use super::{Stage, Value};
-use crate::call::{self, OptValue, TCP_INFO, TCP_NODELAY, TCP_QUICKACK};
+use crate::call::{self, OptValue, TCP_INFO, TCP_NODELAY, TCP_QUICKACK, TcpListener, TcpStream};
 use crate::examples::tcp_echo::sendall;
 use crate::trace::unrecorded;
 

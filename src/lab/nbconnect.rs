@@ -1,6 +1,6 @@
 //! Writable is not connected: it means that the handshake is over, one way or the other.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use nix::errno::Errno;
 
 use super::{Stage, Value};
 use crate::call::{
-    self, Domain, FcntlArg, FdSet, MSG_NOSIGNAL, OFlag, OptValue, SO_ERROR, SO_RCVTIMEO, Type,
+    self, Domain, FcntlArg, FdSet, MSG_NOSIGNAL, OFlag, OptValue, SO_ERROR, SO_RCVTIMEO, TcpStream,
+    Type,
 };
 
 pub(super) const PLAYS: super::Plays = &[];

@@ -132,7 +132,7 @@ fn closed_port(stage: &Stage) -> Result<Seen> {
     call::close(listener)?;
     let client = || {
         let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
-        Ok(Seen::of(|| call::connect::<std::net::TcpStream>(socket, address).map(|_| 0)))
+        Ok(Seen::of(|| call::connect::<call::TcpStream>(socket, address).map(|_| 0)))
     };
     Ok(stage.both(|| Ok(()), client)?.1)
 }
@@ -146,7 +146,7 @@ fn full_queue(stage: &Stage) -> Result<Seen> {
         let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
         // One more try instead of six: a few seconds, and not minutes.
         call::setsockopt(&socket, TCP_SYNCNT, 1)?;
-        let seen = Seen::of(|| call::connect::<std::net::TcpStream>(socket, address).map(|_| 0));
+        let seen = Seen::of(|| call::connect::<call::TcpStream>(socket, address).map(|_| 0));
         call::close(first)?;
         Ok(seen)
     };

@@ -1,6 +1,6 @@
 //! send may take less than it is given: what it returns is how much, and the rest is still the program's.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
@@ -10,7 +10,9 @@ use libc::POLLOUT;
 use sha2::{Digest, Sha256};
 
 use super::{Stage, Value};
-use crate::call::{self, Domain, MSG_NOSIGNAL, SO_RCVBUF, SO_SNDBUF, Type, pollfd};
+use crate::call::{
+    self, Domain, MSG_NOSIGNAL, SO_RCVBUF, SO_SNDBUF, TcpListener, TcpStream, Type, pollfd,
+};
 use crate::examples::nonblocking::set_nonblocking;
 
 pub(super) const PLAYS: super::Plays = &[];

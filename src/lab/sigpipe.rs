@@ -1,13 +1,13 @@
 //! The first write after the peer has left succeeds; the second may end the program.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use super::{Stage, Value, heed, tell};
-use crate::call::{self, MSG_NOSIGNAL};
+use crate::call::{self, MSG_NOSIGNAL, TcpStream};
 
 /// The writer is a process: one of them will be killed.
 pub(super) const PLAYS: super::Plays = &[("writer", writer)];

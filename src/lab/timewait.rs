@@ -1,6 +1,6 @@
 //! SO_REUSEADDR must have been set in the run that left TIME_WAIT behind, too; who closes second leaves none.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use anyhow::Result;
 use nix::errno::Errno;
 
 use super::{CannotRun, Stage, Value};
-use crate::call::{self, Domain, SO_REUSEADDR, Type};
+use crate::call::{self, Domain, SO_REUSEADDR, TcpListener, Type};
 use crate::inspect::{self, Ask, Inet, State};
 use crate::trace::unrecorded;
 

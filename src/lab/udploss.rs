@@ -1,7 +1,7 @@
 //! UDP promises nothing, on one machine neither: a datagram that finds no room is gone, and nobody is told.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::mpsc;
 use std::thread;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 
 use super::{CannotRun, Stage, Value};
-use crate::call::{self, Domain, MSG_DONTWAIT, MSG_TRUNC, SO_RCVBUF, Type, pollfd};
+use crate::call::{self, Domain, MSG_DONTWAIT, MSG_TRUNC, SO_RCVBUF, Type, UdpSocket, pollfd};
 use crate::inspect::{self, Ask};
 use crate::trace::unrecorded;
 

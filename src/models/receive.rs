@@ -1,6 +1,6 @@
 //! The receiver: a process that waits for one message by one model, and says what it measured.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use anyhow::{Context, Result, ensure};
@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Model;
 use super::stopwatch::Stopwatch;
-use crate::call::{self, CallError, Clocks, Domain, Message, SO_TIMESTAMPNS, Type};
+use crate::call::{
+    self, CallError, Clocks, Domain, Message, SO_TIMESTAMPNS, TcpListener, TcpStream, Type,
+    UdpSocket,
+};
 use crate::server::announce;
 use crate::trace::write_whole;
 

@@ -1,7 +1,7 @@
 //! The sender: starts a receiver for each model, sends it one message after the delay, and collects
 //! what it measured.
 
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use super::receive::{Answer, MESSAGE, Measured, WARM_UP};
 use super::stopwatch::WAITING;
 use super::{MODELS, Model};
-use crate::call::{self, Domain, Socket, TCP_NODELAY, Type, monotonic};
+use crate::call::{self, Domain, Socket, TCP_NODELAY, TcpStream, Type, UdpSocket, monotonic};
 use crate::child::Process;
 
 /// No step of a receiver takes longer, beside the delay.

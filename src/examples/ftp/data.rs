@@ -22,7 +22,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,8 @@ use super::telnet::Control;
 use crate::byte_order::{htonl, htons, ntohl, ntohs};
 use crate::call::{
     self, CallError, Domain, FcntlArg, MSG_NOSIGNAL, OFlag, OptValue, SO_ERROR, SO_LINGER,
-    SO_REUSEADDR, SOCK_NONBLOCK, SYNC_FILE_RANGE_WRITE, TCP_CONGESTION, Type, pollfd,
+    SO_REUSEADDR, SOCK_NONBLOCK, SYNC_FILE_RANGE_WRITE, TCP_CONGESTION, TcpListener, TcpStream,
+    Type, pollfd,
 };
 
 /// How much is read, sent or received at once.

@@ -54,7 +54,7 @@ pub use get_put::{get, put, readable_url};
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
@@ -68,8 +68,8 @@ use nix::errno::Errno;
 
 use crate::address::Endpoint;
 use crate::call::{
-    self, Domain, FcntlArg, IPV6_V6ONLY, MSG_DONTWAIT, MSG_NOSIGNAL, OFlag, SO_REUSEADDR, Type,
-    pollfd,
+    self, Domain, FcntlArg, IPV6_V6ONLY, MSG_DONTWAIT, MSG_NOSIGNAL, OFlag, SO_REUSEADDR,
+    TcpListener, TcpStream, Type, pollfd,
 };
 use crate::client::ask_unseen;
 use crate::escape::escape;

@@ -3,7 +3,7 @@
 //! The server is a stranger: it says where to connect, but a data connection goes to the address of
 //! the control connection, and only its port is taken from the reply.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,7 +12,7 @@ use super::super::tcp_echo::sendall;
 use super::data::read_six_numbers;
 use super::telnet::{Line, Lines};
 use crate::address::Endpoint;
-use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, Type};
+use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, TcpStream, Type};
 use crate::escape::escape;
 
 /// The server, as a client sees it.

@@ -18,7 +18,7 @@
 mod way;
 mod files;
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -30,6 +30,7 @@ use super::guesses::{Guess, Guesses};
 use super::listing::{FACTS, Format};
 use super::root::{self, Path, Root};
 use super::telnet::{Control, Heard, Line};
+use crate::call::TcpStream;
 use crate::server::Stats;
 use crate::stop::Stop;
 

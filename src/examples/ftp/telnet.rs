@@ -15,14 +15,14 @@
 //! have all of the memory.
 
 use std::collections::VecDeque;
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use libc::{POLLERR, POLLHUP, POLLIN};
 
 use super::super::tcp_echo::sendall;
-use crate::call::{self, MSG_DONTWAIT, SO_OOBINLINE, SO_SNDTIMEO, TCP_NODELAY, pollfd};
+use crate::call::{self, MSG_DONTWAIT, SO_OOBINLINE, SO_SNDTIMEO, TCP_NODELAY, TcpStream, pollfd};
 use crate::stop::{Stop, Watch};
 
 /// The longest line: a verb and a path of PATH_MAX bytes fit in.

@@ -1,11 +1,11 @@
 //! What a handler is, and what it is given.
 
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 
 use super::super::tcp_echo::sendall;
-use crate::call;
+use crate::call::{self, TcpStream, UdpSocket};
 use crate::server::Stats;
 use crate::stop::Watch;
 

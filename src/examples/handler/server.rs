@@ -1,7 +1,7 @@
 //! The server: opens its socket, waits for requests, and has each handled in one of three styles.
 
 use std::collections::HashSet;
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::sync_channel;
@@ -15,7 +15,8 @@ use libc::POLLIN;
 use super::request::{Handler, Peer, Request};
 use crate::address::Family;
 use crate::call::{
-    self, Domain, Fork, MSG_TRUNC, Pid, SO_REUSEADDR, Signal, Type, WaitPidFlag, pollfd,
+    self, Domain, Fork, MSG_TRUNC, Pid, SO_REUSEADDR, Signal, TcpListener, TcpStream, Type,
+    UdpSocket, WaitPidFlag, pollfd,
 };
 use crate::patience::Patience;
 use crate::server::{self, Stats};
@@ -55,7 +56,7 @@ pub enum Style {
 /// let from_outside = stop.clone();
 /// let client = std::thread::spawn(move || {
 ///     use std::io::{Read, Write};
-///     let mut stream = std::net::TcpStream::connect(address)?;
+///     let mut stream = TcpStream::connect(address)?;
 ///     stream.write_all(b"hello")?;
 ///     let mut reply = [0; 5];
 ///     stream.read_exact(&mut reply)?;

@@ -1,12 +1,11 @@
 //! A client whose operations are under way: what may be asked of the kernel next, and when all is done.
 
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use crate::call::{self, Buffer, Completion, Operation, Ring, Shots};
+use crate::call::{self, Buffer, Completion, Operation, Ring, Shots, Socket, TcpStream};
 use crate::server::{self, ServerArgs, Stats};
 
 /// How many bytes a client may be owed before it is no longer listened to.
@@ -34,7 +33,7 @@ pub struct Client {
 
 impl Client {
     /// A client that was just accepted; `None` if it is gone already.
-    pub fn new(peer: OwnedFd, args: &ServerArgs) -> Option<Client> {
+    pub fn new(peer: Socket, args: &ServerArgs) -> Option<Client> {
         let peer = TcpStream::from(peer);
         match call::getpeername(&peer) {
             Ok(name) => Some(Client {

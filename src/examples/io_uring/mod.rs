@@ -30,13 +30,14 @@
 mod client;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::TcpListener;
 use std::os::fd::{AsRawFd, RawFd};
 
 use anyhow::Result;
 use nix::errno::Errno;
 
-use crate::call::{self, Domain, ONE_THREAD, Operation, Ring, SO_REUSEADDR, Shots, Type};
+use crate::call::{
+    self, Domain, ONE_THREAD, Operation, Ring, SO_REUSEADDR, Shots, TcpListener, Type,
+};
 use crate::patience::Patience;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use cap_std::fs::Dir;
 use cap_tempfile::TempFile;
 
 use super::{PAUSE, open};
-use crate::call::{self, SO_RCVTIMEO};
+use crate::call::{self, SO_RCVTIMEO, TcpStream};
 use crate::client::{ClientArgs, Talk};
 use crate::escape::escape;
 use crate::examples::tcp_echo::{connect, sendall};

@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
@@ -17,7 +16,8 @@ use cap_tempfile::TempFile;
 
 use super::{PAUSE, open};
 use crate::call::{
-    self, Domain, SO_LINGER, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TCP_NODELAY, Type,
+    self, Domain, SO_LINGER, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TCP_NODELAY, TcpListener,
+    TcpStream, Type,
 };
 use crate::escape::escape;
 use crate::examples::tcp_echo::sendall;

@@ -4,10 +4,10 @@
 //! (nonblocking, select, poll, epoll) keep the rest here and turn to the others; and while a client
 //! is owed too much it is not listened to, or one that sends without reading would fill the memory.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::call::{self, MSG_NOSIGNAL};
+use crate::call::{self, MSG_NOSIGNAL, TcpStream};
 use crate::patience::Patience;
 use crate::server::{self, ServerArgs, Stats};
 

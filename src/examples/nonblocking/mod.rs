@@ -20,7 +20,6 @@ mod client;
 
 pub use client::{Client, Next, longest_wait};
 
-use std::net::TcpListener;
 use std::os::fd::AsFd;
 
 use anyhow::Result;
@@ -28,7 +27,7 @@ use anyhow::Result;
 use super::tcp_echo::{connect, sendall};
 use crate::call::{
     self, Domain, FcntlArg::F_GETFL, FcntlArg::F_SETFL, OFlag, SO_RCVTIMEO, SO_REUSEADDR,
-    SO_SNDTIMEO, Type,
+    SO_SNDTIMEO, TcpListener, Type,
 };
 use crate::client::ClientArgs;
 use crate::patience::Patience;

@@ -18,11 +18,13 @@
 //!   port; but it does not know who is busy. A client may wait for its worker beside an idle one.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 
 use anyhow::{Result, bail};
 
-use crate::call::{self, Domain, FcntlArg, SO_REUSEADDR, SO_REUSEPORT, Type};
+use crate::call::{
+    self, Domain, FcntlArg, SO_REUSEADDR, SO_REUSEPORT, TcpListener, TcpStream, Type,
+};
 use crate::server::{self, ServerArgs};
 
 /// Who calls accept, and on which listener.

@@ -28,13 +28,12 @@ mod accept;
 pub use accept::{Accept, open};
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::tcp_echo::echo;
-use crate::call::{self, Fork, Pid, Signal, WaitPidFlag, WaitStatus};
+use crate::call::{self, Fork, Pid, Signal, TcpListener, WaitPidFlag, WaitStatus};
 use crate::server::{self, ServerArgs, Stats, Tally};
 use crate::stop::{Sigchld, Stop, end_child};
 use accept::accept_in_turn;

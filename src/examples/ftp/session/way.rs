@@ -1,12 +1,12 @@
 //! The verbs of the data connection: how it will be made, and a transfer over it.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 use anyhow::Result;
 
 use super::super::data::{self, Cut, Eprt, Transfer, Way, six_numbers};
 use super::Session;
-use crate::call;
+use crate::call::{self, TcpStream};
 
 impl Session<'_> {
     pub(super) fn no_way(&mut self) {

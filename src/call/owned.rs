@@ -1,0 +1,104 @@
+//! Descriptors that are closed once, and never without a record.
+//!
+//! The standard library has types of the same names. Their destructors close as well, but behind this
+//! module's back: on an error path, where `?` leaves a page in the middle, strace would see a close that
+//! the story does not tell. These types close through [`close`](super::close).
+//!
+//! A process that ends with `_exit`, as a forked child does, runs no destructor; the kernel closes then.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// A descriptor of this module's. Dropping it is a [`close`](super::close), and is recorded as one.
+#[derive(Debug)]
+pub(super) struct Descriptor(Option<OwnedFd>);
+
+impl Descriptor {
+    pub(super) fn new(fd: impl Into<OwnedFd>) -> Descriptor {
+        Descriptor(Some(fd.into()))
+    }
+
+    fn fd(&self) -> &OwnedFd {
+        self.0.as_ref().expect("only drop and the conversion take it, and both end the Descriptor")
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        if let Some(fd) = self.0.take() {
+            // The error, if any, is recorded; a destructor can return it to no one.
+            let _ = super::close(fd);
+        }
+    }
+}
+
+impl From<Descriptor> for OwnedFd {
+    fn from(mut descriptor: Descriptor) -> OwnedFd {
+        descriptor.0.take().expect("only drop and this take it, and both end the Descriptor")
+    }
+}
+
+/// What [`close`](super::close) and the other calls take.
+macro_rules! owned {
+    ($($(#[$doc:meta])+ $name:ident)+) => { $(
+        $(#[$doc])+
+        ///
+        /// Dropping it is a [`close`](super::close), and is recorded as one.
+        #[derive(Debug)]
+        pub struct $name(pub(super) Descriptor);
+
+        impl AsFd for $name {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.0.fd().as_fd()
+            }
+        }
+
+        impl AsRawFd for $name {
+            fn as_raw_fd(&self) -> RawFd {
+                self.0.fd().as_raw_fd()
+            }
+        }
+
+        impl From<$name> for OwnedFd {
+            fn from(owned: $name) -> OwnedFd {
+                owned.0.into()
+            }
+        }
+    )+ };
+}
+
+owned! {
+    /// A socket that is nothing yet: neither listening nor connected.
+    Socket
+    /// A listening TCP socket.
+    TcpListener
+    /// A TCP connection.
+    TcpStream
+    /// A bound or connected UDP socket.
+    UdpSocket
+    /// A listening stream socket in the UNIX domain.
+    UnixListener
+    /// A connected stream socket in the UNIX domain.
+    UnixStream
+    /// A list of interest, which [`epoll_create`](super::epoll_create) makes.
+    Epoll
+}
+
+/// A socket has become what its last call made of it; this gives it the type, without a call.
+macro_rules! becomes {
+    ($($name:ident)+) => { $(
+        impl From<Socket> for $name {
+            fn from(socket: Socket) -> $name {
+                $name(socket.0)
+            }
+        }
+    )+ };
+}
+
+becomes! { TcpListener TcpStream UdpSocket UnixListener UnixStream }
+
+/// A socket that another program, or the standard library, has made.
+impl From<OwnedFd> for Socket {
+    fn from(fd: OwnedFd) -> Socket {
+        Socket(Descriptor::new(fd))
+    }
+}
