@@ -34,11 +34,13 @@ use crate::patience::Patience;
 /// A request to end that any thread, or a signal, can make and every wait hears.
 ///
 /// ```
-/// # use std::net::TcpListener;
+/// # use call::{Domain, TcpListener, Type};
 /// use netplay::{call, stop::Stop};
 /// let stop = Stop::new();
 /// let from_another_thread = stop.clone();
-/// # let listener = TcpListener::bind("127.0.0.1:0")?;
+/// # let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
+/// # call::bind(&socket, std::net::SocketAddr::from(([127, 0, 0, 1], 0)))?;
+/// # let listener: TcpListener = call::listen(socket, 1)?;
 /// std::thread::spawn(move || from_another_thread.request());
 /// let waiting = stop.watch(&listener);
 /// assert!(waiting.or(|| call::accept(&listener))?.is_none());

@@ -56,7 +56,7 @@ pub enum Style {
 /// let from_outside = stop.clone();
 /// let client = std::thread::spawn(move || {
 ///     use std::io::{Read, Write};
-///     let mut stream = TcpStream::connect(address)?;
+///     let mut stream = std::net::TcpStream::connect(address)?;
 ///     stream.write_all(b"hello")?;
 ///     let mut reply = [0; 5];
 ///     stream.read_exact(&mut reply)?;
