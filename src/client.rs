@@ -23,7 +23,7 @@ use rustyline::validate::Validator;
 use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
 
 use crate::address::Endpoint;
-use crate::escape::{escape, escape_unicode};
+use crate::escape::{escape, escape_unicode, hide_typed};
 use crate::server::Options;
 use crate::trace::remark;
 
@@ -237,7 +237,10 @@ impl Talk {
             Source::Prompt(editor) => match editor.readline("> ") {
                 Ok(line) if line.is_empty() => Ok(None),
                 Ok(line) => {
-                    editor.add_history_entry(&line)?;
+                    // A password that was typed here is not to come back with the arrow keys.
+                    if hide_typed(line.as_bytes()) == line.as_bytes() {
+                        editor.add_history_entry(&line)?;
+                    }
                     Ok(Some(line.into_bytes()))
                 }
                 Err(ReadlineError::Eof) => Ok(None),

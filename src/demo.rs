@@ -48,6 +48,8 @@ pub struct Audience<'a> {
     pub trace: Option<File>,
     /// Whether the records are to carry the states of the sockets.
     pub observe: bool,
+    /// Whether the records are to show passwords.
+    pub secrets: bool,
     /// What a picture will be made of, if one was asked for.
     pub recording: Option<Recording>,
     /// Ends the demo before its time.
@@ -422,6 +424,9 @@ impl<'a, 'b> Stage<'a, 'b> {
         if self.audience.observe {
             args.push("--observe".to_owned());
         }
+        if self.audience.secrets {
+            args.push("--show-secrets".to_owned());
+        }
         let for_this_side = |option: &&&str| {
             let name = option[2..].split('=').next();
             let flag = example.options.iter().find(|flag| name == Some(flag.name));
@@ -452,6 +457,7 @@ mod tests {
             columns: || None,
             trace: None,
             observe: false,
+            secrets: false,
             recording: None,
             stop: Stop::new(),
         };

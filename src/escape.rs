@@ -103,6 +103,78 @@ pub fn escape_unsafe(text: &str) -> String {
         .collect()
 }
 
+/// A URL without its password, for an error that quotes it. It need not be a good one: that is why there
+/// is an error.
+///
+/// ```
+/// use netplay::escape::hide_password;
+/// assert_eq!(hide_password("ftp://bob:s3cret@host/a?b"), "ftp://bob:******@host/a?b");
+/// assert_eq!(hide_password("bob:se/cr@t@host"), "bob:*******@host");
+/// assert_eq!(hide_password("ftp://bob:s3cret"), "ftp://bob:******");
+/// assert_eq!(hide_password("ftp://[::1]:2121/a"), "ftp://[::1]:2121/a");
+/// ```
+#[must_use]
+pub fn hide_password(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let rest = &url[start..];
+    let colon = rest.find(':').filter(|_| !rest.starts_with('['));
+    let secret = match (colon, rest.rfind('@')) {
+        (Some(colon), Some(at)) if colon < at => colon + 1..at,
+        // Where the host should be there is a user, then: a port has digits only.
+        (Some(colon), None) if start > 0 => {
+            let end = rest[colon..].find('/').map_or(rest.len(), |slash| colon + slash);
+            match rest[colon + 1..end].bytes().all(|byte| byte.is_ascii_digit()) {
+                true => 0..0,
+                false => colon + 1..end,
+            }
+        }
+        _ => 0..0,
+    };
+    let hidden = "*".repeat(rest[secret.clone()].chars().count());
+    format!("{}{}{hidden}{}", &url[..start], &rest[..secret.start], &rest[secret.end..])
+}
+
+/// A line that was typed, without a password that somebody typed into it: in the commands of FTP, as
+/// other clients have them, or in a URL.
+///
+/// ```
+/// use netplay::escape::hide_typed;
+/// assert_eq!(hide_typed(b"quote PASS s3cret"), b"quote PASS ******");
+/// assert_eq!(hide_typed(b"user bob s3cret"), b"user bob ******");
+/// assert_eq!(hide_typed(b"download pass notes"), b"download pass notes");
+/// ```
+#[must_use]
+pub fn hide_typed(line: &[u8]) -> Vec<u8> {
+    let mut hidden = Vec::with_capacity(line.len());
+    // How many words may still be seen.
+    let mut open = usize::MAX;
+    let mut first = true;
+    for word in line.split_inclusive(|&byte| byte == b' ') {
+        let bare = word.trim_ascii();
+        if open == 0 && !bare.is_empty() {
+            hidden.extend(word.iter().map(|&byte| if byte == b' ' { b' ' } else { b'*' }));
+            continue;
+        }
+        match std::str::from_utf8(word) {
+            Ok(word) => hidden.extend_from_slice(hide_password(word).as_bytes()),
+            Err(_) => hidden.extend_from_slice(word),
+        }
+        if bare.is_empty() {
+            continue;
+        }
+        let is =
+            |names: &[&str]| names.iter().any(|name| bare.eq_ignore_ascii_case(name.as_bytes()));
+        open = match first {
+            _ if open < usize::MAX => open - 1,
+            true if is(&["pass", "acct", "password", "account"]) => 0,
+            true if is(&["user", "login"]) => 1,
+            _ => usize::MAX,
+        };
+        first &= is(&["quote", "literal", "raw", "site"]);
+    }
+    hidden
+}
+
 /// A number as people read it: 1,234,567.
 #[must_use]
 pub fn grouped(n: u64) -> String {

@@ -666,7 +666,9 @@ fn no_bar_where_it_cannot_be_shown_or_is_not_wanted() {
     let (here, site) = two_of_a(Site::one());
     let url = site.url("a");
     let on = |kind, args: &[&str]| on_a_terminal_of_type(kind, here.path(), &[], args);
-    let quiet = on("xterm", &["ftp", "get", &url, "-q"]);
+    fs::write(here.path().join("password"), "p\n").unwrap();
+    let bare = url.replace(":p@", "@");
+    let quiet = on("xterm", &["ftp", "get", &bare, "-q", "--password-file", "password"]);
     assert_eq!(quiet, (0, "a: 1000000 bytes downloaded\r\n".to_owned()));
     let (code, dumb) = on("dumb", &["ftp", "get", &url]);
     let piped = tool(here.path(), &["get", &url]).well("a: 1000000 bytes downloaded\n");

@@ -112,10 +112,12 @@ const FAIL_IN_A_CLIENT: &[&str] = &[
     "poll",
 ];
 
-/// The options with which an example's two sides know each other.
+/// The options with which an example's two sides know each other. strace shows the password as it is.
 fn login(example: &Example) -> Vec<String> {
-    let words: &[&str] =
-        if example.name == "ftp" { &["--user", "u", "--password", "p"] } else { &[] };
+    let words: &[&str] = match example.name {
+        "ftp" => &["--user", "u", "--password", "p", "--show-secrets"],
+        _ => &[],
+    };
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
@@ -140,8 +142,7 @@ fn every_example_tells_what_strace_sees() {
 #[test]
 fn a_large_upload_is_told_as_strace_sees_it() {
     let Some(watched) = Watched::new() else { return };
-    let login = ["--user", "u", "--password", "p"].map(String::from);
-    let server = watched.server(example("ftp"), &login);
+    let server = watched.server(example("ftp"), &login(example("ftp")));
     let large = watched.path("large");
     fs::File::create(&large).unwrap().set_len(20 << 20).unwrap();
     let url = format!("ftp://u:p@{}/stored", server.server.place);

@@ -12,6 +12,7 @@ use socket2::{SockAddr, SockAddrStorage};
 
 use super::error::Result;
 use super::gather::Wait;
+use super::hide;
 use super::option::part;
 use super::record::Step;
 use super::strace;
@@ -157,16 +158,16 @@ impl Message {
     }
 
     /// What strace prints of the header: before the call only the room for a name is known.
-    fn strace(&self, filled: bool) -> String {
+    fn strace(&self, data: Option<&[u8]>) -> String {
         let room = NAME;
-        if !filled {
+        let Some(data) = data else {
             return format!("{{msg_namelen={room}}}");
-        }
+        };
         let name = match self.memory.header.msg_namelen {
             0 => format!("0x..., msg_namelen={room} => 0"),
             len => format!("{}, msg_namelen={room} => {len}", strace::sockaddr(&self.name())),
         };
-        let (data, size) = (strace::quoted(self.data()), self.memory.data.len());
+        let (data, size) = (strace::quoted(data), self.memory.data.len());
         let control: Vec<String> = self.control().iter().map(Control::strace).collect();
         let control = match control.is_empty() {
             true => String::new(),
@@ -289,11 +290,12 @@ pub fn recvmsg(socket: &impl AsFd, message: &mut Message, flags: i32) -> Result<
     let step = Step::wait("recvmsg", "recvmsg", Some(fd), Wait::Others);
     let received = receive(fd, header, flags).inspect(|&n| message.filled(n));
     step.end(received, |told, ok| {
-        let told =
-            told.args(format!("{fd}, {}, {}", message.strace(ok.is_some()), strace::msg(flags)));
-        match ok {
-            Some(&n) => told.message(message, n),
-            None => told,
+        let data = ok.map(|_| hide::received(fd, message.data()));
+        let header = message.strace(data.as_deref());
+        let told = told.args(format!("{fd}, {header}, {}", strace::msg(flags)));
+        match (ok, data) {
+            (Some(&n), Some(data)) => told.message(message, data, n),
+            _ => told,
         }
     })
 }

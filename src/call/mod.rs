@@ -31,6 +31,7 @@ mod buffers;
 mod ring;
 mod record;
 mod gather;
+mod hide;
 mod strace;
 mod signal;
 mod state;
@@ -52,6 +53,7 @@ pub use clock::{Clocks, monotonic};
 pub use epoll::{EpollFlags, EpollOp, epoll_create, epoll_ctl, epoll_event, epoll_wait};
 pub use error::{CallError, Result, strerror};
 pub use gather::{Gatherer, catch_up, gather};
+pub use hide::{HIDDEN, Hide, hide, show_secrets};
 pub use libc::{
     MSG_DONTWAIT, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_NONBLOCK,
 };
@@ -205,8 +207,8 @@ pub fn recv(stream: &impl AsFd, buf: &mut [u8], flags: i32) -> Result<usize> {
     let step = Step::wait("recv", "recvfrom", Some(fd.as_raw_fd()), Wait::Others);
     let received = SockRef::from(&fd).recv_with_flags(uninit(buf), flags);
     step.end(received, |told, n| {
-        let data = n.map(|&n| &buf[..n.min(buf.len())]);
-        told.args(strace::recv(fd, data, buf, flags)).data(data)
+        let data = n.map(|&n| hide::received(fd.as_raw_fd(), &buf[..n.min(buf.len())]));
+        told.args(strace::recv(fd, data.as_deref(), buf, flags)).data(data)
     })
 }
 
@@ -220,7 +222,9 @@ pub fn send(stream: &impl AsFd, data: &[u8], flags: i32) -> Result<usize> {
     let step = Step::wait("send", "sendto", Some(fd.as_raw_fd()), room);
     let sent = SockRef::from(&fd).send_with_flags(data, flags);
     step.end(sent, |told, n| {
-        told.args(strace::send(fd, data, flags, None)).data(n.map(|&n| &data[..n])).of(data.len())
+        let data = hide::sent(fd.as_raw_fd(), data, n.copied().unwrap_or_default());
+        let len = data.len();
+        told.args(strace::send(fd, &data, flags, None)).data(n.map(|&n| data.first(n))).of(len)
     })
 }
 
@@ -238,9 +242,9 @@ pub fn recvfrom(
     let step = Step::wait("recvfrom", "recvfrom", Some(fd.as_raw_fd()), Wait::Datagram);
     let received = SockRef::from(&fd).recv_from_with_flags(uninit(buf), flags);
     step.end(received, |told, ok| {
-        let data = ok.map(|(n, _)| &buf[..(*n).min(buf.len())]);
+        let data = ok.map(|(n, _)| hide::received(fd.as_raw_fd(), &buf[..(*n).min(buf.len())]));
         let from = ok.map(|(_, from)| from);
-        let told = told.args(strace::recvfrom(fd, data, buf, flags, from)).data(data);
+        let told = told.args(strace::recvfrom(fd, data.as_deref(), buf, flags, from)).data(data);
         let told = told.of(ok.map_or(0, |(n, _)| *n));
         match from.filter(|from| from.as_socket().is_some()) {
             Some(from) => told.about_peer(from),
@@ -265,9 +269,11 @@ pub fn sendto(
     let step = Step::wait("sendto", "sendto", Some(fd.as_raw_fd()), room);
     let sent = SockRef::from(&fd).send_to_with_flags(data, &to, flags);
     step.end(sent, |told, n| {
-        told.args(strace::send(fd, data, flags, Some(&to)))
-            .data(n.map(|&n| &data[..n]))
-            .of(data.len())
+        let data = hide::sent(fd.as_raw_fd(), data, n.copied().unwrap_or_default());
+        let len = data.len();
+        told.args(strace::send(fd, &data, flags, Some(&to)))
+            .data(n.map(|&n| data.first(n)))
+            .of(len)
             .about_peer(&to)
     })
     .map_err(|error| error.about(&to))

@@ -21,6 +21,7 @@ use tracing::{Level, enabled, event};
 use super::clock::monotonic;
 use super::error::{CallError, Result};
 use super::gather::{self, Wait};
+use super::hide::{self, Shown};
 use super::message::Message;
 use super::option::OptValue;
 use super::{signal, state, strace, wait};
@@ -87,6 +88,7 @@ impl Step {
     /// Forgets the names of a descriptor before the call gives its number back to the kernel, which
     /// may hand it to another thread at once.
     pub(super) fn forget(mut self, fd: RawFd) -> Step {
+        hide::forget(fd);
         if self.start.is_some() {
             self.forgotten = names().remove(&fd).map(Box::new);
         }
@@ -148,6 +150,7 @@ pub(super) struct Told {
     bytes: Option<u64>,
     asked: Option<u64>,
     data: Option<String>,
+    hidden: Option<u64>,
     local: Option<String>,
     peer: Option<String>,
 }
@@ -207,15 +210,18 @@ impl Told {
     }
 
     /// The bytes that moved.
-    pub(super) fn data(mut self, data: Option<&[u8]>) -> Told {
-        self.bytes = data.map(|data| data.len() as u64);
-        self.data = data.map(|data| escape(&data[..data.len().min(SHOWN)]));
+    pub(super) fn data(mut self, data: Option<Shown<'_>>) -> Told {
+        if let Some(data) = data {
+            self.bytes = Some(data.len() as u64);
+            self.data = Some(escape(&data[..data.len().min(SHOWN)]));
+            self.hidden = Some(data.hidden as u64).filter(|&hidden| hidden > 0);
+        }
         self
     }
 
     /// The bytes of a message, and who sent it, if it says so.
-    pub(super) fn message(self, message: &Message, received: usize) -> Told {
-        let told = self.data(Some(message.data())).of(received);
+    pub(super) fn message(self, message: &Message, data: Shown<'_>, received: usize) -> Told {
+        let told = self.data(Some(data)).of(received);
         match message.peer() {
             Some(_) => told.about_peer(&message.name()),
             None => told,
@@ -319,6 +325,7 @@ impl Told {
             bytes = self.bytes,
             asked = self.asked,
             data = self.data.as_deref(),
+            hidden = self.hidden,
             local = local.as_deref(),
             peer = peer.as_deref(),
             state = state.as_deref(),
@@ -401,7 +408,7 @@ fn names() -> MutexGuard<'static, HashMap<RawFd, Names>> {
 /// Holds the record still while the process forks, so that the child never inherits a lock whose
 /// holder it did not inherit.
 pub(super) fn hold() -> impl Sized {
-    names()
+    (names(), hide::hold())
 }
 
 thread_local! {

@@ -28,6 +28,7 @@ use super::buffers::{Buffer, Buffers};
 use super::clock::monotonic;
 use super::error::{CallError, Result};
 use super::gather::Wait;
+use super::hide;
 use super::message::Message;
 use super::owned::{Descriptor, Socket};
 use super::record::{Answer, Step, Told, listening};
@@ -381,7 +382,7 @@ impl Ring {
             let span = (start, monotonic());
             let told = Told::operation("complete", user_data, Some(fd), span).answer(res);
             let told = told.args(cqe_text(&entry));
-            self.tell(told, operation, &result, buffer.as_ref(), message.as_ref());
+            self.tell(told, (operation, fd), &result, buffer.as_ref(), message.as_ref());
         }
         if let (Operation::Send, Some(buffer)) = (operation, &mut buffer) {
             buffer.from += n;
@@ -399,7 +400,7 @@ impl Ring {
     fn tell(
         &self,
         told: Told,
-        operation: Operation,
+        (operation, fd): (Operation, RawFd),
         result: &io::Result<usize>,
         buffer: Option<&Buffer>,
         message: Option<&Message>,
@@ -407,11 +408,13 @@ impl Ring {
         let bytes = || buffer.map_or(&[][..], |buffer| self.bytes(buffer));
         let told = match (operation, result) {
             (_, Err(_)) | (Operation::Cancel, _) => told,
-            (Operation::Accept, &Ok(fd)) => told.accepted(fd as RawFd, None),
-            (Operation::Recv, _) => told.data(Some(bytes())),
-            (Operation::Send, &Ok(n)) => told.data(Some(&bytes()[..n])).of(bytes().len()),
+            (Operation::Accept, &Ok(new)) => told.accepted(new as RawFd, None),
+            (Operation::Recv, _) => told.data(Some(hide::received(fd, bytes()))),
+            (Operation::Send, &Ok(n)) => {
+                told.data(Some(hide::sent(fd, bytes(), n).first(n))).of(bytes().len())
+            }
             (Operation::Recvmsg, &Ok(n)) => match message {
-                Some(message) => told.message(message, n),
+                Some(message) => told.message(message, hide::received(fd, message.data()), n),
                 None => told,
             },
             (Operation::Poll, &Ok(events)) => told.polled(events as i16),

@@ -41,6 +41,9 @@ pub struct Global {
     /// Let FILE also have the states of the sockets, asked after each call, as with -vv
     #[arg(long, global = true, requires = "trace")]
     pub observe: bool,
+    /// Show passwords in the story and the trace, not * for each byte: as others see them on the wire
+    #[arg(long, global = true)]
+    pub show_secrets: bool,
     /// The language of lessons and labs [default: that of NETPLAY_LANG, or of the locale]
     #[arg(long, global = true, value_name = "en|zh")]
     pub lang: Option<Lang>,
@@ -220,6 +223,8 @@ const LARGEST_BUFFER: usize = 64 * 1024 * 1024;
 fn host(text: &str) -> Result<String> {
     match text {
         "" => bail!("the host is empty: say 0.0.0.0 or :: to mean every interface"),
+        url if url.contains("://") => bail!("a host is a name or an address, not a URL"),
+        user if user.contains('@') => bail!("a host has no user in front of it"),
         host => Ok(host.to_owned()),
     }
 }

@@ -32,6 +32,7 @@ use crate::child::WITH_PARENT;
 use crate::client::Interrupted;
 use crate::demo::Recording;
 use crate::draw::{Format, Time, Timeline, View};
+use crate::escape::hide_password;
 use crate::examples::{Example, Place, Sides, TABLE, Value};
 use crate::lang::Lang;
 use crate::lesson::{self, Subject};
@@ -50,8 +51,9 @@ pub fn main() -> ExitCode {
         // A demo's server must not outlive the demo.
         let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM);
     }
-    let matches =
-        args::command().try_get_matches().unwrap_or_else(|error| with_the_nearest(error).exit());
+    let matches = args::command()
+        .try_get_matches()
+        .unwrap_or_else(|error| without_secrets(with_the_nearest(error)).exit());
     match run(&matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -79,8 +81,21 @@ fn with_the_nearest(mut error: clap::Error) -> clap::Error {
     error
 }
 
+/// The error of a command line, without the password of a URL that it quotes.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let hidden = error.context().filter_map(|(kind, value)| match value {
+        ContextValue::String(text) => Some((kind, ContextValue::String(hide_password(text)))),
+        _ => None,
+    });
+    for (kind, value) in hidden.collect::<Vec<_>>() {
+        error.insert(kind, value);
+    }
+    error
+}
+
 fn run(matches: &ArgMatches) -> Result<()> {
     let global = Global::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+    call::show_secrets(global.show_secrets);
     let Some((name, matches)) = matches.subcommand() else {
         return pages::menu(&mut io::stdout().lock());
     };
@@ -316,8 +331,16 @@ fn demos(examples: &[&Example], v6: bool, global: &Global, drawn: bool) -> Resul
     let observe = drawn || global.observe || global.verbose > 1;
     let recording = drawn.then(Recording::default);
     let columns = if terminal { known_columns } else { || None };
-    let mut audience =
-        demo::Audience { story: None, out: &mut out, columns, trace, observe, recording, stop };
+    let mut audience = demo::Audience {
+        story: None,
+        out: &mut out,
+        columns,
+        trace,
+        observe,
+        secrets: global.show_secrets,
+        recording,
+        stop,
+    };
     for example in examples {
         audience.story = global.story(Clock::Since(call::monotonic()), terminal);
         if audience.story.is_some() {

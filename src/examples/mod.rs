@@ -318,6 +318,9 @@ const FILES: &[Step] = &[
 const THERE_AND_BACK: &[Step] = &[
     File("server/welcome.txt", "Welcome.\n"),
     File("client/poem.txt", POEM),
+    // Each side finds its own, in the folder that it runs in.
+    File("password", "in-the-clear\n"),
+    File("client/password", "in-the-clear\n"),
     Start('A'),
     Say('A', "upload poem.txt"),
     Say('A', "list"),
@@ -521,7 +524,7 @@ const FTP_TOOLS: &[Tool] = &[
         name: "put",
         about: "Send files: to the name in the URL, or into its folder if it ends with /",
         words: &[
-            Word { name: "FILE", help: "What to send", many: true, check: |_| Ok(()) },
+            Word { name: "FILE", help: "What to send", many: true, check: ftp::readable_path },
             Word { name: "URL", help: URL, many: false, check: ftp::readable_url },
         ],
         options: &[CONTINUE, SECRET],
@@ -820,7 +823,7 @@ pub static TABLE: &[Example] = &[
         client: ftp::client,
         tools: FTP_TOOLS,
         demo: Demo {
-            options: &["--user=student", "--password=in-the-clear"],
+            options: &["--user=student", "--password-file=password"],
             steps: THERE_AND_BACK,
         },
         next: "netplay ftp server --anonymous, and curl ftp://127.0.0.1:5858/ beside it",

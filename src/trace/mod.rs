@@ -88,6 +88,9 @@ pub struct Event {
     /// How many bytes there were: given to a send, or in the datagram received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<u64>,
+    /// How many of the bytes are secret, and shown as `*` in `data` and `args`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<u64>,
     /// The state, queues and buffers of the socket after the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
@@ -389,6 +392,7 @@ impl Visit for Reader {
         match field.name() {
             "bytes" => self.0.bytes = Some(value),
             "asked" => self.0.asked = Some(value),
+            "hidden" => self.0.hidden = Some(value),
             "user_data" => self.0.user_data = Some(value),
             "start_ns" => self.0.start_ns = value,
             "dur_ns" => self.0.dur_ns = value,

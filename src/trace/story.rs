@@ -411,7 +411,7 @@ pub fn sentence(event: &Event) -> String {
     let data = event.data.as_deref().unwrap_or_default();
     let asked = event.asked.unwrap_or(bytes);
     let value = event.value.as_deref().unwrap_or_default();
-    let shown = shown(data, bytes);
+    let shown = shown(data, bytes, event.hidden);
     match call {
         "socket" => format!("a new {} socket: no address yet, no peer", kind_of_socket(args)),
         "setsockopt" if args.contains("MEMBERSHIP, {") => membership(args),
@@ -788,9 +788,10 @@ fn count(bytes: u64) -> String {
     if bytes == 1 { "1 byte".to_owned() } else { format!("{} bytes", grouped(bytes)) }
 }
 
-fn shown(data: &str, bytes: u64) -> String {
+fn shown(data: &str, bytes: u64, hidden: Option<u64>) -> String {
     let more = if bytes > 64 { "..." } else { "" };
-    format!("\"{data}\"{more}")
+    let hidden = hidden.map(|hidden| format!(" ({hidden} hidden)")).unwrap_or_default();
+    format!("\"{data}\"{more}{hidden}")
 }
 
 /// How long the call waited, if that is worth telling: from a millisecond on.

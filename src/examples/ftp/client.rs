@@ -21,7 +21,7 @@ use super::remote::{Gone, Server, receive};
 use super::{AN_ADDRESS, ANONYMOUS, USER, password, password_of};
 use crate::call;
 use crate::client::{ClientArgs, Talk};
-use crate::escape::escape;
+use crate::escape::{escape, hide_typed};
 use crate::trace::progress::Progress;
 
 const MENU: &str = "\
@@ -74,7 +74,7 @@ fn work(server: &Rc<RefCell<Server>>, args: &ClientArgs) -> Result<()> {
             if error.is::<call::CallError>() || error.is::<Gone>() {
                 return Err(error);
             }
-            talk.failed(error.context(escape(line.as_bytes())))?;
+            talk.failed(error.context(escape(&hide_typed(line.as_bytes()))))?;
         }
     }
     server.borrow_mut().ask("QUIT", "")?.wanted(2)?;

@@ -30,7 +30,7 @@ use url::{Host, Url};
 
 use super::client::last;
 use super::remote::{Server, receive};
-use super::{AN_ADDRESS, ANONYMOUS, password_of};
+use super::{AN_ADDRESS, ANONYMOUS, can_be_seen, password_of};
 use crate::address::Endpoint;
 use crate::call;
 use crate::client::ToolArgs;
@@ -96,6 +96,9 @@ fn each(
     jobs: &[(Location, PathBuf)],
     work: impl Fn(&mut Server, &str, &Path) -> Result<String>,
 ) -> Result<()> {
+    if jobs.iter().any(|(place, _)| place.password.as_ref().is_some_and(|text| !text.is_empty())) {
+        can_be_seen("a password in a URL");
+    }
     let mut failed = 0;
     let mut session: Option<(&Location, Server)> = None;
     for (place, file) in jobs {
@@ -320,6 +323,16 @@ struct Location {
 /// One sentence on what is wrong with it.
 pub fn readable_url(text: &OsStr) -> Result<()> {
     Location::read(text).map(drop)
+}
+
+/// Whether this may be a file here.
+///
+/// # Errors
+/// It is a URL: the files come first, and the one URL last.
+pub fn readable_path(text: &OsStr) -> Result<()> {
+    let is_url = text.as_encoded_bytes().starts_with(b"ftp://");
+    ensure!(!is_url, "a FILE is a path here; the URL comes last, and there is one");
+    Ok(())
 }
 
 impl Location {

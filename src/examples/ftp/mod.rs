@@ -50,7 +50,7 @@ mod client;
 mod get_put;
 
 pub use client::client;
-pub use get_put::{get, put, readable_url};
+pub use get_put::{get, put, readable_path, readable_url};
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
@@ -279,7 +279,7 @@ fn rules(args: &ServerArgs) -> Result<Rules> {
         let name = user.as_deref().unwrap_or(USER);
         let folder = folder.display();
         remark(format_args!("for this run: user {name}, password {once}, who may {may} {folder}"));
-        remark(format_args!("as in: netplay ftp client --user {name} --password {once}"));
+        remark(format_args!("netplay ftp client --user {name} asks for it"));
         password = Some(once);
     }
     let seconds = |name, usual| -> Result<Duration> {
@@ -315,7 +315,9 @@ const AN_ADDRESS: &str = "netplay@";
 /// The password that was given, if one was: itself, or as the first line of a file.
 fn password(options: &Options) -> Result<Option<String>> {
     let Some(file) = options.get("password-file") else {
-        return Ok(options.get("password").map(str::to_owned));
+        let password = options.get("password").map(str::to_owned);
+        password.iter().for_each(|_| can_be_seen("--password"));
+        return Ok(password);
     };
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("cannot read the password from {file}"))?;
@@ -323,6 +325,14 @@ fn password(options: &Options) -> Result<Option<String>> {
         None | Some("") => bail!("{file} has no password in its first line"),
         Some(line) => Ok(Some(line.to_owned())),
     }
+}
+
+/// Arguments are no secret: /proc shows those of every process to every user.
+fn can_be_seen(what: &str) {
+    remark(format_args!(
+        "warning: everybody on this machine can see {what} in the process list (ps); --password-file FILE \
+         keeps it out of there"
+    ));
 }
 
 /// The password of this user: the one that was given, or the one that is typed now, unseen.

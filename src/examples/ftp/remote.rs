@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::super::tcp_echo::sendall;
 use super::data::read_six_numbers;
-use super::telnet::{Line, Lines};
+use super::telnet::{Echo, Line, Lines, Passwords};
 use crate::address::Endpoint;
 use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, TcpStream, Type};
 use crate::escape::escape;
@@ -21,12 +21,16 @@ pub struct Server {
     address: SocketAddr,
     timeout: Option<Duration>,
     lines: Lines,
+    /// The password that was sent: a server may repeat it in a reply.
+    sent: Echo,
 }
 
 /// A reply: its number, and its text in one line.
 pub struct Reply {
     pub code: u16,
     pub text: String,
+    /// The text as people may see it: without the password, and nothing in it steers a terminal.
+    pub told: String,
 }
 
 /// The server has closed the control connection.
@@ -44,7 +48,7 @@ impl std::error::Error for Gone {}
 impl Reply {
     /// The reply, if its first digit is this one.
     pub fn wanted(self, first: u16) -> Result<Reply> {
-        ensure!(self.code / 100 == first, "the server says: {}", escape(self.text.as_bytes()));
+        ensure!(self.code / 100 == first, "the server says: {}", self.told);
         Ok(self)
     }
 }
@@ -68,7 +72,9 @@ impl Server {
                 Err(_) if addresses.peek().is_some() => {}
                 control => {
                     let control = control?;
-                    return Ok(Server { control, address, timeout, lines: Lines::default() });
+                    call::hide(&control, Passwords::told());
+                    let (lines, sent) = (Lines::default(), Echo::default());
+                    return Ok(Server { control, address, timeout, lines, sent });
                 }
             }
         }
@@ -79,6 +85,7 @@ impl Server {
     pub fn log_in(&mut self, user: &str, password: &str) -> Result<()> {
         self.reply()?.wanted(2)?;
         if self.ask("USER", user)?.code / 100 == 3 {
+            self.sent = Echo::of(password.as_bytes());
             self.ask("PASS", password)?.wanted(2)?;
         }
         self.ask("TYPE", "I")?.wanted(2).map(drop)
@@ -99,13 +106,26 @@ impl Server {
                 && (text.is_empty() || text.starts_with(&line[..3]))
             {
                 text += &line;
-                return Ok(Reply { code, text });
+                let told = self.told(&text);
+                return Ok(Reply { code, text, told });
             }
-            ensure!(code.is_some() || !text.is_empty(), "this is no FTP server: it says {line:?}");
+            let told = || self.told(&line);
+            ensure!(
+                code.is_some() || !text.is_empty(),
+                "this is no FTP server: it says {}",
+                told()
+            );
             text += &line;
             text.push('\n');
         }
         bail!("the server's reply has no end")
+    }
+
+    /// What the server says, as people may see it.
+    fn told(&self, text: &str) -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        self.sent.clone().hide(&mut bytes);
+        escape(&bytes)
     }
 
     fn line(&mut self) -> Result<String> {
@@ -142,12 +162,11 @@ impl Server {
     fn data_connection(&mut self) -> Result<TcpStream> {
         let mut to = self.address;
         if to.is_ipv4() {
-            let text = self.ask("PASV", "")?.wanted(2)?.text;
+            let Reply { text, told: reply, .. } = self.ask("PASV", "")?.wanted(2)?;
             // RFC 1123, 4.1.2.6: the numbers may stand anywhere in the text.
             let six = text[3..].trim_matches(|c: char| !c.is_ascii_digit());
-            let told = read_six_numbers(six).with_context(|| {
-                format!("these are not six numbers: {}", escape(text.as_bytes()))
-            })?;
+            let told = read_six_numbers(six)
+                .with_context(|| format!("these are not six numbers: {reply}"))?;
             let [high, low] = told.port().to_be_bytes();
             tracing::info!(
                 "{six}: an address of four bytes, and a port of two: {high} x 256 + {low} = {}",
@@ -155,12 +174,10 @@ impl Server {
             );
             to.set_port(told.port());
         } else {
-            let text = self.ask("EPSV", "")?.wanted(2)?.text;
+            let Reply { text, told, .. } = self.ask("EPSV", "")?.wanted(2)?;
             let port = text.split_once("(|||").and_then(|(_, rest)| rest.split_once('|'));
             let port = port.and_then(|(port, _)| port.parse().ok());
-            to.set_port(port.with_context(|| {
-                format!("there is no port in this: {}", escape(text.as_bytes()))
-            })?);
+            to.set_port(port.with_context(|| format!("there is no port in this: {told}"))?);
         }
         connect(to, self.timeout)
     }

@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 use libc::{POLLERR, POLLHUP, POLLIN};
 
 use super::super::tcp_echo::sendall;
-use crate::call::{self, MSG_DONTWAIT, SO_OOBINLINE, SO_SNDTIMEO, TCP_NODELAY, TcpStream, pollfd};
+use crate::call::{
+    self, HIDDEN, Hide, MSG_DONTWAIT, SO_OOBINLINE, SO_SNDTIMEO, TCP_NODELAY, TcpStream, pollfd,
+};
 use crate::stop::{Stop, Watch};
 
 /// The longest line: a verb and a path of PATH_MAX bytes fit in.
@@ -101,35 +103,58 @@ const DONT: u8 = 254;
 const SB: u8 = 250;
 const SE: u8 = 240;
 
+impl State {
+    /// What the byte behind this one belongs to.
+    fn after(self, byte: u8) -> State {
+        match (self, byte) {
+            (State::Text | State::Return, IAC) => State::Command,
+            (State::Text | State::Return, b'\r') => State::Return,
+            (State::Text | State::Return, _) => State::Text,
+            (State::Command, WILL..=DONT) => State::Option,
+            (State::Command, SB) => State::Sub,
+            (State::Command | State::Option, _) => State::Text,
+            (State::Sub, IAC) => State::SubCommand,
+            (State::SubCommand, SE) => State::Text,
+            (State::Sub | State::SubCommand, _) => State::Sub,
+        }
+    }
+
+    /// Goes on behind this byte; whether it was one of the text, or ended its line.
+    fn take(&mut self, byte: u8) -> Byte {
+        let before = std::mem::replace(self, self.after(byte));
+        match (before, byte) {
+            (State::Text | State::Return, b'\n') => Byte::LineEnd,
+            (State::Text | State::Return, IAC | b'\r') => Byte::Telnet,
+            (State::Return, 0) => Byte::Telnet,
+            (State::Text | State::Return, _) | (State::Command, IAC) => Byte::Text,
+            _ => Byte::Telnet,
+        }
+    }
+}
+
+/// What a byte is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Byte {
+    Text,
+    /// A line feed, with or without a carriage return before it.
+    LineEnd,
+    /// Part of a command of Telnet, or a carriage return, of which the next byte says what it is.
+    Telnet,
+}
+
 impl Lines {
     /// Takes bytes as they came.
     pub fn take(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            self.state = match (self.state, byte) {
-                (State::Text | State::Return, b'\n') => {
-                    self.end_line();
-                    State::Text
-                }
-                (State::Return, 0) => {
-                    self.push(b'\r');
-                    State::Text
-                }
-                (State::Return, _) => {
-                    self.push(b'\r');
-                    self.text(byte)
-                }
-                (State::Text, _) => self.text(byte),
-                (State::Command, IAC) => {
-                    self.push(IAC);
-                    State::Text
-                }
-                (State::Command, WILL..=DONT) => State::Option,
-                (State::Command, SB) => State::Sub,
-                (State::Command | State::Option, _) => State::Text,
-                (State::Sub, IAC) => State::SubCommand,
-                (State::SubCommand, SE) => State::Text,
-                (State::Sub | State::SubCommand, _) => State::Sub,
-            };
+            let alone = matches!(self.state, State::Return) && byte != b'\n';
+            if alone {
+                self.push(b'\r');
+            }
+            match self.state.take(byte) {
+                Byte::Text => self.push(byte),
+                Byte::LineEnd => self.end_line(),
+                Byte::Telnet => {}
+            }
         }
     }
 
@@ -166,17 +191,6 @@ impl Lines {
         Some(line)
     }
 
-    fn text(&mut self, byte: u8) -> State {
-        match byte {
-            b'\r' => State::Return,
-            IAC => State::Command,
-            byte => {
-                self.push(byte);
-                State::Text
-            }
-        }
-    }
-
     fn push(&mut self, byte: u8) {
         if self.line.len() < LONGEST {
             self.line.push(byte);
@@ -193,6 +207,177 @@ impl Lines {
         self.memory += line.memory();
         self.out_of_turn += usize::from(line.is_out_of_turn());
         self.whole.push_back(line);
+    }
+}
+
+/// The commands behind which nobody may read on: what they carry is a password, or as good as one.
+const SECRET: [&[u8]; 2] = [b"PASS", b"ACCT"];
+
+/// Follows a control connection, and hides the passwords on it, in whatever pieces they come:
+///
+/// ```
+/// use netplay::call::Hide;
+/// use netplay::examples::ftp::telnet::Passwords;
+/// let mut pieces = [&b"NOOP\r\npas"[..], b"s one", b" two\r\nQUIT\r\n"].map(<[u8]>::to_vec);
+/// let mut passwords = Passwords::heard();
+/// pieces.iter_mut().for_each(|piece| passwords.received(piece));
+/// assert_eq!(pieces.concat(), b"NOOP\r\npass *******\r\nQUIT\r\n");
+/// ```
+///
+/// A server that does not understand a command may well repeat it, so a client also hides what comes
+/// back of the password that it sent.
+#[derive(Debug, Clone)]
+pub struct Passwords {
+    commands: Commands,
+    /// On the client's side: what was sent, in case it comes back.
+    echo: Option<Echo>,
+}
+
+impl Passwords {
+    /// On the server's side, which receives them.
+    #[must_use]
+    pub fn heard() -> Passwords {
+        Passwords { commands: Commands::default(), echo: None }
+    }
+
+    /// On the client's side, which sends them.
+    #[must_use]
+    pub fn told() -> Passwords {
+        Passwords { commands: Commands::default(), echo: Some(Echo::default()) }
+    }
+}
+
+impl Hide for Passwords {
+    fn received(&mut self, bytes: &mut [u8]) {
+        match &mut self.echo {
+            Some(echo) => echo.hide(bytes),
+            None => self.commands.hide(bytes, |_| {}),
+        }
+    }
+
+    fn sent(&mut self, bytes: &mut [u8]) {
+        if let Some(echo) = &mut self.echo {
+            self.commands.hide(bytes, |secret| *echo = Echo::of(secret));
+        }
+    }
+
+    fn missed(&mut self) {
+        self.commands.line = Spot::Secret;
+    }
+
+    fn copy(&self) -> Box<dyn Hide> {
+        Box::new(self.clone())
+    }
+}
+
+/// Where in the stream of commands the next byte is.
+#[derive(Debug, Clone, Default)]
+struct Commands {
+    state: State,
+    line: Spot,
+    /// The first word of the line, or the secret behind it: as much of it as is needed.
+    text: Vec<u8>,
+}
+
+/// Where in a line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Spot {
+    /// In its first word, or before it.
+    #[default]
+    Verb,
+    /// Right behind a verb that a secret follows.
+    Behind,
+    /// In the secret.
+    Secret,
+    /// In what everybody may read.
+    Open,
+}
+
+impl Commands {
+    /// Hides what is secret, and tells each secret when its line has ended.
+    fn hide(&mut self, bytes: &mut [u8], mut told: impl FnMut(&[u8])) {
+        for byte in bytes {
+            match (self.state.take(*byte), self.line) {
+                (Byte::LineEnd, line) => {
+                    if line == Spot::Secret {
+                        told(&self.text);
+                    }
+                    self.text.clear();
+                    self.line = Spot::Verb;
+                }
+                (Byte::Text, Spot::Verb) => self.verb(*byte),
+                (Byte::Text, Spot::Behind) if matches!(byte, b' ' | b'\t') => {
+                    self.line = Spot::Secret;
+                }
+                (Byte::Text, Spot::Behind | Spot::Secret) => {
+                    self.line = Spot::Secret;
+                    if self.text.len() < LONGEST {
+                        self.text.push(*byte);
+                    }
+                    *byte = HIDDEN;
+                }
+                // Telnet's own bytes are no part of a password; but who hides something there is hidden.
+                (Byte::Telnet, Spot::Secret) if *byte != b'\r' => *byte = HIDDEN,
+                (Byte::Telnet, _) | (_, Spot::Open) => {}
+            }
+        }
+    }
+
+    /// Any case, anything before it but a letter, anything behind it: whoever mistypes a password's
+    /// command has typed a password all the same.
+    fn verb(&mut self, byte: u8) {
+        if byte.is_ascii_alphabetic() {
+            self.text.push(byte.to_ascii_uppercase());
+        }
+        let begins = SECRET.iter().any(|verb| verb.starts_with(&self.text));
+        if !begins || !(self.text.is_empty() || byte.is_ascii_alphabetic()) {
+            self.line = Spot::Open;
+        } else if SECRET.contains(&&*self.text) {
+            self.line = Spot::Behind;
+            self.text.clear();
+        }
+    }
+}
+
+/// What a password looks like that comes back.
+#[derive(Debug, Clone, Default)]
+pub struct Echo {
+    /// What to look for; nothing, while no password was sent.
+    needle: Vec<u8>,
+    /// How much of that is not secret.
+    open: usize,
+    /// The last bytes looked at, for the needle may come in pieces.
+    tail: Vec<u8>,
+}
+
+/// A password shorter than this may stand in any word, and is looked for behind its command only.
+const A_WORD: usize = 4;
+
+impl Echo {
+    /// How this password would come back.
+    #[must_use]
+    pub fn of(secret: &[u8]) -> Echo {
+        let open = if secret.len() < A_WORD { &b"PASS "[..] } else { b"" };
+        let needle = if secret.is_empty() { vec![] } else { [open, secret].concat() };
+        Echo { needle, open: open.len(), tail: Vec::new() }
+    }
+
+    /// Hides it in the next bytes of a stream; what may be its beginning, too.
+    pub fn hide(&mut self, bytes: &mut [u8]) {
+        if self.needle.is_empty() {
+            return;
+        }
+        let before = self.tail.len();
+        let text = [&self.tail, &*bytes].concat();
+        for start in 0..text.len() {
+            let n = self.needle.len().min(text.len() - start);
+            if text[start..start + n] == self.needle[..n] {
+                let secret = (start + self.open).max(before)..(start + n).max(before);
+                bytes[secret.start.min(secret.end) - before..secret.end - before].fill(HIDDEN);
+            }
+        }
+        let keep = (self.needle.len() - 1).min(text.len());
+        self.tail = text[text.len() - keep..].to_vec();
     }
 }
 
@@ -232,6 +417,7 @@ impl<'a> Control<'a> {
         // "226" must not wait until the client has acknowledged "150".
         call::setsockopt(stream, TCP_NODELAY, 1)?;
         call::setsockopt(stream, SO_SNDTIMEO, patience)?;
+        call::hide(stream, Passwords::heard());
         let waiting = stop.watch(stream);
         Ok(Control { stream, lines: Lines::default(), ended: false, stop, waiting })
     }
@@ -395,6 +581,117 @@ mod tests {
 
     fn whole(text: &[u8]) -> Line {
         Line::Whole(text.to_vec())
+    }
+
+    /// Commands of Telnet, which are no part of a line.
+    const NOISE: &[&[u8]] = &[b"", b"\xff\xf1", b"\xff\xfb\x01", b"\xff\xfa\x18PASV\xff\xf0"];
+    const BEFORE: &[&[u8]] = &[b"", b"USER u\r\n", b"NOOP\n", b"RETR pass x\n", b"\r\n"];
+
+    /// What a record shows of these pieces.
+    fn shown(pieces: &[&[u8]]) -> Vec<u8> {
+        let mut passwords = Passwords::heard();
+        let hide = |piece: &&[u8]| {
+            let mut piece = piece.to_vec();
+            passwords.received(&mut piece);
+            piece
+        };
+        pieces.iter().map(hide).collect::<Vec<_>>().concat()
+    }
+
+    proptest! {
+        /// What the server takes for a password is hidden, however it comes.
+        #[test]
+        fn no_password_that_the_server_hears_is_shown(
+            verb in "[Pp][Aa][Ss][Ss]",
+            noise in prop::collection::vec(prop::sample::select(NOISE), 5),
+            before in prop::sample::select(BEFORE),
+            cut in 1usize..9,
+        ) {
+            let mut bytes = before.to_vec();
+            for (letter, noise) in verb.bytes().zip(&noise) {
+                bytes.push(letter);
+                bytes.extend_from_slice(noise);
+            }
+            let secret = b"Zq9 hidden7";
+            bytes.extend_from_slice(b" ");
+            bytes.extend_from_slice(secret);
+            bytes.extend_from_slice(noise[4]);
+            bytes.extend_from_slice(b"\r\nQUIT\r\n");
+            let pieces: Vec<&[u8]> = bytes.chunks(cut).collect();
+            let command = format!("{verb} Zq9 hidden7");
+            prop_assert!(lines(&pieces).contains(&whole(command.as_bytes())));
+            let shown = shown(&pieces);
+            prop_assert_eq!(shown.len(), bytes.len());
+            prop_assert!(shown.starts_with(before) && shown.ends_with(b"\r\nQUIT\r\n"));
+            prop_assert!(!shown.windows(3).any(|window| secret.windows(3).any(|part| part == window)));
+            prop_assert!(shown.windows(secret.len()).any(|window| window == [HIDDEN; 11]));
+        }
+    }
+
+    #[test]
+    fn what_follows_pass_and_acct_is_hidden_and_nothing_else() {
+        for (line, told) in [
+            ("PASS secret", "PASS ******"),
+            ("pAsS a b", "pAsS ***"),
+            ("PASS", "PASS"),
+            ("PASS ", "PASS "),
+            ("PASS  x", "PASS **"),
+            ("PASS\tsecret", "PASS\t******"),
+            (" PASS secret", " PASS ******"),
+            ("PASSsecret", "PASS******"),
+            ("acct me", "acct **"),
+            ("PAS secret", "PAS secret"),
+            ("P ASS secret", "P ASS secret"),
+            ("PASV", "PASV"),
+            ("USER pass", "USER pass"),
+            ("RETR PASS x", "RETR PASS x"),
+            ("PASS a\rb", "PASS *\r*"),
+        ] {
+            let (line, told) = (format!("{line}\r\nNOOP\r\n"), format!("{told}\r\nNOOP\r\n"));
+            assert_eq!(String::from_utf8_lossy(&shown(&[line.as_bytes()])), told);
+        }
+        let endless = [&b"PASS "[..], &[b'x'; 3 * LONGEST]].concat();
+        assert_eq!(shown(&[&endless])[5..], [HIDDEN; 3 * LONGEST]);
+    }
+
+    #[test]
+    fn a_password_that_comes_back_is_hidden_however_it_is_cut() {
+        for (secret, reply, told) in [
+            (
+                "swordfish",
+                "500 PASS swordfish? swordfish!\r\n",
+                "500 PASS *********? *********!\r\n",
+            ),
+            ("aab", "500 aaab\r\nPASS aab", "500 aaab\r\nPASS ***"),
+            ("abababc", "x ababababc x", "x ab******* x"),
+            ("", "500 PASS \r\n", "500 PASS \r\n"),
+        ] {
+            for cut in 1..reply.len() {
+                let mut passwords = Passwords::told();
+                passwords.sent(&mut format!("PASS {secret}\r\n").into_bytes());
+                let mut shown = Vec::new();
+                for piece in reply.as_bytes().chunks(cut) {
+                    let mut piece = piece.to_vec();
+                    passwords.received(&mut piece);
+                    shown.extend_from_slice(&piece);
+                }
+                // What could have been its beginning is hidden as well: a piece does not say how it goes on.
+                let hides = |(&shown, &told): (&u8, &u8)| shown == told || shown == HIDDEN;
+                assert!(shown.iter().zip(told.as_bytes()).all(hides), "{shown:?} for {told}");
+                if cut > 20 {
+                    assert_eq!(String::from_utf8_lossy(&shown), told);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_whose_beginning_was_missed_is_hidden() {
+        let mut passwords = Passwords::heard();
+        passwords.missed();
+        let mut bytes = b"ret\r\nNOOP\r\n".to_vec();
+        passwords.received(&mut bytes);
+        assert_eq!(bytes, b"***\r\nNOOP\r\n");
     }
 
     #[test]

@@ -1,0 +1,175 @@
+//! Secrets on their way: which bytes of a connection no record may show.
+//!
+//! ```text
+//! PASS ********        what every record shows of "PASS in-the-clear", each `*` a byte that is hidden
+//! ```
+//!
+//! A record can go anywhere: to a screen, a file, a picture, to a subscriber of `tracing` that this crate
+//! knows nothing of. So a password is taken out before there is an event. A page says in one line which
+//! connection carries secrets, and how to find them: [`hide`]. As TCP cuts a stream where it likes, the
+//! page's [`Hide`] follows the stream, and is given every byte of it once, in order.
+//!
+//! While nobody listens, no byte is looked at.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use super::record::listening;
+
+/// What a hidden byte is shown as.
+pub const HIDDEN: u8 = b'*';
+
+/// Follows the bytes of a connection, and knows which of them are secret.
+pub trait Hide: Send {
+    /// These bytes were received: puts [`HIDDEN`] in the place of each that is secret.
+    fn received(&mut self, bytes: &mut [u8]);
+
+    /// These bytes were sent: as [`received`](Hide::received).
+    fn sent(&mut self, bytes: &mut [u8]);
+
+    /// Bytes have gone by that nobody was told of: what comes now may be the middle of a secret.
+    fn missed(&mut self);
+
+    /// Another one, to look at bytes that have not moved yet, and may move later.
+    fn copy(&self) -> Box<dyn Hide>;
+}
+
+/// Lets no record show the secrets that this connection carries, from now until its descriptor is
+/// closed; unless [`show_secrets`] says that they are to be seen.
+///
+/// This is no system call, and is not recorded.
+pub fn hide(connection: &impl AsFd, secrets: impl Hide + 'static) {
+    let entry = Entry { secrets: Box::new(secrets), missed: !listening() };
+    let mut table = table();
+    table.insert(connection.as_fd().as_raw_fd(), entry);
+    COUNT.store(table.len(), Relaxed);
+}
+
+/// Whether records show secrets as they are: for a lesson on what others see on the wire.
+pub fn show_secrets(on: bool) {
+    SHOW.store(on, Relaxed);
+}
+
+struct Entry {
+    secrets: Box<dyn Hide>,
+    /// Nobody listened when the connection began.
+    missed: bool,
+}
+
+static SHOW: AtomicBool = AtomicBool::new(false);
+
+/// How many connections carry secrets: mostly none, and then nobody takes the lock.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+fn table() -> MutexGuard<'static, HashMap<RawFd, Entry>> {
+    static TABLE: LazyLock<Mutex<HashMap<RawFd, Entry>>> = LazyLock::new(Mutex::default);
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`hold`](super::record::hold), for this table.
+pub(super) fn hold() -> impl Sized {
+    table()
+}
+
+/// The descriptor is about to be closed: what was known of its number is over.
+#[inline]
+pub(super) fn forget(fd: RawFd) {
+    if COUNT.load(Relaxed) > 0 {
+        let mut table = table();
+        table.remove(&fd);
+        COUNT.store(table.len(), Relaxed);
+    }
+}
+
+/// The bytes of a call as its record may show them.
+pub(super) struct Shown<'a> {
+    bytes: Cow<'a, [u8]>,
+    /// How many of them are hidden.
+    pub(super) hidden: usize,
+}
+
+impl Shown<'_> {
+    /// The first so many of them. What is hidden behind those is still said to be: the call had it.
+    pub(super) fn first(&self, count: usize) -> Shown<'_> {
+        Shown { bytes: Cow::Borrowed(&self.bytes[..count]), hidden: self.hidden }
+    }
+}
+
+impl std::ops::Deref for Shown<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// These bytes were received from there.
+pub(super) fn received(fd: RawFd, bytes: &[u8]) -> Shown<'_> {
+    shown(fd, bytes, |secrets, bytes| secrets.received(bytes))
+}
+
+/// These bytes were given to a send, which took the first `moved` of them.
+pub(super) fn sent(fd: RawFd, bytes: &[u8], moved: usize) -> Shown<'_> {
+    shown(fd, bytes, |secrets, bytes| {
+        let (moved, rest) = bytes.split_at_mut(moved.min(bytes.len()));
+        secrets.sent(moved);
+        if !rest.is_empty() {
+            secrets.copy().sent(rest); // they will be given to another send
+        }
+    })
+}
+
+fn shown(fd: RawFd, bytes: &[u8], hide: impl FnOnce(&mut dyn Hide, &mut [u8])) -> Shown<'_> {
+    let as_they_are = Shown { bytes: Cow::Borrowed(bytes), hidden: 0 };
+    if COUNT.load(Relaxed) == 0 || SHOW.load(Relaxed) {
+        return as_they_are;
+    }
+    let mut table = table();
+    let Some(entry) = table.get_mut(&fd) else { return as_they_are };
+    if std::mem::take(&mut entry.missed) {
+        entry.secrets.missed();
+    }
+    let mut masked = bytes.to_vec();
+    hide(&mut *entry.secrets, &mut masked);
+    // A secret may have an asterisk of its own, which is counted by nobody: it looks hidden, and is.
+    let hidden = masked.iter().zip(bytes).filter(|(shown, byte)| shown != byte).count();
+    Shown { bytes: Cow::Owned(masked), hidden }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::call;
+
+    #[derive(Clone)]
+    struct Everything;
+
+    impl Hide for Everything {
+        fn received(&mut self, bytes: &mut [u8]) {
+            bytes.fill(HIDDEN);
+        }
+        fn sent(&mut self, bytes: &mut [u8]) {
+            bytes.fill(HIDDEN);
+        }
+        fn missed(&mut self) {}
+        fn copy(&self) -> Box<dyn Hide> {
+            Box::new(self.clone())
+        }
+    }
+
+    #[test]
+    fn a_descriptor_that_was_closed_hides_nothing_when_it_comes_again() {
+        let (here, _there) = UnixStream::pair().unwrap();
+        let fd = here.as_raw_fd();
+        hide(&here, Everything);
+        assert_eq!((&*received(fd, b"abc"), received(fd, b"abc").hidden), (&b"***"[..], 3));
+        assert_eq!((&*sent(fd, b"abc", 0), &*sent(fd, b"abc", 2)), (&b"***"[..], &b"***"[..]));
+        call::close(here).unwrap();
+        assert_eq!((&*received(fd, b"abc"), received(fd, b"abc").hidden), (&b"abc"[..], 0));
+    }
+}
