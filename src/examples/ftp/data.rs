@@ -238,7 +238,8 @@ impl Transfer<'_, '_> {
                 Err(error) if error.would_block() || error.only_this_client() => {}
                 // The client stays in the queue until somebody gives a descriptor back.
                 Err(error) if error.out_of_descriptors() && Instant::now() < deadline => {
-                    self.control.pause(Duration::from_millis(50))?;
+                    let short = Duration::from_millis(50);
+                    self.control.pause(short, short)?;
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -1,66 +1,119 @@
-//! Wrong passwords, counted by host.
+//! Wrong passwords: how long a guesser waits for the answer.
 //!
-//! That a session ends after the third does not stop a guesser: the next comes over another session,
-//! and sixty at once. So all sessions of a host have ten together (RFC 2577, 5). Then no password of
-//! it is looked at, right or wrong, until five minutes have gone by since the tenth.
+//! ```text
+//! the first wrong one    answered after 1 second
+//! the next               2 seconds after that, then 3, 4, 5, and 5 from then on
+//! ten seconds without    one of them is forgiven
+//! ```
 //!
-//! Other hosts are not concerned: a guesser who could lock everybody out would not need to guess. Who
-//! is logged in already stays so.
+//! They are counted by host, over all of its sessions, and answered one after the other: sixty sessions at
+//! once guess no faster than one. But a host may be a router with a classroom behind it. So the password
+//! is compared first, and only a wrong one waits: who knows it is let in at once, whatever his neighbours
+//! do. (To refuse a host for a while, as many servers do, would let one guesser lock out everybody there.)
+//!
+//! What remains is a guesser who does not wait for the answer: he takes the silence for one. So a wrong
+//! password keeps its place among the clients for its first second, even if the client leaves, and there
+//! are so many places and no more. Beyond that second the wait ends when the client goes; it has an end
+//! anyway; and those who wait take no more than half of the places, for the others are there for those who
+//! know the password. (RFC 2577, 5, asks for all of this but the last.)
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many wrong ones a host may have.
-const WRONG: u32 = 10;
+/// What each wrong one of a host adds to the wait for its answer.
+pub const STEP: Duration = Duration::from_secs(1);
 
-/// When they are forgotten, counted from the last.
-const FORGOTTEN: Duration = Duration::from_secs(5 * 60);
+/// How many of these steps there are at most between two answers.
+const STEPS: u32 = 5;
+
+/// No answer takes longer.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// After so long without a wrong one, one is forgiven.
+const FORGIVEN: Duration = Duration::from_secs(10);
 
 /// How many hosts are remembered: for one more, the one that was heard longest ago is forgotten.
 const HOSTS: usize = 1024;
 
 /// The wrong passwords of each host.
+#[derive(Debug)]
+pub struct Guesses {
+    state: Mutex<State>,
+    /// How many may wait at once.
+    room: usize,
+}
+
 #[derive(Debug, Default)]
-pub struct Guesses(Mutex<HashMap<IpAddr, Wrong>>);
+struct State {
+    hosts: HashMap<IpAddr, Wrong>,
+    waiting: usize,
+}
 
 #[derive(Debug)]
 struct Wrong {
     count: u32,
     last: Instant,
+    /// When the last of its answers is due.
+    answered: Instant,
 }
 
-/// What becomes of a guess.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guess {
-    /// It is right.
-    Right,
-    /// It is wrong, and counted.
-    Wrong,
-    /// It was not looked at: its host has been wrong too often.
-    Unheard,
+/// The wait of one wrong password, until this is dropped.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    guesses: &'a Guesses,
+    /// How long until its answer: a [`STEP`] at least.
+    pub wait: Duration,
+    /// Whether there was no room for it among those who wait: its session is over then.
+    pub crowded: bool,
 }
 
 impl Guesses {
-    /// A guess that came from there now, and whether it is right.
-    pub fn guess(&self, from: IpAddr, right: bool, now: Instant) -> Guess {
-        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.retain(|_, wrong| now.saturating_duration_since(wrong.last) < FORGOTTEN);
+    /// For a server with places for so many clients.
+    #[must_use]
+    pub fn new(places: usize) -> Guesses {
+        Guesses { state: Mutex::default(), room: (places / 2).max(1) }
+    }
+
+    /// A wrong password came from there now.
+    pub fn wrong(&self, from: IpAddr, now: Instant) -> Turn<'_> {
+        let mut state = self.lock();
+        state.hosts.retain(|_, wrong| wrong.now(now) > 0 || wrong.answered > now);
         let host = host(from);
-        let count = hosts.get(&host).map_or(0, |wrong| wrong.count);
-        if count == WRONG {
-            return Guess::Unheard;
+        if !state.hosts.contains_key(&host) && state.hosts.len() == HOSTS {
+            let oldest = state.hosts.iter().min_by_key(|(_, wrong)| wrong.last);
+            let oldest = oldest.map(|(&host, _)| host);
+            oldest.and_then(|host| state.hosts.remove(&host));
         }
-        if right {
-            return Guess::Right;
-        }
-        if count == 0 && hosts.len() == HOSTS {
-            let oldest = hosts.iter().min_by_key(|(_, wrong)| wrong.last).map(|(&host, _)| host);
-            oldest.and_then(|host| hosts.remove(&host));
-        }
-        hosts.insert(host, Wrong { count: count + 1, last: now });
-        Guess::Wrong
+        let new = Wrong { count: 0, last: now, answered: now };
+        let wrong = state.hosts.entry(host).or_insert(new);
+        wrong.count = (wrong.now(now) + 1).min(STEPS);
+        wrong.last = now;
+        let turn = wrong.answered.max(now) + STEP * wrong.count;
+        wrong.answered = turn.min(now + LONGEST);
+        let wait = wrong.answered.saturating_duration_since(now);
+        let crowded = state.waiting >= self.room;
+        state.waiting += 1;
+        Turn { guesses: self, wait: if crowded { STEP } else { wait }, crowded }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wrong {
+    /// How many there are now that have not been forgiven.
+    fn now(&self, now: Instant) -> u32 {
+        let quiet = now.saturating_duration_since(self.last).as_secs() / FORGIVEN.as_secs();
+        self.count.saturating_sub(u32::try_from(quiet).unwrap_or(u32::MAX))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.guesses.lock().waiting -= 1;
     }
 }
 
@@ -78,51 +131,71 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    /// A host that has been wrong too often just now.
-    fn guessed_too_often() -> (Guesses, Instant) {
-        let (guesses, now) = (Guesses::default(), Instant::now());
-        (0..WRONG).for_each(|_| assert_eq!(guesses.guess(HERE, false, now), Guess::Wrong));
-        (guesses, now)
+    fn seconds(turn: &Turn<'_>) -> u64 {
+        turn.wait.as_secs()
     }
 
     #[test]
-    fn after_so_many_wrong_ones_even_the_right_one_is_not_heard_for_a_while() {
-        let (guesses, start) = guessed_too_often();
-        let almost = start + FORGOTTEN - Duration::from_millis(1);
-        assert_eq!(guesses.guess(HERE, true, almost), Guess::Unheard);
-        assert_eq!(guesses.guess(HERE, false, almost), Guess::Unheard);
-        // What was not heard does not count: asking in vain does not make the wait longer.
-        assert_eq!(guesses.guess(HERE, true, start + FORGOTTEN), Guess::Right);
-    }
-
-    #[test]
-    fn a_right_one_does_not_buy_new_guesses() {
-        let (guesses, now) = (Guesses::default(), Instant::now());
-        for _ in 0..WRONG {
-            assert_eq!(guesses.guess(HERE, true, now), Guess::Right);
-            assert_eq!(guesses.guess(HERE, false, now), Guess::Wrong);
+    fn each_wrong_one_waits_longer_and_they_are_answered_one_after_the_other() {
+        let (guesses, start) = (Guesses::new(64), Instant::now());
+        let mut now = start;
+        for wait in [1, 2, 3, 4, 5, 5, 5] {
+            let turn = guesses.wrong(HERE, now);
+            assert_eq!(seconds(&turn), wait);
+            now += turn.wait;
         }
-        assert_eq!(guesses.guess(HERE, true, now), Guess::Unheard);
+        // At once, and each of them after those before it; but nobody waits for ever.
+        let (guesses, mut turns) = (Guesses::new(64), Vec::new());
+        for wait in [1, 3, 6, 10, 15, 20, 25, 30, 30, 30] {
+            turns.push(guesses.wrong(HERE, start));
+            assert_eq!(turns.last().map(seconds), Some(wait));
+        }
+    }
+
+    #[test]
+    fn a_wrong_one_is_forgiven_after_a_while() {
+        let (guesses, start) = (Guesses::new(64), Instant::now());
+        let wait = |after: u64| seconds(&guesses.wrong(HERE, start + Duration::from_secs(after)));
+        assert_eq!([wait(0), wait(1), wait(3)], [1, 2, 3]);
+        assert_eq!(wait(3 + 9), 4, "too early");
+        assert_eq!(wait(12 + 20), 3, "two of the four are forgiven");
+        assert_eq!(wait(32 + 600), 1);
+    }
+
+    #[test]
+    fn those_who_wait_have_half_of_the_places() {
+        let (guesses, now) = (Guesses::new(8), Instant::now());
+        let elsewhere = |n: u8| IpAddr::from([10, 0, 0, n]);
+        let mut turns: Vec<_> = (0..4).map(|n| guesses.wrong(elsewhere(n), now)).collect();
+        assert!(turns.iter().all(|turn| !turn.crowded));
+        let more = guesses.wrong(HERE, now);
+        assert_eq!((more.crowded, seconds(&more)), (true, 1));
+        drop(more);
+        turns.pop();
+        assert!(!guesses.wrong(HERE, now).crowded, "one has left");
     }
 
     #[test]
     fn the_addresses_of_one_ipv6_network_are_one_host() {
-        let (guesses, now) = (Guesses::default(), Instant::now());
-        let guess = |text: &str, right| guesses.guess(text.parse().unwrap(), right, now);
-        (0..WRONG).for_each(|n| assert_eq!(guess(&format!("2001:db8::{n}"), false), Guess::Wrong));
-        assert_eq!(guess("2001:db8::1:2:3:4", true), Guess::Unheard);
-        assert_eq!(guess("2001:db8:0:1::1", true), Guess::Right);
+        let (guesses, now) = (Guesses::new(64), Instant::now());
+        let wait = |text: &str| seconds(&guesses.wrong(text.parse().unwrap(), now));
+        assert_eq!(
+            [wait("2001:db8::1"), wait("2001:db8::2"), wait("2001:db8::1:2:3:4")],
+            [1, 3, 6]
+        );
+        assert_eq!(wait("2001:db8:0:1::1"), 1);
     }
 
     #[test]
     fn more_hosts_than_the_table_has_take_the_place_of_the_oldest() {
-        let (guesses, start) = guessed_too_often();
-        let second = Duration::from_secs(1);
+        let (guesses, start) = (Guesses::new(64), Instant::now());
+        guesses.wrong(HERE, start);
+        let second = start + Duration::from_secs(1);
         for n in 0..HOSTS as u32 {
             let ip = IpAddr::V4((u32::from_be_bytes([10, 0, 0, 0]) + n).into());
-            assert_eq!(guesses.guess(ip, false, start + second), Guess::Wrong);
+            guesses.wrong(ip, second);
         }
-        assert_eq!(guesses.0.lock().unwrap().len(), HOSTS);
-        assert_eq!(guesses.guess(HERE, true, start + second), Guess::Right);
+        assert_eq!(guesses.lock().hosts.len(), HOSTS);
+        assert_eq!(seconds(&guesses.wrong(HERE, second)), 1, "it was forgotten");
     }
 }

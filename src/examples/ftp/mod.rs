@@ -32,7 +32,7 @@
 //! - [`root`]: the folder that is served, and nothing outside of it;
 //! - [`listing`]: what LIST, NLST and MLSD say;
 //! - [`data`]: the data connection, active and passive, and what moves over it;
-//! - [`guesses`]: wrong passwords, and how many of them a host has;
+//! - [`guesses`]: wrong passwords, and how long a guesser waits for the answer;
 //! - [`session`]: the table of verbs, and what each does: who and where on its own page, the data
 //!   connection in `session/way.rs`, files in `session/files.rs`;
 //! - then this page's `serve`: a thread for each client, as on the `thread` page;
@@ -295,7 +295,7 @@ fn rules(args: &ServerArgs) -> Result<Rules> {
         root,
         user: user.unwrap_or_else(|| USER.to_owned()),
         password,
-        guesses: Guesses::default(),
+        guesses: Guesses::new(args.max_clients),
         anonymous,
         read_only,
         idle: args.idle_timeout.unwrap_or(Duration::from_secs(300)),

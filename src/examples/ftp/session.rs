@@ -26,7 +26,7 @@ use nix::errno::Errno;
 
 use self::files::{Told, without_options};
 use super::data::Way;
-use super::guesses::{Guess, Guesses};
+use super::guesses::{Guesses, STEP};
 use super::listing::{FACTS, Format};
 use super::root::{self, Path, Root};
 use super::telnet::{Control, Heard, Line};
@@ -367,19 +367,23 @@ impl Session<'_> {
         if anonymous {
             return self.welcome(Access::Read); // no password is asked for, so none is guessed
         }
-        let guess = self.rules.guesses.guess(self.client.ip(), known, Instant::now());
-        if guess == Guess::Right {
+        if known {
             return self.welcome(if self.rules.read_only { Access::Read } else { Access::Write });
         }
         self.failures += 1;
         tracing::info!("client {}: wrong name or password", self.client);
-        // Guessing takes time.
-        self.control.pause(Duration::from_secs(1))?;
-        self.over = guess == Guess::Unheard || self.failures == TRIES;
-        match guess {
-            Guess::Unheard => self.reply(421, "Too much was wrong from your host: wait 5 minutes."),
-            _ if self.over => self.reply(421, "That was wrong once too often."),
-            _ => self.reply(530, "The name or the password is wrong."),
+        // Guessing takes time: the more, the longer.
+        let turn = self.rules.guesses.wrong(self.client.ip(), Instant::now());
+        self.over = turn.crowded || self.failures == TRIES;
+        self.control.pause(STEP, turn.wait)?;
+        drop(turn);
+        if self.control.is_gone() {
+            self.over = true;
+            return Ok(());
+        }
+        match self.over {
+            true => self.reply(421, "That was wrong once too often."),
+            false => self.reply(530, "The name or the password is wrong."),
         }
     }
 

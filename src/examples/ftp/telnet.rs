@@ -508,16 +508,26 @@ impl<'a> Control<'a> {
         self.stop.requested()
     }
 
-    /// Makes the client wait; less, if the server stops. Not if the client goes: one that resets its
-    /// connection would be spared the wait, and its place would be free for the next guess.
+    /// Makes the client wait so long; less, if the server stops. If the client goes, `least` of it: one
+    /// that resets its connection would be spared the wait, and its place would be free for the next guess.
     ///
     /// # Errors
     /// None that passes.
-    pub fn pause(&self, time: Duration) -> call::Result<()> {
-        let until = Instant::now() + time;
+    pub fn pause(&mut self, least: Duration, time: Duration) -> call::Result<()> {
+        let begun = Instant::now();
         while !self.stopped() {
-            let Some(left) = until.checked_duration_since(Instant::now()) else { break };
-            self.waiting.or(|| call::poll(&mut [], Some(left.min(Duration::from_millis(100)))))?;
+            let waited = begun.elapsed();
+            let Some(left) = time.checked_sub(waited).filter(|left| !left.is_zero()) else { break };
+            if waited < least {
+                let left = (least - waited).min(left).min(Duration::from_millis(100));
+                self.waiting.or(|| call::poll(&mut [], Some(left)))?;
+                continue;
+            }
+            if self.is_gone() {
+                break;
+            }
+            let mut list = [self.interest()];
+            self.wait(&mut list, left)?;
         }
         Ok(())
     }
