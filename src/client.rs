@@ -128,6 +128,19 @@ pub fn passed_over(peer: impl fmt::Display, why: impl fmt::Display) {
     tracing::info!("passed over, from {peer}: {why}");
 }
 
+/// What was asked for cannot be: a mistake in the command line that shows only now, when an address is
+/// known.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 /// Ctrl-C at the prompt.
 #[derive(Debug)]
 pub struct Interrupted;

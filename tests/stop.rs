@@ -271,7 +271,7 @@ fn ends_by_request(kind: &Kind, ty: Type) {
     let mut words = kind.options.iter().map(|word| word.trim_start_matches("--"));
     while let Some(name) = words.next() {
         let flag = kind.row.options.iter().find(|flag| flag.name == name).unwrap();
-        let value = if flag.value == Value::None { "" } else { words.next().unwrap() };
+        let value = if matches!(flag.value, Value::None) { "" } else { words.next().unwrap() };
         options.set(name, value);
     }
     let directory = tempfile::tempdir().unwrap();

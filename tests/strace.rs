@@ -574,7 +574,9 @@ fn ways_to_run() -> Vec<(&'static Example, Vec<String>, Vec<String>)> {
                     values[1..].iter().map(|&v| vec![option.clone(), v.to_owned()]).collect()
                 }
                 // What it may be only the example knows.
-                Value::Any(_) | Value::Count { .. } | Value::Usual(_) => vec![],
+                Value::Any(_) | Value::Checked(..) | Value::Count { .. } | Value::Usual(_) => {
+                    vec![]
+                }
             };
             for given in given {
                 let side = |side| if flag.sides != side { given.clone() } else { vec![] };

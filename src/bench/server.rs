@@ -167,7 +167,7 @@ fn row_args(example: &Example, own: &[String], load: Load, manner: &Manner) -> V
         unless_own("max-clients", Some((load.total() + 16).to_string()));
     }
     let transport = if manner.udp { "udp" } else { "tcp" };
-    if flag(transport).is_some_and(|flag| flag.value == Value::None) {
+    if flag(transport).is_some_and(|flag| matches!(flag.value, Value::None)) {
         unless_own(transport, None);
     }
     args

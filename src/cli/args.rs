@@ -394,6 +394,10 @@ fn flag(flag: &Flag) -> Arg {
         Value::None => arg.action(ArgAction::SetTrue),
         Value::OneOf(words) => arg.value_parser(words.to_vec()).default_value(words[0]),
         Value::Any(name) => arg.value_name(name),
+        Value::Checked(name, check) => {
+            let read = move |text: &str| check(text).map(|()| text.to_owned());
+            arg.value_name(name).value_parser(read)
+        }
         Value::Usual(value) => arg.default_value(value),
         Value::Count { usual, most } => {
             let read = move |text: &str| count(text, most).map(|_| text.to_owned());
@@ -517,7 +521,7 @@ fn options(flags: &[Flag], matches: &ArgMatches) -> Options {
             }
             // One of the common options, which are read with the others.
             Value::Usual(_) => {}
-            Value::OneOf(_) | Value::Any(_) | Value::Count { .. } => {
+            Value::OneOf(_) | Value::Any(_) | Value::Checked(..) | Value::Count { .. } => {
                 if let Ok(Some(value)) = matches.try_get_one::<String>(flag.name) {
                     options.set(flag.name, value);
                 }

@@ -10,13 +10,16 @@ use super::bench::Unexpected;
 use super::why;
 use crate::call::CallError;
 use crate::child::CannotRun;
-use crate::client::Interrupted;
+use crate::client::{Interrupted, Usage};
 use crate::lab::Unmet;
 
 /// The exit code for an error: 0 if it is none, 4 if this machine does not allow it.
 pub fn exit_code(error: &Error) -> u8 {
     if error.is::<Interrupted>() {
         return 128 + libc::SIGINT as u8;
+    }
+    if error.is::<Usage>() {
+        return 2;
     }
     if error.is::<Unexpected>() || error.is::<Unmet>() {
         return 3;

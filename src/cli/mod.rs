@@ -235,7 +235,9 @@ fn its_client(example: &Example, args: &ServerArgs) -> Result<String> {
         },
     };
     let agreed = example.options.iter().filter(|flag| {
-        flag.sides == Sides::Both && flag.value == Value::None && args.options.has(flag.name)
+        flag.sides == Sides::Both
+            && matches!(flag.value, Value::None)
+            && args.options.has(flag.name)
     });
     let agreed: String = agreed.map(|flag| format!("--{} ", flag.name)).collect();
     Ok(format!("netplay {name}-client {agreed}{place}"))

@@ -139,7 +139,7 @@ pub struct Flag {
 }
 
 /// What follows an option.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Value {
     /// Nothing: it is a switch.
     None,
@@ -154,6 +154,8 @@ pub enum Value {
     },
     /// Anything, called so in the help.
     Any(&'static str),
+    /// What this function accepts, called so in the help.
+    Checked(&'static str, fn(&str) -> Result<()>),
     /// What it is for every server, but with this default, and another sentence of help.
     Usual(&'static str),
 }
@@ -470,13 +472,18 @@ const PING: &[Flag] = &[
         help: "How many requests to send",
         sides: Sides::Client,
     },
-    option(
-        "interval",
-        "SECS",
-        "Send one every so often; at least 0.2, but for loopback [default: 1]",
-        Sides::Client,
-    ),
-    option("size", "BYTES", "The size of the payload [default: 56]", Sides::Client),
+    Flag {
+        name: "interval",
+        value: Value::Checked("SECS", |text| ping::interval(text).map(drop)),
+        help: "Send one every so often; at least 0.2, except on loopback [default: 1]",
+        sides: Sides::Client,
+    },
+    Flag {
+        name: "size",
+        value: Value::Checked("BYTES", |text| ping::size(text).map(drop)),
+        help: "The size of the payload: up to 65507 over IPv4, 65527 over IPv6 [default: 56]",
+        sides: Sides::Client,
+    },
     Flag {
         name: "ttl",
         value: Value::Count { usual: ping::TTL, most: 255 },

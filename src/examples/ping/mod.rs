@@ -3,14 +3,14 @@
 //! ```text
 //! client                                                   the kernel of the host
 //! socket      SOCK_DGRAM, IPPROTO_ICMP; --raw: SOCK_RAW    (no program: it answers by itself)
-//! setsockopt  IP_TTL, IP_RECVTTL, IP_RECVERR
+//! setsockopt  IP_TTL, IP_RECVTTL, IP_RECVERR; --raw: SO_RCVBUF
 //! bind        port 0: any identifier
 //! getsockname which one it is
 //! sendto   ─────── echo request, type 8 ────────────────▶
 //! poll        until the next one is due
 //! recvmsg  ◀────── echo reply, type 0, same payload ─────
 //! recvmsg  ◀────── time exceeded, type 11 ──── a router    MSG_ERRQUEUE
-//!   …
+//!   …         until the queue is empty; then the next request
 //! close
 //! ```
 //!
@@ -43,9 +43,9 @@ use nix::errno::Errno;
 use crate::address::Family;
 use crate::call::{
     self, Complaint, Domain, IP_RECVERR, IP_RECVTTL, IP_TTL, IPV6_RECVERR, IPV6_RECVHOPLIMIT,
-    IPV6_UNICAST_HOPS, MSG_DONTWAIT, MSG_ERRQUEUE, Message, Socket, Type, pollfd,
+    IPV6_UNICAST_HOPS, MSG_DONTWAIT, MSG_ERRQUEUE, Message, SO_RCVBUF, Socket, Type, pollfd,
 };
-use crate::client::{self, ClientArgs};
+use crate::client::{self, ClientArgs, Usage};
 use crate::server::Options;
 use crate::stop::{Stop, Watch};
 use header::{Icmp, Ipv4, Meaning};
@@ -61,23 +61,15 @@ pub fn client(args: &ClientArgs) -> Result<()> {
     stop.on_signals();
     let waiting = stop.watch(&socket);
     let told = Told::default();
-    let mut pinging = Pinging {
-        socket: &socket,
-        raw,
-        host,
-        identifier,
-        plan,
-        sent: vec![],
-        answered: vec![],
-        told,
-    };
+    let mut pinging = Pinging { socket: &socket, raw, host, identifier, plan, sent: vec![], told };
     let pinged = pinging.run(&waiting);
     let Pinging { sent, told, .. } = pinging;
     drop(waiting);
     drop(socket); // a close, and told as one
     pinged?;
-    told.statistics(sent.len())?;
-    match (told.times.len(), told.complaints) {
+    let refused = sent.iter().filter(|request| request.fate == Fate::Refused).count();
+    told.statistics(sent.len(), refused)?;
+    match (told.times.len(), refused) {
         (1.., _) => Ok(()),
         (0, 0) => bail!("no reply from {}: it is not there, or silent on purpose", host.ip()),
         (0, _) => bail!("no reply from {}: what was sent came to nothing on its way", host.ip()),
@@ -103,16 +95,21 @@ impl Plan {
             bail!("{host} is an address of many: each of them would answer, and ping asks one");
         }
         let options = &args.options;
-        let interval = seconds(options, "interval")?.unwrap_or(Duration::from_secs(1));
+        let interval = options.get("interval").map_or(Ok(INTERVAL), interval)?;
         if interval < LEAST && !host.is_loopback() {
-            bail!("--interval is at least {} s, but for loopback", LEAST.as_secs_f64());
+            let least = LEAST.as_secs_f64();
+            bail!(Usage(format!("--interval is at least {least} s, except on loopback")));
         }
-        let size = match options.get("size").unwrap_or("56").parse() {
-            Ok(size @ 0..=LARGEST) => size,
-            _ => bail!("--size takes a number of bytes from 0 to {LARGEST}"),
+        let (family, name, largest) = match host {
+            IpAddr::V4(_) => (Family::V4, "IPv4", LARGEST_V4),
+            IpAddr::V6(_) => (Family::V6, "IPv6", LARGEST_V6),
         };
+        let size = options.get("size").map_or(Ok(SIZE), size)?;
+        if size > largest {
+            bail!(Usage(format!("--size is at most {largest} over {name}, and {host} is {name}")));
+        }
         Ok(Plan {
-            family: if host.is_ipv4() { Family::V4 } else { Family::V6 },
+            family,
             count: number(options, "count").unwrap_or(COUNT as u16),
             interval,
             timeout: args.timeout.unwrap_or(Duration::from_secs(2)),
@@ -129,22 +126,40 @@ pub(super) const COUNT: usize = 4;
 /// The time to live of a request, unless told otherwise.
 pub(super) const TTL: usize = 64;
 
+/// How long it is from one request to the next, unless told otherwise.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The bytes of a payload, unless told otherwise: those of ping(8) since 1983.
+const SIZE: usize = 56;
+
 /// Somebody else's host is not asked more often than this.
 const LEAST: Duration = Duration::from_millis(200);
 
-/// What an IPv4 packet has room for behind the headers.
-const LARGEST: usize = 65_535 - 20 - header::ECHO;
+/// What a packet has room for behind the headers. The total length in an IPv4 header counts the header
+/// itself; the length in an IPv6 header counts only what is behind it.
+const LARGEST_V4: usize = 65_535 - 20 - header::ECHO;
+const LARGEST_V6: usize = 65_535 - header::ECHO;
+
+/// Reads `--interval`.
+pub(super) fn interval(text: &str) -> Result<Duration> {
+    match text.parse() {
+        Ok(seconds @ 0.0..=1e6) => Ok(Duration::from_secs_f64(seconds)),
+        _ => bail!("it is a number of seconds, such as 1 or 0.5"),
+    }
+}
+
+/// Reads `--size`, which may still be too large for the host's version of IP.
+pub(super) fn size(text: &str) -> Result<usize> {
+    match text.parse() {
+        Ok(size @ 0..=LARGEST_V6) => Ok(size),
+        _ => bail!(
+            "it is a number of bytes, at most {LARGEST_V4} over IPv4 and {LARGEST_V6} over IPv6"
+        ),
+    }
+}
 
 fn number<T: std::str::FromStr>(options: &Options, name: &str) -> Option<T> {
     options.get(name).and_then(|text| text.parse().ok())
-}
-
-fn seconds(options: &Options, name: &str) -> Result<Option<Duration>> {
-    match options.get(name).map(|text| text.parse()) {
-        None => Ok(None),
-        Some(Ok(seconds @ 0.0..=1e6)) => Ok(Some(Duration::from_secs_f64(seconds))),
-        Some(_) => bail!("--{name} takes a number of seconds, such as 1 or 0.5"),
-    }
 }
 
 /// The datagram socket; or the raw one, if it is asked for, or if it is the only one that we may have.
@@ -186,6 +201,9 @@ fn prepare(socket: &Socket, raw: bool, plan: &Plan) -> Result<u16> {
         call::setsockopt(socket, receive_ttl, 1)?;
     }
     if raw {
+        // On loopback two messages come for each request, and other programs' come besides. The kernel
+        // grants no more than net.core.rmem_max.
+        call::setsockopt(socket, SO_RCVBUF, QUEUE)?;
         // Nobody gives out identifiers. The number of the process is as good as any, and the custom.
         return Ok(std::process::id() as u16);
     }
@@ -201,13 +219,33 @@ struct Pinging<'a> {
     host: SocketAddr,
     identifier: u16,
     plan: Plan,
-    /// When each request was sent, on this program's own clock: the first is number 1. (ping(8) sends the
-    /// time along in the payload. Then it need not remember, but believes what it is told.)
-    sent: Vec<u64>,
-    /// Which have a reply.
-    answered: Vec<bool>,
+    /// The first is number 1.
+    sent: Vec<Request>,
     told: Told,
 }
+
+/// A request that was sent.
+struct Request {
+    /// When, on this program's own clock. (ping(8) sends the time along in the payload. Then it need not
+    /// remember, but believes what it is told.)
+    at: u64,
+    fate: Fate,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Open,
+    /// It came to nothing, as a router or a kernel says.
+    Refused,
+    Answered,
+}
+
+/// The size of the receive buffer of a raw socket, in bytes.
+const QUEUE: i32 = 1 << 20;
+
+/// How long the next request may be kept waiting by a receive queue that does not get empty.
+const OVERTIME: Duration = Duration::from_millis(100);
 
 impl Pinging<'_> {
     fn run(&mut self, waiting: &Watch<'_>) -> Result<()> {
@@ -236,17 +274,17 @@ impl Pinging<'_> {
 
     fn send(&mut self, sequence: u16, message: &mut Message) -> Result<()> {
         let request = self.request(sequence);
-        let now = call::monotonic();
+        let mut at = call::monotonic();
         if let Err(error) = call::sendto(self.socket, &request, 0, self.host) {
             // It may be the error of an earlier request, told by the next call, whichever that is. Then it
             // is in the queue, too, and this request has not been tried yet.
             if !self.complaint(message)? {
                 return Err(error.into());
             }
+            at = call::monotonic();
             call::sendto(self.socket, &request, 0, self.host)?;
         }
-        self.sent.push(now);
-        self.answered.push(false);
+        self.sent.push(Request { at, fate: Fate::Open });
         Ok(())
     }
 
@@ -254,7 +292,8 @@ impl Pinging<'_> {
         header::request(self.plan.family, self.identifier, sequence, &self.plan.payload)
     }
 
-    /// Takes what comes until this time, or until there is nothing left to come. `false` is the stop.
+    /// Takes what comes until this time, and then what the receive queue still holds: it is small, and what
+    /// does not fit is lost. After the last request, until nothing is left to come. `false` is the stop.
     fn listen(
         &mut self,
         waiting: &Watch<'_>,
@@ -276,8 +315,9 @@ impl Pinging<'_> {
             if list[0].revents & POLLERR == 0 || !self.complaint(message)? {
                 self.receive(message)?;
             }
-            let complete = last && self.told.times.len() + self.told.complaints >= self.sent.len();
-            if complete || call::monotonic() >= due {
+            let complete = last && self.sent.iter().all(|request| request.fate != Fate::Open);
+            // A queue that others fill faster than we read is never empty.
+            if complete || call::monotonic() >= due.saturating_add(OVERTIME.as_nanos() as u64) {
                 return Ok(true);
             }
         }
@@ -298,7 +338,7 @@ impl Pinging<'_> {
         match self.ours(message) {
             Ok((_, icmp, Meaning::Complaint { sequence, .. })) => {
                 let why = header::why(self.plan.family, icmp.kind(), icmp.code());
-                self.told.complaints += 1;
+                self.refused(sequence);
                 say(format_args!("from {peer}: seq {sequence}, {}", why.unwrap_or_default()))
             }
             Ok((ip, icmp, _)) => self.reply(ip, icmp, message, peer, now),
@@ -356,8 +396,9 @@ impl Pinging<'_> {
     ) -> Result<()> {
         let sequence = icmp.sequence();
         let place = usize::from(sequence) - 1;
-        let time = Duration::from_nanos(now.saturating_sub(self.sent[place]));
-        let twice = std::mem::replace(&mut self.answered[place], true);
+        let time = Duration::from_nanos(now.saturating_sub(self.sent[place].at));
+        let before = std::mem::replace(&mut self.sent[place].fate, Fate::Answered);
+        let twice = before == Fate::Answered;
         match twice {
             true => self.told.duplicates += 1,
             false => self.told.times.push(time),
@@ -398,12 +439,24 @@ impl Pinging<'_> {
         let why = header::why(self.plan.family, kind, code).filter(|_| by.is_some());
         let by = by.map_or("this machine".to_owned(), |by| by.to_string());
         let sequence = match Icmp::read(message.data()) {
-            Ok(request) => format!("seq {}, ", request.sequence()),
+            Ok(request) => {
+                self.refused(request.sequence());
+                format!("seq {}, ", request.sequence())
+            }
             Err(_) => String::new(), // the router has quoted less than it should
         };
-        self.told.complaints += 1;
         say(format_args!("from {by}: {sequence}{}", why.unwrap_or(&own)))?;
         Ok(true)
+    }
+
+    /// Several routers may complain of one request, and what has its reply has not come to nothing.
+    fn refused(&mut self, sequence: u16) {
+        let place = usize::from(sequence).checked_sub(1);
+        if let Some(request) = place.and_then(|place| self.sent.get_mut(place))
+            && request.fate == Fate::Open
+        {
+            request.fate = Fate::Refused;
+        }
     }
 }
 
@@ -413,19 +466,22 @@ struct Told {
     /// How long each first reply took.
     times: Vec<Duration>,
     duplicates: usize,
-    complaints: usize,
 }
 
 impl Told {
-    fn statistics(&self, sent: usize) -> Result<()> {
+    fn statistics(&self, sent: usize, refused: usize) -> Result<()> {
         let received = self.times.len();
-        let lost = sent.saturating_sub(received) as f64 * 100.0 / sent.max(1) as f64;
-        let mut text = format!("{sent} sent, {received} received, {lost:.0}% lost");
+        let lost = match sent.saturating_sub(received) as f64 * 100.0 / sent.max(1) as f64 {
+            few if few > 0.0 && few < 1.0 => "less than 1".to_owned(), // and not 0
+            most if most > 99.0 && most < 100.0 => "more than 99".to_owned(),
+            percent => format!("{percent:.0}"),
+        };
+        let mut text = format!("{sent} sent, {received} received, {lost}% lost");
         if self.duplicates > 0 {
             text += &format!(", {} came more than once", self.duplicates);
         }
-        if self.complaints > 0 {
-            text += &format!(", {} came to nothing on the way", self.complaints);
+        if refused > 0 {
+            text += &format!(", {refused} came to nothing on the way");
         }
         let mut times = self.times.clone();
         times.sort_unstable();
