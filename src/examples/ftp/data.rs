@@ -76,6 +76,8 @@ pub enum Cut {
     Stalled,
     /// The data connection failed.
     Network(CallError),
+    /// The file that was to be continued is another one by now.
+    Changed,
     /// The file, or the disk, failed.
     Disk(Errno),
 }
@@ -295,7 +297,7 @@ impl Transfer<'_, '_> {
                 return Err(Cut::Abort);
             }
             let text = format!("213 Transfer in progress: {} bytes so far.", self.moved);
-            self.control.reply(&[text]).map_err(|_| Cut::Gone)?;
+            self.control.reply(&[text.into_bytes()]).map_err(|_| Cut::Gone)?;
         }
         if self.control.ended && !self.control.lines.has("QUIT") {
             return Err(Cut::Gone);

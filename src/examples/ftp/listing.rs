@@ -7,15 +7,19 @@
 //! ```
 //!
 //! Nobody ever said what a line of LIST must look like, so programs guess: MLSD was made to end that.
-//! LIST shows whatever is there; NLST and MLSD tell only what can be asked for by that name. A name
+//! LIST shows what is there, and NLST and MLSD tell only what can be asked for by that name. A name
 //! with a line end in it could pass for two entries: no listing ever sends one.
+//!
+//! A link has `name -> target` in LIST, or many a program gives up the whole folder. Where the target may
+//! not be told, because it is outside of the root, there is no entry. To NLST and MLSD a link is what it
+//! leads to.
 //!
 //! A folder may be huge: a listing is made piece by piece, while the network takes it.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use nix::sys::stat::{FileStat, SFlag};
 
-use super::root::{self, Entries, Entry, kind, permissions};
+use super::root::{self, Entries, Entry, Link, kind, permissions};
 
 /// How a listing is written.
 #[derive(Debug, Clone, Copy)]
@@ -45,20 +49,20 @@ pub const FACTS: [&str; 6] = ["type", "size", "modify", "perm", "unique", "UNIX.
 pub struct Listing<'a> {
     entries: Entries<'a>,
     format: Format,
-    prefix: String,
-    pattern: Option<String>,
+    prefix: Vec<u8>,
+    pattern: Option<Vec<u8>>,
 }
 
 impl<'a> Listing<'a> {
     /// The listing of these entries; NLST puts `prefix` before each name.
     #[must_use]
-    pub fn new(entries: Entries<'a>, format: Format, prefix: String) -> Listing<'a> {
+    pub fn new(entries: Entries<'a>, format: Format, prefix: Vec<u8>) -> Listing<'a> {
         Listing { entries, format, prefix, pattern: None }
     }
 
     /// Only the names that are like this: `*.txt`.
     #[must_use]
-    pub fn like(self, pattern: &str) -> Listing<'a> {
+    pub fn like(self, pattern: &[u8]) -> Listing<'a> {
         Listing { pattern: Some(pattern.to_owned()), ..self }
     }
 
@@ -73,7 +77,7 @@ impl<'a> Listing<'a> {
                 continue;
             }
             if let Some(line) = line(&entry, self.format, &self.prefix) {
-                buf.extend_from_slice(line.as_bytes());
+                buf.extend_from_slice(&line);
                 buf.extend_from_slice(b"\r\n");
             }
         }
@@ -81,32 +85,41 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// Whether a name is like a pattern, as a shell sees it: `*` stands for any text, `?` for a character;
-/// neither for a dot at the beginning.
+/// Whether a name is like a pattern, as a shell sees it: `*` stands for any text, `?` for a character,
+/// or for a byte where one of the two is not UTF-8; neither for a dot at the beginning.
 ///
 /// ```
 /// use netplay::examples::ftp::listing::is_like;
-/// assert!(is_like("poem.txt", "*.t?t") && is_like("a*b", "a*b"));
-/// assert!(!is_like(".hidden", "*") && is_like(".hidden", ".*"));
+/// assert!(is_like(b"poem.txt", b"*.t?t") && is_like(b"a*b", b"a*b"));
+/// assert!(!is_like(b".hidden", b"*") && is_like(b".hidden", b".*"));
+/// assert!(is_like("世".as_bytes(), b"?") && is_like(b"\xca\xc0", b"??"));
 /// ```
 #[must_use]
-pub fn is_like(name: &str, pattern: &str) -> bool {
-    if name.starts_with('.') && !pattern.starts_with('.') {
+pub fn is_like(name: &[u8], pattern: &[u8]) -> bool {
+    if name.starts_with(b".") && !pattern.starts_with(b".") {
         return false;
     }
-    let (name, pattern): (Vec<char>, Vec<char>) =
-        (name.chars().collect(), pattern.chars().collect());
+    match (str::from_utf8(name), str::from_utf8(pattern)) {
+        (Ok(name), Ok(pattern)) => {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            matches(&chars(name), &chars(pattern), ('*', '?'))
+        }
+        _ => matches(name, pattern, (b'*', b'?')),
+    }
+}
+
+fn matches<T: Copy + PartialEq>(name: &[T], pattern: &[T], (any_text, any): (T, T)) -> bool {
     let (mut n, mut p) = (0, 0);
     // Behind the last star, and the first character that it does not stand for: if what follows does
     // not fit, the star takes one character more. No earlier star ever needs to.
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
         match (pattern.get(p), star) {
-            (Some('*'), _) => {
+            (Some(&c), _) if c == any_text => {
                 p += 1;
                 star = Some((p, n));
             }
-            (Some(&c), _) if c == '?' || c == name[n] => {
+            (Some(&c), _) if c == any || c == name[n] => {
                 p += 1;
                 n += 1;
             }
@@ -117,24 +130,29 @@ pub fn is_like(name: &str, pattern: &str) -> bool {
             (_, None) => return false,
         }
     }
-    pattern[p..].iter().all(|&c| c == '*')
+    pattern[p..].iter().all(|&c| c == any_text)
 }
 
 /// The line of one entry; `None`: it has none in this format.
 #[must_use]
-pub fn line(entry: &Entry, format: Format, prefix: &str) -> Option<String> {
-    match format {
-        Format::Long => Some(long(&entry.name, &entry.stat)),
-        Format::Names => entry.reachable.then(|| format!("{prefix}{}", entry.name)),
-        Format::Facts(facts) => {
-            entry.reachable.then(|| format!("{} {}", facts_of(&entry.stat, facts), entry.name))
+pub fn line(entry: &Entry, format: Format, prefix: &[u8]) -> Option<Vec<u8>> {
+    let name = &*entry.name;
+    match (format, &entry.link) {
+        (Format::Long, Some(Link { stat, target: Some(target) })) => {
+            Some([long(stat).as_bytes(), name, b" -> ", target].concat())
+        }
+        (Format::Long, Some(_)) if !entry.reachable => None,
+        (Format::Long, _) => Some([long(&entry.stat).as_bytes(), name].concat()),
+        (Format::Names, _) => entry.reachable.then(|| [prefix, name].concat()),
+        (Format::Facts(facts), _) => {
+            entry.reachable.then(|| [facts_of(&entry.stat, facts).as_bytes(), b" ", name].concat())
         }
     }
 }
 
-/// As `ls -l` writes it. Owners are no client's business: each is called ftp.
+/// All but the name, as `ls -l` writes it. Owners are no client's business: each is called ftp.
 #[must_use]
-pub fn long(name: &str, stat: &FileStat) -> String {
+pub fn long(stat: &FileStat) -> String {
     let letter = match kind(stat) {
         SFlag::S_IFDIR => 'd',
         SFlag::S_IFLNK => 'l',
@@ -154,11 +172,9 @@ pub fn long(name: &str, stat: &FileStat) -> String {
     // The year, or the time of day: not both fit into the column since 1971.
     let recent =
         (Utc::now() - TimeDelta::days(180)..Utc::now() + TimeDelta::days(1)).contains(&time);
-    let time = time.format(if recent { "%b %e %H:%M" } else { "%b %e  %Y" });
-    format!(
-        "{letter}{bits} {:>3} ftp      ftp      {:>12} {time} {name}",
-        stat.st_nlink, stat.st_size
-    )
+    let time = time.format(if recent { "%b %e %H:%M" } else { "%b %e  %Y" }).to_string();
+    let time = time.replace('+', ""); // before a year of five digits
+    format!("{letter}{bits} {:>3} ftp      ftp      {:>12} {time} ", stat.st_nlink, stat.st_size)
 }
 
 /// `type=file;size=1234;…;`
@@ -178,7 +194,10 @@ pub fn facts_of(stat: &FileStat, facts: Facts) -> String {
             "type" => if folder { "dir" } else { "file" }.to_owned(),
             "size" if folder => continue,
             "size" => stat.st_size.to_string(),
-            "modify" => stamp(stat),
+            "modify" => match stamp(stat) {
+                Some(stamp) => stamp,
+                None => continue,
+            },
             "perm" => perm.to_owned(),
             "unique" => format!("{:x}g{:x}", stat.st_dev, stat.st_ino),
             _ => format!("{:04o}", permissions(stat)),
@@ -188,10 +207,12 @@ pub fn facts_of(stat: &FileStat, facts: Facts) -> String {
     text
 }
 
-/// `20261122102931`: the time of the last change, in UTC (RFC 3659, 2.3).
+/// `20261122102931`: the time of the last change, in UTC (RFC 3659, 2.3). `None`: its year has not four
+/// digits.
 #[must_use]
-pub fn stamp(stat: &FileStat) -> String {
-    time(stat).format("%Y%m%d%H%M%S").to_string()
+pub fn stamp(stat: &FileStat) -> Option<String> {
+    let time = time(stat);
+    (0..=9999).contains(&time.year()).then(|| time.format("%Y%m%d%H%M%S").to_string())
 }
 
 /// The seconds since 1970 that a stamp means; a fraction of a second is read and left out.
@@ -206,8 +227,10 @@ pub fn read_stamp(text: &str) -> Option<i64> {
     Some(time.and_utc().timestamp())
 }
 
+/// A disk may hold times beyond those of any calendar: they are the last, or the first, that there is.
 fn time(stat: &FileStat) -> DateTime<Utc> {
-    DateTime::from_timestamp(stat.st_mtime, 0).unwrap_or_default()
+    let end = if stat.st_mtime < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
+    DateTime::from_timestamp(stat.st_mtime, 0).unwrap_or(end)
 }
 
 #[cfg(test)]
@@ -230,11 +253,11 @@ mod tests {
         #[test]
         fn a_pattern_means_what_it_says(name in "[ab☃]{0,8}", pattern in "[ab☃?*]{0,8}") {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
-            prop_assert_eq!(is_like(&name, &pattern), slowly(&chars(&name), &chars(&pattern)));
+            prop_assert_eq!(is_like(name.as_bytes(), pattern.as_bytes()), slowly(&chars(&name), &chars(&pattern)));
         }
 
         #[test]
-        fn a_time_is_read_as_it_is_written(seconds in 0i64..253_402_300_799) {
+        fn a_time_is_read_as_it_is_written(seconds in -62_167_219_200i64..253_402_300_799) {
             let text = DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y%m%d%H%M%S").to_string();
             prop_assert_eq!(read_stamp(&text), Some(seconds));
             prop_assert_eq!(read_stamp(&format!("{text}.123")), Some(seconds));

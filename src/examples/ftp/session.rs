@@ -9,7 +9,7 @@
 //!
 //! A reply is a number of three digits and a text. The number is for programs: 1 it begins, 2 it is
 //! done, 3 go on, 4 not now, 5 not at all. The text is for people; nothing of what the client said
-//! comes back in it, but the name of a folder, in which there is no control character.
+//! comes back in it but the name of a file or folder, in which there is no line end.
 //!
 //! `VERBS` has everything that a client can say, with what it takes to be allowed to. What the verbs
 //! of the data connection do is in `session/way.rs`, what those of files do
@@ -18,6 +18,7 @@
 mod way;
 mod files;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ use super::guesses::{Guesses, STEP};
 use super::listing::{FACTS, Format};
 use super::root::{self, Path, Root};
 use super::telnet::{Control, Heard, Line};
-use crate::call::TcpStream;
+use crate::call::{TcpStream, strerror};
 use crate::server::Stats;
 use crate::stop::Stop;
 
@@ -64,7 +65,7 @@ struct Verb {
     name: &'static str,
     needs: Needs,
     argument: Argument,
-    run: fn(&mut Session<'_>, &str) -> Result<()>,
+    run: fn(&mut Session<'_>, &[u8]) -> Result<()>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -86,7 +87,7 @@ const fn verb(
     name: &'static str,
     needs: Needs,
     argument: Argument,
-    run: fn(&mut Session<'_>, &str) -> Result<()>,
+    run: fn(&mut Session<'_>, &[u8]) -> Result<()>,
 ) -> Verb {
     Verb { name, needs, argument, run }
 }
@@ -107,28 +108,28 @@ static VERBS: &[Verb] = &[
     verb("NOOP", Nothing, May, |s, _| s.reply(200, "Done: nothing.")),
     verb("SYST", Nothing, Argument::None, |s, _| s.reply(215, "UNIX Type: L8")),
     verb("FEAT", Nothing, Argument::None, |s, _| s.feat()),
-    verb("OPTS", Nothing, Must, |s, text| s.opts(text)),
+    verb("OPTS", Nothing, Must, |s, text| s.opts(&words(text))),
     verb("HELP", Nothing, May, |s, _| s.help()),
-    verb("SITE", Login, Must, |s, text| s.site(text)),
+    verb("SITE", Login, Must, |s, text| s.site(&words(text))),
     verb("STAT", Login, May, |s, text| s.stat(text)),
     // Where.
     verb("PWD", Login, Argument::None, |s, _| s.pwd()),
     verb("XPWD", Login, Argument::None, |s, _| s.pwd()),
     verb("CWD", Login, Must, |s, text| s.cwd(text)),
     verb("XCWD", Login, Must, |s, text| s.cwd(text)),
-    verb("CDUP", Login, Argument::None, |s, _| s.cwd("..")),
-    verb("XCUP", Login, Argument::None, |s, _| s.cwd("..")),
+    verb("CDUP", Login, Argument::None, |s, _| s.cwd(b"..")),
+    verb("XCUP", Login, Argument::None, |s, _| s.cwd(b"..")),
     // How.
-    verb("TYPE", Login, Must, |s, text| s.type_(text)),
-    verb("MODE", Login, Must, |s, text| s.mode(text)),
-    verb("STRU", Login, Must, |s, text| s.stru(text)),
+    verb("TYPE", Login, Must, |s, text| s.type_(&words(text))),
+    verb("MODE", Login, Must, |s, text| s.mode(&words(text))),
+    verb("STRU", Login, Must, |s, text| s.stru(&words(text))),
     verb("ALLO", Login, Must, |s, _| s.reply(202, "Space needs no asking for.")),
-    verb("REST", Login, Must, |s, text| s.rest(text)),
+    verb("REST", Login, Must, |s, text| s.rest(&words(text))),
     // The data connection.
     verb("PASV", Login, Argument::None, |s, _| s.pasv()),
-    verb("EPSV", Login, May, |s, text| s.epsv(text)),
-    verb("PORT", Login, Must, |s, text| s.port(text)),
-    verb("EPRT", Login, Must, |s, text| s.eprt(text)),
+    verb("EPSV", Login, May, |s, text| s.epsv(&words(text))),
+    verb("PORT", Login, Must, |s, text| s.port(&words(text))),
+    verb("EPRT", Login, Must, |s, text| s.eprt(&words(text))),
     verb("ABOR", Login, Argument::None, |s, _| s.abor()),
     // Listings.
     verb("LIST", Login, May, |s, path| s.list(path, false)),
@@ -141,7 +142,7 @@ static VERBS: &[Verb] = &[
     verb("RETR", Login, Must, |s, text| s.retr(text)),
     verb("STOR", Write, Must, |s, path| s.stor(path, Store::Replace)),
     verb("APPE", Write, Must, |s, path| s.stor(path, Store::Append)),
-    verb("STOU", Write, May, |s, _| s.stor("", Store::Unique)),
+    verb("STOU", Write, May, |s, _| s.stor(b"", Store::Unique)),
     verb("DELE", Write, Must, |s, text| s.dele(text)),
     verb("RNFR", Write, Must, |s, text| s.rnfr(text)),
     verb("RNTO", Write, Must, |s, text| s.rnto(text)),
@@ -162,8 +163,10 @@ static VERBS: &[Verb] = &[
     verb("SMNT", Login, May, |s, _| s.reply(502, "There is one disk.")),
 ];
 
-/// What may come between a REST and the transfer that it is for.
-const KEEP_REST: [&str; 8] = ["REST", "PASV", "EPSV", "PORT", "EPRT", "NOOP", "SIZE", "MDTM"];
+/// What ends a REST: the transfer that it is for, or what makes sure that there is none. Whatever else is
+/// said in between leaves it, a listing too, as with other servers: RFC 959 wants the transfer right behind
+/// it, and neither that nor RFC 3659 says what becomes of it if it is not.
+const ENDS_REST: [&str; 7] = ["RETR", "STOR", "APPE", "STOU", "ABOR", "REIN", "USER"];
 
 /// Wrong passwords that a connection may try.
 const TRIES: u32 = 3;
@@ -192,7 +195,7 @@ struct Session<'a> {
     over: bool,
 
     /// The name of the last USER.
-    user: Option<String>,
+    user: Option<Vec<u8>>,
     access: Access,
     failures: u32,
     here: Path,
@@ -266,14 +269,13 @@ impl Session<'_> {
 
     /// One command: who may give it, and does it make sense?
     fn obey(&mut self, line: &[u8]) -> Result<()> {
-        let Ok(line) = std::str::from_utf8(line) else {
-            return self.reply(501, "This is not UTF-8.");
-        };
-        if line.contains(char::is_control) {
-            return self.reply(501, "A command has no control characters.");
+        if line.iter().any(|byte| matches!(byte, b'\r' | 0)) {
+            return self.reply(501, "A command has no carriage return in it, and no NUL.");
         }
-        let (name, argument) = line.split_once(' ').unwrap_or((line, ""));
-        let Some(verb) = VERBS.iter().find(|verb| verb.name.eq_ignore_ascii_case(name)) else {
+        let space = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
+        let (name, argument) = (&line[..space], line.get(space + 1..).unwrap_or_default());
+        let is = |verb: &&Verb| verb.name.as_bytes().eq_ignore_ascii_case(name);
+        let Some(verb) = VERBS.iter().find(is) else {
             return self.reply(500, "There is no such command.");
         };
         if verb.needs > Nothing && self.access == Access::None {
@@ -285,7 +287,7 @@ impl Session<'_> {
         if verb.argument == Must && argument.is_empty() {
             return self.reply(501, "The command needs something to act on.");
         }
-        if verb.argument == Argument::None && !argument.trim().is_empty() {
+        if verb.argument == Argument::None && !argument.trim_ascii().is_empty() {
             return self.reply(501, "The command stands alone.");
         }
         let rename = self.rename.take();
@@ -293,50 +295,40 @@ impl Session<'_> {
             self.rename = rename; // a rename is two commands, one right behind the other
         }
         let done = (verb.run)(self, argument);
-        if !KEEP_REST.contains(&verb.name) {
-            self.offset = 0; // it was for this command, or for none
+        if ENDS_REST.contains(&verb.name) {
+            self.offset = 0;
         }
         done
     }
 
-    fn reply(&mut self, code: u16, text: &str) -> Result<()> {
-        Ok(self.control.reply(&[format!("{code} {text}")])?)
+    fn reply(&mut self, code: u16, text: impl AsRef<[u8]>) -> Result<()> {
+        let line = [format!("{code} ").as_bytes(), text.as_ref()].concat();
+        Ok(self.control.reply(&[line])?)
     }
 
     /// `211-first`, the lines, `211 last`.
-    fn reply_lines(&mut self, code: u16, first: &str, lines: &[String], last: &str) -> Result<()> {
-        let mut all = vec![format!("{code}-{first}")];
+    fn reply_lines(
+        &mut self,
+        code: u16,
+        first: &str,
+        lines: &[impl AsRef<[u8]>],
+        last: &str,
+    ) -> Result<()> {
+        let mut all = vec![format!("{code}-{first}").into_bytes()];
         // A space, so that no line of them can look like the last.
-        all.extend(lines.iter().map(|line| format!(" {line}")));
-        all.push(format!("{code} {last}"));
+        all.extend(lines.iter().map(|line| [b" ", line.as_ref()].concat()));
+        all.push(format!("{code} {last}").into_bytes());
         Ok(self.control.reply(&all)?)
     }
 
     /// Why something cannot be done with a file.
     fn refuse(&mut self, errno: Errno) -> Result<()> {
-        let (code, why) = match errno {
-            Errno::ENOENT | Errno::ELOOP => (550, "There is no such file or folder."),
-            Errno::ENOTDIR => (550, "That is no folder."),
-            Errno::EISDIR => (550, "That is a folder."),
-            Errno::EINVAL => (550, "That is neither a file nor a folder."),
-            Errno::EEXIST => (550, "That name is taken."),
-            Errno::ENOTEMPTY => (550, "The folder is not empty."),
-            Errno::EBUSY => (550, "That is in use."),
-            Errno::EACCES | Errno::EPERM | Errno::EROFS => (550, "That is not allowed."),
-            Errno::EXDEV => (550, "That is on another disk."),
-            Errno::EOVERFLOW => (550, "The disk cannot hold that time."),
-            Errno::ENAMETOOLONG => (553, "That name is too long."),
-            Errno::EILSEQ => (553, "A name has no control characters."),
-            Errno::ENOSPC | Errno::EDQUOT => (452, "The disk is full."),
-            Errno::EFBIG => (552, "The file would be too large."),
-            Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM => (450, "Too much is open: try later."),
-            _ => (451, "The disk failed."),
-        };
+        let (code, why) = reason(errno);
         self.reply(code, why)
     }
 
     /// Answers with `code` and `text`, or with why not.
-    fn done(&mut self, result: root::Result<()>, code: u16, text: &str) -> Result<()> {
+    fn done(&mut self, result: root::Result<()>, code: u16, text: impl AsRef<[u8]>) -> Result<()> {
         match result {
             Ok(()) => self.reply(code, text),
             Err(errno) => self.refuse(errno),
@@ -346,23 +338,23 @@ impl Session<'_> {
     // ---- who
 
     /// Known or not: the answer is the same.
-    fn user(&mut self, name: &str) -> Result<()> {
+    fn user(&mut self, name: &[u8]) -> Result<()> {
         self.access = Access::None;
         self.user = Some(name.to_owned());
         self.reply(331, "And the password?")
     }
 
-    fn pass(&mut self, password: &str) -> Result<()> {
+    fn pass(&mut self, password: &[u8]) -> Result<()> {
         let Some(user) = self.user.take() else {
             return self.reply(503, "Say USER first.");
         };
         // Who is called so and has a password must give it, like everybody who has one.
         let anonymous = self.rules.anonymous
-            && ["anonymous", "ftp"].iter().any(|name| user.eq_ignore_ascii_case(name))
-            && user != self.rules.user;
+            && [&b"anonymous"[..], b"ftp"].iter().any(|name| user.eq_ignore_ascii_case(name))
+            && user != self.rules.user.as_bytes();
         let known = self.rules.password.as_ref().is_some_and(|right| {
             // Both are always compared: the time it takes tells nothing.
-            same(&self.rules.user, &user) & same(right, password)
+            same(self.rules.user.as_bytes(), &user) & same(right.as_bytes(), password)
         });
         if anonymous {
             return self.welcome(Access::Read); // no password is asked for, so none is guessed
@@ -431,8 +423,9 @@ impl Session<'_> {
     fn opts(&mut self, argument: &str) -> Result<()> {
         let (what, how) = argument.split_once(' ').unwrap_or((argument, ""));
         match (what.to_ascii_uppercase().as_str(), how.trim().to_ascii_uppercase().as_str()) {
-            ("UTF8" | "UTF-8", "ON" | "") => self.reply(200, "Names are always UTF-8."),
-            ("UTF8" | "UTF-8", _) => self.reply(504, "Names are always UTF-8."),
+            ("UTF8" | "UTF-8", "ON" | "") => self.reply(200, "Names go as they are: say UTF-8."),
+            ("UTF8" | "UTF-8", "OFF") => self.reply(200, "Names go as they are, in any encoding."),
+            ("UTF8" | "UTF-8", _) => self.reply(501, "OPTS UTF8 is ON or OFF."),
             ("MLST", wanted) => {
                 let wanted: Vec<&str> = wanted.split(';').collect();
                 self.facts = FACTS.map(|fact| wanted.contains(&&*fact.to_ascii_uppercase()));
@@ -442,7 +435,7 @@ impl Session<'_> {
                     .filter(|(_, told)| *told)
                     .map(|(fact, _)| format!("{fact};"))
                     .collect();
-                self.reply(200, &format!("MLST OPTS {told}"))
+                self.reply(200, format!("MLST OPTS {told}"))
             }
             _ => self.reply(501, "There is no such option."),
         }
@@ -462,7 +455,7 @@ impl Session<'_> {
     }
 
     /// Alone: how the session stands. With a path: a listing, over the control connection.
-    fn stat(&mut self, argument: &str) -> Result<()> {
+    fn stat(&mut self, argument: &[u8]) -> Result<()> {
         if argument.is_empty() {
             let kind = if self.text { "A (text)" } else { "I (as it is)" };
             let lines = [
@@ -477,7 +470,7 @@ impl Session<'_> {
             Err(errno) => return self.refuse(errno),
         };
         let mut bytes = Vec::new();
-        match Told::of(&self.rules.root, &path, Format::Long, String::new()) {
+        match Told::of(&self.rules.root, &path, Format::Long, Vec::new()) {
             Ok(Told::Folder(mut listing)) => match listing.fill(&mut bytes, 1 << 20) {
                 Ok(false) => {}
                 Ok(true) => {
@@ -485,22 +478,22 @@ impl Session<'_> {
                 }
                 Err(errno) => return self.refuse(errno),
             },
-            Ok(Told::File(line)) => bytes = line.into_bytes(),
+            Ok(Told::File(line)) => bytes = line,
             Err(errno) => return self.refuse(errno),
         }
-        let lines: Vec<String> =
-            String::from_utf8_lossy(&bytes).lines().map(String::from).collect();
+        let lines: Vec<_> =
+            bytes.split_inclusive(|&b| b == b'\n').map(<[u8]>::trim_ascii_end).collect();
         self.reply_lines(213, "What is there:", &lines, "That is all.")
     }
 
     // ---- where
 
     fn pwd(&mut self) -> Result<()> {
-        let here = quoted(&self.here);
-        self.reply(257, &format!("{here} is where you are."))
+        let text = [&*quoted(&self.here), b" is where you are."].concat();
+        self.reply(257, text)
     }
 
-    fn cwd(&mut self, text: &str) -> Result<()> {
+    fn cwd(&mut self, text: &[u8]) -> Result<()> {
         let there = self.path(text).and_then(|path| self.rules.root.folder(&path).map(|_| path));
         match there {
             Ok(path) => {
@@ -511,7 +504,7 @@ impl Session<'_> {
         }
     }
 
-    fn path(&self, text: &str) -> root::Result<Path> {
+    fn path(&self, text: &[u8]) -> root::Result<Path> {
         self.here.join(text)
     }
 
@@ -562,13 +555,80 @@ impl Session<'_> {
     }
 }
 
+/// Why something cannot be done with a file, and whether it could be later.
+fn reason(errno: Errno) -> (u16, String) {
+    let (code, why) = match errno {
+        Errno::ENOENT => (550, "There is no such file or folder."),
+        root::OUTSIDE => (550, "That leads out of what is served."),
+        Errno::ELOOP => (550, "Its links lead in a circle."),
+        Errno::ENOTDIR => (550, "That is no folder."),
+        Errno::EISDIR => (550, "That is a folder."),
+        root::SPECIAL => (550, "That is neither a file nor a folder."),
+        root::ROOT => (550, "That is the folder that is served: it stays as it is."),
+        Errno::EEXIST => (550, "That name is taken."),
+        Errno::ENOTEMPTY => (550, "The folder is not empty."),
+        Errno::EINVAL => (550, "A folder cannot go into itself."),
+        Errno::EBUSY => (450, "The system is using that: try later."),
+        Errno::ETXTBSY => (450, "That is a program that runs: try later."),
+        Errno::EAGAIN => (450, "Things are being moved there: try again."),
+        Errno::EACCES => (550, "The server has no permission for that."),
+        Errno::EPERM => (550, "The system does not let the server do that."),
+        Errno::EROFS => (550, "That disk can only be read."),
+        Errno::EXDEV => (550, "That is on another disk."),
+        Errno::EMLINK => (550, "There are as many folders in it as can be."),
+        Errno::EOVERFLOW => (550, "The disk cannot hold that time."),
+        Errno::ENAMETOOLONG => (553, "That name is too long."),
+        Errno::EILSEQ => (553, "A name cannot have a line end in it."),
+        root::RESERVED => (550, "The server keeps such names for itself."),
+        Errno::ENOSPC => (452, "The disk is full."),
+        Errno::EDQUOT => (552, "The quota of the disk is used up."),
+        Errno::EFBIG => (552, "The file would be too large."),
+        Errno::EMFILE | Errno::ENFILE => (450, "Too much is open: try later."),
+        Errno::ENOMEM => (450, "The server is short of memory: try later."),
+        Errno::EIO => (451, "The disk failed."),
+        other => return (451, format!("The system says: {}.", strerror(other))),
+    };
+    (code, why.to_owned())
+}
+
+/// The argument of a command that takes no name; what is no text is no word that it knows.
+fn words(argument: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(argument)
+}
+
 /// `"/a ""b"""`: a quote in a name is doubled (RFC 959, appendix II).
-fn quoted(path: &Path) -> String {
-    format!("\"{}\"", path.to_string().replace('"', "\"\""))
+fn quoted(path: &Path) -> Vec<u8> {
+    let mut text = b"\"".to_vec();
+    for byte in path.bytes() {
+        text.extend(std::iter::repeat_n(byte, if byte == b'"' { 2 } else { 1 }));
+    }
+    text.push(b'"');
+    text
 }
 
 /// Whether two texts are the same, in a time that only their lengths tell of.
-fn same(a: &str, b: &str) -> bool {
-    let differ = a.bytes().zip(b.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b));
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let differ = a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b));
     a.len() == b.len() && differ == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_is_another() {
+        let errnos = (1..=133).map(Errno::from_raw).filter(|errno| *errno != Errno::UnknownErrno);
+        let reasons: Vec<_> = errnos.map(|errno| (errno, reason(errno))).collect();
+        let same = [Errno::EMFILE, Errno::ENFILE];
+        let texts: HashSet<_> = reasons
+            .iter()
+            .filter(|(errno, _)| !same.contains(errno))
+            .map(|(_, told)| told)
+            .collect();
+        assert_eq!(texts.len(), reasons.len() - same.len(), "{reasons:?}");
+        assert!(reasons.iter().all(|(_, (code, _))| (450..554).contains(code)));
+    }
 }

@@ -5,7 +5,11 @@
 //! U S E R   a LF                   a line too: what people type into nc
 //! IAC IP IAC DM A B O R CR LF      ABOR: Telnet's own bytes are not part of the line
 //! CR NUL                           a lone carriage return
+//! IAC IAC                          the byte 255
 //! ```
+//!
+//! Few clients know of the last line: in cp1251 a name that ends with я ends with a single 255. So an IAC
+//! before what is no command of Telnet is taken for that byte.
 //!
 //! TCP cuts the stream where it likes: a line comes in pieces, or several lines at once. [`Lines`]
 //! takes bytes as they come and gives lines as they end. [`Control`] is the socket with it.
@@ -98,6 +102,8 @@ enum State {
 }
 
 const IAC: u8 = 255;
+/// End of file (RFC 1184): the lowest of the commands behind IAC.
+const FIRST_COMMAND: u8 = 236;
 const WILL: u8 = 251;
 const DONT: u8 = 254;
 const SB: u8 = 250;
@@ -112,6 +118,7 @@ impl State {
             (State::Text | State::Return, _) => State::Text,
             (State::Command, WILL..=DONT) => State::Option,
             (State::Command, SB) => State::Sub,
+            (State::Command, b'\r') => State::Return,
             (State::Command | State::Option, _) => State::Text,
             (State::Sub, IAC) => State::SubCommand,
             (State::SubCommand, SE) => State::Text,
@@ -123,10 +130,12 @@ impl State {
     fn take(&mut self, byte: u8) -> Byte {
         let before = std::mem::replace(self, self.after(byte));
         match (before, byte) {
-            (State::Text | State::Return, b'\n') => Byte::LineEnd,
-            (State::Text | State::Return, IAC | b'\r') => Byte::Telnet,
-            (State::Return, 0) => Byte::Telnet,
-            (State::Text | State::Return, _) | (State::Command, IAC) => Byte::Text,
+            (State::Text | State::Return | State::Command, b'\n') => Byte::LineEnd,
+            (State::Text | State::Return, IAC) | (State::Return, 0) => Byte::Telnet,
+            (State::Text | State::Return | State::Command, b'\r') => Byte::Telnet,
+            (State::Text | State::Return, _) | (State::Command, 0..FIRST_COMMAND | IAC) => {
+                Byte::Text
+            }
             _ => Byte::Telnet,
         }
     }
@@ -146,9 +155,11 @@ impl Lines {
     /// Takes bytes as they came.
     pub fn take(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            let alone = matches!(self.state, State::Return) && byte != b'\n';
-            if alone {
-                self.push(b'\r');
+            match self.state {
+                // It was not the first half of a line end, nor the beginning of a command.
+                State::Return if byte != b'\n' => self.push(b'\r'),
+                State::Command if byte < FIRST_COMMAND => self.push(IAC),
+                _ => {}
             }
             match self.state.take(byte) {
                 Byte::Text => self.push(byte),
@@ -532,19 +543,24 @@ impl<'a> Control<'a> {
         Ok(())
     }
 
-    /// Sends a reply, whole. Whatever a reply quotes, no control character is in it but the line
-    /// ends that are put here.
+    /// Sends a reply, whole. Whatever name a reply quotes, no line end is in it but those that are put
+    /// here, and a byte that Telnet would take for a command is doubled.
     ///
     /// # Errors
     /// The connection failed, or the client reads nothing.
-    pub fn reply(&self, lines: &[String]) -> call::Result<()> {
-        let clean = |c: char| if c.is_control() { '?' } else { c };
-        let mut text = String::new();
+    pub fn reply(&self, lines: &[Vec<u8>]) -> call::Result<()> {
+        let mut text = Vec::new();
         for line in lines {
-            text.extend(line.chars().map(clean));
-            text += "\r\n";
+            for &byte in line {
+                match byte {
+                    b'\r' | b'\n' | 0 => text.push(b'?'),
+                    IAC => text.extend([IAC, IAC]),
+                    byte => text.push(byte),
+                }
+            }
+            text.extend(b"\r\n");
         }
-        self.waiting.or(|| sendall(self.stream, text.as_bytes()))?;
+        self.waiting.or(|| sendall(self.stream, &text))?;
         Ok(())
     }
 
@@ -727,6 +743,14 @@ mod tests {
         let options = b"\xff\xfd\x01NO\xff\xfa\x18\x01\xff\xff\n\xff\xf0OP\r\n";
         assert_eq!(lines(&[options]), [whole(b"NOOP")]);
         assert_eq!(lines(&[b"a\xff\xffb\r\0c\rd\r\n"]), [whole(b"a\xffb\rc\rd")]);
+    }
+
+    #[test]
+    fn an_iac_before_no_command_is_a_byte_of_a_name() {
+        assert_eq!(
+            lines(&[b"RETR \xff a\xff", b"b\xff\r", b"\nNOOP\xff\n"]),
+            [whole(b"RETR \xff a\xffb\xff"), whole(b"NOOP\xff")]
+        );
     }
 
     #[test]

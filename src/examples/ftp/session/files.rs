@@ -9,7 +9,7 @@ use nix::sys::stat::{SFlag, fstat};
 use super::super::data::{Cut, Transfer};
 use super::super::listing::{self, Facts, Format, Listing};
 use super::super::root::{self, Entry, Path, Root, Upload, kind};
-use super::{Access, Session, Store, quoted};
+use super::{Access, Session, Store, quoted, words};
 
 /// Held from the look at the old version to the new one's taking its place.
 static CONTINUING: Mutex<()> = Mutex::new(());
@@ -19,7 +19,7 @@ impl Session<'_> {
         Facts { told: self.facts, writable: self.access == Access::Write }
     }
 
-    pub(super) fn list(&mut self, argument: &str, names: bool) -> Result<()> {
+    pub(super) fn list(&mut self, argument: &[u8], names: bool) -> Result<()> {
         let asked = without_options(argument);
         let format = if names { Format::Names } else { Format::Long };
         let path = match self.path(asked) {
@@ -28,13 +28,13 @@ impl Session<'_> {
         };
         // NLST a  answers  a/b  a/c: names that can be given back as they are.
         let folder = self.rules.root.folder(&path).is_ok();
-        let slash = folder && !asked.is_empty() && !asked.ends_with('/');
-        let prefix = format!("{asked}{}", if slash { "/" } else { "" });
+        let slash = folder && !asked.is_empty() && !asked.ends_with(b"/");
+        let prefix = [asked, if slash { b"/" } else { b"" }].concat();
         // LIST d/*.txt: what a client's "mget" asks for. A file may have such a name, too.
-        let (before, pattern) = asked
-            .rsplit_once('/')
-            .map_or(("", asked), |(_, pattern)| (&asked[..asked.len() - pattern.len()], pattern));
-        if pattern.contains(['*', '?']) && self.rules.root.exists(&path).is_err() {
+        let slash = asked.iter().rposition(|&byte| byte == b'/');
+        let (before, pattern) = asked.split_at(slash.map_or(0, |slash| slash + 1));
+        if pattern.iter().any(|byte| b"*?".contains(byte)) && self.rules.root.exists(&path).is_err()
+        {
             let entries = self.path(before).and_then(|path| self.rules.root.entries(&path));
             return match entries {
                 Ok(entries) => {
@@ -50,13 +50,13 @@ impl Session<'_> {
         }
     }
 
-    pub(super) fn mlsd(&mut self, argument: &str) -> Result<()> {
+    pub(super) fn mlsd(&mut self, argument: &[u8]) -> Result<()> {
         let format = Format::Facts(self.facts());
         let path = self.path(argument).and_then(|path| {
             self.rules.root.folder(&path)?;
             Ok(path)
         });
-        match path.and_then(|path| Told::of(&self.rules.root, &path, format, String::new())) {
+        match path.and_then(|path| Told::of(&self.rules.root, &path, format, Vec::new())) {
             Ok(told) => self.send_listing(told),
             Err(Errno::ENOTDIR) => self.reply(501, "That is no folder: MLST tells of a file."),
             Err(errno) => self.refuse(errno),
@@ -66,51 +66,55 @@ impl Session<'_> {
     pub(super) fn send_listing(&mut self, told: Told<'_>) -> Result<()> {
         self.transfer("Here comes the listing.", |transfer, data| match told {
             Told::Folder(mut listing) => transfer.send_listing(data, &mut listing),
-            Told::File(line) => transfer.send(data, line.as_bytes()),
+            Told::File(line) => transfer.send(data, &line),
         })
         .map(drop)
     }
 
-    pub(super) fn mlst(&mut self, argument: &str) -> Result<()> {
+    pub(super) fn mlst(&mut self, argument: &[u8]) -> Result<()> {
         let found = self.path(argument).and_then(|path| Ok((self.rules.root.stat(&path)?, path)));
         match found {
             Ok((stat, path)) if matches!(kind(&stat), SFlag::S_IFREG | SFlag::S_IFDIR) => {
-                let line = format!("{} {path}", listing::facts_of(&stat, self.facts()));
+                let facts = listing::facts_of(&stat, self.facts());
+                let line = [facts.as_bytes(), b" ", &*path.bytes()].concat();
                 self.reply_lines(250, "This is it:", &[line], "That is all.")
             }
-            Ok(_) => self.refuse(Errno::EINVAL),
+            Ok(_) => self.refuse(root::SPECIAL),
             Err(errno) => self.refuse(errno),
         }
     }
 
     /// How many bytes a RETR would bring; as text, that could only be known by counting lines.
-    pub(super) fn size(&mut self, argument: &str) -> Result<()> {
+    pub(super) fn size(&mut self, argument: &[u8]) -> Result<()> {
         if self.text {
             return self.reply(550, "As text it has another size: say TYPE I first.");
         }
         let found = self.path(argument).and_then(|path| self.rules.root.stat(&path));
         match found {
-            Ok(stat) if kind(&stat) == SFlag::S_IFREG => self.reply(213, &stat.st_size.to_string()),
+            Ok(stat) if kind(&stat) == SFlag::S_IFREG => self.reply(213, stat.st_size.to_string()),
             Ok(stat) if kind(&stat) == SFlag::S_IFDIR => self.refuse(Errno::EISDIR),
-            Ok(_) => self.refuse(Errno::EINVAL),
+            Ok(_) => self.refuse(root::SPECIAL),
             Err(errno) => self.refuse(errno),
         }
     }
 
-    pub(super) fn mdtm(&mut self, argument: &str) -> Result<()> {
+    pub(super) fn mdtm(&mut self, argument: &[u8]) -> Result<()> {
         let found = self.path(argument).and_then(|path| self.rules.root.stat(&path));
         match found {
             Ok(stat) if matches!(kind(&stat), SFlag::S_IFREG | SFlag::S_IFDIR) => {
-                self.reply(213, &listing::stamp(&stat))
+                match listing::stamp(&stat) {
+                    Some(stamp) => self.reply(213, stamp),
+                    None => self.reply(550, "Its time is in a year that has not four digits."),
+                }
             }
-            Ok(_) => self.refuse(Errno::EINVAL),
+            Ok(_) => self.refuse(root::SPECIAL),
             Err(errno) => self.refuse(errno),
         }
     }
 
     // ---- files
 
-    pub(super) fn retr(&mut self, argument: &str) -> Result<()> {
+    pub(super) fn retr(&mut self, argument: &[u8]) -> Result<()> {
         let opened = self.path(argument).and_then(|path| self.rules.root.file(&path));
         let file = match opened {
             Ok(file) => file,
@@ -132,9 +136,9 @@ impl Session<'_> {
         Ok(())
     }
 
-    pub(super) fn stor(&mut self, argument: &str, store: Store) -> Result<()> {
+    pub(super) fn stor(&mut self, argument: &[u8], store: Store) -> Result<()> {
         let name = match store {
-            Store::Unique => root::random().map(|digits| format!("upload-{digits}")),
+            Store::Unique => root::random().map(|digits| format!("upload-{digits}").into_bytes()),
             Store::Replace | Store::Append => Ok(argument.to_owned()),
         };
         let begun = name.and_then(|name| {
@@ -169,8 +173,8 @@ impl Session<'_> {
         let continues = old.is_some() || store == Store::Append;
         // RFC 1123, 4.1.2.9: a client learns the name that STOU chose from these very words.
         let about = match store {
-            Store::Unique => format!("FILE: {name}"),
-            Store::Replace | Store::Append => "Send it.".to_owned(),
+            Store::Unique => [b"FILE: ", &*name].concat(),
+            Store::Replace | Store::Append => b"Send it.".to_vec(),
         };
         let moved = self.transfer(&about, |transfer, data| {
             copy_old(&mut upload, old.as_ref().map(|(file, _)| file), keep, transfer)?;
@@ -190,22 +194,25 @@ impl Session<'_> {
                 let (then, now) = (fstat(file)?, root.stat(&path)?);
                 let same = (then.st_dev, then.st_ino) == (now.st_dev, now.st_ino);
                 if !same || now.st_size as u64 != *size {
-                    return Err(Cut::Disk(Errno::EBUSY));
+                    return Err(Cut::Changed);
                 }
             }
             let replace = store == Store::Replace || old.is_some();
-            Ok(upload.publish(replace)?)
+            match upload.publish(replace) {
+                Err(Errno::EEXIST) if store == Store::Append => Err(Cut::Changed),
+                published => Ok(published?),
+            }
         })?;
         self.stats.received += moved;
         Ok(())
     }
 
-    pub(super) fn dele(&mut self, argument: &str) -> Result<()> {
+    pub(super) fn dele(&mut self, argument: &[u8]) -> Result<()> {
         let done = self.path(argument).and_then(|path| self.rules.root.remove_file(&path));
         self.done(done, 250, "It is gone.")
     }
 
-    pub(super) fn rnfr(&mut self, argument: &str) -> Result<()> {
+    pub(super) fn rnfr(&mut self, argument: &[u8]) -> Result<()> {
         let found =
             self.path(argument).and_then(|path| self.rules.root.exists(&path).map(|()| path));
         match found {
@@ -217,7 +224,7 @@ impl Session<'_> {
         }
     }
 
-    pub(super) fn rnto(&mut self, argument: &str) -> Result<()> {
+    pub(super) fn rnto(&mut self, argument: &[u8]) -> Result<()> {
         let Some(from) = self.rename.take() else {
             return self.reply(503, "Say RNFR first.");
         };
@@ -225,26 +232,27 @@ impl Session<'_> {
         self.done(done, 250, "It has its new name.")
     }
 
-    pub(super) fn mkd(&mut self, argument: &str) -> Result<()> {
+    pub(super) fn mkd(&mut self, argument: &[u8]) -> Result<()> {
         let path = match self.path(argument) {
             Ok(path) => path,
             Err(errno) => return self.refuse(errno),
         };
         let done = self.rules.root.make_folder(&path);
-        self.done(done, 257, &format!("{} is made.", quoted(&path)))
+        self.done(done, 257, [&*quoted(&path), b" is made."].concat())
     }
 
-    pub(super) fn rmd(&mut self, argument: &str) -> Result<()> {
+    pub(super) fn rmd(&mut self, argument: &[u8]) -> Result<()> {
         let done = self.path(argument).and_then(|path| self.rules.root.remove_folder(&path));
         self.done(done, 250, "It is gone.")
     }
 
     /// `MFMT 20261122102931 NAME`.
-    pub(super) fn mfmt(&mut self, argument: &str) -> Result<()> {
-        let Some((time, name)) = argument.split_once(' ') else {
+    pub(super) fn mfmt(&mut self, argument: &[u8]) -> Result<()> {
+        let Some(space) = argument.iter().position(|&byte| byte == b' ') else {
             return self.reply(501, "MFMT takes a time and a name.");
         };
-        let Some(seconds) = listing::read_stamp(time) else {
+        let (time, name) = (words(&argument[..space]), &argument[space + 1..]);
+        let Some(seconds) = listing::read_stamp(&time) else {
             return self.reply(501, "A time is written as 20261122102931.");
         };
         let path = match self.path(name) {
@@ -252,7 +260,10 @@ impl Session<'_> {
             Err(errno) => return self.refuse(errno),
         };
         match self.rules.root.set_time(&path, seconds) {
-            Ok(stat) => self.reply(213, &format!("Modify={}; {path}", listing::stamp(&stat))),
+            Ok(stat) => {
+                let time = listing::stamp(&stat).unwrap_or_default();
+                self.reply(213, [format!("Modify={time}; ").as_bytes(), &path.bytes()].concat())
+            }
             Err(errno) => self.refuse(errno),
         }
     }
@@ -261,7 +272,7 @@ impl Session<'_> {
 /// A listing, of a folder or of one file.
 pub(super) enum Told<'a> {
     Folder(Listing<'a>),
-    File(String),
+    File(Vec<u8>),
 }
 
 impl Told<'_> {
@@ -270,7 +281,7 @@ impl Told<'_> {
         root: &'r Root,
         path: &Path,
         format: Format,
-        prefix: String,
+        prefix: Vec<u8>,
     ) -> root::Result<Told<'r>> {
         let stat = root.stat(path)?;
         if kind(&stat) == SFlag::S_IFDIR {
@@ -279,8 +290,8 @@ impl Told<'_> {
         let name = path.split().map(|(_, name)| name.to_owned()).unwrap_or_default();
         let name = if matches!(format, Format::Names) { prefix } else { name };
         let reachable = kind(&stat) == SFlag::S_IFREG;
-        let line = listing::line(&Entry { name, stat, reachable }, format, "");
-        Ok(Told::File(line.map(|line| line + "\r\n").unwrap_or_default()))
+        let line = listing::line(&Entry { name, stat, link: None, reachable }, format, b"");
+        Ok(Told::File(line.map(|line| [&*line, b"\r\n"].concat()).unwrap_or_default()))
     }
 }
 
@@ -305,10 +316,11 @@ fn copy_old(
 }
 
 /// The path behind what some clients put before it, as they would for ls: `-la`.
-pub(super) fn without_options(argument: &str) -> &str {
+pub(super) fn without_options(argument: &[u8]) -> &[u8] {
     let mut rest = argument;
-    while rest.starts_with('-') {
-        rest = rest.split_once(' ').map_or("", |(_, rest)| rest);
+    while rest.starts_with(b"-") {
+        let space = rest.iter().position(|&byte| byte == b' ');
+        rest = space.map_or(b"", |space| &rest[space + 1..]);
     }
     rest
 }

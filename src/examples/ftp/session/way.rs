@@ -47,7 +47,7 @@ impl Session<'_> {
                 "{address} in six numbers, each a byte as htonl and htons lay it: {six}"
             );
             // RFC 959 gives an example, and many a client looks for just these words.
-            self.reply(227, &format!("Entering Passive Mode ({six})."))?;
+            self.reply(227, format!("Entering Passive Mode ({six})."))?;
         }
         Ok(())
     }
@@ -64,10 +64,10 @@ impl Session<'_> {
         };
         if family != mine {
             return self
-                .reply(522, &format!("This connection is of the other family, use ({mine})"));
+                .reply(522, format!("This connection is of the other family, use ({mine})"));
         }
         if let Some(address) = self.listen()? {
-            self.reply(229, &format!("Entering Extended Passive Mode (|||{}|)", address.port()))?;
+            self.reply(229, format!("Entering Extended Passive Mode (|||{}|)", address.port()))?;
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Session<'_> {
         match data::read_eprt(argument) {
             Ok(address) if address.is_ipv4() == self.client.is_ipv4() => self.active(address),
             Ok(_) | Err(Eprt::Family) => {
-                self.reply(522, &format!("This connection is of the other family, use ({mine})"))
+                self.reply(522, format!("This connection is of the other family, use ({mine})"))
             }
             Err(Eprt::Malformed) => self.reply(501, "EPRT takes |family|address|port|."),
         }
@@ -126,7 +126,7 @@ impl Session<'_> {
     /// A transfer: `150`, the data connection, the bytes, `226`. Returns how many bytes moved.
     pub(super) fn transfer(
         &mut self,
-        about: &str,
+        about: impl AsRef<[u8]>,
         work: impl FnOnce(&mut Transfer<'_, '_>, &TcpStream) -> std::result::Result<(), Cut>,
     ) -> Result<u64> {
         let Some(way) = self.way.take() else {
@@ -175,6 +175,9 @@ impl Session<'_> {
             Cut::Network(error) => {
                 tracing::info!("client {}: its transfer was cut: {error}", self.client);
                 self.reply(426, "The data connection failed.")
+            }
+            Cut::Changed => {
+                self.reply(450, "The file has become another one meanwhile: try again.")
             }
             Cut::Disk(errno) => self.refuse(errno),
         }
