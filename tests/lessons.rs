@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Server, finish, netplay, run, skip};
+use common::{ANYBODY, Server, alone, finish, netplay, run, skip};
 use netplay::columns::{width, width_of};
 use netplay::examples::{Place, Service, TABLE};
 use netplay::lang::Lang;
@@ -450,7 +450,13 @@ fn type_in(commands: &[String], desk: &Path) {
 }
 
 fn ends_well(command: &str, args: &[impl AsRef<std::ffi::OsStr>], desk: &Path) {
-    let output = finish(netplay().args(args).current_dir(desk), b"");
+    let mut output = finish(netplay().args(args).current_dir(desk), b"");
+    if output.status.code() == Some(4) {
+        // In a network of its own everybody may ping.
+        let Some(mut alone) = alone(ANYBODY) else { return };
+        alone.arg(env!("CARGO_BIN_EXE_netplay")).args(args);
+        output = finish(alone.current_dir(desk), b"");
+    }
     let said = String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(0) => {}

@@ -340,7 +340,8 @@ fn another_socket_of_the_same_name_is_not_the_one_at_the_path() {
 #[test]
 fn a_process_of_another_user_is_said_to_be_one() {
     let Some(nobody) = Nobody::new() else { return };
-    let server = Server::start("tcp-echo", &[]); // root's
+    let Some(mut root) = common::as_root() else { return };
+    let server = Server::from(root.args(["tcp-echo", "server", "127.0.0.1", "0", "-q"]));
     let why = ["why", &format!(":{}", server.port())];
     let said = text(&finish(nobody.command().args(why), b"").stdout);
     let sudo = format!("sudo netplay why {}", server.port());

@@ -13,7 +13,6 @@ use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
@@ -284,56 +283,70 @@ pub fn alone(lines: &str) -> Option<Command> {
     Some(command)
 }
 
-/// The program under test where everybody may run it: the folder that it was built in may be closed.
+/// The program under test, run without privilege: as the user nobody if we are root, or else as ourselves.
 pub struct Nobody {
-    folder: tempfile::TempDir,
+    /// Where everybody may run it: the folder that it was built in may be closed.
+    copy: Option<tempfile::TempDir>,
 }
 
 impl Nobody {
-    /// A copy of it; `None` where there is no way to be somebody else: the caller returns.
+    /// `None` where there is no way to be somebody else: the caller returns.
     pub fn new() -> Option<Nobody> {
         if !nix::unistd::geteuid().is_root() {
-            skip("not root, which alone can be somebody else");
-            return None;
+            return Some(Nobody { copy: None });
         }
         if !have("setpriv") {
             skip("no setpriv");
             return None;
         }
-        let nobody = Nobody { folder: tempfile::tempdir().unwrap() };
-        std::fs::copy(env!("CARGO_BIN_EXE_netplay"), nobody.program()).unwrap();
-        std::fs::set_permissions(nobody.folder.path(), Permissions::from_mode(0o755)).unwrap();
-        std::fs::set_permissions(nobody.program(), Permissions::from_mode(0o755)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("netplay");
+        std::fs::copy(env!("CARGO_BIN_EXE_netplay"), &program).unwrap();
+        for path in [folder.path(), &program] {
+            std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+        }
         // setpriv itself still starts what is behind a closed door; what that starts, it does not.
-        let mut again = nobody.user();
-        if !finish(again.args(["sh", "-c", "\"$0\" --version"]).arg(nobody.program()), b"")
-            .status
-            .success()
-        {
+        let mut again = unprivileged();
+        again.args(["sh", "-c", "\"$0\" --version"]).arg(program);
+        if !finish(&mut again, b"").status.success() {
             skip("no folder for temporary files that everybody may enter");
             return None;
         }
-        Some(nobody)
+        Some(Nobody { copy: Some(folder) })
     }
 
-    /// What is run with these options, run by the user nobody.
+    /// The program, whose arguments follow.
     pub fn command(&self) -> Command {
-        let mut command = self.user();
-        command.arg(self.program());
+        let Some(folder) = &self.copy else { return netplay() };
+        let mut command = unprivileged();
+        command.arg(folder.path().join("netplay"));
         command
     }
+}
 
-    fn user(&self) -> Command {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).current_dir("/");
-        command.env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
-        command
-    }
+fn unprivileged() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).current_dir("/");
+    command.env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
+    command
+}
 
-    /// Where it lies.
-    pub fn program(&self) -> PathBuf {
-        self.folder.path().join("netplay")
+/// The program under test, run by root. `None` where we cannot be root: the caller returns.
+pub fn as_root() -> Option<Command> {
+    if nix::unistd::geteuid().is_root() {
+        return Some(netplay());
     }
+    // What ends sudo must not leave the rest behind.
+    let mut sudo = Command::new("sudo");
+    sudo.args(["-n", "setpriv", "--pdeathsig", "KILL"]);
+    let mut tried = Command::new("sudo");
+    tried.args(["-n", "setpriv", "--pdeathsig", "KILL", "true"]);
+    if !tried.output().is_ok_and(|tried| tried.status.success()) {
+        skip("neither root nor sudo");
+        return None;
+    }
+    sudo.arg(env!("CARGO_BIN_EXE_netplay"));
+    Some(sudo)
 }
 
 /// A command that runs what its arguments will say with mounts of its own. `None` where it cannot have
