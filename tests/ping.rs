@@ -358,7 +358,7 @@ fn what_cannot_be_asked_is_one_clear_sentence() {
         (&["224.0.0.1"], 1, "224.0.0.1 is an address of many"),
         (&["255.255.255.255"], 1, "255.255.255.255 is an address of many"),
         (&["ff02::1"], 1, "ff02::1 is an address of many"),
-        (&["-6", "127.0.0.1"], 1, "127.0.0.1 is no IPv6 address"),
+        (&["-6", "127.0.0.1"], 2, "127.0.0.1 is no IPv6 address"),
         (&["nobody.invalid"], 1, "the host \"nobody.invalid\" has no address"),
     ] {
         let done = common::run(&[&["ping"], args].concat(), b"");

@@ -54,7 +54,7 @@ impl Load {
     /// All of them.
     #[must_use]
     pub fn total(self) -> usize {
-        self.connections + self.idle
+        self.connections.saturating_add(self.idle)
     }
 
     /// The load as a heading: `64 connections`.
@@ -127,12 +127,11 @@ pub enum Pin {
 const OTHERS: u64 = 64;
 
 impl Plan {
-    /// Says no to what this machine cannot hold, before anything is started; raises the limit of
-    /// descriptors, which the servers inherit.
+    /// Says no to what cannot be meant, on whatever machine.
     ///
     /// # Errors
-    /// A sentence with the figure.
-    pub fn check(&self) -> Result<()> {
+    /// A sentence that says why.
+    pub fn makes_sense(&self) -> Result<()> {
         let Manner { size, udp, per_request, rate, expect, .. } = self.manner;
         ensure!(!self.models.is_empty(), "there is no server to measure");
         ensure!(!(udp && size > 65_507), "a datagram holds at most 65,507 bytes, not {size}");
@@ -147,6 +146,17 @@ impl Plan {
             if let Some(rate) = rate {
                 ensure!(rate > 0.0, "a rate is a number of requests a second above 0");
             }
+        }
+        Ok(())
+    }
+
+    /// Says no to what this machine cannot hold, before anything is started; raises the limit of
+    /// descriptors, which the servers inherit.
+    ///
+    /// # Errors
+    /// A sentence with the figure.
+    pub fn check(&self) -> Result<()> {
+        for load in &self.loads {
             let needed = load.total() as u64 + OTHERS;
             let limit = raise_descriptor_limit(needed)?;
             if needed > limit {

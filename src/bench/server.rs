@@ -183,6 +183,16 @@ fn under_strace(args: &[String], record: &Path) -> Result<String> {
     Ok(format!("exec {}", words.join(" ")))
 }
 
+fn echoes(row: &&Example) -> bool {
+    row.service == Service::Echo && row.place == Place::Internet
+}
+
+/// The names of the rows that echo over some transport.
+#[must_use]
+pub fn rows() -> Vec<&'static str> {
+    TABLE.iter().filter(echoes).map(|row| row.name).collect()
+}
+
 /// The rows of the table that echo over this transport; each is asked.
 ///
 /// # Errors
@@ -190,7 +200,6 @@ fn under_strace(args: &[String], record: &Path) -> Result<String> {
 pub fn echoing(manner: &Manner) -> Result<Vec<Model>> {
     let load = Load { connections: 1, idle: 0 };
     let mut found = Vec::new();
-    let echoes = |row: &&Example| row.service == Service::Echo && row.place == Place::Internet;
     for example in TABLE.iter().filter(echoes) {
         let model = Model { name: example.name.to_owned(), kind: Kind::Row(example, vec![]) };
         // One that serves the other transport, or cannot run on this kernel, is no model here.
@@ -283,7 +292,7 @@ pub fn row(text: &str) -> Result<Model> {
     let Some(example) = TABLE.iter().find(named) else {
         bail!("there is no example called {name}: netplay lists them");
     };
-    if example.service != Service::Echo || example.place != Place::Internet {
+    if !echoes(&example) {
         bail!("{name} is no echo server of the network");
     }
     Ok(Model { name: text.trim().to_owned(), kind: Kind::Row(example, words.collect()) })

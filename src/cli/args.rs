@@ -1,16 +1,20 @@
 //! The options, and how they become the arguments of a server or client.
 
 use std::borrow::Cow;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::builder::styling::Styles;
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{
+    NonEmptyStringValueParser, OsStringValueParser, PathBufValueParser, PossibleValue,
+    StringValueParser, TypedValueParser,
+};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum, value_parser};
 
 use super::{bench, byte_order, doctor, draw, explain, lab, models, sockopt, why};
 use crate::address::{Endpoint, Family};
@@ -45,7 +49,8 @@ pub struct Global {
     #[arg(long, global = true)]
     pub show_secrets: bool,
     /// The language of lessons and labs [default: that of NETPLAY_LANG, or of the locale]
-    #[arg(long, global = true, value_name = "en|zh")]
+    #[arg(long, global = true, value_name = "en|zh", hide_possible_values = true)]
+    #[arg(value_parser = lang())]
     pub lang: Option<Lang>,
 }
 
@@ -82,6 +87,41 @@ pub fn utf8_locale() -> bool {
     locale.contains("utf-8") || locale.contains("utf8")
 }
 
+fn lang() -> Offer<impl TypedValueParser<Value = Lang>> {
+    let read = StringValueParser::new().try_map(|code| code.parse());
+    Offer::new(read, || Lang::ALL.map(Lang::code).to_vec())
+}
+
+/// Reads a value as another parser does, and tells shells which words there are to complete.
+#[derive(Clone)]
+pub struct Offer<P> {
+    read: P,
+    words: fn() -> Vec<&'static str>,
+}
+
+impl<P> Offer<P> {
+    pub fn new(read: P, words: fn() -> Vec<&'static str>) -> Offer<P> {
+        Offer { read, words }
+    }
+}
+
+impl<P: TypedValueParser> TypedValueParser for Offer<P> {
+    type Value = P::Value;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<P::Value, clap::Error> {
+        self.read.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new((self.words)().into_iter().map(PossibleValue::new)))
+    }
+}
+
 // Which version of IP a demo runs over.
 #[derive(Debug, Args)]
 struct Version {
@@ -112,7 +152,7 @@ struct HostPort {
 
 impl HostPort {
     fn endpoint(self) -> Endpoint {
-        let family = family(self.v4, self.v6);
+        let family = family(self.v4, self.v6, self.host.as_deref());
         let (host, port) = match (self.host, self.port) {
             // The resolver would take any number for an address: 99999 for 0.1.134.159.
             (Some(host), None) if host.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -140,12 +180,22 @@ struct HostOnly {
 
 impl HostOnly {
     fn endpoint(self) -> Endpoint {
-        Endpoint { host: self.host, port: 0, family: family(self.v4, self.v6) }
+        let family = family(self.v4, self.v6, self.host.as_deref());
+        Endpoint { host: self.host, port: 0, family }
     }
 }
 
-fn family(v4: bool, v6: bool) -> Option<Family> {
-    if v6 { Some(Family::V6) } else { v4.then_some(Family::V4) }
+/// The version that is asked for. An address must have it; what a name has, only the resolver knows.
+fn family(v4: bool, v6: bool, host: Option<&str>) -> Option<Family> {
+    let host = host.unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let version = match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) if v6 => "IPv6",
+        Ok(IpAddr::V6(_)) if v4 => "IPv4",
+        _ if v6 => return Some(Family::V6),
+        _ => return v4.then_some(Family::V4),
+    };
+    let text = format!("{host} is no {version} address\n");
+    clap::Error::raw(ErrorKind::ValueValidation, text).exit()
 }
 
 fn lone_port(number: &str) -> Result<u16, clap::Error> {
@@ -157,7 +207,7 @@ fn lone_port(number: &str) -> Result<u16, clap::Error> {
 #[derive(Debug, Args)]
 struct PathOnly {
     /// The path of the socket [default: netplay.sock in $XDG_RUNTIME_DIR, or one of your own in /tmp]
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", value_parser = PathBufValueParser::new().try_map(socket_path))]
     path: Option<PathBuf>,
 }
 
@@ -174,13 +224,14 @@ impl PathOnly {
 #[derive(Debug, Args)]
 struct ServerFlags {
     /// How many connected clients may wait for accept
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = value_parser!(i32).range(0..))]
     backlog: i32,
     /// The size of the receive buffer, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = size)]
     bufsize: usize,
     /// What to answer: echo (the same bytes), stamp (with the time), or any text
-    #[arg(long, value_name = "echo|stamp|TEXT", value_parser = answer)]
+    #[arg(long, value_name = "echo|stamp|TEXT", hide_possible_values = true)]
+    #[arg(value_parser = Offer::new(StringValueParser::new().try_map(answer), || vec!["echo", "stamp"]))]
     reply: Option<String>,
     /// How many clients to serve at once; the others wait in the listener's queue
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
@@ -189,7 +240,7 @@ struct ServerFlags {
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     idle_timeout: Option<Duration>,
     /// Pretend that each answer takes so long to work out (at most 1000)
-    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1000))]
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = value_parser!(u64).range(..=1000))]
     work: u64,
     /// End after the first client (over UDP: the first datagram)
     #[arg(long)]
@@ -229,10 +280,18 @@ fn host(text: &str) -> Result<String> {
     }
 }
 
-fn answer(text: &str) -> Result<String> {
-    match text {
+/// A path must fit into sockaddr_un: 107 bytes on Linux.
+fn socket_path(path: PathBuf) -> Result<PathBuf> {
+    match path.as_os_str().len() {
+        108.. => bail!("a socket's path has at most 107 bytes, and this has more"),
+        _ => Ok(path),
+    }
+}
+
+fn answer(text: String) -> Result<String> {
+    match text.as_str() {
         "" => bail!("an empty answer is none: say --reply echo, --reply stamp or a text"),
-        answer => Ok(answer.to_owned()),
+        _ => Ok(text),
     }
 }
 
@@ -259,10 +318,10 @@ fn count(text: &str, most: usize) -> Result<usize> {
 
 fn seconds(text: &str) -> Result<Duration> {
     let seconds: f64 = text.parse()?;
-    if seconds > 0.0 && seconds <= 1e9 {
-        Ok(Duration::from_secs_f64(seconds))
-    } else {
-        bail!("a time is a number of seconds above 0, such as 2 or 0.5")
+    // In microseconds the kernel is told of it, and none of them would mean without end.
+    match seconds {
+        1e-6..=1e9 => Ok(Duration::from_secs_f64(seconds)),
+        _ => bail!("a time is a number of seconds above 0, such as 2 or 0.5"),
     }
 }
 
@@ -352,7 +411,10 @@ fn client_args(command: Command, example: &Example) -> Command {
 fn tool_side(tool: &Tool) -> Command {
     let words = tool.words.iter().map(|word| {
         let check = word.check;
-        let read = OsStringValueParser::new().try_map(move |text| check(&text).map(|()| text));
+        let read = OsStringValueParser::new().try_map(move |text| match text.is_empty() {
+            true => Err(anyhow!("it is empty")),
+            false => check(&text).map(|()| text),
+        });
         let arg = Arg::new(word.name).help(word.help).required(true).value_parser(read);
         if word.many { arg.num_args(1..) } else { arg }
     });
@@ -393,7 +455,9 @@ fn flag(flag: &Flag) -> Arg {
     match flag.value {
         Value::None => arg.action(ArgAction::SetTrue),
         Value::OneOf(words) => arg.value_parser(words.to_vec()).default_value(words[0]),
-        Value::Any(name) => arg.value_name(name),
+        // A password may be empty. A name, a file or an address is not.
+        Value::Any("TEXT") => arg.value_name("TEXT"),
+        Value::Any(name) => arg.value_name(name).value_parser(NonEmptyStringValueParser::new()),
         Value::Checked(name, check) => {
             let read = move |text: &str| check(text).map(|()| text.to_owned());
             arg.value_name(name).value_parser(read)

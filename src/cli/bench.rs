@@ -4,10 +4,12 @@ use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Args as ClapArgs, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::args::Offer;
 use super::draw::write;
 use crate::address::Endpoint;
 use crate::bench::machine::Machine;
@@ -15,7 +17,7 @@ use crate::bench::plan::{Expect, Kind, Load, Manner, Model, Pin, Plan};
 use crate::bench::report::COLUMNS;
 use crate::bench::sample::Report;
 use crate::bench::{self, server};
-use crate::client::Interrupted;
+use crate::client::{Interrupted, Usage};
 use crate::stop::Stop;
 use crate::trace::remark;
 
@@ -28,13 +30,14 @@ const YARDSTICKS: [&str; 2] = ["epoll", "poll"];
 #[command(after_help = COLUMNS, args_override_self = true)]
 pub struct Args {
     /// Which servers, the yardstick first; each may have options: 'handler --style threading'; none: only those of --target and --cmd [default: all]
-    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(value_parser = Offer::new(StringValueParser::new().try_map(model), server::rows))]
     models: Vec<String>,
     /// How many connections speak [default: 1,64, and 1 among 900 idle ones]
-    #[arg(long, value_name = "N,M,…", value_delimiter = ',')]
+    #[arg(long, value_name = "N,M,…", value_delimiter = ',', value_parser = connections)]
     connections: Vec<usize>,
     /// How many more connections are there and say nothing
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = idle)]
     idle: Option<usize>,
     /// Bytes of a request, and of its reply [default: 64]
     #[arg(long, value_name = "BYTES", value_parser = size)]
@@ -64,10 +67,10 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = rounds)]
     threads: Option<usize>,
     /// Also measure a server that runs already, in any language
-    #[arg(long, value_name = "HOST:PORT")]
-    target: Vec<String>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = target)]
+    target: Vec<Target>,
     /// Also measure a server that this command starts: './my_server {port}'
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = command)]
     cmd: Vec<String>,
     /// What the replies of those two must be: the same bytes, a line, or anything
     #[arg(long, value_enum, default_value = "echo")]
@@ -157,16 +160,10 @@ impl Args {
             named => named.iter().map(|name| server::row(name)).collect::<Result<_>>()?,
         };
         for command in &self.cmd {
-            if !command.contains("{port}") {
-                bail!("--cmd needs {{port}} where the port belongs: './my_server {{port}}'");
-            }
             models.push(Model { name: command.clone(), kind: Kind::Command(command.clone()) });
         }
-        for target in &self.target {
-            let (host, port) = target.rsplit_once(':').context("a target is HOST:PORT")?;
-            let port = port.parse().with_context(|| format!("{port} is no port"))?;
-            let endpoint = Endpoint { host: Some(host.to_owned()), port, family: None };
-            models.push(Model { name: target.clone(), kind: Kind::Target(endpoint.resolve()?) });
+        for Target { name, endpoint } in &self.target {
+            models.push(Model { name: name.clone(), kind: Kind::Target(endpoint.resolve()?) });
         }
         Ok(models)
     }
@@ -194,6 +191,7 @@ pub fn run(args: &Args, quiet: bool, ascii: bool, out: &mut impl Write) -> Resul
     stop.on_signals();
     let manner = args.manner();
     let plan = Plan { models: args.models(&manner)?, loads: args.loads(), manner };
+    plan.makes_sense().map_err(|error| Usage(error.to_string()))?;
     plan.check()?;
     let bar = bar(plan.turns(), quiet, ascii);
     let report = bench::run(&plan, &stop, &|what| {
@@ -298,6 +296,73 @@ fn report_file(name: &str) -> Result<PathBuf, String> {
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("svg" | "html" | "md" | "json" | "csv") => Ok(path),
         _ => Err("a report's name ends in .svg, .html, .md, .json or .csv".to_owned()),
+    }
+}
+
+/// A server that runs already.
+#[derive(Debug, Clone)]
+struct Target {
+    /// As it was typed.
+    name: String,
+    endpoint: Endpoint,
+}
+
+fn target(text: &str) -> Result<Target> {
+    let (host, port) = text.rsplit_once(':').context("a target is HOST:PORT")?;
+    let port: u16 = port.parse().with_context(|| format!("{port:?} is no port"))?;
+    ensure!(!host.is_empty(), "a target is HOST:PORT");
+    ensure!(port > 0, "nobody listens on port 0");
+    let endpoint = Endpoint { host: Some(host.to_owned()), port, family: None };
+    Ok(Target { name: text.to_owned(), endpoint })
+}
+
+fn command(text: &str) -> Result<String> {
+    ensure!(
+        text.contains("{port}"),
+        "it needs {{port}} where the port belongs: './my_server {{port}}'"
+    );
+    Ok(text.to_owned())
+}
+
+/// A row, and what may stand behind its name.
+fn model(text: String) -> Result<String> {
+    if text == "none" {
+        return Ok(text);
+    }
+    let Kind::Row(example, options) = server::row(&text)?.kind else {
+        bail!("{text} is no model");
+    };
+    let words = ["netplay", example.name, "server"].map(str::to_owned).into_iter();
+    match super::command().try_get_matches_from(words.chain(options)) {
+        Ok(matches) => {
+            let server = matches.subcommand().and_then(|(_, matches)| matches.subcommand());
+            let place = server.and_then(|(_, server)| server.value_source("host"));
+            ensure!(place.is_none(), "only options may stand behind the name of a model");
+            Ok(text)
+        }
+        // Its first line, without the word that every error begins with.
+        Err(error) => {
+            let said = error.to_string();
+            let first = said.lines().next().unwrap_or_default();
+            bail!("{}", first.strip_prefix("error: ").unwrap_or(first))
+        }
+    }
+}
+
+/// As many as a process could have descriptors: what this machine allows is seen to later.
+const MOST: usize = i32::MAX as usize;
+
+fn connections(text: &str) -> Result<usize> {
+    match text.parse()? {
+        n @ 1..=MOST => Ok(n),
+        _ => bail!("a load has 1 to {MOST} connections that speak"),
+    }
+}
+
+fn idle(text: &str) -> Result<usize> {
+    match text.parse()? {
+        n @ 0..=MOST => Ok(n),
+        _ => bail!("at most {MOST} connections can be idle"),
     }
 }
 

@@ -14,8 +14,9 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use crate::byte_order::{
-    Family, htonl, htons, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs,
+    Family, ParseError, htonl, htons, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs,
 };
+use crate::client::Usage;
 
 const TRY: &str = "\
 Try:
@@ -251,7 +252,7 @@ fn show(number: &Number) -> Page {
 }
 
 fn aton(text: &str) -> anyhow::Result<Page> {
-    let address = inet_aton(text)?;
+    let address = inet_aton(text).map_err(refused)?;
     let (read, ignored) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let mut parts = String::new();
     let last = read.split('.').count() - 1;
@@ -313,9 +314,14 @@ inet_ntoa(htonl({number:#010x})) = {text:?}
 }
 
 /// C's caller says which family; here the text does, for only IPv6 has colons.
+/// What the function refuses, the command line should not have asked for.
+fn refused(error: ParseError) -> Usage {
+    Usage(error.to_string())
+}
+
 fn pton(text: &str) -> anyhow::Result<Page> {
     let family = if text.contains(':') { Family::Inet6 } else { Family::Inet };
-    let address = inet_pton(family, text)?;
+    let address = inet_pton(family, text).map_err(refused)?;
     let (octets, canonical) = (in_network_order(address), inet_ntop(address));
     let picture = format!(
         "\
@@ -335,7 +341,9 @@ fn ntop(bytes: &str) -> anyhow::Result<Page> {
     let octets = hex_bytes(bytes)?;
     let address = address_of(&octets).with_context(|| {
         let n = octets.len();
-        format!("inet_ntop {bytes:?}: not 4 bytes (IPv4) or 16 (IPv6) but {n}; write 7f000001")
+        Usage(format!(
+            "inet_ntop {bytes:?}: not 4 bytes (IPv4) or 16 (IPv6) but {n}; write 7f000001"
+        ))
     })?;
     let (octets, family, text) = (in_network_order(address), family(address), inet_ntop(address));
     let picture = format!(
@@ -564,7 +572,9 @@ fn hex_bytes(text: &str) -> anyhow::Result<Vec<u8>> {
             Some(pairs @ [_, ..]) if pairs.len() % 2 == 0 => {
                 bytes.extend(pairs.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8));
             }
-            _ => bail!("inet_ntop {text:?}: {run:?} is no hexadecimal byte; write 7f000001"),
+            _ => bail!(Usage(format!(
+                "inet_ntop {text:?}: {run:?} is no hexadecimal byte; write 7f000001"
+            ))),
         }
     }
     Ok(bytes)

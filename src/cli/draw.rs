@@ -5,9 +5,11 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Args as ClapArgs, ValueEnum};
 use nix::errno::Errno;
 
+use super::args::Offer;
 use crate::draw::{Format, Time, Timeline, View, read};
 use crate::trace::remark;
 
@@ -27,7 +29,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "txt")]
     format: Suffix,
     /// How heights tell time: even, with every row as high as the next, or true, to scale
-    #[arg(long, value_name = "even|true", default_value = "even")]
+    #[arg(long, value_name = "even|true", default_value = "even", value_parser = time(), hide_possible_values = true)]
     time: Time,
 }
 
@@ -38,7 +40,7 @@ pub struct Picture {
     #[arg(short, long, value_name = "FILE", value_parser = picture_file)]
     pub output: Option<PathBuf>,
     /// How heights tell time in the picture: even, with every row as high as the next, or true, to scale
-    #[arg(long, value_name = "even|true", default_value = "even", requires = "output")]
+    #[arg(long, value_name = "even|true", default_value = "even", requires = "output", value_parser = time(), hide_possible_values = true)]
     pub time: Time,
 }
 
@@ -88,6 +90,10 @@ pub fn run(args: &Args, look: &View, out: &mut (impl Write + IsTerminal)) -> Res
     let view = View { title: names.join(" + "), time: args.time, ..look.clone() };
     let picture = Timeline::new(reading.records, &HashMap::new()).picture(args.format(), &view);
     write(&picture, &args.output, out)
+}
+
+fn time() -> Offer<impl TypedValueParser<Value = Time>> {
+    Offer::new(StringValueParser::new().try_map(|word| word.parse()), || vec!["even", "true"])
 }
 
 /// A name that says what kind of picture it is.

@@ -73,12 +73,16 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         }
         draw::try_to_write(path)?;
     }
+    let predicted = args.predict.map(|n| foretold(n, lab.text(global.language()).choices.len()));
     let report = Report { lab, text: lab.text(global.language()), look: look(global) };
     let talkative = !global.quiet && !args.json;
     if talkative {
         write!(io::stdout(), "{}", report.question())?;
     }
-    let predicted = prediction(args, &report, talkative)?;
+    let predicted = match predicted {
+        None => prediction(args, &report, talkative)?,
+        told => told,
+    };
 
     let collection = Collection::default();
     let raw = global.trace.as_deref().map(super::open_trace).transpose()?;
@@ -147,16 +151,18 @@ fn list(args: &Args, global: &Global) -> Result<()> {
     Ok(())
 }
 
+/// The prediction of `--predict`, which must be one of the answers that the lab has.
+fn foretold(n: usize, answers: usize) -> usize {
+    if !(1..=answers).contains(&n) {
+        let text = format!("--predict {n}: this lab has the answers 1 to {answers}\n");
+        clap::Error::raw(clap::error::ErrorKind::ValueValidation, text).exit();
+    }
+    n
+}
+
 /// Asks for a prediction, where somebody is there to ask.
 fn prediction(args: &Args, report: &Report<'_>, talkative: bool) -> Result<Option<usize>> {
     let choices = report.text.choices.len();
-    if let Some(n) = args.predict {
-        if !(1..=choices).contains(&n) {
-            let text = format!("--predict {n}: this lab has the answers 1 to {choices}\n");
-            clap::Error::raw(clap::error::ErrorKind::ValueValidation, text).exit();
-        }
-        return Ok(Some(n));
-    }
     let there = io::stdin().is_terminal() && io::stderr().is_terminal();
     if args.no_ask || !talkative || !there {
         return Ok(None);

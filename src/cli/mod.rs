@@ -29,7 +29,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, Command, FromArgMatches};
 
 use crate::child::WITH_PARENT;
-use crate::client::Interrupted;
+use crate::client::{Interrupted, Usage};
 use crate::demo::Recording;
 use crate::draw::{Format, Time, Timeline, View};
 use crate::escape::hide_password;
@@ -58,7 +58,10 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = hint::exit_code(&error);
-            if code != 0 && !error.is::<Interrupted>() {
+            if error.is::<Usage>() {
+                // As clap has it.
+                trace::remark(format_args!("error: {error:#}"));
+            } else if code != 0 && !error.is::<Interrupted>() {
                 trace::remark(format_args!("netplay: {error:#}"));
                 if let Some(hint) = hint::hint(&error) {
                     trace::remark(format_args!("  hint: {hint}"));

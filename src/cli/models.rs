@@ -1,7 +1,7 @@
 //! `netplay models`: the five models of I/O, measured and drawn.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -37,7 +37,7 @@ pub struct Args {
     json: bool,
 
     /// Write the figure to FILE, in the form that its name ends in; - is standard output
-    #[arg(short, long, value_name = "FILE.svg|html|md|json|txt")]
+    #[arg(short, long, value_name = "FILE.svg|html|md|json|txt", value_parser = figure_file)]
     output: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -79,7 +79,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
         listen_to_the_record(global, Speaker { role: "server", example: "models" })?;
         return models::receive(model, tcp);
     }
-    let (format, file) = form(&args, global)?;
+    let (format, file) = form(&args, global);
     // The figures are the result, and the calls behind them only for who asks.
     let story = Global { quiet: global.verbose == 0, trace: global.trace.clone(), ..*global };
     listen_to_the_record(&story, Speaker { role: "client", example: "models" })?;
@@ -115,27 +115,25 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
 }
 
 /// The form of the report, and the file for it; without one it goes to standard output.
-fn form(args: &Args, global: &Global) -> Result<(Format, Option<PathBuf>)> {
+fn form(args: &Args, global: &Global) -> (Format, Option<PathBuf>) {
     let color = global.color.use_on(io::stdout().is_terminal());
     let here = Format::Text { ascii: global.plain(), color };
     let file = args.output.clone().filter(|path| path.as_os_str() != "-");
     let format = match &file {
         _ if args.json => Format::Json,
         None => here,
-        Some(path) => match Format::of(path) {
-            Some(format) => format,
-            None => usage(path),
-        },
+        Some(path) => Format::of(path).unwrap_or(here),
     };
-    Ok((format, file))
+    (format, file)
 }
 
-fn usage(path: &Path) -> ! {
-    let what = format!(
-        "{}: the form of the figure is what the name ends in: .svg, .html, .md, .json or .txt\n",
-        path.display()
-    );
-    clap::Error::raw(clap::error::ErrorKind::InvalidValue, what).exit()
+/// A name that says what form the figure has.
+fn figure_file(name: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(name);
+    if Format::of(&path).is_none() && name != "-" {
+        bail!("the form of the figure is what the name ends in: .svg, .html, .md, .json or .txt");
+    }
+    Ok(path)
 }
 
 /// The receivers tell their calls as this process does.

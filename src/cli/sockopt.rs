@@ -9,9 +9,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::builder::StringValueParser;
 use clap::error::ErrorKind;
 use serde_json::{Value, json};
 
+use super::args::Offer;
 use crate::call::{self, Kind, OPTIONS, Opt, OptValue};
 use crate::examples::sockopt::{Protocol, Row, probe, probe_all};
 
@@ -28,7 +30,8 @@ Try:
 #[command(after_help = TRY)]
 pub struct Args {
     /// tcp, udp, unix (all three unless named), and one option to explain, or to set and ask back
-    #[arg(value_name = "tcp|udp|unix|OPTION|OPTION=VALUE")]
+    #[arg(value_name = "tcp|udp|unix|OPTION|OPTION=VALUE", hide_possible_values = true)]
+    #[arg(value_parser = Offer::new(StringValueParser::new(), names))]
     words: Vec<String>,
 
     /// Print the same facts as a JSON object
@@ -84,6 +87,12 @@ impl Args {
         }
         Ok(request)
     }
+}
+
+/// What shells complete.
+fn names() -> Vec<&'static str> {
+    let protocols = Protocol::ALL.iter().map(|protocol| protocol.name());
+    protocols.chain(OPTIONS.iter().map(|option| option.name())).collect()
 }
 
 fn usage(what: String) -> clap::Error {

@@ -349,6 +349,17 @@ const fn option(name: &'static str, value: &'static str, help: &'static str, sid
     Flag { name, value: Value::Any(value), help, sides }
 }
 
+/// An option with a value that not every text is.
+const fn checked(
+    name: &'static str,
+    value: &'static str,
+    check: fn(&str) -> Result<()>,
+    help: &'static str,
+    sides: Sides,
+) -> Flag {
+    Flag { name, value: Value::Checked(value, check), help, sides }
+}
+
 /// The options of the servers with a fixed number of workers.
 const POOL: &[Flag] = &[
     Flag {
@@ -373,7 +384,7 @@ const POOL: &[Flag] = &[
 
 const FTP: &[Flag] = &[
     option("root", "DIR", "The folder to serve [default: the current one]", Sides::Server),
-    option("user", "NAME", "Who may log in [default: netplay]", Sides::Both),
+    checked("user", "NAME", ftp::user, "Who may log in [default: netplay]", Sides::Both),
     option(
         "password",
         "TEXT",
@@ -393,16 +404,24 @@ const FTP: &[Flag] = &[
         help: "Let nobody change anything",
         sides: Sides::Server,
     },
-    option(
+    checked(
         "stall-timeout",
         "SECS",
+        |text| ftp::seconds(text).map(drop),
         "Cut a transfer in which nothing moves for so long [default: 60]",
         Sides::Server,
     ),
-    option("data-wait", "SECS", "Wait so long for a data connection [default: 20]", Sides::Server),
-    option(
+    checked(
+        "data-wait",
+        "SECS",
+        |text| ftp::seconds(text).map(drop),
+        "Wait so long for a data connection [default: 20]",
+        Sides::Server,
+    ),
+    checked(
         "passive-ports",
         "LO-HI",
+        |text| ftp::ports(text).map(drop),
         "The ports for data connections [default: any]",
         Sides::Server,
     ),
@@ -412,18 +431,20 @@ const FTP: &[Flag] = &[
         help: "How many clients to serve at once; the others are told to come back later",
         sides: Sides::Server,
     },
-    option(
+    checked(
         "max-per-host",
         "N",
+        |text| ftp::number(text).map(drop),
         "How many clients one address may have [default: as many as --max-clients]",
         Sides::Server,
     ),
 ];
 
 const MULTICAST: &[Flag] = &[
-    option(
+    checked(
         "interface",
         "ADDRESS|NAME",
+        multicast::interface,
         "The device: over IPv4 an address that it has [default: 127.0.0.1], over IPv6 its name",
         Sides::Both,
     ),
@@ -433,9 +454,10 @@ const MULTICAST: &[Flag] = &[
         help: "Bind to any address, not to the group: hear also what is sent to this machine alone",
         sides: Sides::Server,
     },
-    option(
+    checked(
         "ttl",
         "N",
+        |text| multicast::hops(text).map(drop),
         "How far it goes: 0 stays in this machine, 1 in its network, more pass routers [default: 1]",
         Sides::Client,
     ),
@@ -451,9 +473,10 @@ const MULTICAST: &[Flag] = &[
         help: "Ask for the right to send to a broadcast address, such as 127.255.255.255",
         sides: Sides::Client,
     },
-    option(
+    checked(
         "answers",
         "N",
+        |text| multicast::answers(text).map(drop),
         "Wait for so many answers to each message; a server answers with --reply [default: 0]",
         Sides::Client,
     ),

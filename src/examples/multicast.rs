@@ -33,7 +33,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::address::Endpoint;
 use crate::call::{
@@ -42,7 +42,7 @@ use crate::call::{
     IPV6_MULTICAST_IF, IPV6_MULTICAST_LOOP, MSG_TRUNC, SO_BROADCAST, SO_RCVTIMEO, SO_REUSEADDR,
     Type, UdpSocket,
 };
-use crate::client::ClientArgs;
+use crate::client::{ClientArgs, Usage};
 use crate::server::{self, Options, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -127,9 +127,26 @@ pub fn client(args: &ClientArgs) -> Result<()> {
     said
 }
 
+/// Reads `--ttl`: a byte in the header of each packet.
+pub(super) fn hops(text: &str) -> Result<u8> {
+    text.parse().context("it is 0 to 255")
+}
+
+/// Whether `--interface` can be an address, or the name of a device: that is short, and one word.
+pub(super) fn interface(text: &str) -> Result<()> {
+    let name = (1..16).contains(&text.len()) && !text.contains([' ', '/']);
+    ensure!(name || text.parse::<Ipv4Addr>().is_ok(), "it is an address of a device, or its name");
+    Ok(())
+}
+
+/// Reads `--answers`.
+pub(super) fn answers(text: &str) -> Result<u32> {
+    text.parse().context("it is a number of answers, 0 or more")
+}
+
 /// Through which device, how far, and whether this machine is to hear it.
 fn aim(socket: &UdpSocket, group: SocketAddr, options: &Options) -> Result<()> {
-    let hops: u8 = options.get("ttl").unwrap_or("1").parse().context("--ttl is 0 to 255")?;
+    let hops = options.get("ttl").map_or(Ok(1), hops)?;
     match group.ip() {
         IpAddr::V4(ip) if ip.is_multicast() => {
             // Without it the routes decide, and where none leads to a group, sendto fails.
@@ -161,8 +178,7 @@ fn aim(socket: &UdpSocket, group: SocketAddr, options: &Options) -> Result<()> {
 }
 
 fn say(socket: &UdpSocket, args: &ClientArgs, group: SocketAddr) -> Result<()> {
-    let answers: u32 =
-        args.options.get("answers").unwrap_or("0").parse().context("--answers is a number")?;
+    let answers = args.options.get("answers").map_or(Ok(0), answers)?;
     let mut talk = args.talk()?;
     let mut buf = vec![0; args.bufsize];
     while let Some(message) = talk.next()? {
@@ -200,7 +216,9 @@ fn any_address(group: SocketAddr) -> IpAddr {
 fn device(options: &Options) -> Result<Ipv4Addr> {
     let Some(address) = options.get("interface") else { return Ok(Ipv4Addr::LOCALHOST) };
     address.parse().with_context(|| {
-        format!("over IPv4, --interface is an address of the device, and {address:?} is none")
+        Usage(format!(
+            "over IPv4, --interface is an address of the device, and {address:?} is none"
+        ))
     })
 }
 
@@ -216,7 +234,9 @@ fn device_v6(group: Ipv6Addr, options: &Options) -> Result<u32> {
     let found = match options.get("interface") {
         Some(wanted) => devices.find(|(_, name)| *name == wanted),
         None if scope(group) > INTERFACE => {
-            bail!("{group} may reach beyond this host: say through which device, --interface NAME")
+            bail!(Usage(format!(
+                "{group} may reach beyond this host: say through which device, --interface NAME"
+            )))
         }
         None => devices.find(|(_, name)| *name != "lo"),
     };

@@ -62,7 +62,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use libc::POLLIN;
 use nix::errno::Errno;
 
@@ -216,7 +216,7 @@ struct Limits {
 
 impl Limits {
     fn new(args: &ServerArgs) -> Result<Limits> {
-        let of_one_host = number(&args.options, "max-per-host")?.unwrap_or(args.max_clients);
+        let of_one_host = args.options.get("max-per-host").map_or(Ok(args.max_clients), number)?;
         Ok(Limits { clients: args.max_clients, of_one_host })
     }
 }
@@ -282,15 +282,7 @@ fn rules(args: &ServerArgs) -> Result<Rules> {
         remark(format_args!("netplay ftp client --user {name} asks for it"));
         password = Some(once);
     }
-    let seconds = |name, usual| -> Result<Duration> {
-        let text = options.get(name);
-        let read = |text: &str| text.parse().ok().filter(|&n| n > 0.0 && n <= 1e9);
-        match text.map(read) {
-            None => Ok(Duration::from_secs(usual)),
-            Some(Some(seconds)) => Ok(Duration::from_secs_f64(seconds)),
-            Some(None) => bail!("--{name} takes a number of seconds above 0"),
-        }
-    };
+    let usually = |name, usual| options.get(name).map_or(Ok(Duration::from_secs(usual)), seconds);
     Ok(Rules {
         root,
         user: user.unwrap_or_else(|| USER.to_owned()),
@@ -299,8 +291,8 @@ fn rules(args: &ServerArgs) -> Result<Rules> {
         anonymous,
         read_only,
         idle: args.idle_timeout.unwrap_or(Duration::from_secs(300)),
-        stall: seconds("stall-timeout", 60)?,
-        data_wait: seconds("data-wait", 20)?,
+        stall: usually("stall-timeout", 60)?,
+        data_wait: usually("data-wait", 20)?,
         ports: options.get("passive-ports").map(ports).transpose()?,
     })
 }
@@ -346,21 +338,35 @@ fn password_of(user: &str, options: &Options) -> Result<String> {
     }
 }
 
+/// A name of one byte at least.
+pub(super) fn user(name: &str) -> Result<()> {
+    ensure!(!name.is_empty(), "a user has a name");
+    Ok(())
+}
+
+/// `60`, `0.5`: above 0, and no less than the kernel's clocks can tell from it.
+pub(super) fn seconds(text: &str) -> Result<Duration> {
+    match text.parse() {
+        Ok(seconds @ 1e-6..=1e9) => Ok(Duration::from_secs_f64(seconds)),
+        _ => bail!("it takes a number of seconds above 0, such as 60 or 0.5"),
+    }
+}
+
 /// `50000-50100`.
-fn ports(text: &str) -> Result<(u16, u16)> {
+pub(super) fn ports(text: &str) -> Result<(u16, u16)> {
     let read = text
         .split_once('-')
         .and_then(|(low, high)| Some((low.trim().parse().ok()?, high.trim().parse().ok()?)));
     match read {
         Some((low, high)) if 0 < low && low <= high => Ok((low, high)),
-        _ => bail!("--passive-ports takes two ports, such as 50000-50100"),
+        _ => bail!("it takes two ports, the lower one first, such as 50000-50100"),
     }
 }
 
-fn number(options: &Options, name: &str) -> Result<Option<usize>> {
-    let Some(text) = options.get(name) else { return Ok(None) };
+/// `3`.
+pub(super) fn number(text: &str) -> Result<usize> {
     match text.parse() {
-        Ok(n @ 1..) => Ok(Some(n)),
-        _ => bail!("--{name} takes a number above 0"),
+        Ok(n @ 1..) => Ok(n),
+        _ => bail!("it takes a number above 0"),
     }
 }
