@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -585,32 +585,50 @@ fn fish_reads_its_completions() {
     completes("fish", &["-n"]);
 }
 
-/// groff has nothing to warn about, and shows what the page is about.
-fn renders(page: &[u8]) {
-    assert!(text(page).contains("\n.TH netplay"), "{}", text(page));
+/// Neither groff nor mandoc has anything to say about these pages, and both show what they are about.
+fn renders(folder: &Path, pages: &[PathBuf]) {
     if !have("groff") {
-        return skip("groff is not installed: nobody has read the manual page");
+        skip("no groff");
+    } else {
+        let mut groff = Command::new("groff");
+        groff.args(["-man", "-Tascii", "-ww", "-P-cbu"]).args(pages);
+        let read = finish(groff.current_dir(folder), b"");
+        assert!(read.status.success() && read.stderr.is_empty(), "{}", text(&read.stderr));
+        assert_eq!(text(&read.stdout).matches("\nSYNOPSIS\n").count(), pages.len());
     }
-    let mut groff = Command::new("groff");
-    let read = finish(groff.args(["-man", "-Tascii", "-ww", "-P-cbu", "-"]), page);
-    assert!(read.status.success() && read.stderr.is_empty(), "{}", text(&read.stderr));
-    says(&read, 0, "SYNOPSIS");
+    if !have("mandoc") {
+        return skip("no mandoc");
+    }
+    let mut mandoc = Command::new("mandoc");
+    mandoc.args(["-T", "lint"]).args(pages);
+    let read = finish(mandoc.current_dir(folder), b"");
+    let said = text(&read.stdout) + &text(&read.stderr);
+    assert!(read.status.success() && said.is_empty(), "{said}");
 }
 
 #[test]
-fn the_manual_pages_render() {
-    let page = run(&["man"], b"").stdout;
-    renders(&page);
+fn every_command_has_a_manual_page_without_a_fault() {
     let directory = tempfile::tempdir().unwrap();
-    let output = run(&["man", directory.path().to_str().unwrap()], b"");
-    says(&output, 0, "");
-    assert_eq!(fs::read_to_string(directory.path().join("netplay.1")).unwrap(), text(&page));
+    let path = directory.path().to_str().unwrap();
+    let man = |args: &[&str]| {
+        let day = "1234567890"; // 2009-02-13
+        let output = finish(netplay().arg("man").args(args).env("SOURCE_DATE_EPOCH", day), b"");
+        says(&output, 0, "");
+        text(&output.stdout)
+    };
+    let page = man(&[]);
+    assert!(page.contains("\n.TH NETPLAY 1 2009-02-13 \"netplay "), "{page}");
+    assert_eq!(man(&[path]), "");
+    assert_eq!(fs::read_to_string(directory.path().join("netplay.1")).unwrap(), page);
     for example in TABLE {
         let side = if example.serve.is_some() { "server" } else { "client" };
         let path = directory.path().join(format!("netplay-{}-{side}.1", example.name));
         assert!(path.is_file(), "no {}", path.display());
     }
-    renders(&fs::read(directory.path().join("netplay-tcp-echo-client.1")).unwrap());
+    let pages: Vec<PathBuf> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(pages.len() > 100, "{pages:?}");
+    renders(directory.path(), &pages);
 }
 
 // On a terminal.

@@ -382,7 +382,7 @@ pub fn command() -> Command {
         .subcommand(doctor::Args::augment_args(Command::new("doctor")))
         .subcommand(explain::Args::augment_args(Command::new("explain")))
         .subcommand(super::pages::completions_command())
-        .subcommand(super::pages::man_command())
+        .subcommand(super::man::command())
 }
 
 fn server_side(example: &Example) -> Command {

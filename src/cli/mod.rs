@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod explain;
 mod hint;
 pub mod lab;
+mod man;
 pub mod models;
 mod pages;
 mod progress;
@@ -105,7 +106,7 @@ fn run(matches: &ArgMatches) -> Result<()> {
     match name {
         "demo" => tour(over_v6(matches), &global),
         "completions" => pages::completions(matches),
-        "man" => pages::man(matches),
+        "man" => man::run(matches),
         "byte-order" => {
             let args =
                 byte_order::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());

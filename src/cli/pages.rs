@@ -1,7 +1,6 @@
-//! The menu, the completions and the manual pages.
+//! The menu, and the completions.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
@@ -42,17 +41,11 @@ pub fn menu(out: &mut dyn Write) -> Result<()> {
 /// `netplay completions SHELL`.
 pub fn completions_command() -> Command {
     Command::new("completions").about("Print the completions for a shell").arg(
-        Arg::new("shell").value_name("SHELL").required(true).value_parser(value_parser!(Shell)),
-    )
-}
-
-/// `netplay man [DIRECTORY]`.
-pub fn man_command() -> Command {
-    Command::new("man").about("Print the manual page, or write all of them to a folder").arg(
-        Arg::new("directory")
-            .value_name("DIRECTORY")
-            .help("Where to write netplay.1 and a page for each command")
-            .value_parser(value_parser!(PathBuf)),
+        Arg::new("shell")
+            .value_name("SHELL")
+            .help("Which shell they are for")
+            .required(true)
+            .value_parser(value_parser!(Shell)),
     )
 }
 
@@ -159,23 +152,4 @@ fn for_fish(script: &str, command: &Command) -> String {
         );
     }
     script
-}
-
-/// Prints the manual page, or writes all of them.
-///
-/// # Errors
-/// If standard output or the folder cannot be written.
-pub fn man(matches: &ArgMatches) -> Result<()> {
-    match matches.get_one::<PathBuf>("directory") {
-        Some(directory) => clap_mangen::generate_to(super::command(), directory)
-            .with_context(|| format!("cannot write manual pages to {}", directory.display())),
-        None => {
-            let mut page = Vec::new();
-            // `netplay help` has no page of its own, so none may be named.
-            let command = super::command().disable_help_subcommand(true);
-            clap_mangen::Man::new(command).render(&mut page)?;
-            io::stdout().lock().write_all(&page)?;
-            Ok(())
-        }
-    }
 }
