@@ -52,7 +52,7 @@ fn page(command: &Command) -> Result<String> {
 }
 
 /// The day on which the page is made. A package that is built twice has the same page twice: there the
-/// variable says what day it is (https://reproducible-builds.org/specs/source-date-epoch/).
+/// variable says what day it is (<https://reproducible-builds.org/specs/source-date-epoch/>).
 fn date() -> String {
     let told = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse().ok());
     let told = told.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
