@@ -1,11 +1,16 @@
 //! Every lab shows its phenomenon on this kernel, and is whole in both languages.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and ends what it starts"
+)]
 
 mod common;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -180,6 +185,104 @@ fn what_is_done_is_remembered_and_can_be_forgotten() {
     assert_eq!(done(&run(&["lab"])), 1);
     run(&["lab", "--reset"]);
     assert_eq!(done(&run(&["lab"])), 0);
+}
+
+/// Each reads the marks, adds its own, and replaces the file.
+#[test]
+fn labs_that_end_at_the_same_time_keep_all_their_marks() {
+    for _ in 0..4 {
+        let state = tempfile::tempdir().unwrap();
+        let lab = |args: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_netplay"));
+            command.arg("lab").args(args).env("XDG_STATE_HOME", state.path()).stdin(Stdio::null());
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            command
+        };
+        let names = ["framing", "byteorder", "sigpipe", "bindwhere"];
+        let running: Vec<_> =
+            names.iter().map(|name| lab(&[name, "--no-ask"]).spawn().unwrap()).collect();
+        for one in running {
+            let out = one.wait_with_output().unwrap();
+            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        }
+        let list = lab(&["--json"]).output().unwrap();
+        let list = String::from_utf8(list.stdout).unwrap();
+        assert_eq!(list.matches("\"done\": true").count(), names.len(), "{list}");
+    }
+}
+
+/// Whatever is wrong with the file of marks is a sentence, and no reason not to show a lab.
+#[test]
+fn a_file_of_marks_that_cannot_be_used_is_a_sentence() {
+    type Spoil = fn(&Path);
+    let spoilt: [(&str, Spoil); 4] = [
+        ("labs.json is not a list of labs: netplay lab --reset", |folder| {
+            fs::write(folder.join("labs.json"), "{\"framing\": ").unwrap();
+        }),
+        ("labs.json is not a file", |folder| fs::create_dir(folder.join("labs.json")).unwrap()),
+        ("labs.lock: Is a directory", |folder| fs::create_dir(folder.join("labs.lock")).unwrap()),
+        ("there can be no folder", |folder| {
+            fs::remove_dir(folder).unwrap();
+            fs::write(folder, "").unwrap();
+        }),
+    ];
+    for (sentence, spoil) in spoilt {
+        let state = tempfile::tempdir().unwrap();
+        let folder = state.path().join("netplay");
+        fs::create_dir(&folder).unwrap();
+        spoil(&folder);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netplay"));
+        command.args(["lab", "byteorder", "--no-ask"]).env("XDG_STATE_HOME", state.path());
+        let out = command.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{said}");
+        let lines: Vec<_> = said.lines().filter(|line| line.contains("this lab is done")).collect();
+        assert_eq!(lines.len(), 1, "{said}");
+        assert!(
+            lines[0].starts_with("netplay: cannot note") && lines[0].contains(sentence),
+            "{said}"
+        );
+    }
+}
+
+/// Beside other programs that want the processor a lab shows what it claims, or says that it cannot.
+#[test]
+fn a_busy_machine_is_no_reason_to_deny() {
+    // On one processor only, so that the other tests have theirs.
+    let lab = std::thread::spawn(|| {
+        let mut one = nix::sched::CpuSet::new();
+        let all = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap();
+        one.set((0..nix::sched::CpuSet::count()).find(|&n| all.is_set(n).unwrap()).unwrap())
+            .unwrap();
+        nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &one).unwrap();
+        let busy =
+            || Command::new("timeout").args(["60", "sh", "-c", "while :; do :; done"]).spawn();
+        let mut beside: Vec<_> = (0..2).map(|_| busy().unwrap()).collect();
+        let state = tempfile::tempdir().unwrap();
+        let mut nice = Command::new("nice");
+        nice.args(["-n", "12", env!("CARGO_BIN_EXE_netplay"), "lab", "models", "--no-ask"]);
+        let out = nice.env("XDG_STATE_HOME", state.path()).stdin(Stdio::null()).output().unwrap();
+        for one in &mut beside {
+            // timeout passes the signal on to what it runs.
+            nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(one.id().cast_signed()),
+                nix::sys::signal::Signal::SIGTERM,
+            )
+            .unwrap();
+            one.wait().unwrap();
+        }
+        out
+    });
+    let out = lab.join().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    match out.status.code() {
+        Some(0) => {}
+        Some(4) => {
+            assert!(said.contains("the machine is too busy for this lab (it got "), "{said}");
+            assert!(out.stdout.is_empty() || !String::from_utf8_lossy(&out.stdout).contains('✗'));
+        }
+        _ => panic!("{:?} {said}", out.status),
+    }
 }
 
 #[test]

@@ -105,11 +105,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     if let Some(unmet) = outcome.unmet() {
         return Err(unmet.into());
     }
-    let mut progress = Progress::read();
-    progress.done(lab.name);
-    if let Err(error) = progress.write() {
+    let progress = Progress::note(lab.name).unwrap_or_else(|error| {
         remark(format_args!("netplay: cannot note that this lab is done: {error:#}"));
-    }
+        Progress::read().unwrap_or_default()
+    });
     if talkative {
         let done = TABLE.iter().filter(|lab| progress.is_done(lab.name)).count();
         let next = &report.text.next;
@@ -125,7 +124,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
 /// All labs, a line each.
 fn list(args: &Args, global: &Global) -> Result<()> {
     let lang = global.language();
-    let progress = Progress::read();
+    let progress = Progress::read().unwrap_or_else(|error| {
+        remark(format_args!("netplay: cannot see which labs are done: {error:#}"));
+        Progress::default()
+    });
     let mut out = io::stdout().lock();
     if args.json {
         let labs: Vec<_> = TABLE

@@ -21,7 +21,7 @@ use crate::child::{Line, Process};
 use crate::trace::{Collection, Event, write_whole};
 
 /// No actor is silent for longer when it has something to say.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A process of a lab. Dropping it ends it.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Actor {
     /// What it says next, by [`tell`].
     ///
     /// # Errors
-    /// It ended, or said nothing for ten seconds.
+    /// It ended, or said nothing for half a minute.
     pub fn hear(&mut self) -> Result<String> {
         let end = Instant::now() + PATIENCE;
         loop {

@@ -26,7 +26,7 @@ const CLIENTS: usize = 6;
 const LOOK: Duration = Duration::from_millis(300);
 
 /// Where a connection is to come, it is waited for; this long at most.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Clients come until one is stuck, and nobody calls accept; then somebody does.
 pub(super) fn run(stage: &mut Stage) -> Result<()> {

@@ -35,7 +35,7 @@ const HAND: usize = 32 * 1024;
 const GIVEN_UP: Duration = Duration::from_millis(300);
 
 /// No side waits longer for the other.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a conversation went.
 struct Talk {

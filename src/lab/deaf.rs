@@ -16,7 +16,7 @@ pub(super) const PLAYS: super::Plays = &[];
 const LOOK: Duration = Duration::from_millis(400);
 
 /// Where an answer is to come, it is waited for; this long at most.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The models that serve several clients; the first is drawn.
 const CONCURRENT: [&str; 5] = ["select", "fork", "thread", "poll", "epoll"];

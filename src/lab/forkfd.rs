@@ -44,7 +44,7 @@ fn ends_early(stage: &mut Stage, way: &str) -> Result<bool> {
     let mut server = stage.actor("server", "parent", "server", &[way.to_owned()])?;
     let address: SocketAddr = server.hear()?.parse().context("the server's address")?;
     // Where the end is to come it is waited for; where it is not, it is looked for long enough to see it.
-    let look = if way == "keep" { LOOK } else { Duration::from_secs(5) };
+    let look = if way == "keep" { LOOK } else { Duration::from_secs(30) };
     let (early, took) = {
         let client = || {
             let connection = super::connect(address)?;

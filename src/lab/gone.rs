@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
+use super::busy::cpu;
 use super::{Stage, Value, heed, tell};
 use crate::call::{
     self, Domain, SO_KEEPALIVE, SO_LINGER, SO_RCVTIMEO, Signal, TCP_KEEPCNT, TCP_KEEPIDLE,
@@ -26,6 +27,7 @@ const LISTEN: Duration = Duration::from_millis(500);
 
 /// How long a server is watched that takes the end for a message.
 const WATCHED: Duration = Duration::from_millis(100);
+const MOST_WATCHED: Duration = Duration::from_secs(5);
 
 /// Peers that close, are killed, reset; and one behind a link that is cut.
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
@@ -167,15 +169,17 @@ fn listen(peer: &TcpStream, names: (SocketAddr, SocketAddr), begun: Instant) -> 
     Ok(News { recv, after, state, refused: None })
 }
 
-/// A loop that waits for a message and takes the end for an empty one: how often it turns in a second.
+/// A loop that waits for a message and takes the end for an empty one: how often it turns in a second that
+/// it has a processor. It is watched until it had one for long enough, or for a few seconds.
 fn turns(peer: &TcpStream) -> f64 {
-    let (begun, mut turns) = (Instant::now(), 0);
-    while begun.elapsed() < WATCHED {
+    let (begun, before, mut turns) = (Instant::now(), cpu(), 0);
+    let had = || cpu().saturating_sub(before);
+    while had() < WATCHED && begun.elapsed() < MOST_WATCHED {
         if call::recv(peer, &mut [0; 64], 0).is_ok_and(|n| n == 0) {
             turns += 1;
         }
     }
-    f64::from(turns) / begun.elapsed().as_secs_f64()
+    f64::from(turns) / had().as_secs_f64()
 }
 
 /// Lets a process cut the link of one connection for each guard: what the server's end hears then.

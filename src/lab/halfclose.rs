@@ -23,7 +23,7 @@ const REQUEST: &[u8] = b"hello\n";
 const LOOK: Duration = Duration::from_millis(400);
 
 /// Where an end or an answer is to come, it is waited for; this long at most.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a client does when its input has ended.
 #[derive(Clone, Copy, PartialEq)]

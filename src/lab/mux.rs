@@ -30,7 +30,7 @@ const WAITS: usize = 50;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// No wait takes longer where something must come.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a wait costs; and a reader that leaves bytes behind an edge.
 pub(super) fn run(stage: &mut Stage) -> Result<()> {

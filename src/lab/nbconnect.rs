@@ -19,7 +19,7 @@ pub(super) const PLAYS: super::Plays = &[];
 const LOOK: Duration = Duration::from_millis(300);
 
 /// Longer than anything takes that is to come.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client that takes a writable socket for a connected one, and sends.
 pub(super) fn run(stage: &mut Stage) -> Result<()> {

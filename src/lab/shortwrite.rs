@@ -25,7 +25,7 @@ const PIECE: usize = 128 * 1024;
 const BUFFER: i32 = 32 * 1024;
 
 /// No side waits longer for the other.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client that sends each piece with one send, and never looks at what it returns.
 pub(super) fn run(stage: &mut Stage) -> Result<()> {

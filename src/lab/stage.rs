@@ -91,12 +91,11 @@ impl Stage {
 
     /// A side has failed: the other may wait for it for ever. If it does, the lab ends soon, with the reason.
     fn alone(&self, error: &anyhow::Error) {
-        let said = format!("netplay: lab {}: {error:#}", self.lab);
+        let (lab, said) = (self.lab, format!("{error:#}"));
         let code = if error.is::<CannotRun>() { 4 } else { 1 };
         thread::spawn(move || {
             thread::sleep(GRACE);
-            trace::remark(said);
-            std::process::exit(code);
+            super::end(lab, said, code);
         });
     }
 

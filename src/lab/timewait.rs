@@ -18,7 +18,7 @@ pub(super) const PLAYS: super::Plays = &[];
 const RUNS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
 
 /// How long both ends may take until they are done with each other.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that closes first; the option is set when it is started again. Then all four ways to set it.
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
