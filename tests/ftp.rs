@@ -1286,8 +1286,10 @@ fn a_name_is_bytes() {
         assert!(site.names().is_empty());
     }
     // A client that knows nothing of Telnet says one where there should be two.
-    fs::write(site.root.path().join(OsStr::from_bytes(b"\xff \xe0\xff")), "ya").unwrap();
-    assert_eq!(site.client().fetch_bytes(b"RETR \xff \xe0\xff"), b"ya");
+    for name in [&b"\xff \xe0\xff"[..], b"\xff\xf9\xe8\xea"] {
+        fs::write(site.root.path().join(OsStr::from_bytes(name)), "ya").unwrap();
+        assert_eq!(site.client().fetch_bytes(&[b"RETR ", name].concat()), b"ya");
+    }
 }
 
 /// A line that begins with l and has no target makes many a program give up the whole folder.
@@ -2296,6 +2298,115 @@ fn lftp_works() {
         ));
     }
     assert!(site.names().is_empty());
+}
+
+#[test]
+fn ncftp_works() {
+    if !have("ncftpget") || !have("ncftpput") || !have("ncftpls") {
+        return skip("no ncftp");
+    }
+    let site = Site::new(&[]);
+    let (here, port) = (tempfile::tempdir().unwrap(), site.port().to_string());
+    let ncftp = |program: &str, args: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(["-u", "u", "-p", "p", "-P", &port]).args(args);
+        works(command.current_dir(&here).env("HOME", here.path()))
+    };
+    fs::create_dir_all(here.path().join("tree/deep")).unwrap();
+    fs::write(here.path().join("tree/a b"), content(70_000)).unwrap();
+    fs::write(here.path().join("tree/deep/x"), "x").unwrap();
+    works(
+        Command::new("touch")
+            .args(["-d", "1965-03-04T05:06:07Z"])
+            .arg(here.path().join("tree/a b")),
+    );
+    ncftp("ncftpput", &["-m", "-R", "127.0.0.1", "/new/folder", "tree"]);
+    works(
+        Command::new("diff")
+            .arg("-r")
+            .arg(here.path().join("tree"))
+            .arg(site.path("new/folder/tree")),
+    );
+    let modified = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+    let there = modified(&site.path("new/folder/tree/a b"));
+    assert_eq!(there, modified(&here.path().join("tree/a b")), "MFMT");
+    symlink("tree/a b", site.path("new/folder/link")).unwrap();
+    symlink("nowhere", site.path("new/folder/broken")).unwrap();
+    let listed = ncftp("ncftpls", &["-l", "ftp://127.0.0.1/new/folder/"]);
+    assert!(
+        listed.contains("link -> tree/a b") && listed.contains("broken -> nowhere"),
+        "{listed}"
+    );
+    fs::write(here.path().join("a b"), &content(70_000)[..1234]).unwrap();
+    ncftp("ncftpget", &["-z", "127.0.0.1", ".", "new/folder/tree/a b", "new/folder/link"]);
+    for name in ["a b", "link"] {
+        assert_eq!(fs::read(here.path().join(name)).unwrap(), content(70_000), "{name}");
+        assert_eq!(modified(&here.path().join(name)), there, "{name}");
+    }
+}
+
+#[test]
+fn busybox_works() {
+    if !have("busybox") {
+        return skip("no busybox");
+    }
+    let site = Site::new(&[]);
+    let (here, port) = (tempfile::tempdir().unwrap(), site.port().to_string());
+    let busybox = |applet: &str, args: &[&OsStr]| {
+        let mut command = Command::new("busybox");
+        command.args([applet, "-u", "u", "-p", "p", "-P", &port]);
+        if applet == "ftpget" {
+            command.arg("-c");
+        }
+        works(command.arg("127.0.0.1").args(args).current_dir(&here))
+    };
+    // A name of cp1251, with the byte 255 in it, said once.
+    let name = OsStr::from_bytes(b"\xff\xf9\xe8\xea a");
+    fs::write(here.path().join("up"), content(70_000)).unwrap();
+    busybox("ftpput", &[name, OsStr::new("up")]);
+    assert_eq!(fs::read(site.root.path().join(name)).unwrap(), content(70_000));
+    fs::write(here.path().join("down"), &content(70_000)[..1234]).unwrap();
+    busybox("ftpget", &[OsStr::new("down"), name]);
+    assert_eq!(fs::read(here.path().join("down")).unwrap(), content(70_000));
+}
+
+#[test]
+fn rclone_works() {
+    if !have("rclone") {
+        return skip("no rclone");
+    }
+    let site = Site::new(&[]);
+    let here = tempfile::tempdir().unwrap();
+    fs::write(here.path().join("conf"), "").unwrap();
+    let obscured = works(Command::new("rclone").args(["obscure", "p"]));
+    let conf = format!(
+        "[there]\ntype = ftp\nhost = 127.0.0.1\nport = {}\nuser = u\npass = {obscured}\n",
+        site.port()
+    );
+    fs::write(here.path().join("conf"), conf).unwrap();
+    let rclone = |args: &[&str]| {
+        let mut command = Command::new("rclone");
+        command.args(["--config", "conf", "--retries", "1", "--low-level-retries", "1"]).args(args);
+        works(command.current_dir(&here))
+    };
+    fs::create_dir_all(here.path().join("tree/deep er")).unwrap();
+    fs::write(here.path().join("tree/a"), content(70_000)).unwrap();
+    fs::write(here.path().join("tree/deep er/世界"), "").unwrap();
+    works(
+        Command::new("touch").args(["-d", "1965-03-04T05:06:07Z"]).arg(here.path().join("tree/a")),
+    );
+    rclone(&["sync", "tree", "there:up"]);
+    let modified = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+    assert_eq!(modified(&site.path("up/a")), modified(&here.path().join("tree/a")), "MFMT");
+    symlink("b", site.path("up/link")).unwrap();
+    symlink("nowhere", site.path("up/broken")).unwrap();
+    symlink("..", site.path("up/back")).unwrap();
+    rclone(&["moveto", "there:up/a", "there:up/b"]);
+    rclone(&["deletefile", "there:up/link"]);
+    rclone(&["sync", "there:up", "tree"]);
+    assert_eq!(names(&here.path().join("tree")), ["b", "deep er"]);
+    assert_eq!(fs::read(here.path().join("tree/b")).unwrap(), content(70_000));
+    assert_eq!(modified(&here.path().join("tree/b")), modified(&site.path("up/b")));
 }
 
 #[test]

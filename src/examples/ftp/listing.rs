@@ -200,7 +200,7 @@ pub fn facts_of(stat: &FileStat, facts: Facts) -> String {
             },
             "perm" => perm.to_owned(),
             "unique" => format!("{:x}g{:x}", stat.st_dev, stat.st_ino),
-            _ => format!("{:04o}", permissions(stat)),
+            _ => format!("{:03o}", permissions(stat)),
         };
         text += &format!("{name}={value};");
     }
