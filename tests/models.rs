@@ -161,6 +161,70 @@ fn the_calls_are_those_of_the_record() {
     }
 }
 
+/// The spread is that of the rounds, the figures of a model are those of its middle round, and the calls of
+/// all rounds are those of the record.
+#[test]
+fn a_figure_has_the_median_of_its_rounds_and_their_spread() {
+    let directory = tempfile::tempdir().unwrap();
+    let trace = directory.path().join("trace").display().to_string();
+    let figures = figures(&["--delay", "2ms", "--rounds", "3", "--trace", &trace]);
+    assert_eq!(figures["rounds"], 3);
+    let record = fs::read_to_string(&trace).unwrap();
+    let events: Vec<Event> =
+        record.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for model in measured(&figures) {
+        let rounds = model["rounds"].as_array().unwrap();
+        assert_eq!(rounds.len(), 3, "{model}");
+        let in_one = model["both_in_one_us"].is_number();
+        for key in
+            ["waiting_us", "until_it_knows_us", "copying_us", "both_in_one_us", "calls", "eagains"]
+        {
+            let spread = &model["spread"][key];
+            if spread.is_null() {
+                assert_eq!(in_one, key != "both_in_one_us", "{key}: {model}");
+                continue;
+            }
+            let mut values: Vec<f64> = rounds.iter().map(|round| number(round, key)).collect();
+            values.sort_by(f64::total_cmp);
+            let said = ["least", "median", "most"].map(|part| number(spread, part));
+            for (said, value) in said.iter().zip(&values) {
+                assert!((said - value).abs() < 0.002, "{key}: {model}");
+            }
+        }
+        let after = |figures: &Value| number(figures, "done_us") - number(figures, "arrived_us");
+        let mut ends: Vec<f64> = rounds.iter().map(after).collect();
+        ends.sort_by(f64::total_cmp);
+        assert!((after(model) - ends[1]).abs() < 0.002, "{model}");
+        if model["name"] == "nonblocking" {
+            let asked: f64 = rounds.iter().map(|round| number(round, "calls")).sum();
+            // A round in which the message was too early is repeated, and its calls are recorded as well.
+            let eagains = events.iter().filter(|event| event.errno.as_deref() == Some("EAGAIN"));
+            let (told, counted) = (eagains.count() as f64, asked - 3.0);
+            assert!(told >= counted && counted > 0.0, "{told} told, {counted} counted");
+        }
+    }
+}
+
+/// Each form says of how many rounds its figures are, and a single round has no spread.
+#[test]
+fn every_form_says_how_many_rounds_there_were() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["a.svg", "a.html", "a.md", "a.txt"] {
+        let path = directory.path().join(name);
+        let path = path.to_str().unwrap();
+        run(&["models", "--delay", "1", "-q", "--rounds", "3", "-o", path], b"");
+        let several = fs::read_to_string(path).unwrap();
+        assert!(
+            several.contains("the median of 3 rounds") && several.contains("bars: "),
+            "{several}"
+        );
+        assert!(several.contains(if name == "a.txt" { "    most " } else { "–" }), "{several}");
+        run(&["models", "--delay", "1", "-q", "--rounds", "1", "-o", path], b"");
+        let one = fs::read_to_string(path).unwrap();
+        assert!(!one.contains("median") && !one.contains('–') && !one.contains("most "), "{one}");
+    }
+}
+
 #[test]
 fn a_picture_has_the_form_that_its_name_ends_in() {
     let directory = tempfile::tempdir().unwrap();
@@ -237,6 +301,8 @@ fn a_wrong_option_is_a_usage_error_in_a_line() {
     for (options, says) in [
         (&["--delay", "soon"][..], "50ms or 0.05s"),
         (&["--delay", "0"], "between 1ms and 10s"),
+        (&["--rounds", "0"], "it is 1 to 1000"),
+        (&["--rounds", "many"], "it is 1 to 1000"),
         (&["-o", "models.png"], ".svg, .html, .md, .json or .txt"),
         (&["receive", "telepathy"], "blocking"),
     ] {

@@ -32,7 +32,11 @@ pub struct Args {
     #[arg(long)]
     tcp: bool,
 
-    /// Print the figures as a JSON object
+    /// How often each model has its turn [default: 5; 1 with -v or --trace]
+    #[arg(long, value_name = "N", value_parser = rounds)]
+    rounds: Option<usize>,
+
+    /// Print the figures as a JSON object: of the middle round, of every round, and their spread
     #[arg(long)]
     json: bool,
 
@@ -55,6 +59,17 @@ enum Side {
         tcp: bool,
     },
 }
+
+fn rounds(text: &str) -> Result<usize> {
+    match text.parse() {
+        Ok(n @ 1..=MOST_ROUNDS) => Ok(n),
+        _ => bail!("it is 1 to {MOST_ROUNDS}"),
+    }
+}
+
+/// How often each model has its turn, unless told otherwise; and at most.
+const ROUNDS: usize = 5;
+const MOST_ROUNDS: usize = 1000;
 
 fn delay(text: &str) -> Result<Duration> {
     let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
@@ -86,12 +101,23 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
     let options = receivers_options(&story);
     let experiment = Experiment { delay: args.delay, tcp: args.tcp, options };
     let watched = io::stderr().is_terminal() || global.verbose > 0;
-    let progress = |model: &Model| {
+    let told = global.verbose > 0 || global.trace.is_some();
+    let rounds = args.rounds.unwrap_or(if told { 1 } else { ROUNDS });
+    let progress = |round: usize, model: &Model| {
         if watched && !global.quiet {
-            remark(format_args!("-- {} ({})", model.name, model.kind));
+            match rounds {
+                1 => remark(format_args!("-- {} ({})", model.name, model.kind)),
+                _ if global.verbose > 0 => {
+                    remark(format_args!("-- round {round}: {} ({})", model.name, model.kind));
+                }
+                _ if model.name == MODELS[0].name => {
+                    remark(format_args!("-- round {round} of {rounds}"));
+                }
+                _ => {}
+            }
         }
     };
-    let outcomes = models::run(&experiment, progress)?;
+    let outcomes = models::rounds(&experiment, rounds, progress)?;
     let report = models::write(&experiment, &outcomes, format);
     match &file {
         Some(path) => draw::write(&report, path, &mut io::stdout())?,

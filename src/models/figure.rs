@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Experiment, Outcome, send::Phases};
+use super::send::{Phases, Spread};
+use super::{Experiment, Outcome};
 use crate::escape::grouped;
 
 /// The outcomes, ready to be drawn.
@@ -22,16 +23,31 @@ impl<'a> Figure<'a> {
     pub fn new(experiment: &Experiment, outcomes: &'a [Outcome]) -> Figure<'a> {
         let phases: Vec<&Phases> = outcomes.iter().filter_map(|o| o.phases.as_ref().ok()).collect();
         let most = |of: fn(&Phases) -> u64| phases.iter().map(|p| of(p)).max().unwrap_or_default();
-        let (waiting, after) = (Axis::to(most(|p| p.done)), Axis::to(most(|p| p.done - p.arrived)));
+        let every = || outcomes.iter().flat_map(|outcome| &outcome.rounds);
+        let rounds = outcomes.iter().map(|outcome| outcome.rounds.len()).max().unwrap_or_default();
+        let (waiting, after) = (
+            Axis::to(outcomes.iter().map(waiting_bar).max().unwrap_or_default()),
+            Axis::to(most(|p| p.done - p.arrived)),
+        );
         let what = if experiment.tcp { "TCP segment" } else { "UDP datagram" };
         let title = format!(
             "One {what} sent after {}, received in {} ways",
             delay(experiment.delay),
             count(outcomes)
         );
-        let error = micros(most(|p| p.clock_error));
+        let error = micros(every().map(|phases| phases.clock_error).max().unwrap_or_default());
         let told = experiment.options.iter().any(|option| option == "--trace" || option == "-v");
-        let mut notes = vec![
+        let mut notes = Vec::new();
+        if rounds > 1 {
+            notes.push(format!(
+                "figures: the median of {rounds} rounds, and the least and the most; a median belongs to its column, so a row need not add up"
+            ));
+            notes.push(
+                "bars: 1. the median; 2. of each model one round, the middle one by the time from the arrival on"
+                    .to_owned(),
+            );
+        }
+        notes.extend([
             "waiting: from the first question of the program to the arrival of the message in the kernel"
                 .to_owned(),
             "in one: the same call wakes the program and copies; no program can tell the two apart".to_owned(),
@@ -40,7 +56,17 @@ impl<'a> Figure<'a> {
             ),
             "until it knows: the kernel takes the message to its socket, wakes the program, and the program runs".to_owned(),
             "CPU: of the receiver from its first question on, in the program and in the kernel for it".to_owned(),
-        ];
+        ]);
+        for outcome in outcomes {
+            let idle = outcome.rounds.iter().filter(|phases| !phases.waited()).count();
+            if idle > 0 {
+                let of = outcome.rounds.len();
+                notes.push(format!(
+                    "{}: in {idle} of {of} round{} the message was there before the program asked, because this machine is busy: it did not wait",
+                    outcome.model.name, plural(of)
+                ));
+            }
+        }
         if told {
             notes.push(
                 "each call was also told (-v, --trace): that took time, and CPU, too".to_owned(),
@@ -56,11 +82,16 @@ impl<'a> Figure<'a> {
     }
 }
 
-/// What the program did in the first phase. (One EAGAIN may happen to a model that waits, too.)
+/// How long the first bar of a model is: the median.
+pub(super) fn waiting_bar(outcome: &Outcome) -> u64 {
+    outcome.spread(|phases| phases.arrived).map_or(0, |waiting| waiting.median)
+}
+
+/// What the program did in the first phase. (One EAGAIN may happen also to a model that waits.)
 pub(super) fn meanwhile(outcome: &Outcome) -> String {
-    match &outcome.phases {
-        Ok(phases) if phases.eagains > 1 => {
-            format!("{}: {} EAGAINs", outcome.model.meanwhile, grouped(phases.eagains))
+    match outcome.spread(|phases| phases.eagains) {
+        Some(eagains) if eagains.median > 1 => {
+            format!("{}: {} EAGAINs", outcome.model.meanwhile, grouped(eagains.median))
         }
         _ => outcome.model.meanwhile.to_owned(),
     }
@@ -155,6 +186,10 @@ fn delay(time: Duration) -> String {
     }
 }
 
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
 fn count(outcomes: &[Outcome]) -> usize {
     outcomes.iter().filter(|outcome| outcome.phases.is_ok()).count()
 }
@@ -163,22 +198,93 @@ fn count(outcomes: &[Outcome]) -> usize {
 pub(super) const HEADS: [&str; 7] =
     ["model", "waiting", "until it knows", "copying", "calls", "EAGAIN", "CPU"];
 
-/// A row of the table; where two phases are in one, the third cell is empty.
-pub(super) fn cells(outcome: &Outcome, phases: &Phases) -> [String; 7] {
-    let Lengths { waiting, after } = Lengths::of(phases);
-    let (knows, copies) = match after {
-        After::Apart { knows, copies } => (micros(knows), micros(copies)),
-        After::InOne(both) => (format!("{} in one", micros(both)), String::new()),
+/// Every figure of a model over its rounds, in the order of the columns; copying is in the column before
+/// where both are in one.
+fn spreads(outcome: &Outcome) -> Option<([Spread; 5], Option<Spread>)> {
+    let of = |figure: fn(&Phases) -> u64| outcome.spread(figure);
+    let knows = |phases: &Phases| phases.copying.unwrap_or(phases.done) - phases.arrived;
+    let copies = |phases: &Phases| phases.done - phases.copying.unwrap_or(phases.done);
+    let apart = !outcome.model.in_one;
+    Some((
+        [
+            of(|phases| phases.arrived)?,
+            of(knows)?,
+            of(|phases| phases.calls)?,
+            of(|phases| phases.eagains)?,
+            of(|phases| phases.user + phases.system)?,
+        ],
+        of(copies).filter(|_| apart),
+    ))
+}
+
+/// A row of the table; where two phases are in one, the fourth cell is empty.
+fn row(outcome: &Outcome, name: &str, write: impl Fn(Spread, Kind) -> String) -> [String; 7] {
+    let Some(([waiting, knows, calls, eagains, cpu], copies)) = spreads(outcome) else {
+        return std::array::from_fn(|_| String::new());
     };
+    let after = write(knows, Kind::Time);
     [
-        outcome.model.name.to_owned(),
-        micros(waiting),
-        knows,
-        copies,
-        grouped(phases.calls),
-        grouped(phases.eagains),
-        micros(phases.user + phases.system),
+        name.to_owned(),
+        write(waiting, Kind::Time),
+        if copies.is_some() { after } else { format!("{after} in one") },
+        copies.map_or(String::new(), |copies| write(copies, Kind::Time)),
+        write(calls, Kind::Count),
+        write(eagains, Kind::Count),
+        write(cpu, Kind::Time),
     ]
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Time,
+    Count,
+}
+
+impl Kind {
+    fn text(self, figure: u64) -> String {
+        match self {
+            Kind::Time => micros(figure),
+            Kind::Count => grouped(figure),
+        }
+    }
+}
+
+/// The medians.
+pub(super) fn cells(outcome: &Outcome) -> [String; 7] {
+    row(outcome, outcome.model.name, |figure, kind| kind.text(figure.median))
+}
+
+/// The least and the most, each a row; none if there was one round only.
+pub(super) fn extremes(outcome: &Outcome) -> Vec<[String; 7]> {
+    match outcome.rounds.len() {
+        0 | 1 => vec![],
+        _ => vec![
+            row(outcome, "  least", |figure, kind| kind.text(figure.least)),
+            row(outcome, "  most", |figure, kind| kind.text(figure.most)),
+        ],
+    }
+}
+
+/// From the least to the most: `38.2–91.0 µs`; empty if there was one round only.
+pub(super) fn ranges(outcome: &Outcome) -> [String; 7] {
+    match outcome.rounds.len() {
+        0 | 1 => std::array::from_fn(|_| String::new()),
+        _ => {
+            let mut ranges = row(outcome, "", |figure, kind| {
+                range(&kind.text(figure.least), &kind.text(figure.most))
+            });
+            ranges[2] = ranges[2].trim_end_matches(" in one").to_owned();
+            ranges
+        }
+    }
+}
+
+fn range(least: &str, most: &str) -> String {
+    match (least.split_once(' '), most.split_once(' ')) {
+        _ if least == most => least.to_owned(),
+        (Some((number, one)), Some((_, other))) if one == other => format!("{number}–{most}"),
+        _ => format!("{least}–{most}"),
+    }
 }
 
 #[cfg(test)]
@@ -195,5 +301,13 @@ mod tests {
         }
         let ticks: Vec<String> = Axis::to(50_200_000).ticks().map(|(_, number)| number).collect();
         assert_eq!(ticks, ["0", "10", "20", "30", "40", "50"]);
+    }
+
+    #[test]
+    fn a_range_names_its_unit_once() {
+        assert_eq!(range("38.2 µs", "91.0 µs"), "38.2–91.0 µs");
+        assert_eq!(range("980 ns", "1.2 µs"), "980 ns–1.2 µs");
+        assert_eq!(range("2", "2"), "2");
+        assert_eq!(range("2", "3"), "2–3");
     }
 }

@@ -20,6 +20,9 @@
 //! Each model runs in a process of its own, so that its CPU time and its signals are its own. Nothing
 //! else happens there: a program that waits for one socket needs no select. What is measured is the
 //! way of waiting, not what it is good for.
+//!
+//! One run proves little, because the scheduler has its moods. So the models take turns, round after
+//! round, and each figure is a median with the least and the most beside it.
 
 mod stopwatch;
 mod receive;
@@ -31,7 +34,7 @@ mod report;
 
 pub use receive::receive;
 pub use report::{Format, write};
-pub use send::{Experiment, Outcome, Phases, run, run_one};
+pub use send::{Experiment, Outcome, Phases, Spread, rounds, run, run_one};
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 

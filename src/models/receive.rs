@@ -38,6 +38,8 @@ pub(super) struct Measured {
     pub arrived: u64,
     /// How far that may be off, because it was measured on another clock.
     pub clock_error: u64,
+    /// When the first call began.
+    pub first: u64,
     /// When the last call began, and when it returned.
     pub last: (u64, u64),
     pub calls: u64,
@@ -112,6 +114,7 @@ fn measure(model: &Model, socket: BorrowedFd<'_>) -> Result<Measured> {
         start: watch.start,
         arrived: before.monotonic(arrived),
         clock_error: before.error(&after),
+        first: watch.first,
         last: watch.last,
         calls: watch.calls,
         eagains: watch.eagains,

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::figure::{Figure, HEADS, Lengths, cells, meanwhile};
-use super::send::Phases;
+use super::figure::{Figure, HEADS, Lengths, cells, meanwhile, ranges};
+use super::send::{Phases, Spread};
 use super::text::Look;
 use super::{Experiment, Outcome, svg, text};
 use crate::escape::markup;
@@ -64,7 +64,9 @@ fn markdown(figure: &Figure<'_>) -> String {
     let mut out = format!("# {}\n\n{}| --- |{}\n", figure.title, row(HEADS), " ---: |".repeat(6));
     for outcome in figure.outcomes {
         out += &match &outcome.phases {
-            Ok(phases) => row(cells(outcome, phases).each_ref().map(String::as_str)),
+            Ok(_) => row(with_ranges(outcome, |range| format!(" ({range})"))
+                .each_ref()
+                .map(String::as_str)),
             Err(reason) => {
                 let reason = format!("cannot run here: {}", reason.replace('|', "\\|"));
                 row([outcome.model.name, &reason, "", "", "", "", ""])
@@ -73,6 +75,17 @@ fn markdown(figure: &Figure<'_>) -> String {
     }
     let drawn = text::draw(figure, Look { ascii: false, color: false });
     out + &format!("\n```text\n{drawn}```\n")
+}
+
+/// The medians, each with its range behind it, if there was more than one round.
+fn with_ranges(outcome: &Outcome, write: impl Fn(&str) -> String) -> [String; 7] {
+    let mut cells = cells(outcome);
+    for (cell, range) in
+        cells.iter_mut().zip(ranges(outcome)).filter(|(_, range)| !range.is_empty())
+    {
+        *cell += &write(&range);
+    }
+    cells
 }
 
 const PAGE: &str = "\
@@ -89,8 +102,9 @@ fn html(figure: &Figure<'_>) -> String {
         let name =
             format!("<tr><td>{}<br><small>{}</small></td>", outcome.model.name, outcome.model.kind);
         match &outcome.phases {
-            Ok(phases) => {
-                let [_, waiting, knows, copies, calls, eagains, cpu] = cells(outcome, phases);
+            Ok(_) => {
+                let [_, waiting, knows, copies, calls, eagains, cpu] =
+                    with_ranges(outcome, |range| format!("<br><small>{range}</small>"));
                 let after = match copies.as_str() {
                     "" => format!("<td colspan=\"2\">{knows}</td>"),
                     _ => format!("<td>{knows}</td><td>{copies}</td>"),
@@ -129,7 +143,7 @@ fn facts(experiment: &Experiment, outcomes: &[Outcome]) -> Value {
     let maybe = |ns: Option<u64>| ns.map_or(Value::Null, us);
     let measured = |p: &Phases| {
         json!({
-            "sent_us": us(p.sent), "arrived_us": us(p.arrived), "copying_from_us": maybe(p.copying),
+            "first_call_us": us(p.first), "sent_us": us(p.sent), "arrived_us": us(p.arrived), "copying_from_us": maybe(p.copying),
             "done_us": us(p.done), "clock_error_us": us(p.clock_error),
             "waiting_us": us(Lengths::of(p).waiting),
             "until_it_knows_us": maybe(p.copying.map(|copying| copying - p.arrived)),
@@ -147,14 +161,47 @@ fn facts(experiment: &Experiment, outcomes: &[Outcome]) -> Value {
         });
         if let (Ok(phases), Some(row)) = (&outcome.phases, row.as_object_mut()) {
             row.extend(measured(phases).as_object().cloned().unwrap_or_default());
+            let rounds: Vec<Value> = outcome.rounds.iter().map(measured).collect();
+            row.insert("spread".to_owned(), spread(outcome));
+            row.insert("rounds".to_owned(), rounds.into());
         }
         row
     };
     let rows: Vec<Value> = outcomes.iter().map(row).collect();
+    let rounds = outcomes.iter().map(|outcome| outcome.rounds.len()).max().unwrap_or_default();
     json!({
+        "rounds": rounds,
         "delay_us": experiment.delay.as_secs_f64() * 1e6,
         "transport": if experiment.tcp { "tcp" } else { "udp" },
         "models": rows,
+    })
+}
+
+/// The least, the median and the most over all rounds, by the names that a round has.
+fn spread(outcome: &Outcome) -> Value {
+    let apart = !outcome.model.in_one;
+    let times = |of: fn(&Phases) -> u64| match outcome.spread(of) {
+        Some(Spread { least, median, most }) => {
+            let [least, median, most] = [least, median, most].map(|ns| ns as f64 / 1e3);
+            json!({ "least": least, "median": median, "most": most })
+        }
+        None => Value::Null,
+    };
+    let counts = |of: fn(&Phases) -> u64| match outcome.spread(of) {
+        Some(Spread { least, median, most }) => {
+            json!({ "least": least, "median": median, "most": most })
+        }
+        None => Value::Null,
+    };
+    let only = |has: bool, value: Value| if has { value } else { Value::Null };
+    json!({
+        "waiting_us": times(|p| p.arrived),
+        "until_it_knows_us": only(apart, times(|p| p.copying.unwrap_or(p.done) - p.arrived)),
+        "copying_us": only(apart, times(|p| p.done - p.copying.unwrap_or(p.done))),
+        "both_in_one_us": only(!apart, times(|p| p.done - p.arrived)),
+        "calls": counts(|p| p.calls),
+        "eagains": counts(|p| p.eagains),
+        "cpu_us": times(|p| p.user + p.system),
     })
 }
 
@@ -169,7 +216,8 @@ mod tests {
     fn drawn(phases: &Phases, format: Format) -> String {
         let outcome = |model: &'static super::super::Model| {
             let copying = phases.copying.filter(|_| !model.in_one);
-            Outcome { model, phases: Ok(Phases { copying, ..phases.clone() }) }
+            let phases = Phases { copying, ..phases.clone() };
+            Outcome { model, phases: Ok(phases.clone()), rounds: vec![phases; 2] }
         };
         let outcomes: Vec<Outcome> = MODELS.iter().map(outcome).collect();
         let experiment = Experiment { delay: Duration::from_secs(10), tcp: true, options: vec![] };
@@ -185,6 +233,7 @@ mod tests {
             (10_999_900_000, 999_990_000, 98_765_432),
         ] {
             let phases = Phases {
+                first: 0,
                 sent: arrived,
                 arrived,
                 copying: Some(arrived + after / 2),
@@ -203,6 +252,7 @@ mod tests {
                 let mut rows =
                     text.lines().filter(|line| line.contains(&crate::escape::grouped(calls)));
                 let row = rows.find(|line| line.starts_with("  epoll ")).unwrap();
+                assert!(text.lines().filter(|line| line.starts_with("    least ")).count() == 7);
                 // The name, two numbers without a unit, and four with.
                 assert_eq!(row.split_whitespace().count(), 11, "{row}");
             }
@@ -211,7 +261,8 @@ mod tests {
 
     #[test]
     fn a_reason_is_text_in_every_form() {
-        let outcomes = [Outcome { model: &MODELS[0], phases: Err("<b> & \"c\" | d".to_owned()) }];
+        let reason = "<b> & \"c\" | d".to_owned();
+        let outcomes = [Outcome { model: &MODELS[0], phases: Err(reason), rounds: vec![] }];
         let experiment =
             Experiment { delay: Duration::from_millis(50), tcp: false, options: vec![] };
         for (format, escaped) in [

@@ -33,13 +33,56 @@ pub struct Experiment {
 pub struct Outcome {
     /// Which.
     pub model: &'static Model,
-    /// The figures, or why there are none.
+    /// The figures, or why there are none. Of several rounds, those of the middle one: by the time from
+    /// the arrival to the end, half of the others were quicker.
     pub phases: Result<Phases, String>,
+    /// The figures of every round, in the order of the rounds.
+    pub rounds: Vec<Phases>,
+}
+
+impl Outcome {
+    fn of(model: &'static Model, rounds: Vec<Phases>, failed: Option<String>) -> Outcome {
+        let mut ranked: Vec<&Phases> = rounds.iter().collect();
+        ranked.sort_by_key(|phases| phases.done - phases.arrived);
+        let middle = ranked.get(ranked.len().saturating_sub(1) / 2);
+        let phases = match (middle, failed) {
+            (Some(&middle), None) => Ok(middle.clone()),
+            (_, failed) => Err(failed.unwrap_or("it was not measured".to_owned())),
+        };
+        Outcome { model, phases, rounds }
+    }
+
+    /// A figure over all rounds; `None` if there was none.
+    #[must_use]
+    pub fn spread(&self, of: impl Fn(&Phases) -> u64) -> Option<Spread> {
+        let mut figures: Vec<u64> = self.rounds.iter().map(of).collect();
+        figures.sort_unstable();
+        let (least, most) = (*figures.first()?, *figures.last()?);
+        let half = figures.len() / 2;
+        let median = match figures.len() % 2 {
+            0 => u64::midpoint(figures[half - 1], figures[half]),
+            _ => figures[half],
+        };
+        Some(Spread { least, median, most })
+    }
+}
+
+/// A figure over several rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    /// The smallest.
+    pub least: u64,
+    /// As many rounds were below as above.
+    pub median: u64,
+    /// The largest.
+    pub most: u64,
 }
 
 /// What was measured; times are nanoseconds since the receiver began to wait.
 #[derive(Debug, Clone)]
 pub struct Phases {
+    /// When the program made its first call.
+    pub first: u64,
     /// When the sender's call began.
     pub sent: u64,
     /// When the message arrived in the kernel: the end of the first phase.
@@ -65,6 +108,7 @@ impl Phases {
         let since = |time: u64| time.saturating_sub(measured.start);
         let (last, done) = measured.last;
         Phases {
+            first: since(measured.first),
             sent: since(sent),
             // Between the two clocks lies an error: no message arrives after it was received.
             arrived: since(measured.arrived).min(since(done)),
@@ -77,9 +121,61 @@ impl Phases {
             system: measured.system,
         }
     }
+
+    /// Whether the program had begun to wait before the message came. On a busy machine it may not have
+    /// run until then.
+    #[must_use]
+    pub fn waited(&self) -> bool {
+        self.first < self.arrived
+    }
 }
 
-/// Runs every model, one after the other.
+/// How often a round is repeated in which the message was there before the program asked.
+const AGAIN: usize = 5;
+
+/// Runs every model so many times, A B C, A B C: what the machine does beside them meets all of them.
+/// `progress` is told the round, the first being 1, and the model.
+///
+/// # Errors
+/// As for [`run`].
+pub fn rounds(
+    experiment: &Experiment,
+    rounds: usize,
+    mut progress: impl FnMut(usize, &Model),
+) -> Result<Vec<Outcome>> {
+    let mut all: Vec<(&'static Model, Vec<Phases>, Option<String>)> =
+        MODELS.iter().map(|model| (model, Vec::new(), None)).collect();
+    for round in 1..=rounds {
+        for (model, figures, failed) in all.iter_mut().filter(|(_, _, failed)| failed.is_none()) {
+            progress(round, model);
+            match patiently(experiment, model)? {
+                Ok(phases) => figures.push(phases),
+                Err(reason) => *failed = Some(reason),
+            }
+        }
+    }
+    Ok(all
+        .into_iter()
+        .map(|(model, figures, failed)| Outcome::of(model, figures, failed))
+        .collect())
+}
+
+/// One model, and again if it had nothing to wait for.
+fn patiently(
+    experiment: &Experiment,
+    model: &'static Model,
+) -> Result<std::result::Result<Phases, String>> {
+    let mut phases = run_one(experiment, model)?.phases;
+    for _ in 0..AGAIN {
+        match &phases {
+            Ok(measured) if !measured.waited() => phases = run_one(experiment, model)?.phases,
+            _ => break,
+        }
+    }
+    Ok(phases)
+}
+
+/// Runs every model once, one after the other.
 ///
 /// # Errors
 /// The sender's own socket failed, or this program cannot be started again. What fails in a receiver
@@ -97,11 +193,12 @@ pub fn run(experiment: &Experiment, mut progress: impl FnMut(&Model)) -> Result<
 /// # Errors
 /// As for [`run`].
 pub fn run_one(experiment: &Experiment, model: &'static Model) -> Result<Outcome> {
-    let phases = match once(experiment, model)? {
-        (Answer::Measured(measured), sent) => Ok(Phases::new(model, &measured, sent)),
-        (Answer::Refused(reason), _) => Err(reason),
-    };
-    Ok(Outcome { model, phases })
+    Ok(match once(experiment, model)? {
+        (Answer::Measured(measured), sent) => {
+            Outcome::of(model, vec![Phases::new(model, &measured, sent)], None)
+        }
+        (Answer::Refused(reason), _) => Outcome::of(model, vec![], Some(reason)),
+    })
 }
 
 /// One model: what its receiver says, and when the message was sent.

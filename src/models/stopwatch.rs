@@ -16,6 +16,8 @@ pub struct Stopwatch {
     /// CPU time since the start, in nanoseconds: in the program, and in the kernel for it. Their sum is
     /// exact; how it is divided, Linux only estimates.
     pub(super) cpu: (u64, u64),
+    /// When the first call began.
+    pub(super) first: u64,
     /// When the last call began, and when it returned.
     pub(super) last: (u64, u64),
     pub(super) calls: u64,
@@ -38,6 +40,9 @@ impl Stopwatch {
     pub fn time<T>(&mut self, call: impl FnOnce() -> call::Result<T>) -> call::Result<T> {
         let start = monotonic();
         let answer = call();
+        if self.calls == 0 {
+            self.first = start;
+        }
         self.last = (start, monotonic());
         self.calls += 1;
         self.eagains += u64::from(matches!(&answer, Err(error) if error.would_block()));

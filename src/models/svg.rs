@@ -2,27 +2,27 @@
 
 use std::fmt::Write as _;
 
-use super::figure::{After, Axis, Figure, Lengths, cells, meanwhile};
+use super::figure::{After, Axis, Figure, Lengths, cells, meanwhile, ranges, waiting_bar};
 use crate::escape::markup;
 
 const WIDTH: f64 = 980.0;
 /// The panels, from here to there.
 const LEFT: f64 = 130.0;
-const PLOT: f64 = 520.0;
+const PLOT: f64 = 460.0;
 /// Where the columns of figures end.
-const COLUMNS: [f64; 4] = [730.0, 805.0, 884.0, 964.0];
+const COLUMNS: [f64; 4] = [690.0, 785.0, 875.0, 964.0];
 const ROW: f64 = 30.0;
 const BAR: f64 = 20.0;
 
 /// Colours by class, so that they can be others in the dark; patterns, so that they are never alone.
 const STYLE: &str = "\
 text{font-family:sans-serif;font-size:13px;fill:#1b1f24}
-.title{font-size:17px;font-weight:bold}.head{font-weight:bold}.words{font-size:12px}.small{font-size:11.5px;fill:#57606a}
+.title{font-size:17px;font-weight:bold}.head{font-weight:bold}.words{font-size:12px}.small{font-size:11.5px;fill:#57606a}.range{font-size:10px;fill:#57606a}
 .paper{fill:#ffffff}.grid{stroke:#d0d7de}.arrival{stroke:#b3261e;stroke-width:2}
 .waiting{fill:#cfe3f7}.knows{fill:#f2c14e}.copies{fill:#1a7f37}.inone{fill:#b57edc}
 .lines{stroke:#1b1f24;stroke-width:1.2}
 @media (prefers-color-scheme:dark){
-text{fill:#e6edf3}.small{fill:#9da7b1}.paper{fill:#0d1117}.grid{stroke:#30363d}
+text{fill:#e6edf3}.small,.range{fill:#9da7b1}.paper{fill:#0d1117}.grid{stroke:#30363d}
 .arrival{stroke:#ff7b72}.waiting{fill:#1f3d5c}.knows{fill:#9e7a18}.copies{fill:#3fb950}.inone{fill:#7d4fa8}
 .lines{stroke:#e6edf3}}";
 
@@ -70,28 +70,23 @@ pub(super) fn draw(figure: &Figure<'_>) -> String {
         let y = first + i as f64 * ROW;
         out.text("", 16.0, y + 14.0, "start", outcome.model.name);
         out.text("small", 16.0, y + 27.0, "start", outcome.model.kind);
-        let phases = match &outcome.phases {
-            Ok(phases) => phases,
-            Err(reason) => {
-                let short: String = reason.chars().take(130).collect();
-                let dots = if short.len() < reason.len() { "…" } else { "" };
-                out.text(
-                    "small",
-                    LEFT + 8.0,
-                    y + 19.0,
-                    "start",
-                    &format!("cannot run here: {short}{dots}"),
-                );
-                continue;
-            }
-        };
-        let x = LEFT + figure.waiting.place(phases.arrived, PLOT);
+        if let Err(reason) = &outcome.phases {
+            let short: String = reason.chars().take(130).collect();
+            let dots = if short.len() < reason.len() { "…" } else { "" };
+            let words = format!("cannot run here: {short}{dots}");
+            out.text("small", LEFT + 8.0, y + 19.0, "start", &words);
+            continue;
+        }
+        let x = LEFT + figure.waiting.place(waiting_bar(outcome), PLOT);
         out.bar("waiting", LEFT, y + 5.0, x - LEFT);
         out.text("words", LEFT + 8.0, y + 19.0, "start", &meanwhile(outcome));
         out.line("arrival", x, y, y + ROW);
-        let [_, waiting, _, _, calls, eagains, cpu] = cells(outcome, phases);
-        for (x, cell) in COLUMNS.iter().zip([waiting, cpu, calls, eagains]) {
-            out.text("", *x, y + 19.0, "end", &cell);
+        let [_, waiting, _, _, calls, eagains, cpu] = cells(outcome);
+        let [_, waiting_range, _, _, calls_range, eagains_range, cpu_range] = ranges(outcome);
+        let cells = [waiting, cpu, calls, eagains];
+        let ranges = [waiting_range, cpu_range, calls_range, eagains_range];
+        for ((x, cell), range) in COLUMNS.iter().zip(cells).zip(ranges) {
+            out.figure(*x, y, &cell, &range);
         }
     }
 
@@ -121,9 +116,10 @@ pub(super) fn draw(figure: &Figure<'_>) -> String {
             }
             After::InOne(both) => out.bar("inone", LEFT, y + 5.0, place(both).max(1.0)),
         }
-        let [_, _, knows, copies, ..] = cells(outcome, phases);
-        out.text("", COLUMNS[1] + 20.0, y + 19.0, "end", &knows);
-        out.text("", COLUMNS[3], y + 19.0, "end", &copies);
+        let [_, _, knows, copies, ..] = cells(outcome);
+        let [_, _, knows_range, copies_range, ..] = ranges(outcome);
+        out.figure(COLUMNS[1] + 20.0, y, &knows, &knows_range);
+        out.figure(COLUMNS[3], y, &copies, &copies_range);
     }
     for (i, note) in figure.notes.iter().enumerate() {
         out.text("small", 16.0, notes + 20.0 * i as f64, "start", note);
@@ -135,8 +131,8 @@ pub(super) fn draw(figure: &Figure<'_>) -> String {
 /// The figure in a sentence for each model, for who cannot see it.
 fn described(figure: &Figure<'_>) -> String {
     let each = |outcome: &super::Outcome| match &outcome.phases {
-        Ok(phases) => {
-            let [name, waiting, knows, copies, calls, eagains, cpu] = cells(outcome, phases);
+        Ok(_) => {
+            let [name, waiting, knows, copies, calls, eagains, cpu] = cells(outcome);
             let copies = if copies.is_empty() { copies } else { format!(", copying {copies}") };
             format!(
                 "{name}: waiting {waiting} ({}), then {knows}{copies}; {calls} calls, {eagains} EAGAINs, CPU {cpu}.",
@@ -157,6 +153,15 @@ impl Drawing {
             self.0,
             "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{words}</text>"
         );
+    }
+
+    /// A median, and its range under it, if there is one.
+    fn figure(&mut self, x: f64, y: f64, median: &str, range: &str) {
+        let lower = if range.is_empty() { 19.0 } else { 14.0 };
+        self.text("", x, y + lower, "end", median);
+        if !range.is_empty() {
+            self.text("range", x, y + 26.0, "end", range);
+        }
     }
 
     /// A bar in its colour, and its pattern over it.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::figure::{After, Axis, Figure, HEADS, Lengths, cells, meanwhile};
+use super::figure::{After, Axis, Figure, HEADS, Lengths, cells, extremes, meanwhile, waiting_bar};
 
 /// The bars.
 const WIDTH: usize = 60;
@@ -39,7 +39,7 @@ pub(super) fn draw(figure: &Figure<'_>, look: Look) -> String {
     );
     for outcome in figure.outcomes {
         let bar = match &outcome.phases {
-            Ok(phases) => waiting(&figure.waiting, phases.arrived, &meanwhile(outcome), &ink),
+            Ok(_) => waiting(&figure.waiting, waiting_bar(outcome), &meanwhile(outcome), &ink),
             Err(_) => "cannot run here: see below".to_owned(),
         };
         line(&mut out, outcome.model.name, &paint(&bar, &ink, look));
@@ -144,7 +144,11 @@ fn table(out: &mut String, figure: &Figure<'_>) {
     *out += &line(HEADS);
     for outcome in figure.outcomes {
         match &outcome.phases {
-            Ok(phases) => *out += &line(cells(outcome, phases).each_ref().map(String::as_str)),
+            Ok(_) => {
+                for row in std::iter::once(cells(outcome)).chain(extremes(outcome)) {
+                    *out += &line(row.each_ref().map(String::as_str));
+                }
+            }
             Err(reason) => {
                 _ = writeln!(out, "  {:<12}cannot run here: {reason}", outcome.model.name)
             }
