@@ -175,6 +175,25 @@ pub fn hide_typed(line: &[u8]) -> Vec<u8> {
     hidden
 }
 
+/// A command without the password that one of its options gives: for a name, in a table or a picture.
+///
+/// ```
+/// use netplay::escape::hide_option;
+/// assert_eq!(hide_option("server --password s3cret 5858"), "server --password ****** 5858");
+/// assert_eq!(hide_option("server --password=s3cret"), "server --password=******");
+/// ```
+#[must_use]
+pub fn hide_option(command: &str) -> String {
+    let stars = |text: &str| "*".repeat(text.chars().count());
+    let mut behind = false;
+    let hidden = command.split(' ').map(|word| match word.split_once("--password=") {
+        Some((before, secret)) => format!("{before}--password={}", stars(secret)),
+        None if std::mem::replace(&mut behind, word == "--password") => stars(word),
+        None => word.to_owned(),
+    });
+    hidden.collect::<Vec<_>>().join(" ")
+}
+
 /// A number as people read it: 1,234,567.
 #[must_use]
 pub fn grouped(n: u64) -> String {

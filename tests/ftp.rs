@@ -1477,6 +1477,63 @@ fn every_refusal_names_its_reason() {
     assert_eq!(site.names(), ["d", "f", "fifo", "loop", "out"]);
 }
 
+/// Disks of their own, one of them for reading only.
+#[test]
+fn what_a_disk_does_not_let_happen_is_said_to_be_that() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().to_str().unwrap();
+    for name in ["ro", "other"] {
+        fs::create_dir(root.path().join(name)).unwrap();
+    }
+    fs::write(root.path().join("f"), "hello").unwrap();
+    let script = format!(
+        "mount -t tmpfs none '{folder}/ro' && echo hello >'{folder}/ro/f' && mkdir '{folder}/ro/d' && \
+         mount -o remount,ro '{folder}/ro' && mount -t tmpfs none '{folder}/other' && exec \"$@\""
+    );
+    let Some(mut private) = private_mounts() else { return };
+    let login = ["ftp", "server", "0", "-q", "--user", "u", "--password", "p", "--root", folder];
+    let program = env!("CARGO_BIN_EXE_netplay");
+    let server = Server::from(private.args(["sh", "-c", &script, "sh", program]).args(login));
+    let mut ftp = Ftp::new(server.address()).logged_in();
+    assert_eq!(ftp.fetch("RETR ro/f"), b"hello\n");
+    let only_read = "550 That disk can only be read.";
+    let commands =
+        ["STOR ro/a", "APPE ro/f", "DELE ro/f", "MKD ro/a", "RMD ro/d", "MFMT 20200101000000 ro/f"];
+    for (command, reason) in commands
+        .map(|command| (command, only_read))
+        .into_iter()
+        .chain([("RMD other", "450 The system is using that")])
+    {
+        let answer = ftp.try_to(command);
+        assert!(answer.starts_with(reason), "{command}: {answer}");
+    }
+    for (from, to, reason) in
+        [("ro/f", "ro/g", only_read), ("f", "other/f", "550 That is on another disk.")]
+    {
+        ftp.ask(&format!("RNFR {from}"), 350);
+        let answer = ftp.try_to(&format!("RNTO {to}"));
+        assert!(answer.starts_with(reason), "{from} {to}: {answer}");
+    }
+}
+
+#[test]
+fn why_there_is_no_data_connection_is_said() {
+    let site = Site::new(&["--data-wait", "0.2"]);
+    site.write("a", "hello");
+    let mut ftp = site.client();
+    assert!(ftp.ask("RETR a", 425).contains("Say PASV or PORT first"));
+    ftp.passive();
+    ftp.ask("RETR a", 150);
+    assert!(ftp.expect(425).contains("did not come in time"));
+    // Nobody listens at this port any more.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    ftp.ask(&format!("PORT {}", six_numbers(address.to_string().parse().unwrap())), 200);
+    ftp.ask("RETR a", 150);
+    assert!(ftp.expect(425).contains("Connection refused"));
+    assert!(ftp.ask("PORT 127,0,0,2,156,64", 504).contains("own address"));
+    assert!(ftp.ask("PORT 127,0,0,1,0,21", 504).contains("1024"));
+}
+
 /// A folder in which a name can be found and not read, and others; told to one who is not root.
 #[test]
 fn what_the_server_has_no_permission_for_is_said_to_be_that() {

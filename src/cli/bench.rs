@@ -18,6 +18,7 @@ use crate::bench::report::COLUMNS;
 use crate::bench::sample::Report;
 use crate::bench::{self, server};
 use crate::client::{Interrupted, Usage};
+use crate::escape::hide_option;
 use crate::stop::Stop;
 use crate::trace::remark;
 
@@ -160,7 +161,7 @@ impl Args {
             named => named.iter().map(|name| server::row(name)).collect::<Result<_>>()?,
         };
         for command in &self.cmd {
-            models.push(Model { name: command.clone(), kind: Kind::Command(command.clone()) });
+            models.push(Model { name: hide_option(command), kind: Kind::Command(command.clone()) });
         }
         for Target { name, endpoint } in &self.target {
             models.push(Model { name: name.clone(), kind: Kind::Target(endpoint.resolve()?) });

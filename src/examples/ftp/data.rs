@@ -74,6 +74,8 @@ pub enum Cut {
     Gone,
     /// Nothing moved for too long, or nobody connected.
     Stalled,
+    /// The client could not be connected to.
+    Connect(Errno),
     /// The data connection failed.
     Network(CallError),
     /// The file that was to be continued is another one by now.
@@ -259,6 +261,7 @@ impl Transfer<'_, '_> {
         let waited = self.wait(&data, POLLOUT, deadline).and_then(|()| {
             match call::getsockopt(&data, SO_ERROR)? {
                 OptValue::Int(0) => Ok(()),
+                OptValue::Int(errno) => Err(Cut::Connect(Errno::from_raw(errno))),
                 _ => Err(Cut::Stalled),
             }
         });

@@ -481,8 +481,10 @@ impl Session<'_> {
             Ok(Told::File(line)) => bytes = line,
             Err(errno) => return self.refuse(errno),
         }
-        let lines: Vec<_> =
-            bytes.split_inclusive(|&b| b == b'\n').map(<[u8]>::trim_ascii_end).collect();
+        let lines: Vec<_> = bytes
+            .split_inclusive(|&b| b == b'\n')
+            .filter_map(|line| line.strip_suffix(b"\r\n"))
+            .collect();
         self.reply_lines(213, "What is there:", &lines, "That is all.")
     }
 

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
+use nix::errno::Errno;
 
 use super::super::data::{self, Cut, Eprt, Transfer, Way, six_numbers};
 use super::Session;
-use crate::call::{self, TcpStream};
+use crate::call::{self, TcpStream, strerror};
 
 impl Session<'_> {
     pub(super) fn no_way(&mut self) {
@@ -28,7 +29,10 @@ impl Session<'_> {
             }
             Err(error) => {
                 tracing::warn!("client {}: no port for its data: {error}", self.client);
-                self.reply(425, "There is no free port now.")?;
+                match error.errno() {
+                    Errno::EADDRINUSE => self.reply(425, "There is no free port now.")?,
+                    errno => self.reply(425, format!("There is no port: {}.", strerror(errno)))?,
+                }
                 Ok(None)
             }
         }
@@ -106,8 +110,11 @@ impl Session<'_> {
         }
         // "Any address" (lftp says so over IPv6) can only mean its own.
         let own = address.ip() == self.client.ip() || address.ip().is_unspecified();
-        if !own || address.port() < 1024 {
-            return self.reply(504, "Only to your own address, and no port below 1024.");
+        if !own {
+            return self.reply(504, "Only to your own address.");
+        }
+        if address.port() < 1024 {
+            return self.reply(504, "Only to a port from 1024 on: those below are of services.");
         }
         self.no_way();
         let mut way = self.client; // a link-local address keeps the interface that it is on
@@ -142,8 +149,13 @@ impl Session<'_> {
         let mut transfer = Transfer { control, client, stall, moved: 0 };
         let data = match transfer.open(way, self.rules.data_wait) {
             Ok(data) => data,
-            Err(Cut::Stalled | Cut::Network(_)) => {
-                self.reply(425, "There is no data connection.")?;
+            Err(Cut::Stalled) => {
+                self.reply(425, "The data connection did not come in time.")?;
+                return Ok(0);
+            }
+            Err(Cut::Network(error)) => {
+                let why = strerror(error.errno());
+                self.reply(425, format!("There is no data connection: {why}."))?;
                 return Ok(0);
             }
             Err(cut) => {
@@ -172,9 +184,12 @@ impl Session<'_> {
                 Ok(())
             }
             Cut::Stalled => self.reply(426, "Nothing moved for too long."),
+            Cut::Connect(errno) => {
+                self.reply(425, format!("You cannot be connected to: {}.", strerror(errno)))
+            }
             Cut::Network(error) => {
                 tracing::info!("client {}: its transfer was cut: {error}", self.client);
-                self.reply(426, "The data connection failed.")
+                self.reply(426, format!("The data connection failed: {}.", strerror(error.errno())))
             }
             Cut::Changed => {
                 self.reply(450, "The file has become another one meanwhile: try again.")
