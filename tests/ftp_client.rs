@@ -10,9 +10,11 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -29,6 +31,8 @@ struct Site {
     root: TempDir,
     /// Whether Tab can learn from it what is a folder: MLSD is younger than some servers.
     mlsd: bool,
+    /// Whether a name may be bytes that are no UTF-8, and control characters.
+    any_name: bool,
     /// What it reads before each session.
     _settings: Option<TempDir>,
 }
@@ -66,14 +70,14 @@ impl Site {
         let mut command = netplay();
         command.args(["ftp", "server", &ip.to_string(), "0", "-q", "--user", "ftp"]);
         let server = Server::from(command.args(["--password", "p", "--root"]).arg(root.path()));
-        Site { server, root, mlsd: true, _settings: None }
+        Site { server, root, mlsd: true, any_name: false, _settings: None }
     }
 
     fn pyftpdlib(ip: IpAddr) -> Site {
         let root = tempfile::tempdir().unwrap();
         let mut python = Command::new("python3");
         let server = Server::from(python.args(["-c", PYFTPDLIB, &ip.to_string()]).arg(root.path()));
-        Site { server, root, mlsd: true, _settings: None }
+        Site { server, root, mlsd: true, any_name: false, _settings: None }
     }
 
     fn vsftpd(ip: IpAddr) -> Site {
@@ -88,7 +92,7 @@ impl Site {
         python.args(["-olisten=NO", "-olisten_ipv6=NO", "-osecure_email_list_enable=YES"]);
         python.arg(format!("-oemail_password_file={}", passwords.display()));
         let server = Server::from(python.arg(format!("-oanon_root={}", root.path().display())));
-        Site { server, root, mlsd: false, _settings: Some(place) }
+        Site { server, root, mlsd: false, any_name: true, _settings: Some(place) }
     }
 
     /// Ours, pyftpdlib and vsftpd, over IPv4 and IPv6.
@@ -286,7 +290,7 @@ fn the_whole_menu_works(to: SocketAddr) {
     assert!(done, "{out}\n{err}");
     let lines: Vec<&str> = out.lines().collect();
     // vsftpd names the folder as the machine does: with what is above it.
-    assert!(lines[0].ends_with("/a b"), "{out}");
+    assert!(lines[0].starts_with('"') && lines[0].ends_with("/a b\""), "{out}");
     assert_eq!(lines[1..3], ["here: 2000000 bytes uploaded", "2000000"]);
     assert!(lines[3].contains(" 2000000 ") && lines[3].ends_with(" there"), "{out}");
     assert_eq!(
@@ -396,7 +400,7 @@ fn a_cut_upload_goes_on_where_it_was_cut() {
 
         let put = tool(here.path(), &["put", "--continue", "a", &site.url("a")]);
         let put = put.well("a: 1000000 bytes uploaded\n");
-        assert!(put.err.contains("REST 300000"), "{}", put.err);
+        assert!(put.err.contains("APPE a") && put.err.contains("REST 234464"), "{}", put.err);
         assert_eq!(fs::read(site.path("a")).unwrap(), bytes);
         let put = tool(here.path(), &["put", "--continue", "a", &site.url("a")]);
         let put = put.well("a: 1000000 bytes uploaded\n");
@@ -738,10 +742,51 @@ fn two_downloads_do_not_write_to_one_part() {
     fs::write(site.path("a"), "a").unwrap();
     let part = File::create(here.path().join("a.part")).unwrap();
     let lock = nix::fcntl::Flock::lock(part, nix::fcntl::FlockArg::LockExclusive).unwrap();
-    tool(here.path(), &["get", &site.url("a")]).badly(1, "another download");
-    drop(lock);
+    tool(here.path(), &["get", "--continue", &site.url("a")]).badly(1, "another download");
     tool(here.path(), &["get", &site.url("a")]).well("a: 1 bytes downloaded\n");
-    std::os::unix::fs::symlink("elsewhere", here.path().join("a.part")).unwrap();
-    tool(here.path(), &["get", &site.url("a")]).badly(1, "cannot write to a.part");
-    assert!(!here.path().join("elsewhere").exists());
+    assert_eq!(names(here.path()), ["a", "a.part"]);
+    drop(lock);
+    tool(here.path(), &["get", "--continue", &site.url("a")]).well("a: 1 bytes downloaded\n");
+    assert_eq!(names(here.path()), ["a"]);
+}
+
+#[test]
+fn names_are_bytes_and_can_be_typed_as_they_are_shown() {
+    let strange: &[&[u8]] = &[b"a\"b", b"a\\b", b" a ", b"-a", b"\xc4\xe3\xba\xc3", b"tab\there"];
+    for site in Site::all().into_iter().filter(|site| site.any_name) {
+        for (name, file) in strange.iter().map(|name| (name, OsStr::from_bytes(name))) {
+            let here = tempfile::tempdir().unwrap();
+            fs::write(here.path().join(file), "hello").unwrap();
+            let in_url: String = name.iter().map(|byte| format!("%{byte:02x}")).collect();
+            let mut put = netplay();
+            put.args(["ftp", "put", "-q", "--timeout", "20"]).arg(Path::new(".").join(file));
+            let put = finish(put.arg(site.url("")).current_dir(here.path()), b"");
+            assert!(put.status.success(), "{name:?}: {put:?}");
+            assert_eq!(fs::read(site.root.path().join(file)).unwrap(), b"hello");
+            fs::remove_file(here.path().join(file)).unwrap();
+            let get = tool(here.path(), &["get", "-q", &site.url(&in_url)]);
+            assert!(get.code == 0 && here.path().join(file).exists(), "{name:?}: {}", get.err);
+
+            let (done, list, err) = menu(site.server.address(), here.path(), "list\n");
+            assert!(done, "{err}");
+            // The last column: in quotes, or one word.
+            let line = list.lines().next().unwrap();
+            let typed = line
+                .find('"')
+                .map_or_else(|| line.split(' ').next_back().unwrap(), |at| &line[at..]);
+            let lines = format!(
+                "size {typed}\ndownload {typed} again\nrename {typed} x\nrename x {typed}\nrm {typed}\n\
+                 mkdir {typed}\ncd {typed}\npwd\ncd ..\nrmdir {typed}\n"
+            );
+            let (done, out, err) = menu(site.server.address(), here.path(), &lines);
+            let shown = out.lines().last().unwrap_or_default();
+            let tail = &typed[usize::from(typed.starts_with('"'))..];
+            assert!(
+                done && out.starts_with("5\n") && shown.contains(tail),
+                "{typed}: {out}\n{err}"
+            );
+            assert_eq!(fs::read(here.path().join("again")).unwrap(), b"hello");
+            assert!(names(site.root.path()).is_empty());
+        }
+    }
 }

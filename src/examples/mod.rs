@@ -544,7 +544,12 @@ const FTP_TOOLS: &[Tool] = &[
         about: "Fetch files: each has its name when it is whole, and FILE.part until then",
         words: &[Word { name: "URL", help: URL, many: true, check: ftp::readable_url }],
         options: &[
-            option("o", "FILE|DIR", "Where to put it [default: its own name, here]", Sides::Client),
+            option(
+                "o",
+                "FILE|DIR",
+                "Where to put it; - is standard output [default: its own name, here]",
+                Sides::Client,
+            ),
             CONTINUE,
             SECRET,
         ],

@@ -11,21 +11,23 @@
 //! the file was whole. So a download is written under another name first, and gets its own then.
 
 use std::cell::RefCell;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::remote::{Gone, Server, receive};
+use super::local::{self, Unfinished, path_of, shown};
+use super::names::{Open, Word, last, listed, quoted, split, words};
+use super::remote::{Server, is_gone, receive, stalled};
 use super::{AN_ADDRESS, ANONYMOUS, USER, password, password_of};
 use crate::call;
 use crate::client::{ClientArgs, Talk};
 use crate::escape::{escape, hide_typed};
 use crate::trace::progress::Progress;
 
-const MENU: &str = "\
-list [PATH]           what is there
+const MENU: &str = r#"list [PATH]           what is there
 download NAME [AS]    fetch a file
 upload NAME [AS]      send a file
 verify NAME           whether a file is the same here and there
@@ -33,13 +35,15 @@ cd PATH, pwd          go to a folder, tell which it is
 mkdir PATH, rm NAME, rmdir PATH, rename OLD NEW
 size NAME             its size in bytes
 quit                  the end (as is an empty line)
-Names with spaces go into double quotes";
+A name with spaces goes into double quotes: "a b". In any name \" is a quote, \\ a backslash,
+\n a line end, \xff a byte. Names are shown so, and can be typed as they are shown"#;
 
 /// Logs in, does what the lines say, says goodbye.
 ///
 /// # Errors
 /// The connection failed, or a line could not be done that nobody was there to see.
 pub fn client(args: &ClientArgs) -> Result<()> {
+    local::limits_are_errors();
     // At the prompt the server is asked by Tab, behind it by the line: never by both at once.
     let server = Rc::new(RefCell::new(Server::connect(&args.endpoint, args.timeout)?));
     let worked = work(&server, args);
@@ -58,206 +62,231 @@ fn work(server: &Rc<RefCell<Server>>, args: &ClientArgs) -> Result<()> {
             None => (ANONYMOUS, AN_ADDRESS.to_owned()),
         },
     };
-    server.borrow_mut().log_in(user, &password)?;
+    server.borrow_mut().log_in(user.as_bytes(), password.as_bytes())?;
 
     let mut talk = args.talk_about(MENU)?;
     let asked = Rc::clone(server);
     talk.on_tab(Box::new(move |line| complete(line, |path| asked.borrow_mut().names(path))));
     while let Some(line) = talk.next_bytes()? {
-        let line = String::from_utf8(line).context("the line is not UTF-8")?;
-        let words = words(&line);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        if words == ["quit"] {
-            break;
-        }
-        if let Err(error) = server.borrow_mut().obey(&words, &talk) {
-            if error.is::<call::CallError>() || error.is::<Gone>() {
-                return Err(error);
-            }
-            talk.failed(error.context(escape(&hide_typed(line.as_bytes()))))?;
+        let obeyed = words(&line).and_then(|words| {
+            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            server.borrow_mut().obey(&words, &talk)
+        });
+        match obeyed {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) if server.borrow().is_spent() => return Err(error),
+            Err(error) => talk.failed(error.context(escape(&hide_typed(&line))))?,
         }
     }
-    server.borrow_mut().ask("QUIT", "")?.wanted(2)?;
+    // Everything was done: whatever the server thinks of a goodbye.
+    let _ = server.borrow_mut().ask("QUIT", "");
     Ok(())
 }
 
 impl Server {
-    /// A line of the menu.
-    fn obey(&mut self, words: &[&str], talk: &Talk) -> Result<()> {
+    /// A line of the menu; whether there may be another.
+    fn obey(&mut self, words: &[&[u8]], talk: &Talk) -> Result<bool> {
         match *words {
-            ["list" | "ls"] => self.list("", talk),
-            ["list" | "ls", path] => self.list(path, talk),
-            ["download" | "get", name] => self.download(name, last(name)?, talk),
-            ["download" | "get", name, to] => self.download(name, last(to)?, talk),
-            ["upload" | "put", name] => self.upload(name, last(name)?, talk),
-            ["upload" | "put", name, to] => self.upload(name, to, talk),
-            ["verify", name] => self.verify(name, talk),
-            ["cd", path] => self.ask("CWD", path)?.wanted(2).map(drop),
-            ["pwd"] => {
-                let text = self.ask("PWD", "")?.wanted(2)?.text;
-                let path = text.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"'));
-                say(talk, &path.map_or(text.clone(), |(path, _)| path.replace("\"\"", "\"")))
+            [b"quit"] => return Ok(false),
+            [b"list" | b"ls"] => self.list(b"", talk)?,
+            [b"list" | b"ls", path] => self.list(path, talk)?,
+            [b"download" | b"get", name] => self.download(name, last(name)?, talk)?,
+            [b"download" | b"get", name, to] => self.download(name, last(to)?, talk)?,
+            [b"upload" | b"put", name] => self.upload(name, last(name)?, talk)?,
+            [b"upload" | b"put", name, to] => self.upload(name, to, talk)?,
+            [b"verify", name] => self.verify(name, talk)?,
+            [b"cd", path] => drop(self.ask("CWD", path)?.wanted(2)?),
+            [b"pwd"] => {
+                let reply = self.ask("PWD", "")?.wanted(2)?;
+                talk.tell(&folder_in(&reply.text).map_or(reply.told, |path| quoted(&path)))?;
             }
-            ["mkdir", path] => self.ask("MKD", path)?.wanted(2).map(drop),
-            ["rmdir", path] => self.ask("RMD", path)?.wanted(2).map(drop),
-            ["rm", name] => self.ask("DELE", name)?.wanted(2).map(drop),
-            ["rename", old, new] => {
+            [b"mkdir", path] => drop(self.ask("MKD", path)?.wanted(2)?),
+            [b"rmdir", path] => drop(self.ask("RMD", path)?.wanted(2)?),
+            [b"rm", name] => drop(self.ask("DELE", name)?.wanted(2)?),
+            [b"rename", old, new] => {
                 self.ask("RNFR", old)?.wanted(3)?;
-                self.ask("RNTO", new)?.wanted(2).map(drop)
+                self.ask("RNTO", new)?.wanted(2)?;
             }
-            ["size", name] => {
-                let text = self.ask("SIZE", name)?.wanted(2)?.text;
-                say(talk, text.get(4..).unwrap_or_default())
+            [b"size", name] => {
+                let reply = self.ask("SIZE", name)?.wanted(2)?;
+                talk.tell(&escape(reply.rest().as_bytes()))?;
             }
-            ["help"] => MENU.lines().try_for_each(|line| say(talk, line)),
+            [b"help"] => MENU.lines().try_for_each(|line| talk.tell(line))?,
             _ => bail!("this is not on the menu; say help"),
         }
+        Ok(true)
     }
 
-    /// What is in a folder there, folders with a `/` behind them: MLSD tells which they are.
-    fn names(&mut self, folder: &str) -> Result<Vec<String>> {
+    /// What is in a folder there, folders with a `/` behind them: MLSD tells which they are. A name
+    /// that leads elsewhere is none of this folder.
+    fn names(&mut self, folder: &[u8]) -> Result<Vec<Vec<u8>>> {
         tracing::info!("Tab: what is there?");
+        let here = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/');
         let Ok(text) = self.text("MLSD", folder) else {
             // A server from before RFC 3659; NLST may put the folder in front of each name.
             let text = self.text("NLST", folder)?;
-            return Ok(text
-                .lines()
-                .filter_map(|line| Some(line.rsplit('/').next()?.into()))
-                .collect());
+            let names = lines(&text).filter_map(|line| line.rsplit(|&byte| byte == b'/').next());
+            return Ok(names.filter(|name| here(name)).map(<[u8]>::to_vec).collect());
         };
-        let name = |line: &str| {
-            let (facts, name) = line.split_once(' ')?;
-            let facts = facts.to_ascii_lowercase();
-            match facts.split(';').find_map(|fact| fact.strip_prefix("type="))? {
-                "dir" => Some(format!("{name}/")),
-                "file" => Some(name.to_owned()),
+        let name = |line: &[u8]| {
+            let space = line.iter().position(|&byte| byte == b' ')?;
+            let (facts, name) = (line[..space].to_ascii_lowercase(), &line[space + 1..]);
+            let mut facts = facts.split(|&byte| byte == b';');
+            match facts.find_map(|fact| fact.strip_prefix(b"type="))? {
+                _ if !here(name) => None,
+                b"dir" => Some([name, b"/"].concat()),
+                b"file" => Some(name.to_vec()),
                 _ => None,
             }
         };
-        Ok(text.lines().filter_map(name).collect())
+        Ok(lines(&text).filter_map(name).collect())
     }
 
-    fn list(&mut self, path: &str, talk: &Talk) -> Result<()> {
-        self.text("LIST", path)?.lines().try_for_each(|line| say(talk, line))
+    fn list(&mut self, path: &[u8], talk: &Talk) -> Result<()> {
+        lines(&self.text("LIST", path)?).try_for_each(|line| talk.tell(&listed(line)))
     }
 
-    /// All that a data connection brings, as text.
-    fn text(&mut self, verb: &str, path: &str) -> Result<String> {
-        let text = self.transfer(verb, path, |data| {
+    /// All that a data connection brings.
+    fn text(&mut self, verb: &str, path: &[u8]) -> Result<Vec<u8>> {
+        // To many servers, what begins with a dash is an option of ls.
+        let path = if path.starts_with(b"-") { [b"./", path].concat() } else { path.to_vec() };
+        let transfer = self.transfer(0, verb, &path, |data| {
             let mut text = Vec::new();
-            receive(data, |bytes| {
+            receive(data, None, |bytes| {
                 text.extend_from_slice(bytes);
-                ensure!(text.len() < 64 << 20, "the listing has no end");
+                ensure!(text.len() < LONGEST_LISTING, "the listing has no end");
                 Ok(())
             })?;
             Ok(text)
         })?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        transfer.whole()
     }
 
-    fn download(&mut self, name: &str, to: &str, talk: &Talk) -> Result<()> {
-        let part = format!(".{to}.part");
-        let mut file = File::create(&part).with_context(|| format!("cannot write to {part}"))?;
-        let size = self.size(name)?; // nobody needs it but whoever looks on
-        let fetched = self.transfer("RETR", name, |data| {
+    fn download(&mut self, name: &[u8], to: &[u8], talk: &Talk) -> Result<()> {
+        let to = path_of(to);
+        local::writable(&to)?;
+        let size = self.size(name)?;
+        let transfer = self.transfer(0, "RETR", name, |data| {
+            // Only now, for the server may have refused.
+            let mut unfinished = Unfinished::new(&to)?;
             let progress = Progress::begin(0, size);
-            receive(data, |bytes| {
+            let n = receive(data, size, |bytes| {
                 progress.moved(bytes.len());
-                Ok(file.write_all(bytes)?)
-            })
-        });
-        match fetched {
-            Ok(bytes) => {
-                fs::rename(&part, to)?;
-                say(talk, &format!("{name}: {bytes} bytes downloaded"))
-            }
-            Err(error) => {
-                fs::remove_file(&part)?;
-                Err(error)
-            }
+                let written = unfinished.file().write_all(bytes);
+                written.with_context(|| format!("cannot write to {}", shown(&to)))
+            })?;
+            Ok((unfinished, n))
+        })?;
+        let (unfinished, bytes) = transfer.received(|&(_, n)| size == Some(n))?;
+        if let Some(size) = size {
+            ensure!(bytes == size, "{bytes} bytes came, but the server says that it has {size}");
         }
+        unfinished.finish(&to)?;
+        talk.tell(&format!("{}: {bytes} bytes downloaded", quoted(name)))
     }
 
-    fn upload(&mut self, name: &str, to: &str, talk: &Talk) -> Result<()> {
-        let file = open(name)?;
+    fn upload(&mut self, name: &[u8], to: &[u8], talk: &Talk) -> Result<()> {
+        let file = local::open(&path_of(name))?;
         let size = file.metadata()?.len();
-        let bytes = self.transfer("STOR", to, |data| {
+        let transfer = self.transfer(0, "STOR", to, |data| {
             let progress = Progress::begin(0, Some(size));
             let mut at = 0;
-            while let n @ 1.. = call::sendfile(data, &file, &mut at, 1 << 20)? {
+            while let n @ 1.. = call::sendfile(data, &file, &mut at, 1 << 20).map_err(stalled)? {
                 progress.moved(n);
             }
-            Ok(at)
+            ensure!(at == size, "the file has changed while it was sent");
+            Ok(())
         })?;
-        say(talk, &format!("{name}: {bytes} bytes uploaded"))
+        transfer.whole()?;
+        let unproven = match self.size(to) {
+            Ok(Some(there)) if there != size => {
+                bail!("{size} bytes were sent, but the server says that it has {there}")
+            }
+            Ok(Some(_)) => "",
+            Err(error) if !is_gone(&error) => return Err(error),
+            _ => "; not proven that they are all there: the server does not tell a size",
+        };
+        talk.tell(&format!("{}: {size} bytes uploaded{unproven}", quoted(name)))
     }
 
-    fn verify(&mut self, name: &str, talk: &Talk) -> Result<()> {
-        let mut file = open(last(name)?)?;
+    fn verify(&mut self, name: &[u8], talk: &Talk) -> Result<()> {
+        let mut file = local::open(&path_of(last(name)?))?;
         let mut same = true;
         let mut here = Vec::new();
         let size = file.metadata()?.len();
-        let bytes = self.transfer("RETR", name, |data| {
+        let transfer = self.transfer(0, "RETR", name, |data| {
             let progress = Progress::begin(0, Some(size));
-            receive(data, |there| {
+            receive(data, None, |there| {
                 progress.moved(there.len());
                 here.resize(there.len(), 0);
                 same &= file.read_exact(&mut here).is_ok() && here == there;
+                ensure!(same, "{} is not the same here and there", quoted(name));
                 Ok(())
             })
         })?;
-        same &= file.read(&mut [0])? == 0;
-        ensure!(same, "{name} is not the same here and there");
-        say(talk, &format!("{name}: {bytes} bytes, the same here and there"))
+        let bytes = transfer.received(|&n| n == size)?;
+        ensure!(bytes == size, "{} is not the same here and there", quoted(name));
+        talk.tell(&format!("{}: {bytes} bytes, the same here and there", quoted(name)))
     }
 }
 
-/// A result; what the server said in it cannot steer a terminal, nor pass for a second line.
-fn say(talk: &Talk, line: &str) -> Result<()> {
-    talk.tell(&escape(line.as_bytes()))
+/// A server that never ends a listing would fill the memory.
+const LONGEST_LISTING: usize = 64 << 20;
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = text.split(|&byte| byte == b'\n');
+    lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).filter(|line| !line.is_empty())
 }
 
-fn open(path: &str) -> Result<File> {
-    File::open(path).with_context(|| format!("cannot read {path}"))
-}
-
-/// The name at the end of a path: files here go into one folder.
-pub fn last(path: &str) -> Result<&str> {
-    match path.rsplit('/').next() {
-        Some("" | "." | "..") | None => bail!("{path:?} is no name for a file"),
-        Some(name) => Ok(name),
+/// The folder in a reply to PWD: `257 "a ""quoted"" name" is current`.
+fn folder_in(reply: &[u8]) -> Option<Vec<u8>> {
+    let start = reply.iter().position(|&byte| byte == b'"')? + 1;
+    let mut folder = Vec::new();
+    let mut rest = reply[start..].iter().copied().peekable();
+    while let Some(byte) = rest.next() {
+        // A quote of the name comes twice.
+        if byte == b'"' && rest.next_if_eq(&b'"').is_none() {
+            return Some(folder);
+        }
+        folder.push(byte);
     }
+    None
 }
 
 /// What the word at the end of a line may become: a word of the menu, a name here for an upload,
 /// a name there for the rest.
-fn complete(line: &str, there: impl Fn(&str) -> Result<Vec<String>>) -> (usize, Vec<String>) {
-    // An odd number of quotes: the last one is open, and the word is what is behind it.
-    let start = match line.matches('"').count() % 2 {
-        1 => line.rfind('"'),
-        _ => line.rfind(' ').map(|space| space + 1),
+fn complete(line: &str, there: impl Fn(&[u8]) -> Result<Vec<Vec<u8>>>) -> (usize, Vec<String>) {
+    let Ok((mut before, open)) = split(line.as_bytes()) else { return (line.len(), vec![]) };
+    let nothing = || Word { start: line.len(), bytes: Vec::new() };
+    let word = match open {
+        Open::Nothing => nothing(),
+        Open::Word | Open::Quote => before.pop().unwrap_or_else(nothing),
     };
-    let start = start.unwrap_or(0);
-    let word = line[start..].trim_start_matches('"');
-    let before = words(&line[..start]);
-    let (folder, typed) = word.split_at(word.rfind('/').map_or(0, |slash| slash + 1));
-    let found = match before.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => Ok(VERBS.iter().map(|verb| format!("{verb} ")).collect()),
-        ["upload" | "put"] => names_here(folder),
-        _ => there(folder),
+    let slash = word.bytes.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    let (folder, typed) = word.bytes.split_at(slash);
+    let found = match before.first().map(|verb| verb.bytes.as_slice()) {
+        None => Ok(VERBS.iter().map(|verb| format!("{verb} ").into_bytes()).collect()),
+        Some(b"upload" | b"put") if before.len() == 1 => names_here(folder),
+        Some(_) => there(folder),
     };
-    // What cannot be shown as it is cannot be typed either.
-    let safe = |name: &String| name.starts_with(typed) && escape(name.as_bytes()) == *name;
-    let whole = |name: String| match (before.is_empty(), format!("{folder}{name}")) {
-        (false, path) if path.contains(' ') && path.ends_with('/') => format!("\"{path}"),
-        (false, path) if path.contains(' ') => format!("\"{path}\""),
-        (_, path) => path,
+    let whole = |name: Vec<u8>| {
+        let path = [folder, &name].concat();
+        if before.is_empty() {
+            return String::from_utf8_lossy(&path).into_owned();
+        }
+        let mut text = quoted(&path);
+        // There is more to type behind a folder, and the quote is still open.
+        if path.ends_with(b"/") && text.ends_with('"') {
+            text.pop();
+        }
+        text
     };
     // Tab is no command: what fails will be told when one needs it.
-    let mut names: Vec<String> =
-        found.unwrap_or_default().into_iter().filter(safe).map(whole).collect();
+    let names = found.unwrap_or_default().into_iter().filter(|name| name.starts_with(typed));
+    let mut names: Vec<String> = names.map(whole).collect();
     names.sort();
-    (start, names)
+    (word.start, names)
 }
 
 const VERBS: &[&str] = &[
@@ -265,41 +294,14 @@ const VERBS: &[&str] = &[
     "quit", "help",
 ];
 
-fn names_here(folder: &str) -> Result<Vec<String>> {
+fn names_here(folder: &[u8]) -> Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(if folder.is_empty() { "." } else { folder })? {
+    for entry in fs::read_dir(path_of(if folder.is_empty() { b"." } else { folder }))? {
         let entry = entry?;
-        let slash = if entry.path().is_dir() { "/" } else { "" };
-        names.extend(entry.file_name().to_str().map(|name| format!("{name}{slash}")));
+        let slash: &[u8] = if entry.path().is_dir() { b"/" } else { b"" };
+        names.push([entry.file_name().as_bytes(), slash].concat());
     }
     Ok(names)
-}
-
-/// The words of a line; double quotes keep a word with spaces together.
-fn words(line: &str) -> Vec<String> {
-    let (mut words, mut quoted, mut open) = (Vec::new(), false, false);
-    for c in line.chars() {
-        match c {
-            '"' => {
-                quoted = !quoted;
-                if quoted && !open {
-                    words.push(String::new());
-                    open = true;
-                }
-            }
-            ' ' if !quoted => open = false,
-            c => {
-                if !open {
-                    words.push(String::new());
-                    open = true;
-                }
-                if let Some(word) = words.last_mut() {
-                    word.push(c);
-                }
-            }
-        }
-    }
-    words
 }
 
 #[cfg(test)]
@@ -308,9 +310,13 @@ mod tests {
 
     #[test]
     fn tab_knows_which_names_fit() {
-        let there = |folder: &str| match folder {
-            "" => Ok(["poem.txt", "a b", "sub/", "s p/", "bad\n"].map(String::from).to_vec()),
-            "s p/" => Ok(vec!["x".to_owned()]),
+        let there = |folder: &[u8]| match folder {
+            b"" => {
+                let names: [&[u8]; 7] =
+                    [b"poem.txt", b"a b", b"sub/", b"s p/", b"bad\x1b", b"q\"q", b"\xc4\xe3"];
+                Ok(names.map(<[u8]>::to_vec).to_vec())
+            }
+            b"s p/" => Ok(vec![b"x".to_vec()]),
             _ => bail!("no"),
         };
         for (line, start, names) in [
@@ -321,18 +327,30 @@ mod tests {
             ("cd s", 3, &["\"s p/", "sub/"]),
             ("size \"s p/", 5, &["\"s p/x\""]),
             ("rename \"a b\" po", 13, &["poem.txt"]),
-            ("rm b", 3, &[]),
+            ("rm b", 3, &["\"bad\\x1b\""]),
+            ("rm q", 3, &["\"q\\\"q\""]),
+            ("rm \"q\\\"", 3, &["\"q\\\"q\""]),
+            ("rm \\xc4", 3, &["\"\\xc4\\xe3\""]),
+            ("rm \\x", 5, &[]),
             ("rm no/", 3, &[]),
         ] {
             let (at, found) = complete(line, there);
-            assert_eq!((at, found.iter().map(String::as_str).collect()), (start, names.to_vec()));
+            let found: Vec<&str> = found.iter().map(String::as_str).collect();
+            assert!(found == names && (names.is_empty() || at == start), "{line}: {at} {found:?}");
         }
     }
 
     #[test]
-    fn quotes_keep_words_together() {
-        assert_eq!(words(r#"upload  "a b" c"#), ["upload", "a b", "c"]);
-        assert_eq!(words(r#"get x" "y """#), ["get", "x y", ""]);
-        assert!(words("  ").is_empty());
+    fn a_folder_is_in_quotes_and_its_own_come_twice() {
+        for (reply, folder) in [
+            (&b"257 \"/a\" is \"current\""[..], Some(&b"/a"[..])),
+            (b"257 \"/a\"\"b\" it is", Some(b"/a\"b")),
+            (b"257 \"\"", Some(b"")),
+            (b"257 \"/\xff\"", Some(b"/\xff")),
+            (b"257 \"/a", None),
+            (b"257 /a", None),
+        ] {
+            assert_eq!(folder_in(reply).as_deref(), folder);
+        }
     }
 }

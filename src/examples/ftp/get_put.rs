@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! get a               SIZE a, MDTM a, PASV, connect, RETR a, recv until 0, "226", SIZE a, MDTM a
-//! get a --continue    the same, with REST before RETR
+//! get a --continue    the same, with FEAT, and REST before RETR
 //! put a               PASV, connect, STOR a, sendfile, close, "226", SIZE a
-//! put a --continue    SIZE a, its end fetched and compared, REST, STOR, and so on
+//! put a --continue    SIZE a, its end fetched and compared, APPE a, …, its middle fetched and compared
 //! ```
 //!
 //! A script looks at nothing but the exit code, so a file is only called whole when the server says
@@ -14,55 +14,70 @@
 //! What can be known of that: a download's `FILE.part` has the time of the file that it is from, as
 //! MDTM told it, so another version shows; and the last bytes of the part are fetched once more and
 //! compared. Where they differ, the transfer begins with the first byte.
+//!
+//! Servers answer REST and do something else. So it is only used where FEAT lists REST STREAM (RFC 3659);
+//! an upload goes on with APPE, which needs no number; and afterwards the bytes on both sides of the
+//! seam are fetched from the server, and compared.
 
-use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use chrono::NaiveDateTime;
-use nix::fcntl::{Flock, FlockArg};
-use percent_encoding::percent_decode_str;
-use url::{Host, Url};
 
-use super::client::last;
-use super::remote::{Server, receive};
-use super::{AN_ADDRESS, ANONYMOUS, can_be_seen, password_of};
-use crate::address::Endpoint;
+use super::can_be_seen;
+use super::facts::Facts;
+use super::local::{self, Part, path_of, shown};
+use super::location::Location;
+use super::names::last;
+use super::remote::{Refused, Server, TooMuch, is_gone, receive, stalled};
 use crate::call;
-use crate::client::ToolArgs;
-use crate::escape::escape;
+use crate::client::{ToolArgs, Usage};
 use crate::trace::progress::Progress;
 use crate::trace::remark;
 
 /// So many of the last bytes of a part are compared before a transfer goes on behind them.
 const COMPARED: u64 = 64 * 1024;
 
+/// Where a download goes.
+enum Target {
+    Output,
+    File(PathBuf),
+}
+
 /// Fetches the file of each URL.
 ///
 /// # Errors
 /// A file did not arrive whole.
 pub fn get(args: &ToolArgs) -> Result<()> {
+    local::limits_are_errors();
     let to = args.options.get("o").map(Path::new);
-    let folder = to.is_none_or(Path::is_dir);
-    let several = args.words.len() > 1;
-    ensure!(folder || !several, "several files go into a folder, and -o names none");
+    let go_on = args.options.has("continue");
+    let output = to.is_some_and(|to| to == "-");
+    let folder = !output && to.is_none_or(Path::is_dir);
+    if args.words.len() > 1 && !folder {
+        return Err(Usage("several files go into a folder, and -o names none".into()).into());
+    }
+    if output && go_on {
+        return Err(Usage("--continue goes on behind a file, and -o - is none".into()).into());
+    }
     let mut jobs = Vec::new();
     for url in &args.words {
         let place = Location::read(url)?;
         let mut to = to.unwrap_or(Path::new("")).to_owned();
         if folder {
-            to.push(last(&place.path)?);
+            to.push(path_of(last(&place.path)?));
         }
-        jobs.push((place, to));
+        if output {
+            jobs.push((place, Target::Output));
+        } else {
+            local::writable(&to)?;
+            jobs.push((place, Target::File(to)));
+        }
     }
-    each(args, &jobs, |server, path, to| {
-        let bytes = fetch(server, path, to, args.options.has("continue"))?;
-        Ok(format!("{}: {bytes} bytes downloaded", to.display()))
-    })
+    each(args, &jobs, |server, path, to| fetch(server, path, to, go_on))
 }
 
 /// Sends each file to the URL.
@@ -72,29 +87,42 @@ pub fn get(args: &ToolArgs) -> Result<()> {
 pub fn put(args: &ToolArgs) -> Result<()> {
     let (url, files) = args.words.split_last().context("there is a URL")?;
     let place = Location::read(url)?;
-    let folder = place.path.is_empty() || place.path.ends_with('/');
-    ensure!(folder || files.len() == 1, "several files go into a folder: its URL ends with /");
+    let folder = place.path.is_empty() || place.path.ends_with(b"/");
+    if files.len() > 1 && !folder {
+        return Err(Usage("several files go into a folder: its URL ends with /".into()).into());
+    }
     let mut jobs = Vec::new();
     for file in files {
         let mut place = place.clone();
         if folder {
-            let name = Path::new(file).file_name().context("this is no name for a file")?;
-            place.path += name.to_str().context("over FTP, names are UTF-8")?;
+            let name = Path::new(file).file_name();
+            let name =
+                name.with_context(|| format!("{} is no name for a file", shown(Path::new(file))))?;
+            place.path.extend(name.as_bytes());
         }
-        jobs.push((place, PathBuf::from(file)));
+        jobs.push((place, Target::File(PathBuf::from(file))));
     }
     each(args, &jobs, |server, path, file| {
-        let bytes = send(server, path, file, args.options.has("continue"))?;
-        Ok(format!("{}: {bytes} bytes uploaded", file.display()))
+        let Target::File(file) = file else { bail!("a file is sent, and nothing else") };
+        send(server, path, file, args.options.has("continue"))
     })
+}
+
+impl Target {
+    fn name(&self) -> String {
+        match self {
+            Target::Output => "standard output".to_owned(),
+            Target::File(path) => shown(path),
+        }
+    }
 }
 
 /// Does one job after the other, those at one server in one session. What fails is told, and the
 /// next may do better; but nobody tries a password twice.
 fn each(
     args: &ToolArgs,
-    jobs: &[(Location, PathBuf)],
-    work: impl Fn(&mut Server, &str, &Path) -> Result<String>,
+    jobs: &[(Location, Target)],
+    work: impl Fn(&mut Server, &[u8], &Target) -> Result<Option<String>>,
 ) -> Result<()> {
     if jobs.iter().any(|(place, _)| place.password.as_ref().is_some_and(|text| !text.is_empty())) {
         can_be_seen("a password in a URL");
@@ -103,7 +131,7 @@ fn each(
     let mut session: Option<(&Location, Server)> = None;
     for (place, file) in jobs {
         let mut server = match session.take() {
-            Some((other, server)) if other.same_session(place) => server,
+            Some((other, server)) if other.same_session(place) && is_there(&server) => server,
             other => {
                 other.map_or(Ok(()), |(_, server)| leave(server))?;
                 place.open(args)?
@@ -111,13 +139,15 @@ fn each(
         };
         match work(&mut server, &place.path, file) {
             Ok(done) => {
-                writeln!(io::stdout().lock(), "{}", escape(done.as_bytes()))?;
+                if let Some(done) = done {
+                    writeln!(io::stdout().lock(), "{done}")?;
+                }
                 session = Some((place, server));
             }
             Err(error) => {
                 // Who knows what is still on its way: the next file has a session of its own.
-                server.close()?;
-                let error = error.context(escape(file.to_string_lossy().as_bytes()));
+                let _ = server.close();
+                let error = error.context(file.name());
                 if jobs.len() == 1 {
                     return Err(error);
                 }
@@ -131,325 +161,354 @@ fn each(
     Ok(())
 }
 
+/// Whether a session can have another file: a server may close one behind each.
+fn is_there(server: &Server) -> bool {
+    !server.is_spent() && server.is_open()
+}
+
 /// Says goodbye. The files are whole: whatever the server thinks of it.
 fn leave(mut server: Server) -> Result<()> {
-    let _ = server.ask("QUIT", "");
+    if !server.is_spent() {
+        let _ = server.ask("QUIT", "");
+    }
     server.close()
 }
 
-/// Downloads a file: whole, or not under its name.
-fn fetch(server: &mut Server, path: &str, to: &Path, go_on: bool) -> Result<u64> {
-    let mut part = to.as_os_str().to_owned();
-    part.push(".part");
-    let part = Path::new(&part);
-    let mut file = own(part)?;
-    let fetched = fetch_into(server, path, &mut file, go_on);
-    match fetched {
-        Ok(()) => {
-            file.sync_all()?;
-            fs::rename(part, to).with_context(|| format!("cannot write to {}", to.display()))?;
-            Ok(file.metadata()?.len())
+// ---- get
+
+/// Downloads a file: whole, or not under its name. What to tell of it.
+fn fetch(server: &mut Server, path: &[u8], to: &Target, go_on: bool) -> Result<Option<String>> {
+    let to = match to {
+        Target::Output => return fetch_to_output(server, path).map(|()| None),
+        Target::File(to) => to,
+    };
+    let mut part = if go_on { Part::earlier(to)? } else { None };
+    match (fetch_into(server, path, to, &mut part), part) {
+        (Ok(facts), Some(mut part)) => {
+            let untimed = facts.set_time(part.file());
+            let untimed = untimed.map_or(String::new(), |why| format!("; {why}"));
+            let bytes = part.finish(to)?;
+            Ok(Some(format!("{}: {bytes} bytes downloaded{untimed}", shown(to))))
         }
-        Err(error) => {
-            if file.metadata()?.len() == 0 {
-                fs::remove_file(part)?;
+        (Err(error), part) => {
+            let useless = error.is::<Changed>();
+            if let Some(part) = part {
+                part.leave(useless);
             }
             Err(error)
         }
+        (Ok(_), None) => bail!("there is no part, though the transfer had begun"),
     }
 }
 
-/// The file for the bytes of an unfinished download, and nobody else's at the same time.
-fn own(part: &Path) -> Result<Flock<File>> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let file = options.open(part).with_context(|| format!("cannot write to {}", part.display()))?;
-    ensure!(file.metadata()?.is_file(), "{} is no ordinary file", part.display());
-    let another = || anyhow!("another download writes to {}", part.display());
-    let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| another())?;
-    // The other may have finished just now, and what we hold has its final name already.
-    let same = fs::metadata(part).is_ok_and(|now| {
-        file.metadata().is_ok_and(|held| (now.dev(), now.ino()) == (held.dev(), held.ino()))
-    });
-    same.then_some(file).with_context(another)
+/// The file there is another one than in the beginning.
+#[derive(Debug)]
+struct Changed;
+
+impl std::fmt::Display for Changed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the file there has changed while it was fetched")
+    }
 }
 
-fn fetch_into(server: &mut Server, path: &str, file: &mut File, go_on: bool) -> Result<()> {
-    let before = server.facts(path)?;
-    let had = file.metadata()?;
-    let likely = before.size.is_none_or(|size| size >= had.len())
-        && before.modified.is_none_or(|time| had.modified().is_ok_and(|had| had == time));
-    let mut went_on = false;
-    if go_on && had.len() > 0 && likely {
-        went_on = receive_into(server, path, file, had.len(), &before)?;
-    }
-    if !went_on {
-        if go_on && had.len() > 0 {
-            remark("the file there is not the one that was cut: it is fetched from the start");
-        }
-        file.set_len(0)?;
-        receive_into(server, path, file, 0, &before)?;
-    }
-    let (after, len) = (server.facts(path)?, file.metadata()?.len());
-    if after != before || after.size.is_some_and(|size| size != len) {
+impl std::error::Error for Changed {}
+
+/// Whether what has come is the file of these facts, and still is.
+fn unchanged(server: &mut Server, path: &[u8], before: &Facts, len: u64) -> Result<()> {
+    let after = match server.facts(path) {
+        Err(error) if is_gone(&error) => before.clone(), // it has sent everything, and nothing is asked
+        after => after?,
+    };
+    if after != *before || after.size.is_some_and(|size| size != len) {
         // Perhaps a bit of both versions: nothing to go on from.
-        file.set_len(0)?;
-        bail!("the file there has changed while it was fetched");
+        return Err(Changed.into());
     }
     Ok(())
+}
+
+fn fetch_to_output(server: &mut Server, path: &[u8]) -> Result<()> {
+    let facts = server.facts(path)?;
+    let mut out = io::stdout().lock();
+    let transfer = server.transfer(0, "RETR", path, |data| {
+        let progress = Progress::begin(0, facts.size);
+        let n = receive(data, facts.size, |bytes| {
+            progress.moved(bytes.len());
+            out.write_all(bytes).context("cannot write to standard output")
+        })?;
+        out.flush().context("cannot write to standard output")?;
+        Ok(n)
+    })?;
+    let len = transfer.received(|&n| facts.size == Some(n))?;
+    unchanged(server, path, &facts, len)
+}
+
+fn fetch_into(
+    server: &mut Server,
+    path: &[u8],
+    to: &Path,
+    part: &mut Option<Part>,
+) -> Result<Facts> {
+    let before = server.facts(path)?;
+    let mut went_on = false;
+    let had = part.as_mut().map(|part| part.file().metadata()).transpose()?;
+    if let Some(had) = had.filter(|had| had.len() > 0) {
+        let len = had.len();
+        let likely = before.size.is_none_or(|size| size >= len)
+            && had.modified().is_ok_and(|time| before.may_have(time));
+        if !likely {
+            remark("the file there is not the one that was cut: it is fetched from the start");
+        } else if len > COMPARED && !server.can_go_on()? {
+            remark("the server begins with the first byte only: its FEAT lists no REST STREAM");
+        } else {
+            went_on = receive_into(server, path, to, part, len, &before)?;
+            if !went_on {
+                remark("the file there is not the one that was cut: it is fetched from the start");
+            }
+        }
+    }
+    if !went_on {
+        receive_into(server, path, to, part, 0, &before)?;
+    }
+    let len = part.as_mut().map_or(Ok(0), |part| part.file().metadata().map(|file| file.len()))?;
+    unchanged(server, path, &before, len)?;
+    Ok(before)
 }
 
 /// Receives what is behind the first `had` bytes; whether the end of those was the same there.
 fn receive_into(
     server: &mut Server,
-    path: &str,
-    file: &mut File,
+    path: &[u8],
+    to: &Path,
+    part: &mut Option<Part>,
     had: u64,
     facts: &Facts,
 ) -> Result<bool> {
     let mut known = vec![0; had.min(COMPARED) as usize];
     let from = had - known.len() as u64;
-    file.read_exact_at(&mut known, from)?;
-    file.seek(SeekFrom::Start(had))?;
+    if let Some(part) = part.as_mut().filter(|_| had > 0) {
+        part.file().read_exact_at(&mut known, from)?;
+    }
     let mut known = known.as_slice();
     let mut same = true;
-    let (worked, last) = server.transfer_from(from, "RETR", path, |data| {
+    let most = facts.size.map(|size| size.saturating_sub(from));
+    let time = facts.modified.as_ref().and_then(|modified| modified.time);
+    let transfer = server.transfer(from, "RETR", path, |data| {
+        // The server has agreed to send: only now there is something to be kept, or to be replaced.
+        let file = match part {
+            Some(part) => part,
+            None => part.insert(Part::new(to)?),
+        };
+        let file = file.file();
+        let cannot = "cannot write to the part of it";
+        file.set_len(had).and_then(|()| file.seek(SeekFrom::Start(had))).context(cannot)?;
         let progress = Progress::begin(from, facts.size);
-        receive(data, |bytes| {
+        receive(data, most, |bytes| {
             progress.moved(bytes.len());
             let (again, new) = bytes.split_at(bytes.len().min(known.len()));
             same &= known.starts_with(again);
             ensure!(same, "it is another file");
             known = &known[again.len()..];
-            file.write_all(new)?;
+            file.write_all(new).context(cannot)?;
             // Whoever is cut off after this leaves a part that says what it is a part of.
-            facts.modified.map_or(Ok(()), |time| file.set_modified(time))?;
+            if let Some(time) = time {
+                let _ = file.set_modified(time); // at the end it is tried again, and looked at
+            }
             Ok(())
         })
     })?;
     if !same {
         return Ok(false);
     }
-    last.wanted(2)?;
-    worked?;
+    let received = transfer.received(|&n| facts.size == Some(from + n));
+    received.map_err(|error| if error.is::<TooMuch>() { error.context(Changed) } else { error })?;
     Ok(known.is_empty())
 }
 
-/// Uploads a file.
-fn send(server: &mut Server, path: &str, from: &Path, go_on: bool) -> Result<u64> {
-    let cannot = || format!("cannot read {}", from.display());
-    ensure!(fs::metadata(from).with_context(cannot)?.is_file(), "this is no ordinary file");
-    let file = File::open(from).with_context(cannot)?;
+// ---- put
+
+/// Uploads a file. What to tell of it.
+fn send(server: &mut Server, path: &[u8], from: &Path, go_on: bool) -> Result<Option<String>> {
+    let file = local::open(from)?;
     let before = file.metadata()?;
-    let there = if go_on { server.facts(path)?.size.unwrap_or(0) } else { 0 };
-    let mut at = 0;
-    if there > 0 {
-        if there <= before.len() && same_end(server, path, there, &file)? {
-            at = there;
-        } else {
-            remark("the file there is not the start of this one: it is sent from the start");
+    let len = before.len();
+    let at = if go_on { start_there(server, path, &file, len)? } else { 0 };
+    let mut unproven = None;
+    let mut whole = at > 0 && at == len;
+    if at > 0 && !whole {
+        match go_on_behind(server, path, &file, at, len)? {
+            Seam::Whole => whole = true,
+            Seam::Unproven(why) => {
+                whole = true;
+                unproven =
+                    Some(format!("; not proven that its first {at} bytes are the same: {why}"));
+            }
+            Seam::Other(why) => remark(format_args!("{why}: it is sent from the start")),
         }
     }
-    if at == 0 || at < before.len() {
-        let (worked, last) = server.transfer_from(at, "STOR", path, |data| {
-            let progress = Progress::begin(at, Some(before.len()));
-            while let n @ 1.. = call::sendfile(data, &file, &mut at, 1 << 20)? {
-                progress.moved(n);
-            }
-            Ok(())
-        })?;
-        last.wanted(2)?;
-        worked?;
+    if !whole {
+        store(server, "STOR", 0, path, &file, 0, len)?;
     }
     let after = file.metadata()?;
-    let same = (before.len(), before.modified()?) == (after.len(), after.modified()?);
-    ensure!(same && at == after.len(), "the file has changed while it was sent");
-    let there = server.facts(path)?.size;
-    ensure!(there.is_none_or(|size| size == at), "{at} bytes were sent, but there are {there:?}");
-    Ok(at)
+    let same = (len, before.modified()?) == (after.len(), after.modified()?);
+    ensure!(same, "the file has changed while it was sent");
+    let unproven = match size_of(server, path)? {
+        Some(size) if size != len => {
+            bail!("{len} bytes were sent, but the server says that it has {size}")
+        }
+        Some(_) => unproven.unwrap_or_default(),
+        None => "; not proven that they are all there: the server does not tell a size".to_owned(),
+    };
+    Ok(Some(format!("{}: {len} bytes uploaded{unproven}", shown(from))))
 }
 
-/// Whether the last of the `there` bytes on the server are those of the file here, at that place.
-fn same_end(server: &mut Server, path: &str, there: u64, file: &File) -> Result<bool> {
-    let mut here = vec![0; there.min(COMPARED) as usize];
-    let from = there - here.len() as u64;
-    file.read_exact_at(&mut here, from)?;
-    let mut rest = here.as_slice();
-    let (worked, last) = server.transfer_from(from, "RETR", path, |data| {
-        receive(data, |bytes| {
-            rest = rest.strip_prefix(bytes).context("it is another file")?;
-            Ok(())
-        })
-    })?;
-    Ok(worked.is_ok() && last.wanted(2).is_ok() && rest.is_empty())
-}
-
-/// What a server tells of a file; `None`: it does not.
-#[derive(Debug, PartialEq, Eq)]
-struct Facts {
-    size: Option<u64>,
-    modified: Option<SystemTime>,
-}
-
-impl Server {
-    fn facts(&mut self, path: &str) -> Result<Facts> {
-        let size = self.size(path)?;
-        let reply = self.ask("MDTM", path)?;
-        let text = reply.text.get(4..).filter(|_| reply.code == 213);
-        let modified = text.and_then(|text| {
-            // Whole seconds: a fraction may follow, or not.
-            let time = NaiveDateTime::parse_from_str(text.get(..14)?, "%Y%m%d%H%M%S").ok()?;
-            let seconds = u64::try_from(time.and_utc().timestamp()).ok()?;
-            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
-        });
-        Ok(Facts { size, modified })
+/// The size there, if the server tells it, and is still there to be asked.
+fn size_of(server: &mut Server, path: &[u8]) -> Result<Option<u64>> {
+    if server.is_spent() {
+        return Ok(None);
+    }
+    match server.size(path) {
+        Err(error) if is_gone(&error) => Ok(None),
+        size => size,
     }
 }
 
-/// What a URL says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Location {
-    host: String,
-    port: u16,
-    user: Option<String>,
-    password: Option<String>,
-    /// As the server is told: from the folder that one is in after the login.
-    path: String,
-}
-
-/// Whether this is a URL that can be used.
-///
-/// # Errors
-/// One sentence on what is wrong with it.
-pub fn readable_url(text: &OsStr) -> Result<()> {
-    Location::read(text).map(drop)
-}
-
-/// Whether this may be a file here.
-///
-/// # Errors
-/// It is a URL: the files come first, and the one URL last.
-pub fn readable_path(text: &OsStr) -> Result<()> {
-    let is_url = text.as_encoded_bytes().starts_with(b"ftp://");
-    ensure!(!is_url, "a FILE is a path here; the URL comes last, and there is one");
-    Ok(())
-}
-
-impl Location {
-    fn read(text: &OsStr) -> Result<Location> {
-        let text = text.to_str().context("it is not UTF-8")?;
-        // As browsers do, the crate drops a line end and takes \ for /. A script that has one made
-        // a mistake.
-        ensure!(!text.contains(|c: char| c.is_control() || c == '\\'), "\\ is written %5C");
-        let url = Url::parse(text)?;
-        ensure!(url.scheme() == "ftp", "only ftp:// is spoken here");
-        ensure!(
-            url.query().is_none() && url.fragment().is_none(),
-            "in the name of a file, ? is written %3F, and # is written %23"
+/// How many bytes of the file are there already; 0 if what is there is something else.
+fn start_there(server: &mut Server, path: &[u8], file: &File, len: u64) -> Result<u64> {
+    let there = server.size(path)?.unwrap_or(0);
+    if there == 0 {
+        return Ok(0);
+    }
+    if there > len {
+        remark("the file there is longer than this one: it is sent from the start");
+        return Ok(0);
+    }
+    if there > COMPARED && !server.can_go_on()? {
+        // To fetch all of it would take as long as to send it again.
+        remark(
+            "what is there cannot be compared, because FEAT lists no REST STREAM: it is sent from the start",
         );
-        let host = match url.host().context("there is no host")? {
-            Host::Ipv6(address) => address.to_string(),
-            host => host.to_string(),
-        };
-        let path = url.path().strip_prefix('/').unwrap_or_default();
-        let path = match path.rsplit_once(";type=") {
-            None => path,
-            Some((path, "i" | "I")) => path,
-            Some((_, other)) => bail!(";type={other} is not done here: files are bytes, ;type=i"),
-        };
-        let user = Some(url.username()).filter(|user| !user.is_empty());
-        Ok(Location {
-            host,
-            port: url.port().unwrap_or(21),
-            user: user.map(decoded).transpose()?,
-            password: url.password().map(decoded).transpose()?,
-            path: decoded(path)?,
-        })
+        return Ok(0);
     }
-
-    fn same_session(&self, other: &Location) -> bool {
-        let Location { host, port, user, password, path: _ } = self;
-        (host, port, user, password) == (&other.host, &other.port, &other.user, &other.password)
+    let from = there - there.min(COMPARED);
+    match same_there(server, path, file, from, there, there)? {
+        Same::Yes => return Ok(there),
+        Same::No => {
+            remark("the file there is not the start of this one: it is sent from the start")
+        }
+        Same::Unknown(why) => remark(format_args!(
+            "what is there cannot be compared ({why}): it is sent from the start"
+        )),
     }
+    Ok(0)
+}
 
-    /// Connects and logs in.
-    fn open(&self, args: &ToolArgs) -> Result<Server> {
-        let (user, password) = match (&self.user, &self.password) {
-            (None, _) => (ANONYMOUS, AN_ADDRESS.to_owned()),
-            (Some(user), Some(password)) => (user.as_str(), password.clone()),
-            (Some(user), None) => (user.as_str(), password_of(user, &args.options)?),
-        };
-        let endpoint = Endpoint { host: Some(self.host.clone()), port: self.port, family: None };
-        let mut server = Server::connect(&endpoint, args.timeout)?;
-        match server.log_in(user, &password) {
-            Ok(()) => Ok(server),
-            Err(error) => {
-                server.close()?;
-                Err(error)
+/// What came of an upload that went on behind what was there.
+enum Seam {
+    Whole,
+    Unproven(String),
+    Other(String),
+}
+
+/// Sends the file from `at` on, and looks at what the server made of it.
+fn go_on_behind(server: &mut Server, path: &[u8], file: &File, at: u64, len: u64) -> Result<Seam> {
+    let refused = |error: &anyhow::Error| error.is::<Refused>();
+    match store(server, "APPE", 0, path, file, at, len) {
+        Err(error) if refused(&error) && !server.is_spent() => {
+            if !server.can_go_on()? {
+                return Ok(Seam::Other(format!("the server does not append ({error:#})")));
+            }
+            match store(server, "STOR", at, path, file, at, len) {
+                Err(error) if refused(&error) && !server.is_spent() => {
+                    return Ok(Seam::Other(format!("the server does not go on ({error:#})")));
+                }
+                stored => stored?,
             }
         }
+        stored => stored?,
     }
+    match size_of(server, path)? {
+        Some(size) if size != len => {
+            return Ok(Seam::Other(format!("the server has {size} bytes now, not {len}")));
+        }
+        None if server.is_spent() => return Ok(Seam::Unproven("the server has left".into())),
+        _ => {}
+    }
+    let from = at - at.min(COMPARED);
+    Ok(match same_there(server, path, file, from, len.min(at + COMPARED), len)? {
+        Same::Yes => Seam::Whole,
+        Same::No => Seam::Other("what the server made of it is not this file".into()),
+        Same::Unknown(why) => Seam::Unproven(why),
+    })
 }
 
-/// The text that %41 and the like stand for.
-fn decoded(part: &str) -> Result<String> {
-    let text =
-        percent_decode_str(part).decode_utf8().context("what %XX stands for is not UTF-8")?;
-    ensure!(
-        !text.contains(char::is_control),
-        "a name has no control characters, such as %00 or %0A"
-    );
-    Ok(text.into_owned())
+/// Sends the file from `at` on, to its end at `len`.
+fn store(
+    server: &mut Server,
+    verb: &str,
+    rest: u64,
+    path: &[u8],
+    file: &File,
+    at: u64,
+    len: u64,
+) -> Result<()> {
+    let transfer = server.transfer(rest, verb, path, |data| {
+        let progress = Progress::begin(at, Some(len));
+        let mut at = at;
+        while let n @ 1.. = call::sendfile(data, file, &mut at, 1 << 20).map_err(stalled)? {
+            progress.moved(n);
+        }
+        ensure!(at == len, "the file has changed while it was sent");
+        Ok(())
+    })?;
+    transfer.whole()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Whether bytes there are those of the file here.
+enum Same {
+    Yes,
+    No,
+    /// The server does not show them.
+    Unknown(String),
+}
 
-    fn read(text: &str) -> Result<Location> {
-        Location::read(OsStr::new(text))
-    }
-
-    #[test]
-    fn a_url_says_who_where_and_what() {
-        let place = |host: &str, port, user: Option<&str>, password: Option<&str>, path: &str| {
-            let (user, password) = (user.map(Into::into), password.map(Into::into));
-            Location { host: host.into(), port, user, password, path: path.into() }
-        };
-        for (url, told) in [
-            ("ftp://h/a/b", place("h", 21, None, None, "a/b")),
-            ("ftp://u:p@h:2121/a", place("h", 2121, Some("u"), Some("p"), "a")),
-            ("ftp://u%40x:p%3A%2F@h/a", place("h", 21, Some("u@x"), Some("p:/"), "a")),
-            ("ftp://u:@[::1]:5/a", place("::1", 5, Some("u"), None, "a")),
-            ("ftp://h/a%20b%23%3F%25", place("h", 21, None, None, "a b#?%")),
-            ("ftp://h/%2Fetc/x", place("h", 21, None, None, "/etc/x")),
-            ("ftp://h/世界", place("h", 21, None, None, "世界")),
-            ("ftp://h/a;type=i", place("h", 21, None, None, "a")),
-            ("ftp://h", place("h", 21, None, None, "")),
-        ] {
-            assert_eq!(read(url).unwrap(), told, "{url}");
+/// Compares the bytes from `from` to `to` there, of the file's `len`, with those of the file here.
+fn same_there(
+    server: &mut Server,
+    path: &[u8],
+    file: &File,
+    from: u64,
+    to: u64,
+    len: u64,
+) -> Result<Same> {
+    let mut here = vec![0; (to - from) as usize];
+    file.read_exact_at(&mut here, from)?;
+    let mut rest = here.as_slice();
+    let (mut same, mut enough) = (true, false);
+    let looked = server.transfer(from, "RETR", path, |data| {
+        receive(data, None, |bytes| {
+            let (again, more) = bytes.split_at(bytes.len().min(rest.len()));
+            same &= rest.starts_with(again) && (more.is_empty() || to < len);
+            rest = &rest[again.len()..];
+            enough = rest.is_empty() && to < len;
+            if same && !enough { Ok(()) } else { Err(anyhow!("this is enough")) }
+        })
+    });
+    let last = match looked {
+        Err(error) if error.is::<Refused>() && !server.is_spent() => {
+            return Ok(Same::Unknown(format!("{error:#}")));
         }
+        looked => looked?,
+    };
+    if !same {
+        return Ok(Same::No);
     }
-
-    #[test]
-    fn what_is_no_url_is_refused() {
-        for (url, why) in [
-            ("h/a", "relative URL"),
-            ("http://h/a", "only ftp"),
-            ("ftp:///", "empty host"),
-            ("ftp://h:99999/a", "port"),
-            ("ftp://h/a%00b", "control"),
-            ("ftp://h/a%0d%0aDELE%20b", "control"),
-            ("ftp://u%0a@h/a", "control"),
-            ("ftp://h/a\nb", "written"),
-            ("ftp://h/a\\b", "written"),
-            ("ftp://h/a?b", "%3F"),
-            ("ftp://h/a#b", "%23"),
-            ("ftp://h/%ff", "UTF-8"),
-            ("ftp://h/a;type=a", "type=a"),
-        ] {
-            let told = format!("{:#}", read(url).unwrap_err());
-            assert!(told.contains(why), "{url}: {told}");
-        }
+    if enough {
+        return Ok(Same::Yes);
     }
+    Ok(match last.received(|_| rest.is_empty()) {
+        Ok(_) if rest.is_empty() => Same::Yes,
+        Ok(_) => Same::No,
+        Err(error) if server.is_spent() => return Err(error),
+        Err(error) => Same::Unknown(format!("{error:#}")),
+    })
 }

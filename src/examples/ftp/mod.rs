@@ -36,7 +36,8 @@
 //! - [`session`]: the table of verbs, and what each does: who and where on its own page, the data
 //!   connection in `session/way.rs`, files in `session/files.rs`;
 //! - then this page's `serve`: a thread for each client, as on the `thread` page;
-//! - and the other side of it all: `remote`, the server as a client sees it; `client`, a menu;
+//! - and the other side of it all: `remote`, the server as a client sees it, and `facts`, what it tells of
+//!   a file; `names` and `local`, how files are called and kept here; `client`, a menu; `location`, a URL;
 //!   `get_put`, a file for a script.
 
 pub mod telnet;
@@ -46,11 +47,16 @@ pub mod data;
 pub mod guesses;
 pub mod session;
 mod remote;
+mod facts;
+mod names;
+mod local;
 mod client;
+mod location;
 mod get_put;
 
 pub use client::client;
-pub use get_put::{get, put, readable_path, readable_url};
+pub use get_put::{get, put};
+pub use location::{readable_path, readable_url};
 
 use std::collections::HashMap;
 use std::io::IsTerminal;

@@ -1,19 +1,35 @@
 //! The server, as a client sees it: commands and their replies, and a data connection for a transfer.
 //!
-//! The server is a stranger: it says where to connect, but a data connection goes to the address of
-//! the control connection, and only its port is taken from the reply.
+//! The server is a stranger. It says where to connect, but a data connection goes to the address of
+//! the control connection, and only its port is taken from the reply. A line, a reply and a listing
+//! have a limit, and a reply that comes a byte at a time must be whole within the timeout.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use nix::errno::Errno;
 
 use super::super::tcp_echo::sendall;
 use super::data::read_six_numbers;
-use super::telnet::{Echo, Line, Lines, Passwords};
+use super::telnet::{Echo, LONGEST, Line, Lines, Passwords};
 use crate::address::Endpoint;
-use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, TcpStream, Type};
+use crate::call::{
+    self, CallError, Domain, MSG_DONTWAIT, MSG_PEEK, SO_RCVTIMEO, SO_SNDTIMEO, TcpStream, Type,
+};
 use crate::escape::escape;
+use crate::trace::remark;
+
+/// No reply is longer: a server that never ends one would fill the memory.
+const LONGEST_REPLY: usize = 8 * LONGEST;
+
+/// How long a server may take for its last word on a transfer that we gave up.
+const LAST_WORD: Duration = Duration::from_secs(5);
+
+/// So many times may a server say that it will be ready soon (120).
+const NOT_YET: usize = 100;
 
 /// The server, as a client sees it.
 pub struct Server {
@@ -23,12 +39,19 @@ pub struct Server {
     lines: Lines,
     /// The password that was sent: a server may repeat it in a reply.
     sent: Echo,
+    /// What FEAT lists, once it was asked.
+    features: Option<Vec<String>>,
+    /// PASV was refused, and EPSV was not.
+    extended: bool,
+    /// The control connection has failed, or a reply is still on its way that nobody waits for.
+    spent: bool,
 }
 
-/// A reply: its number, and its text in one line.
+/// A reply: its number, and its text, a line or several.
+#[derive(Debug)]
 pub struct Reply {
     pub code: u16,
-    pub text: String,
+    pub text: Vec<u8>,
     /// The text as people may see it: without the password, and nothing in it steers a terminal.
     pub told: String,
 }
@@ -45,11 +68,36 @@ impl std::fmt::Display for Gone {
 
 impl std::error::Error for Gone {}
 
+/// The server has said no.
+#[derive(Debug)]
+pub struct Refused(String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the server says: {}", self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Whether the server has ended the control connection, in whichever way.
+pub fn is_gone(error: &Error) -> bool {
+    error.is::<Gone>()
+        || error.downcast_ref::<CallError>().is_some_and(|error| {
+            matches!(error.call(), "recv" | "send")
+                && matches!(error.errno(), Errno::ECONNRESET | Errno::EPIPE)
+        })
+}
+
 impl Reply {
     /// The reply, if its first digit is this one.
     pub fn wanted(self, first: u16) -> Result<Reply> {
-        ensure!(self.code / 100 == first, "the server says: {}", self.told);
-        Ok(self)
+        if self.code / 100 == first { Ok(self) } else { Err(Refused(self.told).into()) }
+    }
+
+    /// What stands behind the number of a reply of one line, as text.
+    pub fn rest(&self) -> String {
+        String::from_utf8_lossy(self.text.get(4..).unwrap_or_default()).trim().to_owned()
     }
 }
 
@@ -62,19 +110,42 @@ fn connect(address: SocketAddr, timeout: Option<Duration>) -> Result<TcpStream> 
     Ok(call::connect(socket, address)?)
 }
 
+/// The host's addresses. The C library's resolver has no limit of its own that a caller could set, so a
+/// thread asks it, and we wait no longer than we want to.
+fn resolve(endpoint: &Endpoint, timeout: Option<Duration>) -> Result<Vec<SocketAddr>> {
+    let name = endpoint.host.as_deref().filter(|host| host.parse::<IpAddr>().is_err());
+    let (Some(name), Some(limit)) = (name, timeout) else { return endpoint.resolve_all() };
+    let (tell, told) = sync_channel(1);
+    let asked = endpoint.clone();
+    let asker = thread::Builder::new().spawn(move || tell.send(asked.resolve_all()));
+    if asker.is_err() {
+        return endpoint.resolve_all();
+    }
+    told.recv_timeout(limit)
+        .map_err(|_| anyhow!("nobody has told the address of {name:?} within --timeout"))?
+}
+
 impl Server {
     /// Connects; nothing has been said yet.
     /// At the first of the host's addresses at which somebody listens.
     pub fn connect(endpoint: &Endpoint, timeout: Option<Duration>) -> Result<Server> {
-        let mut addresses = endpoint.resolve_all()?.into_iter().peekable();
+        let mut addresses = resolve(endpoint, timeout)?.into_iter().peekable();
         while let Some(address) = addresses.next() {
             match connect(address, timeout) {
                 Err(_) if addresses.peek().is_some() => {}
                 control => {
                     let control = control?;
                     call::hide(&control, Passwords::told());
-                    let (lines, sent) = (Lines::default(), Echo::default());
-                    return Ok(Server { control, address, timeout, lines, sent });
+                    return Ok(Server {
+                        control,
+                        address,
+                        timeout,
+                        lines: Lines::default(),
+                        sent: Echo::default(),
+                        features: None,
+                        extended: false,
+                        spent: false,
+                    });
                 }
             }
         }
@@ -82,11 +153,23 @@ impl Server {
     }
 
     /// Hears the greeting, says who is there, and that files are bytes.
-    pub fn log_in(&mut self, user: &str, password: &str) -> Result<()> {
-        self.reply()?.wanted(2)?;
-        if self.ask("USER", user)?.code / 100 == 3 {
-            self.sent = Echo::of(password.as_bytes());
+    pub fn log_in(&mut self, user: &[u8], password: &[u8]) -> Result<()> {
+        let mut greeting = self.reply()?;
+        // RFC 959, 5.4: 120 says that the server will be ready in some minutes, and 220 follows.
+        for _ in 0..NOT_YET {
+            if greeting.code / 100 != 1 {
+                break;
+            }
+            tracing::info!("not yet: the server says {}", greeting.told);
+            greeting = self.reply()?;
+        }
+        greeting.wanted(2)?;
+        let reply = self.ask("USER", user)?;
+        if reply.code == 331 {
+            self.sent = Echo::of(password);
             self.ask("PASS", password)?.wanted(2)?;
+        } else {
+            reply.wanted(2)?;
         }
         self.ask("TYPE", "I")?.wanted(2).map(drop)
     }
@@ -95,140 +178,408 @@ impl Server {
         Ok(call::close(self.control)?)
     }
 
-    /// The next reply, all of its lines: the last has the number of the first, and a space.
+    /// Whether nothing more can be asked here.
+    pub fn is_spent(&self) -> bool {
+        self.spent
+    }
+
+    /// Whether the server is still there, and has said nothing that it was not asked.
+    pub fn is_open(&self) -> bool {
+        let looked = call::recv(&self.control, &mut [0], MSG_DONTWAIT | MSG_PEEK);
+        looked.is_err_and(|error| error.would_block())
+    }
+
+    /// The next reply, which must be whole within the timeout.
     fn reply(&mut self) -> Result<Reply> {
-        let mut text = String::new();
-        for _ in 0..1000 {
-            let line = self.line()?;
-            let code = line.get(..3).and_then(|code| code.parse().ok());
+        self.reply_within(self.timeout)
+    }
+
+    fn reply_within(&mut self, limit: Option<Duration>) -> Result<Reply> {
+        let mut patience = Patience {
+            usual: self.timeout,
+            until: limit.map(|limit| Instant::now() + limit),
+            fresh: limit == self.timeout,
+        };
+        let reply = self.reply_of_lines(&mut patience);
+        if !patience.fresh
+            && let Some(limit) = self.timeout
+        {
+            call::setsockopt(&self.control, SO_RCVTIMEO, limit)?;
+        }
+        // With 421 the server says goodbye, whatever it was asked.
+        self.spent |= reply.as_ref().map_or(true, |reply| reply.code == 421);
+        reply
+    }
+
+    /// A reply, all of its lines: the last has the number of the first, and a space.
+    fn reply_of_lines(&mut self, patience: &mut Patience) -> Result<Reply> {
+        let mut text: Vec<u8> = Vec::new();
+        while text.len() < LONGEST_REPLY {
+            let line = self.line(patience)?;
+            let code = line.get(..3).filter(|code| code.iter().all(u8::is_ascii_digit));
+            let code = code.and_then(|code| std::str::from_utf8(code).ok()?.parse().ok());
             if let Some(code) = code
-                && line.as_bytes().get(3) != Some(&b'-')
+                && line.get(3) != Some(&b'-')
                 && (text.is_empty() || text.starts_with(&line[..3]))
             {
-                text += &line;
+                text.extend(line);
                 let told = self.told(&text);
                 return Ok(Reply { code, text, told });
             }
-            let told = || self.told(&line);
             ensure!(
                 code.is_some() || !text.is_empty(),
                 "this is no FTP server: it says {}",
-                told()
+                self.told(&line)
             );
-            text += &line;
-            text.push('\n');
+            text.extend(line);
+            text.push(b'\n');
         }
         bail!("the server's reply has no end")
     }
 
     /// What the server says, as people may see it.
-    fn told(&self, text: &str) -> String {
-        let mut bytes = text.as_bytes().to_vec();
+    fn told(&self, text: &[u8]) -> String {
+        let mut bytes = text.to_vec();
         self.sent.clone().hide(&mut bytes);
         escape(&bytes)
     }
 
-    fn line(&mut self) -> Result<String> {
+    fn line(&mut self, patience: &mut Patience) -> Result<Vec<u8>> {
         let mut buf = [0; 4096];
         loop {
             match self.lines.oldest() {
-                Some(Line::Whole(line)) => return Ok(String::from_utf8_lossy(&line).into_owned()),
+                Some(Line::Whole(line)) => return Ok(line),
                 Some(Line::TooLong) => bail!("a line of the server is too long"),
+                None if self.lines.too_long() => bail!("a line of the server has no end"),
                 None => {}
             }
-            match call::recv(&self.control, &mut buf, 0)? {
+            match patience.recv(&self.control, &mut buf)? {
                 0 => return Err(Gone.into()),
                 n => self.lines.take(&buf[..n]),
             }
         }
     }
 
-    /// Gives a command and waits for the reply.
-    pub fn ask(&mut self, verb: &str, argument: &str) -> Result<Reply> {
-        ensure!(!argument.contains(char::is_control), "a name has no control characters");
-        let space = if argument.is_empty() { "" } else { " " };
-        sendall(&self.control, format!("{verb}{space}{argument}\r\n").as_bytes())?;
+    /// Gives a command and waits for the reply. Names are bytes.
+    pub fn ask(&mut self, verb: &str, argument: impl AsRef<[u8]>) -> Result<Reply> {
+        let argument = argument.as_ref();
+        if self.spent {
+            // What it says next may be the answer to something else.
+            return Err(Gone.into());
+        }
+        let unsayable = |byte| matches!(byte, b'\n' | 0);
+        ensure!(
+            !argument.iter().copied().any(unsayable),
+            "over FTP no name has a line end in it, and none has a byte 0"
+        );
+        let mut line = verb.as_bytes().to_vec();
+        if !argument.is_empty() {
+            line.push(b' ');
+        }
+        for &byte in argument {
+            line.push(byte);
+            // Telnet's own byte is sent twice where it is meant (RFC 854).
+            if byte == 255 {
+                line.push(byte);
+            }
+        }
+        line.extend(b"\r\n");
+        let sent = sendall(&self.control, &line);
+        if let Err(error) = &sent {
+            self.spent = true;
+            // What is sent to a server that has closed fails; what it said before that can still be read.
+            if matches!(error.errno(), Errno::EPIPE | Errno::ECONNRESET)
+                && let Ok(goodbye) = self.reply()
+            {
+                return Ok(goodbye);
+            }
+        }
+        sent.map_err(|error| match error.would_block() {
+            true => Error::from(error).context("the server reads nothing"),
+            false => error.into(),
+        })?;
         self.reply()
     }
 
-    /// The size of a file in bytes; `None`: the server does not tell.
-    pub fn size(&mut self, path: &str) -> Result<Option<u64>> {
-        let reply = self.ask("SIZE", path)?;
-        let number = reply.text.get(4..).filter(|_| reply.code == 213);
-        Ok(number.and_then(|number| number.trim().parse().ok()))
+    /// Whether FEAT lists this, in so many words (RFC 2389). Where there is no FEAT, nothing is listed.
+    pub fn has(&mut self, feature: &str) -> Result<bool> {
+        if self.features.is_none() {
+            let reply = self.ask("FEAT", "")?;
+            let text = String::from_utf8_lossy(&reply.text).to_ascii_uppercase();
+            let list = text.lines().map(|line| line.trim_start_matches("211-").trim().to_owned());
+            self.features = Some(if reply.code == 211 { list.collect() } else { vec![] });
+        }
+        Ok(self.features.iter().flatten().any(|line| line == feature))
     }
 
-    /// Asks where to, and connects: PASV's six numbers over IPv4, EPSV's port over IPv6.
+    /// Whether a transfer may begin in the middle.
+    pub fn can_go_on(&mut self) -> Result<bool> {
+        self.has("REST STREAM")
+    }
+
+    /// Asks where to, and connects: PASV's six numbers over IPv4, EPSV's port over IPv6, and where
+    /// there is no PASV.
     fn data_connection(&mut self) -> Result<TcpStream> {
         let mut to = self.address;
-        if to.is_ipv4() {
-            let Reply { text, told: reply, .. } = self.ask("PASV", "")?.wanted(2)?;
-            // RFC 1123, 4.1.2.6: the numbers may stand anywhere in the text.
-            let six = text[3..].trim_matches(|c: char| !c.is_ascii_digit());
-            let told = read_six_numbers(six)
-                .with_context(|| format!("these are not six numbers: {reply}"))?;
-            let [high, low] = told.port().to_be_bytes();
-            tracing::info!(
-                "{six}: an address of four bytes, and a port of two: {high} x 256 + {low} = {}",
-                told.port()
-            );
-            to.set_port(told.port());
+        let refused = if to.is_ipv6() || self.extended {
+            None
         } else {
-            let Reply { text, told, .. } = self.ask("EPSV", "")?.wanted(2)?;
-            let port = text.split_once("(|||").and_then(|(_, rest)| rest.split_once('|'));
-            let port = port.and_then(|(port, _)| port.parse().ok());
-            to.set_port(port.with_context(|| format!("there is no port in this: {told}"))?);
-        }
-        connect(to, self.timeout)
+            match self.pasv()? {
+                Ok(port) => {
+                    to.set_port(port);
+                    return connect(to, self.timeout).context("the data connection");
+                }
+                Err(refused) => Some(refused),
+            }
+        };
+        let reply = self.ask("EPSV", "")?;
+        let port = extended_port(&reply).map_err(|error| match refused {
+            Some(refused) => error.context(refused),
+            None => error,
+        })?;
+        self.extended = true;
+        to.set_port(port);
+        connect(to, self.timeout).context("the data connection")
+    }
+
+    /// The port that PASV tells, or the reason why it tells none.
+    fn pasv(&mut self) -> Result<Result<u16, Error>> {
+        let reply = match self.ask("PASV", "")?.wanted(2) {
+            Ok(reply) => reply,
+            Err(refused) if self.spent => return Err(refused),
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let text = String::from_utf8_lossy(&reply.text);
+        let Some((six, told)) = six_numbers_in(text.get(3..).unwrap_or_default()) else {
+            return Ok(Err(anyhow!("these are not six numbers: {}", reply.told)));
+        };
+        let [high, low] = told.to_be_bytes();
+        tracing::info!(
+            "{six}: an address of four bytes, and a port of two: {high} x 256 + {low} = {told}"
+        );
+        Ok(Ok(told))
     }
 
     /// The command of a transfer, and the word that it begins.
-    fn begin(&mut self, at: u64, verb: &str, path: &str) -> Result<()> {
-        let verb = match (at, verb) {
-            (0, _) => verb,
-            _ if self.ask("REST", &at.to_string())?.code / 100 == 3 => verb,
-            // An upload that goes on at the end has a verb of its own.
-            (_, "STOR") => "APPE",
-            _ => bail!("this server always begins with the first byte"),
-        };
+    fn begin(&mut self, at: u64, verb: &str, path: &[u8]) -> Result<()> {
+        if at > 0 {
+            self.ask("REST", at.to_string())?.wanted(3)?;
+        }
         self.ask(verb, path)?.wanted(1).map(drop)
     }
 
-    /// A transfer: the data connection, the command, `work` with the bytes, and the final word.
+    /// A transfer from this byte of the file on: the data connection, the command, `work` with the bytes
+    /// once the server has agreed, and the final word.
+    ///
+    /// # Errors
+    /// It did not begin. What became of one that did is in the [`Transfer`].
     pub fn transfer<T>(
-        &mut self,
-        verb: &str,
-        path: &str,
-        work: impl FnOnce(&TcpStream) -> Result<T>,
-    ) -> Result<T> {
-        let (worked, last) = self.transfer_from(0, verb, path, work)?;
-        // The server knows better why the data connection failed.
-        last.wanted(2)?;
-        worked
-    }
-
-    /// A transfer from this byte of the file on: what became of the work, and the final word.
-    pub fn transfer_from<T>(
         &mut self,
         at: u64,
         verb: &str,
-        path: &str,
+        path: &[u8],
         work: impl FnOnce(&TcpStream) -> Result<T>,
-    ) -> Result<(Result<T>, Reply)> {
+    ) -> Result<Transfer<T>> {
         let data = self.data_connection()?;
-        let worked = self.begin(at, verb, path).map(|()| work(&data));
+        let begun = self.begin(at, verb, path);
+        let worked = begun.map(|()| work(&data));
         call::close(data)?;
-        Ok((worked?, self.reply()?))
+        let worked = worked?;
+        let last = match &worked {
+            Ok(_) => self.reply(),
+            // The server knows better why the data connection failed, unless it keeps silent there, too.
+            Err(error)
+                if error.downcast_ref().is_some_and(|error: &CallError| !error.would_block()) =>
+            {
+                self.reply()
+            }
+            Err(_) => self.last_word(),
+        };
+        Ok(Transfer { worked, last })
+    }
+
+    /// What a server says to a transfer that we have ended. If it says nothing, it is left.
+    fn last_word(&mut self) -> Result<Reply> {
+        let limit = self.timeout.map_or(LAST_WORD, |limit| limit.min(LAST_WORD));
+        let usual = self.timeout;
+        call::setsockopt(&self.control, SO_RCVTIMEO, limit)?;
+        let reply = self.reply_within(Some(limit));
+        if usual.is_none() {
+            call::setsockopt(&self.control, SO_RCVTIMEO, Duration::ZERO)?;
+        }
+        reply
     }
 }
 
-/// Receives to the end; how many bytes there were.
-pub fn receive(data: &TcpStream, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+/// How long a reply may still take.
+struct Patience {
+    /// What the socket waits for by itself, each time.
+    usual: Option<Duration>,
+    until: Option<Instant>,
+    /// Nothing has been received yet that did not end the reply.
+    fresh: bool,
+}
+
+impl Patience {
+    fn recv(&mut self, control: &TcpStream, buf: &mut [u8]) -> Result<usize> {
+        let late = || match self.usual {
+            Some(limit) => {
+                format!("the server's reply was not whole after {} s", limit.as_secs_f64())
+            }
+            None => "the server does not reply".to_owned(),
+        };
+        if let (false, Some(until)) = (self.fresh, self.until) {
+            let left = until.saturating_duration_since(Instant::now());
+            ensure!(!left.is_zero(), late());
+            // No time at all would mean for ever.
+            call::setsockopt(control, SO_RCVTIMEO, left.max(Duration::from_millis(1)))?;
+        }
+        let received = call::recv(control, buf, 0);
+        self.fresh = false;
+        received.map_err(|error| match error.would_block() {
+            true => Error::from(error).context(late()),
+            false => error.into(),
+        })
+    }
+}
+
+/// What became of a transfer that had begun.
+#[derive(Debug)]
+pub struct Transfer<T> {
+    worked: Result<T>,
+    last: Result<Reply>,
+}
+
+impl<T> Transfer<T> {
+    /// What `work` made of it, if the server says that this was all: 226.
+    ///
+    /// # Errors
+    /// Our own reason if we gave it up; otherwise the server's.
+    pub fn whole(self) -> Result<T> {
+        match (self.worked, self.last) {
+            (Err(error), _) if !error.is::<CallError>() => Err(error),
+            (worked, Ok(last)) => last.wanted(2).and(worked),
+            (Err(error), Err(_)) | (Ok(_), Err(error)) => Err(error),
+        }
+    }
+
+    /// The same for a download. A server that closes the control connection right behind the last byte
+    /// has sent everything, if the bytes are known to be all.
+    ///
+    /// # Errors
+    /// As [`whole`](Transfer::whole).
+    pub fn received(self, all: impl FnOnce(&T) -> bool) -> Result<T> {
+        match self {
+            Transfer { worked: Ok(made), last: Err(error) } if is_gone(&error) && all(&made) => {
+                remark("the server left without a last word (226); all of the bytes are here");
+                Ok(made)
+            }
+            other => other.whole(),
+        }
+    }
+}
+
+/// Six numbers, wherever they stand in this text (RFC 1123, 4.1.2.6), and the port that they mean.
+fn six_numbers_in(text: &str) -> Option<(String, u16)> {
+    let digit_before = |at: usize| at > 0 && text.as_bytes()[at - 1].is_ascii_digit();
+    let starts = text.char_indices().filter(|&(at, c)| c.is_ascii_digit() && !digit_before(at));
+    starts.map(|(at, _)| &text[at..]).find_map(|text| {
+        let fits = |c: char| c.is_ascii_digit() || matches!(c, ',' | ' ');
+        let run = text.find(|c| !fits(c)).map_or(text, |end| &text[..end]);
+        let parts: Vec<&str> = run.split(',').take(6).collect();
+        let last = parts.last()?.trim_start().split(' ').next()?;
+        let six = [&parts[..parts.len() - 1], &[last]].concat().join(",");
+        let port = read_six_numbers(&six)?.port();
+        Some((six, port))
+    })
+}
+
+/// The port in `229 Entering Extended Passive Mode (|||PORT|)`; any character may stand for `|`.
+fn extended_port(reply: &Reply) -> Result<u16> {
+    if reply.code / 100 != 2 {
+        return Err(Refused(reply.told.clone()).into());
+    }
+    let text = String::from_utf8_lossy(&reply.text);
+    let port = text.split_once('(').and_then(|(_, rest)| {
+        let mark = rest.chars().next()?;
+        let rest = rest.strip_prefix(&[mark; 3][..].iter().collect::<String>())?;
+        rest.split_once(mark)?.0.parse().ok()
+    });
+    port.with_context(|| format!("there is no port in this: {}", reply.told))
+}
+
+/// Receives to the end; how many bytes there were. More than `most` are too many.
+pub fn receive(
+    data: &TcpStream,
+    most: Option<u64>,
+    mut take: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<u64> {
     let mut buf = vec![0; 64 * 1024];
     let mut bytes = 0;
-    while let n @ 1.. = call::recv(data, &mut buf, 0)? {
-        take(&buf[..n])?;
+    while let n @ 1.. = call::recv(data, &mut buf, 0).map_err(stalled)? {
         bytes += n as u64;
+        if most.is_some_and(|most| bytes > most) {
+            return Err(TooMuch.into());
+        }
+        take(&buf[..n])?;
     }
     Ok(bytes)
+}
+
+/// What a call on the data connection failed with.
+pub fn stalled(error: CallError) -> Error {
+    match error.would_block() {
+        true => Error::from(error).context("no byte of the file has moved within --timeout"),
+        false => error.into(),
+    }
+}
+
+/// The server sends more than it said there was.
+#[derive(Debug)]
+pub struct TooMuch;
+
+impl std::fmt::Display for TooMuch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the server sends more bytes than it said there are")
+    }
+}
+
+impl std::error::Error for TooMuch {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn six_numbers_are_found_wherever_they_stand() {
+        for (text, port) in [
+            (" Entering Passive Mode (127,0,0,1,156,64)", Some(40000)),
+            (" Entering Passive Mode (127,0,0,1,156,64).", Some(40000)),
+            (" =127,0,0,1,156,64", Some(40000)),
+            ("-127,0,0,1,156,64", Some(40000)),
+            (" 127, 0, 0, 1, 156, 64 is it", Some(40000)),
+            (" mode 2 (127,0,0,1,156,64) of 3", Some(40000)),
+            (" 5,6 (127,0,0,1,156,64)", Some(40000)),
+            (" (127,0,0,1,156)", None),
+            (" (127,0,0,1,256,64)", None),
+            (" none", None),
+            ("", None),
+        ] {
+            assert_eq!(six_numbers_in(text).map(|(_, port)| port), port, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_port_of_epsv_is_found_with_any_delimiter() {
+        let port = |code, text: &str| {
+            let (told, text) = (text.to_owned(), text.as_bytes().to_vec());
+            extended_port(&Reply { code, text, told }).ok()
+        };
+        assert_eq!(port(229, "229 Extended (|||40000|)"), Some(40000));
+        assert_eq!(port(229, "229 Extended (!!!40000!) x"), Some(40000));
+        for text in ["229 none", "229 (", "229 (|||)", "229 (|||99999|)", "229 (||40000|)"] {
+            assert_eq!(port(229, text), None, "{text}");
+        }
+        assert_eq!(port(500, "500 (|||40000|)"), None);
+    }
 }

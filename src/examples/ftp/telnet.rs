@@ -179,6 +179,12 @@ impl Lines {
         self.remove(0)
     }
 
+    /// Whether the line that comes now is longer than [`LONGEST`] already: its end may never come.
+    #[must_use]
+    pub fn too_long(&self) -> bool {
+        self.too_long
+    }
+
     /// The oldest line that is ABOR or STAT, and nothing else: they do not wait for their turn.
     pub fn out_of_turn(&mut self) -> Option<Line> {
         if self.out_of_turn == 0 {

@@ -1,0 +1,189 @@
+//! Where a file is, as a URL says it: `ftp://[USER[:PASSWORD]@]HOST[:PORT]/PATH`.
+
+use std::ffi::OsStr;
+
+use anyhow::{Context, Result, bail, ensure};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use url::{Host, Url};
+
+use super::remote::Server;
+use super::{AN_ADDRESS, ANONYMOUS, password_of};
+use crate::address::Endpoint;
+use crate::client::ToolArgs;
+
+/// What a URL says. Names are bytes, as %XX tells them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    pub host: String,
+    pub port: u16,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    /// As the server is told: from the folder that one is in after the login.
+    pub path: Vec<u8>,
+}
+
+/// Whether this is a URL that can be used.
+///
+/// # Errors
+/// One sentence on what is wrong with it.
+pub fn readable_url(text: &OsStr) -> Result<()> {
+    Location::read(text).map(drop)
+}
+
+/// Whether this may be a file here.
+///
+/// # Errors
+/// It is a URL: the files come first, and the one URL last.
+pub fn readable_path(text: &OsStr) -> Result<()> {
+    let is_url = text.as_encoded_bytes().starts_with(b"ftp://");
+    ensure!(!is_url, "a FILE is a path here; the URL comes last, and there is one");
+    Ok(())
+}
+
+impl Location {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// As [`readable_url`].
+    pub fn read(text: &OsStr) -> Result<Location> {
+        // A name that the shell has completed may be no UTF-8: those bytes are as good as %XX.
+        let mut whole = String::new();
+        for chunk in text.as_encoded_bytes().utf8_chunks() {
+            whole += chunk.valid();
+            whole.extend(percent_encode(chunk.invalid(), NON_ALPHANUMERIC));
+        }
+        let text = whole.as_str();
+        // As browsers do, the crate drops a line end and spaces around it all, and takes \ for /. A script
+        // that has one made a mistake.
+        ensure!(!text.contains(|c: char| c.is_control() || c == '\\'), "\\ is written %5C");
+        ensure!(text.trim() == text, "a space at an end is written %20");
+        let url = Url::parse(text)?;
+        ensure!(url.scheme() == "ftp", "only ftp:// is spoken here");
+        ensure!(
+            url.query().is_none() && url.fragment().is_none(),
+            "in the name of a file, ? is written %3F, and # is written %23"
+        );
+        let host = match url.host().context("there is no host")? {
+            Host::Ipv6(address) => address.to_string(),
+            host => host.to_string(),
+        };
+        let path = url.path().strip_prefix('/').unwrap_or_default();
+        let path = match path.rsplit_once(";type=") {
+            None => path,
+            Some((path, "i" | "I")) => path,
+            Some((_, other)) => bail!(";type={other} is not done here: files are bytes, ;type=i"),
+        };
+        let user = Some(url.username()).filter(|user| !user.is_empty());
+        Ok(Location {
+            host,
+            port: url.port().unwrap_or(21),
+            user: user.map(text_of).transpose()?,
+            password: url.password().map(text_of).transpose()?,
+            path: bytes_of(path)?,
+        })
+    }
+
+    /// Whether the files of both can go in one session.
+    pub fn same_session(&self, other: &Location) -> bool {
+        let Location { host, port, user, password, path: _ } = self;
+        (host, port, user, password) == (&other.host, &other.port, &other.user, &other.password)
+    }
+
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    /// One of the two failed.
+    pub fn open(&self, args: &ToolArgs) -> Result<Server> {
+        let (user, password) = match (&self.user, &self.password) {
+            (None, _) => (ANONYMOUS, AN_ADDRESS.to_owned()),
+            (Some(user), Some(password)) => (user.as_str(), password.clone()),
+            (Some(user), None) => (user.as_str(), password_of(user, &args.options)?),
+        };
+        let endpoint = Endpoint { host: Some(self.host.clone()), port: self.port, family: None };
+        let mut server = Server::connect(&endpoint, args.timeout)?;
+        match server.log_in(user.as_bytes(), password.as_bytes()) {
+            Ok(()) => Ok(server),
+            Err(error) => {
+                server.close()?;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The bytes that %41 and the like stand for.
+fn bytes_of(part: &str) -> Result<Vec<u8>> {
+    let bytes: Vec<u8> = percent_decode_str(part).collect();
+    ensure!(
+        !bytes.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')),
+        "over FTP a name has none of these control characters: %00, %0A, %0D"
+    );
+    Ok(bytes)
+}
+
+fn text_of(part: &str) -> Result<String> {
+    String::from_utf8(bytes_of(part)?)
+        .context("what %XX stands for in a user or a password is not UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Location> {
+        Location::read(OsStr::new(text))
+    }
+
+    #[test]
+    fn a_url_says_who_where_and_what() {
+        let place = |host: &str, port, user: Option<&str>, password: Option<&str>, path: &str| {
+            let (user, password) = (user.map(Into::into), password.map(Into::into));
+            Location { host: host.into(), port, user, password, path: path.into() }
+        };
+        for (url, told) in [
+            ("ftp://h/a/b", place("h", 21, None, None, "a/b")),
+            ("ftp://u:p@h:2121/a", place("h", 2121, Some("u"), Some("p"), "a")),
+            ("ftp://u%40x:p%3A%2F@h/a", place("h", 21, Some("u@x"), Some("p:/"), "a")),
+            ("ftp://u:@[::1]:5/a", place("::1", 5, Some("u"), None, "a")),
+            ("ftp://h/a%20b%23%3F%25", place("h", 21, None, None, "a b#?%")),
+            ("ftp://h/%2Fetc/x", place("h", 21, None, None, "/etc/x")),
+            ("ftp://h/世界", place("h", 21, None, None, "世界")),
+            ("ftp://h/a%01%1b", place("h", 21, None, None, "a\x01\x1b")),
+            ("ftp://h/a;type=i", place("h", 21, None, None, "a")),
+            ("ftp://h", place("h", 21, None, None, "")),
+        ] {
+            assert_eq!(read(url).unwrap(), told, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_a_url_is_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        assert_eq!(read("ftp://h/%c4%e3").unwrap().path, b"\xc4\xe3");
+        let raw = OsStr::from_bytes(b"ftp://h/\xc4\xe3/\xe4\xb8\x96");
+        assert_eq!(Location::read(raw).unwrap().path, b"\xc4\xe3/\xe4\xb8\x96");
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused() {
+        for (url, why) in [
+            ("h/a", "relative URL"),
+            ("http://h/a", "only ftp"),
+            ("ftp:///", "empty host"),
+            ("ftp://h:99999/a", "port"),
+            ("ftp://h/a%00b", "control"),
+            ("ftp://h/a%0d%0aDELE%20b", "control"),
+            ("ftp://u%0a@h/a", "control"),
+            ("ftp://h/a\nb", "written"),
+            ("ftp://h/a\\b", "written"),
+            ("ftp://h/a?b", "%3F"),
+            ("ftp://h/a#b", "%23"),
+            ("ftp://%ff@h/", "UTF-8"),
+            ("ftp://h/a ", "%20"),
+            ("ftp://h/a;type=a", "type=a"),
+        ] {
+            let told = format!("{:#}", read(url).unwrap_err());
+            assert!(told.contains(why), "{url}: {told}");
+        }
+    }
+}
