@@ -94,7 +94,7 @@ fn the_cost_of_a_model_is_that_of_its_page() {
     let looked = |model: &str| (of(model).look.processes.unwrap(), of(model).look.threads.unwrap());
     assert_eq!([looked("poll"), looked("thread"), looked("fork")], [(1, 1), (1, 5), (5, 5)]);
     let Some(calls) = of("thread").calls() else {
-        return skip("perf_event_open is not allowed here: system calls cannot be counted");
+        return skip("no perf_event_open (perf_event_paranoid)");
     };
     // recv and send; the very last recv of each thread is entered and not left.
     assert!((calls - 2.0).abs() < 0.2, "{calls}");
@@ -268,7 +268,7 @@ socketserver.ThreadingTCPServer(('127.0.0.1', int(sys.argv[1])), Echo).serve_for
 #[test]
 fn a_server_in_any_language_is_measured_beside_ours() {
     if !have("python3") {
-        return skip("there is no python3 to write a server in");
+        return skip("no python3");
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("echo.py");
@@ -284,7 +284,7 @@ fn a_server_in_any_language_is_measured_beside_ours() {
 #[test]
 fn servers_of_ipv6_are_measured_as_well() {
     if TcpListener::bind("[::1]:0").is_err() {
-        return skip("::1 cannot be had here");
+        return skip("no IPv6");
     }
     let program = env!("CARGO_BIN_EXE_netplay");
     let running = common::Server::from(
@@ -389,7 +389,7 @@ fn more_connections_than_one_address_has_ports_go_out_from_several() {
 fn ten_thousand_connections_are_held() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     if hard < 10_064 {
-        return skip("no process may have 10,000 connections here (ulimit -Hn)");
+        return skip("no room for 10,000 descriptors (ulimit -Hn)");
     }
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -48,7 +48,7 @@ fn closed_port() -> (socket2::Socket, String) {
 fn have_ipv6() -> bool {
     let there = TcpListener::bind("[::1]:0").is_ok();
     if !there {
-        skip("this machine has no IPv6 loopback");
+        skip("no IPv6");
     }
     there
 }
@@ -140,7 +140,7 @@ fn bad_input_is_one_clear_line() {
 fn a_privileged_port_is_code_4_with_the_way_out() {
     let start = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
     if start.is_ok_and(|start| start.trim().parse::<u16>().is_ok_and(|port| port <= 80)) {
-        return skip("everybody may bind port 80 here");
+        return skip("no privileged ports");
     }
     let Some(nobody) = Nobody::new() else { return };
     let output = finish(nobody.command().args(["tcp-server", "127.0.0.1", "80", "-q"]), b"");
@@ -562,7 +562,7 @@ fn completes(shell: &str, check: &[&str]) {
     says(&script, 0, "netplay");
     says(&script, 0, "tcp-echo");
     if !have(shell) {
-        return skip(&format!("{shell} is not installed: nobody has read its completions"));
+        return skip(&format!("no {shell}"));
     }
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&script.stdout).unwrap();
@@ -647,7 +647,7 @@ fn terminal_for(
     env: &[(&str, &str)],
 ) -> Option<(String, i32)> {
     if !have("python3") {
-        skip("python3 is not installed: there is no terminal to run in");
+        skip("no python3");
         return None;
     }
     let mut python = Command::new("python3");

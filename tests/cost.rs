@@ -25,7 +25,7 @@ use nix::sys::signal::Signal::{SIGBUS, SIGSEGV};
 fn calls(names: &str, server: &[&str]) -> Option<Vec<String>> {
     let tried = Command::new("strace").args(["-D", "-o", "/dev/null", "true"]).output();
     if !have("strace") || !tried.is_ok_and(|tried| tried.status.success()) {
-        skip("strace is not installed, or may not trace");
+        skip("no strace that may trace");
         return None;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -15,7 +15,7 @@ use netplay::trace::Event;
 /// What a demo writes on a terminal of so many columns, from its first line on; `steps` as terminal.py has them.
 fn on_terminal(columns: usize, steps: &[&str], demo: &str) -> Option<String> {
     if !have("python3") || !have("stty") {
-        skip("no terminal to run in: python3 or stty is not installed");
+        skip("no python3");
         return None;
     }
     let mut python = Command::new("python3");
@@ -129,7 +129,7 @@ fn a_window_may_be_resized_between_lines() {
 #[test]
 fn a_flood_of_calls_loses_no_record() {
     if !have("strace") {
-        return skip("strace is not installed");
+        return skip("no strace");
     }
     let folder = tempfile::tempdir().unwrap();
     let (calls, trace) = (folder.path().join("calls"), folder.path().join("trace.jsonl"));
@@ -139,7 +139,7 @@ fn a_flood_of_calls_loses_no_record() {
     let output = finish(command.arg(&trace).env("LC_ALL", "C.UTF-8"), b"");
     let stderr = String::from_utf8_lossy(&output.stderr);
     if stderr.contains("ptrace") {
-        return skip(&format!("strace may not trace: {stderr}"));
+        return skip("no strace that may trace");
     }
     assert!(output.status.success(), "{stderr}");
     let mut counted: HashMap<(i32, String), u32> = HashMap::new();

@@ -256,7 +256,7 @@ fn answered(client: &mut Socket, kind: &Kind) {
 fn select_refuses_a_descriptor_that_no_set_can_hold_and_goes_on() {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     if hard < 1200 || soft < 1200 && setrlimit(Resource::RLIMIT_NOFILE, 1200, hard).is_err() {
-        return common::skip("select with more than 1024 descriptors needs ulimit -n 1200");
+        return common::skip("no room for 1,200 descriptors (ulimit -Hn)");
     }
     let server =
         start_with_files(1100, &kind("select"), &["--max-clients", "1100", "--backlog", "1100"]);

@@ -53,7 +53,7 @@ impl Site {
     fn under_strace(told: &[&str]) -> Option<Site> {
         let traced = || finish(Command::new("strace").args(["-o", "/dev/null", "true"]), b"");
         if !have("strace") || !traced().status.success() {
-            skip("strace is not there, or may not trace");
+            skip("no strace that may trace");
             return None;
         }
         let mut strace = Command::new("strace");

@@ -20,7 +20,7 @@ use netplay::examples::{Example, Place, Service, TABLE};
 fn have_ipv6() -> bool {
     let there = TcpListener::bind("[::1]:0").is_ok();
     if !there {
-        skip("this machine has no IPv6 loopback");
+        skip("no IPv6");
     }
     there
 }
@@ -88,7 +88,7 @@ fn link_local() -> Option<String> {
 #[test]
 fn an_address_with_a_device_is_understood() {
     let Some(host) = link_local() else {
-        return skip("no device here has a link-local address");
+        return skip("no device with a link-local address");
     };
     for example in of_the_network() {
         let server = server(example, &[&host, "0"], &[]);

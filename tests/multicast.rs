@@ -177,7 +177,7 @@ fn a_device_that_is_not_there_is_named() {
 #[test]
 fn python_is_a_member_and_a_sender_as_good_as_ours() {
     if !have("python3") {
-        return skip("python3 is not installed");
+        return skip("no python3");
     }
     let ours = receiver(&[GROUP, "0"], &[]);
     let script = "\

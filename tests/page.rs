@@ -66,7 +66,7 @@ fn driver() -> Option<(Child, String)> {
 impl Browser {
     fn start() -> Option<Browser> {
         if !have("chromium") || !have("chromedriver") {
-            skip("without chromium and chromedriver no page can be opened");
+            skip("no chromium with its chromedriver");
             return None;
         }
         let profile = tempfile::tempdir().unwrap();

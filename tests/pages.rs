@@ -433,7 +433,7 @@ fn io_uring_is_there() -> bool {
     assert!(tried.status.success(), "{tried:?}");
     let there = std::fs::read_to_string(file).unwrap().contains("io_uring_enter");
     if !there {
-        skip("io_uring is not to be had here");
+        skip("no io_uring");
     }
     there
 }

@@ -22,7 +22,7 @@ const TYPED: &[u8] = b"hello\nworld\n\nnever said\n";
 /// A Python script, if there is Python.
 fn python(script: &str) -> Option<Command> {
     if !have("python3") {
-        skip("python3 is not installed");
+        skip("no python3");
         return None;
     }
     let mut command = Command::new("python3");
@@ -252,7 +252,7 @@ fn a_pipe_through_python_gets_its_answer() {
 /// The same with a tool of the machine, if it is there.
 fn a_pipe_through(tool: &str, args: impl Fn(&str) -> Vec<String>) {
     if !have(tool) {
-        return skip(&format!("{tool} is not installed"));
+        return skip(&format!("no {tool}"));
     }
     a_pipe_gets_its_answer(&|port| {
         let mut command = Command::new(tool);
@@ -272,7 +272,7 @@ fn a_pipe_through_nc_gets_its_answer() {
     let help = Command::new("nc").arg("-h").output();
     let help = help.map(|help| text(&[help.stdout, help.stderr].concat())).unwrap_or_default();
     if have("nc") && !help.contains("-N\t") {
-        return skip("this nc has no -N: it does not half-close");
+        return skip("no nc that half-closes (-N)");
     }
     a_pipe_through("nc", |port| vec!["-N".into(), "127.0.0.1".into(), port.into()]);
 }
@@ -288,7 +288,7 @@ fn a_pipe_through_socat_gets_its_answer() {
 #[test]
 fn a_cat_behind_socat_is_heard_to_its_end() {
     if !have("socat") {
-        return skip("socat is not installed");
+        return skip("no socat");
     }
     let script = "socat -d -d TCP-LISTEN:0,bind=127.0.0.1,reuseaddr EXEC:cat 2>&1 | \
                   sed -un 's/.*listening on AF=2 /ready: tcp /p'";

@@ -266,7 +266,7 @@ fn a_silent_host_is_exit_1_and_all_lost() {
 /// Runs a ping beside the [`STRANGER`], who alone answers, and is ready before it begins.
 fn beside_a_stranger(args: &[&str]) -> Option<Output> {
     if !have("python3") {
-        skip("python3 is not installed: there is nobody to send what no kernel sends");
+        skip("no python3");
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -307,7 +307,7 @@ fn a_datagram_socket_is_spared_what_strangers_send() {
 #[test]
 fn it_says_what_the_other_ping_says() {
     if !have("ping") {
-        return skip("ping is not installed");
+        return skip("no ping");
     }
     for host in ["127.0.0.1", "::1"] {
         let args = [host, "--count", "3", "--interval", "0.2", "--size", "100", "-q"];

@@ -195,7 +195,7 @@ fn workers_that_die_at_once_are_forked_once_a_second() {
 #[test]
 fn a_worker_that_cannot_be_forked_is_told_and_tried_again() {
     if !have("strace") {
-        return skip("strace is not installed");
+        return skip("no strace");
     }
     let netplay = netplay();
     let mut strace = Command::new("strace");
@@ -254,7 +254,7 @@ fn in_accept(options: [&str; 2], how_many: usize) {
         let server = start(&kind, &["--workers", "4"]);
         let lock = if kind.forks() { libc::SYS_fcntl } else { libc::SYS_futex };
         if workers_in(lock, &server, &kind).is_none() {
-            return skip("the kernel does not tell in which call a process is (/proc/PID/syscall)");
+            return skip("no /proc/PID/syscall");
         }
         let count = |call| workers_in(call, &server, &kind);
         let settled =

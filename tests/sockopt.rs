@@ -37,7 +37,7 @@ fn everywhere() -> impl Iterator<Item = (Protocol, Opt)> {
 fn has_ipv6() -> bool {
     let there = socket(Domain::IPV6, Type::STREAM, 0).is_ok();
     if !there {
-        skip("this machine has no IPv6");
+        skip("no IPv6");
     }
     there
 }
@@ -85,7 +85,7 @@ fn a_buffer_beyond_the_limit_is_capped_without_an_error() {
     let file = "/proc/sys/net/core/rmem_max";
     let cap: i32 = fs::read_to_string(file).unwrap().trim().parse().unwrap();
     if cap > i32::MAX / 2 {
-        return skip("net.core.rmem_max is so high here that nothing is capped");
+        return skip("no limit of net.core.rmem_max that can be reached");
     }
     let row = probe(Protocol::Udp, SO_RCVBUF, Some((cap + 1).into())).unwrap();
     assert_eq!(row.kernel.as_ref().unwrap(), &OptValue::Int(2 * cap));
@@ -130,7 +130,7 @@ fn some_options_can_only_be_asked() {
 #[test]
 fn the_defaults_are_those_that_python_finds() {
     if !have("python3") {
-        return skip("no python3 to ask for the defaults");
+        return skip("no python3");
     }
     let options = [
         SO_RCVBUF,
@@ -282,7 +282,7 @@ fn one_option_may_change_another() {
 #[test]
 fn the_lines_for_python_run() {
     if !have("python3") {
-        return skip("no python3 to run its lines");
+        return skip("no python3");
     }
     let mut program = "import socket, struct\n".to_owned();
     for line in lines_for("Python", plain()) {
@@ -296,7 +296,7 @@ fn the_lines_for_python_run() {
 #[test]
 fn the_lines_for_c_compile() {
     if !have("cc") {
-        return skip("no cc to compile the lines for C");
+        return skip("no cc");
     }
     let mut program = "#define _GNU_SOURCE\n#include <sys/socket.h>\n#include <sys/time.h>\n\
         #include <arpa/inet.h>\n#include <netinet/in.h>\n#include <netinet/tcp.h>\n\
@@ -341,7 +341,7 @@ fn levels_and_names_are_those_of_strace() {
     command.args(["-o", &log, "-e", "trace=getsockopt,setsockopt"]);
     command.args([env!("CARGO_BIN_EXE_netplay"), "sockopt", "--trace", &trace]);
     if !have("strace") || !finish(&mut command, b"").status.success() {
-        return skip("strace is not there, or may not trace");
+        return skip("no strace that may trace");
     }
     // What comes before the value, and the result. The kernel has two structures for times; strace
     // names the old one so.

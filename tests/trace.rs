@@ -92,7 +92,7 @@ fn an_operation_of_a_ring_is_a_submit_and_a_complete() {
     let Some(submit) = of_kind("submit") else {
         let refused = calls(&records, "io_uring_setup").all(|setup| setup["ret"] == -1);
         assert!(refused, "there is a ring, and no submission");
-        return common::skip("io_uring is not to be had here");
+        return common::skip("no io_uring");
     };
     let complete = of_kind("complete").unwrap();
     assert_eq!(submit["user_data"], complete["user_data"]);
@@ -335,7 +335,7 @@ fn a_trace_that_cannot_be_written_is_said_once() {
     assert!(why.contains("cannot write the trace to /nonexistent/t"), "{why}");
     // The disk is full: the program under study goes on.
     if !Path::new("/dev/full").exists() {
-        return common::skip("there is no /dev/full");
+        return common::skip("no /dev/full");
     }
     let server = Server::start("tcp-echo", &["--reply", "echo", "--trace", "/dev/full"]);
     ask(&mut server.connect(), b"hello", 5);

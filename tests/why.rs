@@ -77,7 +77,7 @@ impl Python {
 
     fn run(command: &mut Command) -> Option<Python> {
         if !have("python3") {
-            skip("no python3 to hold a socket");
+            skip("no python3");
             return None;
         }
         let (piped, to) = (Stdio::piped(), Stdio::piped());
@@ -178,7 +178,7 @@ fn a_port_that_is_bound_and_does_not_listen_is_found() {
     let said = why(&format!(":{port}"));
     if !said.contains("tcp BOUND") {
         has(&said, &["something has the port that the kernel does not list"]);
-        return skip("this kernel does not list bound sockets (Linux 6.8 does)");
+        return skip("no list of bound sockets (Linux 6.8 has it)");
     }
     has(&said, &["tcp BOUND", &address, &python.pid(), "is bound and does not listen"]);
     let hint = fails(&["tcp-server", &port.to_string(), "-q"]);
@@ -222,7 +222,7 @@ fn time_wait_has_seconds_that_pass() {
 #[test]
 fn ss_says_the_same_of_time_wait() {
     if !have("ss") {
-        return skip("no ss to compare with");
+        return skip("no ss");
     }
     let port = time_wait();
     let before = seconds_left(port).unwrap();

@@ -9,10 +9,13 @@
     reason = "a test is a peer, and may panic"
 )]
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
@@ -246,11 +249,60 @@ pub fn ask(stream: &mut TcpStream, message: &[u8], answer: usize) -> Vec<u8> {
     bytes
 }
 
-/// Says on the test's own output why a part of it cannot run here. In CI nothing may be skipped.
-pub fn skip(why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "in CI nothing is skipped: {why}");
+/// Says on the test's own output for lack of what a part of it cannot run here. The tests of a file, and
+/// `cargo test` itself, end with a line that sums this. In CI nothing may be skipped.
+pub fn skip(lack: &str) {
+    assert!(std::env::var_os("CI").is_none(), "in CI nothing is skipped: {lack}");
+    let thread = thread::current();
+    let line = format!("SKIPPED in {}: {lack}\n", thread.name().unwrap_or("a test"));
     // Not eprintln: the test runner would keep that to itself.
-    let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    let mut skipped = SKIPPED.lock().unwrap();
+    if skipped.is_empty() {
+        at_the_end();
+    }
+    *skipped.entry(lack.to_owned()).or_default() += 1;
+    drop(skipped);
+    if let Some(notes) = std::env::var_os("NETPLAY_SKIPPED") {
+        // Whoever has no cargo for a parent (a debugger) misses only that line.
+        let _ = note(lack, &notes_of(&notes, std::os::unix::process::parent_id()));
+    }
+}
+
+/// What this process has skipped, and how often.
+static SKIPPED: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+
+/// Has the sum printed when the tests of this file have ended: whoever runs no more than those sees no other.
+#[expect(unsafe_code, reason = "the test runner tells nobody when it has done")]
+fn at_the_end() {
+    extern "C" fn sum() {
+        let Ok(skipped) = SKIPPED.lock() else { return };
+        let lacks: Vec<String> = skipped.iter().map(|(lack, n)| format!("{lack} ({n})")).collect();
+        let line = format!("skipped here: {}\n", lacks.join(", "));
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+    // SAFETY: the function is there as long as the process is, and does not unwind: nothing in it panics.
+    unsafe { libc::atexit(sum) };
+}
+
+/// Where the tests of one run leave their notes: all of them, and the sum, are children of one cargo. The
+/// number of a process comes again; with the time of its start it does not.
+pub fn notes_of(notes: &OsStr, cargo: u32) -> PathBuf {
+    let stat = std::fs::read_to_string(format!("/proc/{cargo}/stat")).unwrap_or_default();
+    // Behind the name in brackets, which may have blanks and brackets in it (proc_pid_stat(5)).
+    let started = stat.rsplit(") ").next().unwrap_or_default().split(' ').nth(19).unwrap_or("0");
+    let mut name = notes.to_owned();
+    name.push(format!(".{cargo}.{started}"));
+    name.into()
+}
+
+/// Adds a line to them, in one piece: many tests do so at once.
+pub fn note(lack: &str, notes: &Path) -> std::io::Result<()> {
+    if let Some(folder) = notes.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let line = lack.split_whitespace().collect::<Vec<_>>().join(" ") + "\n";
+    std::fs::OpenOptions::new().append(true).create(true).open(notes)?.write_all(line.as_bytes())
 }
 
 /// Lets everybody ping.
