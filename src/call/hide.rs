@@ -24,11 +24,11 @@ pub const HIDDEN: u8 = b'*';
 
 /// Follows the bytes of a connection, and knows which of them are secret.
 pub trait Hide: Send {
-    /// These bytes were received: puts [`HIDDEN`] in the place of each that is secret.
-    fn received(&mut self, bytes: &mut [u8]);
+    /// These bytes were received: puts [`HIDDEN`] in the place of each that is secret, and counts them.
+    fn received(&mut self, bytes: &mut [u8]) -> usize;
 
     /// These bytes were sent: as [`received`](Hide::received).
-    fn sent(&mut self, bytes: &mut [u8]);
+    fn sent(&mut self, bytes: &mut [u8]) -> usize;
 
     /// Bytes have gone by that nobody was told of: what comes now may be the middle of a secret.
     fn missed(&mut self);
@@ -115,14 +115,16 @@ pub(super) fn received(fd: RawFd, bytes: &[u8]) -> Shown<'_> {
 pub(super) fn sent(fd: RawFd, bytes: &[u8], moved: usize) -> Shown<'_> {
     shown(fd, bytes, |secrets, bytes| {
         let (moved, rest) = bytes.split_at_mut(moved.min(bytes.len()));
-        secrets.sent(moved);
-        if !rest.is_empty() {
-            secrets.copy().sent(rest); // they will be given to another send
-        }
+        // The rest will be given to another send.
+        secrets.sent(moved) + if rest.is_empty() { 0 } else { secrets.copy().sent(rest) }
     })
 }
 
-fn shown(fd: RawFd, bytes: &[u8], hide: impl FnOnce(&mut dyn Hide, &mut [u8])) -> Shown<'_> {
+fn shown(
+    fd: RawFd,
+    bytes: &[u8],
+    hide: impl FnOnce(&mut dyn Hide, &mut [u8]) -> usize,
+) -> Shown<'_> {
     let as_they_are = Shown { bytes: Cow::Borrowed(bytes), hidden: 0 };
     if COUNT.load(Relaxed) == 0 || SHOW.load(Relaxed) {
         return as_they_are;
@@ -133,9 +135,7 @@ fn shown(fd: RawFd, bytes: &[u8], hide: impl FnOnce(&mut dyn Hide, &mut [u8])) -
         entry.secrets.missed();
     }
     let mut masked = bytes.to_vec();
-    hide(&mut *entry.secrets, &mut masked);
-    // A secret may have an asterisk of its own, which is counted by nobody: it looks hidden, and is.
-    let hidden = masked.iter().zip(bytes).filter(|(shown, byte)| shown != byte).count();
+    let hidden = hide(&mut *entry.secrets, &mut masked);
     Shown { bytes: Cow::Owned(masked), hidden }
 }
 
@@ -150,11 +150,12 @@ mod tests {
     struct Everything;
 
     impl Hide for Everything {
-        fn received(&mut self, bytes: &mut [u8]) {
+        fn received(&mut self, bytes: &mut [u8]) -> usize {
             bytes.fill(HIDDEN);
+            bytes.len()
         }
-        fn sent(&mut self, bytes: &mut [u8]) {
-            bytes.fill(HIDDEN);
+        fn sent(&mut self, bytes: &mut [u8]) -> usize {
+            self.received(bytes)
         }
         fn missed(&mut self) {}
         fn copy(&self) -> Box<dyn Hide> {

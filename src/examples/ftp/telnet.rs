@@ -270,16 +270,17 @@ impl Passwords {
 }
 
 impl Hide for Passwords {
-    fn received(&mut self, bytes: &mut [u8]) {
+    fn received(&mut self, bytes: &mut [u8]) -> usize {
         match &mut self.echo {
             Some(echo) => echo.hide(bytes),
             None => self.commands.hide(bytes, |_| {}),
         }
     }
 
-    fn sent(&mut self, bytes: &mut [u8]) {
-        if let Some(echo) = &mut self.echo {
-            self.commands.hide(bytes, |secret| *echo = Echo::of(secret));
+    fn sent(&mut self, bytes: &mut [u8]) -> usize {
+        match &mut self.echo {
+            Some(echo) => self.commands.hide(bytes, |secret| *echo = Echo::of(secret)),
+            None => 0,
         }
     }
 
@@ -316,8 +317,9 @@ enum Spot {
 }
 
 impl Commands {
-    /// Hides what is secret, and tells each secret when its line has ended.
-    fn hide(&mut self, bytes: &mut [u8], mut told: impl FnMut(&[u8])) {
+    /// Hides what is secret, counts it, and tells each secret when its line has ended.
+    fn hide(&mut self, bytes: &mut [u8], mut told: impl FnMut(&[u8])) -> usize {
+        let mut hidden = 0;
         for byte in bytes {
             match (self.telnet.take(*byte).1, self.line) {
                 (Byte::LineEnd, line) => {
@@ -337,12 +339,17 @@ impl Commands {
                         self.text.push(*byte);
                     }
                     *byte = HIDDEN;
+                    hidden += 1;
                 }
                 // Telnet's own bytes are no part of a password; but who hides something there is hidden.
-                (Byte::Telnet, Spot::Secret) if *byte != b'\r' => *byte = HIDDEN,
+                (Byte::Telnet, Spot::Secret) if *byte != b'\r' => {
+                    *byte = HIDDEN;
+                    hidden += 1;
+                }
                 (Byte::Telnet, _) | (_, Spot::Open) => {}
             }
         }
+        hidden
     }
 
     /// Any case, anything before it but a letter, anything behind it: whoever mistypes a password's
@@ -384,22 +391,30 @@ impl Echo {
         Echo { needle, open: open.len(), tail: Vec::new() }
     }
 
-    /// Hides it in the next bytes of a stream; what may be its beginning, too.
-    pub fn hide(&mut self, bytes: &mut [u8]) {
+    /// Hides it in the next bytes of a stream, and what may be its beginning; how many bytes that are.
+    pub fn hide(&mut self, bytes: &mut [u8]) -> usize {
         if self.needle.is_empty() {
-            return;
+            return 0;
         }
+        let (mut hidden, mut until) = (0, 0);
         let before = self.tail.len();
         let text = [&self.tail, &*bytes].concat();
         for start in 0..text.len() {
             let n = self.needle.len().min(text.len() - start);
             if text[start..start + n] == self.needle[..n] {
-                let secret = (start + self.open).max(before)..(start + n).max(before);
-                bytes[secret.start.min(secret.end) - before..secret.end - before].fill(HIDDEN);
+                // What stands in the tail was told already, and two of them may overlap.
+                let from = (start + self.open).max(before).max(until);
+                let to = start + n;
+                if from < to {
+                    bytes[from - before..to - before].fill(HIDDEN);
+                    hidden += to - from;
+                    until = to;
+                }
             }
         }
         let keep = (self.needle.len() - 1).min(text.len());
         self.tail = text[text.len() - keep..].to_vec();
+        hidden
     }
 }
 
@@ -664,6 +679,32 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn what_is_hidden_is_counted(
+            secret in "[ab*]{0,6}",
+            reply in "(PASS |[ab*]|\r\n){0,30}",
+            cut in 1usize..9,
+        ) {
+            let mut passwords = Passwords::told();
+            prop_assert_eq!(passwords.sent(&mut format!("PASS {secret}\r\n").into_bytes()), secret.len());
+            let mut hidden = 0;
+            let mut shown = Vec::new();
+            for piece in reply.as_bytes().chunks(cut) {
+                let mut piece = piece.to_vec();
+                hidden += passwords.received(&mut piece);
+                shown.extend(piece);
+            }
+            let changed = shown.iter().zip(reply.bytes()).filter(|(shown, byte)| *shown != byte).count();
+            let stars = shown.iter().filter(|&&byte| byte == HIDDEN).count();
+            prop_assert!((changed..=stars).contains(&hidden));
+            let needle = if secret.len() < A_WORD { format!("PASS {secret}") } else { secret.clone() };
+            if !secret.is_empty() && !secret.contains('*') {
+                prop_assert!(!shown.windows(needle.len()).any(|shown| shown == needle.as_bytes()));
+            }
+        }
+    }
+
     #[test]
     fn what_follows_pass_and_acct_is_hidden_and_nothing_else() {
         for (line, told) in [
@@ -682,6 +723,7 @@ mod tests {
             ("USER pass", "USER pass"),
             ("RETR PASS x", "RETR PASS x"),
             ("PASS a\rb", "PASS *\r*"),
+            ("PASS *", "PASS *"),
         ] {
             let (line, told) = (format!("{line}\r\nNOOP\r\n"), format!("{told}\r\nNOOP\r\n"));
             assert_eq!(String::from_utf8_lossy(&shown(&[line.as_bytes()])), told);
