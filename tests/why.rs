@@ -12,7 +12,8 @@ mod common;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use common::{Nobody, Server, finish, have, netplay, run, skip, until};
 use netplay::inspect::{self, Ask};
 use serde_json::Value;
+use socket2::SockRef;
 use tempfile::TempDir;
 
 fn text(bytes: &[u8]) -> String {
@@ -309,14 +311,152 @@ fn a_path_names_its_listener_and_a_file_without_one() {
     has(&fails(&["unix-echo", "server", name, "-q"]), &[&format!("kill {pid}")]);
     drop(server); // SIGKILL: the file stays
     has(&why(name), &["no socket behind it", &format!("next: rm {name}")]);
-    has(&fails(&["unix-client", name, "-q", "-m", "x"]), &["nobody listens at"]);
+    has(&fails(&["unix-client", name, "-q", "-m", "x"]), &["no program listens at"]);
 }
 
 #[test]
 fn a_path_that_leads_nowhere_is_not_called_free() {
     let said = why("/dev/null/echo.sock");
-    has(&said, &["nobody gets there from here (Not a directory)", "next: take another path"]);
+    has(
+        &said,
+        &["this path cannot be reached from here (Not a directory)", "next: take another path"],
+    );
     assert!(!said.contains("a bind makes it"), "{said}");
+}
+
+/// Whatever stands at a path, and whoever asks: what `why` says of a bind is what a bind brings.
+#[test]
+fn what_is_said_of_a_path_is_what_a_bind_does() {
+    let Some(nobody) = Nobody::new() else { return };
+    if !have(PYTHON) {
+        return skip("python3 of Debian, which anybody may run, is not installed");
+    }
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(folder.path(), 0o777);
+    std::fs::write(at("file"), "").unwrap();
+    for (name, bits) in
+        [("folder", 0o777), ("closed", 0o700), ("read-only", 0o755), ("sticky", 0o1777)]
+    {
+        std::fs::create_dir(at(name)).unwrap();
+        mode(&at(name), bits);
+    }
+    let _live = UnixListener::bind(at("live")).unwrap();
+    drop(UnixListener::bind(at("dead")).unwrap());
+    drop(UnixListener::bind(at("sticky/dead")).unwrap());
+    mode(&at("sticky/dead"), 0o777);
+    drop(UnixListener::bind(at("closed/dead")).unwrap());
+    let _datagram = UnixDatagram::bind(at("datagram")).unwrap();
+    let full = UnixListener::bind(at("full")).unwrap();
+    SockRef::from(&full).listen(0).unwrap();
+    let _waits = UnixStream::connect(at("full")).unwrap();
+    let bound = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    bound.bind(&socket2::SockAddr::unix(at("bound")).unwrap()).unwrap();
+    for (name, to) in [
+        ("to-file", "file"),
+        ("to-folder", "folder"),
+        ("to-live", "live"),
+        ("to-dead", "dead"),
+        ("nowhere", "nothing"),
+        ("round", "round"),
+    ] {
+        std::os::unix::fs::symlink(to, at(name)).unwrap();
+    }
+    let long = "x".repeat(107 - folder.path().as_os_str().len() - 1);
+    let too_long = format!("{long}x");
+    for (name, said) in [
+        ("new", "there is no such file: a bind makes it"),
+        ("file", "that is a file, and no socket"),
+        ("folder", "that is a folder, and no socket"),
+        ("folder/.", "that is a folder, and no socket"),
+        ("folder/new", "there is no such file: a bind makes it"),
+        ("live", "a second bind fails"),
+        ("dead", "no socket behind it"),
+        ("datagram", "a second bind fails"),
+        ("full", "full, a further connect waits"),
+        ("bound", "has bound the file and does not listen"),
+        ("to-file", "that is a symbolic link to file"),
+        ("to-folder", "that is a symbolic link to folder"),
+        ("to-live", "that is a symbolic link to the socket's file"),
+        ("to-dead", "that is a symbolic link to dead"),
+        ("nowhere", "a connect fails for ENOENT"),
+        ("nowhere/new", "there is no folder"),
+        ("round", "a connect fails for ELOOP"),
+        ("round/new", "cannot be reached from here"),
+        ("to-folder/new", "there is no such file: a bind makes it"),
+        ("missing/new", "there is no folder"),
+        ("new/", "ends with a slash"),
+        ("file/new", "cannot be reached from here (Not a directory)"),
+        ("sticky/new", "there is no such file: a bind makes it"),
+        ("sticky/dead", ""),
+        ("read-only/new", ""),
+        ("closed/new", ""),
+        ("closed/dead", ""),
+        (&long, "there is no such file: a bind makes it"),
+        (&too_long, "has room for 107"),
+    ] {
+        let path = at(name);
+        let path = if name.ends_with(['/', '.']) {
+            format!("{}/{name}", folder.path().display())
+        } else {
+            path.display().to_string()
+        };
+        has(&why(&path), &[said]);
+        for root in [true, false] {
+            let mut command = if root { netplay() } else { nobody.command() };
+            let told = finish(command.args(["why", &path, "--json"]), b"");
+            let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+            let errno = told["path"]["bind"].as_str().unwrap_or("0").to_owned();
+            assert_eq!(errno, bind_as(root, &path), "{name}, root: {root}: {told:#}");
+        }
+    }
+    // And who may not remove a file is not told to.
+    let told =
+        finish(nobody.command().args(["why", &at("sticky/dead").display().to_string()]), b"");
+    let told = text(&told.stdout);
+    if nix::unistd::geteuid().is_root() {
+        has(&told, &["which you may not do here", "next: sudo rm "]);
+    }
+}
+
+/// A name without a file: it is free as soon as its socket is closed.
+#[test]
+fn an_abstract_name_is_tried() {
+    use std::os::linux::net::SocketAddrExt;
+    let name = format!("netplay-test-{}", std::process::id());
+    let word = format!("@{name}");
+    has(&why(&word), &["no socket has this name: a bind works", "another file"]);
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let _bound = UnixListener::bind_addr(&address).unwrap();
+    has(&why(&word), &["unix LISTEN", "a second bind fails for EADDRINUSE"]);
+    assert_eq!(facts(&word)["path"]["bind"], "EADDRINUSE");
+}
+
+/// One that every user may run; the first on the path may be in somebody's home.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// What a real bind brings, by a user or another, and what it made is removed again.
+fn bind_as(root: bool, path: &str) -> String {
+    const BIND: &str = "\
+import errno, os, socket, sys
+try:
+    socket.socket(socket.AF_UNIX).bind(sys.argv[1])
+    os.unlink(sys.argv[1])
+    print(0)
+except OSError as error:
+    print(errno.errorcode.get(error.errno, 'ENAMETOOLONG')) # Python itself says that it is too long
+";
+    let mut command = Command::new(if root { PYTHON } else { "setpriv" });
+    if !root && nix::unistd::geteuid().is_root() {
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", PYTHON]);
+    } else if !root {
+        command = Command::new(PYTHON);
+    }
+    command.args(["-c", BIND, path]).current_dir("/");
+    text(&finish(&mut command, b"").stdout).trim().to_owned()
 }
 
 #[test]

@@ -210,6 +210,7 @@ fn read_unix(message: &[u8]) -> Option<Unix> {
         name: None,
         kind: UnixKind::from_number(kind)?,
         listening: State(state) == State::LISTEN,
+        connected: State(state) == State::ESTABLISHED,
         receive_queue: None,
         send_queue: None,
         inode: u32_at(message, 4)?.into(),

@@ -316,6 +316,8 @@ pub struct Unix {
     pub kind: UnixKind,
     /// Whether it listens.
     pub listening: bool,
+    /// Whether it is one end of a connection. What a listener accepts has the listener's name.
+    pub connected: bool,
     /// How many connections wait for accept, if it listens; else the bytes that wait to be read. `None`
     /// where only `/proc` could be asked.
     pub receive_queue: Option<u32>,

@@ -83,12 +83,13 @@ pub fn unix() -> io::Result<Vec<Unix>> {
 fn unix_row(line: &[u8]) -> Option<Unix> {
     /// `__SO_ACCEPTCON` of the kernel: it listens.
     const LISTENS: u32 = 1 << 16;
+    const CONNECTED: u32 = 3; // SS_CONNECTED of linux/net.h
     let mut fields = line.split(|&byte| byte == b' ').filter(|field| !field.is_empty()).skip(3);
     let mut hex = || {
         let field = std::str::from_utf8(fields.next()?).ok()?;
         u32::from_str_radix(field, 16).ok()
     };
-    let (flags, kind, _state) = (hex()?, hex()?, hex()?);
+    let (flags, kind, state) = (hex()?, hex()?, hex()?);
     let inode = std::str::from_utf8(fields.next()?).ok()?;
     let name = fields.next().map(|first| {
         let at = first.as_ptr().addr() - line.as_ptr().addr();
@@ -101,6 +102,7 @@ fn unix_row(line: &[u8]) -> Option<Unix> {
         name,
         kind: UnixKind::from_number(kind as u8)?,
         listening: flags & LISTENS != 0,
+        connected: state == CONNECTED,
         receive_queue: None,
         send_queue: None,
         inode: inode.parse().ok()?,

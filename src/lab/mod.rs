@@ -66,7 +66,7 @@ const AT_MOST: Duration = Duration::from_secs(120);
 
 /// A lab that does not show its phenomenon is measured again: so often in all, and not later than this.
 const ROUNDS: usize = 3;
-const NO_ROUND_AFTER: Duration = Duration::from_secs(30);
+const NO_ROUND_AFTER: Duration = Duration::from_secs(15);
 
 /// A lab: a row of the [`TABLE`].
 pub struct Lab {

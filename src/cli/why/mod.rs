@@ -33,7 +33,7 @@ Try:
   netplay why                        the last failure, explained as of now
   netplay why 5858                   who holds the port, and whether a bind would work
   netplay why EADDRINUSE             what on this machine bears on an error
-  netplay why /run/user/1000/x.sock  who listens at a path
+  netplay why /run/user/1000/x.sock  who listens at a path; @NAME is an abstract name
 
 A number up to 133 is both: why 98 answers for the error and for the port, why :98 for the port alone.";
 
@@ -66,6 +66,8 @@ enum What {
     Port(u16),
     Errno(Errno),
     Path(PathBuf),
+    /// A UNIX domain socket's name without a file.
+    Abstract(Vec<u8>),
     Last,
 }
 
@@ -92,6 +94,9 @@ impl Args {
 fn read(word: &str) -> Option<Vec<What>> {
     if word.contains('/') {
         return Some(vec![What::Path(word.into())]);
+    }
+    if let Some(name @ [_, ..]) = word.strip_prefix('@').map(str::as_bytes) {
+        return Some(vec![What::Abstract(name.to_vec())]);
     }
     if let Ok(number) = word.parse::<u16>() {
         let errno = errno::numbered(number.into()).map(What::Errno);
@@ -124,6 +129,7 @@ pub(super) fn run(question: &Question, global: &Global, out: &mut dyn Write) -> 
             What::Port(port) => answers.push(port::answer(*port)?),
             What::Errno(errno) => answers.push(errno::answer(*errno)?),
             What::Path(path) => answers.push(path::answer(path)?),
+            What::Abstract(name) => answers.push(path::answer_abstract(name)?),
             What::Last => match last::read() {
                 Some(failure) => answers.extend(failure.answers()?),
                 None => answers.push(port::everything()?),

@@ -2,18 +2,27 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, faccessat, geteuid};
 use serde_json::{Value, json};
+use socket2::SockAddr;
 
+use super::errno::name;
 use super::words::{clock, count, facts, owner};
 use super::{Answer, PATIENCE};
-use crate::escape::escape_unsafe;
-use crate::inspect::{self, Holders, Unix, UnixKind};
+use crate::call::{self, Domain, FcntlArg, OFlag, Type, UnixStream};
+use crate::escape::{escape, escape_unsafe};
+use crate::inspect::{self, Holders, Unix, UnixKind, UnixName};
+
+/// How many bytes of a path fit into `sockaddr_un`, beside the zero byte at its end.
+const LONGEST: usize = 107;
 
 struct Found {
     /// Those bound to the path. What a listener accepts has its name, too.
@@ -48,7 +57,46 @@ fn quoted(path: &Path) -> String {
 /// `netplay why PATH`.
 pub(super) fn answer(path: &Path) -> anyhow::Result<Answer> {
     let found = look(path, PATIENCE).context("the kernel does not tell of its sockets")?;
-    let shown = quoted(path);
+    let bound = bind(path);
+    let verdict = verdict(path, &found, bound);
+    Ok(report(&quoted(path), path.to_string_lossy().into_owned(), &found, bound, verdict))
+}
+
+/// `netplay why @NAME`: the bind is tried, because it leaves nothing behind.
+pub(super) fn answer_abstract(name: &[u8]) -> anyhow::Result<Answer> {
+    let named = |one: &Unix| matches!(&one.name, Some(UnixName::Abstract(other)) if other == name);
+    let all = inspect::unix().context("the kernel does not tell of its sockets")?;
+    let sockets: Vec<Unix> = all.into_iter().filter(named).collect();
+    let holders = inspect::holders(sockets.iter().map(|socket| socket.inode), PATIENCE);
+    let found = Found { sockets, holders };
+    let text = format!("@{}", escape(name));
+    let address = SockAddr::unix(std::ffi::OsStr::from_bytes(&[b"\0", name].concat()))
+        .with_context(|| format!("{text} is too long for the name of a socket"))?;
+    let bound = call::socket(Domain::UNIX, Type::STREAM, 0)
+        .and_then(|socket| call::bind(&socket, address))
+        .map_err(|error| error.errno());
+    let verdict = match bound {
+        Ok(()) => (
+            "no socket has this name: a bind works. A server of netplay takes a path, and to it this name is \
+             another file"
+                .to_owned(),
+            "netplay unix-server PATH".to_owned(),
+        ),
+        Err(errno) => (
+            format!("a second bind fails for {}, whatever its options", super::errno::name(errno)),
+            "take another name".to_owned(),
+        ),
+    };
+    Ok(report(&text, text.clone(), &found, bound, verdict))
+}
+
+fn report(
+    shown: &str,
+    path: String,
+    found: &Found,
+    bound: Result<(), Errno>,
+    (why, next): (String, String),
+) -> Answer {
     let mut text = format!("{shown} on this host\n");
     for socket in found.open() {
         let what = if socket.listening { "LISTEN" } else { "datagrams" };
@@ -60,51 +108,10 @@ pub(super) fn answer(path: &Path) -> anyhow::Result<Answer> {
             text += &format!("{:18}accept queue {waiting}, backlog {backlog}{full}\n", "");
         }
     }
-    let connected = found.sockets.len() - found.open().count();
+    let connected = found.sockets.iter().filter(|one| one.connected).count();
     if connected > 0 {
         text += &format!("  {}\n", count(connected, "connection"));
     }
-    let (why, next) = match (fs::symlink_metadata(path), found.open().next()) {
-        (Err(error), None) => {
-            let why = crate::call::strerror(Errno::from_raw(error.raw_os_error().unwrap_or(0)));
-            match error.kind() {
-                io::ErrorKind::NotFound => (
-                    format!("there is no such file ({why}): a bind makes it"),
-                    format!("netplay unix-server {shown}"),
-                ),
-                _ => (
-                    format!("nobody gets there from here ({why}): a bind and a connect fail in the same way"),
-                    "take another path".to_owned(),
-                ),
-            }
-        }
-        (Err(_), Some(_)) => (
-            "the file is gone: connections live on, and nobody can make a new one".to_owned(),
-            "start the server again".to_owned(),
-        ),
-        (Ok(about), None) if about.file_type().is_socket() => (
-            "the file is there and no socket behind it: its server ended without unlink. A connect is \
-             refused, and a bind fails for EADDRINUSE until somebody removes the file; netplay's server \
-             does so itself"
-                .to_owned(),
-            format!("rm {shown}"),
-        ),
-        (Ok(_), None) => (
-            "that is a file, and no socket: a bind fails for EADDRINUSE, a connect is refused".to_owned(),
-            "take another path".to_owned(),
-        ),
-        (Ok(about), Some(socket)) => {
-            let since = about.modified().map(|time| format!(" since {}", clock(time)));
-            let since = since.unwrap_or_default();
-            let pids = found.holders.of(socket.inode).iter().map(|holder| holder.pid.to_string());
-            let pids: Vec<String> = pids.collect();
-            let next = match pids.is_empty() {
-                true => format!("sudo netplay why {shown}"),
-                false => format!("netplay unix-client {shown}, or kill {}", pids.join(" ")),
-            };
-            (format!("the file is bound{since}: a second bind fails, whatever its options"), next)
-        }
-    };
     text += &format!("why: {why}\nnext: {next}\n");
     let sockets = found.sockets.iter().map(|socket| {
         json!({
@@ -117,12 +124,212 @@ pub(super) fn answer(path: &Path) -> anyhow::Result<Answer> {
         })
     });
     let facts = json!({
-        "path": path.to_string_lossy(),
+        "path": path,
         "sockets": sockets.collect::<Value>(),
+        "bind": bound.err().map(name),
         "why": [why],
         "next": [next],
     });
-    Ok(Answer { key: "path", text, facts })
+    Answer { key: "path", text, facts }
+}
+
+/// Why, and what to do next.
+fn verdict(path: &Path, found: &Found, bound: Result<(), Errno>) -> (String, String) {
+    let shown = quoted(path);
+    let another = || "take another path".to_owned();
+    let length = path.as_os_str().len();
+    if length > LONGEST {
+        let why = format!(
+            "the path has {length} bytes, and a socket's name has room for {LONGEST} and a zero byte \
+             (unix(7)): neither a bind nor a connect can be made"
+        );
+        return (why, "take a shorter path, or a relative one".to_owned());
+    }
+    let Ok(about) = fs::symlink_metadata(path) else {
+        return nothing_there(path, found, bound);
+    };
+    let kind = about.file_type();
+    if let Some(socket) = found.open().next() {
+        let pids = found.holders.of(socket.inode).iter().map(|holder| holder.pid.to_string());
+        let pids: Vec<String> = pids.collect();
+        let may = access(path, AccessFlags::W_OK).is_ok();
+        let mut ways = Vec::new();
+        if socket.listening && socket.kind == UnixKind::Stream && may {
+            ways.push(format!("netplay unix-client {shown}"));
+        }
+        if pids.is_empty() {
+            ways = vec![format!("sudo netplay why {shown}")];
+        } else {
+            ways.push(format!("kill {}", pids.join(" ")));
+        }
+        let since = about.modified().map(|time| format!(" since {}", clock(time)));
+        let mut why = match kind.is_symlink() {
+            false => format!(
+                "the file is bound{}: a second bind fails, whatever its options",
+                since.unwrap_or_default()
+            ),
+            true => "that is a symbolic link to the socket's file: a connect follows it, and a bind does \
+                     not, so it fails for EADDRINUSE"
+                .to_owned(),
+        };
+        if !may {
+            why += "; you may not connect, because you may not write to the file";
+        }
+        return (why, ways.join(", or "));
+    }
+    let reached = connect(path);
+    let bound_only = found.sockets.iter().find(|one| !one.connected);
+    if let Some(socket) = bound_only {
+        let pids = found.holders.of(socket.inode).iter().map(|holder| holder.pid.to_string());
+        let pids: Vec<String> = pids.collect();
+        let why = format!(
+            "{} has bound the file and does not listen: a connect is refused, and a bind fails for EADDRINUSE",
+            found.owner(socket)
+        );
+        let next = if pids.is_empty() { another() } else { format!("kill {}", pids.join(" ")) };
+        return (why, next);
+    }
+    // A socket in the file system is seen from every network; the list of sockets is this network's.
+    if matches!(reached, Ok(()) | Err(Errno::EAGAIN | Errno::EPROTOTYPE)) {
+        let why = "a server of another network (in a container, perhaps) is behind the file: a bind fails for \
+                   EADDRINUSE"
+            .to_owned();
+        return (why, another());
+    }
+    let connect = match reached {
+        Err(Errno::ECONNREFUSED) => "a connect is refused".to_owned(),
+        Err(errno) => format!("a connect fails for {}", name(errno)),
+        Ok(()) => String::new(),
+    };
+    if kind.is_symlink() {
+        let why = format!(
+            "that is a symbolic link to {}: a bind does not follow it, and fails for EADDRINUSE; {connect}",
+            fs::read_link(path).map_or_else(|_| "a file".to_owned(), |to| quoted(&to))
+        );
+        return (why, another());
+    }
+    if !kind.is_socket() {
+        let what = if kind.is_dir() { "a folder" } else { "a file" };
+        let why =
+            format!("that is {what}, and no socket: a bind fails for EADDRINUSE, and {connect}");
+        return (why, another());
+    }
+    if reached == Err(Errno::EACCES) {
+        let why = "the file is there, and a bind fails for EADDRINUSE; whether a server is behind it cannot be \
+                   seen from here, because you may not write to it"
+            .to_owned();
+        return (why, format!("sudo netplay why {shown}"));
+    }
+    let dead = format!(
+        "the file is there and no socket behind it: its server ended without unlink. Now {connect}, and a bind \
+         fails for EADDRINUSE until the file is removed"
+    );
+    match removable(path, &about) {
+        true => (format!("{dead}; netplay's server does so itself"), format!("rm {shown}")),
+        false => (format!("{dead}, which you may not do here"), format!("sudo rm {shown}")),
+    }
+}
+
+/// The same where no file is.
+fn nothing_there(path: &Path, found: &Found, bound: Result<(), Errno>) -> (String, String) {
+    let shown = quoted(path);
+    let server = format!("netplay unix-server {shown}");
+    let another = || "take another path".to_owned();
+    let Err(errno) = bound else {
+        return match found.open().next() {
+            Some(_) => (
+                "the file is gone: connections live on, and no client can make a new one. A bind makes a new \
+                 file"
+                .to_owned(),
+                "start the server again".to_owned(),
+            ),
+            None => ("there is no such file: a bind makes it".to_owned(), server),
+        };
+    };
+    let (folder, words, name) = (quoted(folder(path)), crate::call::strerror(errno), name(errno));
+    match errno {
+        Errno::ENOENT if path.as_os_str().as_bytes().ends_with(b"/") => (
+            format!(
+                "the path ends with a slash, which is the name of a folder: a bind fails for {name}"
+            ),
+            another(),
+        ),
+        Errno::ENOENT => (
+            format!("there is no folder {folder}: a bind and a connect fail for {name}"),
+            format!("mkdir -p {folder}"),
+        ),
+        // There is no file, so it is its folder that does not let a new one in.
+        _ if fs::symlink_metadata(path)
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound) =>
+        {
+            (
+                format!("you may not make a file in {folder} ({words}): a bind fails for {name}"),
+                another(),
+            )
+        }
+        _ => (
+            format!(
+                "this path cannot be reached from here ({words}): a bind and a connect both fail for {name}"
+            ),
+            another(),
+        ),
+    }
+}
+
+/// What a bind of the path would bring. It is not tried, because it would leave a file: these are the
+/// questions that the kernel asks, in its order (unix(7), path_resolution(7)).
+fn bind(path: &Path) -> Result<(), Errno> {
+    let of = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EINVAL));
+    if path.as_os_str().len() > LONGEST {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    match fs::symlink_metadata(path).map_err(of) {
+        // Whatever it is, a link that leads nowhere as well.
+        Ok(_) => return Err(Errno::EADDRINUSE),
+        Err(Errno::ENOENT) => {}
+        Err(errno) => return Err(errno),
+    }
+    if path.as_os_str().as_bytes().ends_with(b"/") {
+        return Err(Errno::ENOENT);
+    }
+    let folder = folder(path);
+    fs::metadata(folder).map_err(of)?;
+    access(folder, AccessFlags::W_OK | AccessFlags::X_OK)
+}
+
+/// What a connect brings, tried without waiting.
+fn connect(path: &Path) -> Result<(), Errno> {
+    let address = SockAddr::unix(path).map_err(|_| Errno::ENAMETOOLONG)?;
+    let tried = || -> call::Result<()> {
+        let socket = call::socket(Domain::UNIX, Type::STREAM, 0)?;
+        let flags = OFlag::from_bits_retain(call::fcntl(&socket, FcntlArg::F_GETFL)?);
+        call::fcntl(&socket, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        call::close(call::connect::<UnixStream>(socket, address)?)
+    };
+    tried().map_err(|error| error.errno())
+}
+
+/// Whether this process may: with its effective user and groups, as bind asks.
+fn access(path: &Path, mode: AccessFlags) -> Result<(), Errno> {
+    faccessat(AT_FDCWD, path, mode, AtFlags::AT_EACCESS)
+}
+
+/// Where the file would be.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether the file may be removed: its folder may be written to, and is not sticky, or one of the two is ours.
+fn removable(path: &Path, about: &fs::Metadata) -> bool {
+    let folder = folder(path);
+    let Ok(place) = fs::metadata(folder) else { return false };
+    let me = geteuid();
+    let sticky = place.mode() & libc::S_ISVTX != 0;
+    let ours = me.is_root() || [about.uid(), place.uid()].contains(&me.as_raw());
+    access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok() && (!sticky || ours)
 }
 
 /// After a bind or connect of a path that failed.
@@ -141,10 +348,14 @@ pub(in super::super) fn hint(call: &str, path: &Path) -> Option<String> {
                 if pids.is_empty() { String::new() } else { format!(" (kill {})", pids.join(" ")) };
             Some(format!("{} has {shown}: stop it{stop} or take another path", found.owner(socket)))
         }
-        ("bind", None) => Some(format!("no socket is behind {shown} any more: rm {shown}")),
-        (_, None) => Some(format!(
-            "nobody listens at {shown} any more, its server ended without unlink: start the server again"
+        ("connect", None) if found.sockets.iter().all(|one| one.connected) => Some(format!(
+            "no program listens at {shown} any more, its server ended without unlink: start the server again"
         )),
+        (_, None) => {
+            let (why, next) = verdict(path, &found, bind(path));
+            let next = if call == "bind" { next } else { "start the server again".to_owned() };
+            Some(format!("{why}: {next}"))
+        }
         (_, Some(_)) => None,
     }
 }
