@@ -314,6 +314,75 @@ fn a_command_that_ends_at_once_is_reported_with_its_last_words() {
     assert!(ran.stdout.contains("no such thing"), "{}", ran.stdout);
 }
 
+/// The shell that runs a command is no part of its server: it has no request, no memory and no calls of it.
+#[test]
+fn a_shell_is_no_process_of_the_server() {
+    let program = env!("CARGO_BIN_EXE_netplay");
+    let server = format!("{program} poll server 127.0.0.1 {{port}} -q --reply echo");
+    for command in [format!("cd /; {server}; true"), format!("sh -c '{server}; :' & wait")] {
+        let ran = bench(&["--models", "poll", "--connections", "1", "--cmd", &command]);
+        let of = |name: &str| ran.report.cells.iter().find(|cell| cell.model == name).unwrap();
+        let [own, wrapped] = [of("poll"), of(&command)].map(|cell| cell.look.processes);
+        assert_eq!((own, wrapped), (Some(1), Some(1)), "{command}: {}", ran.stdout);
+        assert!(of(&command).turns.iter().all(|turn| turn.server.unwrap().cpu_ns > 0));
+    }
+}
+
+/// What was not measured has its own reason, and no other.
+#[test]
+fn a_figure_that_is_missing_has_the_reason_that_is_so() {
+    let running = common::Server::from(netplay().args([
+        "thread",
+        "server",
+        "127.0.0.1",
+        "0",
+        "-q",
+        "--reply",
+        "echo",
+    ]));
+    let once = ["--models", "none", "--connections", "1", "--rounds", "1"];
+    let ran = bench(&[&once[..], &["--target", &running.place]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("because it ran already"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("strace") && !ran.stdout.contains("CPU of all"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("; 1 round of 0.05 s, in turns; "), "{}", ran.stdout);
+    let ended = bench(&[&once[..], &["--cmd", "false {port}"]].concat());
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stdout.contains("no figures of the yardstick"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("strace"), "{}", ended.stdout);
+    // Wherever it was counted, and wherever not, the reason is that of this machine.
+    let ours = bench(&["--models", "poll", "--connections", "1", "--rounds", "1"]);
+    let look = &ours.report.cells[0].look;
+    assert_ne!(look.calls.is_some(), look.uncounted.is_some(), "{}", ours.stdout);
+    assert!(look.uncounted.is_none() || !have("strace"), "{look:?}");
+}
+
+#[test]
+fn a_server_that_dies_in_the_midst_of_it_is_reported_with_how_it_ended() {
+    if !have("python3") {
+        return skip("there is no python3 to write a server in");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dies.py");
+    let dies = PYTHON_ECHO
+        .replace("import socketserver, sys", "import os, socketserver, sys\nleft = [100]")
+        .replace(
+            "            self",
+            "            left[0] -= 1\n            left[0] or os._exit(7)\n            self",
+        );
+    std::fs::write(&file, dies).unwrap();
+    let command = format!("python3 {} {{port}}", file.display());
+    let ran = bench(&["--models", "poll", "--connections", "1", "--cmd", &command]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    let said = "it ended in the midst of a turn (exit status: 7)";
+    assert!(ran.stdout.contains(said) && ran.stderr.contains(said), "{}", ran.stdout);
+    let cell = ran.report.cells.iter().find(|cell| cell.model == command).unwrap();
+    assert!(
+        cell.turns.iter().all(|turn| turn.server.is_none()),
+        "the dead have no clock: {cell:?}"
+    );
+}
+
 #[test]
 fn two_reports_can_be_compared() {
     let folder = tempfile::tempdir().unwrap();

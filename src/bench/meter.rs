@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use nix::sys::time::TimeValLike;
 use nix::time::clock_getcpuclockid;
 use nix::unistd::{Pid, SysconfVar, sysconf};
@@ -28,11 +29,11 @@ pub struct Used {
     pub threads: u64,
 }
 
-/// Looks at a process and all that came from it.
+/// Looks at these processes and all that came from them.
 #[must_use]
-pub fn used(root: Pid) -> Used {
+pub fn used(roots: &[Pid]) -> Used {
     let mut used = Used::default();
-    for pid in family(root) {
+    for pid in family(roots) {
         // Gone meanwhile: then its time is in what its parent has waited for.
         let Ok(clock) = clock_getcpuclockid(pid).and_then(|clock| clock.now()) else { continue };
         used.cpu += Duration::from_nanos(clock.num_nanoseconds().unsigned_abs());
@@ -53,27 +54,31 @@ pub fn used(root: Pid) -> Used {
 /// Bytes that are in memory for these processes; a page that several share is counted as its parts
 /// (Pss). What the kernel keeps for their sockets is not in it.
 #[must_use]
-pub fn memory(root: Pid) -> Option<u64> {
+pub fn memory(roots: &[Pid]) -> Option<u64> {
     let pss = |pid: Pid| -> Option<u64> {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
         let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
         line.split_whitespace().next()?.parse().ok()
     };
-    let kilobytes: Option<u64> = family(root).into_iter().map(pss).sum();
+    let kilobytes: Option<u64> = family(roots).into_iter().map(pss).sum();
     kilobytes.map(|kilobytes| kilobytes * 1024)
 }
 
-/// The process, its children, theirs, and so on.
-fn family(root: Pid) -> Vec<Pid> {
-    let mut family = vec![root];
+/// The processes, their children, theirs, and so on; each once.
+#[must_use]
+pub fn family(roots: &[Pid]) -> Vec<Pid> {
+    let mut family = roots.to_vec();
     let mut next = 0;
     while let Some(&pid) = family.get(next) {
         for task in tasks(pid) {
             let children = fs::read_to_string(format!("/proc/{pid}/task/{task}/children"));
             let children = children.unwrap_or_default();
-            family.extend(
-                children.split_whitespace().filter_map(|n| n.parse().ok()).map(Pid::from_raw),
-            );
+            for child in children.split_whitespace().filter_map(|n| n.parse().ok()) {
+                let child = Pid::from_raw(child);
+                if !family.contains(&child) {
+                    family.push(child);
+                }
+            }
         }
         next += 1;
     }
@@ -87,10 +92,11 @@ fn tasks(pid: Pid) -> Vec<i32> {
 }
 
 /// The number of a tracepoint: in the kernel's folder for tracing, or in its former place.
-fn tracepoint(name: &str) -> std::io::Result<u64> {
+fn tracepoint(name: &str) -> Result<u64> {
     let id = |folder: &str| fs::read_to_string(format!("{folder}/events/{name}/id"));
-    let id = id("/sys/kernel/tracing").or_else(|_| id("/sys/kernel/debug/tracing"))?;
-    id.trim().parse().map_err(std::io::Error::other)
+    let id = id("/sys/kernel/tracing").or_else(|_| id("/sys/kernel/debug/tracing"));
+    let id = id.context("/sys/kernel/tracing")?;
+    Ok(id.trim().parse()?)
 }
 
 /// Nanoseconds that the processors of the machine were busy, with whatever it was, in ticks of 10 ms.
@@ -128,14 +134,14 @@ impl Calls {
     /// # Errors
     /// The kernel does not let us: perf_event_open(2) wants CAP_PERFMON, or a
     /// `kernel.perf_event_paranoid` of -1, and a /sys/kernel/tracing that can be read.
-    pub fn count(root: Pid) -> std::io::Result<Calls> {
+    pub fn count(roots: &[Pid]) -> Result<Calls> {
         let entered = Tracepoint::with_id(tracepoint("raw_syscalls/sys_enter")?);
         let mut counters = Vec::new();
-        for task in family(root).into_iter().flat_map(tasks) {
+        for task in family(roots).into_iter().flat_map(tasks) {
             let mut event = Builder::new(entered);
             let event = event.observe_pid(task).any_cpu().include_kernel().inherit(true);
-            let mut counter = event.build()?;
-            counter.enable()?;
+            let mut counter = event.build().context("perf_event_open")?;
+            counter.enable().context("perf_event_open")?;
             counters.push(counter);
         }
         Ok(Calls(counters))

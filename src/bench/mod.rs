@@ -24,7 +24,7 @@ pub mod picture;
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::stop::Stop;
 use load::{Clients, Tally};
@@ -145,10 +145,11 @@ impl Bench<'_> {
             match self.turn(model, cell, round) {
                 // Interrupted in the midst of it: its figures are none.
                 _ if self.stop.requested() => {}
-                Ok(turn) => {
-                    if turn.served == 0 {
-                        cell.failed = Some(silence(&turn));
-                    }
+                Ok((turn, ended)) => {
+                    cell.failed = match ended {
+                        Some(how) => Some(format!("it ended in the midst of a turn ({how})")),
+                        None => (turn.served == 0).then(|| silence(&turn)),
+                    };
                     cell.turns.push(turn);
                 }
                 Err(error) => cell.failed = Some(format!("{error:#}")),
@@ -168,31 +169,40 @@ impl Bench<'_> {
     }
 
     /// One turn: a server of its own, connections, the load, the end.
-    fn turn(&self, model: &Model, cell: &Cell, round: usize) -> Result<Turn> {
+    /// With its figures, how the server ended if it did so by itself.
+    fn turn(&self, model: &Model, cell: &Cell, round: usize) -> Result<(Turn, Option<String>)> {
         let (manner, load) = (&self.theirs(model), cell.load);
         let served = cell.turns.last().map(|turn| turn.served).or(cell.look.served);
-        let server = Server::start(model, load, manner)?;
+        let mut server = Server::start(model, load, manner)?;
         let clients = self.connect(&server, load, manner, served)?;
         clients.until_quiet();
-        let before = server.pid().map(meter::used);
+        let pids = server.serving().ok().map(<[_]>::to_vec);
+        let used = || pids.as_deref().map(meter::used);
+        let before = used();
         let busy = meter::everybody();
         clients.go();
         let busy = meter::everybody().saturating_sub(busy);
-        let after = server.pid().map(meter::used);
+        let after = used();
         let tally = clients.close()?;
+        let ended = server.ended()?;
         let lifetime = server.stop()?;
-        let used = before.zip(after).zip(lifetime).map(|((before, after), lifetime)| ServerUse {
-            cpu_ns: after.cpu.saturating_sub(before.cpu).as_nanos() as u64,
-            // Where processes and threads come and go with the requests, only wait4 has those of the
-            // dead; where they stay, it would add what they do to end.
-            switches: match manner.per_request {
-                true => lifetime.switches,
-                false => after.switches,
-            }
-            .saturating_sub(before.switches),
-            lifetime_cpu_ns: lifetime.cpu.as_nanos() as u64,
-        });
-        Ok(turn(round, tally, used, busy))
+        // What has ended has no clock that could be read.
+        let lives = ended.is_none() && after.is_some_and(|after| after.processes > 0);
+        let used =
+            before.zip(after).zip(lifetime).filter(|_| lives).map(|((before, after), lifetime)| {
+                ServerUse {
+                    cpu_ns: after.cpu.saturating_sub(before.cpu).as_nanos() as u64,
+                    // Where processes and threads come and go with the requests, only wait4 has those of the
+                    // dead; where they stay, it would add what they do to end.
+                    switches: match manner.per_request {
+                        true => lifetime.switches,
+                        false => after.switches,
+                    }
+                    .saturating_sub(before.switches),
+                    lifetime_cpu_ns: lifetime.cpu.as_nanos() as u64,
+                }
+            });
+        Ok((turn(round, tally, used, busy), ended))
     }
 
     /// What looking at would disturb the turns, or takes longer than one.
@@ -200,49 +210,71 @@ impl Bench<'_> {
         let mut manner = self.theirs(model);
         manner.seconds = LOOK.as_secs_f64().min(manner.seconds);
         let server = Server::start(model, load, &manner)?;
-        if server.pid().is_none() {
-            return Ok(Look::default()); // it is not ours to look at
-        }
-        let before = server.pid().and_then(meter::memory);
+        let pids = match server.serving() {
+            Ok(pids) => pids.to_vec(),
+            Err(why) => {
+                server.stop()?;
+                return Ok(Look { unseen: Some(why.to_owned()), ..Look::default() });
+            }
+        };
+        let before = meter::memory(&pids);
         let clients = self.connect(&server, load, &manner, None)?;
         clients.until_quiet();
-        let with = server.pid().and_then(meter::memory);
-        let used = server.pid().map(meter::used);
-        let mut calls = server.pid().and_then(|pid| Calls::count(pid).ok());
+        let with = meter::memory(&pids);
+        let used = meter::used(&pids);
+        let mut calls = Calls::count(&pids);
         clients.go();
-        let count = calls.as_mut().and_then(|calls| calls.so_far().ok());
+        let count = match &mut calls {
+            Ok(calls) => calls.so_far().map_err(|error| format!("{error}")),
+            Err(error) => Err(format!("{error:#}")),
+        };
         let tally = clients.close()?;
         server.stop()?;
         let replies = tally.all_replies;
-        let counted = count.map(|count| Counted { count, replies, by_strace: false });
+        let counted = match count {
+            Ok(_) if replies == 0 => Err("it gave no reply".to_owned()),
+            Ok(count) => Ok(Counted { count, replies, by_strace: false }),
+            Err(kernel) => self.look_by_strace(model, load, &manner).map_err(|strace| {
+                format!("the kernel's tracepoint cannot be used ({kernel}), and {strace:#}")
+            }),
+        };
         Ok(Look {
-            calls: counted.or_else(|| self.look_by_strace(model, load, &manner)),
+            calls: counted.as_ref().ok().copied(),
+            uncounted: counted.err(),
+            unseen: None,
             memory: before.zip(with).filter(|_| !manner.per_request).map(|(before, with)| Memory {
                 before,
                 with,
                 connections: tally.served,
             }),
-            processes: used.map(|used| used.processes),
-            threads: used.map(|used| used.threads),
+            processes: Some(used.processes),
+            threads: Some(used.threads),
             served: Some(tally.served),
         })
     }
 
     /// The system calls of a server that runs under strace: as slow as they are then, they are as many.
-    fn look_by_strace(&self, model: &Model, load: Load, manner: &Manner) -> Option<Counted> {
-        if load.total() > MOST_UNDER_STRACE {
-            return None;
-        }
-        let record = tempfile::NamedTempFile::new().ok()?;
-        let server = Server::start_traced(model, load, manner, record.path()).ok()?;
-        let clients = self.connect(&server, load, manner, None).ok()?;
+    fn look_by_strace(&self, model: &Model, load: Load, manner: &Manner) -> Result<Counted> {
+        ensure!(
+            load.total() <= MOST_UNDER_STRACE,
+            "strace is too slow for more than {MOST_UNDER_STRACE} connections"
+        );
+        let record = tempfile::NamedTempFile::new()?;
+        ensure!(
+            matches!(model.kind, plan::Kind::Row(..)),
+            "only servers of our own run under strace"
+        );
+        let server = Server::start_traced(model, load, manner, record.path())
+            .context("it cannot run under strace")?;
+        let clients = self.connect(&server, load, manner, None)?;
         clients.until_quiet();
         let before = meter::calls_in(record.path());
         clients.go();
         let count = meter::calls_in(record.path()) - before;
-        let replies = clients.close().ok()?.all_replies;
-        server.stop().ok()?;
-        (replies > 0).then_some(Counted { count, replies, by_strace: true })
+        let replies = clients.close()?.all_replies;
+        server.stop()?;
+        ensure!(replies > 0, "it gave no reply under strace");
+        Ok(Counted { count, replies, by_strace: true })
     }
 
     /// The manner for this server: ours echo, whatever another one is expected to do.

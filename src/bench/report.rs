@@ -138,23 +138,34 @@ impl Report {
     fn remarks(&self, load: Load) -> Vec<String> {
         let cells = self.under(load);
         let yardstick = cells.first().map_or("", |cell| cell.model.as_str());
+        // A server that leaves some without a reply may be fast for those that it serves.
+        let all = cells.iter().all(|cell| cell.never_answered() == Some(0));
+        let fastest = match all {
+            true => "fastest",
+            false => "fastest of those that served every connection",
+        };
         let mut remarks = vec![match self.verdict(load) {
             Verdict::Winner { model, .. } if model == yardstick => {
-                format!(
-                    "fastest: {model}, the yardstick; the others are behind by more than the spread"
-                )
+                format!("{fastest}: {model}, the yardstick, by more than the spread")
             }
             Verdict::Winner { model, ratio } => format!(
-                "fastest: {model}, at {} ({}) of {yardstick}",
+                "{fastest}: {model}, at {} ({}) of {yardstick}",
                 two(ratio.median),
                 range(Some(ratio), two)
             ),
             Verdict::Tie(models) => {
-                format!("no winner: {} are no further apart than the spread", list(&models))
+                let noise = match self.noise(load).filter(|noise| noise.is_finite()) {
+                    Some(noise) => {
+                        format!(", or than two runs of {yardstick} (a factor of {noise:.2})")
+                    }
+                    None => String::new(),
+                };
+                format!(
+                    "no winner: {} are no further apart than the spread of their rounds{noise}",
+                    list(&models)
+                )
             }
-            Verdict::Nothing => {
-                "nobody to compare: fewer than two servers served everybody".to_owned()
-            }
+            Verdict::Nothing(why) => format!("nothing to compare: {why}"),
         }];
         for cell in &cells {
             let model = name(cell);
@@ -177,18 +188,20 @@ impl Report {
             }
             let errors = cell.errors();
             if let Some(first) = &errors.first {
-                remarks.push(format!(
-                    "{model}: {} errors; the first: {}",
-                    errors.count(),
-                    shown(first)
-                ));
+                let count = plural(errors.count(), "error");
+                remarks.push(format!("{model}: {count}; the first: {}", shown(first)));
             }
             let unanswered: u64 = cell.turns.iter().map(|turn| turn.unanswered).sum();
             if unanswered > 0 {
-                let rounds = cell.turns.len();
+                let rounds = plural(cell.turns.len() as u64, "round");
                 remarks.push(format!(
-                    "{model}: {} requests had no reply by the end of their round, in {rounds} rounds",
-                    grouped(unanswered)
+                    "{model}: {} had no reply by the end of their round, in {rounds}",
+                    plural(unanswered, "request")
+                ));
+            }
+            if let (Some(why), false) = (&cell.look.unseen, cell.again) {
+                remarks.push(format!(
+                    "{model}: its own CPU time, calls, memory and processes are not known, because {why}"
                 ));
             }
         }
@@ -217,19 +230,32 @@ impl Report {
         let rounds = |cell: &Cell| cell.turns.len();
         let most = self.cells.iter().map(rounds).max().unwrap_or(0);
         let least = self.cells.iter().map(rounds).filter(|&n| n > 0).min().unwrap_or(0);
-        let rounds = if least == most { most.to_string() } else { format!("{least} to {most}") };
+        let rounds = match least == most {
+            true => plural(most as u64, "round"),
+            false => format!("{least} to {most} rounds"),
+        };
+        let lengths = || self.loads().into_iter().map(|load| self.manner.turn(load).as_secs_f64());
+        let (shortest, longest) = (
+            lengths().reduce(f64::min).unwrap_or(seconds),
+            lengths().reduce(f64::max).unwrap_or(seconds),
+        );
+        let length = match shortest < longest {
+            true => format!("{shortest} to {longest}"),
+            false => longest.to_string(),
+        };
         let each = if per_request { ", a connection for each request" } else { "" };
         lines.push(format!(
-            "{transport}, {} bytes there and back, {pace}{each}; {rounds} rounds of {seconds} s, in turns; \
-             medians and the middle half; {threads} client thread{}.",
-            grouped(size as u64),
-            if threads == 1 { "" } else { "s" },
+            "{transport}, {} there and back, {pace}{each}; {rounds} of {length} s, in turns; \
+             {}{}.",
+            plural(size as u64, "byte"),
+            if most > 1 { "medians and the middle half; " } else { "" },
+            plural(threads as u64, "client thread"),
         ));
         lines.push(format!(
-            "{}, {} cores, load {:.2} before; congestion control {}; limits: {} descriptors, \
+            "{}, {}, load {:.2} before; congestion control {}; limits: {} descriptors, \
              backlog {}, ports {}; {pinned}; narration off; netplay {}.",
             machine.kernel,
-            machine.cores,
+            plural(machine.cores as u64, "core"),
             machine.load_average,
             machine.congestion,
             grouped(machine.descriptors),
@@ -239,26 +265,62 @@ impl Report {
         ));
         if let Some(others) = self.others() {
             lines.push(format!(
-                "Beside server and client, {others:.2} of {} cores were busy with other things{}.",
-                machine.cores,
-                if others > 0.2 { ": that is in these figures, too" } else { "" },
+                "Beside server and client, {others:.2} of {} were busy with other things{}.",
+                plural(machine.cores as u64, "core"),
+                if others > 0.2 { ", and these figures suffer from it" } else { "" },
             ));
         }
-        let mut counted = self.cells.iter().filter_map(|cell| cell.look.calls);
-        let calls = match counted.next() {
-            Some(calls) if calls.by_strace => {
-                "by strace, up to 100 connections, in a run of their own (a busy loop makes fewer there)"
-            }
-            Some(_) => "by the kernel's tracepoint, in a run of their own",
-            None => "not counted: perf_event_open is not allowed here, and there is no strace",
-        };
-        lines.push(format!(
-            "CPU of all processes of a server, by its clocks, without its start and end; calls {calls}."
-        ));
+        if self.cells.iter().flat_map(|cell| &cell.turns).any(|turn| turn.server.is_some()) {
+            lines.push(
+                "CPU of all processes of a server, by its clocks, without its start and end."
+                    .to_owned(),
+            );
+        }
+        lines.extend(self.counting());
         if machine.debug_build {
             lines.push(
                 "A build without optimisation: take these figures for a rehearsal.".to_owned(),
             );
+        }
+        lines
+    }
+
+    /// How the calls were counted; and of which servers they were not, and why.
+    fn counting(&self) -> Vec<String> {
+        let counted = |by_strace: bool| {
+            self.cells
+                .iter()
+                .any(|cell| cell.look.calls.is_some_and(|calls| calls.by_strace == by_strace))
+        };
+        let mut lines = Vec::new();
+        if counted(false) {
+            lines.push("Calls by the kernel's tracepoint, in a run of their own.".to_owned());
+        }
+        if counted(true) {
+            lines.push(
+                "Calls by strace, in a run of their own (a busy loop makes fewer there)."
+                    .to_owned(),
+            );
+        }
+        let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+        for cell in self.cells.iter().filter(|cell| cell.failed.is_none()) {
+            // Why nothing at all is known of a server is said with its load.
+            let Some(why) = cell.look.uncounted.as_deref() else { continue };
+            let whose = match self.loads().len() {
+                1 => name(cell),
+                _ => format!("{} ({})", name(cell), cell.load.title()),
+            };
+            match reasons.iter_mut().find(|(reason, _)| *reason == why) {
+                Some((_, servers)) => servers.push(whose),
+                None => reasons.push((why, vec![whose])),
+            }
+        }
+        for (why, servers) in reasons {
+            let whose = match servers.len() == self.cells.len() {
+                true => String::new(),
+                false => format!(" of {}", list(&servers)),
+            };
+            lines.push(format!("Calls{whose} not counted, because {}.", shown(why)));
         }
         lines
     }
@@ -376,6 +438,10 @@ impl Report {
     /// What another run has to say to this one: the same servers under the same loads.
     #[must_use]
     pub fn compare(&self, other: &Report) -> Vec<Sheet> {
+        let noise = |load: Load| {
+            let both = [self, other].into_iter().filter_map(|report| report.noise(load));
+            both.fold(1.0, f64::max)
+        };
         let head = vec![
             "model",
             "requests/s",
@@ -392,7 +458,7 @@ impl Report {
                 let mut theirs = other.under(load).into_iter();
                 let then =
                     theirs.find(|then| then.model == cell.model && then.again == cell.again)?;
-                Some(compared(cell, then))
+                Some(compared(cell, then, noise(load)))
             });
             let rows: Vec<_> = rows.collect();
             let remarks =
@@ -424,11 +490,17 @@ impl Report {
     }
 }
 
-fn compared(cell: &Cell, then: &Cell) -> Vec<String> {
+/// `noise` is the factor by which two runs of one server differed, in one report or the other.
+fn compared(cell: &Cell, then: &Cell, noise: f64) -> Vec<String> {
     let (rate, before) = (cell.rate(), then.rate());
     let ratio = rate.zip(before).filter(|(_, before)| before.median > 0.0);
     let difference = match ratio {
         Some((rate, before)) if rate.overlaps(before) => "within the spread",
+        Some((rate, before))
+            if rate.median <= noise * before.median && before.median <= noise * rate.median =>
+        {
+            "within the spread"
+        }
         Some((rate, before)) if rate.median > before.median => "faster",
         Some(_) => "slower",
         None => NONE,
@@ -509,6 +581,11 @@ fn shown(text: &str) -> String {
         true => escape(text.as_bytes()),
         false => text.to_owned(),
     }
+}
+
+/// `1 round`, `12,345 rounds`.
+fn plural(count: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 fn list(names: &[String]) -> String {

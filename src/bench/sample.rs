@@ -49,6 +49,12 @@ pub struct Cell {
 pub struct Look {
     /// System calls of the server, and the replies that they were made for.
     pub calls: Option<Counted>,
+    /// Why they were not counted.
+    #[serde(default)]
+    pub uncounted: Option<String>,
+    /// Why nothing of the server's own was measured: its CPU time, memory, processes.
+    #[serde(default)]
+    pub unseen: Option<String>,
     /// Bytes of memory (Pss) before the first connection, and with all of them.
     pub memory: Option<Memory>,
     /// Processes, while all connections were there.
@@ -66,7 +72,7 @@ pub struct Counted {
     pub count: u64,
     /// For how many replies.
     pub replies: u64,
-    /// Whether strace counted: where the kernel's tracepoint is not for us.
+    /// Whether strace counted, because the kernel's tracepoint is not for us.
     #[serde(default)]
     pub by_strace: bool,
 }
@@ -171,6 +177,33 @@ impl Spread {
         Some(Spread { low: at(0.25), median: at(0.5), high: at(0.75) })
     }
 
+    /// The same of factors: between two of them lies the one that is as many times larger than the first
+    /// as the second is larger than it. So twice as fast and half as fast are equally far from 1.
+    ///
+    /// ```
+    /// use netplay::bench::sample::Spread;
+    /// let spread = Spread::of_factors([0.25, 4.0]).unwrap();
+    /// assert!((spread.median - 1.0).abs() < 1e-9);
+    /// ```
+    pub fn of_factors(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
+        // A factor of 0 has no logarithm; this is as good as 0, and stays in the order.
+        const NOTHING: f64 = 1e-9;
+        let logarithms = values.into_iter().map(|value| value.max(NOTHING).ln());
+        let factor = |logarithm: f64| match logarithm.exp() {
+            factor if factor <= 2.0 * NOTHING => 0.0,
+            factor => factor,
+        };
+        let Spread { low, median, high } = Spread::of(logarithms)?;
+        Some(Spread { low: factor(low), median: factor(median), high: factor(high) })
+    }
+
+    /// The factor between its middle half and 1, at most: of a ratio of equals, how far apart they came
+    /// out. Infinite if it reaches 0.
+    #[must_use]
+    pub fn off_by(self) -> f64 {
+        self.high.max(self.low.recip())
+    }
+
     /// Whether the middle halves have a value in common.
     #[must_use]
     pub fn overlaps(self, other: Spread) -> bool {
@@ -222,10 +255,10 @@ impl Cell {
     /// The rate as a part of the yardstick's in the same round.
     #[must_use]
     pub fn ratio(&self, yardstick: &Cell) -> Option<Spread> {
-        self.spread(|turn| {
+        Spread::of_factors(self.turns.iter().filter_map(|turn| {
             let beside = yardstick.turns.iter().find(|other| other.round == turn.round)?;
             (beside.rate() > 0.0).then(|| turn.rate() / beside.rate())
-        })
+        }))
     }
 
     /// A percentile of the latency, in nanoseconds: the median of the turns'.
@@ -337,27 +370,47 @@ pub enum Verdict {
     },
     /// These are faster than the others, and no further apart than their own spread.
     Tie(Vec<String>),
-    /// There are no two servers that served everybody.
-    Nothing,
+    /// There is nothing to compare, because …
+    Nothing(&'static str),
 }
 
-/// Compares the rates under one load, of the servers that served everybody. `noise` is the middle
-/// half of the yardstick's second copy, as a part of its first: what is nearer than that is the same.
-#[must_use]
-pub fn verdict(mut ratios: Vec<(String, Spread)>, noise: Option<Spread>) -> Verdict {
-    ratios.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
-    let [(best, ratio), rest @ ..] = &ratios[..] else { return Verdict::Nothing };
-    if rest.is_empty() {
-        return Verdict::Nothing;
+/// A server that served everybody.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Which.
+    pub model: String,
+    /// Its rate as a part of the yardstick's in the same round.
+    pub ratio: Spread,
+    /// Its rate.
+    pub rate: Spread,
+}
+
+impl Entry {
+    /// Whether the turns of both cannot tell which is faster. Two that were measured round by round beside
+    /// a third may seem to overlap only because the third had its ups and downs, so both must.
+    fn overlaps(&self, other: &Entry) -> bool {
+        self.ratio.overlaps(other.ratio) && self.rate.overlaps(other.rate)
     }
-    let floor = noise.map_or(0.0, |noise| (noise.high - 1.0).abs().max((1.0 - noise.low).abs()));
-    let as_fast = |other: &&(String, Spread)| {
-        ratio.overlaps(other.1) || ratio.median - other.1.median <= floor * ratio.median
+}
+
+/// Compares the rates under one load, of the servers that served everybody. `noise` is the factor by which
+/// two runs of the yardstick differ: what is no further apart is the same.
+#[must_use]
+pub fn verdict(mut entries: Vec<Entry>, noise: f64) -> Verdict {
+    entries.sort_by(|a, b| b.ratio.median.total_cmp(&a.ratio.median));
+    let [best, rest @ ..] = &entries[..] else {
+        return Verdict::Nothing("no server served every connection to the end");
     };
-    let others: Vec<String> = rest.iter().filter(as_fast).map(|(name, _)| name.clone()).collect();
+    if rest.is_empty() {
+        return Verdict::Nothing("only one server served every connection to the end");
+    }
+    let as_fast =
+        |other: &&Entry| best.overlaps(other) || best.ratio.median <= noise * other.ratio.median;
+    let others: Vec<String> =
+        rest.iter().filter(as_fast).map(|other| other.model.clone()).collect();
     match others.is_empty() {
-        true => Verdict::Winner { model: best.clone(), ratio: *ratio },
-        false => Verdict::Tie([best.clone()].into_iter().chain(others).collect()),
+        true => Verdict::Winner { model: best.model.clone(), ratio: best.ratio },
+        false => Verdict::Tie([best.model.clone()].into_iter().chain(others).collect()),
     }
 }
 
@@ -384,7 +437,8 @@ impl Report {
         let busy: u64 = turns().map(|turn| turn.everybody_cpu_ns).sum();
         let seconds: f64 = turns().map(|turn| turn.seconds).sum();
         let rest = busy.saturating_sub(turns().map(ours).sum()) as f64 / 1e9;
-        (seconds > 0.0).then(|| rest / seconds)
+        // The machine's clock ticks coarsely: in a short turn it may seem to have more cores than it has.
+        (seconds > 0.0).then(|| (rest / seconds).min(self.machine.cores as f64))
     }
 
     /// The servers under this load; the yardstick first.
@@ -397,14 +451,30 @@ impl Report {
     #[must_use]
     pub fn verdict(&self, load: Load) -> Verdict {
         let cells = self.under(load);
-        let Some(yardstick) = cells.first() else { return Verdict::Nothing };
+        let Some(yardstick) = cells.first() else {
+            return Verdict::Nothing("there was no server");
+        };
+        if yardstick.failed.is_some() || !yardstick.rate().is_some_and(|rate| rate.median > 0.0) {
+            return Verdict::Nothing("there are no figures of the yardstick");
+        }
         let fair = |cell: &&&Cell| {
             !cell.again && cell.failed.is_none() && cell.never_answered() == Some(0)
         };
-        let ratio = |cell: &&Cell| Some((cell.model.clone(), cell.ratio(yardstick)?));
-        let ratios = cells.iter().filter(fair).filter_map(ratio).collect();
-        let again = cells.iter().find(|cell| cell.again);
-        verdict(ratios, again.and_then(|cell| cell.ratio(yardstick)))
+        let entry = |cell: &&Cell| {
+            let (model, ratio, rate) = (cell.model.clone(), cell.ratio(yardstick)?, cell.rate()?);
+            Some(Entry { model, ratio, rate })
+        };
+        let entries = cells.iter().filter(fair).filter_map(entry).collect();
+        verdict(entries, self.noise(load).unwrap_or(1.0))
+    }
+
+    /// The factor by which two runs of the yardstick differ under this load, in the middle half of the
+    /// rounds: servers that are no further apart may be equally fast. 1 at least.
+    #[must_use]
+    pub fn noise(&self, load: Load) -> Option<f64> {
+        let cells = self.under(load);
+        let again = cells.iter().find(|cell| cell.again)?;
+        again.ratio(cells.first()?).map(Spread::off_by)
     }
 }
 
@@ -412,38 +482,81 @@ impl Report {
 mod tests {
     use super::*;
 
-    fn ratios(list: &[(&str, f64, f64, f64)]) -> Vec<(String, Spread)> {
+    /// Servers with such ratios, to a yardstick that made 1000 requests a second in every round.
+    fn entries(list: &[(&str, f64, f64, f64)]) -> Vec<Entry> {
         let row = |&(name, low, median, high): &(&str, f64, f64, f64)| {
-            (name.to_owned(), Spread { low, median, high })
+            let ratio = Spread { low, median, high };
+            let rate = Spread { low: low * 1e3, median: median * 1e3, high: high * 1e3 };
+            Entry { model: name.to_owned(), ratio, rate }
         };
         list.iter().map(row).collect()
     }
 
-    const QUIET: Option<Spread> = Some(Spread { low: 0.99, median: 1.0, high: 1.01 });
+    const QUIET: f64 = 1.01;
 
     #[test]
     fn a_clear_difference_has_a_winner() {
-        let measured = ratios(&[("a", 1.0, 1.0, 1.0), ("b", 1.18, 1.2, 1.22)]);
+        let measured = entries(&[("a", 1.0, 1.0, 1.0), ("b", 1.18, 1.2, 1.22)]);
         assert!(matches!(verdict(measured, QUIET), Verdict::Winner { model, .. } if model == "b"));
     }
 
     #[test]
     fn there_is_no_winner_where_the_spread_is_larger_than_the_difference() {
-        let measured = ratios(&[("a", 1.0, 1.0, 1.0), ("b", 0.95, 1.2, 1.4), ("c", 0.4, 0.5, 0.6)]);
+        let measured =
+            entries(&[("a", 1.0, 1.0, 1.0), ("b", 0.95, 1.2, 1.4), ("c", 0.4, 0.5, 0.6)]);
         assert_eq!(verdict(measured, QUIET), Verdict::Tie(vec!["b".into(), "a".into()]));
     }
 
     #[test]
     fn there_is_no_winner_within_the_noise_of_the_yardstick_itself() {
-        let measured = ratios(&[("a", 1.0, 1.0, 1.0), ("b", 1.09, 1.1, 1.11)]);
-        let noisy = Some(Spread { low: 0.85, median: 1.0, high: 1.02 });
-        assert_eq!(verdict(measured, noisy), Verdict::Tie(vec!["b".into(), "a".into()]));
+        let noise = Spread { low: 0.85, median: 1.0, high: 1.02 }.off_by();
+        let measured = entries(&[("a", 1.0, 1.0, 1.0), ("b", 1.09, 1.1, 1.11)]);
+        assert_eq!(verdict(measured, noise), Verdict::Tie(vec!["b".into(), "a".into()]));
+        let measured = entries(&[("a", 1.0, 1.0, 1.0), ("b", 1.19, 1.2, 1.21)]);
+        assert!(matches!(verdict(measured, noise), Verdict::Winner { .. }));
+    }
+
+    /// A machine so busy that the yardstick's second run was up to three times as fast as its first.
+    #[test]
+    fn twenty_times_as_fast_is_faster_on_any_machine() {
+        let noise = Spread { low: 1.5, median: 2.2, high: 2.9 }.off_by();
+        let measured = entries(&[
+            ("poll", 1.0, 1.0, 1.0),
+            ("thread", 23.0, 23.7, 24.0),
+            ("select", 0.9, 1.1, 1.3),
+        ]);
+        assert!(
+            matches!(verdict(measured, noise), Verdict::Winner { model, .. } if model == "thread")
+        );
+    }
+
+    /// One round in which the yardstick hardly ran makes every ratio large; the rates know better.
+    #[test]
+    fn ratios_that_overlap_make_no_tie_where_the_rates_are_apart() {
+        let spread = |low, median, high| Spread { low, median, high };
+        let entry = |model: &str, ratio, rate| Entry { model: model.to_owned(), ratio, rate };
+        let measured = vec![
+            entry("fork", spread(0.17, 0.2, 3.27), spread(3_700.0, 3_733.0, 28_925.0)),
+            entry("handler", spread(2.7, 3.19, 4.99), spread(58_108.0, 58_383.0, 58_533.0)),
+        ];
+        assert!(
+            matches!(verdict(measured, 2.94), Verdict::Winner { model, .. } if model == "handler")
+        );
     }
 
     #[test]
     fn a_lone_server_wins_nothing() {
-        assert_eq!(verdict(ratios(&[("a", 1.0, 1.0, 1.0)]), QUIET), Verdict::Nothing);
-        assert_eq!(verdict(vec![], None), Verdict::Nothing);
+        let lone = entries(&[("a", 1.0, 1.0, 1.0)]);
+        assert!(matches!(verdict(lone, QUIET), Verdict::Nothing(_)));
+        assert!(matches!(verdict(vec![], 1.0), Verdict::Nothing(_)));
+    }
+
+    #[test]
+    fn a_factor_and_its_inverse_are_equally_far_from_one() {
+        let spread = Spread::of_factors([0.5, 1.0, 2.0]).unwrap();
+        assert!((spread.low * spread.high - 1.0).abs() < 1e-9, "{spread:?}");
+        assert_eq!(Spread::of_factors([0.0, 0.0]).unwrap().off_by(), f64::INFINITY);
+        assert_eq!(Spread::of_factors([0.0, 0.0, 4.0]).unwrap().median, 0.0);
     }
 
     #[test]

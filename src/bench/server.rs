@@ -11,12 +11,16 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::Pid;
 
+use super::meter;
 use super::plan::{Kind, Load, Manner, Model};
 use crate::child::{Line, Process};
 use crate::examples::{Example, Place, Service, TABLE, Value};
+use crate::inspect;
 
 /// How long a server may take to become ready.
 const TO_START: Duration = Duration::from_secs(5);
+/// How long the processes of the machine may be searched for it.
+const TO_FIND: Duration = Duration::from_secs(1);
 /// How long it may take to end when it is asked to; then it is ended.
 const TO_END: Duration = Duration::from_secs(3);
 
@@ -25,6 +29,9 @@ pub struct Server {
     /// Where.
     pub address: SocketAddr,
     process: Option<Process>,
+    /// The processes that serve, if they are ours to look at; with their children. What the shell of a
+    /// command does is not the server's.
+    serving: std::result::Result<Vec<Pid>, &'static str>,
     /// What it says goes here: nobody reads it, but somebody could.
     _stderr: Receiver<Line<()>>,
 }
@@ -69,7 +76,12 @@ impl Server {
     ) -> Result<Server> {
         let (sender, stderr) = mpsc::channel();
         match &model.kind {
-            &Kind::Target(address) => Ok(Server { address, process: None, _stderr: stderr }),
+            &Kind::Target(address) => Ok(Server {
+                address,
+                process: None,
+                serving: Err("it ran already, and is not ours to look into"),
+                _stderr: stderr,
+            }),
             Kind::Row(example, options) => {
                 let args = row_args(example, options, load, manner);
                 let mut process = match record {
@@ -81,6 +93,7 @@ impl Server {
                 match process.ready(TO_START) {
                     Ok((kind, address)) if (kind == "udp") == manner.udp => Ok(Server {
                         address: address.parse()?,
+                        serving: Ok(vec![process.pid()]),
                         process: Some(process),
                         _stderr: stderr,
                     }),
@@ -94,17 +107,38 @@ impl Server {
                 let mut process = Process::start_command(&line, (), sender)?;
                 process.ignore_output();
                 match until_reachable(port, manner.udp, &mut process) {
-                    Ok(address) => Ok(Server { address, process: Some(process), _stderr: stderr }),
+                    Ok(address) => Ok(Server {
+                        address,
+                        serving: serving(port, manner.udp, process.pid()),
+                        process: Some(process),
+                        _stderr: stderr,
+                    }),
                     Err(error) => Err(because(error, &stderr)),
                 }
             }
         }
     }
 
-    /// The number of its first process, if it is ours to look at.
-    #[must_use]
-    pub fn pid(&self) -> Option<Pid> {
-        self.process.as_ref().map(Process::pid)
+    /// The processes that serve; not their children.
+    ///
+    /// # Errors
+    /// Why nothing can be measured of them.
+    pub fn serving(&self) -> std::result::Result<&[Pid], &'static str> {
+        self.serving.as_deref().map_err(|why| *why)
+    }
+
+    /// How it ended, if it did so by itself.
+    ///
+    /// # Errors
+    /// None that waitpid(2) documents.
+    pub fn ended(&mut self) -> Result<Option<String>> {
+        let Some(process) = &mut self.process else { return Ok(None) };
+        if !process.running()? {
+            return Ok(Some(process.wait()?.to_string()));
+        }
+        // The shell of a command may outlive its server.
+        let gone = |pids: &Vec<Pid>| meter::used(pids).processes == 0;
+        Ok(self.serving.as_ref().is_ok_and(gone).then(|| "its process is gone".to_owned()))
     }
 
     /// Ends it; what it and its children used, if it is ours.
@@ -263,6 +297,31 @@ fn until_reachable(port: u16, udp: bool, process: &mut Process) -> Result<Socket
             );
         }
         thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Who of a command's processes has the socket at this port. The command line runs in a shell, which may
+/// wait beside its server, and what it starts may be a wrapper in turn.
+fn serving(port: u16, udp: bool, command: Pid) -> std::result::Result<Vec<Pid>, &'static str> {
+    let ask = inspect::Ask::port(port);
+    let sockets = if udp { inspect::udp(ask) } else { inspect::tcp(ask) };
+    let sockets = sockets.map_err(|_| "this machine does not tell whose its port is")?;
+    let inodes: Vec<u64> =
+        sockets.iter().filter(|socket| socket.is_open()).map(|socket| socket.inode).collect();
+    let holders = inspect::holders(inodes.iter().copied(), TO_FIND);
+    let family = meter::family(&[command]);
+    let ours = |pid: &Pid| family.contains(pid);
+    let mut serving: Vec<Pid> = inodes
+        .iter()
+        .flat_map(|&inode| holders.of(inode))
+        .map(|holder| Pid::from_raw(holder.pid.cast_signed()))
+        .filter(ours)
+        .collect();
+    serving.sort_unstable();
+    serving.dedup();
+    match serving.is_empty() {
+        true => Err("none of the command's processes has the socket at its port"),
+        false => Ok(serving),
     }
 }
 
