@@ -913,17 +913,31 @@ fn guessers_are_slowed_down_and_who_knows_the_password_is_not() {
 #[test]
 fn those_who_wait_for_their_answer_leave_half_of_the_places() {
     let site = Site::new(&["--max-clients", "4"]);
-    let start = Instant::now();
+    // So the next wrong one waits for three seconds, and the one behind it longer.
+    let mut first = site.guest();
+    for _ in 0..2 {
+        first.ask("USER u", 331);
+        first.ask("PASS wrong", 530);
+    }
+    first.ask("QUIT", 221);
+    until("its place is free", || threads(&site.server) == 1);
     let mut guests: Vec<Ftp> = (0..3).map(|_| site.guest()).collect();
     guests.iter_mut().for_each(|ftp| {
         ftp.ask("USER u", 331);
-        ftp.send("PASS wrong\r\n");
     });
+    let start = Instant::now();
+    guests.iter_mut().for_each(|ftp| ftp.send("PASS wrong\r\n"));
     // Two wait, and for the third there is no room: its session is over after a second.
-    let over: Vec<bool> = guests.iter_mut().map(|ftp| ftp.reply().starts_with("421")).collect();
-    assert_eq!(over.iter().filter(|&&over| over).count(), 1, "{over:?}");
-    assert!(start.elapsed() >= Duration::from_secs(1));
+    let answers = guests
+        .into_iter()
+        .map(|mut ftp| thread::spawn(move || (ftp.reply()[..3].to_owned(), start.elapsed())));
+    let answers: Vec<_> = answers.collect();
     site.client().ask("PWD", 257);
+    let mut answers: Vec<_> = answers.into_iter().map(|told| told.join().unwrap()).collect();
+    answers.sort();
+    let codes: Vec<&str> = answers.iter().map(|(code, _)| code.as_str()).collect();
+    assert_eq!(codes, ["421", "530", "530"]);
+    assert!(answers[0].1 >= Duration::from_secs(1), "{answers:?}");
 }
 
 #[test]
