@@ -2553,7 +2553,11 @@ fn the_demo_tells_both_connections() {
 #[test]
 fn the_document_names_tests_that_are_there() {
     let document = include_str!("../docs/ftp.md");
-    let tests = concat!(include_str!("ftp.rs"), include_str!("ftp_client.rs"));
+    let tests = concat!(
+        include_str!("ftp.rs"),
+        include_str!("ftp_client.rs"),
+        include_str!("ftp_strangers.rs")
+    );
     let named: Vec<&str> = document
         .split('`')
         .skip(1)
