@@ -99,7 +99,7 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         ("bench", "connections") => both(NO_NUMBER, &["0", "1,0", "1,,2", "1,x", "2147483648"]),
         ("bench", "idle") => both(NO_NUMBER, &["2147483648"]),
         ("bench", "size") => both(NO_NUMBER, &["0", "16777217"]),
-        ("bench", "rounds" | "threads") => both(NO_NUMBER, &["0", "1001"]),
+        (_, "rounds" | "threads") => both(NO_NUMBER, &["0", "1001"]),
         ("bench", "seconds") => both(NO_SECONDS, &["0.0001", "3601"]),
         ("bench", "rate") => both(NO_SECONDS, &["0.01", "1e9"]),
         ("bench", "target") => vec!["", "x", ":1", "h:", "h:x", "h:0", "h:65536", "h:-1"],
