@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -30,6 +31,27 @@ impl fmt::Display for CannotRun {
 }
 
 impl std::error::Error for CannotRun {}
+
+/// Whether a datagram to this address of loopback arrives. Demos, labs and measurements need that, and say at
+/// once what is missing; without loopback some of them would wait for something that cannot happen.
+///
+/// # Errors
+/// [`CannotRun`]: it does not, and why.
+#[expect(clippy::disallowed_methods, reason = "the observer's own probe, no step of a page")]
+pub fn reach_loopback(address: IpAddr) -> Result<()> {
+    let arrives = || {
+        let socket = UdpSocket::bind((address, 0))?;
+        let own = socket.local_addr()?;
+        // It has arrived when its send returns; where loopback is down, it may be lost without a word.
+        socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+        socket.send_to(b"?", own).and_then(|_| socket.recv(&mut [0]))
+    };
+    arrives().map(drop).map_err(|error: std::io::Error| {
+        let way = if address.is_ipv4() { "" } else { ", or run it over IPv4 (-4)" };
+        CannotRun(format!("there is no way to {address} here ({error}): ip link set lo up{way}"))
+            .into()
+    })
+}
 
 /// A line that a process wrote to its standard error, and whose it was.
 #[derive(Debug)]
@@ -65,7 +87,7 @@ impl Process {
     {
         let child = spawn(own(args, folder)?.stderr(Stdio::piped()));
         let child = child.context("cannot start this program a second time")?;
-        Ok(Process::heard(child, lane, lines, false))
+        Process::heard(child, lane, lines, false)
     }
 
     /// Starts a command line of somebody else's, through the shell, in a process group of its own:
@@ -85,18 +107,24 @@ impl Process {
             command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?));
         }
         let child = spawn(command.stderr(Stdio::piped())).context("cannot start sh")?;
-        Ok(Process::heard(child, lane, lines, true))
+        Process::heard(child, lane, lines, true)
     }
 
     /// A process whose standard error goes to `lines`.
-    fn heard<Lane>(mut child: Child, lane: Lane, lines: Sender<Line<Lane>>, leads: bool) -> Process
+    fn heard<Lane>(
+        mut child: Child,
+        lane: Lane,
+        lines: Sender<Line<Lane>>,
+        leads: bool,
+    ) -> Result<Process>
     where
         Lane: Clone + Send + 'static,
     {
         let stderr = child.stderr.take().expect("stderr is piped");
-        pass_on(stderr, lane, lines);
         let stdin = child.stdin.take();
-        Process { child, stdin, leads }
+        let process = Process { child, stdin, leads }; // from here on it ends with an error, too
+        pass_on(stderr, lane, lines)?;
+        Ok(process)
     }
 
     /// Its number.
@@ -130,7 +158,7 @@ impl Process {
     /// As [`address`](Process::address).
     pub fn ready(&mut self, within: Duration) -> Result<(String, String)> {
         let stdout = self.child.stdout.take().context("the ready line was read already")?;
-        let line = first_line(stdout).recv_timeout(within).unwrap_or_default();
+        let line = first_line(stdout)?.recv_timeout(within).unwrap_or_default();
         match line.trim_end().strip_prefix("ready: ").and_then(|ready| ready.split_once(' ')) {
             Some((kind, address)) => Ok((kind.to_owned(), address.to_owned())),
             None => bail!("the server did not become ready"),
@@ -138,21 +166,24 @@ impl Process {
     }
 
     /// Lets the process write to nobody: a client's replies are in its record already.
-    pub fn ignore_output(&mut self) {
-        if let Some(mut stdout) = self.child.stdout.take() {
-            thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        }
+    ///
+    /// # Errors
+    /// There is no thread to read what it writes.
+    pub fn ignore_output(&mut self) -> Result<()> {
+        let Some(mut stdout) = self.child.stdout.take() else { return Ok(()) };
+        thread(move || _ = std::io::copy(&mut stdout, &mut std::io::sink()))
     }
 
     /// Lets its standard output go where its standard error goes: there are results in it that no
     /// record of a call has.
-    pub fn tell_output<Lane>(&mut self, lane: Lane, lines: Sender<Line<Lane>>)
+    ///
+    /// # Errors
+    /// There is no thread to read what it writes.
+    pub fn tell_output<Lane>(&mut self, lane: Lane, lines: Sender<Line<Lane>>) -> Result<()>
     where
         Lane: Clone + Send + 'static,
     {
-        if let Some(stdout) = self.child.stdout.take() {
-            pass_on(stdout, lane, lines);
-        }
+        self.child.stdout.take().map_or(Ok(()), |stdout| pass_on(stdout, lane, lines))
     }
 
     /// Writes a line to its standard input.
@@ -226,30 +257,43 @@ fn spawn(command: &mut Command) -> std::io::Result<Child> {
 }
 
 /// Reads lines in a thread, to the end or until nobody wants them any more.
-fn pass_on<Lane>(from: impl Read + Send + 'static, lane: Lane, lines: Sender<Line<Lane>>)
+fn pass_on<Lane>(
+    from: impl Read + Send + 'static,
+    lane: Lane,
+    lines: Sender<Line<Lane>>,
+) -> Result<()>
 where
     Lane: Clone + Send + 'static,
 {
-    thread::spawn(move || {
+    thread(move || {
         for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
             let text = String::from_utf8_lossy(&line).into_owned();
             if lines.send(Line { lane: lane.clone(), text }).is_err() {
                 break;
             }
         }
-    });
+    })
 }
 
 /// Reads one line in a thread, so that waiting for it can have a deadline.
-fn first_line(from: impl Read + Send + 'static) -> Receiver<String> {
+fn first_line(from: impl Read + Send + 'static) -> Result<Receiver<String>> {
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
+    thread(move || {
         let (mut from, mut line) = (BufReader::new(from), String::new());
         if from.read_line(&mut line).is_ok() {
             let _ = sender.send(line);
         }
         // What follows is for nobody, but whoever writes it must not find the pipe closed.
         let _ = std::io::copy(&mut from, &mut std::io::sink());
-    });
-    receiver
+    })?;
+    Ok(receiver)
+}
+
+/// Does this in a thread of its own.
+///
+/// # Errors
+/// The limits of the machine or of the user allow no further thread (pthread_create(3)).
+pub fn thread(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    thread::Builder::new().spawn(work).context("cannot start a thread")?;
+    Ok(())
 }

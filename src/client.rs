@@ -24,6 +24,7 @@ use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
 
 use crate::address::Endpoint;
 use crate::escape::{escape, escape_unicode, hide_typed};
+use crate::output::stdout;
 use crate::server::Options;
 use crate::trace::remark;
 
@@ -293,7 +294,7 @@ impl Talk {
     /// # Errors
     /// As [`show`](Talk::show).
     pub fn show_more(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = stdout();
         if self.screen {
             let text = escape(bytes);
             let text = if self.ascii { escape_unicode(&text) } else { text };
@@ -312,7 +313,7 @@ impl Talk {
     /// As [`show`](Talk::show).
     pub fn end_line(&mut self) -> Result<()> {
         if std::mem::take(&mut self.open_line) {
-            writeln!(io::stdout().lock())?;
+            writeln!(stdout())?;
         }
         Ok(())
     }
@@ -323,7 +324,7 @@ impl Talk {
     /// # Errors
     /// As [`show`](Talk::show).
     pub fn tell(&self, result: &str) -> Result<()> {
-        writeln!(io::stdout().lock(), "{result}")?;
+        writeln!(stdout(), "{result}")?;
         Ok(())
     }
 

@@ -5,8 +5,8 @@
 //! on a terminal that is wide enough in two columns, the server left and its clients right.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::call::monotonic;
-use crate::child::{CannotRun, Line, Process};
+use crate::child::{self, CannotRun, Line, Process};
 use crate::client::Interrupted;
 use crate::examples::{Example, Place, Service, Sides, Step};
 use crate::stop::Stop;
 use crate::trace::story::{Column, Fold, Story};
-use crate::trace::{Event, Kind, write_whole};
+use crate::trace::{Event, Kind, TraceFile, remark};
 
 /// Nothing in a demo takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,7 +45,7 @@ pub struct Audience<'a> {
     /// are told left and clients right.
     pub columns: fn() -> Option<usize>,
     /// A file that gets every record, as a line of JSON.
-    pub trace: Option<File>,
+    pub trace: Option<TraceFile>,
     /// Whether the records are to carry the states of the sockets.
     pub observe: bool,
     /// Whether the records are to show passwords.
@@ -71,6 +71,10 @@ pub struct Recording {
 /// A side did not start, did not end, or failed; `out` or the trace cannot be written;
 /// [`Interrupted`].
 pub fn run(example: &Example, v6: bool, audience: &mut Audience<'_>) -> Result<()> {
+    if !matches!(example.place, Place::Path) {
+        let v4 = IpAddr::from(Ipv4Addr::LOCALHOST);
+        child::reach_loopback(if v6 { Ipv6Addr::LOCALHOST.into() } else { v4 })?;
+    }
     let directory = private_directory()?;
     let mut stage = Stage::new(audience, example, directory.clone());
     let played = stage.play(example, v6);
@@ -256,8 +260,8 @@ impl<'a, 'b> Stage<'a, 'b> {
         let mut client =
             Process::start(args, &self.directory.join("client"), Some(name), self.sender.clone())?;
         match self.results {
-            false => client.ignore_output(),
-            true => client.tell_output(Some(name), self.sender.clone()),
+            false => client.ignore_output()?,
+            true => client.tell_output(Some(name), self.sender.clone())?,
         }
         self.clients.insert(name, client);
         Ok(())
@@ -338,8 +342,10 @@ impl<'a, 'b> Stage<'a, 'b> {
     fn receive(&mut self, line: Line<Lane>) -> Result<u64> {
         let record = serde_json::from_str::<Event>(&line.text);
         let recorded = record.as_ref().map_or(0, Event::moment);
-        if let (Ok(_), Some(file)) = (&record, &self.audience.trace) {
-            write_whole(file, format!("{}\n", line.text).as_bytes()).context("the trace")?;
+        if let (Ok(event), Some(file)) = (&record, &mut self.audience.trace)
+            && let Err(error) = file.write(format!("{}\n", line.text).as_bytes(), Some(event))
+        {
+            remark(format_args!("netplay: records are missing in the trace from here on: {error}"));
         }
         if let (Ok(event), Some(recording)) = (&record, &mut self.audience.recording) {
             if let Some(name) = line.lane {

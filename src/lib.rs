@@ -16,6 +16,7 @@ pub mod byte_order;
 pub mod escape;
 pub mod columns;
 pub mod descriptor;
+pub mod output;
 pub mod lang;
 pub mod inspect;
 #[expect(clippy::disallowed_methods, reason = "the door to the kernel")]

@@ -4,11 +4,18 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
-    one_stack::give_back();
-    netplay::cli::main()
+    early::give_back();
+    #[cfg(target_os = "linux")]
+    let closed = early::STDOUT_IS_CLOSED.load(std::sync::atomic::Ordering::Relaxed);
+    #[cfg(not(target_os = "linux"))]
+    let closed = false;
+    netplay::cli::main(closed)
 }
 
-/// One stack a thread, as in C.
+/// What must be done before `main`: a look at standard output, and one stack a thread, as in C.
+///
+/// Rust's start-up code opens /dev/null in the place of a standard descriptor that is closed, and writes to
+/// it succeed from then on. So whether standard output is closed is asked before.
 ///
 /// Rust gives each thread a second one, for a handler of SIGSEGV to stand on while it says that the first
 /// has overflowed. That is eight system calls for each thread, and two of them (mprotect, munmap) have
@@ -18,8 +25,14 @@ fn main() -> ExitCode {
 /// the same, with SIGSEGV.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "it happens before main, and replaces what signals do")]
-mod one_stack {
+mod early {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    use nix::fcntl::{FcntlArg, fcntl};
     use nix::sys::signal::{SigHandler, Signal, signal};
+
+    /// Whether the process was started without a standard output.
+    pub(super) static STDOUT_IS_CLOSED: AtomicBool = AtomicBool::new(false);
 
     /// The C library calls what stands in this section before any `main`, Rust's own included.
     #[used]
@@ -28,6 +41,8 @@ mod one_stack {
     static BEFORE_MAIN: extern "C" fn() = take;
 
     extern "C" fn take() {
+        let closed = fcntl(std::io::stdout(), FcntlArg::F_GETFD).is_err();
+        STDOUT_IS_CLOSED.store(closed, Relaxed);
         set(SigHandler::SigIgn);
     }
 

@@ -2,19 +2,19 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::address::{Endpoint, Family};
 use crate::call::{self, CallError, IPV6_V6ONLY};
-use crate::descriptor::out_of_the_way;
+pub use crate::descriptor::Tally;
 use crate::escape::{escape, escape_unicode, grouped};
+use crate::output::stdout;
 
 /// What the command line, or a test, tells a server.
 #[derive(Debug, Clone)]
@@ -195,38 +195,6 @@ impl fmt::Display for Stats {
     }
 }
 
-/// A number to which several processes add, where each would change only a copy of a variable: an
-/// eventfd, which the kernel keeps (eventfd(2)).
-#[derive(Debug)]
-pub struct Tally(OwnedFd);
-
-impl Tally {
-    /// Zero.
-    ///
-    /// # Errors
-    /// No descriptor is left for it.
-    pub fn new() -> io::Result<Tally> {
-        let eventfd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        Ok(Tally(out_of_the_way(eventfd.into())))
-    }
-
-    /// One more.
-    pub fn add_one(&self) {
-        nix::unistd::write(&self.0, &1u64.to_ne_bytes())
-            .expect("the sum is far below the 2^64 that would make this fail");
-    }
-
-    /// The sum of what all have added; the number is zero again.
-    #[must_use]
-    pub fn take(&self) -> u64 {
-        let mut sum = [0; 8];
-        match nix::unistd::read(&self.0, &mut sum) {
-            Ok(_) => u64::from_ne_bytes(sum),
-            Err(_) => 0, // EAGAIN: nobody has added anything
-        }
-    }
-}
-
 /// Says of `::`, which is every address of this machine, whether clients of IPv4 may come there, too:
 /// they may, unless `-6` asked for IPv6 alone. Such a client is called ::ffff:192.0.2.7. Nobody needs to
 /// say it of another address; and where nobody says it, the sysctl net.ipv6.bindv6only decides.
@@ -251,7 +219,7 @@ pub fn versions(
 /// If standard output cannot be written: then nobody could ever learn the port.
 pub fn announce(kind: &str, address: impl fmt::Display) -> Result<()> {
     call::catch_up(); // whoever reads the line finds in a trace how it came to it
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     writeln!(out, "ready: {kind} {address}")?;
     out.flush()?;
     Ok(())
@@ -262,7 +230,7 @@ pub fn announce(kind: &str, address: impl fmt::Display) -> Result<()> {
 /// # Errors
 /// If standard output cannot be written.
 pub fn show(message: &[u8], ascii: bool) -> Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if out.is_terminal() {
         let text = escape(message);
         let text = if ascii { escape_unicode(&text) } else { text };

@@ -19,7 +19,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{
@@ -27,9 +27,10 @@ use nix::sys::signal::{
 };
 use nix::unistd::{Pid, getpid, getppid};
 
-use crate::call::{self, pollfd};
+use crate::call::{self, WaitPidFlag, pollfd};
 use crate::descriptor::out_of_the_way;
 use crate::patience::Patience;
+use crate::trace;
 
 /// A request to end that any thread, or a signal, can make and every wait hears.
 ///
@@ -82,8 +83,20 @@ impl Default for Slot {
     }
 }
 
-/// The stop that SIGINT and SIGTERM request; made by `Arc::into_raw`, never freed.
+/// The stop that signals request; made by `Arc::into_raw`, never freed.
 static SIGNALLED: AtomicPtr<Inner> = AtomicPtr::new(ptr::null_mut());
+
+/// The signal that requested it; 0: none has.
+static SIGNAL: AtomicI32 = AtomicI32::new(0);
+
+/// How long a child may take to end by itself after the parent has asked it to.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The number of the signal that requested a stop, if one has.
+#[must_use]
+pub fn signal() -> Option<i32> {
+    Some(SIGNAL.load(SeqCst)).filter(|&number| number != 0)
+}
 
 impl Stop {
     /// A stop that nobody has requested yet.
@@ -99,13 +112,16 @@ impl Stop {
         }))
     }
 
-    /// From now on the first SIGINT (Ctrl-C) or SIGTERM requests this stop, and the second ends the
-    /// process at once, as it would have without us. To be called on the main thread: the kernel
-    /// prefers it for signals.
+    /// From now on the first SIGINT (Ctrl-C), SIGTERM or SIGHUP (the terminal was closed) requests this
+    /// stop, and the second ends the process at once, as it would have without us. Where SIGHUP is
+    /// ignored already (nohup), it stays so. To be called on the main thread: the kernel prefers it for
+    /// signals.
     pub fn on_signals(&self) {
         self.on(&[Signal::SIGINT, Signal::SIGTERM]);
-        // Beyond RLIMIT_FSIZE a write fails with EFBIG, and one client's upload ends; not all of us.
-        install(&[Signal::SIGXFSZ], SigHandler::SigIgn, SaFlags::empty());
+        if !is_ignored(Signal::SIGHUP) {
+            self.on(&[Signal::SIGHUP]);
+        }
+        outlive_file_limits();
     }
 
     fn on(&self, signals: &[Signal]) {
@@ -189,24 +205,24 @@ impl Stop {
     }
 
     /// To be called before a `fork`: until [`in_child`](Stop::in_child), or until this is dropped in
-    /// the parent, SIGINT and SIGTERM wait. The child is born with the parent's handler, which would
-    /// shut down the parent's listener. Threads that are made meanwhile leave both signals to others.
+    /// the parent, SIGINT, SIGTERM and SIGHUP wait. The child is born with the parent's handler, which would
+    /// shut down the parent's listener. Threads that are made meanwhile leave these signals to others.
     #[must_use]
     pub fn undisturbed(&self) -> Undisturbed {
-        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
-        let mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).expect("both may be blocked");
+        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        let mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).expect("they may be blocked");
         Undisturbed { mask, parent: getpid() }
     }
 
     /// The stop of a child process, after `fork`: its own, with nothing of the parent's watched.
     ///
-    /// SIGTERM requests it; SIGINT, which a terminal sends to parent and children alike, is left to
-    /// the parent, who passes the end on. If the parent dies without a word, the kernel sends SIGTERM.
+    /// SIGTERM requests it; SIGINT and SIGHUP, which a terminal sends to parent and children alike, are
+    /// left to the parent, which passes the end on. If the parent dies without a word, the kernel sends SIGTERM.
     #[must_use]
     pub fn in_child(&self, since: Undisturbed) -> Stop {
         let stop = Stop::new();
         stop.on(&[Signal::SIGTERM]);
-        install(&[Signal::SIGINT], SigHandler::SigIgn, SaFlags::empty());
+        install(&[Signal::SIGINT, Signal::SIGHUP], SigHandler::SigIgn, SaFlags::empty());
         nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).expect("SIGTERM is a signal");
         // What happened before these lines took effect: a stop, or the parent's death.
         if self.requested() || getppid() != since.parent {
@@ -299,6 +315,64 @@ impl Sigchld {
     }
 }
 
+/// From now on a write beyond RLIMIT_FSIZE fails with EFBIG, as on a full disk, and does not end the
+/// process with SIGXFSZ: one client's upload ends, not the server. A handler and not SIG_IGN, because
+/// that would be inherited by the programs that this one starts (execve(2)).
+pub fn outlive_file_limits() {
+    install(&[Signal::SIGXFSZ], SigHandler::Handler(nothing), SaFlags::SA_RESTART);
+}
+
+/// Ends the children of a server and waits for them: SIGTERM, and SIGKILL after a second for one that
+/// has not ended by then. A process that was stopped (SIGSTOP, or a debugger) handles no SIGTERM.
+///
+/// # Errors
+/// None that kill(2) and waitpid(2) document for one's own children.
+pub fn end_children(
+    children: impl IntoIterator<Item = Pid>,
+    sigchld: &Sigchld,
+) -> call::Result<()> {
+    let mut children: Vec<Pid> = children.into_iter().collect();
+    for &child in &children {
+        call::kill(child, Signal::SIGTERM)?;
+    }
+    let end = Instant::now() + GRACE;
+    while !children.is_empty() {
+        let mut left = Vec::new();
+        for &child in &children {
+            if call::waitpid(Some(child), WaitPidFlag::WNOHANG)?.pid().is_none() {
+                left.push(child);
+            }
+        }
+        children = left;
+        let time = end.saturating_duration_since(Instant::now());
+        if children.is_empty() || time.is_zero() {
+            break;
+        }
+        // SIGCHLD ends the wait; where the process has more threads, another one may get it.
+        match call::ppoll(&mut [], Some(time.min(Duration::from_millis(100))), &sigchld.let_in) {
+            Err(error) if !error.interrupted() => return Err(error),
+            _ => {}
+        }
+    }
+    for child in children {
+        tracing::warn!("child {child} did not end within a second: SIGKILL");
+        call::kill(child, Signal::SIGKILL)?;
+        call::waitpid(Some(child), WaitPidFlag::empty())?;
+    }
+    Ok(())
+}
+
+/// Whether the process was started with this signal ignored, as nohup does with SIGHUP.
+#[expect(unsafe_code, reason = "sigaction writes through a pointer")]
+fn is_ignored(signal: Signal) -> bool {
+    let mut now = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action sigaction only writes the present one, whole, if it returns 0.
+    unsafe {
+        libc::sigaction(signal as i32, ptr::null(), now.as_mut_ptr()) == 0
+            && now.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
 #[expect(unsafe_code, reason = "sigaction replaces a handler")]
 fn install(signals: &[Signal], handler: SigHandler, flags: SaFlags) {
     let action = SigAction::new(handler, flags, SigSet::empty());
@@ -320,6 +394,8 @@ extern "C" fn on_signal(number: i32) {
         }
         return;
     }
+    SIGNAL.store(number, SeqCst);
+    trace::hurry();
     for slot in &inner.by_signal {
         let fd = slot.0.load(SeqCst);
         if fd >= 0 {

@@ -24,7 +24,7 @@ use std::sync::{Arc, Barrier, LazyLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use hdrhistogram::Histogram;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
@@ -169,7 +169,7 @@ impl Clients {
             .collect();
         let threads = workers?.into_iter().map(|mut worker| {
             let (step, processors) = (step.clone(), processors.map(<[usize]>::to_vec));
-            thread::spawn(move || {
+            let work = move || {
                 if let Some(processors) = processors {
                     let _ = stay_on(&processors); // the footer says what was asked for
                 }
@@ -180,9 +180,10 @@ impl Clients {
                 step.wait();
                 step.wait();
                 worker.end()
-            })
+            };
+            thread::Builder::new().spawn(work).context("cannot start a thread")
         });
-        Ok(Clients { threads: threads.collect(), step })
+        Ok(Clients { threads: threads.collect::<Result<_>>()?, step })
     }
 
     /// Waits until everybody is connected and has been answered, or will not be now.

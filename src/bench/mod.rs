@@ -22,15 +22,17 @@ pub mod sample;
 pub mod report;
 pub mod picture;
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::child;
 use crate::stop::Stop;
 use load::{Clients, Tally};
 use machine::Machine;
 use meter::Calls;
-use plan::{Load, Manner, Model, Plan};
+use plan::{Kind, Load, Manner, Model, Plan};
 use sample::{Cell, Counted, Latency, Look, Memory, Report, ServerUse, Turn};
 use server::Server;
 
@@ -65,6 +67,9 @@ fn patience(served: Option<u64>, load: Load) -> Duration {
 /// This program cannot be started again, or there are no descriptors. What is wrong with one server
 /// is in its cell.
 pub fn run(plan: &Plan, stop: &Stop, progress: &dyn Fn(&str)) -> Result<Report> {
+    if plan.models.iter().any(|model| matches!(model.kind, Kind::Row(..))) {
+        child::reach_loopback(Ipv4Addr::LOCALHOST.into())?;
+    }
     let mut report = Report {
         v: 1,
         began: chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, false),

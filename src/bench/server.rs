@@ -105,7 +105,7 @@ impl Server {
                 let port = free_port()?;
                 let line = line.replace("{port}", &port.to_string());
                 let mut process = Process::start_command(&line, (), sender)?;
-                process.ignore_output();
+                process.ignore_output()?;
                 match until_reachable(port, manner.udp, &mut process) {
                     Ok(address) => Ok(Server {
                         address,

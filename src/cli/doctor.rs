@@ -1,6 +1,6 @@
 //! `netplay doctor`: what this machine lets netplay do, and what mends it.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 
 use anyhow::Result;
 
@@ -8,6 +8,7 @@ use super::args::Global;
 use super::known_columns;
 use crate::columns;
 use crate::doctor::{Terminal, Verdict, examine};
+use crate::output::stdout;
 
 /// Look at this machine: what it lets netplay do, and the line that mends what is missing
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ pub struct Args {
 /// # Errors
 /// Standard output cannot be written.
 pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     let is_one = out.is_terminal();
     let terminal = Terminal {
         is_one,

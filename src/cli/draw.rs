@@ -1,7 +1,7 @@
 //! `netplay draw`: the traces of several processes as one picture.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -11,6 +11,7 @@ use nix::errno::Errno;
 
 use super::args::Offer;
 use crate::draw::{Format, Time, Timeline, View, read};
+use crate::output::Output;
 use crate::trace::remark;
 
 /// Draw traces as one timeline of both ends
@@ -81,7 +82,7 @@ impl Args {
 ///
 /// # Errors
 /// There is nothing to draw, a trace cannot be read, or the picture cannot be written.
-pub fn run(args: &Args, look: &View, out: &mut (impl Write + IsTerminal)) -> Result<()> {
+pub fn run(args: &Args, look: &View, out: &mut Output) -> Result<()> {
     let reading = read::read(&args.traces)?;
     for said in &reading.remarks {
         remark(format_args!("netplay: {said}"));

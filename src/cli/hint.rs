@@ -12,11 +12,12 @@ use crate::call::CallError;
 use crate::child::CannotRun;
 use crate::client::{Interrupted, Usage};
 use crate::lab::Unmet;
+use crate::stop;
 
 /// The exit code for an error: 0 if it is none, 4 if this machine does not allow it.
 pub fn exit_code(error: &Error) -> u8 {
     if error.is::<Interrupted>() {
-        return 128 + libc::SIGINT as u8;
+        return 128 + stop::signal().unwrap_or(libc::SIGINT) as u8;
     }
     if error.is::<Usage>() {
         return 2;
@@ -33,12 +34,22 @@ pub fn exit_code(error: &Error) -> u8 {
         // Whoever read our output has seen enough: `| head`.
         return 0;
     }
-    match error.downcast_ref::<CallError>().map(|error| (error.call(), error.errno())) {
+    let error = error.downcast_ref::<CallError>();
+    if error.is_some_and(no_loopback) {
+        return 4;
+    }
+    match error.map(|error| (error.call(), error.errno())) {
         Some(("bind" | "socket" | "setsockopt", Errno::EACCES | Errno::EPERM)) => 4,
         Some(("socket", Errno::EAFNOSUPPORT)) => 4,
         Some(("io_uring_setup", Errno::ENOSYS | Errno::EPERM | Errno::EACCES)) => 4,
         _ => 1,
     }
+}
+
+/// Whether an address of loopback is not there, or there is no way to it: its device is down.
+fn no_loopback(error: &CallError) -> bool {
+    matches!(error.errno(), Errno::ENETUNREACH | Errno::EADDRNOTAVAIL)
+        && error.address().is_some_and(|address| address.ip().is_loopback())
 }
 
 /// What to do about it: what was found on this machine, where that can be said, or else in general.
@@ -73,6 +84,9 @@ fn found(error: &CallError) -> Option<String> {
 
 /// What such an error mostly means.
 fn in_general(error: &CallError) -> Option<&'static str> {
+    if no_loopback(error) {
+        return Some("the loopback device is down: ip link set lo up");
+    }
     Some(match (error.call(), error.errno()) {
         ("bind", Errno::EADDRINUSE) => {
             "another program has this address: stop it, or take another port; 0 means any"

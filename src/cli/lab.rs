@@ -1,6 +1,5 @@
 //! `netplay lab`: predict, run, compare, fix.
 
-use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::{Context, Result, bail};
@@ -12,8 +11,9 @@ use super::progress::Progress;
 use crate::draw::{Format, View};
 use crate::lab::{Lab, Look, Report, TABLE};
 use crate::lang::Lang;
+use crate::output::stdout;
 use crate::trace::story::Clock;
-use crate::trace::{self, Collection, Settings, Speaker, remark};
+use crate::trace::{self, Collection, Settings, Speaker, TraceFile, remark};
 
 /// Predict, run, compare, fix: what learners get wrong, on real sockets
 #[derive(Debug, clap::Args)]
@@ -77,7 +77,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let report = Report { lab, text: lab.text(global.language()), look: look(global) };
     let talkative = !global.quiet && !args.json;
     if talkative {
-        write!(io::stdout(), "{}", report.question())?;
+        write!(stdout(), "{}", report.question())?;
     }
     let predicted = match predicted {
         None => prediction(args, &report, talkative)?,
@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
 
     let collection = Collection::default();
     let raw = global.trace.as_deref().map(super::open_trace).transpose()?;
-    listen(global, lab, &collection, raw.as_ref())?;
+    listen(global, lab, &collection, raw.clone())?;
     let outcome = lab.try_out(&collection, raw)?;
     let shown = if args.json {
         report.json(&outcome, predicted)?
@@ -95,12 +95,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     } else {
         report.answer(&outcome, predicted)
     };
-    io::stdout().lock().write_all(shown.as_bytes())?;
+    stdout().write_all(shown.as_bytes())?;
     if let Some(path) = &args.picture.output {
         let format = Format::of(path).unwrap_or(Format::Text);
         let title = format!("netplay lab {}", lab.name);
         let view = View { title, time: args.picture.time, ..global.look(false) };
-        draw::write(&outcome.timeline.picture(format, &view), path, &mut io::stdout())?;
+        draw::write(&outcome.timeline.picture(format, &view), path, &mut stdout())?;
     }
     if let Some(unmet) = outcome.unmet() {
         return Err(unmet.into());
@@ -114,8 +114,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         let next = &report.text.next;
         let all = TABLE.len();
         match global.language() {
-            Lang::En => writeln!(io::stdout(), "\n{done} of {all} labs done. Try next: {next}")?,
-            Lang::Zh => writeln!(io::stdout(), "\n已完成 {done}/{all} 个实验。下一步：{next}")?,
+            Lang::En => writeln!(stdout(), "\n{done} of {all} labs done. Try next: {next}")?,
+            Lang::Zh => writeln!(stdout(), "\n已完成 {done}/{all} 个实验。下一步：{next}")?,
         }
     }
     Ok(())
@@ -128,7 +128,7 @@ fn list(args: &Args, global: &Global) -> Result<()> {
         remark(format_args!("netplay: cannot see which labs are done: {error:#}"));
         Progress::default()
     });
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if args.json {
         let labs: Vec<_> = TABLE
             .iter()
@@ -191,12 +191,17 @@ fn prediction(args: &Args, report: &Report<'_>, talkative: bool) -> Result<Optio
 }
 
 /// Keeps the records for the lab, and tells them to whoever has asked.
-fn listen(global: &Global, lab: &Lab, collection: &Collection, raw: Option<&File>) -> Result<()> {
+fn listen(
+    global: &Global,
+    lab: &Lab,
+    collection: &Collection,
+    raw: Option<TraceFile>,
+) -> Result<()> {
     let story = global.story(Clock::Since(crate::call::monotonic()), io::stderr().is_terminal());
     trace::install(Settings {
         speaker: Speaker { role: "server", example: lab.name },
         story: story.filter(|_| global.verbose > 0),
-        file: raw.map(File::try_clone).transpose()?,
+        file: raw,
         collection: Some(collection.clone()),
     })
     .context("the record has a listener already")

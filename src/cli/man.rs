@@ -1,12 +1,14 @@
 //! The manual pages: one for each command, in the roff that groff and mandoc read alike.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use chrono::DateTime;
 use clap::{Arg, ArgMatches, Command, builder::PathBufValueParser};
+
+use crate::output::stdout;
 
 /// `netplay man [DIRECTORY]`.
 pub fn command() -> Command {
@@ -29,7 +31,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     match matches.get_one::<std::path::PathBuf>("directory") {
         Some(folder) => write_all(&command, folder)
             .with_context(|| format!("cannot write manual pages to {}", folder.display())),
-        None => Ok(io::stdout().lock().write_all(page(&command)?.as_bytes())?),
+        None => Ok(stdout().write_all(page(&command)?.as_bytes())?),
     }
 }
 
@@ -38,7 +40,7 @@ fn write_all(command: &Command, folder: &Path) -> Result<()> {
         write_all(below, folder)?;
     }
     let name = command.get_display_name().unwrap_or(command.get_name());
-    super::draw::write(&page(command)?, &folder.join(format!("{name}.1")), &mut io::stdout())
+    super::draw::write(&page(command)?, &folder.join(format!("{name}.1")), &mut stdout())
 }
 
 /// The page of a command.

@@ -20,12 +20,11 @@ pub mod sockopt;
 mod state;
 mod why;
 
-use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, Command, FromArgMatches};
 
@@ -37,25 +36,37 @@ use crate::escape::hide_password;
 use crate::examples::{Example, Place, Sides, TABLE, Value};
 use crate::lang::Lang;
 use crate::lesson::{self, Subject};
+use crate::output::stdout;
 use crate::server::ServerArgs;
-use crate::stop::Stop;
+use crate::stop::{self, Stop};
 use crate::trace::story::{Clock, Story};
-use crate::trace::{self, Settings, Speaker};
+use crate::trace::{self, Settings, Speaker, TraceFile};
 use crate::{call, demo};
 use args::Global;
 use draw::Picture;
 
-/// Runs the command that the process was started with.
+/// Runs the command that the process was started with. `closed`: without a standard output, so that what is
+/// written there would be lost, and nothing would say so.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(closed: bool) -> ExitCode {
+    stop::outlive_file_limits();
     if std::env::var_os(WITH_PARENT).is_some() {
         // A demo's server must not outlive the demo.
         let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM);
     }
-    let matches = args::command()
-        .try_get_matches()
-        .unwrap_or_else(|error| without_secrets(with_the_nearest(error)).exit());
-    match run(&matches) {
+    let matches = args::command().try_get_matches();
+    let done = match matches {
+        Err(error) if error.use_stderr() => without_secrets(with_the_nearest(error)).exit(),
+        _ if closed => Err(anyhow!("standard output is closed; >/dev/null throws results away")),
+        Err(help) => show_help(&help),
+        Ok(matches) => run(&matches),
+    };
+    let missing = trace::missing();
+    if let Some(missing) = &missing {
+        trace::remark(format_args!("netplay: {missing}"));
+    }
+    match done {
+        Ok(()) if missing.is_some() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = hint::exit_code(&error);
@@ -72,6 +83,15 @@ pub fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// The answer to --help and --version, which clap hands out as an error. Its own `exit` would say 0 even
+/// where nothing can be written.
+fn show_help(help: &clap::Error) -> Result<()> {
+    let color = args::Color::Auto.use_on(io::stdout().is_terminal());
+    let text = help.render();
+    let text = if color { text.ansi().to_string() } else { text.to_string() };
+    Ok(stdout().write_all(text.as_bytes())?)
 }
 
 /// The error of a mistyped command, with the three nearest names in it, the nearest first. clap has them in
@@ -101,7 +121,7 @@ fn run(matches: &ArgMatches) -> Result<()> {
     let global = Global::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
     call::show_secrets(global.show_secrets);
     let Some((name, matches)) = matches.subcommand() else {
-        return pages::menu(&mut io::stdout().lock());
+        return pages::menu(&mut stdout());
     };
     match name {
         "demo" => tour(over_v6(matches), &global),
@@ -110,11 +130,11 @@ fn run(matches: &ArgMatches) -> Result<()> {
         "byte-order" => {
             let args =
                 byte_order::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
-            byte_order::run(&args, &mut io::stdout().lock())
+            byte_order::run(&args, &mut stdout())
         }
         "draw" => {
             let args = draw::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
-            let mut out = io::stdout().lock();
+            let mut out = stdout();
             let look = global.look(out.is_terminal());
             draw::run(&args, &look, &mut out)?;
             if !global.quiet && !args.is_for_a_browser() {
@@ -124,7 +144,7 @@ fn run(matches: &ArgMatches) -> Result<()> {
         }
         "bench" => {
             let args = bench::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
-            bench::run(&args, global.quiet, global.plain(), &mut io::stdout().lock())
+            bench::run(&args, global.quiet, global.plain(), &mut stdout())
         }
         "sockopt" => {
             let args =
@@ -134,12 +154,12 @@ fn run(matches: &ArgMatches) -> Result<()> {
             let quiet = global.quiet;
             let global = Global { quiet: global.verbose == 0, ..global };
             listen_to_the_record(&global, Speaker { role: "client", example: "sockopt" })?;
-            sockopt::run(&request, quiet, &mut io::stdout().lock())
+            sockopt::run(&request, quiet, &mut stdout())
         }
         "explain" => {
             let args =
                 explain::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
-            let mut out = io::stdout().lock();
+            let mut out = stdout();
             let terminal = out.is_terminal();
             explain::run(&args, &global, terminal, &mut out)
         }
@@ -151,7 +171,7 @@ fn run(matches: &ArgMatches) -> Result<()> {
                     Global { quiet: global.verbose == 0, trace: global.trace.clone(), ..global };
                 listen_to_the_record(&global, Speaker { role: "client", example: "why" })?;
             }
-            why::run(&question, &global, &mut io::stdout().lock())
+            why::run(&question, &global, &mut stdout())
         }
         "models" => {
             let args = models::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
@@ -273,7 +293,7 @@ fn teach(example: &Example, matches: &ArgMatches, global: &Global) -> Result<()>
     let Some(Subject::Lesson(lesson)) = lesson::find(example.lesson) else {
         bail!("{} has no lesson", example.name);
     };
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     let terminal = out.is_terminal();
     explain::show(lesson, &form, global, terminal, &mut out)
 }
@@ -299,10 +319,10 @@ fn show(example: &Example, picture: &Picture, v6: bool, global: &Global) -> Resu
         let title = format!("netplay {} demo", example.name);
         let view = View { title, time: picture.time, ..global.look(false) };
         let timeline = Timeline::new(recording.records, &recording.names);
-        draw::write(&timeline.picture(format, &view), path, &mut io::stdout())?;
+        draw::write(&timeline.picture(format, &view), path, &mut stdout())?;
     }
     if !global.quiet {
-        writeln!(io::stdout(), "try next: {}", example.next)?;
+        writeln!(stdout(), "try next: {}", example.next)?;
     }
     Ok(())
 }
@@ -318,7 +338,7 @@ fn tour(v6: bool, global: &Global) -> Result<()> {
         |name| TABLE.iter().find(|row| row.name == name).context("the tour's examples exist");
     demos(&[named("tcp-echo")?, named("udp-echo")?, named("select")?], v6, global, false)?;
     if !global.quiet {
-        let mut out = io::stdout();
+        let mut out = stdout();
         writeln!(
             out,
             "try next, in two terminals: netplay tcp-server    and    netplay tcp-client"
@@ -329,7 +349,7 @@ fn tour(v6: bool, global: &Global) -> Result<()> {
 
 /// One demo after the other, each with its own clock. Their records, if they are to be drawn.
 fn demos(examples: &[&Example], v6: bool, global: &Global, drawn: bool) -> Result<Recording> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     let terminal = out.is_terminal();
     let trace = global.trace.as_deref().map(open_trace).transpose()?;
     let stop = Stop::new();
@@ -376,8 +396,8 @@ fn show_transfers(global: &Global) {
     }
 }
 
-fn open_trace(path: &Path) -> Result<File> {
-    trace::open(path).with_context(|| format!("cannot write the trace to {}", path.display()))
+fn open_trace(path: &Path) -> Result<TraceFile> {
+    TraceFile::open(path).with_context(|| format!("cannot write the trace to {}", path.display()))
 }
 
 impl Global {

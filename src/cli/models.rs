@@ -1,6 +1,7 @@
 //! `netplay models`: the five models of I/O, measured and drawn.
 
 use std::io::{self, IsTerminal, Write};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use clap::builder::PossibleValuesParser;
 
 use super::args::Global;
 use super::{Speaker, draw, listen_to_the_record};
+use crate::child;
 use crate::models::{self, Experiment, Format, MODELS, Model};
+use crate::output::stdout;
 use crate::trace::remark;
 
 const TRY: &str = "\
@@ -117,11 +120,15 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
             }
         }
     };
-    let outcomes = models::rounds(&experiment, rounds, progress)?;
+    let outcomes = models::rounds(&experiment, rounds, progress).or_else(|error| {
+        // strace would see these calls, and no record tells them: so it is asked only after a failure.
+        child::reach_loopback(Ipv4Addr::LOCALHOST.into())?;
+        Err(error)
+    })?;
     let report = models::write(&experiment, &outcomes, format);
     match &file {
-        Some(path) => draw::write(&report, path, &mut io::stdout())?,
-        None => io::stdout().lock().write_all(report.as_bytes())?,
+        Some(path) => draw::write(&report, path, &mut stdout())?,
+        None => stdout().write_all(report.as_bytes())?,
     }
     if !outcomes.iter().any(|outcome| outcome.phases.is_ok()) {
         bail!("no model can run here");
@@ -131,7 +138,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
     }
     match file {
         None if format == Format::Json => {}
-        None => writeln!(io::stdout(), "\ntry next: netplay models -o models.svg")?,
+        None => writeln!(stdout(), "\ntry next: netplay models -o models.svg")?,
         Some(path) => {
             remark(format_args!("the figure is in {}", path.display()));
             remark("try next: netplay models -v");

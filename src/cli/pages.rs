@@ -1,12 +1,13 @@
 //! The menu, and the completions.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 
 use crate::examples::TABLE;
+use crate::output::stdout;
 
 /// What there is, and three commands to try first.
 ///
@@ -64,7 +65,7 @@ pub fn completions(matches: &ArgMatches) -> Result<()> {
         Shell::Fish => for_fish(&script, &command),
         _ => script,
     };
-    io::stdout().lock().write_all(script.as_bytes())?;
+    stdout().write_all(script.as_bytes())?;
     Ok(())
 }
 

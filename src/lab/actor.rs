@@ -7,7 +7,6 @@
 //! records   ◀────── stderr ────── every call, as a line of JSON
 //! ```
 
-use std::fs::File;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::process::ExitStatus;
@@ -18,7 +17,8 @@ use anyhow::{Context, Result, bail};
 use nix::unistd::Pid;
 
 use crate::child::{Line, Process};
-use crate::trace::{Collection, Event, write_whole};
+use crate::output::stdout;
+use crate::trace::{Collection, Event, TraceFile};
 
 /// No actor is silent for longer when it has something to say.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ pub struct Actor {
     process: Process,
     lines: Receiver<Line<Pipe>>,
     collection: Collection,
-    raw: Option<File>,
+    raw: Option<TraceFile>,
 }
 
 /// Where a line came from.
@@ -44,12 +44,12 @@ impl Actor {
     pub(super) fn start(
         mut line: Vec<String>,
         collection: Collection,
-        raw: Option<File>,
+        raw: Option<TraceFile>,
     ) -> Result<Actor> {
         line.push("--quiet".to_owned());
         let (sender, lines) = mpsc::channel();
         let mut process = Process::start(&line, Path::new("."), Pipe::Stderr, sender.clone())?;
-        process.tell_output(Pipe::Stdout, sender);
+        process.tell_output(Pipe::Stdout, sender)?;
         Ok(Actor { process, lines, collection, raw })
     }
 
@@ -110,12 +110,13 @@ impl Actor {
         }
     }
 
-    fn keep(&self, line: &str) {
+    fn keep(&mut self, line: &str) {
         match serde_json::from_str::<Event>(line) {
             Ok(record) => {
-                if let Some(file) = &self.raw {
-                    // The trace is beside the point of the lab: if it cannot be written, the lab goes on.
-                    let _ = write_whole(file, format!("{line}\n").as_bytes());
+                if let Some(file) = &mut self.raw {
+                    // The trace is beside the point of the lab: if it cannot be written, the lab goes on,
+                    // and what is missing is told at its end.
+                    let _ = file.write(format!("{line}\n").as_bytes(), Some(&record));
                 }
                 self.collection.add(record);
             }
@@ -136,7 +137,7 @@ impl Drop for Actor {
 /// # Errors
 /// The lab has ended.
 pub fn tell(word: impl std::fmt::Display) -> Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     writeln!(out, "{word}").and_then(|()| out.flush()).context("the lab no longer listens")
 }
 

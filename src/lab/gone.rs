@@ -204,14 +204,14 @@ fn link(guards: &[String]) -> Result<()> {
     let (connected, are_connected) = mpsc::channel();
     let (done, is_done) = mpsc::channel::<()>();
     thread::scope(|scope| {
-        let client = scope.spawn(move || {
+        let client = thread::Builder::new().spawn_scoped(scope, move || {
             trace::speak_as("client");
             let streams: Result<Vec<TcpStream>> =
                 guards.iter().map(|_| super::connect(address)).collect();
             connected.send(())?;
             let _ = is_done.recv();
             Ok(streams?.into_iter().try_for_each(call::close)?)
-        });
+        })?;
         let served = serve(&listener, address, guards, &are_connected);
         drop(done);
         let closed: Result<()> = client.join().expect("no side of a lab panics");

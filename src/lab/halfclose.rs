@@ -218,7 +218,7 @@ fn talk_to(line: &str) -> Result<Option<End>> {
     // Dropping it ends all that it has started.
     let mut pipe =
         Process::start_command(&format!("printf 'hello\\n' | {line} {to}"), 2, sender.clone())?;
-    pipe.tell_output(1, sender);
+    pipe.tell_output(1, sender)?;
     let mut list = [pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 }];
     if call::poll(&mut list, Some(PATIENCE))? == 0 {
         return Ok(None); // it is there, and cannot connect

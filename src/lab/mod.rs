@@ -48,10 +48,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::call::{self, Domain, TcpListener, TcpStream, Type};
+use crate::child;
 use crate::draw::Timeline;
 use crate::inspect::{self, Ask};
 use crate::lang::Lang;
-use crate::trace::{self, Collection, Event, Kind};
+use crate::trace::{self, Collection, Event, Kind, TraceFile};
 
 pub use crate::child::CannotRun;
 pub use actor::{Actor, heed, tell};
@@ -175,15 +176,12 @@ impl Lab {
     /// # Errors
     /// A call failed that should not have; [`CannotRun`], also if the machine is too busy for what the lab is to
     /// show. That a claim is not met is no error here: see [`Outcome::unmet`].
-    pub fn try_out(&self, collection: &Collection, raw: Option<std::fs::File>) -> Result<Outcome> {
-        reach_loopback()?;
+    pub fn try_out(&self, collection: &Collection, raw: Option<TraceFile>) -> Result<Outcome> {
+        child::reach_loopback(Ipv4Addr::LOCALHOST.into())?;
         let begun = Instant::now();
-        give_up_after(AT_MOST, self.name);
+        give_up_after(AT_MOST, self.name)?;
         trace::speak_as("server");
-        let once = || {
-            let raw = raw.as_ref().map(std::fs::File::try_clone).transpose()?;
-            self.once(collection, raw)
-        };
+        let once = || self.once(collection, raw.clone());
         let mut outcome = once();
         // Beside other programs a side may be too late for what it is to show.
         for _ in 1..ROUNDS {
@@ -204,7 +202,7 @@ impl Lab {
     }
 
     /// Both acts.
-    fn once(&self, collection: &Collection, raw: Option<std::fs::File>) -> Result<Outcome> {
+    fn once(&self, collection: &Collection, raw: Option<TraceFile>) -> Result<Outcome> {
         let begun = Instant::now();
         let mut stage = Stage::new(self.name, collection.clone(), raw);
         (self.run)(&mut stage)?;
@@ -265,26 +263,12 @@ fn beginning_of(act: &[Event]) -> Vec<Event> {
     act.iter().min_by_key(|record| record.start_ns).map(note).into_iter().collect()
 }
 
-/// Without a way to 127.0.0.1 one side of a lab would fail, and the other wait for it until the lab is given up.
-#[expect(clippy::disallowed_methods, reason = "a question before the lab, and no step of it")]
-fn reach_loopback() -> Result<()> {
-    let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let own = socket.local_addr()?;
-    // Over loopback a datagram has arrived when its send returns; where loopback is down, it may be lost
-    // without a word.
-    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
-    socket.send_to(b"?", own).and_then(|_| socket.recv(&mut [0])).map_err(|error| {
-        CannotRun(format!("there is no way to 127.0.0.1 here ({error}): ip link set lo up"))
-    })?;
-    Ok(())
-}
-
 /// A lab whose sides wait for each other for ever would be the worst of teachers.
-fn give_up_after(time: Duration, name: &'static str) {
-    std::thread::spawn(move || {
+fn give_up_after(time: Duration, name: &'static str) -> Result<()> {
+    child::thread(move || {
         std::thread::sleep(time);
         end(name, format_args!("it does not end; given up after {time:?}"), 1);
-    });
+    })
 }
 
 /// Ends the lab from beside: for this reason, unless it is that the machine has no time for it.

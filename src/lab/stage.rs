@@ -1,7 +1,6 @@
 //! Where a lab plays: its sides, and what it measures.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -12,8 +11,9 @@ use serde::Serialize;
 
 use super::actor::Actor;
 use super::figure::{Claim, Figure, Table, Value};
+use crate::child;
 use crate::child::CannotRun;
-use crate::trace::{self, Collection, Event};
+use crate::trace::{self, Collection, Event, TraceFile};
 
 /// How long a side may go on when the other has failed.
 const GRACE: Duration = Duration::from_secs(3);
@@ -36,7 +36,7 @@ pub struct Act {
 pub struct Stage {
     lab: &'static str,
     collection: Collection,
-    raw: Option<File>,
+    raw: Option<TraceFile>,
     cast: Cast,
     act: Act,
 }
@@ -45,7 +45,7 @@ pub struct Stage {
 pub(super) type Cast = Arc<Mutex<HashMap<i32, String>>>;
 
 impl Stage {
-    pub(super) fn new(lab: &'static str, collection: Collection, raw: Option<File>) -> Stage {
+    pub(super) fn new(lab: &'static str, collection: Collection, raw: Option<TraceFile>) -> Stage {
         Stage { lab, collection, raw, cast: Cast::default(), act: Act::default() }
     }
 
@@ -79,10 +79,12 @@ impl Stage {
         client: impl FnOnce() -> Result<C> + Send,
     ) -> Result<(S, C)> {
         thread::scope(|scope| {
-            let client = scope.spawn(|| {
-                self.speak_as("client", "client");
-                client().inspect_err(|error| self.alone(error))
-            });
+            let client = thread::Builder::new()
+                .spawn_scoped(scope, || {
+                    self.speak_as("client", "client");
+                    client().inspect_err(|error| self.alone(error))
+                })
+                .context("cannot start a thread")?;
             let served = server().inspect_err(|error| self.alone(error));
             let asked = client.join().expect("no side of a lab panics").context("the client");
             Ok((served.context("the server")?, asked?))
@@ -93,10 +95,14 @@ impl Stage {
     fn alone(&self, error: &anyhow::Error) {
         let (lab, said) = (self.lab, format!("{error:#}"));
         let code = if error.is::<CannotRun>() { 4 } else { 1 };
-        thread::spawn(move || {
+        let at_once = said.clone();
+        let waits = child::thread(move || {
             thread::sleep(GRACE);
             super::end(lab, said, code);
         });
+        if waits.is_err() {
+            super::end(lab, at_once, code);
+        }
     }
 
     /// Says whose side this thread is on (`server` or `client`), and what it is called in the picture.
@@ -139,8 +145,7 @@ impl Stage {
     }
 
     fn start(&self, name: &str, line: Vec<String>) -> Result<Actor> {
-        let raw = self.raw.as_ref().map(File::try_clone).transpose()?;
-        let actor = Actor::start(line, self.collection.clone(), raw)?;
+        let actor = Actor::start(line, self.collection.clone(), self.raw.clone())?;
         lock(&self.cast).insert(actor.pid().as_raw(), name.to_owned());
         Ok(actor)
     }

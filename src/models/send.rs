@@ -208,7 +208,7 @@ fn once(experiment: &Experiment, model: &Model) -> Result<(Answer, u64)> {
     args.extend(experiment.options.iter().cloned());
     let (sender, lines) = mpsc::channel();
     let mut process = Process::start_beside(&args)?;
-    process.tell_output((), sender);
+    process.tell_output((), sender)?;
     let next = || match lines.recv_timeout(PATIENCE) {
         Ok(line) => Ok(line.text),
         Err(_) => bail!("the receiver said nothing"),

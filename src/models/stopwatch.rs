@@ -1,12 +1,13 @@
 //! What a model is measured with: a clock around its calls, and no other call between them.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
 use crate::call::{self, monotonic};
+use crate::output::stdout;
 
 /// Times are nanoseconds of CLOCK_MONOTONIC.
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ impl Stopwatch {
     /// The first phase begins; and the sender learns when it did, for the delay counts from here.
     pub fn start(&mut self) -> Result<()> {
         self.start = monotonic();
-        let mut out = io::stdout().lock();
+        let mut out = stdout();
         writeln!(out, "{WAITING}{}", self.start)?;
         out.flush()?;
         self.used = Some(getrusage(UsageWho::RUSAGE_SELF)?);

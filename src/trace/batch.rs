@@ -15,12 +15,10 @@
 //! and a signal would end the waits that are to be shown.
 
 use std::any::Any;
-use std::fs::File;
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::{Event, Kind, to_people, write_whole};
+use super::{Event, Kind, TraceFile, to_people};
 use crate::call::{self, Gatherer};
 
 /// How much gathers at most: some 130 lines.
@@ -36,22 +34,23 @@ static BATCH: OnceLock<Mutex<Batch>> = OnceLock::new();
 static PENDING: AtomicBool = AtomicBool::new(false);
 
 struct Batch {
-    file: File,
+    file: TraceFile,
     lines: Vec<u8>,
     /// How many bytes may gather; 0: each line is written at once.
     room: usize,
     /// When the first of the lines came.
     since: u64,
-    failed: bool,
+    /// The last event, if records are missing: it lends its names to the line that says so.
+    last: Option<Event>,
 }
 
 /// Takes the lines of this process from now on. A server's gather, if they go to a file. Whoever is at the
 /// other end of a pipe looks on, and gets each line at once; and a client is in no hurry: it waits for
 /// people, and for its server.
-pub(super) fn begin(file: File, server: bool) {
-    let gather = server && file.metadata().is_ok_and(|data| data.is_file());
+pub(super) fn begin(file: TraceFile, server: bool) {
+    let gather = server && file.is_regular();
     let room = if gather { ROOM } else { 0 };
-    let batch = Batch { file, lines: vec![], room, since: 0, failed: false };
+    let batch = Batch { file, lines: vec![], room, since: 0, last: None };
     if BATCH.set(Mutex::new(batch)).is_ok() && gather {
         call::gather(&Lines);
         at_exit();
@@ -65,7 +64,17 @@ pub(super) fn add(event: &Event, now: u64) {
     let Some(mut batch) = batch() else { return };
     // The end of a conversation is told at once; what comes then may be a long sleep outside of calls.
     let last = event.kind == Kind::Call && event.call.as_deref() == Some("close");
+    if batch.file.has_failed() {
+        batch.last = Some(event.clone());
+    }
     batch.add(&line, now, last);
+}
+
+/// Writes what has gathered, and says how many records could not be written, if any could not.
+pub fn missing() -> Option<String> {
+    let mut batch = batch()?;
+    batch.tell();
+    batch.file.missing()
 }
 
 /// Writes what has gathered.
@@ -101,10 +110,10 @@ impl Batch {
         if self.lines.is_empty() {
             return;
         }
-        if let Err(error) = write_whole(self.file.as_fd(), &self.lines)
-            && !std::mem::replace(&mut self.failed, true)
-        {
-            to_people(&format!("netplay: the trace is incomplete from here on: {error}\n"));
+        if let Err(error) = self.file.write(&self.lines, self.last.as_ref()) {
+            to_people(&format!(
+                "netplay: records are missing in the trace from here on: {error}\n"
+            ));
         }
         self.lines.clear();
         PENDING.store(false, Relaxed);
@@ -156,7 +165,7 @@ mod tests {
     fn written(room: usize, lines: &[(u64, bool)]) -> usize {
         let file = tempfile::tempfile().unwrap();
         let mut reader = file.try_clone().unwrap();
-        let mut batch = Batch { file, lines: vec![], room, since: 0, failed: false };
+        let mut batch = Batch { file: file.into(), lines: vec![], room, since: 0, last: None };
         for &(now, last) in lines {
             batch.add(&[b'x'; 99], now, last);
         }

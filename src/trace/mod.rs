@@ -12,13 +12,12 @@ pub mod story;
 pub mod progress;
 mod screen;
 mod batch;
+mod file;
 mod calendar;
 
 use std::cell::Cell;
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,7 +28,8 @@ use tracing::{Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::descriptor::out_of_the_way;
+pub use batch::missing;
+pub use file::{TraceFile, hurry};
 use story::{Fold, Story};
 
 /// One line of a trace: a call, an operation of a ring, or a note between calls. `schema/trace.schema.json` says the same
@@ -153,8 +153,8 @@ pub struct Settings {
     pub speaker: Speaker,
     /// The story on standard error, and how; `None` for silence.
     pub story: Option<Story>,
-    /// The file for JSON Lines, from [`open`].
-    pub file: Option<File>,
+    /// The file for JSON Lines.
+    pub file: Option<TraceFile>,
     /// Where the records are kept for this process itself.
     pub collection: Option<Collection>,
 }
@@ -231,15 +231,6 @@ pub fn install(settings: Settings) -> io::Result<()> {
         .with(lines)
         .try_init()
         .map_err(io::Error::other)
-}
-
-/// Opens a file for JSON Lines: to be appended to, whole lines at a time, so several processes may share it.
-///
-/// # Errors
-/// It cannot be opened.
-pub fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().append(true).create(true).open(path)?;
-    Ok(out_of_the_way(file.into()).into())
 }
 
 fn tell_story(story: &Story, event: &Event, first: i32) {

@@ -31,7 +31,7 @@
 
 pub mod header;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
@@ -46,6 +46,7 @@ use crate::call::{
     IPV6_UNICAST_HOPS, MSG_DONTWAIT, MSG_ERRQUEUE, Message, SO_RCVBUF, Socket, Type, pollfd,
 };
 use crate::client::{self, ClientArgs, Usage};
+use crate::output::stdout;
 use crate::server::Options;
 use crate::stop::{Stop, Watch};
 use header::{Icmp, Ipv4, Meaning};
@@ -416,7 +417,7 @@ impl Pinging<'_> {
         ))?;
         if self.plan.headers {
             let (family, request) = (self.plan.family, self.request(sequence));
-            write!(io::stdout().lock(), "{}", header::fields(family, ip, &request, icmp))?;
+            write!(stdout(), "{}", header::fields(family, ip, &request, icmp))?;
         }
         Ok(())
     }
@@ -504,5 +505,5 @@ fn milliseconds(time: Duration) -> String {
 
 /// A line of the result.
 fn say(line: impl std::fmt::Display) -> Result<()> {
-    Ok(writeln!(io::stdout().lock(), "{line}")?)
+    Ok(writeln!(stdout(), "{line}")?)
 }
