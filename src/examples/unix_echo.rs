@@ -20,6 +20,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag};
 use socket2::SockAddr;
 
 use super::tcp_echo::{converse, echo};
@@ -72,12 +73,14 @@ impl Drop for SocketFile<'_> {
     }
 }
 
-/// Whether the path is a socket on which nobody listens any more: a connect is refused.
+/// Whether the path is a socket on which nobody listens any more: a connect is refused. It must not wait,
+/// because a server that is alive may have a full queue (EAGAIN).
 fn is_abandoned(path: &Path) -> Result<bool> {
     if !fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
         return Ok(false);
     }
     let socket = call::socket(Domain::UNIX, Type::STREAM, 0)?;
+    call::fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
     match call::connect::<UnixStream>(socket, address(path)?) {
         Ok(alive) => call::close(alive).map(|()| false).map_err(Into::into),
         Err(error) => Ok(error.errno() == Errno::ECONNREFUSED),
