@@ -64,8 +64,6 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         address = call::getsockname(&listener)?; // the first one's port, if any would do
         listeners.push(listener);
     }
-    server::announce("tcp", address)?;
-
     let (first, others) = listeners.split_first().expect("there is at least one worker");
     let work = |listener| {
         let served = serve_one(listener, args, stop);
@@ -78,6 +76,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         let start = |listener| thread::Builder::new().spawn_scoped(scope, move || work(listener));
         let threads: io::Result<Vec<_>> = others.iter().map(start).collect();
         let threads = threads.inspect_err(|_| stop.request())?;
+        server::announce("tcp", address).inspect_err(|_| stop.request())?;
         let mut total = work(first)?;
         for thread in threads {
             total.add(thread.join().expect("a worker does not panic")?);

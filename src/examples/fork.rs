@@ -30,12 +30,11 @@ use libc::POLLIN;
 
 use super::tcp_echo::echo;
 use crate::call::{
-    self, Domain, Fork, Pid, SO_REUSEADDR, Signal, TcpListener, TcpStream, Type, WaitPidFlag,
-    pollfd,
+    self, Domain, Fork, Pid, SO_REUSEADDR, TcpListener, TcpStream, Type, WaitPidFlag, pollfd,
 };
 use crate::patience::Patience;
 use crate::server::{self, ServerArgs, Stats};
-use crate::stop::{Sigchld, Stop, end_child};
+use crate::stop::{Sigchld, Stop, end_child, end_children};
 
 /// Forks a child for each client until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
@@ -98,12 +97,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         be_the_child(listener, peer, client, args, &stop.in_child(undisturbed));
     }
     call::close(listener)?;
-    for &child in &children {
-        call::kill(child, Signal::SIGTERM)?;
-    }
-    for child in children {
-        call::waitpid(Some(child), WaitPidFlag::empty())?;
-    }
+    end_children(children, &sigchld)?;
     Ok(stats)
 }
 

@@ -39,7 +39,7 @@ use crate::stop::{Stop, Watch};
 /// Starts the threads, and waits for the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let (accept, workers) = (Accept::of(args)?, workers(args)?);
-    let listeners = open(args, accept, workers)?;
+    let (listeners, address) = open(args, accept, workers)?;
     let lock = (accept == Accept::Lock).then(Mutex::default);
 
     let mut stats = Stats::default();
@@ -66,6 +66,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             }
         }
         drop(undisturbed);
+        server::announce("tcp", address).inspect_err(|_| stop.request())?;
         // And here it sleeps until then: asked for no event, poll still tells of the listener's end.
         let mut list = [pollfd { fd: listeners[0].as_raw_fd(), events: 0, revents: 0 }];
         while waits[0].or(|| call::poll(&mut list, None))?.is_some() {}

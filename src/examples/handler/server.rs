@@ -15,12 +15,12 @@ use libc::POLLIN;
 use super::request::{Handler, Peer, Request};
 use crate::address::Family;
 use crate::call::{
-    self, Domain, Fork, MSG_TRUNC, Pid, SO_REUSEADDR, Signal, TcpListener, TcpStream, Type,
-    UdpSocket, WaitPidFlag, pollfd,
+    self, Domain, Fork, MSG_TRUNC, Pid, SO_REUSEADDR, TcpListener, TcpStream, Type, UdpSocket,
+    WaitPidFlag, pollfd,
 };
 use crate::patience::Patience;
 use crate::server::{self, Stats};
-use crate::stop::{Sigchld, Stop, Watch};
+use crate::stop::{Sigchld, Stop, Watch, end_children};
 
 /// Where a request is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -280,12 +280,7 @@ impl Server {
         }
         drop(waiting);
         self.close()?;
-        for &child in &children {
-            call::kill(child, Signal::SIGTERM)?;
-        }
-        for child in children {
-            call::waitpid(Some(child), WaitPidFlag::empty())?;
-        }
+        end_children(children, &sigchld)?;
         Ok(stats)
     }
 

@@ -50,9 +50,13 @@ impl Accept {
     }
 }
 
-/// Opens the listener, or one for each worker. All are there before a client is, and before a worker:
-/// so no client is refused, and a successor finds the queue of a worker that died.
-pub fn open(args: &ServerArgs, accept: Accept, workers: usize) -> Result<Vec<TcpListener>> {
+/// Opens the listener, or one for each worker, and says at which address. All are there before a client is,
+/// and before a worker: so no client is refused, and a successor finds the queue of a worker that died.
+pub fn open(
+    args: &ServerArgs,
+    accept: Accept,
+    workers: usize,
+) -> Result<(Vec<TcpListener>, SocketAddr)> {
     let mut address = args.endpoint.resolve()?;
     let mut listeners = Vec::new();
     let wanted = if accept == Accept::Reuseport { workers } else { 1 };
@@ -70,8 +74,7 @@ pub fn open(args: &ServerArgs, accept: Accept, workers: usize) -> Result<Vec<Tcp
         address = call::getsockname(&listener)?;
         listeners.push(listener);
     }
-    server::announce("tcp", address)?;
-    Ok(listeners)
+    Ok((listeners, address))
 }
 
 /// Accepts; alone, if there is a lock.

@@ -33,9 +33,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::tcp_echo::echo;
-use crate::call::{self, Fork, Pid, Signal, TcpListener, WaitPidFlag, WaitStatus};
+use crate::call::{self, Fork, Pid, TcpListener, WaitPidFlag, WaitStatus};
 use crate::server::{self, ServerArgs, Stats, Tally};
-use crate::stop::{Sigchld, Stop, end_child};
+use crate::stop::{Sigchld, Stop, end_child, end_children};
 use accept::accept_in_turn;
 
 /// How many workers there are unless `--workers` says otherwise: enough to see who gets a client, few
@@ -56,12 +56,12 @@ struct Place {
 /// Forks the workers, and a successor for each that dies, until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let (accept, workers) = (Accept::of(args)?, workers(args)?);
-    let listeners = open(args, accept, workers)?;
+    let (listeners, address) = open(args, accept, workers)?;
     let lock = if accept == Accept::Lock { Some(tempfile::tempfile()?) } else { None };
     let clients = Tally::new()?;
 
     let mut places = vec![Place { worker: None, from: Instant::now() }; workers];
-    let mut done = false;
+    let (mut done, mut announced) = (false, false);
     let sigchld = Sigchld::keep();
     // The signals of a stop are kept back, too: only ppoll lets them in, and none can be missed.
     let undisturbed = stop.undisturbed();
@@ -83,6 +83,10 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             }
             continue;
         }
+        if !announced {
+            server::announce("tcp", address)?; // every place has its worker, or has been tried
+            announced = true;
+        }
         match call::ppoll(&mut [], wait, &sigchld.let_in) {
             Err(error) if !error.interrupted() => return Err(error.into()),
             _ => done = reap(&mut places)? && args.once,
@@ -92,12 +96,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         be_a_worker(place, listeners, lock, args, &clients, &stop.in_child(undisturbed));
     }
     drop(undisturbed); // a second Ctrl-C ends this process, however long the workers take
-    for worker in places.iter().filter_map(|place| place.worker) {
-        call::kill(worker, Signal::SIGTERM)?;
-    }
-    for worker in places.iter().filter_map(|place| place.worker) {
-        call::waitpid(Some(worker), WaitPidFlag::empty())?;
-    }
+    end_children(places.iter().filter_map(|place| place.worker), &sigchld)?;
     for listener in listeners {
         call::close(listener)?;
     }
