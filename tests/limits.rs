@@ -1,0 +1,321 @@
+//! What the machine does not give, or somebody else does not do: a command says it in a sentence and ends with
+//! the documented exit code, and a server stops all the same.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+mod common;
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Nobody, Server, alone, ask, finish, have, netplay, skip, until};
+use nix::sys::signal::Signal::{SIGHUP, SIGSTOP, SIGTERM};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// A server ends within two seconds, whatever others do; one more is for a machine that is busy.
+const SOON: Duration = Duration::from_secs(3);
+
+/// The words of a command line.
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+/// The program, started by a shell after these lines.
+fn after(lines: &str, args: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("{lines}; exec \"$0\" \"$@\"");
+    command.args(["-c", &script]).arg(env!("CARGO_BIN_EXE_netplay")).args(args);
+    command.env("LC_ALL", "C.UTF-8").env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    command
+}
+
+/// The command ended with this code, and one line says why; nothing panicked.
+fn says_so(what: &str, output: &Output, code: i32, why: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{what}: {:?} {stderr}", output.status);
+    assert!(stderr.lines().any(|line| line.contains(why)), "{what}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{what}: {stderr}");
+}
+
+/// What shows something and runs nothing, and what runs something and shows it.
+const SHOWS: &[&str] = &[
+    "--help",
+    "--version",
+    "tcp-echo --help",
+    "completions bash",
+    "man",
+    "explain",
+    "explain tcp",
+    "select explain",
+    "explain EADDRINUSE",
+    "lab",
+    "lab framing --no-ask",
+    "doctor",
+    "why 1",
+    "byte-order htons 5858",
+    "sockopt SO_RCVBUF -q",
+    "udp-echo demo -q",
+    "udp-echo demo",
+    "models",
+    "tcp-server 127.0.0.1 0 -q",
+];
+
+#[test]
+fn what_cannot_be_shown_is_no_success() {
+    for line in SHOWS {
+        let closed = finish(&mut after("exec >&-", &words(line)), b"");
+        says_so(&format!("{line} >&-"), &closed, 1, "standard output is closed");
+        let full = finish(&mut after("exec >/dev/full", &words(line)), b"");
+        // A quiet demo has nothing to show.
+        if *line != "udp-echo demo -q" {
+            says_so(&format!("{line} >/dev/full"), &full, 1, "standard output: No space left");
+        }
+    }
+    // A reader that has seen enough is no failure.
+    let enough = finish(
+        Command::new("sh")
+            .args(["-c", "\"$0\" explain tcp | true"])
+            .arg(env!("CARGO_BIN_EXE_netplay")),
+        b"",
+    );
+    assert!(enough.status.success() && enough.stderr.is_empty(), "{enough:?}");
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_said_and_leaves_nothing_behind() {
+    for line in
+        ["models --json -o m.svg", "udp-echo demo -q -o e.html", "lab framing --no-ask -o l.svg"]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let output = finish(after("ulimit -f 1", &words(line)).current_dir(&folder), b"");
+        says_so(line, &output, 1, "File too large");
+        let left: Vec<_> = fs::read_dir(&folder).unwrap().collect();
+        assert!(left.is_empty(), "{line}: {left:?}");
+    }
+}
+
+#[test]
+fn without_loopback_a_command_says_so_at_once() {
+    let Some(mut lonely) = alone("ip link set lo down && ip addr flush dev lo") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let netplay = env!("CARGO_BIN_EXE_netplay");
+    // All in one network: to make one costs more than these do.
+    let script = "for line in 'tcp-echo demo' 'ping demo' 'models' 'lab framing --no-ask' \
+        'bench --models epoll --rounds 1'; do \"$0\" $line 2>&1 >/dev/null; echo \"$line: $?\"; done";
+    let start = Instant::now();
+    let output = finish(
+        lonely.args(["sh", "-c", script, netplay]).env("XDG_STATE_HOME", folder.path()),
+        b"",
+    );
+    let said = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "tcp-echo demo",
+        "ping demo",
+        "models",
+        "lab framing --no-ask",
+        "bench --models epoll --rounds 1",
+    ] {
+        assert!(said.contains(&format!("{line}: 4\n")), "{line}: {said}");
+    }
+    assert_eq!(said.matches("there is no way to 127.0.0.1 here").count(), 5, "{said}");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
+fn without_a_thread_or_a_process_a_command_says_so() {
+    let Some(nobody) = Nobody::new() else { return };
+    if !have("prlimit") {
+        return skip("prlimit is not installed");
+    }
+    for line in ["tcp-echo demo -q", "lab framing --no-ask", "bench --models epoll --rounds 1 -q"] {
+        let bare = nobody.command();
+        let mut command = Command::new("prlimit");
+        command.args(["--nproc=0", "--"]).arg(bare.get_program()).args(bare.get_args());
+        command.args(words(line)).current_dir("/").env("LC_ALL", "C.UTF-8");
+        let state = tempfile::tempdir().unwrap();
+        let output = finish(command.env("XDG_STATE_HOME", state.path()), b"");
+        says_so(line, &output, 1, "Resource temporarily unavailable");
+    }
+}
+
+/// The servers whose ends differ: one thread, threads, processes for clients, processes before clients.
+const KINDS: &[&str] = &["tcp-echo", "epoll", "thread", "fork", "prefork", "pool"];
+
+#[test]
+fn a_trace_that_nobody_reads_keeps_no_server_from_ending() {
+    for kind in KINDS {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut reader = OpenOptions::new();
+        reader.read(true).write(true).custom_flags(libc::O_NONBLOCK);
+        let _never_reads = reader.open(&fifo).unwrap();
+        let trace = fifo.to_str().unwrap();
+        let mut server = Server::start(kind, &["--reply", "echo", "--trace", trace]);
+        // Until the pipe is full, and the server waits for its reader.
+        for nth in 0.. {
+            assert!(nth < 1000, "{kind}: the pipe is never full");
+            let mut client = server.connect();
+            client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+            let asked = client.write_all(b"x").and_then(|()| client.read_exact(&mut [0]));
+            if asked.is_err() {
+                break;
+            }
+        }
+        server.signal(SIGTERM);
+        let start = Instant::now();
+        while server.child.try_wait().unwrap().is_none() {
+            assert!(start.elapsed() < SOON, "{kind}: SIGTERM is not heard");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let ended = server.ended();
+        assert!(ended.stderr.contains("missing in the trace"), "{kind}: {}", ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{kind}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_fifo_without_a_reader_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let output =
+        finish(netplay().args(["udp-server", "127.0.0.1", "0", "--trace"]).arg(&fifo), b"");
+    says_so("--trace FIFO", &output, 1, "start its reader first");
+}
+
+#[test]
+fn a_worker_that_was_stopped_keeps_no_server_from_ending() {
+    for kind in ["fork", "prefork", "handler"] {
+        let server = Server::start(kind, &["--reply", "echo"]);
+        let mut client = server.connect();
+        ask(&mut client, b"hi", 2);
+        let workers = children(&server);
+        assert!(!workers.is_empty(), "{kind} has no worker");
+        for &worker in &workers {
+            kill(worker, SIGSTOP).unwrap();
+        }
+        let ended = server.stop();
+        assert!(ended.took < SOON, "{kind}: {:?}", ended.took);
+        assert!(ended.status.success(), "{kind}: {}", ended.stderr);
+        for worker in workers {
+            assert!(!Path::new(&format!("/proc/{worker}")).exists(), "{kind}: {worker} is left");
+        }
+    }
+}
+
+fn children(server: &Server) -> Vec<Pid> {
+    let tasks = format!("/proc/{}/task", server.child.id());
+    let of_task = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap();
+    let all: String = fs::read_dir(tasks).unwrap().map(|task| of_task(task.unwrap())).collect();
+    all.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
+}
+
+#[test]
+fn a_closed_terminal_ends_a_server_as_ctrl_c_does() {
+    for kind in KINDS {
+        let server = Server::start(kind, &["--reply", "echo"]);
+        ask(&mut server.connect(), b"hi", 2);
+        let ended = server.stop_by(SIGHUP);
+        assert!(ended.status.success() && ended.took < SOON, "{kind}: {}", ended.stderr);
+    }
+    // nohup
+    let args = ["tcp-server", "127.0.0.1", "0", "-q", "--reply", "echo"];
+    let server = Server::from(&mut after("trap '' HUP", &args));
+    server.signal(SIGHUP);
+    ask(&mut server.connect(), b"hi", 2);
+    assert!(server.stop().status.success());
+}
+
+#[test]
+fn a_closed_terminal_leaves_nothing_of_a_demo_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = netplay();
+    demo.args(["mini-ftp", "demo"]).env("TMPDIR", folder.path()).stdin(Stdio::null());
+    let mut demo = demo.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let files = || fs::read_dir(folder.path()).unwrap().count();
+    until("the demo has its folder", || files() > 0);
+    // Its sides are processes that have begun: it hears signals by then.
+    demo.stdout.take().unwrap().read_exact(&mut [0; 200]).unwrap();
+    kill(Pid::from_raw(demo.id().cast_signed()), SIGHUP).unwrap();
+    assert_eq!(common::wait(&mut demo).code(), Some(128 + libc::SIGHUP));
+    assert_eq!(files(), 0, "its folder is left");
+}
+
+/// While no file may grow, records are lost; when they may again, the trace goes on with whole lines.
+#[test]
+fn a_trace_goes_on_with_whole_lines_and_says_what_it_lost() {
+    if !have("prlimit") {
+        return skip("prlimit is not installed");
+    }
+    for kind in ["tcp-echo", "fork"] {
+        let folder = tempfile::tempdir().unwrap();
+        let trace = folder.path().join("trace.jsonl");
+        let server = Server::start(kind, &["--reply", "echo", "--trace", trace.to_str().unwrap()]);
+        let some = |n| (0..n).for_each(|_| _ = ask(&mut server.connect(), b"hello", 5));
+        some(3);
+        limit(&server, "8000:");
+        some(60);
+        limit(&server, "unlimited:");
+        some(3);
+        let ended = server.stop();
+        let text = fs::read_to_string(&trace).unwrap();
+        let records: Vec<Value> = text
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|e| panic!("{kind}: {e}: {line}"))
+            })
+            .collect();
+        assert!(text.ends_with('\n'), "{kind}: the last line is torn");
+        let notes = records.iter().filter(|record| record["kind"] == "note");
+        let says = |note: &Value| note["text"].as_str().unwrap().contains("missing here");
+        assert!(notes.clone().any(says), "{kind}: no line says what is missing");
+        assert!(ended.stderr.contains("missing in the trace"), "{kind}: {}", ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{kind}: {}", ended.stderr);
+    }
+}
+
+/// How large the files of a server, and of the children that it forks from now on, may become.
+fn limit(server: &Server, size: &str) {
+    let pid = server.child.id().to_string();
+    let limit = format!("--fsize={size}");
+    let done = finish(Command::new("prlimit").args(["--pid", &pid, &limit]), b"");
+    assert!(done.status.success(), "{done:?}");
+}
+
+/// A UNIX server that is alive and busy: its queue is full, and a connect would wait.
+#[test]
+fn a_path_whose_server_has_a_full_queue_is_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("full");
+    let listener =
+        socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    let address = socket2::SockAddr::unix(&path).unwrap();
+    listener.bind(&address).unwrap();
+    listener.listen(0).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let client =
+            socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        client.set_nonblocking(true).unwrap();
+        match client.connect(&address) {
+            Ok(()) => waiting.push(client),
+            Err(error) => break assert_eq!(error.raw_os_error(), Some(libc::EAGAIN)),
+        }
+    }
+    let server = finish(netplay().args(["unix-server", path.to_str().unwrap()]), b"");
+    says_so("server", &server, 1, "Address already in use");
+    assert!(path.exists(), "the path is another server's");
+    let client = ["unix-client", path.to_str().unwrap(), "--timeout", "0.2", "-m", "x"];
+    says_so("client", &finish(netplay().args(client), b""), 1, "connect");
+}
