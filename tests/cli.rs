@@ -650,7 +650,9 @@ fn terminal_for(
         skip("no python3");
         return None;
     }
-    let mut python = Command::new("python3");
+    // As in a background job, or under nohup: the terminal must not hand that down.
+    let mut python = Command::new("sh");
+    python.args(["-c", "trap '' HUP INT QUIT; exec python3 \"$@\"", "sh"]);
     python.arg(TERMINAL).args(steps.as_flattened()).arg("--").args(command);
     python.env_remove("NO_COLOR").env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
     let output = finish(python.envs(env.iter().copied()), b"");
