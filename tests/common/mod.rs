@@ -15,6 +15,7 @@ use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -22,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigHandler, Signal, kill};
 use nix::unistd::Pid;
 
 /// No wait in a test is longer. It is generous: a loaded machine is slow, not wrong.
@@ -31,10 +32,29 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 /// The program under test, without the environment's opinions.
 pub fn netplay() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netplay"));
+    hears_signals(&mut command);
     command.env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
     // The last failure of a test is not the user's.
     command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
+}
+
+/// Has a program start as from a terminal: a shell ignores SIGINT for what it runs in the background, nohup
+/// ignores SIGHUP, and the tests would hand that down.
+#[expect(
+    unsafe_code,
+    reason = "only between fork and exec can a child be told apart from its parent"
+)]
+fn hears_signals(command: &mut Command) {
+    let usual = || {
+        for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+            // SAFETY: no code becomes a handler.
+            unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
+        }
+        Ok(())
+    };
+    // SAFETY: signal(2) may be called between fork and exec, and nothing else is.
+    unsafe { command.pre_exec(usual) };
 }
 
 /// Runs netplay to its end with this standard input.
