@@ -17,6 +17,7 @@ use anyhow::{Context, Result, bail};
 use crate::call::monotonic;
 use crate::child::{self, CannotRun, Line, Process};
 use crate::client::Interrupted;
+use crate::escape::file_name;
 use crate::examples::{Example, Place, Service, Sides, Step};
 use crate::stop::Stop;
 use crate::trace::story::{Column, Fold, Story};
@@ -102,7 +103,7 @@ fn private_directory() -> Result<PathBuf> {
         std::fs::DirBuilder::new()
             .mode(0o700)
             .create(&path)
-            .with_context(|| format!("cannot make the folder {}", path.display()))?;
+            .with_context(|| format!("cannot make the folder {}", file_name(&path)))?;
     }
     Ok(directory)
 }

@@ -16,6 +16,7 @@ use nix::sys::utsname::uname;
 use serde::Serialize;
 
 use crate::call::{self, Domain, Type};
+use crate::escape::file_name;
 use crate::lang::Lang;
 
 /// One thing that was looked at.
@@ -179,7 +180,7 @@ fn raw() -> Check {
         Ok(_) => Check::good(what, "allowed", "netplay ping --raw shows the IP header, too"),
         Err(error) => {
             let program = std::env::current_exe().unwrap_or_else(|_| "netplay".into());
-            let mend = format!("sudo setcap cap_net_raw+ep {}", program.display());
+            let mend = format!("sudo setcap cap_net_raw+ep {}", file_name(&program));
             let found = format!("{:?}", error.errno());
             Check::less(what, found, "netplay ping --raw ends with 4", &mend)
         }

@@ -2,6 +2,7 @@
 //! And numbers as people read them.
 
 use std::fmt::{self, Display};
+use std::path::Path;
 
 /// The bytes as one line of printable text: UTF-8 stays readable, everything else is escaped.
 ///
@@ -35,6 +36,18 @@ pub fn escape(bytes: &[u8]) -> String {
         text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
     text
+}
+
+/// The name of a file for a message: [`escape`]d, because a name may hold a line end or steer a terminal.
+///
+/// ```
+/// # use std::path::Path;
+/// use netplay::escape::file_name;
+/// assert_eq!(file_name(Path::new("/tmp/a\nb")), r"/tmp/a\nb");
+/// ```
+#[must_use]
+pub fn file_name(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
 }
 
 /// The text in ASCII: every other character as `\u{4e16}`.

@@ -319,3 +319,39 @@ fn a_path_whose_server_has_a_full_queue_is_in_use() {
     let client = ["unix-client", path.to_str().unwrap(), "--timeout", "0.2", "-m", "x"];
     says_so("client", &finish(netplay().args(client), b""), 1, "connect");
 }
+
+/// A name may steer a terminal, or pass for a second line: no message shows it as it is.
+#[test]
+fn a_file_name_with_control_bytes_is_escaped_in_every_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().join("no\x1b[31m\nnetplay: all is well").join("x.svg");
+    let name = name.to_str().unwrap();
+    let long = folder.path().join(format!("{}\x1b[31m\nnetplay: x", "y".repeat(100)));
+    let long = long.to_str().unwrap();
+    for args in [
+        &["udp-server", "127.0.0.1", "0", "--trace", name][..],
+        &["draw", name],
+        &["udp-echo", "demo", "-o", name],
+        &["models", "-o", name],
+        &["lab", "framing", "--no-ask", "-o", name],
+        &["bench", "--from", name],
+        &["man", name],
+        &["unix-client", name, "-m", "x"],
+        &["unix-server", long],
+        &["why", name],
+        &["why", long],
+        &["ftp", "server", "127.0.0.1", "0", "--root", name],
+        &["ftp", "server", "127.0.0.1", "0", "--user", "u", "--password-file", name],
+        &["mini-ftp", "server", "127.0.0.1", "0", "--root", name],
+        &["ftp", "get", "ftp://127.0.0.1:9/x", "-o", name],
+    ] {
+        let output = finish(netplay().args(args), b"");
+        let said = [&output.stdout[..], &output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(!said.contains('\x1b'), "{args:?}: {said:?}");
+        assert!(!said.contains("\nnetplay: all"), "{args:?}: {said}");
+        let named = ["\\x1b", "\\n"].iter().any(|escaped| said.contains(escaped))
+            || said.contains("\\u{a}");
+        assert!(named, "{args:?} does not name it: {said}");
+    }
+}

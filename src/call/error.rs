@@ -1,5 +1,6 @@
 //! What can go wrong in a call: which call, which errno, and what it was about.
 
+use crate::escape::file_name;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -147,7 +148,7 @@ impl fmt::Display for CallError {
         match &self.about {
             About::Nothing => {}
             About::Address(address) => write!(f, " {address}")?,
-            About::Path(path) => write!(f, " {}", path.display())?,
+            About::Path(path) => write!(f, " {}", file_name(path))?,
         }
         write!(f, ": {}", strerror(self.errno))
     }

@@ -18,7 +18,7 @@ use crate::bench::report::COLUMNS;
 use crate::bench::sample::Report;
 use crate::bench::{self, server};
 use crate::client::{Interrupted, Usage};
-use crate::escape::hide_option;
+use crate::escape::{file_name, hide_option};
 use crate::stop::Stop;
 use crate::trace::remark;
 
@@ -230,7 +230,7 @@ fn show(args: &Args, report: &Report, ascii: bool, out: &mut impl Write) -> Resu
 }
 
 fn read(path: &Path) -> Result<Report> {
-    let name = path.display();
+    let name = file_name(path);
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
     Report::read(&text).with_context(|| name.to_string())
 }

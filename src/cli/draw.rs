@@ -11,6 +11,7 @@ use nix::errno::Errno;
 
 use super::args::Offer;
 use crate::draw::{Format, Time, Timeline, View, read};
+use crate::escape::file_name;
 use crate::output::Output;
 use crate::trace::remark;
 
@@ -87,7 +88,7 @@ pub fn run(args: &Args, look: &View, out: &mut Output) -> Result<()> {
     for said in &reading.remarks {
         remark(format_args!("netplay: {said}"));
     }
-    let names: Vec<String> = args.traces.iter().map(|trace| trace.display().to_string()).collect();
+    let names: Vec<String> = args.traces.iter().map(|trace| file_name(trace)).collect();
     let view = View { title: names.join(" + "), time: args.time, ..look.clone() };
     let picture = Timeline::new(reading.records, &HashMap::new()).picture(args.format(), &view);
     write(&picture, &args.output, out)
@@ -116,7 +117,7 @@ pub fn write(picture: &str, path: &Path, out: &mut impl Write) -> Result<()> {
     if is_stdout(path) {
         return Ok(out.write_all(picture.as_bytes()).and_then(|()| out.flush())?);
     }
-    put(picture, path).with_context(|| format!("cannot write {}", path.display()))
+    put(picture, path).with_context(|| format!("cannot write {}", file_name(path)))
 }
 
 /// Finds out whether a picture can be written there, before the work of which it is to be made.
@@ -128,7 +129,7 @@ pub fn try_to_write(path: &Path) -> Result<()> {
         return Ok(());
     }
     let made = beside(path).map(|_| ());
-    made.with_context(|| format!("cannot write {}", path.display()))
+    made.with_context(|| format!("cannot write {}", file_name(path)))
 }
 
 fn put(picture: &str, path: &Path) -> std::io::Result<()> {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use chrono::DateTime;
 use clap::{Arg, ArgMatches, Command, builder::PathBufValueParser};
 
+use crate::escape::file_name;
 use crate::output::stdout;
 
 /// `netplay man [DIRECTORY]`.
@@ -30,7 +31,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     command.build();
     match matches.get_one::<std::path::PathBuf>("directory") {
         Some(folder) => write_all(&command, folder)
-            .with_context(|| format!("cannot write manual pages to {}", folder.display())),
+            .with_context(|| format!("cannot write manual pages to {}", file_name(folder))),
         None => Ok(stdout().write_all(page(&command)?.as_bytes())?),
     }
 }

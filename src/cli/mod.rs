@@ -32,7 +32,7 @@ use crate::child::WITH_PARENT;
 use crate::client::{Interrupted, Usage};
 use crate::demo::Recording;
 use crate::draw::{Format, Time, Timeline, View};
-use crate::escape::hide_password;
+use crate::escape::{escape_unsafe, file_name, hide_password};
 use crate::examples::{Example, Place, Sides, TABLE, Value};
 use crate::lang::Lang;
 use crate::lesson::{self, Subject};
@@ -105,10 +105,13 @@ fn with_the_nearest(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// The error of a command line, without the password of a URL that it quotes.
+/// The error of a command line, without the password of a URL that it quotes, and with nothing that could
+/// steer a terminal.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
     let hidden = error.context().filter_map(|(kind, value)| match value {
-        ContextValue::String(text) => Some((kind, ContextValue::String(hide_password(text)))),
+        ContextValue::String(text) => {
+            Some((kind, ContextValue::String(escape_unsafe(&hide_password(text)))))
+        }
         _ => None,
     });
     for (kind, value) in hidden.collect::<Vec<_>>() {
@@ -249,7 +252,7 @@ fn tidy_memory() {
 fn its_client(example: &Example, args: &ServerArgs) -> Result<String> {
     let name = example.short.unwrap_or(example.name);
     let place = match example.place {
-        Place::Path => args.path.display().to_string(),
+        Place::Path => file_name(&args.path),
         Place::Host => args.endpoint.resolve()?.ip().to_string(),
         Place::Internet | Place::Group { .. } => match args.endpoint.resolve()? {
             address if address.port() == 0 => {
@@ -397,7 +400,7 @@ fn show_transfers(global: &Global) {
 }
 
 fn open_trace(path: &Path) -> Result<TraceFile> {
-    TraceFile::open(path).with_context(|| format!("cannot write the trace to {}", path.display()))
+    TraceFile::open(path).with_context(|| format!("cannot write the trace to {}", file_name(path)))
 }
 
 impl Global {

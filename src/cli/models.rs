@@ -11,6 +11,7 @@ use clap::builder::PossibleValuesParser;
 use super::args::Global;
 use super::{Speaker, draw, listen_to_the_record};
 use crate::child;
+use crate::escape::file_name;
 use crate::models::{self, Experiment, Format, MODELS, Model};
 use crate::output::stdout;
 use crate::trace::remark;
@@ -140,7 +141,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
         None if format == Format::Json => {}
         None => writeln!(stdout(), "\ntry next: netplay models -o models.svg")?,
         Some(path) => {
-            remark(format_args!("the figure is in {}", path.display()));
+            remark(format_args!("the figure is in {}", file_name(&path)));
             remark("try next: netplay models -v");
         }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::escape::{escape_unsafe, is_unsafe};
+use crate::escape::{escape_unsafe, file_name, is_unsafe};
 use crate::trace::Event;
 
 /// What was in the files.
@@ -33,7 +33,7 @@ pub struct Remark {
 
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
+        write!(f, "{}", file_name(&self.file))?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
@@ -70,7 +70,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading> {
                 read_one(file, path, &mut boot, &mut known, &mut reading)
             })
         };
-        read.with_context(|| format!("cannot read the trace {}", path.display()))?;
+        read.with_context(|| format!("cannot read the trace {}", file_name(path)))?;
         let own = &reading.records[before..];
         let start = own.iter().map(|record| record.start_ns).min();
         let end = own.iter().map(|record| record.start_ns + record.dur_ns).max();
@@ -92,7 +92,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading> {
             let apart = super::time_text(start - end);
             let what = format!(
                 "begins {apart} after {} has ended: nothing goes from one to the other",
-                earlier.display()
+                file_name(earlier)
             );
             reading.remarks.push(Remark { file: path.to_path_buf(), line: None, what, lines: 0 });
         }

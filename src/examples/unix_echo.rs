@@ -26,6 +26,7 @@ use socket2::SockAddr;
 use super::tcp_echo::{converse, echo};
 use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, Type, UnixListener, UnixStream};
 use crate::client::ClientArgs;
+use crate::escape::file_name;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -42,7 +43,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     }
     let file = SocketFile(&args.path);
     let listener: UnixListener = call::listen(socket, args.backlog)?;
-    server::announce("unix", args.path.display())?;
+    server::announce("unix", file_name(&args.path))?;
 
     let mut stats = Stats::default();
     let waiting = stop.watch(&listener);
@@ -67,8 +68,8 @@ struct SocketFile<'a>(&'a Path);
 impl Drop for SocketFile<'_> {
     fn drop(&mut self) {
         match fs::remove_file(self.0) {
-            Ok(()) => tracing::info!("unlink {}: the socket's file is removed", self.0.display()),
-            Err(error) => tracing::warn!("unlink {}: {error}", self.0.display()),
+            Ok(()) => tracing::info!("unlink {}: the socket's file is removed", file_name(self.0)),
+            Err(error) => tracing::warn!("unlink {}: {error}", file_name(self.0)),
         }
     }
 }
@@ -90,8 +91,8 @@ fn is_abandoned(path: &Path) -> Result<bool> {
 /// A path must fit into sockaddr_un: 107 bytes on Linux.
 fn address(path: &Path) -> Result<SockAddr> {
     SockAddr::unix(path).with_context(|| match path.as_os_str().len() {
-        108.. => format!("the path {} is longer than the 107 bytes that fit", path.display()),
-        _ => format!("{} is no path for a socket", path.display()),
+        108.. => format!("the path {} is longer than the 107 bytes that fit", file_name(path)),
+        _ => format!("{} is no path for a socket", file_name(path)),
     })
 }
 

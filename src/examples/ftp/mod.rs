@@ -78,7 +78,7 @@ use crate::call::{
     TcpListener, TcpStream, Type, pollfd,
 };
 use crate::client::ask_unseen;
-use crate::escape::escape;
+use crate::escape::{escape, file_name};
 use crate::server::{self, Options, ServerArgs, Stats};
 use crate::stop::Stop;
 use crate::trace::remark;
@@ -273,7 +273,7 @@ fn rules(args: &ServerArgs) -> Result<Rules> {
     let options = &args.options;
     let folder = PathBuf::from(options.get("root").unwrap_or("."));
     let root = Root::open(&folder)
-        .with_context(|| format!("cannot serve the folder {}", folder.display()))?;
+        .with_context(|| format!("cannot serve the folder {}", file_name(&folder)))?;
     let user = options.get("user").map(str::to_owned);
     let mut password = password(options)?;
     let anonymous = options.has("anonymous");
@@ -283,7 +283,7 @@ fn rules(args: &ServerArgs) -> Result<Rules> {
         read_only |= user.is_none();
         let may = if read_only { "read" } else { "read and write" };
         let name = user.as_deref().unwrap_or(USER);
-        let folder = folder.display();
+        let folder = file_name(&folder);
         remark(format_args!("for this run: user {name}, password {once}, who may {may} {folder}"));
         remark(format_args!("netplay ftp client --user {name} asks for it"));
         password = Some(once);
@@ -318,9 +318,9 @@ fn password(options: &Options) -> Result<Option<String>> {
         return Ok(password);
     };
     let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read the password from {file}"))?;
+        .with_context(|| format!("cannot read the password from {}", escape(file.as_bytes())))?;
     match text.lines().next() {
-        None | Some("") => bail!("{file} has no password in its first line"),
+        None | Some("") => bail!("{} has no password in its first line", escape(file.as_bytes())),
         Some(line) => Ok(Some(line.to_owned())),
     }
 }

@@ -47,7 +47,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     // From here on the folder is this descriptor, wherever it is moved; no path is used any more.
     let root = args.options.get("root").unwrap_or(".");
     let root = &Dir::open_ambient_dir(root, ambient_authority())
-        .with_context(|| format!("cannot serve the folder {root:?}"))?;
+        .with_context(|| format!("cannot serve the folder {}", escape(root.as_bytes())))?;
 
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
