@@ -242,7 +242,9 @@ const SECRET: [&[u8]; 2] = [b"PASS", b"ACCT"];
 /// use netplay::examples::ftp::telnet::Passwords;
 /// let mut pieces = [&b"NOOP\r\npas"[..], b"s one", b" two\r\nQUIT\r\n"].map(<[u8]>::to_vec);
 /// let mut passwords = Passwords::heard();
-/// pieces.iter_mut().for_each(|piece| passwords.received(piece));
+/// for piece in &mut pieces {
+///     passwords.received(piece);
+/// }
 /// assert_eq!(pieces.concat(), b"NOOP\r\npass *******\r\nQUIT\r\n");
 /// ```
 ///
