@@ -305,13 +305,9 @@ impl Sigchld {
     }
 
     /// Whether one is waiting to be let in: a wait that had something else to return at once did not.
-    #[expect(unsafe_code, reason = "sigpending writes through a pointer")]
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        let mut pending = SigSet::empty();
-        // SAFETY: sigpending writes one whole sigset_t, which `pending` is.
-        unsafe { libc::sigpending(ptr::from_mut(&mut pending).cast()) };
-        pending.contains(Signal::SIGCHLD)
+        call::is_pending(&[Signal::SIGCHLD])
     }
 }
 

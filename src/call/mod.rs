@@ -70,7 +70,7 @@ pub use ring::{
     Completion, ONE_THREAD, Operation, Ring, Shots, io_uring_enter, io_uring_register_buf_ring,
     io_uring_setup,
 };
-pub(crate) use signal::shutdown_in_handler;
+pub(crate) use signal::{is_pending, shutdown_in_handler};
 pub use socket2::{Domain, Type};
 pub use transfer::{SYNC_FILE_RANGE_WRITE, sendfile, splice, sync_file_range};
 pub use wait::{FdSet, poll, pollfd, ppoll, select};

@@ -6,9 +6,11 @@
 //! thread records it with its next call, before or after it: in the order in which they returned.
 
 use std::os::fd::RawFd;
+use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal};
 
 use super::clock::monotonic;
 
@@ -74,6 +76,16 @@ pub(crate) fn shutdown_in_handler(fd: RawFd) {
         FULL_ONES.fetch_add(1, Ordering::Release);
     }
     Errno::set_raw(before);
+}
+
+/// Whether one of these signals waits to be let in: it came while it was blocked (sigpending(2)). The
+/// question is the observer's own, and not recorded.
+#[expect(unsafe_code, reason = "sigpending writes through a pointer")]
+pub(crate) fn is_pending(signals: &[Signal]) -> bool {
+    let mut pending = SigSet::empty();
+    // SAFETY: sigpending writes one whole sigset_t, which `pending` is.
+    unsafe { libc::sigpending(ptr::from_mut(&mut pending).cast()) };
+    signals.iter().any(|&signal| pending.contains(signal))
 }
 
 /// A shutdown of both directions that a handler made.

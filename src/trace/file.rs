@@ -17,8 +17,10 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 
 use super::{Event, Kind};
+use crate::call;
 use crate::descriptor::{Tally, out_of_the_way};
 
 /// How long a FIFO may be without a reader before it is an error to write to it.
@@ -32,6 +34,11 @@ const LOOK: u16 = 100;
 
 /// Whether a stop was requested: from then on the reader of a pipe is not waited for without end.
 static HURRY: AtomicBool = AtomicBool::new(false);
+
+/// Whether a stop was requested; also by a signal that waits while a server forks.
+fn in_a_hurry() -> bool {
+    HURRY.load(Relaxed) || call::is_pending(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
+}
 
 /// From now on no write to a trace waits for its reader for more than half a second. Async-signal-safe.
 pub fn hurry() {
@@ -149,9 +156,7 @@ impl TraceFile {
             match nix::unistd::write(&*self.file, &bytes[written..]) {
                 Ok(n) => written += n,
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN)
-                    if self.given_up || HURRY.load(Relaxed) && waited > LAST_WAIT =>
-                {
+                Err(Errno::EAGAIN) if self.given_up || waited >= LAST_WAIT => {
                     self.given_up = true;
                     return Err((io::Error::other("its reader does not read"), written));
                 }
@@ -195,7 +200,7 @@ fn wait_for_room(pipe: BorrowedFd<'_>) -> u64 {
     let mut list = [PollFd::new(pipe, PollFlags::POLLOUT)];
     // EINTR: a signal, perhaps the one that requests the stop; the caller looks.
     let _ = poll(&mut list, PollTimeout::from(LOOK));
-    if HURRY.load(Relaxed) { u64::from(LOOK) } else { 0 }
+    if in_a_hurry() { u64::from(LOOK) } else { 0 }
 }
 
 /// The line that says how many are missing before the record of this event.
