@@ -1,6 +1,7 @@
 //! What every server shares and no page is about: its settings, its answers, its ready line.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::io::Write;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -157,8 +158,12 @@ impl Options {
 /// What a server did, told when it ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Connections accepted; over UDP, datagrams.
+    /// Connections accepted.
     pub clients: u64,
+    /// Datagrams received. One sender may have sent all of them, or each may have had another.
+    pub datagrams: u64,
+    /// From how many addresses they came, as far as [`Senders`] counts; `None`: a server of connections.
+    pub addresses: Option<u64>,
     /// Bytes received.
     pub received: u64,
     /// Bytes that the kernel took for sending.
@@ -170,9 +175,16 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Adds what another thread counted.
+    /// Those of a server without connections: it has datagrams and addresses, and no clients.
+    #[must_use]
+    pub fn of_datagrams() -> Stats {
+        Stats { addresses: Some(0), ..Stats::default() }
+    }
+
+    /// Adds what another thread counted. How many addresses there are in all it cannot know: that is left alone.
     pub fn add(&mut self, other: Stats) {
         self.clients += other.clients;
+        self.datagrams += other.datagrams;
         self.received += other.received;
         self.sent += other.sent;
         self.eagain += other.eagain;
@@ -182,8 +194,21 @@ impl Stats {
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Stats { clients, received, sent, eagain, failed } = *self;
-        write!(f, "{} client{}", grouped(clients), if clients == 1 { "" } else { "s" })?;
+        let Stats { clients, datagrams, addresses, received, sent, eagain, failed } = *self;
+        match addresses {
+            None => {
+                write!(f, "{} client{}", grouped(clients), if clients == 1 { "" } else { "s" })?
+            }
+            Some(addresses) => {
+                let s = if datagrams == 1 { "" } else { "s" };
+                write!(f, "{} datagram{s}", grouped(datagrams))?;
+                let least = if addresses < Senders::MOST as u64 { "" } else { "at least " };
+                let es = if addresses == 1 { "" } else { "es" };
+                if datagrams > 0 {
+                    write!(f, " from {least}{} address{es}", grouped(addresses))?;
+                }
+            }
+        }
         // A server whose children do the talking has seen no bytes itself.
         if received > 0 || sent > 0 {
             write!(f, ", {} bytes received, {} sent", grouped(received), grouped(sent))?;
@@ -192,6 +217,30 @@ impl fmt::Display for Stats {
             write!(f, ", {} calls in vain (EAGAIN)", grouped(eagain))?;
         }
         if failed > 0 { write!(f, ", {} failed", grouped(failed)) } else { Ok(()) }
+    }
+}
+
+/// The addresses from which datagrams came. They are all that a server without connections knows of its
+/// clients: one program may send from several, and after it another may have the same.
+#[derive(Debug, Default)]
+pub struct Senders(HashSet<SocketAddr>);
+
+impl Senders {
+    /// No more are counted, because anybody can write any sender's address on a datagram, and each is kept.
+    pub const MOST: usize = 65_536;
+
+    /// Notes the sender of a datagram, and returns how many there are.
+    pub fn note(&mut self, sender: SocketAddr) -> u64 {
+        if self.0.len() < Senders::MOST {
+            self.0.insert(sender);
+        }
+        self.count()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.len() as u64
     }
 }
 

@@ -658,3 +658,29 @@ fn unix_echo_takes_no_path_away_from_anybody() {
     }
     assert_eq!(std::fs::read(&file).unwrap(), b"precious");
 }
+
+/// A datagram server knows datagrams and the addresses that they came from. It has no clients.
+#[test]
+fn what_comes_in_datagrams_is_counted_as_datagrams() {
+    for arguments in [
+        &["udp-echo", "server"][..],
+        &["iterative", "server"],
+        &["handler", "server", "--udp"],
+        &["handler", "server", "--udp", "--style", "threading"],
+        &["handler", "server", "--udp", "--style", "forking"],
+        &["multicast", "server", "127.0.0.1", "--reply", "echo"],
+    ] {
+        let place = if arguments.contains(&"127.0.0.1") { &["0"][..] } else { &["127.0.0.1", "0"] };
+        let server = Server::from(netplay().args(arguments).args(place));
+        for socket in [common::udp(), common::udp()] {
+            for word in [&b"one"[..], b"two"] {
+                socket.send_to(word, server.address()).unwrap();
+                socket.recv(&mut [0; 100]).unwrap();
+            }
+        }
+        let said = server.stop().stderr;
+        let summary = said.lines().find(|line| line.contains("of CPU time")).unwrap();
+        assert!(summary.contains(": 4 datagrams from 2 addresses"), "{arguments:?}: {summary}");
+        assert!(!summary.contains("client"), "{arguments:?}: {summary}");
+    }
+}

@@ -43,7 +43,7 @@ use crate::call::{
     Type, UdpSocket,
 };
 use crate::client::{ClientArgs, Usage};
-use crate::server::{self, Options, ServerArgs, Stats};
+use crate::server::{self, Options, Senders, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// The group that is meant when none is named.
@@ -76,15 +76,17 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     group.set_port(call::getsockname(&socket)?.port());
     server::announce("udp", group)?;
 
-    let (mut stats, mut made) = (Stats::default(), Vec::new());
+    let (mut stats, mut senders, mut made) =
+        (Stats::of_datagrams(), Senders::default(), Vec::new());
     let mut buf = vec![0; args.bufsize];
     let waiting = stop.watch(&socket);
-    while !args.full(stats.clients)
+    while !args.full(stats.datagrams)
         && let Some((len, Some(sender))) =
             waiting.or(|| call::recvfrom(&socket, &mut buf, MSG_TRUNC))?
     {
         let data = &buf[..len.min(args.bufsize)];
-        stats.clients += 1;
+        stats.datagrams += 1;
+        stats.addresses = Some(senders.note(sender));
         stats.received += data.len() as u64;
         server::show(data, args.ascii)?;
         if args.reply.is_some() {

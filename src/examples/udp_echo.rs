@@ -18,7 +18,7 @@ use anyhow::Result;
 
 use crate::call::{self, Domain, MSG_TRUNC, SO_RCVTIMEO, Type, UdpSocket};
 use crate::client::ClientArgs;
-use crate::server::{self, ServerArgs, Stats};
+use crate::server::{self, Senders, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// Answers each datagram to whoever sent it, until the stop.
@@ -32,17 +32,19 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let socket = UdpSocket::from(socket);
     server::announce("udp", call::getsockname(&socket)?)?;
 
-    let (mut stats, mut made) = (Stats::default(), Vec::new());
+    let (mut stats, mut senders, mut made) =
+        (Stats::of_datagrams(), Senders::default(), Vec::new());
     let mut buf = vec![0; args.bufsize];
     let waiting = stop.watch(&socket);
     // MSG_TRUNC: the length is the datagram's, even if the buffer got only its beginning.
-    while !args.full(stats.clients)
+    while !args.full(stats.datagrams)
         && let Some((len, Some(client))) =
             waiting.or(|| call::recvfrom(&socket, &mut buf, MSG_TRUNC))?
     {
         let data = &buf[..len.min(args.bufsize)];
         let answer = args.answer(data, &mut made);
-        stats.clients += 1;
+        stats.datagrams += 1;
+        stats.addresses = Some(senders.note(client));
         stats.received += data.len() as u64;
         match call::sendto(&socket, answer, 0, client) {
             Ok(n) => stats.sent += n as u64,

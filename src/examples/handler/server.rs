@@ -19,7 +19,7 @@ use crate::call::{
     WaitPidFlag, pollfd,
 };
 use crate::patience::Patience;
-use crate::server::{self, Stats};
+use crate::server::{self, Senders, Stats};
 use crate::stop::{Sigchld, Stop, Watch, end_children};
 
 /// Where a request is handled.
@@ -76,6 +76,8 @@ pub struct Server {
     pub max_clients: usize,
     /// Whether to end after the first request.
     pub once: bool,
+    /// From which addresses datagrams came.
+    senders: Mutex<Senders>,
 }
 
 #[derive(Debug)]
@@ -113,7 +115,13 @@ impl Server {
         call::bind(&socket, address)?;
         let listener: TcpListener = call::listen(socket, backlog)?;
         let address = call::getsockname(&listener)?;
-        Ok(Server { socket: Socket::Tcp(listener), address, max_clients: 256, once: false })
+        Ok(Server {
+            socket: Socket::Tcp(listener),
+            address,
+            max_clients: 256,
+            once: false,
+            senders: Mutex::default(),
+        })
     }
 
     /// A UDP server at this address.
@@ -135,7 +143,13 @@ impl Server {
         call::bind(&socket, address)?;
         let socket = UdpSocket::from(socket);
         let address = call::getsockname(&socket)?;
-        Ok(Server { socket: Socket::Udp(socket, bufsize), address, max_clients: 256, once: false })
+        Ok(Server {
+            socket: Socket::Udp(socket, bufsize),
+            address,
+            max_clients: 256,
+            once: false,
+            senders: Mutex::default(),
+        })
     }
 
     /// Where it can be reached: with the port that the kernel chose, if it was asked to.
@@ -176,6 +190,7 @@ impl Server {
             stats.add(handle(arrival, self.datagrams(), &make, stop));
         }
         drop(waiting);
+        let stats = self.told(stats);
         self.close()?;
         Ok(stats)
     }
@@ -211,8 +226,9 @@ impl Server {
             Ok(())
         })?;
         drop(waiting);
+        let stats = self.told(*total.lock().unwrap_or_else(PoisonError::into_inner));
         self.close()?;
-        Ok(*total.lock().unwrap_or_else(PoisonError::into_inner))
+        Ok(stats)
     }
 
     fn forking<H: Handler>(self, make: impl Fn() -> H, stop: &Stop) -> Result<Stats> {
@@ -279,6 +295,7 @@ impl Server {
             std::process::exit(if stats.failed > 0 { 1 } else { 0 });
         }
         drop(waiting);
+        let stats = self.told(stats);
         self.close()?;
         end_children(children, &sigchld)?;
         Ok(stats)
@@ -300,7 +317,21 @@ impl Server {
                 let mut data = vec![0; *bufsize];
                 let (len, client) = call::recvfrom(socket, &mut data, MSG_TRUNC)?;
                 data.truncate(len);
+                if let Some(client) = client {
+                    self.senders.lock().unwrap_or_else(PoisonError::into_inner).note(client);
+                }
                 Ok(client.map(|client| Arrival::Datagram(data, client)))
+            }
+        }
+    }
+
+    /// What it did, in the words of its protocol: a request is a connection, or a datagram.
+    fn told(&self, stats: Stats) -> Stats {
+        match &self.socket {
+            Socket::Tcp(_) => stats,
+            Socket::Udp(..) => {
+                let addresses = self.senders.lock().unwrap_or_else(PoisonError::into_inner).count();
+                Stats { clients: 0, datagrams: stats.clients, addresses: Some(addresses), ..stats }
             }
         }
     }
