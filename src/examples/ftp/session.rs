@@ -164,8 +164,8 @@ static VERBS: &[Verb] = &[
 ];
 
 /// What ends a REST: the transfer that it is for, or what makes sure that there is none. Whatever else is
-/// said in between leaves it, a listing too, as with other servers: RFC 959 wants the transfer right behind
-/// it, and neither that nor RFC 3659 says what becomes of it if it is not.
+/// said in between leaves it, even a listing, as with other servers: RFC 959 wants the transfer right behind
+/// it, and RFC 3659 (5) lets a server choose what becomes of it otherwise; to keep it is one of the choices.
 const ENDS_REST: [&str; 7] = ["RETR", "STOR", "APPE", "STOU", "ABOR", "REIN", "USER"];
 
 /// Wrong passwords that a connection may try.

@@ -331,6 +331,11 @@ impl Commands {
                     self.text.clear();
                     self.line = Spot::Verb;
                 }
+                // No line end to the server, which refuses such a line; but perhaps to who sent it.
+                (_, Spot::Verb | Spot::Open) if matches!(byte, b'\r' | 0) => {
+                    self.text.clear();
+                    self.line = Spot::Verb;
+                }
                 (Byte::Text, Spot::Verb) => self.verb(*byte),
                 (Byte::Text, Spot::Behind) if matches!(byte, b' ' | b'\t') => {
                     self.line = Spot::Secret;
@@ -393,7 +398,8 @@ impl Echo {
         Echo { needle, open: open.len(), tail: Vec::new() }
     }
 
-    /// Hides it in the next bytes of a stream, and what may be its beginning; how many bytes that are.
+    /// Hides it in the next bytes of a stream, in any case, for some servers answer in capitals; and what
+    /// may be its beginning. Returns how many bytes that are.
     pub fn hide(&mut self, bytes: &mut [u8]) -> usize {
         if self.needle.is_empty() {
             return 0;
@@ -403,7 +409,7 @@ impl Echo {
         let text = [&self.tail, &*bytes].concat();
         for start in 0..text.len() {
             let n = self.needle.len().min(text.len() - start);
-            if text[start..start + n] == self.needle[..n] {
+            if text[start..start + n].eq_ignore_ascii_case(&self.needle[..n]) {
                 // What stands in the tail was told already, and two of them may overlap.
                 let from = (start + self.open).max(before).max(until);
                 let to = start + n;
@@ -726,6 +732,11 @@ mod tests {
             ("RETR PASS x", "RETR PASS x"),
             ("PASS a\rb", "PASS *\r*"),
             ("PASS *", "PASS *"),
+            // No command to this server, but a password to whoever typed it.
+            ("USER a\rPASS secret", "USER a\rPASS ******"),
+            ("USER a\r\0PASS secret", "USER a\r\0PASS ******"),
+            ("NOOP\0PASS secret", "NOOP\0PASS ******"),
+            ("PA\rPASS secret", "PA\rPASS ******"),
         ] {
             let (line, told) = (format!("{line}\r\nNOOP\r\n"), format!("{told}\r\nNOOP\r\n"));
             assert_eq!(String::from_utf8_lossy(&shown(&[line.as_bytes()])), told);
@@ -744,6 +755,8 @@ mod tests {
             ),
             ("aab", "500 aaab\r\nPASS aab", "500 aaab\r\nPASS ***"),
             ("abababc", "x ababababc x", "x ab******* x"),
+            ("Sword9", "500 PASS SWORD9, sword9\r\n", "500 PASS ******, ******\r\n"),
+            ("aB", "500 pass AB\r\n", "500 pass **\r\n"),
             ("", "500 PASS \r\n", "500 PASS \r\n"),
         ] {
             for cut in 1..reply.len() {
