@@ -14,6 +14,7 @@
 
 pub mod byte_order;
 pub mod escape;
+pub mod ink;
 pub mod columns;
 pub mod descriptor;
 pub mod output;

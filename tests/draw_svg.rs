@@ -100,12 +100,11 @@ fn texts(picture: &Document) -> Vec<Text> {
             let width = text.width() as f64 * size * 0.61;
             let (dx, dy) = moved(node);
             let (x, y) = (number(node, "x") + dx, number(node, "y") + dy);
-            let left = match () {
-                () if is_of(node, "left") || is_of(node, "axis") => x - width,
-                () if ["head", "tag", "word"].iter().any(|class| is_of(node, class)) => {
-                    x - width / 2.0
-                }
-                () => x,
+            let anchor = node.ancestors().find_map(|node| node.attribute("text-anchor"));
+            let left = match anchor {
+                Some("end") => x - width,
+                Some("middle") => x - width / 2.0,
+                _ => x,
             };
             Text { text, left, top: y - 0.8 * size, right: left + width, foot: y + 0.15 * size }
         })
@@ -152,8 +151,18 @@ fn labels(picture: &Document) -> Vec<String> {
     let calls = picture
         .descendants()
         .filter(|node| node.has_tag_name("text") && (is_of(*node, "call") || is_of(*node, "note")));
-    let mut labels: Vec<(f64, String)> =
-        calls.map(|node| (number(node, "y"), words(node))).collect();
+    let mut labels: Vec<(f64, String)> = Vec::new();
+    for node in calls {
+        let (y, part) = (number(node, "y"), words(node));
+        // The parts of a line stand from left to right: those that end at a point were written backwards.
+        match labels.last_mut().filter(|(last, _)| *last == y) {
+            Some((_, line)) if node.attribute("text-anchor") == Some("end") => {
+                *line = format!("{part} {line}")
+            }
+            Some((_, line)) => *line += &format!(" {part}"),
+            None => labels.push((y, part)),
+        }
+    }
     labels.sort_by(|a, b| a.0.total_cmp(&b.0));
     labels.into_iter().map(|(_, text)| text.trim().to_owned()).collect()
 }

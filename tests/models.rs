@@ -258,7 +258,8 @@ fn the_picture_stands_alone() {
         let path = directory.path().join(name);
         run(&["models", "--delay", "2", "-q", "-o", path.to_str().unwrap()], b"");
         let text = fs::read_to_string(&path).unwrap();
-        for part in ["<title", "<desc", "role=\"img\"", "prefers-color-scheme:dark", "sans-serif"] {
+        for part in ["<title", "<desc", "role=\"img\"", "prefers-color-scheme: dark", "sans-serif"]
+        {
             assert!(text.contains(part), "{name} has no {part}");
         }
         let elsewhere = text.replace("http://www.w3.org/2000/svg", "");

@@ -650,7 +650,7 @@ fn a_page_without_its_script_is_a_table_of_the_calls() {
 
 #[test]
 fn text_can_be_read_by_day_and_by_night() {
-    let palette = include_str!("../src/draw/palette.css");
+    let palette = netplay::ink::variables();
     let (day, night) = palette.split_once("@media").unwrap();
     for (when, colours) in [("day", day), ("night", night)] {
         let light = |name: &str| {

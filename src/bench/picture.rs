@@ -15,26 +15,10 @@ use super::plan::Load;
 use super::report::{Sheet, label, time, whole};
 use super::sample::{Cell, Latency, Report};
 use crate::escape::markup;
+use crate::ink::{self, COST, DIM, INK, Ink, LINE, LONGEST, P50, P99, P999, PAPER, RATE};
 
-/// A colour on white, and on black.
-struct Ink {
-    light: RGBColor,
-    dark: &'static str,
-}
-
-const PAPER: Ink = Ink { light: RGBColor(0xff, 0xff, 0xff), dark: "#14181d" };
-const TEXT: Ink = Ink { light: RGBColor(0x1b, 0x1f, 0x24), dark: "#e6e9ed" };
-const QUIET: Ink = Ink { light: RGBColor(0x5b, 0x64, 0x70), dark: "#9aa4b0" };
-const GRID: Ink = Ink { light: RGBColor(0xe3, 0xe6, 0xea), dark: "#2b323a" };
-const RATE: Ink = Ink { light: RGBColor(0x2b, 0x6c, 0xb0), dark: "#3f7fc4" };
-const COST: Ink = Ink { light: RGBColor(0xb7, 0x60, 0x1f), dark: "#b5702f" };
 /// p50, p99, p99.9 and the longest: from the middle of the tail to its end.
-const TAIL: [Ink; 4] = [
-    Ink { light: RGBColor(0x1f, 0x5a, 0x3d), dark: "#c8f0d8" },
-    Ink { light: RGBColor(0x2f, 0x8f, 0x5f), dark: "#7fd6a5" },
-    Ink { light: RGBColor(0x6f, 0xb8, 0x8f), dark: "#459a6c" },
-    Ink { light: RGBColor(0xa9, 0xc9, 0xb6), dark: "#2f6b4b" },
-];
+const TAIL: [Ink; 4] = [P50, P99, P999, LONGEST];
 const TAIL_NAMES: [&str; 4] = ["p50", "p99", "p99.9", "max"];
 
 const WIDTH: u32 = 1200;
@@ -65,7 +49,7 @@ impl Report {
         let total = heights.iter().sum::<u32>() + 18 * footer.len() as u32 + 16;
         {
             let root = SVGBackend::with_string(&mut picture, (WIDTH, total)).into_drawing_area();
-            root.fill(&PAPER.light).map_err(undrawn)?;
+            root.fill(&rgb(PAPER)).map_err(undrawn)?;
             let mut rest = root.clone();
             for (load, height) in self.loads().into_iter().zip(heights) {
                 let (this, below) = rest.split_vertically(height);
@@ -73,20 +57,20 @@ impl Report {
                 rest = below;
             }
             for (line, nth) in footer.iter().zip(0..) {
-                let style = ("sans-serif", 11).into_font().color(&QUIET.light);
+                let style = ("sans-serif", 11).into_font().color(&rgb(DIM));
                 rest.draw_text(line, &style, (12, 8 + 18 * nth)).map_err(undrawn)?;
             }
             root.present().map_err(undrawn)?;
         }
-        Ok(with_dark_side(&picture))
+        Ok(finished(&picture))
     }
 
     fn draw(&self, area: &Area<'_>, load: Load) -> Result<()> {
         let cells = self.under(load);
-        let text = |size: u32, ink: &Ink| ("sans-serif", size).into_font().color(&ink.light);
-        area.draw_text(&load.title(), &text(17, &TEXT), (12, 14)).map_err(undrawn)?;
+        let text = |size: u32, ink: Ink| ("sans-serif", size).into_font().color(&rgb(ink));
+        area.draw_text(&load.title(), &text(17, INK), (12, 14)).map_err(undrawn)?;
         for (cell, nth) in cells.iter().zip(0..) {
-            let ink = if cell.again { &QUIET } else { &TEXT };
+            let ink = if cell.again { DIM } else { INK };
             let end = text(13, ink).pos(Pos::new(HPos::Right, VPos::Center));
             let y = (ABOVE + ROW * nth + ROW / 2) as i32;
             area.draw_text(&label(cell), &end, (NAMES as i32 - 10, y)).map_err(undrawn)?;
@@ -100,12 +84,12 @@ impl Report {
         let fastest = fastest.fold(1.0, f64::max);
         let rates =
             cells.iter().map(|cell| cell.rate().map(|rate| (rate.low, rate.median, rate.high)));
-        bars(&part(0), "requests/s", &RATE, fastest, whole, &rates.collect::<Vec<_>>())?;
+        bars(&part(0), "requests/s", RATE, fastest, whole, &rates.collect::<Vec<_>>())?;
         self.latencies(&part(1), &cells)?;
         let costs = cells.iter().map(|cell| cell.cpu().map(|cpu| (cpu.low, cpu.median, cpu.high)));
         let costs: Vec<_> = costs.collect();
         let dearest = costs.iter().flatten().map(|cost| cost.2).fold(1.0, f64::max);
-        bars(&part(2), "CPU for a request", &COST, dearest, time, &costs)
+        bars(&part(2), "CPU for a request", COST, dearest, time, &costs)
     }
 
     fn latencies(&self, area: &Area<'_>, cells: &[&Cell]) -> Result<()> {
@@ -113,11 +97,11 @@ impl Report {
         let low = points.iter().copied().fold(f64::INFINITY, f64::min).clamp(1.0, 1e9);
         let high = points.iter().copied().fold(low * 10.0, f64::max);
         let range = (low / 1.5..high * 1.5).log_scale();
-        let head = ("sans-serif", 13).into_font().color(&QUIET.light);
+        let head = ("sans-serif", 13).into_font().color(&rgb(DIM));
         area.draw_text("latency, log scale", &head, (0, 44)).map_err(undrawn)?;
-        for (what, (ink, nth)) in TAIL_NAMES.into_iter().zip(TAIL.iter().zip(0..)) {
+        for (what, (ink, nth)) in TAIL_NAMES.into_iter().zip(TAIL.into_iter().zip(0..)) {
             let x = 130 + 52 * nth;
-            area.draw(&Circle::new((x, 50), 4, ink.light.filled())).map_err(undrawn)?;
+            area.draw(&Circle::new((x, 50), 4, rgb(ink).filled())).map_err(undrawn)?;
             area.draw_text(what, &head, (x + 7, 44)).map_err(undrawn)?;
         }
         let rows = cells.len() as f64;
@@ -126,15 +110,15 @@ impl Report {
         for (cell, nth) in cells.iter().zip(0..) {
             let y = rows - f64::from(nth) - 0.5;
             let points: Vec<_> =
-                tail(cell).into_iter().zip(&TAIL).filter_map(|(x, ink)| Some((x?, ink))).collect();
+                tail(cell).into_iter().zip(TAIL).filter_map(|(x, ink)| Some((x?, ink))).collect();
             let line = PathElement::new(
                 points.iter().map(|(x, _)| (*x, y)).collect::<Vec<_>>(),
-                GRID.light.stroke_width(3),
+                rgb(LINE).stroke_width(3),
             );
             chart.draw_series([line]).map_err(undrawn)?;
             // The middle last: it is not hidden by the end.
             let dots =
-                points.iter().rev().map(|(x, ink)| Circle::new((*x, y), 4, ink.light.filled()));
+                points.iter().rev().map(|(x, ink)| Circle::new((*x, y), 4, rgb(*ink).filled()));
             chart.draw_series(dots).map_err(undrawn)?;
         }
         Ok(())
@@ -219,28 +203,26 @@ type Chart<'a, 'b, X> =
 fn bars(
     area: &Area<'_>,
     title: &str,
-    ink: &Ink,
+    ink: Ink,
     most: f64,
     form: fn(f64) -> String,
     spreads: &[Option<(f64, f64, f64)>],
 ) -> Result<()> {
-    let text = |ink: &Ink| ("sans-serif", 13).into_font().color(&ink.light);
-    area.draw_text(title, &text(&QUIET), (0, 44)).map_err(undrawn)?;
+    let text = |ink: Ink| ("sans-serif", 13).into_font().color(&rgb(ink));
+    area.draw_text(title, &text(DIM), (0, 44)).map_err(undrawn)?;
     let rows = spreads.len() as f64;
     let mut chart = chart(area, 0.0..most, rows)?;
     mesh(&mut chart, 4, &|x: &f64| form(*x))?;
     for (spread, nth) in spreads.iter().zip(0..) {
         let Some((low, median, high)) = *spread else { continue };
         let y = rows - f64::from(nth) - 0.5;
-        let bar = Rectangle::new([(0.0, y - 0.28), (median, y + 0.28)], ink.light.filled());
+        let bar = Rectangle::new([(0.0, y - 0.28), (median, y + 0.28)], rgb(ink).filled());
         chart.draw_series([bar]).map_err(undrawn)?;
-        let half = PathElement::new(vec![(low, y), (high, y)], TEXT.light.stroke_width(1));
+        let half = PathElement::new(vec![(low, y), (high, y)], rgb(INK).stroke_width(1));
         chart.draw_series([half]).map_err(undrawn)?;
         let (x, y) = chart.backend_coord(&(median.max(high), y));
-        let style = ("sans-serif", 11)
-            .into_font()
-            .color(&TEXT.light)
-            .pos(Pos::new(HPos::Left, VPos::Center));
+        let style =
+            ("sans-serif", 11).into_font().color(&rgb(INK)).pos(Pos::new(HPos::Left, VPos::Center));
         let base = area.get_base_pixel();
         area.draw_text(&form(median), &style, (x - base.0 + 5, y - base.1)).map_err(undrawn)?;
     }
@@ -275,10 +257,10 @@ where
         .y_labels(0)
         .x_labels(numbers)
         .x_label_formatter(form)
-        .axis_style(GRID.light)
-        .bold_line_style(GRID.light)
+        .axis_style(rgb(LINE))
+        .bold_line_style(rgb(LINE))
         .light_line_style(TRANSPARENT)
-        .label_style(("sans-serif", 11).into_font().color(&QUIET.light))
+        .label_style(("sans-serif", 11).into_font().color(&rgb(DIM)))
         .draw()
         .map_err(undrawn)
 }
@@ -287,20 +269,31 @@ fn undrawn(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("the picture cannot be drawn: {error}")
 }
 
-/// The colours for a dark background, which take the place of the others by the reader's wish.
-fn with_dark_side(picture: &str) -> String {
-    let inks = [PAPER, TEXT, QUIET, GRID, RATE, COST].into_iter().chain(TAIL);
-    let rules: String = inks
-        .map(|Ink { light: RGBColor(r, g, b), dark }| {
-            let light = format!("#{r:02X}{g:02X}{b:02X}");
-            format!("[fill=\"{light}\"]{{fill:{dark}}}[stroke=\"{light}\"]{{stroke:{dark}}}")
-        })
-        .collect();
-    let style = format!("<style>@media (prefers-color-scheme: dark){{{rules}}}</style>\n");
-    match picture.split_once(">\n") {
-        Some((opening, rest)) => format!("{opening}>\n{style}{rest}"),
-        None => picture.to_owned(),
-    }
+/// The colour as the plotting library has it.
+const fn rgb(ink: Ink) -> RGBColor {
+    let (red, green, blue) = ink.rgb();
+    RGBColor(red, green, blue)
+}
+
+/// The picture with its colours in the dark, and with texts that stand where they should everywhere.
+fn finished(picture: &str) -> String {
+    let style = format!("<style>\n{}</style>\n", ink::night());
+    let (opening, rest) = picture.split_once(">\n").unwrap_or((picture, ""));
+    let lines = rest.lines().map(|line| lowered(line).unwrap_or_else(|| line.to_owned()) + "\n");
+    format!("{opening}>\n{style}{}", lines.collect::<String>())
+}
+
+/// The start of a text, with the height of its letters in `y`: the plotting library leaves that to `dy`,
+/// in units that not every program knows.
+fn lowered(line: &str) -> Option<String> {
+    let number = |name: &str| line.split_once(name)?.1.split('"').next()?.parse::<f64>().ok();
+    let (before, rest) = line.strip_prefix("<text ")?.split_once(" dy=\"")?;
+    let (dy, after) = rest.split_once('"')?;
+    let (x, y) = before.split_once(" y=\"")?;
+    let y: f64 = y.strip_suffix('"')?.parse().ok()?;
+    let part = if dy.ends_with("em") { 0.76 } else { 0.36 };
+    let y = y + part * number(" font-size=\"")?;
+    Some(format!("<text {x} y=\"{y:.1}\"{after}"))
 }
 
 const PAGE: &str = r#"<!doctype html>

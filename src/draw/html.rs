@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! page.html   what stands where, with a {{mark}} for each part below
-//! page.css    how it looks, with the colours of every picture
+//! page.css    how it looks, in the colours of every picture
 //! page.js     what it does; it builds only what is in view
 //! the trace   as JSON, in a block that no browser runs
 //! ```
@@ -22,21 +22,23 @@ use sha2::{Digest, Sha256};
 use super::words::{answered, asked};
 use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline, time_text};
 use crate::escape::{grouped, markup};
+use crate::ink;
 use crate::trace::Kind;
 use crate::trace::story::{describe, sentence, strace};
 
 const PAGE: &str = include_str!("page.html");
-const STYLE: &str = concat!(include_str!("palette.css"), include_str!("page.css"));
+const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// Without its script the page is a table, up to so many calls.
 const TABLE: usize = 500;
 
 pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
+    let style = ink::variables() + STYLE;
     fill(PAGE, |mark| match mark {
         "title" => markup(&view.title),
-        "style" => STYLE.to_owned(),
-        "style hash" => hash(STYLE),
+        "style" => style.clone(),
+        "style hash" => hash(&style),
         "script" => SCRIPT.to_owned(),
         "script hash" => hash(SCRIPT),
         "trace" => json(&Data::of(timeline, view)),

@@ -3,6 +3,9 @@
 //!
 //! It is one file that asks for no other. First everything is measured and placed, then written from the
 //! back to the front: lifelines, arrows, calls, breaks. Colours only repeat what shapes and words say.
+//!
+//! It is for every program that shows SVG, from browsers to converters. So each shape has its look as
+//! attributes of its own, a text is one run from one point, and classes only say what a thing is.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Write};
@@ -14,6 +17,9 @@ use super::tenths::Tenths;
 use super::{Arrow, ArrowKind, Call, Lane, Timeline, Tip, View};
 use super::{answered, asked, headline, time_text};
 use crate::escape::{Markup, grouped};
+use crate::ink::{
+    self, CLIENT, DIM, ERROR, INK, Ink, LINE as THIN, PAPER, RAISED, SERVER, WAIT, WAITED,
+};
 use crate::trace::{Kind, story};
 
 /// From one row to the next.
@@ -67,6 +73,14 @@ impl Side {
         match self {
             Side::Left => x - by,
             Side::Right => x + by,
+        }
+    }
+
+    /// Where the words are tied that stand there.
+    fn anchor(self) -> &'static str {
+        match self {
+            Side::Left => " text-anchor=\"end\"",
+            Side::Right => "",
         }
     }
 }
@@ -324,8 +338,9 @@ impl<'a> Figure<'a> {
             let width = columns(word.width(), SMALL) + 2.0;
             writeln!(
                 out,
-                "<rect class=\"paper\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"11\"/>\
-                 <text class=\"small word\" x=\"{}\" y=\"{}\">{}</text>",
+                "<rect fill=\"{PAPER}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"11\"/>\
+                 <text class=\"small word\" font-size=\"{SMALL}\" text-anchor=\"middle\" fill=\"{DIM}\" \
+                 x=\"{}\" y=\"{}\">{}</text>",
                 Tenths(x - width / 2.0),
                 Tenths(y - 5.5),
                 Tenths(width),
@@ -353,30 +368,31 @@ impl<'a> Figure<'a> {
             .collect();
         writeln!(
             out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-labelledby=\"title desc\" \
-             xml:space=\"preserve\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" \
+             role=\"img\" aria-labelledby=\"title desc\" xml:space=\"preserve\" \
+             font-family=\"monospace\" font-size=\"{FONT}\" fill=\"{INK}\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
              <title id=\"title\">{title}</title>\n\
              <desc id=\"desc\">A timeline, downwards: {}. Its lifelines, from left to right: {}. \
-             The same is to be had as text.</desc>\n\
-             <style>\n{}{}</style>",
+             The same is there as text.</desc>\n\
+             <style>\n{}</style>",
             Markup(&self.summary()),
             Markup(&lanes.join(", ")),
-            include_str!("palette.css"),
-            include_str!("svg.css"),
+            ink::night(),
         )?;
         writeln!(
             out,
             "<defs><pattern id=\"again\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" \
-             patternTransform=\"rotate(45)\"><rect class=\"paper\" width=\"5\" height=\"5\"/>\
-             <path class=\"hatch\" d=\"M0 0V5\"/></pattern></defs>\n\
-             <rect class=\"paper\" width=\"{width}\" height=\"{height}\"/>"
+             patternTransform=\"rotate(45)\"><rect fill=\"{PAPER}\" width=\"5\" height=\"5\"/>\
+             <path stroke=\"{WAIT}\" stroke-width=\"3\" d=\"M0 0V5\"/></pattern></defs>\n\
+             <rect class=\"paper\" fill=\"{PAPER}\" width=\"{width}\" height=\"{height}\"/>"
         )?;
         let room = ((width - 2.0 * MARGIN) / columns(1, 18.0)) as usize;
         let shown = cut(&self.view.title, room);
         writeln!(
             out,
-            "<text class=\"title\" x=\"{MARGIN}\" y=\"30\">{}</text>\n\
-             <text class=\"summary\" x=\"{MARGIN}\" y=\"50\">{}</text>",
+            "<text class=\"title\" font-family=\"sans-serif\" font-size=\"18\" font-weight=\"bold\" \
+             x=\"{MARGIN}\" y=\"30\">{}</text>\n\
+             <text font-family=\"sans-serif\" fill=\"{DIM}\" x=\"{MARGIN}\" y=\"50\">{}</text>",
             Markup(&shown),
             Markup(&self.summary())
         )
@@ -386,11 +402,17 @@ impl<'a> Figure<'a> {
     fn write_axis(&self, out: &mut impl Write) -> fmt::Result {
         let times = self.times();
         let right = self.width - MARGIN;
-        out.write_str("<path class=\"guide\" d=\"")?;
+        write!(
+            out,
+            "<path fill=\"none\" stroke=\"{THIN}\" stroke-width=\".6\" stroke-dasharray=\"1 5\" d=\""
+        )?;
         for &(y, _) in &times {
             write!(out, "M{} {}H{right}", MARGIN + AXIS - 8.0, Tenths(y))?;
         }
-        out.write_str("\"/>\n<g class=\"small axis\">\n")?;
+        writeln!(
+            out,
+            "\"/>\n<g class=\"small axis\" font-size=\"{SMALL}\" text-anchor=\"end\" fill=\"{DIM}\">"
+        )?;
         let x = MARGIN + AXIS - 12.0;
         let unit = if self.in_seconds() { "s" } else { "ms" };
         writeln!(out, "<text x=\"{x}\" y=\"{}\">{unit}</text>", HEADS + HEAD - 6.0)?;
@@ -446,15 +468,17 @@ impl<'a> Figure<'a> {
         }
         for ((lane, x), life) in self.timeline.lanes.iter().zip(&self.lanes).zip(lives) {
             let (x, top, foot) = (Tenths(*x), HEADS + HEAD, Tenths(self.foot));
-            let class = role(lane);
+            let (class, ink) = (role(lane), role_ink(lane));
             if lane.thread.is_none() {
-                writeln!(out, "<path class=\"unseen {class}\" d=\"M{x} {top}V{foot}\"/>")?;
+                let line = dashed(ink, 1.3, "7 6");
+                writeln!(out, "<path class=\"unseen\" {line} d=\"M{x} {top}V{foot}\"/>")?;
                 continue;
             }
-            writeln!(out, "<path class=\"around\" d=\"M{x} {top}V{foot}\"/>")?;
+            writeln!(out, "<path {} d=\"M{x} {top}V{foot}\"/>", dashed(THIN, 1.3, "1 3"))?;
             if let Some((from, to)) = life {
                 let (from, to) = (Tenths(from), Tenths(to));
-                writeln!(out, "<path class=\"life {class}\" d=\"M{x} {from}V{to}\"/>")?;
+                let line = drawn(ink, 1.6);
+                writeln!(out, "<path class=\"life {class}\" {line} d=\"M{x} {from}V{to}\"/>")?;
             }
         }
         Ok(())
@@ -468,13 +492,17 @@ impl<'a> Figure<'a> {
             let room = left.into_iter().chain(right).fold(f64::INFINITY, f64::min) - 10.0;
             let width = head_width(lane).min(room);
             let fitting = |text: &str, size| cut(text, ((width - 8.0) / columns(1, size)) as usize);
-            let unseen = if lane.thread.is_none() { " outside" } else { "" };
+            let (unseen, dashes) = match lane.thread {
+                None => (" outside", " stroke-dasharray=\"5 4\""),
+                Some(_) => ("", ""),
+            };
             writeln!(
                 out,
-                "<g class=\"head {}{unseen}\"><title>{}: {}</title>\
-                 <rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{HEAD}\" rx=\"4\"/>\
-                 <text class=\"name\" x=\"{x}\" y=\"{}\">{}</text>\
-                 <text class=\"small\" x=\"{x}\" y=\"{}\">{}</text></g>",
+                "<g class=\"head {}{unseen}\" text-anchor=\"middle\"><title>{}: {}</title>\
+                 <rect fill=\"{RAISED}\" stroke=\"{ink}\" stroke-width=\"1.5\"{dashes} \
+                 x=\"{}\" y=\"{}\" width=\"{}\" height=\"{HEAD}\" rx=\"4\"/>\
+                 <text font-weight=\"bold\" x=\"{x}\" y=\"{}\">{}</text>\
+                 <text class=\"small\" font-size=\"{SMALL}\" fill=\"{DIM}\" x=\"{x}\" y=\"{}\">{}</text></g>",
                 role(lane),
                 Markup(&lane.name),
                 Markup(&lane.detail),
@@ -486,6 +514,7 @@ impl<'a> Figure<'a> {
                 Tenths(y + 27.5),
                 Markup(&fitting(&lane.detail, SMALL)),
                 x = Tenths(lanes[i]),
+                ink = role_ink(lane),
             )?;
         }
         Ok(())
@@ -503,28 +532,22 @@ impl<'a> Figure<'a> {
         self.write_tooltip(out, call, lane)?;
         out.write_str("</title>")?;
         if self.is_bar(i) {
-            let class = if call.times > 1 { "bar again" } else { "bar" };
+            let look = bar(call.times > 1);
             let height = Tenths((returned - began).max(1.5));
             let (x, y, width) = (Tenths(x - BAR), Tenths(began), 2.0 * BAR);
             write!(
                 out,
-                "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>"
+                "<rect {look} x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>"
             )?;
         }
-        let (ordinary, y) = (call.record.ret == Some(-1), Tenths(returned));
-        let (left, x) = (Tenths(x - 4.0), Tenths(x));
-        match call.record.kind {
-            Kind::Note => write!(out, "<path class=\"mark\" d=\"M{left} {y}l4 -4 4 4-4 4z\"/>"),
-            _ if call.failed() => {
-                let top = Tenths(returned - 4.0);
-                write!(out, "<path class=\"mark\" d=\"M{left} {top}l8 8m0 -8l-8 8\"/>")
-            }
-            _ if ordinary && call.times == 1 => {
-                write!(out, "<circle class=\"mark later\" cx=\"{x}\" cy=\"{y}\" r=\"3.5\"/>")
-            }
-            _ if self.is_bar(i) => Ok(()),
-            _ => write!(out, "<circle class=\"mark\" cx=\"{x}\" cy=\"{y}\" r=\"3\"/>"),
-        }
+        let mark = match call.record.kind {
+            Kind::Note => Mark::Note,
+            _ if call.failed() => Mark::Failed,
+            _ if call.record.ret == Some(-1) && call.times == 1 => Mark::Later,
+            _ if self.is_bar(i) => return Ok(()),
+            _ => Mark::Done,
+        };
+        mark.write(out, role_ink(lane), x, returned)
     }
 
     fn write_tooltip(&self, out: &mut impl Write, call: &Call, lane: &Lane) -> fmt::Result {
@@ -555,34 +578,68 @@ impl<'a> Figure<'a> {
 
     fn write_label(&self, out: &mut impl Write, label: &Label) -> fmt::Result {
         let x = self.lanes[self.timeline.calls[label.call].lane];
-        let (tag_x, text_x, _) = self.across(label);
+        let (tag_x, text_x, end) = self.across(label);
         if is_moved(label) {
             let (from, to) = (label.side.away(x, TIP), label.side.away(tag_x, -2.0));
             let (from, to) = (Tenths(from), Tenths(to));
             let (mark, y) = (Tenths(label.mark), Tenths(label.y));
-            write!(out, "<path class=\"leader\" d=\"M{from} {mark}L{to} {y}\"/>")?;
+            let line = drawn(THIN, 1.0);
+            write!(out, "<path class=\"leader\" {line} d=\"M{from} {mark}L{to} {y}\"/>")?;
         }
-        if let Some(tag) = &label.tag {
-            write_tag(out, tag, tag_x.min(label.side.away(tag_x, tag_width(tag))), label.y)?;
+        if label.width() <= label.tag_width() && label.more.is_empty() {
+            return self.write_label_tag(out, label, tag_x);
         }
-        let class = if label.side == Side::Left { " class=\"left\"" } else { "" };
-        let top = label.y - label.height() / 2.0 + LINE / 2.0 + 4.0;
-        let x = Tenths(text_x);
-        let part = |text: &str, class: &str| match text {
-            "" => String::new(),
-            text => format!("<tspan class=\"{class}\">{}</tspan>", Markup(text)),
+        // What lies below the words is seen through their ground.
+        let (left, width) = (text_x.min(end), (end - text_x).abs());
+        let (left, width) = (Tenths(left - 1.0), Tenths(width + 2.0));
+        let (up, height) = (Tenths(label.y - label.height() / 2.0 + 1.0), label.height() - 2.0);
+        write!(
+            out,
+            "<rect fill=\"{PAPER}\" fill-opacity=\".8\" x=\"{left}\" y=\"{up}\" \
+             width=\"{width}\" height=\"{height}\"/>"
+        )?;
+        self.write_label_tag(out, label, tag_x)?;
+        let call = &self.timeline.calls[label.call];
+        let look = match call.record.kind {
+            Kind::Note => format!(" font-style=\"italic\" fill=\"{DIM}\""),
+            _ if call.failed() => format!(" fill=\"{ERROR}\""),
+            _ => String::new(),
         };
-        let (asked, time) = (Markup(&label.asked), part(&label.time, "time"));
-        let answered = part(&label.answered, "answer");
-        if label.width() > label.tag_width() {
-            let y = Tenths(top);
-            write!(out, "<text{class} x=\"{x}\" y=\"{y}\">{asked}{time}{answered}</text>")?;
+        let time = format!(" class=\"time\" font-weight=\"bold\" fill=\"{WAIT}\"");
+        let top = label.y - label.height() / 2.0 + LINE / 2.0 + 4.0;
+        let mut write = |text: &str, before: usize, y: f64, look: &str| {
+            // No two programs agree on spaces that lead a text.
+            let trimmed = text.trim_start();
+            let led = if label.side == Side::Left { 0 } else { text.len() - trimmed.len() };
+            let x = Tenths(label.side.away(text_x, columns(before + led, FONT)));
+            let (anchor, y, text) = (label.side.anchor(), Tenths(y), trimmed);
+            write!(out, "<text{look}{anchor} x=\"{x}\" y=\"{y}\">{}</text>", Markup(text))
+        };
+        if label.time.is_empty() {
+            write(&format!("{}{}", label.asked, label.answered), 0, top, &look)?;
+        } else {
+            // Three texts, for not every program can place runs of one text that ends at a point.
+            let mut parts = [(&label.asked, &look), (&label.time, &time), (&label.answered, &look)];
+            if label.side == Side::Left {
+                parts.reverse();
+            }
+            let mut before = 0;
+            for (text, look) in parts.into_iter().filter(|(text, _)| !text.is_empty()) {
+                write(text, before, top, look)?;
+                before += text.width();
+            }
         }
-        for (i, line) in label.more.iter().enumerate() {
-            let y = Tenths(top + LINE * (i + 1) as f64);
-            write!(out, "<text{class} x=\"{x}\" y=\"{y}\">{}</text>", Markup(line))?;
+        for (line, nth) in label.more.iter().zip(1u8..) {
+            write(line, 0, top + LINE * f64::from(nth), &look)?;
         }
         Ok(())
+    }
+
+    fn write_label_tag(&self, out: &mut impl Write, label: &Label, x: f64) -> fmt::Result {
+        match &label.tag {
+            Some(tag) => write_tag(out, tag, x.min(label.side.away(x, tag_width(tag))), label.y),
+            None => Ok(()),
+        }
     }
 
     /// The two ends of an arrow; one that ends nowhere ends in the air.
@@ -622,9 +679,9 @@ impl<'a> Figure<'a> {
 
     fn write_arrow(&self, out: &mut impl Write, arrow: &Arrow) -> fmt::Result {
         let Some(by) = arrow.from.or(arrow.to) else { return Ok(()) };
-        let class = role(&self.timeline.lanes[by.lane]);
+        let ink = arrow_ink(arrow.kind, role_ink(&self.timeline.lanes[by.lane]));
         let (from, to) = self.ends(arrow);
-        write!(out, "<g class=\"arrow {} {class}\"><title>", kind_class(arrow.kind))?;
+        write!(out, "{}<title>", arrow_start(arrow.kind, ink))?;
         self.write_arrow_tooltip(out, arrow)?;
         out.write_str("</title>")?;
         let of_one_lane = arrow.from.zip(arrow.to).filter(|(from, to)| from.lane == to.lane);
@@ -634,12 +691,12 @@ impl<'a> Figure<'a> {
             let (near, far) = (Tenths(x + TIP), Tenths(x + 3.0 * TIP));
             let (y1, y2) = (Tenths(from.1), Tenths(to.1));
             write!(out, "<path d=\"M{near} {y1}C{far} {y1} {far} {y2} {near} {y2}\"/>")?;
-            write_head(out, arrow.kind, (x + 2.0 * TIP, to.1), (x + TIP, to.1))?;
+            write_head(out, arrow.kind, ink, (x + 2.0 * TIP, to.1), (x + TIP, to.1))?;
         } else {
-            write_line(out, arrow.kind, from, to, arrow.to.is_some())?;
+            write_line(out, arrow.kind, ink, from, to, arrow.to.is_some())?;
             if arrow.from.is_none() {
                 let (x, y) = (Tenths(from.0), Tenths(from.1));
-                write!(out, "<circle class=\"nowhere\" cx=\"{x}\" cy=\"{y}\" r=\"3\"/>")?;
+                write!(out, "<circle fill=\"{PAPER}\" cx=\"{x}\" cy=\"{y}\" r=\"3\"/>")?;
             }
         }
         out.write_str("</g>\n")
@@ -783,15 +840,16 @@ impl<'a> Figure<'a> {
         let (there, back) = ("l6 -4 6 4".repeat(teeth), "l-6 -4 -6 4".repeat(teeth));
         writeln!(
             out,
-            "<defs><g id=\"cut\"><path class=\"strip\" d=\"M{left} -3{there}v6{back}z\"/>\
-             <path class=\"zigzag\" d=\"M{left} -3{there}M{left} 3{there}\"/></g></defs>"
+            "<defs><g id=\"cut\"><path fill=\"{PAPER}\" d=\"M{left} -3{there}v6{back}z\"/>\
+             <path fill=\"none\" stroke=\"{DIM}\" d=\"M{left} -3{there}M{left} 3{there}\"/></g></defs>"
         )?;
         for (y, ns) in breaks {
             let (x, text) = (MARGIN + AXIS - 12.0, time_text(ns));
             let (middle, y) = (Tenths(y + 3.5), Tenths(y));
             writeln!(
                 out,
-                "<use href=\"#cut\" y=\"{y}\"/><text class=\"small axis cut\" x=\"{x}\" y=\"{middle}\">{text}</text>"
+                "<use xlink:href=\"#cut\" y=\"{y}\"/><text class=\"small axis cut\" font-size=\"{SMALL}\" \
+                 text-anchor=\"end\" font-weight=\"bold\" fill=\"{WAIT}\" x=\"{x}\" y=\"{middle}\">{text}</text>"
             )?;
         }
         Ok(())
@@ -816,7 +874,7 @@ impl Legend {
         let (x, y) = (Tenths(self.x), Tenths(self.height));
         writeln!(
             self.svg,
-            "<g transform=\"translate({x} {y})\">{shape}<text class=\"small\" x=\"{SHAPE}\" y=\"3.5\">{words}</text></g>"
+            "<g transform=\"translate({x} {y})\">{shape}<text class=\"small\" font-size=\"{SMALL}\" x=\"{SHAPE}\" y=\"3.5\">{words}</text></g>"
         )?;
         self.x += needed + 22.0;
         Ok(())
@@ -832,8 +890,11 @@ impl Figure<'_> {
         let occurs = |what: &dyn Fn(usize, &Call) -> bool| {
             calls.iter().enumerate().any(|(i, call)| what(i, call))
         };
-        let bar = |class: &str| {
-            format!("<rect class=\"{class}\" x=\"0\" y=\"-4.5\" width=\"36\" height=\"9\"/>")
+        let bar =
+            |again| format!("<rect {} x=\"0\" y=\"-4.5\" width=\"36\" height=\"9\"/>", bar(again));
+        let mark = |mark: Mark| {
+            let mut shape = String::new();
+            mark.write(&mut shape, SERVER, 18.0, 0.0).map(|()| shape)
         };
         let mut add = |occurs: bool, shape: &str, words: &str| match occurs {
             true => legend.add(width, shape, words),
@@ -841,34 +902,26 @@ impl Figure<'_> {
         };
         add(
             occurs(&|i, call| is_call(call) && !self.is_bar(i) && call.record.ret != Some(-1)),
-            "<g class=\"call server\"><circle class=\"mark\" cx=\"18\" cy=\"0\" r=\"3\"/></g>",
+            &mark(Mark::Done)?,
             "a call that returned at once",
         )?;
         add(
             occurs(&|i, call| self.is_bar(i) && call.times == 1),
-            &bar("bar"),
+            &bar(false),
             "a call, as long as it lasted",
         )?;
         add(
             occurs(&|_, call| call.times > 1),
-            &bar("bar again"),
+            &bar(true),
             "call upon call that found nothing (EAGAIN)",
         )?;
         add(
             occurs(&|_, call| ordinary(call) && call.times == 1),
-            "<g class=\"call server\"><circle class=\"mark later\" cx=\"18\" cy=\"0\" r=\"3.5\"/></g>",
+            &mark(Mark::Later)?,
             "a call that ended without a result, as it may",
         )?;
-        add(
-            occurs(&|_, call| call.failed()),
-            "<g class=\"call failed\"><path class=\"mark\" d=\"M14 -4l8 8m0 -8l-8 8\"/></g>",
-            "a call that failed",
-        )?;
-        add(
-            occurs(&|_, call| !is_call(call)),
-            "<g class=\"note server\"><path class=\"mark\" d=\"M14 0l4 -4 4 4-4 4z\"/></g>",
-            "a note",
-        )?;
+        add(occurs(&|_, call| call.failed()), &mark(Mark::Failed)?, "a call that failed")?;
+        add(occurs(&|_, call| !is_call(call)), &mark(Mark::Note)?, "a note")?;
         let mut tag = String::new();
         write_tag(&mut tag, "STATE", 0.0, 0.0)?;
         add(occurs(&|_, call| call.state.is_some()), &tag, "the state of TCP from here on")?;
@@ -881,27 +934,34 @@ impl Figure<'_> {
             (ArrowKind::Reset, "a connection is reset"),
         ] {
             let arrows = &self.timeline.arrows;
-            let mut shape = format!("<g class=\"arrow {} server\">", kind_class(kind));
-            write_line(&mut shape, kind, (0.0, 0.0), (36.0, 0.0), true)?;
+            let ink = arrow_ink(kind, SERVER);
+            let mut shape = arrow_start(kind, ink);
+            write_line(&mut shape, kind, ink, (0.0, 0.0), (36.0, 0.0), true)?;
             add(arrows.iter().any(|arrow| arrow.kind == kind), &(shape + "</g>"), words)?;
         }
-        let mut lost = "<g class=\"arrow server\">".to_owned();
-        write_line(&mut lost, ArrowKind::Bytes, (0.0, 0.0), (32.0, 0.0), false)?;
+        let mut lost = arrow_start(ArrowKind::Bytes, SERVER);
+        write_line(&mut lost, ArrowKind::Bytes, SERVER, (0.0, 0.0), (32.0, 0.0), false)?;
         let arrows = &self.timeline.arrows;
         add(arrows.iter().any(|a| a.to.is_none()), &(lost + "</g>"), "sent, and never received")?;
         add(
             arrows.iter().any(|arrow| arrow.from.is_none()),
-            "<g class=\"arrow server\"><circle class=\"nowhere\" cx=\"3\" cy=\"0\" r=\"3\"/><path d=\"M6 0H36\"/></g>",
+            &format!(
+                "{}<circle fill=\"{PAPER}\" cx=\"3\" cy=\"0\" r=\"3\"/><path d=\"M6 0H36\"/></g>",
+                arrow_start(ArrowKind::Bytes, SERVER)
+            ),
             "received, and nobody was seen to send it",
         )?;
         add(
             self.timeline.lanes.iter().any(|lane| lane.thread.is_none()),
-            "<path class=\"unseen server\" d=\"M0 0H36\"/>",
+            &format!("<path {} d=\"M0 0H36\"/>", dashed(SERVER, 1.3, "7 6")),
             "not observed: no trace of this side",
         )?;
         add(
             !self.heights.breaks.is_empty(),
-            "<path class=\"zigzag\" d=\"M0 -1l6 -4 6 4 6 -4 6 4 6 -4 6 4M0 5l6 -4 6 4 6 -4 6 4 6 -4 6 4\"/>",
+            &format!(
+                "<path {} d=\"M0 -1l6 -4 6 4 6 -4 6 4 6 -4 6 4M0 5l6 -4 6 4 6 -4 6 4 6 -4 6 4\"/>",
+                drawn(DIM, 1.0)
+            ),
             "time is left out, as long as the figure says",
         )?;
         legend.height += 12.0;
@@ -1084,6 +1144,77 @@ fn role(lane: &Lane) -> &'static str {
     if lane.role == "server" { "server" } else { "client" }
 }
 
+fn role_ink(lane: &Lane) -> Ink {
+    if lane.role == "server" { SERVER } else { CLIENT }
+}
+
+fn arrow_ink(kind: ArrowKind, ink: Ink) -> Ink {
+    if kind == ArrowKind::Reset { ERROR } else { ink }
+}
+
+/// The look of a line.
+fn drawn(ink: Ink, width: f64) -> String {
+    format!("fill=\"none\" stroke=\"{ink}\" stroke-width=\"{width}\"")
+}
+
+fn dashed(ink: Ink, width: f64, dashes: &str) -> String {
+    format!("{} stroke-dasharray=\"{dashes}\"", drawn(ink, width))
+}
+
+/// The look of a bar: of one call, or of call upon call.
+fn bar(again: bool) -> String {
+    let (class, fill) = match again {
+        true => ("bar again", "url(#again)".to_owned()),
+        false => ("bar", WAITED.to_string()),
+    };
+    format!("class=\"{class}\" fill=\"{fill}\" stroke=\"{WAIT}\" stroke-width=\"1.3\"")
+}
+
+/// What stands on a lifeline where a call returned.
+enum Mark {
+    Done,
+    /// It ended without a result, as it may.
+    Later,
+    Failed,
+    Note,
+}
+
+impl Mark {
+    fn write(&self, out: &mut impl Write, ink: Ink, x: f64, y: f64) -> fmt::Result {
+        let (left, top) = (Tenths(x - 4.0), Tenths(y - 4.0));
+        let (x, y) = (Tenths(x), Tenths(y));
+        match self {
+            Mark::Done => write!(
+                out,
+                "<circle class=\"mark\" fill=\"{ink}\" stroke=\"{ink}\" cx=\"{x}\" cy=\"{y}\" r=\"3\"/>"
+            ),
+            Mark::Later => write!(
+                out,
+                "<circle class=\"mark\" fill=\"{PAPER}\" stroke=\"{WAIT}\" stroke-width=\"1.6\" \
+                 cx=\"{x}\" cy=\"{y}\" r=\"3.5\"/>"
+            ),
+            Mark::Failed => {
+                let look = drawn(ERROR, 2.2);
+                write!(out, "<path class=\"mark\" {look} d=\"M{left} {top}l8 8m0 -8l-8 8\"/>")
+            }
+            Mark::Note => write!(
+                out,
+                "<path class=\"mark\" fill=\"{PAPER}\" stroke=\"{ink}\" d=\"M{left} {y}l4 -4 4 4-4 4z\"/>"
+            ),
+        }
+    }
+}
+
+/// What begins an arrow: its parts have its look, if they have none of their own.
+fn arrow_start(kind: ArrowKind, ink: Ink) -> String {
+    let look = match kind {
+        ArrowKind::Datagram => dashed(ink, 1.3, "6 4"),
+        ArrowKind::Fork => dashed(ink, 1.3, "2 3"),
+        _ => drawn(ink, 1.3),
+    };
+    format!("<g class=\"arrow {}\" {look}>", kind_class(kind))
+}
+
 fn kind_class(kind: ArrowKind) -> &'static str {
     match kind {
         ArrowKind::Connect => "connect",
@@ -1099,8 +1230,8 @@ fn write_tag(out: &mut impl Write, tag: &str, left: f64, y: f64) -> fmt::Result 
     let width = tag_width(tag);
     write!(
         out,
-        "<rect class=\"tag\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"13\" rx=\"3\"/>\
-         <text class=\"small tag\" x=\"{}\" y=\"{}\">{}</text>",
+        "<rect fill=\"{RAISED}\" stroke=\"{DIM}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"13\" rx=\"3\"/>\
+         <text class=\"small tag\" font-size=\"{SMALL}\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}</text>",
         Tenths(left),
         Tenths(y - 6.5),
         Tenths(width),
@@ -1114,6 +1245,7 @@ fn write_tag(out: &mut impl Write, tag: &str, left: f64, y: f64) -> fmt::Result 
 fn write_line(
     out: &mut impl Write,
     kind: ArrowKind,
+    ink: Ink,
     from: (f64, f64),
     to: (f64, f64),
     arrives: bool,
@@ -1122,16 +1254,18 @@ fn write_line(
     let (x1, y1, x2, y2) = (Tenths(from.0), Tenths(from.1), Tenths(end.0), Tenths(end.1));
     write!(out, "<path d=\"M{x1} {y1}L{x2} {y2}\"/>")?;
     if arrives {
-        return write_head(out, kind, from, to);
+        return write_head(out, kind, ink, from, to);
     }
     let (x, y) = (Tenths(to.0 - 5.0), Tenths(to.1 - 5.0));
-    write!(out, "<path class=\"lost\" d=\"M{x} {y}l10 10m0 -10l-10 10\"/>")
+    let look = format!("stroke=\"{ERROR}\" stroke-width=\"2.2\" stroke-dasharray=\"none\"");
+    write!(out, "<path class=\"lost\" {look} d=\"M{x} {y}l10 10m0 -10l-10 10\"/>")
 }
 
 /// The head of an arrow: each kind has its own.
 fn write_head(
     out: &mut impl Write,
     kind: ArrowKind,
+    ink: Ink,
     from: (f64, f64),
     to: (f64, f64),
 ) -> fmt::Result {
@@ -1140,22 +1274,24 @@ fn write_head(
         format!("{} {}", Tenths(x), Tenths(y))
     };
     let (tip, left, right) = (point(0.0, 0.0), point(9.0, 4.0), point(9.0, -4.0));
-    match kind {
-        ArrowKind::Bytes => write!(out, "<path class=\"full\" d=\"M{left}L{tip}L{right}z\"/>"),
-        ArrowKind::Connect => write!(out, "<path class=\"hollow\" d=\"M{left}L{tip}L{right}z\"/>"),
+    let whole = format!("M{left}L{tip}L{right}z");
+    let (fill, path) = match kind {
+        ArrowKind::Bytes => (ink.to_string(), whole),
+        ArrowKind::Connect => (PAPER.to_string(), whole),
         ArrowKind::End => {
             let (above, below) = (point(0.0, 6.0), point(0.0, -6.0));
-            write!(out, "<path class=\"full\" d=\"M{left}L{tip}L{right}zM{above}L{below}\"/>")
+            (ink.to_string(), format!("{whole}M{above}L{below}"))
         }
         ArrowKind::Reset => {
             let cross = [point(20.0, 5.0), point(10.0, -5.0), point(20.0, -5.0), point(10.0, 5.0)];
             let [a, b, c, d] = cross;
-            write!(out, "<path class=\"full\" d=\"M{left}L{tip}L{right}zM{a}L{b}M{c}L{d}\"/>")
+            (ink.to_string(), format!("{whole}M{a}L{b}M{c}L{d}"))
         }
         ArrowKind::Datagram | ArrowKind::Fork => {
-            write!(out, "<path class=\"open\" d=\"M{left}L{tip}L{right}\"/>")
+            ("none".to_owned(), format!("M{left}L{tip}L{right}"))
         }
-    }
+    };
+    write!(out, "<path fill=\"{fill}\" stroke-dasharray=\"none\" d=\"{path}\"/>")
 }
 
 /// A point as far before the end of a line, and as far aside from it.
