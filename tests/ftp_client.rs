@@ -70,7 +70,7 @@ impl Site {
         let mut command = netplay();
         command.args(["ftp", "server", &ip.to_string(), "0", "-q", "--user", "ftp"]);
         let server = Server::from(command.args(["--password", "p", "--root"]).arg(root.path()));
-        Site { server, root, mlsd: true, any_name: false, _settings: None }
+        Site { server, root, mlsd: true, any_name: true, _settings: None }
     }
 
     fn pyftpdlib(ip: IpAddr) -> Site {
@@ -752,7 +752,8 @@ fn two_downloads_do_not_write_to_one_part() {
 
 #[test]
 fn names_are_bytes_and_can_be_typed_as_they_are_shown() {
-    let strange: &[&[u8]] = &[b"a\"b", b"a\\b", b" a ", b"-a", b"\xc4\xe3\xba\xc3", b"tab\there"];
+    let strange: &[&[u8]] =
+        &[b"a\"b", b"a\\b", b" a ", b"-a", b"\xc4\xe3\xba\xc3", b"\xff\xfe", b"tab\there"];
     for site in Site::all().into_iter().filter(|site| site.any_name) {
         for (name, file) in strange.iter().map(|name| (name, OsStr::from_bytes(name))) {
             let here = tempfile::tempdir().unwrap();

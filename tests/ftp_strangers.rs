@@ -741,3 +741,21 @@ fn names_go_over_the_wire_as_bytes() {
         assert!(said.iter().any(|said| said == command), "{command:?}");
     }
 }
+
+/// Telnet's own byte is sent twice to a server that reads Telnet, and to the others as it is.
+#[test]
+fn the_byte_255_arrives_as_it_is_meant() {
+    let here = tempfile::tempdir().unwrap();
+    for (reply, wire) in [("200 fine", &b"is \xff\xff"[..]), ("500 what?", b"is \xff")] {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let heard = said.clone();
+        let (address, _) = stranger(b"", move |verb, name, session| {
+            if verb == "DELE" {
+                heard.lock().unwrap().extend_from_slice(name);
+            }
+            if verb.ends_with("NOOP") { session.say(reply) } else { Usual }
+        });
+        ended(&menu(here.path(), address, "rm \"is \\xff\"\n"), 0, "", "");
+        assert_eq!(*said.lock().unwrap(), wire);
+    }
+}

@@ -24,7 +24,7 @@ use super::remote::{Server, is_gone, receive, stalled};
 use super::{AN_ADDRESS, ANONYMOUS, USER, password, password_of};
 use crate::call;
 use crate::client::{ClientArgs, Talk};
-use crate::escape::{escape, hide_typed};
+use crate::escape::{escape, escape_unsafe, hide_typed};
 use crate::trace::progress::Progress;
 
 const MENU: &str = r#"list [PATH]           what is there
@@ -76,7 +76,7 @@ fn work(server: &Rc<RefCell<Server>>, args: &ClientArgs) -> Result<()> {
             Ok(true) => {}
             Ok(false) => break,
             Err(error) if server.borrow().is_spent() => return Err(error),
-            Err(error) => talk.failed(error.context(escape(&hide_typed(&line))))?,
+            Err(error) => talk.failed(error.context(as_typed(&line)))?,
         }
     }
     // Everything was done: whatever the server thinks of a goodbye.
@@ -109,8 +109,11 @@ impl Server {
                 self.ask("RNTO", new)?.wanted(2)?;
             }
             [b"size", name] => {
-                let reply = self.ask("SIZE", name)?.wanted(2)?;
-                talk.tell(&escape(reply.rest().as_bytes()))?;
+                let reply = self.ask("SIZE", name)?;
+                match self.told_size(&reply, name)? {
+                    Some(size) => talk.tell(&size.to_string())?,
+                    None => talk.tell(&escape(reply.wanted(2)?.rest().as_bytes()))?,
+                }
             }
             [b"help"] => MENU.lines().try_for_each(|line| talk.tell(line))?,
             _ => bail!("this is not on the menu; say help"),
@@ -228,6 +231,15 @@ impl Server {
         let bytes = transfer.received(|&n| n == size)?;
         ensure!(bytes == size, "{} is not the same here and there", quoted(name));
         talk.tell(&format!("{}: {bytes} bytes, the same here and there", quoted(name)))
+    }
+}
+
+/// A line in a message: as it was typed, so that it can be typed again.
+fn as_typed(line: &[u8]) -> String {
+    let line = hide_typed(line);
+    match std::str::from_utf8(&line) {
+        Ok(line) => escape_unsafe(line),
+        Err(_) => escape(&line),
     }
 }
 

@@ -47,7 +47,13 @@ impl Server {
 
     /// The size of a file in bytes; `None`: the server does not tell.
     pub fn size(&mut self, path: &[u8]) -> Result<Option<u64>> {
-        match told_size(&self.ask("SIZE", path)?) {
+        let reply = self.ask("SIZE", path)?;
+        self.told_size(&reply, path)
+    }
+
+    /// The size in this reply to SIZE, or in that of MLST where it has none.
+    pub fn told_size(&mut self, reply: &Reply, path: &[u8]) -> Result<Option<u64>> {
+        match told_size(reply) {
             None => Ok(self.mlst(path)?.size),
             size => Ok(size),
         }

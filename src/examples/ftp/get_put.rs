@@ -41,6 +41,9 @@ use crate::trace::remark;
 /// So many of the last bytes of a part are compared before a transfer goes on behind them.
 const COMPARED: u64 = 64 * 1024;
 
+/// So much behind a seam is fetched and compared to its end.
+const LITTLE: u64 = 4 << 20;
+
 /// Where a download goes.
 enum Target {
     Output,
@@ -332,32 +335,29 @@ fn send(server: &mut Server, path: &[u8], from: &Path, go_on: bool) -> Result<Op
     let before = file.metadata()?;
     let len = before.len();
     let at = if go_on { start_there(server, path, &file, len)? } else { 0 };
-    let mut unproven = None;
-    let mut whole = at > 0 && at == len;
-    if at > 0 && !whole {
+    let mut went_on = (at > 0 && at == len).then(String::new);
+    if at > 0 && at < len {
         match go_on_behind(server, path, &file, at, len)? {
-            Seam::Whole => whole = true,
-            Seam::Unproven(why) => {
-                whole = true;
-                unproven =
-                    Some(format!("; not proven that its first {at} bytes are the same: {why}"));
-            }
+            Seam::Whole => went_on = Some(String::new()),
+            Seam::Unproven(why) => went_on = Some(format!("; not proven {why}")),
             Seam::Other(why) => remark(format_args!("{why}: it is sent from the start")),
         }
     }
-    if !whole {
-        store(server, "STOR", 0, path, &file, 0, len)?;
-    }
+    let unproven = match went_on {
+        Some(unproven) => unproven,
+        None => {
+            store(server, "STOR", 0, path, &file, 0, len)?;
+            let size = size_of(server, path)?;
+            if let Some(size) = size.filter(|&size| size != len) {
+                bail!("{len} bytes were sent, but the server says that it has {size}");
+            }
+            let unproven = "; not proven that they are all there: the server does not tell a size";
+            size.map_or(unproven, |_| "").to_owned()
+        }
+    };
     let after = file.metadata()?;
     let same = (len, before.modified()?) == (after.len(), after.modified()?);
     ensure!(same, "the file has changed while it was sent");
-    let unproven = match size_of(server, path)? {
-        Some(size) if size != len => {
-            bail!("{len} bytes were sent, but the server says that it has {size}")
-        }
-        Some(_) => unproven.unwrap_or_default(),
-        None => "; not proven that they are all there: the server does not tell a size".to_owned(),
-    };
     Ok(Some(format!("{}: {len} bytes uploaded{unproven}", shown(from))))
 }
 
@@ -426,18 +426,24 @@ fn go_on_behind(server: &mut Server, path: &[u8], file: &File, at: u64, len: u64
         }
         stored => stored?,
     }
-    match size_of(server, path)? {
-        Some(size) if size != len => {
-            return Ok(Seam::Other(format!("the server has {size} bytes now, not {len}")));
-        }
-        None if server.is_spent() => return Ok(Seam::Unproven("the server has left".into())),
-        _ => {}
+    let size = size_of(server, path)?;
+    if let Some(size) = size.filter(|&size| size != len) {
+        return Ok(Seam::Other(format!("the server has {size} bytes now, not {len}")));
+    }
+    let unproven = |why| Seam::Unproven(format!("that its first {at} bytes are the same: {why}"));
+    if server.is_spent() {
+        return Ok(unproven("the server has left".to_owned()));
     }
     let from = at - at.min(COMPARED);
-    Ok(match same_there(server, path, file, from, len.min(at + COMPARED), len)? {
+    // A transfer that is broken off is something that many servers take long to notice.
+    let to = if len - from <= LITTLE { len } else { at + COMPARED };
+    Ok(match same_there(server, path, file, from, to, len)? {
+        Same::Yes if size.is_none() && to < len => {
+            Seam::Unproven("that all of it is there: the server does not tell a size".into())
+        }
         Same::Yes => Seam::Whole,
         Same::No => Seam::Other("what the server made of it is not this file".into()),
-        Same::Unknown(why) => Seam::Unproven(why),
+        Same::Unknown(why) => unproven(why),
     })
 }
 

@@ -28,6 +28,9 @@ const LONGEST_REPLY: usize = 8 * LONGEST;
 /// How long a server may take for its last word on a transfer that we gave up.
 const LAST_WORD: Duration = Duration::from_secs(5);
 
+/// Telnet's own byte, "interpret as command" (RFC 854).
+const IAC: u8 = 255;
+
 /// So many times may a server say that it will be ready soon (120).
 const NOT_YET: usize = 100;
 
@@ -41,6 +44,8 @@ pub struct Server {
     sent: Echo,
     /// What FEAT lists, once it was asked.
     features: Option<Vec<String>>,
+    /// Whether the server reads Telnet's commands (RFC 854), once that had to be known.
+    telnet: Option<bool>,
     /// PASV was refused, and EPSV was not.
     extended: bool,
     /// The control connection has failed, or a reply is still on its way that nobody waits for.
@@ -121,8 +126,9 @@ fn resolve(endpoint: &Endpoint, timeout: Option<Duration>) -> Result<Vec<SocketA
     if asker.is_err() {
         return endpoint.resolve_all();
     }
-    told.recv_timeout(limit)
-        .map_err(|_| anyhow!("nobody has told the address of {name:?} within --timeout"))?
+    told.recv_timeout(limit).map_err(|_| {
+        anyhow!("the address of {} was not found within --timeout", escape(name.as_bytes()))
+    })?
 }
 
 impl Server {
@@ -143,6 +149,7 @@ impl Server {
                         lines: Lines::default(),
                         sent: Echo::default(),
                         features: None,
+                        telnet: None,
                         extended: false,
                         spent: false,
                     });
@@ -272,33 +279,45 @@ impl Server {
             !argument.iter().copied().any(unsayable),
             "over FTP no name has a line end in it, and none has a byte 0"
         );
+        if argument.contains(&IAC) && self.telnet.is_none() {
+            // Half of the servers take Telnet's own byte as it comes, in which case it must not be sent twice.
+            // Who reads Telnet passes over its NOP, and to the others this is no command.
+            self.say(b"\xff\xf1NOOP\r\n")?;
+            self.telnet = Some(self.reply()?.code / 100 == 2);
+        }
         let mut line = verb.as_bytes().to_vec();
         if !argument.is_empty() {
             line.push(b' ');
         }
         for &byte in argument {
             line.push(byte);
-            // Telnet's own byte is sent twice where it is meant (RFC 854).
-            if byte == 255 {
+            if byte == IAC && self.telnet == Some(true) {
                 line.push(byte);
             }
         }
         line.extend(b"\r\n");
-        let sent = sendall(&self.control, &line);
+        match self.say(&line)? {
+            Some(goodbye) => Ok(goodbye),
+            None => self.reply(),
+        }
+    }
+
+    /// Sends a line. A server that has gone may have said why.
+    fn say(&mut self, line: &[u8]) -> Result<Option<Reply>> {
+        let sent = sendall(&self.control, line);
         if let Err(error) = &sent {
             self.spent = true;
             // What is sent to a server that has closed fails; what it said before that can still be read.
             if matches!(error.errno(), Errno::EPIPE | Errno::ECONNRESET)
                 && let Ok(goodbye) = self.reply()
             {
-                return Ok(goodbye);
+                return Ok(Some(goodbye));
             }
         }
-        sent.map_err(|error| match error.would_block() {
+        sent.map(|()| None).map_err(|error| match error.would_block() {
             true => Error::from(error).context("the server reads nothing"),
             false => error.into(),
-        })?;
-        self.reply()
+        })
     }
 
     /// Whether FEAT lists this, in so many words (RFC 2389). Where there is no FEAT, nothing is listed.
