@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
 use common::{Server, netplay, run};
 use netplay::draw::read::read;
@@ -916,4 +917,100 @@ fn a_trace_may_come_from_standard_input() {
         read(&["/dev/null".into()]).map(|_| ()).unwrap_err().to_string(),
         "there is nothing to draw: the trace is empty"
     );
+}
+
+// ---- a long trace ----
+
+/// So many children, each with a client of its own.
+fn forking_server(children: i32) -> Vec<Event> {
+    let mut records = Vec::new();
+    let server = "127.0.0.1:5858".to_owned();
+    for nth in 0..children {
+        let client = format!("127.0.{}.{}:40000", nth / 250, nth % 250 + 1);
+        let start = 1_000 * nth as u64;
+        let mut call = |after: u64, role: &str, pid: i32, call: &str, fd: i32, ret: i64| {
+            let of_client = role == "client";
+            let ends = (Some(client.clone()), Some(server.clone()));
+            let (local, peer) = if of_client { ends } else { (ends.1, ends.0) };
+            records.push(Event {
+                start_ns: start + after,
+                dur_ns: 5,
+                role: role.into(),
+                pid,
+                tid: pid,
+                call: Some(call.into()),
+                fd: Some(fd),
+                ret: Some(ret),
+                bytes: ["send", "recv"].contains(&call).then_some(5),
+                data: Some("hello".into()),
+                local,
+                peer,
+                ..Event::default()
+            });
+        };
+        let (of_client, of_child) = (100_000 + nth, 200_000 + nth);
+        call(0, "client", of_client, "connect", 3, 0);
+        call(10, "server", 1, "accept", 3, 4);
+        call(20, "server", 1, "fork", 3, of_child.into());
+        call(30, "server", 1, "close", 4, 0);
+        call(40, "client", of_client, "send", 3, 5);
+        call(50, "server", of_child, "recv", 4, 5);
+        call(60, "server", of_child, "close", 4, 0);
+        call(70, "client", of_client, "close", 3, 0);
+    }
+    records
+}
+
+/// So many threads of a server, each with a client that nobody watched.
+fn threaded_server(threads: i32) -> Vec<Event> {
+    let of_thread = |nth: i32| Event {
+        start_ns: 100 * nth as u64,
+        dur_ns: 10,
+        role: "server".into(),
+        pid: 1,
+        tid: 1 + nth,
+        call: Some("recv".into()),
+        fd: Some(3 + nth),
+        ret: Some(5),
+        bytes: Some(5),
+        data: Some("hello".into()),
+        local: Some("127.0.0.1:5858".into()),
+        peer: Some(format!("127.0.0.1:{}", 1024 + nth)),
+        ..Event::default()
+    };
+    (0..threads).map(of_thread).collect()
+}
+
+/// The time that this thread has used, which other programs on the machine do not change.
+fn thread_time() -> Duration {
+    let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
+    Duration::from(nix::time::clock_gettime(clock).unwrap())
+}
+
+/// Eight times the lanes take about eight times as long, not sixty-four.
+#[test]
+fn the_time_for_a_picture_grows_with_the_trace_and_not_with_its_square() {
+    for (what, records) in [
+        ("fork", forking_server as fn(i32) -> Vec<Event>),
+        ("thread", threaded_server as fn(i32) -> Vec<Event>),
+    ] {
+        for format in [Format::Svg, Format::Html, Format::Text, Format::Markdown, Format::Json] {
+            let time = |lanes| {
+                let records = records(lanes);
+                let start = thread_time();
+                let view = View {
+                    title: what.into(),
+                    time: Time::Even,
+                    columns: 120,
+                    ascii: false,
+                    color: false,
+                };
+                let picture = Timeline::new(records, &HashMap::new()).picture(format, &view);
+                assert!(!picture.is_empty());
+                thread_time() - start
+            };
+            let (few, many) = (time(250).min(time(250)), time(2000));
+            assert!(many < few * 20, "{what}, {format:?}: {few:?} and {many:?}");
+        }
+    }
 }

@@ -5,11 +5,11 @@
 //! recv are three arrows into one. Datagrams are matched by their addresses, their order and what is in
 //! them. An arrow that begins or ends nowhere was seen at one end only, though both were watched.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use serde::Serialize;
 
-use super::sockets::{Id, Socket, Sockets, is_for_many, plain, reaches};
+use super::sockets::{Id, Reachable, Socket, Sockets, is_for_many, plain, port, reaches};
 use super::{Call, Lane};
 use crate::trace::Kind;
 
@@ -83,6 +83,9 @@ struct Finder<'a> {
     outside: HashMap<&'static str, usize>,
 }
 
+/// The ports of two ends; a path has none.
+type Ports = (Option<String>, Option<String>);
+
 /// What happened on one socket, as indices of calls.
 #[derive(Debug, Default)]
 struct History {
@@ -148,13 +151,14 @@ impl Finder<'_> {
             .iter_mut()
             .for_each(|history| history.sent.sort_by_key(|&i| self.calls[i].from_ns));
         let peers = self.connections(&histories);
+        let watched = self.watched();
         for (id, history) in histories.iter().enumerate() {
             match peers.get(&id) {
                 Some(&peer) => {
                     self.bytes(history, &histories[peer], self.known_from_start(id, peer));
                     self.ends(history, Some(&histories[peer]));
                 }
-                None if self.sockets.all[id].peer.is_some() => self.alone(id, history),
+                None if self.sockets.all[id].peer.is_some() => self.alone(id, history, &watched),
                 None => {}
             }
         }
@@ -231,13 +235,8 @@ impl Finder<'_> {
     }
 
     fn handshakes(&mut self, pairs: &HashMap<Id, Id>) {
-        let listening: Vec<String> = self
-            .sockets
-            .all
-            .iter()
-            .filter(|socket| socket.listens)
-            .filter_map(|socket| socket.local.clone())
-            .collect();
+        let listeners = self.sockets.all.iter().filter(|socket| socket.listens);
+        let listening = Reachable::at(listeners.filter_map(|socket| socket.local.as_ref()));
         for id in 0..self.sockets.all.len() {
             let socket = &self.sockets.all[id];
             let Some(call) = socket.connected_by.filter(|_| !socket.datagram) else { continue };
@@ -254,7 +253,7 @@ impl Finder<'_> {
                 (false, None) => {
                     let peer = socket.peer.clone().unwrap_or_default();
                     // Somebody listens there, and never accepted it: it waits in the queue.
-                    let watched = listening.iter().any(|local| reaches(&peer, local));
+                    let watched = listening.by(&peer);
                     let to = (!watched).then(|| self.beyond(&role, self.calls[call].to_ns));
                     self.arrow(ArrowKind::Connect, Some(self.cause(call)), to, None);
                 }
@@ -359,13 +358,13 @@ impl Finder<'_> {
     }
 
     /// A connection whose other side left no trace.
-    fn alone(&mut self, id: Id, history: &History) {
+    fn alone(&mut self, id: Id, history: &History, watched: &Reachable) {
         let socket = &self.sockets.all[id];
         let role = socket.role.clone();
         // Both sides may have been watched, and only the address of the client not be known.
         if is_client(socket)
             && socket.local.is_none()
-            && self.is_watched(socket.peer.as_deref().unwrap_or_default())
+            && watched.by(socket.peer.as_deref().unwrap_or_default())
         {
             return;
         }
@@ -384,11 +383,9 @@ impl Finder<'_> {
         }
     }
 
-    fn is_watched(&self, address: &str) -> bool {
-        self.sockets
-            .all
-            .iter()
-            .any(|socket| socket.local.as_deref().is_some_and(|local| reaches(address, local)))
+    /// The addresses of the sockets that are in the records.
+    fn watched(&self) -> Reachable {
+        Reachable::at(self.sockets.all.iter().filter_map(|socket| socket.local.as_ref()))
     }
 
     fn datagrams(&mut self) {
@@ -400,16 +397,18 @@ impl Finder<'_> {
             .filter_map(|(i, id)| Some((i, id, direction(&self.calls[i])?)))
             .collect();
         self.name_senders(&moving);
-        let mut on_the_way: HashMap<(String, String), VecDeque<usize>> = HashMap::new();
+        let watched = self.watched();
+        // By the ports of both ends, because only a few of many can be meant then.
+        let mut on_the_way: BTreeMap<Ports, BTreeMap<(String, String), VecDeque<usize>>> =
+            BTreeMap::new();
         let mut takers: Vec<(usize, Id)> = Vec::new();
         for &(i, id, direction) in &moving {
             let socket = &self.sockets.all[id];
             if direction == Direction::Out {
                 let to = self.peer(i).or_else(|| socket.peer.clone()).unwrap_or_default();
-                on_the_way
-                    .entry((socket.local.clone().unwrap_or_default(), to))
-                    .or_default()
-                    .push_back(i);
+                let from = socket.local.clone().unwrap_or_default();
+                let of_ports = on_the_way.entry((port(&from), port(&to))).or_default();
+                of_ports.entry((from, to)).or_default().push_back(i);
             } else if self.calls[i].record.peer.is_some() || socket.peer.is_some() {
                 takers.push((i, id));
             }
@@ -424,7 +423,9 @@ impl Finder<'_> {
             let local = socket.local.clone().unwrap_or_default();
             // A sender bound to any address, 0.0.0.0:40312, is seen as 127.0.0.1:40312 by its peer.
             let candidates = on_the_way
-                .iter_mut()
+                .get_mut(&(port(&peer), port(&local)))
+                .into_iter()
+                .flatten()
                 .filter(|((from, to), _)| reaches(&peer, from) && reaches(to, &local));
             let mut sender = None;
             for ((_, to), queue) in candidates {
@@ -448,7 +449,7 @@ impl Finder<'_> {
             }
             match sender {
                 Some(sender) => found.push((sender, Some(taker))),
-                None if self.is_watched(&peer) => self.arrow(
+                None if watched.by(&peer) => self.arrow(
                     ArrowKind::Datagram,
                     None,
                     Some(self.effect(taker)),
@@ -466,10 +467,10 @@ impl Finder<'_> {
                 }
             }
         }
-        for ((_, to), queue) in on_the_way {
-            let watched = self.is_watched(&to);
-            let taken = |&i: &usize| copied.iter().any(|&(sender, _)| sender == i);
-            for i in queue.into_iter().filter(|i| !taken(i)) {
+        let taken: HashSet<usize> = copied.into_iter().map(|(sender, _)| sender).collect();
+        for ((_, to), queue) in on_the_way.into_values().flatten() {
+            let watched = watched.by(&to);
+            for i in queue.into_iter().filter(|i| !taken.contains(i)) {
                 if watched {
                     found.push((i, None));
                 } else {
@@ -511,7 +512,11 @@ impl Finder<'_> {
             moving.iter().filter(nameless).map(|&(i, id, _)| (i, id)).collect();
         let mut named: HashSet<String> =
             self.sockets.all.iter().filter_map(|socket| socket.local.clone()).collect();
+        let mut first = 0; // those before it have got their names
         for taker in takers {
+            while nameless.get(first).is_some_and(|&(_, id)| self.sockets.all[id].local.is_some()) {
+                first += 1;
+            }
             let (Some(peer), Some(local)) =
                 (self.peer(taker), plain(&self.calls[taker].record.local))
             else {
@@ -526,7 +531,7 @@ impl Finder<'_> {
                     && self.is_same_datagram(i, taker)
                     && self.calls[i].from_ns <= self.calls[taker].to_ns
             };
-            if let Some(&(_, id)) = nameless.iter().find(sent_it) {
+            if let Some(&(_, id)) = nameless[first..].iter().find(sent_it) {
                 self.sockets.all[id].local = Some(peer.clone());
                 named.insert(peer.clone());
             }

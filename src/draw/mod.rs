@@ -122,13 +122,6 @@ pub struct View {
     pub color: bool,
 }
 
-impl Lane {
-    /// Whether it is of a thread of this process.
-    fn is_of(&self, process: i32) -> bool {
-        self.thread.is_some_and(|(pid, _)| pid == process)
-    }
-}
-
 impl Call {
     /// Whether it failed in earnest: EAGAIN, EINTR and the like are ordinary answers.
     #[must_use]
@@ -225,12 +218,13 @@ fn lanes(records: &[Event], given: &HashMap<i32, String>) -> Vec<Lane> {
     threads.sort_by_key(|&(role, pid, tid)| (role != "server", born[&(pid, tid)]));
     let names = process_names(&threads, records, given);
     let mut seen: HashMap<i32, usize> = HashMap::new();
+    let mut shared: HashSet<(i32, &String)> = HashSet::new();
     let mut lanes: Vec<Lane> = Vec::new();
     for &(role, pid, tid) in &threads {
         let (name, detail) = if tid == pid {
             (names[&pid].clone(), format!("pid {pid}"))
         } else if let Some(name) = given.get(&tid) {
-            if lanes.iter().any(|lane| lane.is_of(pid) && lane.name == *name) {
+            if !shared.insert((pid, name)) {
                 continue;
             }
             (name.clone(), format!("thread {tid} of {pid}"))
@@ -298,9 +292,15 @@ fn calls(
 ) -> Vec<Call> {
     let lane_of: HashMap<(i32, i32), usize> =
         lanes.iter().enumerate().filter_map(|(i, lane)| Some((lane.thread?, i))).collect();
+    let by_name: HashMap<(i32, &str), usize> = lanes
+        .iter()
+        .enumerate()
+        .rev() // the first of a name counts
+        .filter_map(|(i, lane)| Some(((lane.thread?.0, &*lane.name), i)))
+        .collect();
     let of_its_name = |record: &Event| {
-        let name = names.get(&record.tid);
-        lanes.iter().position(|lane| lane.is_of(record.pid) && Some(&lane.name) == name)
+        let name = names.get(&record.tid)?;
+        by_name.get(&(record.pid, &**name)).copied()
     };
     let mut calls: Vec<Call> = Vec::with_capacity(records.len());
     let mut last_of_lane: Vec<Option<usize>> = vec![None; lanes.len()];

@@ -47,20 +47,18 @@ impl Sockets {
             _ => calls[i].to_ns,
         });
         let mut sockets = Sockets { of_call: vec![None; calls.len()], ..Sockets::default() };
-        let mut tables: HashMap<i32, HashMap<i32, Id>> = HashMap::new();
+        let mut tables = Tables::default();
         for &i in &order {
             let call = &calls[i];
             if let Some((child, parent)) = super::fork(&call.record) {
-                let table = tables.get(&parent).cloned().unwrap_or_default();
-                tables.insert(child, table);
+                tables.fork(child, parent);
             }
             if let ("waitpid", Some(ended @ 1..)) = (call.name(), call.record.ret) {
-                tables.remove(&(ended as i32)); // it holds nothing any more
+                tables.end(ended as i32); // it holds nothing any more
             }
-            let table = tables.entry(call.record.pid).or_default();
-            sockets.step(i, call, &lanes[call.lane], table);
+            sockets.step(i, call, &lanes[call.lane], &mut tables);
             if let ("close", Some(id)) = (call.name(), sockets.of_call[i])
-                && tables.values().flat_map(HashMap::values).any(|&held| held == id)
+                && tables.is_held(id)
             {
                 sockets.kept.insert(i);
             }
@@ -69,8 +67,8 @@ impl Sockets {
         sockets
     }
 
-    fn step(&mut self, i: usize, call: &Call, lane: &Lane, table: &mut HashMap<i32, Id>) {
-        let record = &call.record;
+    fn step(&mut self, i: usize, call: &Call, lane: &Lane, tables: &mut Tables) {
+        let (record, process) = (&call.record, call.record.pid);
         let returned =
             record.ret.filter(|_| record.errno.is_none()).and_then(|fd| i32::try_from(fd).ok());
         if let ("socket", Some(fd)) = (call.name(), returned) {
@@ -85,20 +83,20 @@ impl Sockets {
                 role: lane.role.clone(),
                 ..Socket::default()
             });
-            table.insert(fd, id);
+            tables.put(process, fd, id);
             self.of_call[i] = Some(id);
             return;
         }
         let Some(fd) = record.fd else { return };
         // A pipe or a file has neither an address nor a state: it is no socket.
-        let known = table.get(&fd).copied();
+        let known = tables.get(process, fd);
         if known.is_none() && record.local.is_none() && record.peer.is_none() {
             return;
         }
         let id = known.unwrap_or_else(|| {
             // It was made before the trace began.
             let id = self.add(Socket { role: lane.role.clone(), ..Socket::default() });
-            table.insert(fd, id);
+            tables.put(process, fd, id);
             id
         });
         self.of_call[i] = Some(id);
@@ -122,7 +120,7 @@ impl Sockets {
                         role: lane.role.clone(),
                         ..Socket::default()
                     });
-                    table.insert(fd, id);
+                    tables.put(process, fd, id);
                 }
             }
             "connect" if done || record.errno.as_deref() == Some("EINPROGRESS") => {
@@ -131,7 +129,7 @@ impl Sockets {
             }
             "recvfrom" | "sendto" => socket.datagram |= !socket.from_birth,
             "close" => {
-                table.remove(&fd);
+                tables.take(process, fd);
             }
             _ if socket.peer.is_none() && !socket.datagram && !socket.listens => {
                 socket.peer = plain(&record.peer)
@@ -168,6 +166,88 @@ impl Sockets {
     }
 }
 
+/// What the descriptors of each process mean, and how many of them mean the same socket.
+#[derive(Default)]
+struct Tables {
+    of: HashMap<i32, HashMap<i32, Id>>,
+    holders: HashMap<Id, usize>,
+}
+
+impl Tables {
+    fn get(&self, process: i32, fd: i32) -> Option<Id> {
+        self.of.get(&process)?.get(&fd).copied()
+    }
+
+    fn put(&mut self, process: i32, fd: i32, id: Id) {
+        let before = self.of.entry(process).or_default().insert(fd, id);
+        *self.holders.entry(id).or_default() += 1;
+        before.into_iter().for_each(|id| self.let_go(id));
+    }
+
+    fn take(&mut self, process: i32, fd: i32) {
+        let held = self.of.get_mut(&process).and_then(|table| table.remove(&fd));
+        held.into_iter().for_each(|id| self.let_go(id));
+    }
+
+    /// The child has what its parent has.
+    fn fork(&mut self, child: i32, parent: i32) {
+        self.end(child);
+        let table = self.of.get(&parent).cloned().unwrap_or_default();
+        for &id in table.values() {
+            *self.holders.entry(id).or_default() += 1;
+        }
+        self.of.insert(child, table);
+    }
+
+    fn end(&mut self, process: i32) {
+        let table = self.of.remove(&process).unwrap_or_default();
+        table.into_values().for_each(|id| self.let_go(id));
+    }
+
+    fn let_go(&mut self, id: Id) {
+        if let Some(holders) = self.holders.get_mut(&id) {
+            *holders -= 1;
+        }
+    }
+
+    fn is_held(&self, id: Id) -> bool {
+        self.holders.get(&id).is_some_and(|&holders| holders > 0)
+    }
+}
+
+/// Addresses at which somebody can be reached, for many questions.
+#[derive(Default)]
+pub(super) struct Reachable {
+    exact: HashSet<String>,
+    /// The ports of all, and of those that are at any address.
+    ports: HashSet<Option<String>>,
+    of_any: HashSet<Option<String>>,
+}
+
+impl Reachable {
+    pub(super) fn at<'a>(locals: impl IntoIterator<Item = &'a String>) -> Reachable {
+        let mut all = Reachable::default();
+        for local in locals {
+            all.ports.insert(port(local));
+            if is_wildcard(local) {
+                all.of_any.insert(port(local));
+            }
+            all.exact.insert(local.clone());
+        }
+        all
+    }
+
+    /// Whether what is sent there [`reaches`] one of them.
+    pub(super) fn by(&self, to: &str) -> bool {
+        let ports = if is_wildcard(to) { &self.ports } else { &self.of_any };
+        self.exact.contains(to) || ports.contains(&port(to))
+    }
+}
+
+pub(super) fn port(address: &str) -> Option<String> {
+    address.rsplit_once(':').map(|(_, port)| port.to_owned())
+}
+
 fn is_tcp(state: &str) -> bool {
     !state.is_empty()
         && state
@@ -192,7 +272,6 @@ pub(super) fn is_wildcard(local: &str) -> bool {
 
 /// Whether bytes sent to `to` reach a socket bound to `local`. Sent to any address, they go to this host.
 pub(super) fn reaches(to: &str, local: &str) -> bool {
-    let port = |address: &str| address.rsplit_once(':').map(|(_, port)| port.to_owned());
     to == local || (is_wildcard(local) || is_wildcard(to)) && port(to) == port(local)
 }
 

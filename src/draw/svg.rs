@@ -46,6 +46,8 @@ const TIP: f64 = 7.0;
 const ARROW_ROOM: f64 = 160.0;
 /// How far an arrow reaches that arrives nowhere.
 const LOST: f64 = 58.0;
+/// The word of an arrow stands between two of so many lifelines, counted from where it begins.
+const GAPS: usize = 16;
 /// Lanes and labels are as wide as they need to be, unless all together would be wider than this.
 const WIDEST: f64 = 2_400.0;
 /// But no lane is narrower than this.
@@ -763,7 +765,7 @@ impl<'a> Figure<'a> {
             taken.take([from.min(to), label.y - half, from.max(to), label.y + half]);
         }
         for (y, _) in self.breaks() {
-            taken.take([0.0, y - 7.0, self.width, y + 7.0]);
+            taken.take_across(y - 7.0, y + 7.0);
         }
         let mut words = Vec::new();
         for arrow in &self.timeline.arrows {
@@ -797,11 +799,11 @@ impl<'a> Figure<'a> {
             let x = self.lanes[from.lane] + 3.0 * TIP + half;
             return vec![(x, (y1 + y2) / 2.0)];
         }
-        let (low, high) = (from.lane.min(to.lane), from.lane.max(to.lane));
-        let mut gaps: Vec<usize> = (low..high).collect();
-        if from.lane > to.lane {
-            gaps.reverse();
-        }
+        // Far from where it begins nobody would look for the word of an arrow.
+        let gaps: Vec<usize> = match from.lane < to.lane {
+            true => (from.lane..to.lane).take(GAPS).collect(),
+            false => (to.lane..from.lane).rev().take(GAPS).collect(),
+        };
         let mut places = Vec::with_capacity(6 * gaps.len());
         for gap in gaps {
             // Nearer to its beginning than to its end, where the arrows into one recv come together.
@@ -969,30 +971,43 @@ impl Figure<'_> {
     }
 }
 
-/// Boxes that hold something, by strips of height.
+/// Boxes that hold something, by the cells of a grid: so a look at one place costs the same in a picture of
+/// any size.
 #[derive(Default)]
 struct Taken {
-    strips: HashMap<i64, Vec<[f64; 4]>>,
+    cells: HashMap<(i64, i64), Vec<[f64; 4]>>,
+    /// What goes across the whole picture, from this height to that, by strips of height.
+    strips: HashMap<i64, Vec<[f64; 2]>>,
 }
 
 impl Taken {
-    fn strips([_, top, _, foot]: [f64; 4]) -> impl Iterator<Item = i64> {
-        const STRIP: f64 = 40.0;
-        (top / STRIP).floor() as i64..=(foot / STRIP).floor() as i64
+    const CELL: f64 = 40.0;
+
+    fn cells(from: f64, to: f64) -> impl Iterator<Item = i64> + Clone {
+        (from / Taken::CELL).floor() as i64..=(to / Taken::CELL).floor() as i64
     }
 
-    fn take(&mut self, frame: [f64; 4]) {
-        for strip in Taken::strips(frame) {
-            self.strips.entry(strip).or_default().push(frame);
+    fn take(&mut self, frame @ [left, top, right, foot]: [f64; 4]) {
+        for y in Taken::cells(top, foot) {
+            for x in Taken::cells(left, right) {
+                self.cells.entry((x, y)).or_default().push(frame);
+            }
         }
     }
 
-    fn is_free(&self, frame: [f64; 4]) -> bool {
-        let apart = |a: [f64; 4]| {
-            a[0] >= frame[2] || a[2] <= frame[0] || a[1] >= frame[3] || a[3] <= frame[1]
-        };
-        Taken::strips(frame).all(|strip| {
-            self.strips.get(&strip).is_none_or(|boxes| boxes.iter().all(|&a| apart(a)))
+    fn take_across(&mut self, top: f64, foot: f64) {
+        for y in Taken::cells(top, foot) {
+            self.strips.entry(y).or_default().push([top, foot]);
+        }
+    }
+
+    fn is_free(&self, [left, top, right, foot]: [f64; 4]) -> bool {
+        let below_or_above = |&[from, to]: &[f64; 2]| from >= foot || to <= top;
+        let apart = |a: &[f64; 4]| a[0] >= right || a[2] <= left || below_or_above(&[a[1], a[3]]);
+        Taken::cells(top, foot).all(|y| {
+            self.strips.get(&y).is_none_or(|strips| strips.iter().all(below_or_above))
+                && Taken::cells(left, right)
+                    .all(|x| self.cells.get(&(x, y)).is_none_or(|boxes| boxes.iter().all(apart)))
         })
     }
 }
