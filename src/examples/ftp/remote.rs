@@ -281,8 +281,8 @@ impl Server {
         );
         if argument.contains(&IAC) && self.telnet.is_none() {
             // Half of the servers take Telnet's own byte as it comes, in which case it must not be sent twice.
-            // Who reads Telnet passes over its NOP, and to the others this is no command.
-            self.say(b"\xff\xf1NOOP\r\n")?;
+            // Who reads Telnet passes over a data mark (RFC 854), and to the others this is no command.
+            self.say(b"\xff\xf2NOOP\r\n")?;
             self.telnet = Some(self.reply()?.code / 100 == 2);
         }
         let mut line = verb.as_bytes().to_vec();
