@@ -383,6 +383,23 @@ fn a_server_that_dies_in_the_midst_of_it_is_reported_with_how_it_ended() {
     );
 }
 
+/// The first line says how long the run takes, and half as long or twice as long would be no estimate.
+#[test]
+fn it_says_beforehand_how_long_it_will_take() {
+    let began = std::time::Instant::now();
+    let ran = bench(&["--models", "poll,thread", "--connections", "4", "--seconds", "0.7"]);
+    let took = began.elapsed().as_secs_f64();
+    let first = ran.stderr.lines().next().unwrap();
+    let said = first.strip_prefix("this takes about ").and_then(|rest| rest.split_once(" s: "));
+    let (seconds, plan) = said.unwrap_or_else(|| panic!("{}", ran.stderr));
+    let seconds: f64 = seconds.parse().unwrap();
+    // Six turns of 0.7 s, and what a busy machine adds.
+    assert!((4.2..=took * 2.0).contains(&seconds), "{seconds} s were said, and it took {took} s");
+    assert_eq!(plan, "3 servers (the first one twice), 1 load, 2 rounds each");
+    let quiet = bench(&["--models", "poll", "--connections", "1", "-q"]);
+    assert_eq!(quiet.stderr, "");
+}
+
 #[test]
 fn two_reports_can_be_compared() {
     let folder = tempfile::tempdir().unwrap();

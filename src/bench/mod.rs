@@ -3,6 +3,7 @@
 //! ```text
 //! plan      which servers, which loads, how often            (machine: what there is to measure on)
 //! server    a process of its own for every turn
+//! estimate  how long all of it takes, before it begins
 //! load      the client's side: connect, be quiet, go, be quiet, close
 //! meter     what the server used between the two quiets
 //! sample    the turns, and what may be said of them
@@ -16,6 +17,7 @@
 pub mod machine;
 pub mod plan;
 pub mod server;
+pub mod estimate;
 pub mod meter;
 pub mod load;
 pub mod sample;
@@ -189,7 +191,7 @@ impl Bench<'_> {
         let busy = meter::everybody().saturating_sub(busy);
         let after = used();
         let tally = clients.close()?;
-        let ended = server.ended()?;
+        let ended = server.ended(tally.errors.count() > 0)?;
         let lifetime = server.stop()?;
         // What has ended has no clock that could be read.
         let lives = ended.is_none() && after.is_some_and(|after| after.processes > 0);

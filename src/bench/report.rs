@@ -306,21 +306,22 @@ impl Report {
         for cell in self.cells.iter().filter(|cell| cell.failed.is_none()) {
             // Why nothing at all is known of a server is said with its load.
             let Some(why) = cell.look.uncounted.as_deref() else { continue };
-            let whose = match self.loads().len() {
-                1 => name(cell),
-                _ => format!("{} ({})", name(cell), cell.load.title()),
+            let under = self.under(cell.load);
+            let all = under.iter().all(|cell| cell.look.uncounted.as_deref() == Some(why));
+            let whose = match (all, self.loads().len()) {
+                (true, _) => format!("all servers under {}", cell.load.title()),
+                (false, 1) => name(cell),
+                (false, _) => format!("{} ({})", name(cell), cell.load.title()),
             };
             match reasons.iter_mut().find(|(reason, _)| *reason == why) {
+                Some((_, servers)) if servers.contains(&whose) => {}
                 Some((_, servers)) => servers.push(whose),
                 None => reasons.push((why, vec![whose])),
             }
         }
         for (why, servers) in reasons {
-            let whose = match servers.len() == self.cells.len() {
-                true => String::new(),
-                false => format!(" of {}", list(&servers)),
-            };
-            lines.push(format!("Calls{whose} not counted, because {}.", shown(why)));
+            let whose = list(&servers);
+            lines.push(format!("Calls of {whose} not counted, because {}.", shown(why)));
         }
         lines
     }

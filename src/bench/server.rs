@@ -19,6 +19,8 @@ use crate::inspect;
 
 /// How long a server may take to become ready.
 const TO_START: Duration = Duration::from_secs(5);
+/// How long it may take to be gone when its connections are.
+const TO_BE_GONE: Duration = Duration::from_millis(50);
 /// How long the processes of the machine may be searched for it.
 const TO_FIND: Duration = Duration::from_secs(1);
 /// How long it may take to end when it is asked to; then it is ended.
@@ -127,18 +129,26 @@ impl Server {
         self.serving.as_deref().map_err(|why| *why)
     }
 
-    /// How it ended, if it did so by itself.
+    /// How it ended, if it did so by itself. Its sockets close a moment before it has ended; so where
+    /// connections were lost, it has that moment.
     ///
     /// # Errors
     /// None that waitpid(2) documents.
-    pub fn ended(&mut self) -> Result<Option<String>> {
+    pub fn ended(&mut self, lost: bool) -> Result<Option<String>> {
         let Some(process) = &mut self.process else { return Ok(None) };
-        if !process.running()? {
-            return Ok(Some(process.wait()?.to_string()));
-        }
+        let end = Instant::now() + if lost { TO_BE_GONE } else { Duration::ZERO };
         // The shell of a command may outlive its server.
         let gone = |pids: &Vec<Pid>| meter::used(pids).processes == 0;
-        Ok(self.serving.as_ref().is_ok_and(gone).then(|| "its process is gone".to_owned()))
+        loop {
+            let gone = self.serving.as_ref().is_ok_and(gone);
+            if !process.running()? {
+                return Ok(Some(process.wait()?.to_string()));
+            }
+            if Instant::now() >= end {
+                return Ok(gone.then(|| "its process is gone".to_owned()));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Ends it; what it and its children used, if it is ours.

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::args::Offer;
 use super::draw::write;
 use crate::address::Endpoint;
+use crate::bench::estimate::estimate;
 use crate::bench::machine::Machine;
 use crate::bench::plan::{Expect, Kind, Load, Manner, Model, Pin, Plan};
 use crate::bench::report::COLUMNS;
@@ -194,6 +195,9 @@ pub fn run(args: &Args, quiet: bool, ascii: bool, out: &mut impl Write) -> Resul
     let plan = Plan { models: args.models(&manner)?, loads: args.loads(), manner };
     plan.makes_sense().map_err(|error| Usage(error.to_string()))?;
     plan.check()?;
+    if !quiet {
+        remark(estimate(&plan, &stop));
+    }
     let bar = bar(plan.turns(), quiet, ascii);
     let report = bench::run(&plan, &stop, &|what| {
         if bar.length() <= Some(bar.position()) {

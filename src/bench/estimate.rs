@@ -1,0 +1,169 @@
+//! How long a run will take, said before it begins.
+//!
+//! What a turn costs beside its time depends on the machine: a server must start, be connected to and
+//! end. So that is rehearsed once for each load, with the yardstick, and the rest is multiplication.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use nix::unistd::Pid;
+
+use super::meter::Calls;
+use super::plan::{Kind, Load, Model, Plan};
+use super::server::Server;
+use super::{Bench, FEWEST, LOOK, MOST, MOST_UNDER_STRACE, SERVES_SOME, SHORT_RUN, UNKNOWN};
+use crate::stop::Stop;
+
+/// How long, and of what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Estimate {
+    /// The time of the whole run.
+    pub time: Duration,
+    /// How many servers take turns, the second copy of the yardstick included.
+    pub servers: usize,
+    /// Under how many loads.
+    pub loads: usize,
+    /// The fewest and the most rounds of a load.
+    pub rounds: (usize, usize),
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let rounds = match self.rounds {
+            (least, most) if least == most => plural(most, "round"),
+            (least, most) => format!("{least} to {most} rounds"),
+        };
+        let time = match self.time.as_secs_f64() {
+            seconds @ ..9.5 => format!("{seconds:.1} s"),
+            seconds @ ..119.5 => format!("{seconds:.0} s"),
+            seconds => format!("{:.0} min", seconds / 60.0),
+        };
+        let (servers, loads) = (plural(self.servers, "server"), plural(self.loads, "load"));
+        write!(
+            f,
+            "this takes about {time}: {servers} (the first one twice), {loads}, {rounds} each"
+        )
+    }
+}
+
+/// Rehearses, and multiplies.
+#[must_use]
+pub fn estimate(plan: &Plan, stop: &Stop) -> Estimate {
+    let bench = Bench { plan, stop, client: None };
+    let servers: Vec<&Model> = plan.models.iter().chain(plan.models.first()).collect();
+    let traced = strace(&bench, &servers);
+    let mut time = Duration::ZERO;
+    let mut all_rounds = Vec::new();
+    for &load in &plan.loads {
+        let empty = servers.first().map_or(Duration::ZERO, |model| rehearse(&bench, model, load));
+        let mut look = Duration::ZERO;
+        let mut round = Duration::ZERO;
+        for model in &servers {
+            let leaves_some = room(model).is_some_and(|room| room < load.total());
+            let ours = matches!(model.kind, Kind::Row(..));
+            let short = |patience| if leaves_some { patience } else { Duration::ZERO };
+            // A process for each connection is not what the yardstick has.
+            let many = load.total() > MOST_UNDER_STRACE && forks(model);
+            let empty = if many { rehearse(&bench, model, load) } else { empty };
+            look += empty + LOOK.min(plan.manner.turn(load)) + short(UNKNOWN);
+            if let Some(traced) = traced.filter(|_| ours && load.total() <= MOST_UNDER_STRACE) {
+                look += empty + traced + LOOK.min(plan.manner.turn(load)) + short(UNKNOWN);
+            }
+            round += empty + plan.manner.turn(load) + short(SERVES_SOME);
+        }
+        let rounds = plan.manner.rounds.unwrap_or_else(|| {
+            let share = SHORT_RUN / plan.loads.len() as u32;
+            let fit = share.saturating_sub(look).as_secs_f64() / round.as_secs_f64().max(1e-3);
+            (fit as usize).clamp(FEWEST, MOST)
+        });
+        time += look + round * rounds as u32;
+        all_rounds.push(rounds);
+    }
+    let least = all_rounds.iter().min().copied().unwrap_or_default();
+    let most = all_rounds.iter().max().copied().unwrap_or_default();
+    Estimate { time, servers: servers.len(), loads: plan.loads.len(), rounds: (least, most) }
+}
+
+/// How long a turn takes in which hardly anything is asked but the first request of each connection.
+fn rehearse(bench: &Bench<'_>, model: &Model, load: Load) -> Duration {
+    let began = Instant::now();
+    let mut manner = bench.theirs(model);
+    manner.seconds = manner.seconds.min(0.001);
+    // One that fails takes its time as well.
+    if let Ok(server) = Server::start(model, load, &manner) {
+        if let Ok(clients) = bench.connect(&server, load, &manner, None) {
+            clients.until_quiet();
+            clients.go();
+            let _ = clients.close();
+        }
+        let _ = server.stop();
+    }
+    began.elapsed().saturating_sub(manner.turn(load))
+}
+
+/// How much longer a server of ours takes to start and to end under strace; `None` if the kernel's own
+/// tracepoint counts the calls.
+fn strace(bench: &Bench<'_>, servers: &[&Model]) -> Option<Duration> {
+    if Calls::count(&[Pid::this()]).is_ok() {
+        return None;
+    }
+    let model = servers.iter().find(|model| matches!(model.kind, Kind::Row(..)))?;
+    let load = Load { connections: 1, idle: 0 };
+    let manner = bench.theirs(model);
+    let record = tempfile::NamedTempFile::new().ok()?;
+    let timed = |start: &dyn Fn() -> anyhow::Result<Server>| {
+        let began = Instant::now();
+        if let Ok(server) = start() {
+            let _ = server.stop();
+        }
+        began.elapsed()
+    };
+    let plain = timed(&|| Server::start(model, load, &manner));
+    let traced = timed(&|| Server::start_traced(model, load, &manner, record.path()));
+    Some(traced.saturating_sub(plain))
+}
+
+fn forks(model: &Model) -> bool {
+    matches!(&model.kind, Kind::Row(example, _) if ["fork", "handler"].contains(&example.name))
+}
+
+/// How many connections a server of ours has room for, if these are few: it serves one after the other,
+/// or one in each of its workers.
+fn room(model: &Model) -> Option<usize> {
+    let Kind::Row(example, options) = &model.kind else { return None };
+    let workers = example.options.iter().find(|flag| flag.name == "workers");
+    match (example.name, workers.map(|flag| flag.value)) {
+        ("tcp-echo" | "iterative", _) => Some(1),
+        ("prefork" | "pool", Some(crate::examples::Value::Count { usual, .. })) => {
+            let given = options.iter().position(|word| word == "--workers");
+            let given = given.and_then(|place| options.get(place + 1)?.parse().ok());
+            Some(given.unwrap_or(usual))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_estimate_is_a_sentence() {
+        let estimate = |seconds, rounds| Estimate {
+            time: Duration::from_secs_f64(seconds),
+            servers: 3,
+            loads: 1,
+            rounds,
+        };
+        let said = [estimate(1.26, (1, 1)), estimate(44.4, (3, 5)), estimate(600.0, (9, 9))];
+        assert_eq!(
+            said.map(|estimate| estimate.to_string()),
+            [
+                "this takes about 1.3 s: 3 servers (the first one twice), 1 load, 1 round each",
+                "this takes about 44 s: 3 servers (the first one twice), 1 load, 3 to 5 rounds each",
+                "this takes about 10 min: 3 servers (the first one twice), 1 load, 9 rounds each",
+            ]
+        );
+    }
+}
