@@ -47,6 +47,8 @@ pub struct Audience<'a> {
     pub columns: fn() -> Option<usize>,
     /// A file that gets every record, as a line of JSON.
     pub trace: Option<TraceFile>,
+    /// How many records that file lacks, in words, once a demo has run; `None`: none.
+    pub missing: Option<String>,
     /// Whether the records are to carry the states of the sockets.
     pub observe: bool,
     /// Whether the records are to show passwords.
@@ -64,6 +66,8 @@ pub struct Recording {
     pub records: Vec<Event>,
     /// What each client's process is called: `client A`.
     pub names: HashMap<i32, String>,
+    /// How many records the trace lacks, in words; `None`: none.
+    pub missing: Option<String>,
 }
 
 /// Runs the demo of an example, over IPv4 or IPv6, and tells it.
@@ -82,6 +86,8 @@ pub fn run(example: &Example, v6: bool, audience: &mut Audience<'_>) -> Result<(
     // What was still on its way is told, whatever happened.
     let told = stage.finish();
     let interrupted = stage.audience.stop.requested();
+    let missing = stage.audience.trace.as_ref().and_then(TraceFile::missing);
+    stage.audience.missing = missing;
     let reasons = stage.reasons.join("\n");
     std::fs::remove_dir_all(&directory)?;
     if interrupted {
@@ -463,6 +469,7 @@ mod tests {
             out: &mut out,
             columns: || None,
             trace: None,
+            missing: None,
             observe: false,
             secrets: false,
             recording: None,

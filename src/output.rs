@@ -1,7 +1,33 @@
 //! Standard output, whose errors say what could not be written: `standard output: No space left on device`.
+//! And the end of patience with whoever does not read: a pipe that nobody empties makes `write` wait, and the
+//! first Ctrl-C would not be heard.
 
 use std::fmt;
 use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// As much goes into a pipe that is ready, without waiting (PIPE_BUF, pipe(7)).
+const AT_ONCE: usize = 4096;
+
+/// How long a wait for a reader lasts before it looks whether a stop was requested, in milliseconds.
+const LOOK: u16 = 100;
+
+/// Whether a stop was requested: from then on no reader is waited for without end.
+static HURRY: AtomicBool = AtomicBool::new(false);
+
+/// A stop was requested: readers are no longer waited for without end. Async-signal-safe.
+pub fn hurry() {
+    HURRY.store(true, Relaxed);
+}
+
+/// Whether a stop was requested.
+#[must_use]
+pub fn in_a_hurry() -> bool {
+    HURRY.load(Relaxed)
+}
 
 /// Standard output, held until it is dropped.
 #[derive(Debug)]
@@ -19,11 +45,28 @@ impl Output {
     pub fn is_terminal(&self) -> bool {
         self.0.is_terminal()
     }
+
+    /// Waits until the reader has made room, or a stop is requested. A file is always ready.
+    #[expect(clippy::disallowed_methods, reason = "the observer's own wait, and for no socket")]
+    fn wait_for_room(&self) -> io::Result<()> {
+        loop {
+            let mut list = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
+            match poll(&mut list, PollTimeout::from(LOOK)) {
+                Ok(0) | Err(nix::errno::Errno::EINTR) if in_a_hurry() => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"));
+                }
+                Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+                // Ready; or it cannot be asked, and the write says what is wrong.
+                _ => return Ok(()),
+            }
+        }
+    }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).map_err(named)
+        self.wait_for_room().map_err(named)?;
+        self.0.write(&bytes[..bytes.len().min(AT_ONCE)]).map_err(named)
     }
 
     fn flush(&mut self) -> io::Result<()> {

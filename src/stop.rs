@@ -29,8 +29,8 @@ use nix::unistd::{Pid, getpid, getppid};
 
 use crate::call::{self, WaitPidFlag, pollfd};
 use crate::descriptor::out_of_the_way;
+use crate::output;
 use crate::patience::Patience;
-use crate::trace;
 
 /// A request to end that any thread, or a signal, can make and every wait hears.
 ///
@@ -391,7 +391,7 @@ extern "C" fn on_signal(number: i32) {
         return;
     }
     SIGNAL.store(number, SeqCst);
-    trace::hurry();
+    output::hurry();
     for slot in &inner.by_signal {
         let fd = slot.0.load(SeqCst);
         if fd >= 0 {

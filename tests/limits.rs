@@ -11,12 +11,14 @@ mod common;
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Nobody, Server, alone, ask, finish, have, netplay, skip, until};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal::{SIGHUP, SIGSTOP, SIGTERM};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -353,5 +355,41 @@ fn a_file_name_with_control_bytes_is_escaped_in_every_message() {
         let named = ["\\x1b", "\\n"].iter().any(|escaped| said.contains(escaped))
             || said.contains("\\u{a}");
         assert!(named, "{args:?} does not name it: {said}");
+    }
+}
+
+#[test]
+fn a_demo_says_how_many_records_its_trace_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace.jsonl");
+    let demo =
+        |trace: &str| finish(netplay().args(["udp-echo", "demo", "-q", "--trace", trace]), b"");
+    assert!(demo(trace.to_str().unwrap()).status.success());
+    let records = fs::read_to_string(trace).unwrap().lines().count();
+    says_so("demo", &demo("/dev/full"), 1, &format!("{records} records are missing in the trace"));
+}
+
+/// Whoever looks on has stopped to: the pipe of both streams is full, and never read.
+#[test]
+fn a_demo_that_nobody_reads_hears_the_first_signal() {
+    for signal in [SIGTERM, SIGHUP] {
+        let (_never_reads, writer) = std::io::pipe().unwrap();
+        let other = writer.try_clone().unwrap();
+        nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+        let temporary = tempfile::tempdir().unwrap();
+        let mut demo = netplay();
+        demo.args(["select", "demo", "-v"]).env("TMPDIR", temporary.path()).stdin(Stdio::null());
+        let mut demo = demo.stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
+        let is_full = || {
+            let mut list = [PollFd::new(other.as_fd(), PollFlags::POLLOUT)];
+            poll(&mut list, PollTimeout::ZERO) == Ok(0)
+        };
+        until("the pipe is full", is_full);
+        kill(Pid::from_raw(demo.id().cast_signed()), signal).unwrap();
+        let start = Instant::now();
+        let status = common::wait(&mut demo);
+        assert!(start.elapsed() < SOON, "{signal}: {:?}", start.elapsed());
+        assert_eq!(status.code(), Some(128 + signal as i32), "{signal}");
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "{signal}");
     }
 }

@@ -19,6 +19,11 @@ pub fn exit_code(error: &Error) -> u8 {
     if error.is::<Interrupted>() {
         return 128 + stop::signal().unwrap_or(libc::SIGINT) as u8;
     }
+    if let (Some(signal), Some(error)) = (stop::signal(), error.downcast_ref::<io::Error>())
+        && error.kind() == io::ErrorKind::TimedOut
+    {
+        return 128 + signal as u8; // it ended a wait for somebody who does not read
+    }
     if error.is::<Usage>() {
         return 2;
     }

@@ -327,7 +327,12 @@ fn show(example: &Example, picture: &Picture, v6: bool, global: &Global) -> Resu
     if !global.quiet {
         writeln!(stdout(), "try next: {}", example.next)?;
     }
-    Ok(())
+    whole(recording.missing)
+}
+
+/// A demo whose trace lacks records is no success.
+fn whole(missing: Option<String>) -> Result<()> {
+    missing.map_or(Ok(()), |missing| Err(anyhow!(missing)))
 }
 
 /// Whether a demo is to run over IPv6; one without a network has no such option.
@@ -339,7 +344,8 @@ fn over_v6(matches: &ArgMatches) -> bool {
 fn tour(v6: bool, global: &Global) -> Result<()> {
     let named =
         |name| TABLE.iter().find(|row| row.name == name).context("the tour's examples exist");
-    demos(&[named("tcp-echo")?, named("udp-echo")?, named("select")?], v6, global, false)?;
+    let three = [named("tcp-echo")?, named("udp-echo")?, named("select")?];
+    let missing = demos(&three, v6, global, false)?.missing;
     if !global.quiet {
         let mut out = stdout();
         writeln!(
@@ -347,7 +353,7 @@ fn tour(v6: bool, global: &Global) -> Result<()> {
             "try next, in two terminals: netplay tcp-server    and    netplay tcp-client"
         )?;
     }
-    Ok(())
+    whole(missing)
 }
 
 /// One demo after the other, each with its own clock. Their records, if they are to be drawn.
@@ -357,6 +363,7 @@ fn demos(examples: &[&Example], v6: bool, global: &Global, drawn: bool) -> Resul
     let trace = global.trace.as_deref().map(open_trace).transpose()?;
     let stop = Stop::new();
     stop.on_signals();
+    trace::wait_for_nobody();
     let observe = drawn || global.observe || global.verbose > 1;
     let recording = drawn.then(Recording::default);
     let columns = if terminal { known_columns } else { || None };
@@ -365,23 +372,30 @@ fn demos(examples: &[&Example], v6: bool, global: &Global, drawn: bool) -> Resul
         out: &mut out,
         columns,
         trace,
+        missing: None,
         observe,
         secrets: global.show_secrets,
         recording,
         stop,
     };
+    let mut missing = None;
     for example in examples {
         audience.story = global.story(Clock::Since(call::monotonic()), terminal);
         if audience.story.is_some() {
             writeln!(audience.out, "== {}: {}", example.name, example.summary)?;
             writeln!(audience.out, "   watch: {}\n", example.watch)?;
         }
-        demo::run(example, v6, &mut audience)?;
+        let run = demo::run(example, v6, &mut audience);
+        missing = audience.missing.take();
+        if let (Err(_), Some(missing)) = (&run, &missing) {
+            trace::remark(format_args!("netplay: {missing}"));
+        }
+        run?;
         if audience.story.is_some() {
             writeln!(audience.out)?;
         }
     }
-    Ok(audience.recording.unwrap_or_default())
+    Ok(Recording { missing, ..audience.recording.unwrap_or_default() })
 }
 
 fn listen_to_the_record(global: &Global, speaker: Speaker) -> Result<()> {

@@ -11,7 +11,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,7 @@ use nix::sys::signal::Signal;
 use super::{Event, Kind};
 use crate::call;
 use crate::descriptor::{Tally, out_of_the_way};
+use crate::output;
 
 /// How long a FIFO may be without a reader before it is an error to write to it.
 const READER: Duration = Duration::from_secs(5);
@@ -32,17 +32,9 @@ const LAST_WAIT: u64 = 500;
 /// How long a wait for the reader lasts before it looks whether a stop was requested, in milliseconds.
 const LOOK: u16 = 100;
 
-/// Whether a stop was requested: from then on the reader of a pipe is not waited for without end.
-static HURRY: AtomicBool = AtomicBool::new(false);
-
 /// Whether a stop was requested; also by a signal that waits while a server forks.
 fn in_a_hurry() -> bool {
-    HURRY.load(Relaxed) || call::is_pending(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
-}
-
-/// From now on no write to a trace waits for its reader for more than half a second. Async-signal-safe.
-pub fn hurry() {
-    HURRY.store(true, Relaxed);
+    output::in_a_hurry() || call::is_pending(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
 }
 
 /// A file that takes the lines of one process, and of the children that it forks.

@@ -29,7 +29,8 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub use batch::missing;
-pub use file::{TraceFile, hurry};
+pub use file::TraceFile;
+pub use screen::wait_for_nobody;
 use story::{Fold, Story};
 
 /// One line of a trace: a call, an operation of a ring, or a note between calls. `schema/trace.schema.json` says the same

@@ -35,7 +35,7 @@ static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 static COUNTS: AtomicI32 = AtomicI32::new(0);
 
 /// From now on nobody waits for the reader of standard error.
-pub(super) fn wait_for_nobody() {
+pub fn wait_for_nobody() {
     if let Some(screen) = open() {
         let _ = SCREEN.set(screen);
     }
