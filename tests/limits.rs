@@ -393,3 +393,30 @@ fn a_demo_that_nobody_reads_hears_the_first_signal() {
         assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "{signal}");
     }
 }
+
+/// What cannot be written is refused before anything runs.
+#[test]
+fn a_picture_that_cannot_be_written_is_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_vain = folder.path().join("folder.svg");
+    fs::create_dir(&in_vain).unwrap();
+    let nowhere = folder.path().join("nowhere/x.svg");
+    let fifo = folder.path().join("never-read");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for path in [&in_vain, &nowhere] {
+        for line in [
+            "udp-echo demo",
+            "lab framing --no-ask",
+            "models",
+            "bench --models epoll",
+            // Nobody writes into it: to read it would take for ever.
+            &format!("draw {}", fifo.display()),
+        ] {
+            let mut command = netplay();
+            command.args(words(line)).arg("-o").arg(path);
+            let output = finish(&mut command, b"");
+            says_so(&format!("{line} -o {}", path.display()), &output, 1, "cannot write");
+            assert!(output.stdout.is_empty(), "{line}: {:?}", String::from_utf8(output.stdout));
+        }
+    }
+}

@@ -10,7 +10,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::Offer;
-use super::draw::write;
+use super::draw::{try_to_write, write};
 use crate::address::Endpoint;
 use crate::bench::estimate::estimate;
 use crate::bench::machine::Machine;
@@ -183,6 +183,7 @@ fn yardstick_first(mut models: Vec<Model>) -> Vec<Model> {
 /// # Errors
 /// [`Interrupted`], after a partial table; a server failed; a file cannot be written.
 pub fn run(args: &Args, quiet: bool, ascii: bool, out: &mut impl Write) -> Result<()> {
+    args.output.as_deref().map_or(Ok(()), try_to_write)?;
     if let Some([new, old]) = args.compare.as_deref() {
         return compare(new, old, ascii, out);
     }

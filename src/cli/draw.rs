@@ -84,6 +84,7 @@ impl Args {
 /// # Errors
 /// There is nothing to draw, a trace cannot be read, or the picture cannot be written.
 pub fn run(args: &Args, look: &View, out: &mut Output) -> Result<()> {
+    try_to_write(&args.output)?;
     let reading = read::read(&args.traces)?;
     for said in &reading.remarks {
         remark(format_args!("netplay: {said}"));

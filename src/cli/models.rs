@@ -99,6 +99,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
         return models::receive(model, tcp);
     }
     let (format, file) = form(&args, global);
+    file.as_deref().map_or(Ok(()), draw::try_to_write)?;
     // The figures are the result, and the calls behind them only for who asks.
     let story = Global { quiet: global.verbose == 0, trace: global.trace.clone(), ..*global };
     listen_to_the_record(&story, Speaker { role: "client", example: "models" })?;
