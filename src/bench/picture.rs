@@ -18,6 +18,9 @@ use crate::escape::markup;
 use crate::ink::{self, COST, DIM, INK, Ink, LINE, LONGEST, P50, P99, P999, PAPER, RATE};
 
 /// p50, p99, p99.9 and the longest: from the middle of the tail to its end.
+/// So many letters of the footer have room in a line.
+const FOOTER_COLUMNS: usize = 180;
+
 const TAIL: [Ink; 4] = [P50, P99, P999, LONGEST];
 const TAIL_NAMES: [&str; 4] = ["p50", "p99", "p99.9", "max"];
 
@@ -46,6 +49,8 @@ impl Report {
             .map(|load| ABOVE + BELOW + ROW * self.under(load).len() as u32)
             .collect();
         let footer = self.footer();
+        let footer: Vec<_> =
+            footer.iter().flat_map(|line| textwrap::wrap(line, FOOTER_COLUMNS)).collect();
         let total = heights.iter().sum::<u32>() + 18 * footer.len() as u32 + 16;
         {
             let root = SVGBackend::with_string(&mut picture, (WIDTH, total)).into_drawing_area();
