@@ -38,6 +38,52 @@ pub fn escape(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes of a message as [`escape`] shows them, if they are text; of others only ASCII is shown as it is.
+///
+/// Two bytes of a checksum may be a letter by accident. Bytes are text if they are UTF-8 without control
+/// characters, except line ends and tabs. At both ends a part of a character counts as text, because a
+/// `recv` may have cut it.
+///
+/// ```
+/// use netplay::escape::escape_message;
+/// assert_eq!(escape_message("世界\n".as_bytes()), r"世界\n");
+/// assert_eq!(escape_message(b"\x08\0\xd7\xb4A"), r"\x08\0\xd7\xb4A");
+/// ```
+#[must_use]
+pub fn escape_message(bytes: &[u8]) -> String {
+    if is_text(bytes) {
+        return escape(bytes);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        match byte {
+            0x80.. => text += &format!("\\x{byte:02x}"),
+            _ => text += &escape(&[byte]),
+        }
+    }
+    text
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    let is_tail = |&&byte: &&u8| (0x80..0xc0).contains(&byte);
+    let cut = bytes.iter().take(3).take_while(is_tail).count();
+    let mut chunks = bytes[cut..].utf8_chunks().peekable();
+    while let Some(chunk) = chunks.next() {
+        let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        let whole =
+            chunk.invalid().is_empty() || chunks.peek().is_none() && is_begun(chunk.invalid());
+        if chunk.valid().contains(control) || !whole {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether these are the first bytes of a character.
+fn is_begun(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
+}
+
 /// The name of a file for a message: [`escape`]d, because a name may hold a line end or steer a terminal.
 ///
 /// ```
@@ -245,6 +291,21 @@ mod tests {
         for byte in 0..=255u8 {
             let text = escape(&[b'a', byte, b'z']);
             assert!(text.chars().all(|c| !c.is_control()), "{byte:#x} became {text:?}");
+        }
+    }
+
+    #[test]
+    fn only_text_is_shown_as_letters() {
+        for (bytes, shown) in [
+            ("naïve, 世界".as_bytes(), "naïve, 世界"),
+            (&"世界".as_bytes()[..4], r"世\xe7"), // cut at its end
+            (&"世界".as_bytes()[1..], r"\xb8\x96界"), // and at its beginning
+            (b"\x08\0\xd6\xbf\x01\x02", r"\x08\0\xd6\xbf\x01\x02"),
+            (b"\xd6\xbf\xff\xd6\xbf", r"\xd6\xbf\xff\xd6\xbf"),
+            (b"plain\r\n", r"plain\r\n"),
+            (b"", ""),
+        ] {
+            assert_eq!(escape_message(bytes), shown);
         }
     }
 

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use common::{DEADLINE, Server, ask, netplay, run, udp, until, wait};
-use netplay::escape::escape;
+use netplay::escape::escape_message;
 use netplay::examples::{Example, Place, Service, TABLE};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -287,7 +287,7 @@ fn what_a_peer_sends_is_shown_up_to_64_bytes_and_escaped() {
         let records = trace.records();
         let record = calls(&records, call).next().unwrap();
         assert_eq!(record["bytes"], sent.len());
-        assert_eq!(record["data"], escape(&sent[..64]));
+        assert_eq!(record["data"], escape_message(&sent[..64]));
     }
     let text = fs::read_to_string(&trace.file).unwrap();
     let steers = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';

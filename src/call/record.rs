@@ -25,7 +25,7 @@ use super::hide::{self, Shown};
 use super::message::Message;
 use super::option::OptValue;
 use super::{signal, state, strace, wait};
-use crate::escape::escape;
+use crate::escape::{escape, escape_message};
 
 /// The `target` of the events that are calls.
 pub const TARGET: &str = "netplay::call";
@@ -213,7 +213,7 @@ impl Told {
     pub(super) fn data(mut self, data: Option<Shown<'_>>) -> Told {
         if let Some(data) = data {
             self.bytes = Some(data.len() as u64);
-            self.data = Some(escape(&data[..data.len().min(SHOWN)]));
+            self.data = Some(escape_message(&data[..data.len().min(SHOWN)]));
             self.hidden = Some(data.hidden as u64).filter(|&hidden| hidden > 0);
         }
         self

@@ -133,12 +133,23 @@ fn quoted(data: &str, record: &Event) -> String {
     if record.data.is_none() {
         return record.asked.map(count).unwrap_or_default();
     }
+    // A trace of others may have letters among bytes that are no text.
+    let binary = ["\\0", "\\x0", "\\x1", "\\x7f"].iter().any(|control| data.contains(control));
+    let data = if binary { &bytes_of_letters(data) } else { data };
     let mut shown: String = data.chars().take(SHOWN).collect();
     if shown.len() < data.len() {
         shown.truncate(whole_escapes(&shown));
     }
     let all = shown.len() == data.len() && record.bytes.is_none_or(|bytes| bytes <= 64);
     format!("\"{shown}\"{}", if all { "" } else { "…" })
+}
+
+/// The text with the bytes of each character beyond ASCII: `\xd7\xb4`.
+fn bytes_of_letters(text: &str) -> String {
+    text.bytes().fold(String::new(), |all, byte| match byte {
+        0x80.. => all + &format!("\\x{byte:02x}"),
+        _ => all + &char::from(byte).to_string(),
+    })
 }
 
 /// How much of an escaped text is left without an escape that was cut in its middle: `a\x1` is `a`.
@@ -189,6 +200,13 @@ mod tests {
             assert_eq!(answered(&wait(0, "")), "nothing in time", "{call}");
             assert_eq!(answered(&wait(1, "5 EPOLLIN")), "ready 5 EPOLLIN", "{call}");
         }
+    }
+
+    #[test]
+    fn letters_among_bytes_that_are_no_text_are_shown_as_bytes() {
+        let record = Event { data: Some(String::new()), bytes: Some(9), ..Event::default() };
+        assert_eq!(quoted("\\x08\\0ִa", &record), "\"\\x08\\0\\xd6\\xb4a\"");
+        assert_eq!(quoted("世\\xe7", &record), "\"世\\xe7\"");
     }
 
     #[test]
