@@ -24,7 +24,7 @@ pub struct ServerArgs {
     pub endpoint: Endpoint,
     /// Where to listen, for a server on a UNIX socket.
     pub path: PathBuf,
-    /// How many finished connections may wait for accept.
+    /// How many finished connections may wait for accept; on Linux one more may.
     pub backlog: i32,
     /// The size of the receive buffer in bytes.
     pub bufsize: usize,

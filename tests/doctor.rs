@@ -63,3 +63,46 @@ fn without_root_the_raw_socket_is_missing() {
     assert_eq!(raw["found"], "EPERM", "{raw}");
     assert!(raw["mend"].as_str().unwrap().starts_with("sudo setcap cap_net_raw+ep "), "{raw}");
 }
+
+/// The doctor asks what the page asks: whatever the kernel answers, both come to the same end.
+#[test]
+fn of_io_uring_the_doctor_says_what_the_page_then_does() {
+    if !common::have("strace") {
+        return common::skip("no strace");
+    }
+    let asked = |fault: &str, line: &str| {
+        let inject = if fault.is_empty() { String::new() } else { format!("-e inject={fault}") };
+        let netplay = env!("CARGO_BIN_EXE_netplay");
+        let line = format!("strace -f -qq -o /dev/null {inject} {netplay} {line}");
+        common::finish(Command::new("sh").args(["-c", &line]), b"")
+    };
+    if !asked("", "--version").status.success() {
+        return common::skip("no strace that may trace");
+    }
+    let now = |fault: &str| {
+        let out = asked(fault, "doctor --json");
+        let checks = serde_json::from_slice::<Vec<Value>>(&out.stdout).unwrap();
+        check(&checks, "io_uring").clone()
+    };
+    if now("")["found"] != "multishot" {
+        return common::skip("no io_uring with multishot operations");
+    }
+    // The server ends at its first wait, because that fails.
+    let page = |fault: &str| {
+        let server = "io-uring server 127.0.0.1 0";
+        let out = asked(&format!("{fault} -e inject=io_uring_enter:error=EBADF"), server);
+        (out.status.code(), String::from_utf8(out.stderr).unwrap())
+    };
+    let old = "io_uring_setup:error=EINVAL:when=1";
+    assert_eq!(now(old)["found"], "single shot only");
+    assert!(page(old).1.contains("one shot"), "{}", page(old).1);
+    let older = "io_uring_register:error=EINVAL";
+    assert_eq!(now(older)["found"], "single shot only");
+    assert!(page(older).1.contains("one shot"), "{}", page(older).1);
+    for (fault, found) in [("EPERM", "EPERM"), ("ENOSYS", "ENOSYS")] {
+        let fault = format!("io_uring_setup:error={fault}");
+        assert_eq!(now(&fault)["verdict"], "missing");
+        assert_eq!(now(&fault)["found"], found);
+        assert_eq!(page(&fault).0, Some(4), "{}", page(&fault).1);
+    }
+}

@@ -223,7 +223,7 @@ impl PathOnly {
 /// The options of every server.
 #[derive(Debug, Args)]
 struct ServerFlags {
-    /// How many connected clients may wait for accept
+    /// How many connected clients may wait for accept, and one more
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = value_parser!(i32).range(0..))]
     backlog: i32,
     /// The size of the receive buffer, in bytes

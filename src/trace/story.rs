@@ -425,10 +425,14 @@ pub fn sentence(event: &Event) -> String {
             )
         }
         "bind" => format!("its address is {local}"),
-        "listen" => format!(
-            "it listens: the kernel connects clients, and lets {} wait for accept",
-            args.split(", ").nth(1).unwrap_or_default()
-        ),
+        "listen" => {
+            // Linux compares with "more than": one more than the backlog may wait. And net.core.somaxconn
+            // may be smaller.
+            let backlog = args.split(", ").nth(1).and_then(|backlog| backlog.parse::<i32>().ok());
+            let most = backlog.and_then(|backlog| u32::try_from(backlog).ok()).map(|n| n + 1);
+            let most = most.map_or_else(|| " them".to_owned(), |n| format!(" up to {n}"));
+            format!("it listens: the kernel connects clients, and lets{most} wait for accept")
+        }
         "accept" if peer == "(unnamed)" || event.peer.is_none() => {
             format!("a client is connected: its socket is fd {ret}")
         }
