@@ -214,6 +214,12 @@ fn a_server_that_is_killed_has_told_all_that_it_did() {
         assert!(told("recv"), "{}", example.name);
         server.signal(nix::sys::signal::Signal::SIGKILL);
         assert!(!server.ended().status.success());
+        if example.name == "nonblocking" {
+            // It never sleeps, and SIGKILL may end a write in its middle.
+            let text = fs::read_to_string(&trace.file).unwrap();
+            let whole = text.rfind('\n').map_or(0, |end| end + 1);
+            fs::write(&trace.file, &text[..whole]).unwrap();
+        }
         let records = trace.records();
         assert!(calls(&records, "bind").count() >= 1, "{}", example.name);
         drop(client);

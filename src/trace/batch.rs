@@ -9,7 +9,8 @@
 //! only, and one `write` takes them all: before a call that may sleep ([`Gatherer`]), after a close, when
 //! there is no more room, when the first has waited for [`AGE`], before a fork, before a word to people,
 //! and at the end of the process. What a sleeping process did is in the file, whatever becomes of
-//! it. One that is killed in the middle of its work takes with it what it did since the last of these.
+//! it. One that is killed in the middle of its work takes with it what it did since the last of these, and
+//! may leave a part of a line.
 //!
 //! There is no thread and no timer behind it: a server that forks must not have another thread,
 //! and a signal would end the waits that are to be shown.
