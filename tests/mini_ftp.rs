@@ -588,11 +588,7 @@ fn a_folder_that_is_none_is_told_before_the_port_is_taken() {
     let done = run(&["mini-ftp", "server", "0", "--root", "/nowhere/at/all"], b"");
     assert_eq!(done.status.code(), Some(1));
     assert!(stdout(&done).is_empty());
-    assert!(
-        stderr(&done).contains("cannot serve the folder \"/nowhere/at/all\""),
-        "{}",
-        stderr(&done)
-    );
+    assert!(stderr(&done).contains("cannot serve the folder /nowhere/at/all"), "{}", stderr(&done));
 }
 
 // Our client.

@@ -70,7 +70,7 @@ fn found(error: &CallError) -> Option<String> {
     match (error.address(), error.path()) {
         (Some(address), _) => match (call, errno) {
             ("bind", Errno::EADDRINUSE) => why::bind_hint(address),
-            ("bind", Errno::EACCES) => Some(why::privileged_ports()),
+            ("bind", Errno::EACCES) => why::privileged_port(address.port()),
             ("connect", Errno::ECONNREFUSED) => Some(why::refused_hint(address)),
             ("connect", Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) => {
                 why::connect_hint(address)
@@ -90,16 +90,27 @@ fn found(error: &CallError) -> Option<String> {
 /// What such an error mostly means.
 fn in_general(error: &CallError) -> Option<&'static str> {
     if no_loopback(error) {
-        return Some("the loopback device is down: ip link set lo up");
+        return Some(match error.address() {
+            Some(address) if address.is_ipv6() => {
+                "IPv6 has no loopback here: try -4, or sysctl net.ipv6.conf.lo.disable_ipv6=0"
+            }
+            _ => "the loopback device is down: ip link set lo up",
+        });
     }
+    let path = error.path().is_some();
     Some(match (error.call(), error.errno()) {
+        ("bind", Errno::EADDRINUSE) if path => "something has this path: take another one",
+        ("bind", Errno::EACCES) if path => "the folder of this path may not be written to by you",
+        ("connect", Errno::EACCES) if path => "this socket may not be written to by you",
+        ("connect", Errno::ECONNREFUSED) if path => {
+            "nothing listens on this path any more: start the server first"
+        }
         ("bind", Errno::EADDRINUSE) => {
             "another program has this address: stop it, or take another port; 0 means any"
         }
         ("bind", Errno::EADDRNOTAVAIL) => {
             "this machine has no such address: ip address shows those it has"
         }
-        ("bind", Errno::EACCES) => "ports below 1024 are for root: take one above",
         ("connect", Errno::ECONNREFUSED) => {
             "nobody listens there: start the server first, or check the port"
         }
@@ -116,9 +127,10 @@ fn in_general(error: &CallError) -> Option<&'static str> {
             "no reply within --timeout: the server is busy with somebody else, or there is none"
         }
         ("send", Errno::EAGAIN) => "the server has read nothing within --timeout",
-        ("recv" | "send", Errno::ECONNRESET | Errno::EPIPE) => {
-            "the server ended the connection by force"
+        ("recv" | "send", Errno::ECONNRESET) => {
+            "the other end closed the connection with data unread, or was ended by force"
         }
+        ("send", Errno::EPIPE) => "the connection is closed: nothing can be sent any more",
         ("io_uring_setup", Errno::ENOSYS) => {
             "this kernel has no io_uring: netplay epoll serves as many clients without it"
         }
@@ -135,7 +147,12 @@ fn in_general(error: &CallError) -> Option<&'static str> {
         ("sendto", Errno::EACCES) => {
             "that is the address of a whole network: ping asks one host, and multicast has --broadcast to send to all"
         }
-        ("sendto", Errno::EMSGSIZE) => "a datagram holds at most 65,507 bytes",
+        ("sendto", Errno::EMSGSIZE) => match error.address() {
+            Some(address) if address.is_ipv6() => {
+                "a datagram holds at most 65,527 bytes over IPv6, unless the path takes less"
+            }
+            _ => "a datagram holds at most 65,507 bytes over IPv4, unless the path takes less",
+        },
         _ => return None,
     })
 }

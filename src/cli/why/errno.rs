@@ -68,13 +68,13 @@ fn here(errno: Errno) -> Vec<String> {
         Errno::EMFILE => vec![descriptors_of_a_process(), largest_users()],
         Errno::ENFILE => vec![open_files()],
         Errno::EACCES => vec![Some(privileged_ports()), Some(ping_group())],
-        Errno::EPERM => vec![Some(privileged_ports()), Some(ping_group()), io_uring()],
+        Errno::EPERM => vec![Some(ping_group()), io_uring()],
         Errno::ENOSYS => vec![io_uring()],
         Errno::ECONNREFUSED => vec![port::who_listens().ok()],
         Errno::ENOBUFS | Errno::ENOMEM => vec![memory("TCP", "tcp_mem"), memory("UDP", "udp_mem")],
         Errno::EMSGSIZE => vec![
             Some(
-                "a datagram of UDP over IPv4 holds at most 65,507 bytes, whatever the machine"
+                "a datagram of UDP holds at most 65,507 bytes over IPv4 and 65,527 over IPv6, whatever the machine"
                     .into(),
             ),
             interfaces(),
@@ -160,8 +160,14 @@ fn open_files() -> Option<String> {
     Some(format!("the whole machine has {used} open files, and may have {most} (fs.file-max)"))
 }
 
-/// Which ports are for root.
-pub(in super::super) fn privileged_ports() -> String {
+/// That this port is for root alone, if it is.
+pub(in super::super) fn privileged_port(port: u16) -> Option<String> {
+    let start = one("ip_unprivileged_port_start").unwrap_or(1024);
+    (port != 0 && u64::from(port) < start).then(privileged_ports)
+}
+
+/// Which ports are for root alone.
+pub(super) fn privileged_ports() -> String {
     let start = one("ip_unprivileged_port_start").unwrap_or(1024);
     if start == 0 {
         return "every port is for everybody here (net.ipv4.ip_unprivileged_port_start is 0)"
