@@ -14,8 +14,12 @@
 //! What remains is a guesser who does not wait for the answer: he takes the silence for one. So a wrong
 //! password keeps its place among the clients for its first second, even if the client leaves, and there
 //! are so many places and no more. Beyond that second the wait ends when the client goes; it has an end
-//! anyway; and those who wait take no more than half of the places, for the others are there for those who
-//! know the password. (RFC 2577, 5, asks for all of this but the last.)
+//! anyway; and those who wait beyond it take no more than half of the places. (RFC 2577, 5, asks for all of this
+//! except the last.)
+//!
+//! What this does not keep off is a host that connects again and again: a connection has a place before its
+//! login, and a guess for its first second. A hundred clients that do nothing else can take all of the places,
+//! and then a newcomer is told 421, whatever he knows. `--max-per-host` bounds what one host may have.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
