@@ -8,8 +8,9 @@
 //!
 //! They are counted by host, over all of its sessions, and answered one after the other: sixty sessions at
 //! once guess no faster than one. But a host may be a router with a classroom behind it. So the password
-//! is compared first, and only a wrong one waits: who knows it is let in at once, whatever his neighbours
-//! do. (To refuse a host for a while, as many servers do, would let one guesser lock out everybody there.)
+//! is compared first, and only a wrong one waits: a connection that has a place and knows the password is
+//! let in at once, whatever its neighbours do. (To refuse a host for a while, as many servers do, would let
+//! one guesser lock out everybody there.)
 //!
 //! What remains is a guesser who does not wait for the answer: he takes the silence for one. So a wrong
 //! password keeps its place among the clients for its first second, even if the client leaves, and there
@@ -19,7 +20,8 @@
 //!
 //! What this does not keep off is a host that connects again and again: a connection has a place before its
 //! login, and a guess for its first second. A hundred clients that do nothing else can take all of the places,
-//! and then a newcomer is told 421, whatever he knows. `--max-per-host` bounds what one host may have.
+//! and then a newcomer is told 421, whatever he knows. `--max-per-host` keeps places for other hosts, and
+//! leaves fewer to that one.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
