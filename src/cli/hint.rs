@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::Error;
 use nix::errno::Errno;
@@ -51,10 +52,16 @@ pub fn exit_code(error: &Error) -> u8 {
     }
 }
 
-/// Whether an address of loopback is not there, or there is no way to it: its device is down.
+/// Whether 127.0.0.1 or `::1` is not there, or there is no way to it. Another address of loopback may be missing
+/// while its device is up, and a connect that finds no free port fails with EADDRNOTAVAIL as well.
 fn no_loopback(error: &CallError) -> bool {
-    matches!(error.errno(), Errno::ENETUNREACH | Errno::EADDRNOTAVAIL)
-        && error.address().is_some_and(|address| address.ip().is_loopback())
+    let missing = match error.errno() {
+        Errno::ENETUNREACH => true,
+        Errno::EADDRNOTAVAIL => error.call() == "bind",
+        _ => false,
+    };
+    let own = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    missing && error.address().is_some_and(|address| own.contains(&address.ip()))
 }
 
 /// What to do about it: what was found on this machine, where that can be said, or else in general.
@@ -92,7 +99,7 @@ fn in_general(error: &CallError) -> Option<&'static str> {
     if no_loopback(error) {
         return Some(match error.address() {
             Some(address) if address.is_ipv6() => {
-                "IPv6 has no loopback here: try -4, or sysctl net.ipv6.conf.lo.disable_ipv6=0"
+                "there is no ::1 here: ip link set lo up, if the device is down; where IPv6 is off, try -4"
             }
             _ => "the loopback device is down: ip link set lo up",
         });
