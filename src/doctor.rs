@@ -128,7 +128,11 @@ fn io_uring() -> Check {
             let mend = match (error.errno(), setting("kernel/io_uring_disabled").as_deref()) {
                 (Errno::ENOSYS, _) => "boot a kernel that has io_uring (5.1 or later)",
                 (_, Some("1" | "2")) => "sudo sysctl -w kernel.io_uring_disabled=0",
-                _ => "a seccomp filter forbids it: docker run --security-opt seccomp=unconfined …",
+                (Errno::EPERM | Errno::EACCES, _) => {
+                    "a seccomp filter forbids it: docker run --security-opt seccomp=unconfined …"
+                }
+                (Errno::ENOMEM, _) => "raise the limit of locked memory (ulimit -l)",
+                _ => "strace -f -e io_uring_setup netplay io-uring server shows the call",
             };
             Check::missing(what, format!("{:?}", error.errno()), effect, mend)
         }

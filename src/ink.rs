@@ -1,8 +1,8 @@
 //! The colours of every picture, by day and by night. They only repeat what words and shapes say.
 //!
-//! Each stands in the picture itself, as the attribute of a shape, for many programs that show SVG know
-//! no variables and few rules of style. Light on white is what all of them show. A browser also reads
-//! [`night`], which names the attributes and says what they become in the dark.
+//! Each colour is an attribute of the shape itself, because many programs that show SVG know no variables
+//! and few rules of style. All of them show the light picture. A browser also reads [`night`], which names
+//! the attributes and says what they become in the dark.
 
 use std::fmt::{self, Display};
 
@@ -81,8 +81,8 @@ impl Display for Ink {
 
 /// What a picture's style says of the dark.
 ///
-/// Its selectors name attributes, for a program that takes rules out of their `@media` knows no such
-/// selectors, and so the dark is not mixed into its day.
+/// The selectors name attributes. A program that ignores `@media` and applies the rules inside it does not
+/// know such selectors, and therefore keeps the light colours.
 #[must_use]
 pub fn night() -> String {
     let rule = |ink: &Ink| {

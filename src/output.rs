@@ -1,6 +1,6 @@
 //! Standard output, whose errors say what could not be written: `standard output: No space left on device`.
-//! And the end of patience with whoever does not read: a pipe that nobody empties makes `write` wait, and the
-//! first Ctrl-C would not be heard.
+//! And a bound on the wait for its reader: a full pipe makes `write` wait, and without the bound the first
+//! Ctrl-C would not be heard.
 
 use std::fmt;
 use std::io::{self, IsTerminal, StdoutLock, Write};
@@ -53,7 +53,7 @@ impl Output {
             let mut list = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
             match poll(&mut list, PollTimeout::from(LOOK)) {
                 Ok(0) | Err(nix::errno::Errno::EINTR) if in_a_hurry() => {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"));
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "it is not being read"));
                 }
                 Ok(0) | Err(nix::errno::Errno::EINTR) => {}
                 // Ready; or it cannot be asked, and the write says what is wrong.

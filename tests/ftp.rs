@@ -23,7 +23,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    DEADLINE, Nobody, Server, connect, finish, have, netplay, private_mounts, skip, until,
+    DEADLINE, Nobody, Server, connect, finish, have, names_in, netplay, private_mounts, skip, until,
 };
 use netplay::child::WITH_PARENT;
 use netplay::examples::ftp::data::{read_six_numbers, six_numbers};
@@ -92,7 +92,7 @@ impl Site {
 
     /// Everything in the root, sorted: what an upload should not leave would show.
     fn names(&self) -> Vec<String> {
-        names(self.root.path())
+        names_in(self.root.path())
     }
 
     fn port(&self) -> u16 {
@@ -131,14 +131,6 @@ fn memory(server: &Server) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 struct Ftp {
@@ -1069,7 +1061,7 @@ fn nothing_outside_the_root_is_reached() {
     site.write("mine", "");
     ftp.ask("RNFR mine", 350);
     ftp.ask("RNTO link/mine", 550);
-    assert_eq!(names(outside.path()), ["folder", "secret"]);
+    assert_eq!(names_in(outside.path()), ["folder", "secret"]);
     // The links are only names: listings do not tell where they lead.
     let listing = ftp.list("LIST").join("\n");
     assert!(!listing.contains(name) && !listing.contains("->"), "{listing}");
@@ -1720,7 +1712,7 @@ fn a_stop_ends_an_upload_within_two_seconds_and_leaves_no_litter() {
         let ended = server.stop_by(signal);
         assert!(ended.status.success(), "{:?} {}", ended.status, ended.stderr);
         assert!(ended.took < Duration::from_secs(2), "{:?}", ended.took);
-        assert_eq!(names(root.path()), ["a", "large"]);
+        assert_eq!(names_in(root.path()), ["a", "large"]);
         assert_eq!(fs::read(root.path().join("a")).unwrap(), b"old");
     }
 }
@@ -1823,7 +1815,7 @@ fn a_limit_on_files_ends_an_upload_and_not_the_server() {
     let _ = data.write_all(&content(1 << 20));
     ftp.expect(552);
     ftp.store("STOR small", "fits");
-    assert_eq!(names(root.path()), ["small"]);
+    assert_eq!(names_in(root.path()), ["small"]);
 }
 
 #[test]
@@ -1951,7 +1943,7 @@ fn a_transfer_that_never_has_to_wait_hears_the_stop() {
         let ended = server.stop();
         assert!(ended.status.success(), "{:?} {}", ended.status, ended.stderr);
         assert!(ended.took < DEADLINE / 4, "{verb}: {:?}", ended.took);
-        assert_eq!(names(root.path()), ["endless"]);
+        assert_eq!(names_in(root.path()), ["endless"]);
     }
 }
 
@@ -2486,7 +2478,7 @@ fn rclone_works() {
     rclone(&["moveto", "there:up/a", "there:up/b"]);
     rclone(&["deletefile", "there:up/link"]);
     rclone(&["sync", "there:up", "tree"]);
-    assert_eq!(names(&here.path().join("tree")), ["b", "deep er"]);
+    assert_eq!(names_in(&here.path().join("tree")), ["b", "deep er"]);
     assert_eq!(fs::read(here.path().join("tree/b")).unwrap(), content(70_000));
     assert_eq!(modified(&here.path().join("tree/b")), modified(&site.path("up/b")));
 }

@@ -20,7 +20,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use common::{DEADLINE, Server, finish, have, netplay, skip};
+use common::{DEADLINE, Server, finish, have, names_in, netplay, skip};
 use tempfile::TempDir;
 
 // ---- servers and clients
@@ -167,14 +167,6 @@ impl Ended {
     }
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
 /// Bytes in which no piece is like another.
 fn content(len: usize) -> Vec<u8> {
     (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
@@ -298,14 +290,14 @@ fn the_whole_menu_works(to: SocketAddr) {
         ["there: 2000000 bytes downloaded", "here: 2000000 bytes, the same here and there"]
     );
     assert_eq!(fs::read(here.path().join("back")).unwrap(), bytes);
-    assert_eq!(names(here.path()), ["back", "here"]);
+    assert_eq!(names_in(here.path()), ["back", "here"]);
 }
 
 #[test]
 fn our_client_does_what_its_menu_says() {
     for site in Site::all() {
         the_whole_menu_works(site.server.address());
-        assert!(names(site.root.path()).is_empty());
+        assert!(names_in(site.root.path()).is_empty());
     }
 }
 
@@ -328,7 +320,7 @@ fn our_client_tells_what_could_not_be_done() {
             assert!(!done && out == "3\n", "{line}: a script goes no further: {out}\n{err}");
             assert!(err.contains(why), "{line}: {err}");
         }
-        assert_eq!(names(here.path()), ["a"]);
+        assert_eq!(names_in(here.path()), ["a"]);
     }
 }
 
@@ -359,7 +351,7 @@ fn get_and_put_carry_files_over_both_families() {
         let get = get.well("in/a b: 2000000 bytes downloaded\nin/empty: 0 bytes downloaded\n");
         assert_eq!(get.err.matches("PASS").count(), 1, "one session: {}", get.err);
         assert_eq!(fs::read(here.path().join("in/a b")).unwrap(), bytes);
-        assert_eq!(names(&here.path().join("in")), ["a b", "empty"]);
+        assert_eq!(names_in(&here.path().join("in")), ["a b", "empty"]);
         let whole = |path: &Path| path.metadata().unwrap().modified().unwrap();
         let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let times = [here.path().join("back"), site.path("x %y")].map(|path| whole(&path));
@@ -376,14 +368,14 @@ fn a_cut_download_goes_on_where_it_was_cut() {
         let (address, session) = cutter(site.root.path(), 300_000);
         tool(here.path(), &["get", &url(address, "a")]).badly(1, "closed the connection");
         session.join().unwrap();
-        assert_eq!(names(here.path()), ["a.part"], "no half file has the name of the whole");
+        assert_eq!(names_in(here.path()), ["a.part"], "no half file has the name of the whole");
         assert_eq!(fs::read(here.path().join("a.part")).unwrap(), bytes[..300_000]);
 
         let get = tool(here.path(), &["get", "--continue", &site.url("a")]);
         let get = get.well("a: 1000000 bytes downloaded\n");
         assert!(get.err.contains("REST 234464"), "64 KiB are compared: {}", get.err);
         assert_eq!(fs::read(here.path().join("a")).unwrap(), bytes);
-        assert_eq!(names(here.path()), ["a"]);
+        assert_eq!(names_in(here.path()), ["a"]);
     }
 }
 
@@ -429,7 +421,7 @@ fn a_file_that_changed_since_the_cut_is_fetched_from_the_start() {
             let get = get.well("a: 500000 bytes downloaded\n");
             assert!(get.err.contains("fetched from the start"), "{}", get.err);
             assert_eq!(fs::read(here.path().join("a")).unwrap(), new);
-            assert_eq!(names(here.path()), ["a"]);
+            assert_eq!(names_in(here.path()), ["a"]);
         }
     }
 }
@@ -441,7 +433,7 @@ fn a_file_that_changes_while_it_is_fetched_is_not_called_whole() {
     let (address, session) = cutter(there.path(), 20_000);
     tool(here.path(), &["get", &url(address, "a")]).badly(1, "changed while it was fetched");
     session.join().unwrap();
-    assert!(names(here.path()).is_empty(), "nothing to go on from");
+    assert!(names_in(here.path()).is_empty(), "nothing to go on from");
 }
 
 #[test]
@@ -475,8 +467,8 @@ fn what_did_not_work_is_an_exit_code_and_a_sentence() {
         tool(here.path(), &["get", &site.url("")]).badly(1, "no name for a file");
         let no_password = site.url("there").replace(":p@", "@");
         tool(here.path(), &["get", &no_password]).badly(1, "user ftp needs a password");
-        assert_eq!(names(here.path()), ["a"], "nothing of it stays");
-        assert_eq!(names(site.root.path()), ["there"]);
+        assert_eq!(names_in(here.path()), ["a"], "nothing of it stays");
+        assert_eq!(names_in(site.root.path()), ["there"]);
 
         // The others arrive all the same.
         let get = tool(here.path(), &["get", &site.url("nothing"), &site.url("there")]);
@@ -488,6 +480,7 @@ fn what_did_not_work_is_an_exit_code_and_a_sentence() {
     }
 }
 
+/// What `location` does not read is refused where the command line is read.
 #[test]
 fn a_url_that_cannot_be_used_is_a_usage_error() {
     let here = tempfile::tempdir().unwrap();
@@ -744,10 +737,10 @@ fn two_downloads_do_not_write_to_one_part() {
     let lock = nix::fcntl::Flock::lock(part, nix::fcntl::FlockArg::LockExclusive).unwrap();
     tool(here.path(), &["get", "--continue", &site.url("a")]).badly(1, "another download");
     tool(here.path(), &["get", &site.url("a")]).well("a: 1 bytes downloaded\n");
-    assert_eq!(names(here.path()), ["a", "a.part"]);
+    assert_eq!(names_in(here.path()), ["a", "a.part"]);
     drop(lock);
     tool(here.path(), &["get", "--continue", &site.url("a")]).well("a: 1 bytes downloaded\n");
-    assert_eq!(names(here.path()), ["a"]);
+    assert_eq!(names_in(here.path()), ["a"]);
 }
 
 #[test]
@@ -787,7 +780,7 @@ fn names_are_bytes_and_can_be_typed_as_they_are_shown() {
                 "{typed}: {out}\n{err}"
             );
             assert_eq!(fs::read(here.path().join("again")).unwrap(), b"hello");
-            assert!(names(site.root.path()).is_empty());
+            assert!(names_in(site.root.path()).is_empty());
         }
     }
 }

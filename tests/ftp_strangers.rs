@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{finish, netplay, until, wait};
+use common::{finish, names_in, netplay, until, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -180,14 +180,6 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
 const GOT: &str = "f: 5 bytes downloaded\n";
 
 // ---- a server that never ends
@@ -229,7 +221,7 @@ fn a_timeout_holds_for_a_whole_reply_however_it_drips() {
         ended(&get(here.path(), address, &["--timeout", "1"]), 1, "", "not whole after 1 s");
         let took = begun.elapsed();
         assert!(took < Duration::from_secs(9), "{spot}: {took:?}");
-        assert!(names(here.path()).is_empty());
+        assert!(names_in(here.path()).is_empty());
     }
 }
 
@@ -276,7 +268,7 @@ fn more_bytes_than_were_announced_are_not_taken() {
         ended(&output, 1, "", "more bytes than it said");
         until("the server has noticed", || taken.lock().unwrap().is_some());
         assert!(taken.lock().unwrap().unwrap() < 50_000_000, "{taken:?}");
-        assert!(names(here.path()).is_empty(), "{client}");
+        assert!(names_in(here.path()).is_empty(), "{client}");
     }
 }
 
@@ -297,7 +289,7 @@ fn nothing_is_touched_before_the_server_agrees_to_send() {
     ended(&get(here.path(), address, &[]), 1, "", "the server says: 550 no");
     ended(&get(here.path(), address, &["--continue"]), 1, "", "f.part is left, with 8 bytes");
     ended(&menu(here.path(), address, "download f\n"), 1, "", "the server says: 550 no");
-    assert_eq!(names(here.path()), [".f.part", "f", "f.part"]);
+    assert_eq!(names_in(here.path()), [".f.part", "f", "f.part"]);
     for name in own {
         assert_eq!(fs::read(here.path().join(name)).unwrap(), b"precious");
     }
@@ -325,7 +317,7 @@ fn only_an_ordinary_file_of_our_own_is_gone_on_from() {
         assert_eq!(fs::read(&victim).unwrap(), b"pre", "{kind}");
         let after = part.symlink_metadata().unwrap();
         assert_eq!((before.ino(), before.mode()), (after.ino(), after.mode()), "{kind}");
-        assert_eq!(names(here.path()), ["f", "f.part", "g", "victim"], "{kind}");
+        assert_eq!(names_in(here.path()), ["f", "f.part", "g", "victim"], "{kind}");
     }
 }
 
@@ -369,7 +361,7 @@ fn standard_output_is_the_payload_and_nothing_else() {
     let here = tempfile::tempdir().unwrap();
     let output = get(here.path(), address, &["-o", "-"]);
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"hello\xff\0"[..]));
-    assert!(names(here.path()).is_empty());
+    assert!(names_in(here.path()).is_empty());
     let full = File::options().write(true).open("/dev/full").unwrap();
     let mut command = netplay();
     command.args(["ftp", "get", "-q", "-o", "-", &url(address)]).current_dir(here.path());
@@ -415,7 +407,7 @@ fn a_signal_ends_a_download_and_says_what_it_leaves() {
             child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
             let left = client == "get" && after > 0;
             assert_eq!(err.contains("f.part is left"), left, "{err}");
-            assert_eq!(names(here.path()).len(), usize::from(left), "{client} {after}");
+            assert_eq!(names_in(here.path()).len(), usize::from(left), "{client} {after}");
         }
     }
 }
@@ -438,12 +430,12 @@ fn a_limit_on_the_size_of_files_is_a_sentence() {
     let cut = limited(&["get", "-q", &url(address)]);
     ended(&cut, 1, "", "File too large");
     assert!(text(&cut.stderr).contains("f.part is left, with "), "{cut:?}");
-    assert_eq!(names(here.path()), ["f.part"]);
+    assert_eq!(names_in(here.path()), ["f.part"]);
     fs::remove_file(here.path().join("f.part")).unwrap();
     let port = address.port().to_string();
     let cut = limited(&["client", "-q", "127.0.0.1", &port, "-m", "download f"]);
     ended(&cut, 1, "", "File too large");
-    assert!(names(here.path()).is_empty());
+    assert!(names_in(here.path()).is_empty());
 }
 
 // ---- success is said when it is true
@@ -607,7 +599,7 @@ fn a_server_that_leaves_behind_the_last_byte_has_sent_everything() {
         ended(&get(here.path(), address, &[]), code, out, "");
         ended(&menu(here.path(), address, "download f g\n"), code, out, "");
         let left: &[&str] = if code == 0 { &["f", "g"] } else { &["f.part"] };
-        let there = names(here.path());
+        let there = names_in(here.path());
         assert!(there == left || code != 0 && there.is_empty(), "{bytes} {last:?}: {there:?}");
     }
 }

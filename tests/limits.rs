@@ -193,7 +193,7 @@ fn a_fifo_without_a_reader_is_an_error() {
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let output =
         finish(netplay().args(["udp-server", "127.0.0.1", "0", "--trace"]).arg(&fifo), b"");
-    says_so("--trace FIFO", &output, 1, "start its reader first");
+    says_so("--trace FIFO", &output, 1, "this FIFO has no reader");
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn a_demo_says_how_many_records_its_trace_lacks() {
     says_so("demo", &demo("/dev/full"), 1, &format!("{records} records are missing in the trace"));
 }
 
-/// Whoever looks on has stopped to: the pipe of both streams is full, and never read.
+/// Both streams go into one pipe, which is full and never read.
 #[test]
 fn a_demo_that_nobody_reads_hears_the_first_signal() {
     for signal in [SIGTERM, SIGHUP] {
@@ -419,4 +419,21 @@ fn a_picture_that_cannot_be_written_is_refused_before_anything_runs() {
             assert!(output.stdout.is_empty(), "{line}: {:?}", String::from_utf8(output.stdout));
         }
     }
+}
+
+/// The command for the second terminal can be typed as it is shown.
+#[test]
+fn the_path_of_a_socket_is_shown_as_a_shell_takes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("it's a \"socket\"");
+    let server =
+        Server::from(netplay().args(["unix-server", path.to_str().unwrap(), "--reply", "echo"]));
+    let line = "in a second terminal: netplay ";
+    until("the command is shown", || server.stderr().contains(line));
+    let told = server.stderr();
+    let shown = told.lines().find_map(|said| said.strip_prefix(line)).unwrap();
+    let typed = format!("exec \"$0\" {shown} -q -m hello");
+    let client =
+        finish(Command::new("sh").args(["-c", &typed]).arg(env!("CARGO_BIN_EXE_netplay")), b"");
+    assert_eq!(client.stdout, b"hello\n", "{shown}: {client:?}");
 }

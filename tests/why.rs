@@ -629,3 +629,17 @@ fn json_has_the_same_shape_for_every_socket() {
         assert!(holder["command"].as_str().unwrap().contains("tcp-echo server"));
     }
 }
+
+/// A TCP server and a UDP server may share a port number: the hint must not send the reader to the wrong one.
+#[test]
+fn a_busy_udp_port_is_not_blamed_on_a_tcp_server() {
+    let tcp = Server::start("tcp-echo", &[]);
+    let port = tcp.port();
+    let udp = Server::from(netplay().args(["udp-server", "127.0.0.1", &port, "-q"]));
+    let both = fails(&["udp-server", "127.0.0.1", &port, "-q"]);
+    assert!(!both.contains("tcp-echo"), "{both}");
+    has(&both, &["another program has this address"]);
+    assert!(tcp.stop().status.success());
+    let one = fails(&["udp-server", "127.0.0.1", &port, "-q"]);
+    has(&one, &["has the UDP port", &udp.child.id().to_string()]);
+}

@@ -9,7 +9,7 @@
 //! connection carries secrets, and how to find them: [`hide`]. As TCP cuts a stream where it likes, the
 //! page's [`Hide`] follows the stream, and is given every byte of it once, in order.
 //!
-//! While nobody listens, no byte is looked at.
+//! Without a listener to the record, no byte is looked at.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ pub trait Hide: Send {
     /// These bytes were sent: as [`received`](Hide::received).
     fn sent(&mut self, bytes: &mut [u8]) -> usize;
 
-    /// Bytes have gone by that nobody was told of: what comes now may be the middle of a secret.
+    /// Some bytes moved without a record: the next ones may be the middle of a secret.
     fn missed(&mut self);
 
     /// Another one, to look at bytes that have not moved yet, and may move later.
@@ -55,13 +55,13 @@ pub fn show_secrets(on: bool) {
 
 struct Entry {
     secrets: Box<dyn Hide>,
-    /// Nobody listened when the connection began.
+    /// The record had no listener when the connection began.
     missed: bool,
 }
 
 static SHOW: AtomicBool = AtomicBool::new(false);
 
-/// How many connections carry secrets: mostly none, and then nobody takes the lock.
+/// How many connections carry secrets. While there is none, no call takes the lock.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 fn table() -> MutexGuard<'static, HashMap<RawFd, Entry>> {

@@ -133,7 +133,7 @@ pub fn bind(socket: &impl AsFd, address: impl Into<SockAddr>) -> Result<()> {
 /// Turns a bound socket into a listener: from now on the kernel answers connection requests by
 /// itself, and keeps up to `backlog` finished connections until [`accept`] fetches them. See listen(2).
 ///
-/// Linux keeps one more than asked, and no more than net.core.somaxconn. When the queue is full it
+/// Linux keeps one more than the smaller of `backlog` and net.core.somaxconn. When the queue is full it
 /// does not refuse: it stays silent, and the client tries again and again.
 pub fn listen<L: Listener + From<Socket>>(socket: Socket, backlog: i32) -> Result<L> {
     let fd = socket.as_fd().as_raw_fd();

@@ -23,7 +23,7 @@ pub fn exit_code(error: &Error) -> u8 {
     if let (Some(signal), Some(error)) = (stop::signal(), error.downcast_ref::<io::Error>())
         && error.kind() == io::ErrorKind::TimedOut
     {
-        return 128 + signal as u8; // it ended a wait for somebody who does not read
+        return 128 + signal as u8; // it ended a wait for a reader
     }
     if error.is::<Usage>() {
         return 2;
@@ -107,8 +107,8 @@ fn in_general(error: &CallError) -> Option<&'static str> {
     let path = error.path().is_some();
     Some(match (error.call(), error.errno()) {
         ("bind", Errno::EADDRINUSE) if path => "something has this path: take another one",
-        ("bind", Errno::EACCES) if path => "the folder of this path may not be written to by you",
-        ("connect", Errno::EACCES) if path => "this socket may not be written to by you",
+        ("bind", Errno::EACCES) if path => "you may not write to the folder of this path",
+        ("connect", Errno::EACCES) if path => "you may not write to this socket",
         ("connect", Errno::ECONNREFUSED) if path => {
             "nothing listens on this path any more: start the server first"
         }

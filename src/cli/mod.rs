@@ -252,7 +252,7 @@ fn tidy_memory() {
 fn its_client(example: &Example, args: &ServerArgs) -> Result<String> {
     let name = example.short.unwrap_or(example.name);
     let place = match example.place {
-        Place::Path => file_name(&args.path),
+        Place::Path => why::quoted(&args.path),
         Place::Host => args.endpoint.resolve()?.ip().to_string(),
         Place::Internet | Place::Group { .. } => match args.endpoint.resolve()? {
             address if address.port() == 0 => {

@@ -74,8 +74,8 @@ impl Drop for SocketFile<'_> {
     }
 }
 
-/// Whether the path is a socket on which nobody listens any more: a connect is refused. It must not wait,
-/// because a server that is alive may have a full queue (EAGAIN).
+/// Whether the path is a socket that its server has left: a connect is refused. The connect must not wait,
+/// because the queue of a live server may be full (EAGAIN).
 fn is_abandoned(path: &Path) -> Result<bool> {
     if !fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
         return Ok(false);

@@ -71,7 +71,7 @@ impl TraceFile {
                 // A FIFO without a reader (fifo(7)).
                 Err(error) if error.raw_os_error() == Some(libc::ENXIO) && is_fifo(path) => {
                     if Instant::now() > end {
-                        let why = "nobody reads from this FIFO; start its reader first";
+                        let why = "this FIFO has no reader; start that first";
                         return Err(io::Error::new(io::ErrorKind::TimedOut, why));
                     }
                     thread::sleep(Duration::from_millis(20));

@@ -449,6 +449,15 @@ pub fn private_mounts() -> Option<Command> {
     way.map(|way| command(way))
 }
 
+/// The names in a folder, in order.
+pub fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
 /// Whether a program is there to be run.
 pub fn have(program: &str) -> bool {
     let there = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output();

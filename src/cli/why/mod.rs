@@ -25,7 +25,7 @@ use super::args::Global;
 use crate::escape::{escape, escape_unicode};
 pub(super) use errno::privileged_port;
 pub(super) use last::remember;
-pub(super) use path::hint as path_hint;
+pub(super) use path::{hint as path_hint, quoted};
 pub(super) use port::{bind_hint, connect_hint, refused_hint};
 
 const TRY: &str = "\

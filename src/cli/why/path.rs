@@ -48,7 +48,7 @@ impl Found {
 }
 
 /// The path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(in super::super) fn quoted(path: &Path) -> String {
     let text = escape_unsafe(&path.to_string_lossy());
     let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }

@@ -342,6 +342,10 @@ pub(in super::super) fn bind_hint(wanted: SocketAddr) -> Option<String> {
         let all = port.in_state(state).into_iter();
         all.filter(|one| meet(one, wanted)).collect::<Vec<_>>()
     };
+    let udp = port.sockets.iter().find(|one| one.protocol == Protocol::Udp && meet(one, wanted));
+    if udp.is_some() && port.tcp().any(|one| meet(one, wanted)) {
+        return None; // which of the two was wanted is not known here
+    }
     if let Some(first) = in_the_way(State::LISTEN).first() {
         return Some(port.holder_hint(first, "listens on"));
     }
@@ -358,8 +362,7 @@ pub(in super::super) fn bind_hint(wanted: SocketAddr) -> Option<String> {
     if let Some(connected) = port.tcp().find(|one| meet(one, wanted)) {
         return Some(port.holder_hint(connected, "still has a connection of"));
     }
-    let udp = port.sockets.iter().find(|one| one.protocol == Protocol::Udp && meet(one, wanted))?;
-    Some(port.holder_hint(udp, "has the UDP port"))
+    udp.map(|udp| port.holder_hint(udp, "has the UDP port"))
 }
 
 impl Port {

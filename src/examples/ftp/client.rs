@@ -18,13 +18,13 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::local::{self, Unfinished, path_of, shown};
+use super::local::{self, Unfinished, path_of};
 use super::names::{Open, Word, last, listed, quoted, split, words};
 use super::remote::{Server, is_gone, receive, stalled};
 use super::{AN_ADDRESS, ANONYMOUS, USER, password, password_of};
 use crate::call;
 use crate::client::{ClientArgs, Talk};
-use crate::escape::{escape, escape_unsafe, hide_typed};
+use crate::escape::{escape, escape_unsafe, file_name, hide_typed};
 use crate::trace::progress::Progress;
 
 const MENU: &str = r#"list [PATH]           what is there
@@ -177,7 +177,7 @@ impl Server {
             let n = receive(data, size, |bytes| {
                 progress.moved(bytes.len());
                 let written = unfinished.file().write_all(bytes);
-                written.with_context(|| format!("cannot write to {}", shown(&to)))
+                written.with_context(|| format!("cannot write to {}", file_name(&to)))
             })?;
             Ok((unfinished, n))
         })?;

@@ -91,12 +91,13 @@ impl Facts {
     /// Gives the file the time that the server told; a sentence on why it does not have it.
     pub fn set_time(&self, file: &File) -> Option<String> {
         let told = self.modified.as_ref()?;
-        let text = escape(told.told.as_bytes());
+        // What is no time is not shown: a hostile server may tell the password that it was told.
         let Some(time) = told.time else {
-            return Some(format!(
-                "its time is that of now: what the server tells is none ({text})"
-            ));
+            return Some(
+                "its time is that of now: the server told none that can be read".to_owned(),
+            );
         };
+        let text = escape(told.told.as_bytes());
         let set = file.set_modified(time).and_then(|()| file.metadata()?.modified());
         match set {
             Ok(set) if same_second(set, time) => None,

@@ -29,12 +29,13 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::can_be_seen;
 use super::facts::Facts;
-use super::local::{self, Part, path_of, shown};
+use super::local::{self, Part, path_of};
 use super::location::Location;
 use super::names::last;
 use super::remote::{Refused, Server, TooMuch, is_gone, receive, stalled};
 use crate::call;
 use crate::client::{ToolArgs, Usage};
+use crate::escape::file_name;
 use crate::trace::progress::Progress;
 use crate::trace::remark;
 
@@ -99,8 +100,8 @@ pub fn put(args: &ToolArgs) -> Result<()> {
         let mut place = place.clone();
         if folder {
             let name = Path::new(file).file_name();
-            let name =
-                name.with_context(|| format!("{} is no name for a file", shown(Path::new(file))))?;
+            let name = name
+                .with_context(|| format!("{} is no name for a file", file_name(Path::new(file))))?;
             place.path.extend(name.as_bytes());
         }
         jobs.push((place, Target::File(PathBuf::from(file))));
@@ -115,7 +116,7 @@ impl Target {
     fn name(&self) -> String {
         match self {
             Target::Output => "standard output".to_owned(),
-            Target::File(path) => shown(path),
+            Target::File(path) => file_name(path),
         }
     }
 }
@@ -191,7 +192,7 @@ fn fetch(server: &mut Server, path: &[u8], to: &Target, go_on: bool) -> Result<O
             let untimed = facts.set_time(part.file());
             let untimed = untimed.map_or(String::new(), |why| format!("; {why}"));
             let bytes = part.finish(to)?;
-            Ok(Some(format!("{}: {bytes} bytes downloaded{untimed}", shown(to))))
+            Ok(Some(format!("{}: {bytes} bytes downloaded{untimed}", file_name(to))))
         }
         (Err(error), part) => {
             let useless = error.is::<Changed>();
@@ -358,7 +359,7 @@ fn send(server: &mut Server, path: &[u8], from: &Path, go_on: bool) -> Result<Op
     let after = file.metadata()?;
     let same = (len, before.modified()?) == (after.len(), after.modified()?);
     ensure!(same, "the file has changed while it was sent");
-    Ok(Some(format!("{}: {len} bytes uploaded{unproven}", shown(from))))
+    Ok(Some(format!("{}: {len} bytes uploaded{unproven}", file_name(from))))
 }
 
 /// The size there, if the server tells it, and is still there to be asked.

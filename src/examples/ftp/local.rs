@@ -20,24 +20,23 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, si
 use nix::unistd::geteuid;
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::escape::escape;
+use crate::escape::file_name;
 use crate::trace::{progress, remark};
-
-/// A path as people may see it.
-pub fn shown(path: &Path) -> String {
-    escape(path.as_os_str().as_bytes())
-}
 
 /// Opens an ordinary file to read; a FIFO is refused, and not waited for.
 ///
 /// # Errors
 /// It cannot be read, or is something else.
 pub fn open(path: &Path) -> Result<File> {
-    let cannot = || format!("cannot read {}", shown(path));
+    let cannot = || format!("cannot read {}", file_name(path));
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     let file = options.open(path).with_context(cannot)?;
-    ensure!(file.metadata().with_context(cannot)?.is_file(), "{} is no ordinary file", shown(path));
+    ensure!(
+        file.metadata().with_context(cannot)?.is_file(),
+        "{} is no ordinary file",
+        file_name(path)
+    );
     Ok(file)
 }
 
@@ -46,7 +45,7 @@ pub fn open(path: &Path) -> Result<File> {
 /// # Errors
 /// The folder takes no files, or the name belongs to something that no file may replace.
 pub fn writable(to: &Path) -> Result<()> {
-    let cannot = || format!("cannot write to {}", shown(to));
+    let cannot = || format!("cannot write to {}", file_name(to));
     match fs::symlink_metadata(to) {
         // A link is replaced, and what it leads to is left alone; but no link to a device.
         Ok(_) if fs::metadata(to).is_ok_and(|there| !there.is_file()) => {
@@ -60,7 +59,7 @@ pub fn writable(to: &Path) -> Result<()> {
     let part = part_of(to, "");
     match fs::symlink_metadata(&part) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot write to {}", shown(&part)))
+            Err(error).with_context(|| format!("cannot write to {}", file_name(&part)))
         }
         _ => Ok(()),
     }
@@ -106,9 +105,10 @@ impl Part {
                     behind = format!(".{another}");
                 }
                 file => {
-                    let file = file.with_context(|| format!("cannot write to {}", shown(&path)))?;
+                    let file =
+                        file.with_context(|| format!("cannot write to {}", file_name(&path)))?;
                     if another > 1 {
-                        let first = shown(&part_of(to, ""));
+                        let first = file_name(&part_of(to, ""));
                         remark(format_args!(
                             "{first} is left as it is: --continue would go on behind it"
                         ));
@@ -117,7 +117,7 @@ impl Part {
                 }
             }
         }
-        Err(anyhow!("there are {PARTS} parts of {} already", shown(to)))
+        Err(anyhow!("there are {PARTS} parts of {} already", file_name(to)))
     }
 
     /// `FILE.part`, if an earlier download has left it.
@@ -126,7 +126,7 @@ impl Part {
     /// What has that name is not ours.
     pub fn earlier(to: &Path) -> Result<Option<Part>> {
         let path = part_of(to, "");
-        let cannot = || format!("cannot go on behind {}", shown(&path));
+        let cannot = || format!("cannot go on behind {}", file_name(&path));
         // First: to open a FIFO is an event for whoever waits at its other end.
         let there = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -148,11 +148,11 @@ impl Part {
 
     /// Takes the file for this download, and no other at the same time.
     fn hold(path: PathBuf, file: File, earlier: bool) -> Result<Part> {
-        let another = || anyhow!("another download writes to {}", shown(&path));
+        let another = || anyhow!("another download writes to {}", file_name(&path));
         let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| another())?;
         // The other may have finished just now, and what we hold has its final name already.
         ensure!(has_name(&file, &path), another());
-        let left = format!("{} is left: get --continue goes on behind it", shown(&path));
+        let left = format!("{} is left: get --continue goes on behind it", file_name(&path));
         let on_signal = OnSignal::new(&path, Some((&file, &left)));
         Ok(Part { path, file, earlier, on_signal })
     }
@@ -180,7 +180,7 @@ impl Part {
         if finished.is_err() {
             self.leave(false);
         }
-        finished.with_context(|| format!("cannot write to {}", shown(to)))
+        finished.with_context(|| format!("cannot write to {}", file_name(to)))
     }
 
     /// The download has failed: says what is left of it, or removes what is of no use.
@@ -192,10 +192,10 @@ impl Part {
         }
         if useless || len == 0 && !self.earlier {
             if let Err(error) = fs::remove_file(&self.path) {
-                remark(format_args!("{} could not be removed: {error}", shown(&self.path)));
+                remark(format_args!("{} could not be removed: {error}", file_name(&self.path)));
             }
         } else {
-            let path = shown(&self.path);
+            let path = file_name(&self.path);
             remark(format_args!(
                 "{path} is left, with {len} bytes: get --continue goes on behind it"
             ));
@@ -224,7 +224,7 @@ impl Unfinished {
     /// It cannot be made.
     pub fn new(to: &Path) -> Result<Unfinished> {
         use std::os::unix::fs::PermissionsExt;
-        let cannot = || format!("cannot write to {}", shown(to));
+        let cannot = || format!("cannot write to {}", file_name(to));
         let usual = fs::Permissions::from_mode(0o666);
         let mut builder = tempfile::Builder::new();
         builder.prefix(".netplay-download-").permissions(usual); // less the umask
@@ -248,7 +248,7 @@ impl Unfinished {
         drop(self.on_signal);
         persisted
             .map_err(|error| error.error)
-            .with_context(|| format!("cannot write to {}", shown(to)))
+            .with_context(|| format!("cannot write to {}", file_name(to)))
     }
 }
 
