@@ -851,22 +851,27 @@ fn an_unknown_user_and_a_wrong_password_are_answered_alike_and_slowly() {
     ftp.ended();
 }
 
-#[test]
-fn a_guess_that_is_reset_still_takes_its_second_and_place() {
-    let site = Site::new(&["--max-clients", "1"]);
-    let mut ftp = site.guest();
+/// Says a wrong password, and does not wait for the answer.
+fn guess(ftp: &mut Ftp) {
     ftp.ask("USER u", 331);
-    let start = Instant::now();
     ftp.send("PASS wrong\r\n");
-    std::thread::sleep(Duration::from_millis(200));
-    reset(ftp.stream().try_clone().unwrap());
-    ftp.leave();
-    let mut greeting = [0; 3];
-    while &greeting != b"220" {
-        let mut stream = TcpStream::connect(site.server.address()).unwrap();
-        stream.read_exact(&mut greeting).unwrap();
-    }
-    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[test]
+fn passwords_beside_a_guesser_are_compared_one_after_the_other() {
+    let site = Site::telling(&[]);
+    let guest = || Ftp::over(connect(site.server.address()));
+    let mut guesser = guest();
+    guess(&mut guesser);
+    until("it was wrong", || site.server.stderr().contains("wrong name or password"));
+    let mut guests: Vec<Ftp> = (0..50).map(|_| guest()).collect();
+    guests.iter_mut().for_each(|ftp| drop(ftp.ask("USER u", 331)));
+    let mut last = guests.pop().unwrap();
+    let start = Instant::now();
+    guests.iter_mut().for_each(|ftp| ftp.send("PASS wrong\r\n"));
+    last.ask("PASS p", 230);
+    // 49 before it, 20 ms each; they themselves wait for up to half a minute.
+    assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -908,39 +913,72 @@ fn guessers_are_slowed_down_and_who_knows_the_password_is_not() {
     ftp.ask("PASS p", 230);
 }
 
-#[test]
-fn those_who_wait_for_their_answer_leave_half_of_the_places() {
-    let site = Site::new(&["--max-clients", "4"]);
-    // So the next wrong one waits for three seconds, and the one behind it longer.
-    let mut first = site.guest();
-    for _ in 0..2 {
-        first.ask("USER u", 331);
-        first.ask("PASS wrong", 530);
+/// Ends them, even if the test fails.
+struct Guesses<'a>(&'a AtomicBool);
+
+impl Drop for Guesses<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
-    first.ask("QUIT", 221);
-    until("its place is free", || threads(&site.server) == 1);
-    let mut guests: Vec<Ftp> = (0..3).map(|_| site.guest()).collect();
-    guests.iter_mut().for_each(|ftp| {
-        ftp.ask("USER u", 331);
+}
+
+#[test]
+fn a_hundred_who_guess_without_a_pause_keep_nobody_out() {
+    let site = Site::new(&["--max-clients", "4"]);
+    let address = site.server.address();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for n in 0..100 {
+            let over = &over;
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    let Ok(mut stream) = TcpStream::connect(address) else { continue };
+                    let _ = stream.write_all(b"USER u\r\nPASS wrong\r\n");
+                    // Some leave at once, some take a short silence for an answer, some wait.
+                    let patience = [1, 100, 1000][n % 3];
+                    let _ = stream.set_read_timeout(Some(Duration::from_millis(patience)));
+                    let _ = io::copy(&mut stream, &mut io::sink());
+                }
+            });
+        }
+        let guesses = Guesses(&over);
+        for _ in 0..10 {
+            let mut ftp = Ftp::new(address).logged_in();
+            ftp.ask("QUIT", 221);
+            ftp.ended();
+        }
+        drop(guesses);
     });
-    let start = Instant::now();
-    guests.iter_mut().for_each(|ftp| ftp.send("PASS wrong\r\n"));
-    // Two wait, and for the third there is no room: its session is over after a second.
-    let answers = guests
-        .into_iter()
-        .map(|mut ftp| thread::spawn(move || (ftp.reply()[..3].to_owned(), start.elapsed())));
-    let answers: Vec<_> = answers.collect();
-    site.client().ask("PWD", 257);
-    let mut answers: Vec<_> = answers.into_iter().map(|told| told.join().unwrap()).collect();
-    answers.sort();
-    let codes: Vec<&str> = answers.iter().map(|(code, _)| code.as_str()).collect();
-    assert_eq!(codes, ["421", "530", "530"]);
-    assert!(answers[0].1 >= Duration::from_secs(1), "{answers:?}");
+}
+
+#[test]
+fn at_a_crowded_door_who_waits_in_vain_makes_room() {
+    let site = Site::telling(&["--max-clients", "4"]);
+    let guest = || Ftp::over(connect(site.server.address()));
+    let mut guessers: Vec<Ftp> = (0..4).map(|_| guest()).collect();
+    guessers.iter_mut().for_each(guess);
+    let wrong = || site.server.stderr().matches("wrong name or password").count();
+    until("they were wrong", || wrong() == 4);
+    let mut silent: Vec<Ftp> = (0..256 - 4).map(|_| guest()).collect();
+    let mut newcomers = Vec::new();
+    // First those who wait for the answer to a wrong password; then, after a second, the silent.
+    for n in 0..8 {
+        until("there is room", || {
+            let mut ftp = Ftp { control: BufReader::new(connect(site.server.address())) };
+            let served = ftp.reply().starts_with("220");
+            newcomers.extend(served.then_some(ftp));
+            served
+        });
+        let mut gone = if n < 4 { guessers.remove(0) } else { silent.remove(0) };
+        assert!(gone.reply().starts_with("421"), "{n}");
+        gone.ended();
+    }
+    newcomers.pop().unwrap().logged_in();
 }
 
 #[test]
 fn a_guesser_who_leaves_waits_no_longer_and_nobody_waits_for_him() {
-    let site = Site::new(&["--max-clients", "2"]);
+    let site = Site::new(&[]);
     let mut ftp = site.guest();
     for code in [530, 530] {
         ftp.ask("USER u", 331);
@@ -952,10 +990,9 @@ fn a_guesser_who_leaves_waits_no_longer_and_nobody_waits_for_him() {
     ftp.send("PASS wrong\r\n");
     ftp.leave();
     until("its thread has ended", || threads(&site.server) == 1);
-    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     let mut ftp = site.guest();
-    ftp.ask("USER u", 331);
-    ftp.send("PASS wrong\r\n");
+    guess(&mut ftp);
     until("it is served", || threads(&site.server) == 2);
     let took = site.server.stop().took;
     assert!(took < Duration::from_secs(2), "{took:?}");

@@ -243,7 +243,7 @@ impl Transfer<'_, '_> {
                 // The client stays in the queue until somebody gives a descriptor back.
                 Err(error) if error.out_of_descriptors() && Instant::now() < deadline => {
                     let short = Duration::from_millis(50);
-                    self.control.pause(short, short)?;
+                    self.control.wait(&mut [], short)?;
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -32,6 +32,7 @@
 //! - [`root`]: the folder that is served, and nothing outside of it;
 //! - [`listing`]: what LIST, NLST and MLSD say;
 //! - [`data`]: the data connection, active and passive, and what moves over it;
+//! - [`guests`]: who is here: the clients, and those at the door;
 //! - [`guesses`]: wrong passwords, and how long a guesser waits for the answer;
 //! - [`session`]: the table of verbs, and what each does: who and where on its own page, the data
 //!   connection in `session/way.rs`, files in `session/files.rs`;
@@ -45,6 +46,7 @@ pub mod root;
 pub mod listing;
 pub mod data;
 pub mod guesses;
+pub mod guests;
 pub mod session;
 mod remote;
 mod facts;
@@ -58,15 +60,14 @@ pub use client::client;
 pub use get_put::{get, put};
 pub use location::{readable_path, readable_url};
 
-use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use libc::POLLIN;
@@ -83,18 +84,19 @@ use crate::server::{self, Options, ServerArgs, Stats};
 use crate::stop::Stop;
 use crate::trace::remark;
 use guesses::Guesses;
+use guests::{Guest, Guests, Limits};
 use root::Root;
 use session::{Rules, converse};
 
 /// Serves a folder until the stop, with a thread for each client.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let rules = &rules(args)?;
-    let limits = Limits::new(args)?;
+    let of_one_address = args.options.get("max-per-host").map_or(Ok(args.max_clients), number)?;
+    let guests = &Guests::new(Limits { clients: args.max_clients, of_one_address });
     let listeners = listeners(&args.endpoint, args.backlog)?;
     let waiting: Vec<_> = listeners.iter().map(|listener| stop.watch(listener)).collect();
 
     let total = &Mutex::new(Stats::default());
-    let guests = &Guests::default();
     let left = &stop.places(0)?; // one more for each client that has left
     let mut accepted = 0;
     thread::scope(|scope| -> Result<()> {
@@ -116,31 +118,38 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
                     Err(error) if error.would_block() => continue,
                     Err(error) => return Err(error.into()),
                 };
-                if let Err(why) = guests.arrive(client.ip(), &limits) {
-                    turn_away(peer, client, why);
-                    continue;
-                }
+                let peer = Arc::new(peer);
+                let guesses = rules.guesses.come_from(client.ip(), Instant::now());
+                let guest = match guests.arrive(&peer, client.ip(), guesses) {
+                    Ok(guest) => guest,
+                    Err(why) => {
+                        turn_away(peer, client, why);
+                        continue;
+                    }
+                };
                 accepted += 1;
-                let (hand_over, handed) = sync_channel(1);
+                let (hand_over, handed) = sync_channel::<(Arc<TcpStream>, Guest<'_>)>(1);
                 let serve_one = move || {
-                    let Ok(peer) = handed.recv() else { return };
+                    let Ok((peer, guest)) = handed.recv() else { return };
                     let mut stats = Stats { clients: 1, ..Stats::default() };
-                    let served = converse(&peer, client, rules, stop, &mut stats);
-                    let closed = call::close(peer).map_err(Into::into);
+                    let served = converse(&peer, client, guest, rules, stop, &mut stats);
+                    let closed = close(peer).map_err(Into::into);
                     if let Err(error) = served.and(closed) {
                         server::lost(client, error);
                     }
                     total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
-                    guests.leave(client.ip());
                     left.give_back();
                 };
                 let thread = thread::Builder::new().stack_size(256 * 1024);
                 match thread.spawn_scoped(scope, serve_one) {
-                    Ok(_) => hand_over.send(peer).expect("the thread takes it first of all"),
+                    Ok(_) => {
+                        let handed = hand_over.send((peer, guest));
+                        handed.map_err(drop).expect("the thread takes it first of all");
+                    }
                     Err(error) => {
                         server::no_room(client, error);
-                        call::close(peer)?;
-                        guests.leave(client.ip());
+                        drop(guest);
+                        close(peer)?;
                         left.give_back();
                     }
                 }
@@ -214,58 +223,17 @@ fn listen(address: SocketAddr, backlog: i32) -> call::Result<TcpListener> {
     Ok(listener)
 }
 
-/// How many clients there may be at once.
-struct Limits {
-    clients: usize,
-    of_one_host: usize,
-}
-
-impl Limits {
-    fn new(args: &ServerArgs) -> Result<Limits> {
-        let of_one_host = args.options.get("max-per-host").map_or(Ok(args.max_clients), number)?;
-        Ok(Limits { clients: args.max_clients, of_one_host })
-    }
-}
-
-/// Who is here, by address.
-#[derive(Default)]
-struct Guests(Mutex<HashMap<IpAddr, usize>>);
-
-impl Guests {
-    fn arrive(&self, ip: IpAddr, limits: &Limits) -> std::result::Result<(), &'static str> {
-        let mut guests = self.list();
-        if guests.values().sum::<usize>() >= limits.clients {
-            return Err("there are as many clients as may be");
-        }
-        let of_this_host = guests.entry(ip).or_default();
-        if *of_this_host >= limits.of_one_host {
-            return Err("there are as many clients from there as may be");
-        }
-        *of_this_host += 1;
-        Ok(())
-    }
-
-    fn leave(&self, ip: IpAddr) {
-        let mut guests = self.list();
-        if let Some(of_this_host) = guests.get_mut(&ip) {
-            *of_this_host -= 1;
-            if *of_this_host == 0 {
-                guests.remove(&ip);
-            }
-        }
-    }
-
-    fn list(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// 421 instead of the greeting. A new connection's buffer has room for a line: this does not wait.
-fn turn_away(peer: TcpStream, client: SocketAddr, why: &str) {
+fn turn_away(peer: Arc<TcpStream>, client: SocketAddr, why: &str) {
     server::no_room(client, why);
     let line = format!("421 Come back later: {why}.\r\n");
-    let _ = call::send(&peer, line.as_bytes(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    let _ = call::close(peer);
+    let _ = call::send(&*peer, line.as_bytes(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    let _ = close(peer);
+}
+
+/// Closes a connection that has no place any more, so that nobody else holds it.
+fn close(peer: Arc<TcpStream>) -> call::Result<()> {
+    Arc::into_inner(peer).map_or(Ok(()), call::close)
 }
 
 /// The options, read.
@@ -293,7 +261,7 @@ fn rules(args: &ServerArgs) -> Result<Rules> {
         root,
         user: user.unwrap_or_else(|| USER.to_owned()),
         password,
-        guesses: Guesses::new(args.max_clients),
+        guesses: Guesses::default(),
         anonymous,
         read_only,
         idle: args.idle_timeout.unwrap_or(Duration::from_secs(300)),

@@ -27,7 +27,8 @@ use nix::errno::Errno;
 
 use self::files::{Told, without_options};
 use super::data::Way;
-use super::guesses::{Guesses, STEP};
+use super::guesses::Guesses;
+use super::guests::Guest;
 use super::listing::{FACTS, Format};
 use super::root::{self, Path, Root};
 use super::telnet::{Control, Heard, Line};
@@ -190,6 +191,8 @@ enum Access {
 struct Session<'a> {
     control: Control<'a>,
     client: SocketAddr,
+    /// Its place.
+    guest: Guest<'a>,
     rules: &'a Rules,
     stats: Stats,
     over: bool,
@@ -217,6 +220,7 @@ struct Session<'a> {
 pub fn converse(
     stream: &TcpStream,
     client: SocketAddr,
+    guest: Guest<'_>,
     rules: &Rules,
     stop: &Stop,
     stats: &mut Stats,
@@ -224,6 +228,7 @@ pub fn converse(
     let mut session = Session {
         control: Control::new(stream, stop, rules.stall)?,
         client,
+        guest,
         rules,
         stats: Stats::default(),
         over: false,
@@ -352,27 +357,36 @@ impl Session<'_> {
         let anonymous = self.rules.anonymous
             && [&b"anonymous"[..], b"ftp"].iter().any(|name| user.eq_ignore_ascii_case(name))
             && user != self.rules.user.as_bytes();
+        if anonymous {
+            return self.welcome(Access::Read); // no password is asked for, so none is guessed
+        }
+        if let Some(turn) = self.rules.guesses.turn(self.client.ip(), Instant::now()) {
+            self.guest.asks();
+            self.control.pause(turn.wait(Instant::now()))?;
+            if self.control.is_gone() {
+                self.over = true; // and learns nothing of its password
+                return Ok(());
+            }
+        }
         let known = self.rules.password.as_ref().is_some_and(|right| {
             // Both are always compared: the time it takes tells nothing.
             same(self.rules.user.as_bytes(), &user) & same(right.as_bytes(), password)
         });
-        if anonymous {
-            return self.welcome(Access::Read); // no password is asked for, so none is guessed
-        }
         if known {
             return self.welcome(if self.rules.read_only { Access::Read } else { Access::Write });
         }
         self.failures += 1;
         tracing::info!("client {}: wrong name or password", self.client);
         // Guessing takes time: the more, the longer.
-        let turn = self.rules.guesses.wrong(self.client.ip(), Instant::now());
-        self.over = turn.crowded || self.failures == TRIES;
-        self.control.pause(STEP, turn.wait)?;
-        drop(turn);
+        let wait = self.rules.guesses.wrong(self.client.ip(), Instant::now());
+        self.guest.is_refused();
+        self.control.pause(wait)?;
         if self.control.is_gone() {
             self.over = true;
             return Ok(());
         }
+        self.guest.may_talk();
+        self.over = self.failures == TRIES;
         match self.over {
             true => self.reply(421, "That was wrong once too often."),
             false => self.reply(530, "The name or the password is wrong."),
@@ -380,6 +394,10 @@ impl Session<'_> {
     }
 
     fn welcome(&mut self, access: Access) -> Result<()> {
+        if let Err(why) = self.guest.comes_in() {
+            self.over = true;
+            return self.reply(421, format!("Come back later: {why}."));
+        }
         self.access = access;
         self.here = Path::default();
         match access {

@@ -553,22 +553,15 @@ impl<'a> Control<'a> {
         self.stop.requested()
     }
 
-    /// Makes the client wait so long; less, if the server stops. If the client goes, `least` of it: one
-    /// that resets its connection would be spared the wait, and its place would be free for the next guess.
+    /// Makes the client wait so long; less, if it goes or the server stops.
     ///
     /// # Errors
     /// None that passes.
-    pub fn pause(&mut self, least: Duration, time: Duration) -> call::Result<()> {
-        let begun = Instant::now();
-        while !self.stopped() {
-            let waited = begun.elapsed();
-            let Some(left) = time.checked_sub(waited).filter(|left| !left.is_zero()) else { break };
-            if waited < least {
-                let left = (least - waited).min(left).min(Duration::from_millis(100));
-                self.waiting.or(|| call::poll(&mut [], Some(left)))?;
-                continue;
-            }
-            if self.is_gone() {
+    pub fn pause(&mut self, time: Duration) -> call::Result<()> {
+        let end = Instant::now() + time;
+        while !self.stopped() && !self.is_gone() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 break;
             }
             let mut list = [self.interest()];
