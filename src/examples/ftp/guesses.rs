@@ -86,7 +86,7 @@ impl Guesses {
         self.hosts().get(&host(address)).is_some_and(|wrong| !wrong.is_over(now))
     }
 
-    /// A wrong password came from there now: how long its client waits for the answer, [`STEP`] at least.
+    /// A wrong password came from there now: how long its client waits for the answer, a second at least.
     pub fn wrong(&self, from: IpAddr, now: Instant) -> Duration {
         let mut hosts = self.hosts();
         hosts.retain(|_, wrong| !wrong.is_over(now));
