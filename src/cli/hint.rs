@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Error;
 use nix::errno::Errno;
@@ -12,6 +12,7 @@ use super::why;
 use crate::call::CallError;
 use crate::child::CannotRun;
 use crate::client::{Interrupted, Usage};
+use crate::inspect;
 use crate::lab::Unmet;
 use crate::stop;
 
@@ -41,7 +42,10 @@ pub fn exit_code(error: &Error) -> u8 {
         return 0;
     }
     let error = error.downcast_ref::<CallError>();
-    if error.is_some_and(no_loopback) {
+    if let Some(error) = error
+        && let Some(address) = error.address()
+        && no_loopback(error.call(), error.errno(), address.ip(), &Here::of(None))
+    {
         return 4;
     }
     match error.map(|error| (error.call(), error.errno())) {
@@ -52,22 +56,56 @@ pub fn exit_code(error: &Error) -> u8 {
     }
 }
 
-/// Whether 127.0.0.1 or `::1` is not there, or there is no way to it. Another address of loopback may be missing
+/// Whether 127.0.0.1 or `::1` is not there, or there is no way to loopback. Another address of it may be missing
 /// while its device is up, and a connect that finds no free port fails with EADDRNOTAVAIL as well.
-fn no_loopback(error: &CallError) -> bool {
-    let missing = match error.errno() {
-        Errno::ENETUNREACH => true,
-        Errno::EADDRNOTAVAIL => error.call() == "bind",
+fn no_loopback(call: &str, errno: Errno, to: IpAddr, here: &Here) -> bool {
+    match errno {
+        Errno::ENETUNREACH => to.is_loopback(),
+        Errno::EADDRNOTAVAIL if call == "bind" => {
+            [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].contains(&to)
+        }
+        Errno::EADDRNOTAVAIL => to == IpAddr::V6(Ipv6Addr::LOCALHOST) && !here.loopback_v6,
         _ => false,
-    };
-    let own = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-    missing && error.address().is_some_and(|address| own.contains(&address.ip()))
+    }
+}
+
+/// What on this machine decides which reason is the true one.
+#[derive(Debug, Clone, Copy)]
+struct Here {
+    /// The address is one of this machine.
+    ours: bool,
+    /// It means every machine of a network.
+    broadcast: bool,
+    /// There is `::1`.
+    loopback_v6: bool,
+    /// There is another address of IPv6.
+    v6: bool,
+}
+
+impl Here {
+    fn of(address: Option<SocketAddr>) -> Here {
+        let all = inspect::addresses();
+        let own = |ip: IpAddr| all.iter().any(|(one, _)| *one == ip);
+        Here {
+            ours: address.is_some_and(|address| inspect::is_ours(address.ip())),
+            broadcast: address.is_some_and(|address| inspect::is_broadcast(address.ip())),
+            loopback_v6: own(Ipv6Addr::LOCALHOST.into()),
+            v6: all.iter().any(|(ip, _)| ip.is_ipv6() && !ip.is_loopback()),
+        }
+    }
 }
 
 /// What to do about it: what was found on this machine, where that can be said, or else in general.
 pub fn hint(error: &Error) -> Option<Cow<'static, str>> {
     let error = error.downcast_ref::<CallError>()?;
-    found(error).map(Cow::Owned).or_else(|| in_general(error).map(Cow::Borrowed))
+    found(error).map(Cow::Owned).or_else(|| {
+        let (call, errno, address) = (error.call(), error.errno(), error.address());
+        match (address, error.path()) {
+            (Some(address), _) => of_address(call, errno, address, &Here::of(Some(address))),
+            (None, Some(_)) => of_path(call, errno).map(Cow::Borrowed),
+            (None, None) => in_general(call, errno, &Here::of(None)).map(Cow::Borrowed),
+        }
+    })
 }
 
 /// Who has the address, or who could have been meant. It costs a look through the processes, of at most
@@ -75,6 +113,7 @@ pub fn hint(error: &Error) -> Option<Cow<'static, str>> {
 fn found(error: &CallError) -> Option<String> {
     let (call, errno) = (error.call(), error.errno());
     match (error.address(), error.path()) {
+        (Some(address), _) if address.port() == 0 => None,
         (Some(address), _) => match (call, errno) {
             ("bind", Errno::EADDRINUSE) => why::bind_hint(address),
             ("bind", Errno::EACCES) => why::privileged_port(address.port()),
@@ -94,44 +133,158 @@ fn found(error: &CallError) -> Option<String> {
     }
 }
 
-/// What such an error mostly means.
-fn in_general(error: &CallError) -> Option<&'static str> {
-    if no_loopback(error) {
-        return Some(match error.address() {
-            Some(address) if address.is_ipv6() => {
-                "there is no ::1 here: ip link set lo up, if the device is down; where IPv6 is off, try -4"
-            }
-            _ => "the loopback device is down: ip link set lo up",
-        });
-    }
-    let path = error.path().is_some();
-    Some(match (error.call(), error.errno()) {
-        ("bind", Errno::EADDRINUSE) if path => "something has this path: take another one",
-        ("bind", Errno::EACCES) if path => "you may not write to the folder of this path",
-        ("connect", Errno::EACCES) if path => "you may not write to this socket",
-        ("connect", Errno::ECONNREFUSED) if path => {
-            "nothing listens on this path any more: start the server first"
+/// What an error with the path of a socket means.
+fn of_path(call: &str, errno: Errno) -> Option<&'static str> {
+    Some(match (call, errno) {
+        ("bind", Errno::EADDRINUSE) => "something has this path: take another one",
+        ("bind", Errno::ENOENT) => "there is no such folder: make it first, or take another path",
+        ("bind", Errno::EACCES) => {
+            "you may not write to the folder of this path, or not enter one on the way to it"
         }
-        ("bind", Errno::EADDRINUSE) => {
-            "another program has this address: stop it, or take another port; 0 means any"
-        }
-        ("bind", Errno::EADDRNOTAVAIL) => {
-            "this machine has no such address: ip address shows those it has"
+        ("connect", Errno::EACCES) => {
+            "you may not write to this socket, or not enter a folder on the way to it"
         }
         ("connect", Errno::ECONNREFUSED) => {
-            "nobody listens there: start the server first, or check the port"
+            "nothing listens on this path any more: start the server first"
         }
         ("connect", Errno::ENOENT) => {
             "there is no such socket: start the server first, or check the path"
         }
+        ("connect", Errno::EPROTOTYPE) => "that socket takes no connections: is the path right?",
         ("connect", Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) => {
-            "no answer within the time: is the host right, and is its server accepting?"
+            "the queue of that server is full: it does not call accept"
         }
+        _ => return None,
+    })
+}
+
+/// What an error with this address means.
+fn of_address(call: &str, errno: Errno, to: SocketAddr, here: &Here) -> Option<Cow<'static, str>> {
+    let ip = to.ip();
+    if no_loopback(call, errno, ip, here) {
+        return Some(Cow::Borrowed(match ip {
+            IpAddr::V6(_) => {
+                "there is no ::1 here: ip link set lo up, if the device is down; where IPv6 is off, try -4"
+            }
+            IpAddr::V4(_) => "the loopback device is down: ip link set lo up",
+        }));
+    }
+    Some(match (call, errno) {
+        ("connect", Errno::ECONNREFUSED) | ("sendto", Errno::EINVAL) if to.port() == 0 => {
+            "no server is on port 0: take the port that its ready line names".into()
+        }
+        ("bind", Errno::EADDRINUSE) if to.port() == 0 => {
+            "no port is free to choose from: net.ipv4.ip_local_port_range says which there are".into()
+        }
+        ("bind", Errno::EADDRINUSE) => {
+            "another program has this address: stop it, or take another port; 0 means any".into()
+        }
+        ("bind", Errno::EADDRNOTAVAIL) => {
+            "this machine has no such address: ip address shows those it has".into()
+        }
+        ("bind" | "connect" | "sendto", Errno::EINVAL) if lacks_scope(to) => format!(
+            "there may be a {ip} on every link: say which interface is meant, {ip}%NAME (ip link shows the names)"
+        )
+        .into(),
+        ("bind", Errno::EINVAL) if ip.is_multicast() => {
+            format!("{ip} is a group, which has no connections: netplay multicast server joins one").into()
+        }
+        ("bind" | "connect" | "sendto", Errno::ENODEV | Errno::ENXIO) if to.is_ipv6() => {
+            "there is no interface of that name or number: ip link shows those there are".into()
+        }
+        ("connect", Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) if here.ours => {
+            "no answer within the time: the server does not call accept, or a firewall drops what is sent".into()
+        }
+        ("connect", Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) => {
+            "no answer within the time: is the host right, is it on, and does its firewall let you in?".into()
+        }
+        ("connect", Errno::EADDRNOTAVAIL) if to.is_ipv6() && !here.ours && !here.v6 => no_v6(ip),
+        ("connect", Errno::EADDRNOTAVAIL) => format!(
+            "every port for this end of a connection to {to} is in use: wait, or widen net.ipv4.ip_local_port_range"
+        )
+        .into(),
         ("connect" | "sendto", Errno::ENETUNREACH | Errno::EHOSTUNREACH) => {
-            "there is no way to that address from here"
+            unreachable(call, errno, ip, here)
         }
-        ("recv" | "recvfrom", Errno::EAGAIN) => {
-            "no reply within --timeout: the server is busy with somebody else, or there is none"
+        ("sendto", Errno::EACCES) if here.broadcast => {
+            "that is the address of a whole network: ping asks one host, and multicast has --broadcast to send to all"
+                .into()
+        }
+        ("connect" | "sendto", Errno::EACCES) => {
+            "a rule of this machine forbids it: ip route shows routes of type prohibit, nft list ruleset the firewall"
+                .into()
+        }
+        ("connect" | "sendto", Errno::EPERM) => {
+            "a firewall of this machine forbids it: nft list ruleset, or iptables -S, shows its rules".into()
+        }
+        ("sendto", Errno::EMSGSIZE) => match ip {
+            IpAddr::V6(_) => {
+                "a datagram holds at most 65,527 bytes over IPv6, unless the path takes less".into()
+            }
+            IpAddr::V4(_) => {
+                "a datagram holds at most 65,507 bytes over IPv4, unless the path takes less".into()
+            }
+        },
+        _ => return in_general(call, errno, here).map(Cow::Borrowed),
+    })
+}
+
+/// Why there is no way to this address.
+fn unreachable(call: &str, errno: Errno, to: IpAddr, here: &Here) -> Cow<'static, str> {
+    let connection = call == "connect";
+    match to {
+        _ if connection && to.is_multicast() => {
+            format!("{to} is a group, and a connection has one host at its other end").into()
+        }
+        _ if connection && here.broadcast => {
+            format!("{to} means a whole network, and a connection has one host at its other end").into()
+        }
+        _ if to.is_multicast() => {
+            format!("no route says through which interface {to} goes: netplay multicast client chooses one")
+                .into()
+        }
+        _ if here.broadcast => {
+            format!("no route says through which interface {to} goes: ip address shows other broadcast addresses")
+                .into()
+        }
+        _ if errno == Errno::EHOSTUNREACH => format!(
+            "no machine answers for {to}, or a router says that it is not there: is the address right, and is it on?"
+        )
+        .into(),
+        IpAddr::V6(_) if !here.v6 => no_v6(to),
+        IpAddr::V6(_) => no_route(to, "ip -6 route"),
+        IpAddr::V4(_) => no_route(to, "ip route"),
+    }
+}
+
+fn no_route(to: IpAddr, shows: &str) -> Cow<'static, str> {
+    format!(
+        "this machine, or a router on the way, has no route to {to}: {shows} shows those from here"
+    )
+    .into()
+}
+
+fn no_v6(to: IpAddr) -> Cow<'static, str> {
+    format!("this machine has no IPv6 address from which {to} could be reached: take an IPv4 address of that host")
+        .into()
+}
+
+/// Whether this is an address of a link, and nothing says of which.
+fn lacks_scope(address: SocketAddr) -> bool {
+    let SocketAddr::V6(address) = address else { return false };
+    let ip = address.ip();
+    let link_local = ip.is_unicast_link_local() || ip.octets()[..2] == [0xff, 2];
+    link_local && address.scope_id() == 0
+}
+
+/// What an error means of which no address is known.
+fn in_general(call: &str, errno: Errno, here: &Here) -> Option<&'static str> {
+    Some(match (call, errno) {
+        ("recvfrom", Errno::EAGAIN) => {
+            "no reply within --timeout: a datagram may be lost on its way, and nothing tells whether a server is there"
+        }
+        ("recv", Errno::EAGAIN) => {
+            "no reply within --timeout: the server is busy with another client, or does not answer"
         }
         ("send", Errno::EAGAIN) => "the server has read nothing within --timeout",
         ("recv" | "send", Errno::ECONNRESET) => {
@@ -151,15 +304,153 @@ fn in_general(error: &CallError) -> Option<&'static str> {
         ("socket", Errno::EPERM) => {
             "sudo setcap cap_net_raw+ep $(command -v netplay) lets netplay have raw sockets"
         }
-        ("sendto", Errno::EACCES) => {
-            "that is the address of a whole network: ping asks one host, and multicast has --broadcast to send to all"
+        ("socket", Errno::EAFNOSUPPORT) if !here.v6 && !here.loopback_v6 => {
+            "this machine has no IPv6: take an IPv4 address"
         }
-        ("sendto", Errno::EMSGSIZE) => match error.address() {
-            Some(address) if address.is_ipv6() => {
-                "a datagram holds at most 65,527 bytes over IPv6, unless the path takes less"
-            }
-            _ => "a datagram holds at most 65,507 bytes over IPv4, unless the path takes less",
-        },
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOWHERE: Here = Here { ours: false, broadcast: false, loopback_v6: true, v6: true };
+
+    /// What is said of a call that failed for this address on such a machine.
+    fn said(call: &str, errno: Errno, to: &str, here: Here) -> String {
+        let address: SocketAddr = to.parse().unwrap();
+        of_address(call, errno, address, &here).map(Cow::into_owned).unwrap_or_default()
+    }
+
+    /// Every hint, with every kind of address: it speaks of nothing that is not so there.
+    #[test]
+    fn a_hint_says_only_what_fits_the_address() {
+        let all = [
+            "127.0.0.1",
+            "127.0.0.3",
+            "192.0.2.1",
+            "0.0.0.0",
+            "10.9.0.255",
+            "255.255.255.255",
+            "224.0.0.1",
+            "[::1]",
+            "[2001:db8::1]",
+            "[::]",
+            "[fe80::1]",
+            "[fe80::1%3]",
+            "[ff02::1]",
+        ];
+        let errnos = (1..=133).map(Errno::from_raw).filter(|errno| *errno != Errno::UnknownErrno);
+        let machines = [true, false].map(|v6| [true, false].map(|loopback_v6| (v6, loopback_v6)));
+        for (errno, ip) in errnos.flat_map(|errno| all.map(|ip| (errno, ip))) {
+            for (port, (v6, loopback_v6)) in [0, 80, 7777]
+                .into_iter()
+                .flat_map(|port| machines.concat().into_iter().map(move |here| (port, here)))
+            {
+                let to: SocketAddr = format!("{ip}:{port}").parse().unwrap();
+                let broadcast = ip.ends_with(".255");
+                let ours = to.ip().is_loopback() || to.ip().is_unspecified();
+                let here = Here { ours, broadcast, loopback_v6, v6 };
+                for call in ["bind", "connect", "sendto"] {
+                    let Some(hint) = of_address(call, errno, to, &here) else { continue };
+                    let what = format!("{call} {to}: {errno:?} ({here:?}): {hint}");
+                    let never = |words: &[&str], fits: bool| {
+                        assert!(fits || !words.iter().any(|word| hint.contains(word)), "{what}");
+                    };
+                    let ip = to.ip();
+                    never(&["loopback", "link set lo"], ip.is_loopback());
+                    never(
+                        &["::1 ", "-4"],
+                        ip == IpAddr::from(Ipv6Addr::LOCALHOST) || hint.contains(&ip.to_string()),
+                    );
+                    never(&["IPv6", "ip -6"], ip.is_ipv6());
+                    never(&["has no IPv6"], ip.is_ipv6() && !v6);
+                    never(&["IPv4"], ip.is_ipv4() || hint.contains("take an IPv4"));
+                    never(&["port 0"], port == 0);
+                    never(&["take another port"], call == "bind" && port != 0);
+                    never(&["a group", "multicast client chooses"], ip.is_multicast());
+                    never(&["whole network", "broadcast addresses"], broadcast);
+                    never(&["connection", "accept"], call != "sendto");
+                    never(&["datagram", "ping"], call == "sendto");
+                    never(&["every link", "%NAME"], lacks_scope(to));
+                    never(&["host right"], !ours);
+                    never(&["path", "folder"], hint.contains("unless the path takes less"));
+                    never(&["privileged", "root"], false);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_reason_why_there_is_no_way_is_told_apart() {
+        use Errno::{EADDRNOTAVAIL, EHOSTUNREACH, EINVAL, ENETUNREACH};
+        let without_v6 = Here { v6: false, ..NOWHERE };
+        let broadcast = Here { broadcast: true, ..NOWHERE };
+        for (call, errno, to, here, part) in [
+            (
+                "connect",
+                ENETUNREACH,
+                "192.0.2.1:80",
+                NOWHERE,
+                "has no route to 192.0.2.1: ip route shows",
+            ),
+            (
+                "sendto",
+                ENETUNREACH,
+                "[2001:db8::1]:80",
+                NOWHERE,
+                "has no route to 2001:db8::1: ip -6 route",
+            ),
+            (
+                "connect",
+                ENETUNREACH,
+                "[2001:db8::1]:80",
+                without_v6,
+                "this machine has no IPv6 address from",
+            ),
+            (
+                "connect",
+                EADDRNOTAVAIL,
+                "[2001:db8::1]:80",
+                without_v6,
+                "this machine has no IPv6 address from",
+            ),
+            ("connect", EHOSTUNREACH, "10.9.0.7:80", NOWHERE, "no machine answers for 10.9.0.7"),
+            ("connect", EINVAL, "[fe80::1]:80", NOWHERE, "fe80::1%NAME"),
+            ("bind", EINVAL, "[fe80::1]:80", NOWHERE, "fe80::1%NAME"),
+            ("connect", ENETUNREACH, "224.0.0.1:80", NOWHERE, "224.0.0.1 is a group"),
+            (
+                "connect",
+                ENETUNREACH,
+                "10.9.0.255:80",
+                broadcast,
+                "10.9.0.255 means a whole network",
+            ),
+            ("sendto", Errno::EACCES, "10.9.0.255:80", broadcast, "--broadcast"),
+            ("sendto", Errno::EACCES, "10.9.0.7:80", NOWHERE, "of type prohibit"),
+            (
+                "connect",
+                EADDRNOTAVAIL,
+                "127.0.0.1:80",
+                NOWHERE,
+                "a connection to 127.0.0.1:80 is in use",
+            ),
+            ("bind", EADDRNOTAVAIL, "192.0.2.1:80", NOWHERE, "this machine has no such address"),
+            ("connect", Errno::ECONNREFUSED, "127.0.0.1:0", NOWHERE, "no server is on port 0"),
+            ("sendto", EINVAL, "127.0.0.1:0", NOWHERE, "no server is on port 0"),
+            ("connect", ENETUNREACH, "127.0.0.3:80", NOWHERE, "the loopback device is down"),
+        ] {
+            let hint = said(call, errno, to, here);
+            assert!(hint.contains(part), "{call} {to} {errno:?}: {hint}");
+        }
+    }
+
+    #[test]
+    fn silence_is_told_as_what_it_is_over_each_protocol() {
+        let over = |call| in_general(call, Errno::EAGAIN, &NOWHERE).unwrap();
+        assert!(over("recvfrom").contains("may be lost") && !over("recvfrom").contains("busy"));
+        assert!(over("recv").contains("busy") && !over("recv").contains("lost"));
+        assert!(!of_path("connect", Errno::EAGAIN).unwrap().contains("host"));
+    }
 }

@@ -21,6 +21,7 @@ mod state;
 mod why;
 
 use std::io::{self, IsTerminal, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -33,7 +34,8 @@ use crate::client::{Interrupted, Usage};
 use crate::demo::Recording;
 use crate::draw::{Format, Time, Timeline, View};
 use crate::escape::{escape_unsafe, file_name, hide_password};
-use crate::examples::{Example, Place, Sides, TABLE, Value};
+use crate::examples::{Example, Place, Sides, TABLE};
+use crate::inspect;
 use crate::lang::Lang;
 use crate::lesson::{self, Subject};
 use crate::output::stdout;
@@ -218,7 +220,9 @@ fn serve(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
     let args = args::server(example, matches, global.plain())?;
     listen_to_the_record(global, Speaker { role: "server", example: example.name })?;
     if !global.quiet {
-        trace::remark(format_args!("in a second terminal: {}", its_client(example, &args)?));
+        if let Some(client) = its_client(example, &args)? {
+            trace::remark(format_args!("in a second terminal: {client}"));
+        }
         trace::remark("Ctrl-C ends this server");
     }
     let stop = Stop::new();
@@ -248,26 +252,49 @@ fn tidy_memory() {
     std::hint::black_box(Vec::<u8>::with_capacity(4096)); // sorts the rest
 }
 
-/// The command that talks to a server with these arguments.
-fn its_client(example: &Example, args: &ServerArgs) -> Result<String> {
+/// The command that talks to a server with these arguments; none, where no client can reach it.
+fn its_client(example: &Example, args: &ServerArgs) -> Result<Option<String>> {
     let name = example.short.unwrap_or(example.name);
     let place = match example.place {
         Place::Path => why::quoted(&args.path),
-        Place::Host => args.endpoint.resolve()?.ip().to_string(),
-        Place::Internet | Place::Group { .. } => match args.endpoint.resolve()? {
-            address if address.port() == 0 => {
-                format!("{} PORT, as the ready line says", address.ip())
+        Place::Host => host(args.endpoint.resolve()?),
+        Place::Internet | Place::Group { .. } => {
+            let address = args.endpoint.resolve()?;
+            let group = matches!(example.place, Place::Group { .. });
+            // Linux lets a server listen there, but a connection has one host at each end.
+            if !group && (address.ip().is_multicast() || inspect::is_broadcast(address.ip())) {
+                return Ok(None);
             }
-            address => format!("{} {}", address.ip(), address.port()),
-        },
+            let right = if group && !address.ip().is_multicast() { "--broadcast " } else { "" };
+            match address.port() {
+                0 => format!("{right}{} PORT, as the ready line says", host(address)),
+                port => format!("{right}{} {port}", host(address)),
+            }
+        }
     };
-    let agreed = example.options.iter().filter(|flag| {
-        flag.sides == Sides::Both
-            && matches!(flag.value, Value::None)
-            && args.options.has(flag.name)
+    // What both sides must agree on. A password is in no command line that we propose.
+    let agreed =
+        example.options.iter().filter(|flag| flag.sides == Sides::Both && flag.name != "password");
+    let agreed = agreed.filter_map(|flag| match args.options.get(flag.name)? {
+        "" => Some(format!("--{} ", flag.name)),
+        value => Some(format!("--{} {} ", flag.name, why::quoted(Path::new(value)))),
     });
-    let agreed: String = agreed.map(|flag| format!("--{} ", flag.name)).collect();
-    Ok(format!("netplay {name}-client {agreed}{place}"))
+    Ok(Some(format!("netplay {name}-client {}{place}", agreed.collect::<String>())))
+}
+
+/// How a client on this machine names the address of a server: loopback, if it is every address; and a link-local
+/// address with its interface, without which it means nothing.
+fn host(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => Ipv6Addr::LOCALHOST.to_string(),
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+            let name = nix::net::if_::if_indextoname(v6.scope_id()).ok();
+            let name = name.and_then(|name| name.into_string().ok());
+            format!("{}%{}", v6.ip(), name.unwrap_or_else(|| v6.scope_id().to_string()))
+        }
+        address => address.ip().to_string(),
+    }
 }
 
 /// Seconds of CPU time that this process has used, in the program and in the kernel for it.
@@ -463,4 +490,86 @@ fn known_columns() -> Option<usize> {
 #[must_use]
 pub fn command() -> Command {
     args::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server's arguments, as our own command line reads them.
+    fn server(example: &Example, words: &[&str]) -> ServerArgs {
+        let typed = [&["netplay", example.name, "server"], words].concat();
+        let matches = args::command().try_get_matches_from(typed).unwrap();
+        let (_, matches) = matches.subcommand().unwrap();
+        let (_, matches) = matches.subcommand().unwrap();
+        args::server(example, matches, false).unwrap()
+    }
+
+    /// Where the client goes whose command line was proposed, as our own command line reads that.
+    fn goes(example: &Example, line: &str) -> crate::client::ClientArgs {
+        let matches = args::command().try_get_matches_from(line.split(' ')).unwrap();
+        let (name, matches) = matches.subcommand().unwrap();
+        assert_eq!(name, format!("{}-client", example.name), "{line}");
+        args::client(example, matches, false).unwrap()
+    }
+
+    #[test]
+    fn the_client_that_a_server_names_can_be_typed_and_goes_to_it() {
+        let lo = format!("fe80::7%{}", nix::net::if_::if_nametoindex("lo").unwrap());
+        for example in TABLE.iter().filter(|example| {
+            example.serve.is_some()
+                && matches!(example.place, Place::Internet | Place::Group { .. })
+        }) {
+            let group = matches!(example.place, Place::Group { .. });
+            for (bound, meant) in [
+                ("127.0.0.1", Some("127.0.0.1:7777")),
+                ("127.0.0.3", Some("127.0.0.3:7777")),
+                ("192.0.2.1", Some("192.0.2.1:7777")),
+                ("0.0.0.0", Some("127.0.0.1:7777")),
+                ("::1", Some("[::1]:7777")),
+                ("[::1]", Some("[::1]:7777")),
+                ("::", Some("[::1]:7777")),
+                ("2001:db8::1", Some("[2001:db8::1]:7777")),
+                (&lo, Some("[fe80::7%1]:7777")),
+                ("224.0.0.7", group.then_some("224.0.0.7:7777")),
+                ("127.255.255.255", group.then_some("127.255.255.255:7777")),
+                ("255.255.255.255", group.then_some("255.255.255.255:7777")),
+                ("ff01::7", group.then_some("[ff01::7]:7777")),
+            ] {
+                let what = format!("{} on {bound}", example.name);
+                let line = its_client(example, &server(example, &[bound, "7777"])).unwrap();
+                let goes = line.as_ref().map(|line| goes(example, line));
+                let to = goes.as_ref().map(|args| args.endpoint.resolve().unwrap().to_string());
+                assert_eq!(to.as_deref(), meant, "{what}: {line:?}");
+                let may = goes.is_some_and(|args| args.options.has("broadcast"));
+                let broadcast = group && bound.ends_with(".255");
+                assert!(may || !broadcast, "{what}: {line:?}");
+                let any = its_client(example, &server(example, &[bound, "0"])).unwrap();
+                assert_eq!(any.is_some(), meant.is_some(), "{what}");
+                assert!(any.is_none_or(|any| any.contains(" PORT, as the ready line")), "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_client_that_a_server_names_has_what_both_must_agree_on_and_no_password() {
+        let named = |name: &str| TABLE.iter().find(|row| row.name == name).unwrap();
+        for (name, words, said) in [
+            ("iterative", &["--tcp"][..], "netplay iterative-client --tcp 127.0.0.1 5858"),
+            (
+                "ftp",
+                &["--user", "bob", "--password", "Zq9"],
+                "netplay ftp-client --user bob 127.0.0.1 5858",
+            ),
+            (
+                "multicast",
+                &["--interface", "127.0.0.3"],
+                "netplay multicast-client --interface 127.0.0.3 ",
+            ),
+        ] {
+            let line = its_client(named(name), &server(named(name), words)).unwrap().unwrap();
+            assert!(line.starts_with(said), "{line}");
+            goes(named(name), &line);
+        }
+    }
 }

@@ -19,7 +19,7 @@ mod holder;
 pub mod table;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -297,14 +297,35 @@ pub fn udp(ask: Ask) -> io::Result<Vec<Inet>> {
 #[must_use]
 pub fn is_ours(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
-    let has = |address: nix::ifaddrs::InterfaceAddress| {
-        let address = address.address?;
-        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip()));
-        v4.or_else(|| Some(IpAddr::from(address.as_sockaddr_in6()?.ip())))
+    ip.is_loopback() || ip.is_unspecified() || addresses().iter().any(|(own, _)| *own == ip)
+}
+
+/// Whether a datagram to this address is for every machine of a network: `255.255.255.255`, or the last
+/// address of a network in which this host is.
+#[must_use]
+pub fn is_broadcast(ip: IpAddr) -> bool {
+    let IpAddr::V4(ip) = ip else { return false };
+    let last = |(own, mask): &(IpAddr, Option<Ipv4Addr>)| match (own, mask) {
+        (IpAddr::V4(own), Some(mask)) => (mask.to_bits().count_ones() < 31)
+            .then(|| Ipv4Addr::from_bits(own.to_bits() | !mask.to_bits())),
+        _ => None,
     };
-    ip.is_loopback()
-        || ip.is_unspecified()
-        || nix::ifaddrs::getifaddrs().is_ok_and(|mut all| all.any(|one| has(one) == Some(ip)))
+    ip.is_broadcast() || addresses().iter().any(|one| last(one) == Some(ip))
+}
+
+/// The addresses of the interfaces; those of IPv4 with the mask of their network.
+#[must_use]
+pub fn addresses() -> Vec<(IpAddr, Option<Ipv4Addr>)> {
+    let all = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    all.filter_map(|interface| {
+        let address = interface.address?;
+        if let Some(v4) = address.as_sockaddr_in() {
+            let mask = interface.netmask.and_then(|mask| Some(mask.as_sockaddr_in()?.ip()));
+            return Some((v4.ip().into(), mask));
+        }
+        Some((address.as_sockaddr_in6()?.ip().into(), None))
+    })
+    .collect()
 }
 
 /// A UNIX domain socket of this host.
