@@ -166,7 +166,7 @@ static VERBS: &[Verb] = &[
 
 /// What ends a REST: the transfer that it is for, or what makes sure that there is none. Whatever else is
 /// said in between leaves it, even a listing, as with other servers: RFC 959 wants the transfer right behind
-/// it, and RFC 3659 (5) lets a server choose what becomes of it otherwise; to keep it is one of the choices.
+/// it, and RFC 3659 (5.3) lets a server choose what becomes of it otherwise; to keep it is one of the choices.
 const ENDS_REST: [&str; 7] = ["RETR", "STOR", "APPE", "STOU", "ABOR", "REIN", "USER"];
 
 /// Wrong passwords that a connection may try.
