@@ -120,6 +120,21 @@ fn a_server_tells_no_password_however_it_comes() {
     let telnet =
         [b"USER bob\r\nPA\xff\xf1S\xff\xfd\x01S\xff\xfa\x18PA\xff\xf0 ", SECRET.as_bytes()];
     assert!(site.say(&[&telnet.concat(), b"\r\n", quit]).contains("\n230 "));
+    // Option 0 and a return, where Telnet has them: no part of the line, and no end of it.
+    for noise in [&b"\xff\xfb\0"[..], b"\xff\xfa\0\xff\xf0", b"\xff\xfa\x18\r\n\xff\xf0"] {
+        let line = [b"USER bob\r\nPA", noise, b"SS ", SECRET.as_bytes(), b"\r\nQUIT\r\n"].concat();
+        assert!(site.say(&[&line]).contains("\n230 "), "{noise:x?}");
+        let inside = [b"\xff\xfa\x18", noise, SECRET.as_bytes(), b"\xff\xf0\r\nQUIT\r\n"].concat();
+        site.say(&[&inside[..3], &inside[3 + noise.len()..]]);
+    }
+    for line in
+        ["P.ASS ", "USER bob PASS ", "user bob\t", "USER bob ", "SITE PASS ", "RETR ftp://bob:"]
+    {
+        for cut in [1, 4, 100] {
+            let line = format!("{line}{SECRET}\r\nQUIT\r\n");
+            site.say(&line.as_bytes().chunks(cut).collect::<Vec<_>>());
+        }
+    }
     site.say(&[&[b"PASS \xfe\0", SECRET.as_bytes(), b"\r\0\r\n"].concat(), quit]);
     // Cut off in the middle: the next client has the same descriptor, and begins anew.
     let stream = TcpStream::connect(site.server.address()).unwrap();

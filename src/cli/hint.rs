@@ -183,7 +183,7 @@ fn of_address(call: &str, errno: Errno, to: SocketAddr, here: &Here) -> Option<C
             "this machine has no such address: ip address shows those it has".into()
         }
         ("bind" | "connect" | "sendto", Errno::EINVAL) if lacks_scope(to) => format!(
-            "there may be a {ip} on every link: say which interface is meant, {ip}%NAME (ip link shows the names)"
+            "every link may have the address {ip}: say which interface is meant, {ip}%NAME (ip link shows the names)"
         )
         .into(),
         ("bind", Errno::EINVAL) if ip.is_multicast() => {

@@ -87,7 +87,7 @@ pub struct Lines {
 }
 
 /// What the next byte belongs to.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {
     #[default]
     Text,
@@ -235,6 +235,16 @@ impl Lines {
 /// The commands behind which nobody may read on: what they carry is a password, or as good as one.
 const SECRET: [&[u8]; 2] = [b"PASS", b"ACCT"];
 
+/// The command that has a name behind it. Another word behind that is mostly a password, of a client, or of a user,
+/// who puts both on one line.
+const NAME: &[u8] = b"USER";
+
+/// Commands behind which another may stand; and one that was typed into a client, or sent by mistake.
+const ANOTHER: [&[u8]; 2] = [b"SITE", b"QUOTE"];
+
+/// Where in an argument a URL has its user and host.
+const AUTHORITY: &[u8] = b"://";
+
 /// Follows a control connection, and hides the passwords on it, in whatever pieces they come:
 ///
 /// ```
@@ -314,65 +324,107 @@ enum Spot {
     Behind,
     /// In the secret.
     Secret,
+    /// Behind USER: before the name, and in it.
+    User,
+    Name,
     /// In what everybody may read.
     Open,
+    /// In a URL: in its user, or its host.
+    Authority,
 }
 
 impl Commands {
     /// Hides what is secret, counts it, and tells each secret when its line has ended.
     fn hide(&mut self, bytes: &mut [u8], mut told: impl FnMut(&[u8])) -> usize {
         let mut hidden = 0;
+        let mut hide = |byte: &mut u8| {
+            *byte = HIDDEN;
+            hidden += 1;
+        };
         for byte in bytes {
+            let before = self.telnet.state;
+            let in_text = matches!(before, State::Text | State::Return);
             match (self.telnet.take(*byte).1, self.line) {
                 (Byte::LineEnd, line) => {
                     if line == Spot::Secret {
                         told(&self.text);
                     }
-                    self.text.clear();
-                    self.line = Spot::Verb;
+                    self.go(Spot::Verb);
                 }
+                // Whatever a subnegotiation says is no part of a command, and is not for the record either.
+                (Byte::Telnet, _) if before == State::Sub && *byte != IAC => hide(byte),
                 // No line end to the server, which refuses such a line; but perhaps to who sent it.
-                (_, Spot::Verb | Spot::Open) if matches!(byte, b'\r' | 0) => {
-                    self.text.clear();
-                    self.line = Spot::Verb;
+                (_, line)
+                    if line != Spot::Behind
+                        && line != Spot::Secret
+                        && in_text
+                        && matches!(byte, b'\r' | 0) =>
+                {
+                    self.go(Spot::Verb);
                 }
                 (Byte::Text, Spot::Verb) => self.verb(*byte),
-                (Byte::Text, Spot::Behind) if matches!(byte, b' ' | b'\t') => {
-                    self.line = Spot::Secret;
-                }
+                (Byte::Text, Spot::Behind) if is_blank(*byte) => self.line = Spot::Secret,
                 (Byte::Text, Spot::Behind | Spot::Secret) => {
                     self.line = Spot::Secret;
                     if self.text.len() < LONGEST {
                         self.text.push(*byte);
                     }
-                    *byte = HIDDEN;
-                    hidden += 1;
+                    hide(byte);
                 }
                 // Telnet's own bytes are no part of a password; but who hides something there is hidden.
-                (Byte::Telnet, Spot::Secret) if *byte != b'\r' => {
-                    *byte = HIDDEN;
-                    hidden += 1;
-                }
-                (Byte::Telnet, _) | (_, Spot::Open) => {}
+                (Byte::Telnet, Spot::Secret) if *byte != b'\r' => hide(byte),
+                (Byte::Text, Spot::User) if !is_blank(*byte) => self.line = Spot::Name,
+                (Byte::Text, Spot::Name) if is_blank(*byte) => self.go(Spot::Behind),
+                (Byte::Text, Spot::Open) => self.open(*byte),
+                (Byte::Text, Spot::Authority) if *byte == b':' => self.go(Spot::Secret),
+                (Byte::Text, Spot::Authority) if matches!(byte, b'/' | b' ') => self.go(Spot::Open),
+                (Byte::Telnet, _) | (_, Spot::User | Spot::Name | Spot::Authority) => {}
             }
         }
         hidden
     }
 
-    /// Any case, anything before it but a letter, anything behind it: whoever mistypes a password's
-    /// command has typed a password all the same.
+    fn go(&mut self, to: Spot) {
+        self.text.clear();
+        self.line = to;
+    }
+
+    /// Any case, anything before it but a letter, anything in it but a letter or a blank, anything behind it:
+    /// whoever mistypes a password's command has typed a password all the same.
     fn verb(&mut self, byte: u8) {
         if byte.is_ascii_alphabetic() {
             self.text.push(byte.to_ascii_uppercase());
         }
-        let begins = SECRET.iter().any(|verb| verb.starts_with(&self.text));
-        if !begins || !(self.text.is_empty() || byte.is_ascii_alphabetic()) {
-            self.line = Spot::Open;
-        } else if SECRET.contains(&&*self.text) {
-            self.line = Spot::Behind;
-            self.text.clear();
+        let whole = |verbs: &[&[u8]]| verbs.contains(&&*self.text);
+        let all = SECRET.iter().chain(&ANOTHER).chain([&NAME]);
+        let begins = { all }.any(|verb| verb.starts_with(&self.text));
+        if !begins || is_blank(byte) && !self.text.is_empty() {
+            self.go(Spot::Open);
+        } else if whole(&SECRET) {
+            self.go(Spot::Behind);
+        } else if whole(&[NAME]) {
+            self.go(Spot::User);
+        } else if whole(&ANOTHER) {
+            self.go(Spot::Verb);
         }
     }
+
+    /// A URL in an argument may have a password. Where that ends, only the last `@` says: so all behind it is hidden.
+    fn open(&mut self, byte: u8) {
+        if byte != AUTHORITY[self.text.len()] {
+            self.text.clear();
+        }
+        if byte == AUTHORITY[self.text.len()] {
+            self.text.push(byte);
+        }
+        if self.text == AUTHORITY {
+            self.go(Spot::Authority);
+        }
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// What a password looks like that comes back.
@@ -721,7 +773,24 @@ mod tests {
             ("PAS secret", "PAS secret"),
             ("P ASS secret", "P ASS secret"),
             ("PASV", "PASV"),
+            ("P.ASS secret", "P.ASS ******"),
+            ("PA\u{1}SS secret", "PA\u{1}SS ******"),
+            ("\u{feff}PASS secret", "\u{feff}PASS ******"),
             ("USER pass", "USER pass"),
+            ("USER x PASS secret", "USER x ***********"),
+            ("user  x\tsecret", "user  x\t******"),
+            ("USERx y", "USERx *"),
+            ("USER ", "USER "),
+            ("USER a\0PASS b", "USER a\0PASS *"),
+            ("SITE PASS secret", "SITE PASS ******"),
+            ("quote user x y", "quote user x *"),
+            ("QUOTE LIST x", "QUOTE LIST x"),
+            ("SITE CHMOD 644 x", "SITE CHMOD 644 x"),
+            ("STOR a", "STOR a"),
+            ("RETR ftp://bob:secret@host/a", "RETR ftp://bob:*************"),
+            ("RETR a::://bob:x", "RETR a::://bob:*"),
+            ("RETR ftp://host/a:b", "RETR ftp://host/a:b"),
+            ("RETR C://x", "RETR C://x"),
             ("RETR PASS x", "RETR PASS x"),
             ("PASS a\rb", "PASS *\r*"),
             ("PASS *", "PASS *"),
@@ -736,6 +805,32 @@ mod tests {
         }
         let endless = [&b"PASS "[..], &[b'x'; 3 * LONGEST]].concat();
         assert_eq!(shown(&[&endless])[5..], [HIDDEN; 3 * LONGEST]);
+    }
+
+    /// What Telnet takes out of a line does not take a command apart either, whatever is in it.
+    #[test]
+    fn what_telnet_says_inside_a_command_hides_no_command() {
+        for noise in [
+            &b"\xff\xfa\0\xff\xf0"[..],
+            b"\xff\xfa\x18\r\xff\xf0",
+            b"\xff\xfa\x18\n\r\n\xff\xff\0\xff\xf0",
+            b"\xff\xfb\0",
+            b"\xff\xfd\r",
+            b"\xff\xf1",
+        ] {
+            for at in 0..5 {
+                let (before, behind) = b"PASS Zq9\r\n".split_at(at);
+                let line = [before, noise, behind].concat();
+                assert_eq!(lines(&[&line]), [whole(b"PASS Zq9")], "{noise:x?} at {at}");
+                let shown = shown(&[&line]);
+                assert!(shown.ends_with(b"***\r\n"), "{shown:x?}: {noise:x?} at {at}");
+            }
+        }
+        assert_eq!(
+            shown(&[b"\xff\xfa\x18PASS x\xff\xf0NOOP\r\n"]),
+            b"\xff\xfa*******\xff\xf0NOOP\r\n"
+        );
+        assert_eq!(shown(&[b"\xff\xfaPASS x\r\nPASS y\r\n"]), b"\xff\xfa****************");
     }
 
     #[test]
