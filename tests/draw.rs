@@ -981,6 +981,75 @@ fn threaded_server(threads: i32) -> Vec<Event> {
     (0..threads).map(of_thread).collect()
 }
 
+/// So many datagrams to one server, each from a socket of its own.
+fn datagrams_to(
+    count: i32,
+    server: &str,
+    client: impl Fn(i32) -> Option<String>,
+    receives: impl Fn(i32) -> bool,
+) -> Vec<Event> {
+    let mut records = Vec::new();
+    for nth in 0..count {
+        let datagram = |after: u64, pid: i32, role: &str, call: &str| Event {
+            start_ns: 100 * nth as u64 + after,
+            dur_ns: 5,
+            role: role.into(),
+            pid,
+            tid: pid,
+            call: Some(call.into()),
+            fd: Some(3),
+            ret: Some(5),
+            bytes: Some(5),
+            data: Some("hello".into()),
+            ..Event::default()
+        };
+        let sent = datagram(0, 100_000 + nth, "client", "sendto");
+        records.push(Event { local: client(nth), peer: Some(server.into()), ..sent });
+        if receives(nth) {
+            let received = datagram(10, 1, "server", "recvfrom");
+            let peer = client(nth).or_else(|| Some(address_of(nth)));
+            records.push(Event { local: Some(server.into()), peer, ..received });
+        }
+    }
+    records
+}
+
+/// An address of its own for each client, and one port for all.
+fn address_of(nth: i32) -> String {
+    format!("127.1.{}.{}:40000", nth / 250, 1 + nth % 250)
+}
+
+fn clients_of_one_port(count: i32) -> Vec<Event> {
+    datagrams_to(count, "127.0.0.1:5858", |nth| Some(address_of(nth)), |_| true)
+}
+
+fn clients_with_paths(count: i32) -> Vec<Event> {
+    datagrams_to(count, "/run/server", |nth| Some(format!("/run/client-{nth}")), |_| true)
+}
+
+/// Every second datagram is lost, and no client knows its own address.
+fn clients_without_addresses(count: i32) -> Vec<Event> {
+    let mut records = datagrams_to(count, "127.0.0.1:5858", |_| None, |nth| nth % 2 == 0);
+    for record in records.iter_mut().filter(|record| record.role == "client") {
+        if record.pid % 2 == 1 {
+            record.peer = Some("127.0.0.1:5859".into());
+        }
+    }
+    records
+}
+
+/// One sender, a group, and one receiver.
+fn multicast(count: i32) -> Vec<Event> {
+    let mut records =
+        datagrams_to(count, "224.0.0.1:5858", |_| Some("127.0.0.1:40000".into()), |_| true);
+    for record in &mut records {
+        if record.role == "client" {
+            (record.pid, record.tid) = (2, 2);
+        }
+    }
+    records
+}
+
 /// The time that this thread has used, which other programs on the machine do not change.
 fn thread_time() -> Duration {
     let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
@@ -993,6 +1062,7 @@ fn the_time_for_a_picture_grows_with_the_trace_and_not_with_its_square() {
     for (what, records) in [
         ("fork", forking_server as fn(i32) -> Vec<Event>),
         ("thread", threaded_server as fn(i32) -> Vec<Event>),
+        ("one port", clients_of_one_port as fn(i32) -> Vec<Event>),
     ] {
         for format in [Format::Svg, Format::Html, Format::Text, Format::Markdown, Format::Json] {
             let time = |lanes| {
@@ -1012,5 +1082,60 @@ fn the_time_for_a_picture_grows_with_the_trace_and_not_with_its_square() {
             let (few, many) = (time(250).min(time(250)), time(2000));
             assert!(many < few * 20, "{what}, {format:?}: {few:?} and {many:?}");
         }
+    }
+}
+
+/// A program whose server and client are threads, or one thread: the role decides the lane, and a client
+/// that never asked for its own address has its arrows.
+#[test]
+fn server_and_client_of_one_program_have_a_lane_each() {
+    let whole = "AF_INET, SOCK_STREAM, IPPROTO_IP";
+    for thread in [SERVER + 1, SERVER] {
+        let client = |record: Event| Event { role: "client".into(), tid: thread, ..record };
+        let mut asks = record(SERVER, 30, 31, "connect", Some(4), 0);
+        asks.peer = Some(HERE.into());
+        let mut sends = record(SERVER, 50, 51, "send", Some(4), 5).data("hello");
+        sends.peer = Some(HERE.into());
+        let mut listens = record(SERVER, 10, 11, "listen", Some(3), 0).args("3, 128");
+        listens.local = Some(HERE.into());
+        let timeline = timeline(&[&[
+            record(SERVER, 0, 1, "socket", None, 3).args(whole),
+            listens,
+            client(record(SERVER, 20, 21, "socket", None, 4).args(whole)),
+            client(asks),
+            record(SERVER, 40, 41, "accept", Some(3), 5).ends(HERE, THERE),
+            client(sends),
+            record(SERVER, 60, 61, "recv", Some(5), 5).data("hello").ends(HERE, THERE),
+        ]]);
+        let lanes: Vec<(&str, &str)> =
+            timeline.lanes.iter().map(|lane| (&*lane.name, &*lane.role)).collect();
+        assert_eq!(lanes, [("server", "server"), ("client A", "client")]);
+        let ends: Vec<_> = timeline
+            .arrows
+            .iter()
+            .map(|arrow| (arrow.from.map(|tip| tip.lane), arrow.to.map(|tip| tip.lane)))
+            .collect();
+        assert_eq!(ends, [(Some(1), Some(0)), (Some(1), Some(0))], "thread {thread}");
+    }
+}
+
+/// What belongs together is found in a time that grows with the trace, whatever the addresses are.
+#[test]
+fn the_time_to_find_arrows_grows_with_the_trace_and_not_with_its_square() {
+    for (what, records) in [
+        ("one port", clients_of_one_port as fn(i32) -> Vec<Event>),
+        ("paths", clients_with_paths),
+        ("no addresses", clients_without_addresses),
+        ("multicast", multicast),
+    ] {
+        let time = |count| {
+            let records = records(count);
+            let start = thread_time();
+            let timeline = Timeline::new(records, &HashMap::new());
+            assert!(timeline.arrows.len() >= count as usize, "{what}");
+            thread_time() - start
+        };
+        let (few, many) = (time(1000).min(time(1000)), time(8000));
+        assert!(many < few * 20, "{what}: {few:?} and {many:?}");
     }
 }

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use serde::Serialize;
 
-use super::sockets::{Id, Reachable, Socket, Sockets, is_for_many, plain, port, reaches};
+use super::sockets::{
+    Id, Reachable, Socket, Sockets, is_for_many, is_wildcard, plain, port, reaches,
+};
 use super::{Call, Lane};
 use crate::trace::Kind;
 
@@ -83,8 +85,60 @@ struct Finder<'a> {
     outside: HashMap<&'static str, usize>,
 }
 
-/// The ports of two ends; a path has none.
-type Ports = (Option<String>, Option<String>);
+/// Datagrams that were sent and not yet received: by where from, and by where to, in the order of their
+/// sending.
+#[derive(Debug, Default)]
+struct OnTheWay(BTreeMap<String, BTreeMap<String, VecDeque<usize>>>);
+
+impl OnTheWay {
+    fn queue(&mut self, from: String, to: String) -> &mut VecDeque<usize> {
+        self.0.entry(from).or_default().entry(to).or_default()
+    }
+
+    fn get_mut(&mut self, from: &str, to: &str) -> Option<&mut VecDeque<usize>> {
+        self.0.get_mut(from)?.get_mut(to)
+    }
+
+    fn forget_empty(&mut self, from: &str, to: &str) {
+        if let Some(of_sender) = self.0.get_mut(from)
+            && of_sender.get(to).is_some_and(VecDeque::is_empty)
+        {
+            of_sender.remove(to);
+        }
+    }
+
+    /// Where a datagram can have been sent from, and where to, that came from `peer` to `local`. A sender
+    /// bound to any address, `0.0.0.0:40312`, is seen as `127.0.0.1:40312` by its peer.
+    fn candidates(&self, peer: &str, local: &str) -> Vec<(String, String)> {
+        let mut pairs = Vec::new();
+        for (from, to_all) in of_place(&self.0, peer).filter(|(from, _)| reaches(peer, from)) {
+            let fits = of_place(to_all, local).filter(|(to, _)| reaches(to, local));
+            pairs.extend(fits.map(|(to, _)| (from.clone(), to.clone())));
+        }
+        pairs
+    }
+
+    /// What nobody received, by where to.
+    fn left(self) -> impl Iterator<Item = (String, VecDeque<usize>)> {
+        self.0.into_values().flatten()
+    }
+}
+
+/// The entries of an address that may stand for any address of its port.
+fn of_place<'a, T>(
+    all: &'a BTreeMap<String, T>,
+    address: &str,
+) -> Box<dyn Iterator<Item = (&'a String, &'a T)> + 'a> {
+    if is_wildcard(address) {
+        return Box::new(all.iter());
+    }
+    let any = port(address)
+        .into_iter()
+        .flat_map(|port| [format!("0.0.0.0:{port}"), format!("[::]:{port}")]);
+    let mut keys: Vec<String> = any.chain([address.to_owned()]).collect();
+    keys.sort_unstable();
+    Box::new(keys.into_iter().filter_map(|key| all.get_key_value(&key)))
+}
 
 /// What happened on one socket, as indices of calls.
 #[derive(Debug, Default)]
@@ -171,8 +225,8 @@ impl Finder<'_> {
     /// Finds the two sockets of each connection, and draws how it came about.
     fn connections(&mut self, histories: &[History]) -> HashMap<Id, Id> {
         let all = &self.sockets.all;
-        // UNIX sockets of clients have no name: they are taken in the order in which they came, if what
-        // one sent is what the other received.
+        // UNIX sockets of clients have no name, and an address that a client never asks for is not in its
+        // records: they are taken in the order in which they came, if what one sent is what the other received.
         let mut named: HashMap<&str, Vec<Id>> = HashMap::new();
         let mut unnamed: HashMap<&str, Vec<Id>> = HashMap::new();
         let call_of = |id: Id| all[id].connected_by.map(|call| &self.calls[call]);
@@ -183,8 +237,7 @@ impl Finder<'_> {
                 (all[id].local.as_deref(), all[id].peer.as_deref().unwrap_or_default());
             match local {
                 Some(local) if is_inet(peer) => named.entry(local).or_default().push(id),
-                _ if !is_inet(peer) => unnamed.entry(peer).or_default().push(id),
-                _ => {}
+                _ => unnamed.entry(place(peer)).or_default().push(id),
             }
         }
         let mut pairs = HashMap::new();
@@ -194,20 +247,23 @@ impl Finder<'_> {
             let (Some(peer), Some(call)) = (&all[id].peer, call_of(id)) else { continue };
             let began =
                 |client: Id| call_of(client).is_some_and(|connect| connect.from_ns <= call.to_ns);
-            let client = if is_inet(peer) {
-                // A port may have been used before: the latest connect is meant.
-                let ids = named.get(peer.as_str());
-                ids.and_then(|ids| ids.iter().rev().copied().find(|&client| began(client)))
-            } else {
-                let listener = call.record.local.as_deref().unwrap_or_default();
-                unnamed.get_mut(listener).and_then(|waiting| {
-                    let fits = |&client: &Id| {
-                        let (here, there) = (&histories[id], &histories[client]);
-                        began(client) && self.may_be(here, there) && self.may_be(there, here)
-                    };
-                    waiting.iter().position(fits).map(|at| waiting.remove(at))
-                })
-            };
+            // A port may have been used before: the latest connect is meant.
+            let by_name = named.get(peer.as_str()).and_then(|ids| {
+                ids[..ids.partition_point(|&client| began(client))].last().copied()
+            });
+            let client = by_name.or_else(|| {
+                let listener = plain(&call.record.local).unwrap_or_default();
+                let waiting = unnamed.get_mut(place(&listener))?;
+                let fits = |&client: &Id| {
+                    let (here, there) = (&histories[id], &histories[client]);
+                    let to = all[client].peer.as_deref().unwrap_or_default();
+                    reaches(to, &listener)
+                        && began(client)
+                        && self.may_be(here, there)
+                        && self.may_be(there, here)
+                };
+                waiting.iter().position(fits).map(|at| waiting.remove(at))
+            });
             if let Some(client) = client
                 && !pairs.contains_key(&client)
             {
@@ -398,52 +454,47 @@ impl Finder<'_> {
             .collect();
         self.name_senders(&moving);
         let watched = self.watched();
-        // By the ports of both ends, because only a few of many can be meant then.
-        let mut on_the_way: BTreeMap<Ports, BTreeMap<(String, String), VecDeque<usize>>> =
-            BTreeMap::new();
+        let mut on_the_way = OnTheWay::default();
         let mut takers: Vec<(usize, Id)> = Vec::new();
         for &(i, id, direction) in &moving {
             let socket = &self.sockets.all[id];
             if direction == Direction::Out {
                 let to = self.peer(i).or_else(|| socket.peer.clone()).unwrap_or_default();
                 let from = socket.local.clone().unwrap_or_default();
-                let of_ports = on_the_way.entry((port(&from), port(&to))).or_default();
-                of_ports.entry((from, to)).or_default().push_back(i);
+                on_the_way.queue(from, to).push_back(i);
             } else if self.calls[i].record.peer.is_some() || socket.peer.is_some() {
                 takers.push((i, id));
             }
         }
         takers.sort_by_key(|&(i, _)| self.calls[i].to_ns);
         let mut found: Vec<(usize, Option<usize>)> = Vec::new();
-        // Of a datagram for many each socket takes a copy, and leaves it to the others.
-        let mut copied: HashSet<(usize, Id)> = HashSet::new();
+        // Of a datagram for many each socket takes a copy, and leaves it to the others: how many of a queue
+        // are behind it.
+        let mut passed: HashMap<(String, String, Id), usize> = HashMap::new();
+        let mut taken: HashSet<usize> = HashSet::new();
         for (taker, id) in takers {
             let socket = &self.sockets.all[id];
             let peer = self.peer(taker).or_else(|| socket.peer.clone()).unwrap_or_default();
             let local = socket.local.clone().unwrap_or_default();
-            // A sender bound to any address, 0.0.0.0:40312, is seen as 127.0.0.1:40312 by its peer.
-            let candidates = on_the_way
-                .get_mut(&(port(&peer), port(&local)))
-                .into_iter()
-                .flatten()
-                .filter(|((from, to), _)| reaches(&peer, from) && reaches(to, &local));
             let mut sender = None;
-            for ((_, to), queue) in candidates {
-                let same = |&i: &usize| {
-                    !copied.contains(&(i, id))
-                        && self.is_same_datagram(i, taker)
-                        && self.calls[i].from_ns <= self.calls[taker].to_ns
-                };
-                let at = queue.iter().position(same);
-                if let Some(at) = at.filter(|_| is_for_many(to)) {
-                    copied.insert((queue[at], id));
-                    sender = Some(queue[at]);
-                    break;
-                }
-                if let Some(at) = at {
+            for (from, to) in on_the_way.candidates(&peer, &local) {
+                let Some(queue) = on_the_way.get_mut(&from, &to) else { continue };
+                let in_time = |&&i: &&usize| self.calls[i].from_ns <= self.calls[taker].to_ns;
+                let same = |&i: &usize| self.is_same_datagram(i, taker);
+                if is_for_many(&to) {
+                    let first = passed.entry((from, to, id)).or_default();
+                    let at = queue.iter().skip(*first).take_while(in_time).position(same);
+                    if let Some(at) = at {
+                        sender = Some(queue[*first + at]);
+                        taken.extend(sender);
+                        *first += at + 1;
+                        break;
+                    }
+                } else if let Some(at) = queue.iter().take_while(in_time).position(same) {
                     // One host keeps them in order: what was sent before it is lost.
                     found.extend(queue.drain(..at).map(|lost| (lost, None)));
                     sender = queue.pop_front();
+                    on_the_way.forget_empty(&from, &to);
                     break;
                 }
             }
@@ -467,8 +518,7 @@ impl Finder<'_> {
                 }
             }
         }
-        let taken: HashSet<usize> = copied.into_iter().map(|(sender, _)| sender).collect();
-        for ((_, to), queue) in on_the_way.into_values().flatten() {
+        for (to, queue) in on_the_way.left() {
             let watched = watched.by(&to);
             for i in queue.into_iter().filter(|i| !taken.contains(i)) {
                 if watched {
@@ -508,15 +558,15 @@ impl Finder<'_> {
         let nameless = |&&(_, id, direction): &&(usize, Id, Direction)| {
             direction == Direction::Out && self.sockets.all[id].local.is_none()
         };
-        let nameless: Vec<(usize, Id)> =
-            moving.iter().filter(nameless).map(|&(i, id, _)| (i, id)).collect();
+        // By where they were sent to.
+        let mut nameless_to: HashMap<String, VecDeque<(usize, Id)>> = HashMap::new();
+        for &(i, id, _) in moving.iter().filter(nameless) {
+            let to = self.peer(i).unwrap_or_default();
+            nameless_to.entry(place(&to).to_owned()).or_default().push_back((i, id));
+        }
         let mut named: HashSet<String> =
             self.sockets.all.iter().filter_map(|socket| socket.local.clone()).collect();
-        let mut first = 0; // those before it have got their names
         for taker in takers {
-            while nameless.get(first).is_some_and(|&(_, id)| self.sockets.all[id].local.is_some()) {
-                first += 1;
-            }
             let (Some(peer), Some(local)) =
                 (self.peer(taker), plain(&self.calls[taker].record.local))
             else {
@@ -525,13 +575,19 @@ impl Finder<'_> {
             if named.contains(&peer) {
                 continue;
             }
+            let Some(nameless) = nameless_to.get_mut(place(&local)) else { continue };
+            let has_name = |&(_, id): &(usize, Id)| self.sockets.all[id].local.is_some();
+            while nameless.front().is_some_and(has_name) {
+                nameless.pop_front();
+            }
+            let in_time =
+                |&&(i, _): &&(usize, Id)| self.calls[i].from_ns <= self.calls[taker].to_ns;
             let sent_it = |&&(i, id): &&(usize, Id)| {
                 self.sockets.all[id].local.is_none()
                     && self.peer(i).is_some_and(|to| reaches(&to, &local))
                     && self.is_same_datagram(i, taker)
-                    && self.calls[i].from_ns <= self.calls[taker].to_ns
             };
-            if let Some(&(_, id)) = nameless[first..].iter().find(sent_it) {
+            if let Some(&(_, id)) = nameless.iter().take_while(in_time).find(sent_it) {
                 self.sockets.all[id].local = Some(peer.clone());
                 named.insert(peer.clone());
             }
@@ -541,10 +597,10 @@ impl Finder<'_> {
     /// A datagram that was cut to fit is still the same one.
     fn is_same_datagram(&self, sent: usize, received: usize) -> bool {
         let (sent, received) = (&self.calls[sent].record, &self.calls[received].record);
-        let shown = |data: &Option<String>| data.clone().unwrap_or_default();
         let size = received.asked.or(received.bytes);
-        (sent.bytes == size || size.is_none())
-            && shown(&sent.data).starts_with(&shown(&received.data))
+        let [sent_data, received_data] =
+            [sent, received].map(|record| record.data.as_deref().unwrap_or_default());
+        (sent.bytes == size || size.is_none()) && sent_data.starts_with(received_data)
     }
 
     fn peer(&self, i: usize) -> Option<String> {
@@ -629,6 +685,11 @@ fn direction(call: &Call) -> Option<Direction> {
 
 fn is_client(socket: &Socket) -> bool {
     !socket.accepted && !socket.datagram && socket.connected_by.is_some()
+}
+
+/// Where a listener is to be found that may have any address of this host: the port, or the path.
+fn place(address: &str) -> &str {
+    if is_inet(address) { address.rsplit(':').next().unwrap_or(address) } else { address }
 }
 
 fn is_inet(address: &str) -> bool {

@@ -199,7 +199,10 @@ impl Timeline {
     }
 }
 
-/// A lane for each thread that is in the records.
+/// A side that a process takes part as: most are one, but server and client can be threads of one program.
+type Side<'a> = (i32, &'a str);
+
+/// A lane for each thread that is in the records; a thread that speaks for two sides has two.
 fn lanes(records: &[Event], given: &HashMap<i32, String>) -> Vec<Lane> {
     let mut threads: Vec<(&str, i32, i32)> = Vec::new();
     let mut known = HashSet::new();
@@ -209,61 +212,82 @@ fn lanes(records: &[Event], given: &HashMap<i32, String>) -> Vec<Lane> {
             // The second child may be the first that gets to run: they come in the order of their forks.
             born.entry((child, child)).or_insert(record.start_ns);
         }
-        let thread = (record.pid, record.tid);
+        let thread = (&*record.role, record.pid, record.tid);
         if known.insert(thread) {
-            born.entry(thread).or_insert(record.start_ns);
-            threads.push((&record.role, record.pid, record.tid));
+            born.entry((record.pid, record.tid)).or_insert(record.start_ns);
+            threads.push(thread);
         }
     }
     threads.sort_by_key(|&(role, pid, tid)| (role != "server", born[&(pid, tid)]));
-    let names = process_names(&threads, records, given);
-    let mut seen: HashMap<i32, usize> = HashMap::new();
+    let names = side_names(&threads, records, given);
+    let mut sides: HashMap<i32, usize> = HashMap::new();
+    names.keys().for_each(|&(pid, _)| *sides.entry(pid).or_default() += 1);
+    // Where two sides share a process, the first thread of each stands for it.
+    let mut led: HashSet<Side<'_>> = threads
+        .iter()
+        .filter(|(_, pid, tid)| pid == tid)
+        .map(|&(role, pid, _)| (pid, role))
+        .collect();
+    let mut seen: HashMap<Side<'_>, usize> = HashMap::new();
     let mut shared: HashSet<(i32, &String)> = HashSet::new();
     let mut lanes: Vec<Lane> = Vec::new();
     for &(role, pid, tid) in &threads {
-        let (name, detail) = if tid == pid {
-            (names[&pid].clone(), format!("pid {pid}"))
-        } else if let Some(name) = given.get(&tid) {
+        let side = (pid, role);
+        let name = if let Some(name) = given.get(&tid) {
             if !shared.insert((pid, name)) {
                 continue;
             }
-            (name.clone(), format!("thread {tid} of {pid}"))
+            name.clone()
+        } else if tid == pid || sides[&pid] > 1 && led.insert(side) {
+            names[&side].clone()
         } else {
-            let nth = seen.entry(pid).or_default();
+            let nth = seen.entry(side).or_default();
             *nth += 1;
-            (format!("{}, thread {nth}", names[&pid]), format!("thread {tid} of {pid}"))
+            format!("{}, thread {nth}", names[&side])
         };
+        let detail =
+            if tid == pid { format!("pid {pid}") } else { format!("thread {tid} of {pid}") };
         lanes.push(Lane { name, detail, role: role.to_owned(), thread: Some((pid, tid)) });
     }
     lanes
 }
 
-/// What each process is called: as `given`, after its parent, or after its role, with a letter for a
-/// client and a number for a server that is not the only one.
-fn process_names(
-    threads: &[(&str, i32, i32)],
-    records: &[Event],
+/// What each side is called: its process as `given` or after its parent; or after its role, with a letter
+/// for a client and a number for a server that is not the only one.
+fn side_names<'a>(
+    threads: &[(&'a str, i32, i32)],
+    records: &'a [Event],
     given: &HashMap<i32, String>,
-) -> HashMap<i32, String> {
+) -> HashMap<Side<'a>, String> {
     let parents: HashMap<i32, i32> = records.iter().filter_map(fork).collect();
-    let mut processes: Vec<(&str, i32)> =
-        threads.iter().map(|&(role, pid, _)| (role, pid)).collect();
+    // What its main thread speaks as first is a process's own side.
+    let mut own: HashMap<i32, &str> = HashMap::new();
+    let main = records.iter().filter(|record| record.pid == record.tid);
+    for record in main.chain(records) {
+        own.entry(record.pid).or_insert(&record.role);
+    }
+    let mut sides: Vec<Side<'a>> = threads.iter().map(|&(role, pid, _)| (pid, role)).collect();
     let mut known = HashSet::new();
-    processes.retain(|&(_, pid)| known.insert(pid));
-    let unnamed = |pid| !given.contains_key(&pid) && !parents.contains_key(&pid);
-    let of_role =
-        |wanted| processes.iter().filter(|&&(role, pid)| role == wanted && unnamed(pid)).count();
+    sides.retain(|&side| known.insert(side));
+    let named = |pid| given.contains_key(&pid) || parents.contains_key(&pid);
+    let of_role = |wanted| {
+        let unnamed =
+            |&&(pid, role): &&Side<'_>| role == wanted && !(own[&pid] == role && named(pid));
+        sides.iter().filter(unnamed).count()
+    };
     let (servers, clients) = (of_role("server"), of_role("client"));
-    let mut names: HashMap<i32, String> = HashMap::new();
+    let mut names: HashMap<Side<'a>, String> = HashMap::new();
     let (mut children, mut of_roles) = (HashMap::new(), HashMap::new());
-    for &(role, pid) in &processes {
-        let name = if let Some(name) = given.get(&pid) {
+    for &(pid, role) in &sides {
+        let is_own = own[&pid] == role;
+        let name = if let Some(name) = given.get(&pid).filter(|_| is_own) {
             name.clone()
-        } else if let Some(parent) = parents.get(&pid) {
+        } else if let Some(parent) = parents.get(&pid).filter(|_| is_own) {
             // A parent was there before its child, unless its own records are missing.
             let nth: &mut usize = children.entry(parent).or_default();
             *nth += 1;
-            format!("{}, child {nth}", names.get(parent).map_or(role, String::as_str))
+            let parent = own.get(parent).and_then(|role| names.get(&(*parent, *role)));
+            format!("{}, child {nth}", parent.map_or(role, String::as_str))
         } else {
             let nth: &mut usize = of_roles.entry(role).or_default();
             *nth += 1;
@@ -273,7 +297,7 @@ fn process_names(
                 _ => format!("{role} {nth}"),
             }
         };
-        names.insert(pid, name);
+        names.insert((pid, role), name);
     }
     names
 }
@@ -290,8 +314,11 @@ fn calls(
     lanes: &[Lane],
     names: &HashMap<i32, String>,
 ) -> Vec<Call> {
-    let lane_of: HashMap<(i32, i32), usize> =
-        lanes.iter().enumerate().filter_map(|(i, lane)| Some((lane.thread?, i))).collect();
+    let lane_of: HashMap<((i32, i32), &str), usize> = lanes
+        .iter()
+        .enumerate()
+        .filter_map(|(i, lane)| Some(((lane.thread?, &*lane.role), i)))
+        .collect();
     let by_name: HashMap<(i32, &str), usize> = lanes
         .iter()
         .enumerate()
@@ -305,7 +332,7 @@ fn calls(
     let mut calls: Vec<Call> = Vec::with_capacity(records.len());
     let mut last_of_lane: Vec<Option<usize>> = vec![None; lanes.len()];
     for record in records {
-        let lane = lane_of.get(&(record.pid, record.tid)).copied();
+        let lane = lane_of.get(&((record.pid, record.tid), &*record.role)).copied();
         let lane = lane.or_else(|| of_its_name(&record)).expect("every thread has a lane");
         let from_ns = record.start_ns - start_ns;
         let to_ns = from_ns + record.dur_ns;
