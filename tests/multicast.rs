@@ -230,3 +230,18 @@ fn in_the_demo_two_hear_the_first_and_one_the_last() {
         assert!(told.contains("it leaves "), "{told}");
     }
 }
+
+/// One option, and two effects: the story tells that of the socket at hand.
+#[test]
+fn the_story_says_what_reuseaddr_does_for_this_socket() {
+    for (args, says, not) in [
+        (&["multicast", "server", GROUP, "0"][..], "can share the port", "after a restart"),
+        (&["tcp-echo", "server", "0"], "after a restart", "datagram"),
+    ] {
+        let mut story = Server::from(netplay().args(args)).stop().stderr;
+        story.retain(|c| c != '\n');
+        let line = story.split("SO_REUSEADDR on: ").nth(1).unwrap_or_else(|| panic!("{story}"));
+        let line = line.split("bind").next().unwrap();
+        assert!(line.contains(says) && !line.contains(not), "{args:?}: {line}");
+    }
+}

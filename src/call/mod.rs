@@ -110,7 +110,7 @@ pub fn socket(domain: Domain, ty: Type, protocol: i32) -> Result<Socket> {
     let step = Step::begin("socket", "socket", None);
     let protocol_of = (protocol != 0).then(|| socket2::Protocol::from(protocol));
     let made = socket2::Socket::new(domain, ty, protocol_of);
-    step.end(made, |told, _| told.args(strace::socket(domain, ty, protocol)))
+    step.end(made, |told, _| told.args(strace::socket(domain, ty, protocol)).made(ty))
         .map(|socket| Socket(Descriptor::new(socket)))
 }
 
@@ -382,7 +382,7 @@ pub fn setsockopt(socket: &impl AsFd, option: Opt, value: impl Into<OptValue>) -
     let (fd, value) = (socket.as_fd(), value.into());
     let step = Step::begin("setsockopt", "setsockopt", Some(fd.as_raw_fd()));
     let set = option::set(fd, option, &value);
-    step.end(set, |told, _| told.args(strace::setsockopt(fd, option, &value)).value(Some(&value)))
+    step.end(set, |told, _| told.args(strace::setsockopt(fd, option, &value)).set(option, &value))
 }
 
 /// The value of an option, as the kernel has it. See getsockopt(2).

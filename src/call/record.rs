@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
-use socket2::SockAddr;
+use socket2::{SockAddr, Type};
 use tracing::{Level, enabled, event};
 
 use super::clock::monotonic;
@@ -23,7 +23,7 @@ use super::error::{CallError, Result};
 use super::gather::{self, Wait};
 use super::hide::{self, Shown};
 use super::message::Message;
-use super::option::OptValue;
+use super::option::{Opt, OptValue, SO_REUSEADDR};
 use super::{signal, state, strace, wait};
 use crate::escape::{escape, escape_message};
 
@@ -197,6 +197,28 @@ impl Told {
         self
     }
 
+    /// The value that an option was given, in words. What some options do depends on the kind of socket.
+    pub(super) fn set(self, option: Opt, value: &OptValue) -> Told {
+        let told = self.value(Some(value));
+        let datagrams = told.fd.is_some_and(|fd| names().get(&fd).is_some_and(|of| of.datagrams));
+        match told.value {
+            Some(value) if option == SO_REUSEADDR && datagrams => {
+                Told { value: Some(format!("{value}, of a datagram socket")), ..told }
+            }
+            _ => told,
+        }
+    }
+
+    /// `socket` made a socket of this type.
+    pub(super) fn made(self, ty: Type) -> Told {
+        // SOCK_NONBLOCK and SOCK_CLOEXEC may stand in it as well.
+        let datagrams = i32::from(ty) & 0xf == libc::SOCK_DGRAM;
+        if let Some(fd) = self.ret.filter(|&fd| fd >= 0) {
+            names().insert(fd as RawFd, Names { datagrams, ..Names::default() });
+        }
+        self
+    }
+
     /// Which descriptors a wait found ready, and for what.
     pub(super) fn ready(mut self, ready: Option<String>) -> Told {
         self.ready = ready;
@@ -274,7 +296,7 @@ impl Told {
         let local =
             listener.filter(|local| !local.starts_with("0.0.0.0") && !local.starts_with("[::]"));
         let peer = peer.map(address_text);
-        names.insert(fd, Names { local, peer: peer.clone(), never_waits: false });
+        names.insert(fd, Names { local, peer: peer.clone(), ..Names::default() });
         drop(names);
         self.peer = peer;
         self
@@ -393,6 +415,8 @@ struct Names {
     peer: Option<String>,
     /// It has O_NONBLOCK.
     never_waits: bool,
+    /// It was made as a socket of datagrams.
+    datagrams: bool,
 }
 
 /// Whether calls on this descriptor are known not to wait.

@@ -656,9 +656,10 @@ pub(crate) fn option_name(args: &str) -> &str {
 fn option_set(name: &str, value: &str) -> String {
     match (name, value) {
         ("SO_REUSEADDR", "1") => {
-            "SO_REUSEADDR on: after a restart the port can be had again at once; datagram sockets \
-             can share it"
-                .to_owned()
+            "SO_REUSEADDR on: after a restart the port can be had again at once".to_owned()
+        }
+        ("SO_REUSEADDR", "1, of a datagram socket") => {
+            "SO_REUSEADDR on: other datagram sockets that set it can share the port".to_owned()
         }
         ("SO_RCVTIMEO", "no limit") => {
             "SO_RCVTIMEO off: a receive waits as long as it takes".to_owned()
@@ -912,6 +913,9 @@ mod tests {
         };
         let timeout = set("3, SOL_SOCKET, SO_RCVTIMEO_OLD, \"...\", 16", "1.5 s");
         assert_eq!(timeout, "SO_RCVTIMEO: a receive waits no longer than 1.5 s");
+        let reuse = "3, SOL_SOCKET, SO_REUSEADDR, [1], 4";
+        assert!(!set(reuse, "1").contains("datagram"), "{}", set(reuse, "1"));
+        assert!(set(reuse, "1, of a datagram socket").ends_with("can share the port"));
         let linger = set("3, SOL_SOCKET, SO_LINGER, {l_onoff=1, l_linger=0}, 8", "0 s");
         assert!(linger.contains("reset instead of a FIN"), "{linger}");
         let other = set("3, SOL_SOCKET, SO_KEEPALIVE, [1], 4", "1");
