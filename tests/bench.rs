@@ -357,6 +357,23 @@ fn a_figure_that_is_missing_has_the_reason_that_is_so() {
     assert!(look.uncounted.is_none() || !have("strace"), "{look:?}");
 }
 
+/// The process of the server lives on, and its connections do not.
+#[test]
+fn a_server_that_closes_its_connections_in_the_midst_of_it_is_reported_as_one_that_dies() {
+    let tires = server(|mut stream| {
+        let mut request = [0; 64];
+        for _ in 0..100 {
+            if stream.read_exact(&mut request).and_then(|()| stream.write_all(&request)).is_err() {
+                return;
+            }
+        }
+    });
+    let ran = target(&tires, &[]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    let said = "it closed 2 connections in the midst of a turn, and lives on";
+    assert!(ran.stdout.contains(said) && ran.stderr.contains(said), "{}{}", ran.stdout, ran.stderr);
+}
+
 #[test]
 fn a_server_that_dies_in_the_midst_of_it_is_reported_with_how_it_ended() {
     if !have("python3") {

@@ -1,7 +1,10 @@
 //! How long a run will take, said before it begins.
 //!
-//! What a turn costs beside its time depends on the machine: a server must start, be connected to and
-//! end. So that is rehearsed once for each load, with the yardstick, and the rest is multiplication.
+//! What a turn costs beside its time depends on the machine: a server must start, be connected to, be
+//! looked at by the meters and end. So a turn without its time is rehearsed for each load, and the rest is
+//! multiplication. For a few connections all servers need about the same, and the yardstick stands for
+//! them; for many, a thread or a process for each connection is not what the yardstick has, and
+//! the meters read of every one: then each server rehearses.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,6 +13,7 @@ use nix::unistd::Pid;
 
 use super::meter::Calls;
 use super::plan::{Kind, Load, Model, Plan};
+use super::sample::{Cell, Look};
 use super::server::Server;
 use super::{Bench, FEWEST, LOOK, MOST, MOST_UNDER_STRACE, SERVES_SOME, SHORT_RUN, UNKNOWN};
 use crate::stop::Stop;
@@ -56,18 +60,24 @@ pub fn estimate(plan: &Plan, stop: &Stop) -> Estimate {
     let mut time = Duration::ZERO;
     let mut all_rounds = Vec::new();
     for &load in &plan.loads {
-        let empty = servers.first().map_or(Duration::ZERO, |model| rehearse(&bench, model, load));
+        let many = load.total() > MOST_UNDER_STRACE;
+        let rehearsed = |model: &Model, leaves_some| rehearse(plan, stop, model, load, leaves_some);
+        let yardstick = servers.first().map_or(Duration::ZERO, |model| rehearsed(model, false));
         let mut look = Duration::ZERO;
         let mut round = Duration::ZERO;
-        for model in &servers {
+        for (nth, model) in servers.iter().enumerate() {
             let leaves_some = room(model).is_some_and(|room| room < load.total());
             let ours = matches!(model.kind, Kind::Row(..));
-            let short = |patience| if leaves_some { patience } else { Duration::ZERO };
-            // A process for each connection is not what the yardstick has.
-            let many = load.total() > MOST_UNDER_STRACE && forks(model);
-            let empty = if many { rehearse(&bench, model, load) } else { empty };
+            let own = many && nth > 0 && nth + 1 < servers.len();
+            let empty = if own { rehearsed(model, leaves_some) } else { yardstick };
+            // What a rehearsal of its own has waited for is in `empty`.
+            let waited = if own { SERVES_SOME } else { Duration::ZERO };
+            let short = |patience: Duration| match leaves_some {
+                true => patience.saturating_sub(waited),
+                false => Duration::ZERO,
+            };
             look += empty + LOOK.min(plan.manner.turn(load)) + short(UNKNOWN);
-            if let Some(traced) = traced.filter(|_| ours && load.total() <= MOST_UNDER_STRACE) {
+            if let Some(traced) = traced.filter(|_| ours && !many) {
                 look += empty + traced + LOOK.min(plan.manner.turn(load)) + short(UNKNOWN);
             }
             round += empty + plan.manner.turn(load) + short(SERVES_SOME);
@@ -85,21 +95,18 @@ pub fn estimate(plan: &Plan, stop: &Stop) -> Estimate {
     Estimate { time, servers: servers.len(), loads: plan.loads.len(), rounds: (least, most) }
 }
 
-/// How long a turn takes in which hardly anything is asked but the first request of each connection.
-fn rehearse(bench: &Bench<'_>, model: &Model, load: Load) -> Duration {
-    let began = Instant::now();
-    let mut manner = bench.theirs(model);
+/// How long a turn takes, the meters included, in which hardly anything is asked but the first request of
+/// each connection.
+fn rehearse(plan: &Plan, stop: &Stop, model: &Model, load: Load, leaves_some: bool) -> Duration {
+    let mut manner = plan.manner.clone();
     manner.seconds = manner.seconds.min(0.001);
-    // One that fails takes its time as well.
-    if let Ok(server) = Server::start(model, load, &manner) {
-        if let Ok(clients) = bench.connect(&server, load, &manner, None) {
-            clients.until_quiet();
-            clients.go();
-            let _ = clients.close();
-        }
-        let _ = server.stop();
-    }
-    began.elapsed().saturating_sub(manner.turn(load))
+    let plan = &Plan { models: vec![model.clone()], loads: vec![load], manner };
+    let bench = Bench { plan, stop, client: None };
+    let look = Look { served: leaves_some.then_some(0), ..Look::default() };
+    let cell = Cell::new(model, false, load, look);
+    let began = Instant::now();
+    let _ = bench.turn(model, &cell, 0); // one that fails takes its time as well
+    began.elapsed().saturating_sub(plan.manner.turn(load))
 }
 
 /// How much longer a server of ours takes to start and to end under strace; `None` if the kernel's own
@@ -122,10 +129,6 @@ fn strace(bench: &Bench<'_>, servers: &[&Model]) -> Option<Duration> {
     let plain = timed(&|| Server::start(model, load, &manner));
     let traced = timed(&|| Server::start_traced(model, load, &manner, record.path()));
     Some(traced.saturating_sub(plain))
-}
-
-fn forks(model: &Model) -> bool {
-    matches!(&model.kind, Kind::Row(example, _) if ["fork", "handler"].contains(&example.name))
 }
 
 /// How many connections a server of ours has room for, if these are few: it serves one after the other,

@@ -118,6 +118,8 @@ pub struct Tally {
     pub served: u64,
     /// Requests that were due or sent, and had no reply in the end, on connections that had one before.
     pub unanswered: u64,
+    /// Connections that the server ended where it had answered before.
+    pub given_up: u64,
     /// What went wrong.
     pub errors: Errors,
     /// CPU time of the client's threads within the time of the turn.
@@ -136,6 +138,7 @@ impl Default for Tally {
                 .expect("the bounds are in order"),
             served: 0,
             unanswered: 0,
+            given_up: 0,
             errors: Errors::default(),
             cpu: Duration::ZERO,
             wall: Duration::ZERO,
@@ -212,6 +215,7 @@ impl Clients {
             sum.latency.add(&tally.latency).expect("all have the same bounds");
             sum.served += tally.served;
             sum.unanswered += tally.unanswered;
+            sum.given_up += tally.given_up;
             sum.errors.add(&tally.errors);
             sum.cpu += tally.cpu;
             sum.wall = sum.wall.max(tally.wall);
@@ -744,6 +748,7 @@ impl Worker {
     fn closed_by_server(&mut self, i: usize) {
         let (got, replies) = (self.connections[i].got, self.connections[i].replies);
         self.tally.errors.closed += 1;
+        self.tally.given_up += u64::from(replies > 0);
         self.tally.errors.first.get_or_insert_with(|| match (got, replies) {
             (_, 1..) => format!(
                 "the server closed a connection after {replies} of its requests \
@@ -759,7 +764,12 @@ impl Worker {
         let errors = &mut self.tally.errors;
         match error.raw_os_error() {
             Some(libc::ECONNREFUSED) => errors.refused += 1,
-            Some(libc::ECONNRESET | libc::EPIPE) => errors.reset += 1,
+            Some(libc::ECONNRESET | libc::EPIPE) => {
+                errors.reset += 1;
+                // A queue that is full may reset a connection that is new, but none that was served.
+                let was_served = self.connections[i].replies > 0 && !self.per_request;
+                self.tally.given_up += u64::from(was_served);
+            }
             _ => errors.other += 1,
         }
         let what = if self.connections[i].state == State::Waiting { "recv" } else { "connect" };

@@ -108,14 +108,7 @@ impl Bench<'_> {
         let mut cells = Vec::new();
         for (model, again) in models.chain(again) {
             progress(&format!("{}: a look at {}", load.title(), model.name));
-            let mut cell = Cell {
-                model: model.name.clone(),
-                again,
-                load,
-                look: Look::default(),
-                turns: vec![],
-                failed: None,
-            };
+            let mut cell = Cell::new(model, again, load, Look::default());
             if !self.stop.requested() {
                 match self.look(model, load) {
                     Ok(look) => cell.look = look,
@@ -152,11 +145,8 @@ impl Bench<'_> {
             match self.turn(model, cell, round) {
                 // Interrupted in the midst of it: its figures are none.
                 _ if self.stop.requested() => {}
-                Ok((turn, ended)) => {
-                    cell.failed = match ended {
-                        Some(how) => Some(format!("it ended in the midst of a turn ({how})")),
-                        None => (turn.served == 0).then(|| silence(&turn)),
-                    };
+                Ok((turn, given_up)) => {
+                    cell.failed = given_up.or_else(|| (turn.served == 0).then(|| silence(&turn)));
                     cell.turns.push(turn);
                 }
                 Err(error) => cell.failed = Some(format!("{error:#}")),
@@ -176,7 +166,7 @@ impl Bench<'_> {
     }
 
     /// One turn: a server of its own, connections, the load, the end.
-    /// With its figures, how the server ended if it did so by itself.
+    /// With its figures, how the server gave up, if it did: it ended, or it ended connections and lives on.
     fn turn(&self, model: &Model, cell: &Cell, round: usize) -> Result<(Turn, Option<String>)> {
         let (manner, load) = (&self.theirs(model), cell.load);
         let served = cell.turns.last().map(|turn| turn.served).or(cell.look.served);
@@ -191,7 +181,7 @@ impl Bench<'_> {
         let busy = meter::everybody().saturating_sub(busy);
         let after = used();
         let tally = clients.close()?;
-        let ended = server.ended(tally.errors.count() > 0)?;
+        let ended = server.ended(&tally)?;
         let lifetime = server.stop()?;
         // What has ended has no clock that could be read.
         let lives = ended.is_none() && after.is_some_and(|after| after.processes > 0);
@@ -209,7 +199,15 @@ impl Bench<'_> {
                     lifetime_cpu_ns: lifetime.cpu.as_nanos() as u64,
                 }
             });
-        Ok((turn(round, tally, used, busy), ended))
+        let given_up = match (ended, tally.given_up) {
+            (Some(how), _) => Some(format!("it ended in the midst of a turn ({how})")),
+            (None, 0) => None,
+            (None, n) => Some(format!(
+                "it closed {n} connection{} in the midst of a turn, and lives on",
+                if n == 1 { "" } else { "s" }
+            )),
+        };
+        Ok((turn(round, tally, used, busy), given_up))
     }
 
     /// What looking at would disturb the turns, or takes longer than one.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::load::Errors;
 use super::machine::Machine;
-use super::plan::{Load, Manner};
+use super::plan::{Load, Manner, Model};
 
 /// A whole run, as `-o FILE.json` keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +42,13 @@ pub struct Cell {
     pub turns: Vec<Turn>,
     /// Why there are no more of them.
     pub failed: Option<String>,
+}
+
+impl Cell {
+    /// One without a turn yet.
+    pub(super) fn new(model: &Model, again: bool, load: Load, look: Look) -> Cell {
+        Cell { model: model.name.clone(), again, load, look, turns: vec![], failed: None }
+    }
 }
 
 /// What is looked at once for each server and load, in a run of its own: looking costs time.

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::Pid;
 
+use super::load::Tally;
 use super::meter;
 use super::plan::{Kind, Load, Manner, Model};
 use crate::child::{Line, Process};
@@ -21,6 +22,8 @@ use crate::inspect;
 const TO_START: Duration = Duration::from_secs(5);
 /// How long it may take to be gone when its connections are.
 const TO_BE_GONE: Duration = Duration::from_millis(50);
+/// And before it is said that it lives on.
+const TO_LIVE_ON: Duration = Duration::from_secs(1);
 /// How long the processes of the machine may be searched for it.
 const TO_FIND: Duration = Duration::from_secs(1);
 /// How long it may take to end when it is asked to; then it is ended.
@@ -134,9 +137,14 @@ impl Server {
     ///
     /// # Errors
     /// None that waitpid(2) documents.
-    pub fn ended(&mut self, lost: bool) -> Result<Option<String>> {
+    pub fn ended(&mut self, tally: &Tally) -> Result<Option<String>> {
         let Some(process) = &mut self.process else { return Ok(None) };
-        let end = Instant::now() + if lost { TO_BE_GONE } else { Duration::ZERO };
+        let end = Instant::now()
+            + match (tally.given_up, tally.errors.count()) {
+                (1.., _) => TO_LIVE_ON,
+                (0, 1..) => TO_BE_GONE,
+                (0, 0) => Duration::ZERO,
+            };
         // The shell of a command may outlive its server.
         let gone = |pids: &Vec<Pid>| meter::used(pids).processes == 0;
         loop {
