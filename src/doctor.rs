@@ -15,9 +15,11 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::utsname::uname;
 use serde::Serialize;
 
-use crate::call::{self, Domain, Type};
+use crate::call::{self, CallError, Domain, Shots, Type};
 use crate::escape::file_name;
+use crate::examples::io_uring::set_up;
 use crate::lang::Lang;
+use crate::server::ServerArgs;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, Serialize)]
@@ -111,21 +113,17 @@ fn kernel() -> Check {
 
 fn io_uring() -> Check {
     let what = "io_uring";
-    // The two calls with which the page begins.
-    let multishot = call::io_uring_setup(4, call::ONE_THREAD)
-        .and_then(|mut ring| call::io_uring_register_buf_ring(&mut ring, 1024, 4, 8));
-    let single_shot = || call::io_uring_setup(4, 0).map(drop);
-    match multishot {
-        Ok(()) => {
+    match ring() {
+        Ok(Shots::Many) => {
             Check::good(what, "multishot", "netplay io-uring and its rows in models and bench run")
         }
-        Err(error) if error.errno() == Errno::EINVAL && single_shot().is_ok() => {
+        Ok(Shots::One) => {
             let effect = "netplay io-uring submits each operation anew (single shot)";
             Check::less(what, "single shot only", effect, "boot a kernel of version 6.1 or later")
         }
         Err(error) => {
             let effect = "netplay io-uring ends with 4; models and bench leave it out";
-            let mend = match (error.errno(), setting("kernel/io_uring_disabled").as_deref()) {
+            let mend = match (error, setting("kernel/io_uring_disabled").as_deref()) {
                 (Errno::ENOSYS, _) => "boot a kernel that has io_uring (5.1 or later)",
                 (_, Some("1" | "2")) => "sudo sysctl -w kernel.io_uring_disabled=0",
                 (Errno::EPERM | Errno::EACCES, _) => {
@@ -134,9 +132,17 @@ fn io_uring() -> Check {
                 (Errno::ENOMEM, _) => "raise the limit of locked memory (ulimit -l)",
                 _ => "strace -f -e io_uring_setup netplay io-uring server shows the call",
             };
-            Check::missing(what, format!("{:?}", error.errno()), effect, mend)
+            Check::missing(what, format!("{error:?}"), effect, mend)
         }
     }
+}
+
+/// What the page's server would work with: it sets up its rings here as there, with the usual arguments.
+fn ring() -> Result<Shots, Errno> {
+    let made = set_up(&ServerArgs::default()).map(|(_, shots)| shots);
+    made.map_err(|error| {
+        error.downcast_ref().map_or(Errno::UnknownErrno, |error: &CallError| error.errno())
+    })
 }
 
 fn ipv6() -> Check {

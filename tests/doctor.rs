@@ -93,6 +93,27 @@ fn of_io_uring_the_doctor_says_what_the_page_then_does() {
         let out = asked(&format!("{fault} -e inject=io_uring_enter:error=EBADF"), server);
         (out.status.code(), String::from_utf8(out.stderr).unwrap())
     };
+    // And in the same sizes: a kernel may refuse some, and a limit on memory others.
+    let calls = |line: &str| {
+        let trace = tempfile::NamedTempFile::new().unwrap();
+        let (netplay, path) = (env!("CARGO_BIN_EXE_netplay"), trace.path().display());
+        let fault = "-e inject=io_uring_enter:error=EBADF";
+        let line = format!(
+            "strace -f -qq -e trace=/io_uring_setup,io_uring_register,io_uring_enter -o {path} {fault} {netplay} {line}"
+        );
+        common::finish(Command::new("sh").args(["-c", &line]), b"");
+        let text = std::fs::read_to_string(trace.path()).unwrap();
+        // Without what differs from process to process: its number, its memory, its descriptors.
+        let sizes = text.lines().filter_map(|call| {
+            let setup = call.split_once("io_uring_setup(").map(|(_, args)| args);
+            let setup = setup.and_then(|args| args.split(", features").next());
+            setup.or_else(|| Some(call.split_once("ring_entries=")?.1.split(',').next()?))
+        });
+        sizes.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let of_the_page = calls("io-uring server 127.0.0.1 0");
+    assert_eq!(of_the_page.len(), 2, "{of_the_page:?}");
+    assert_eq!(calls("doctor --json"), of_the_page);
     let old = "io_uring_setup:error=EINVAL:when=1";
     assert_eq!(now(old)["found"], "single shot only");
     assert!(page(old).1.contains("one shot"), "{}", page(old).1);

@@ -1526,6 +1526,36 @@ fn every_refusal_names_its_reason() {
     assert_eq!(site.names(), ["d", "f", "fifo", "loop", "out"]);
 }
 
+/// An upload takes the place of the old file, and does not write into it: who runs it goes on running it.
+#[test]
+fn a_program_that_runs_can_be_replaced() {
+    let site = Site::new(&[]);
+    fs::copy("/bin/sleep", site.path("program")).unwrap();
+    let mut runs = Command::new(site.path("program")).arg("60").spawn().unwrap();
+    let writes = fs::File::options().append(true).open(site.path("program"));
+    assert_eq!(writes.unwrap_err().kind(), std::io::ErrorKind::ExecutableFileBusy);
+    let mut ftp = site.client();
+    ftp.store("APPE program", b"more");
+    ftp.store("STOR program", b"another");
+    assert_eq!(site.read("program"), b"another");
+    assert!(runs.try_wait().unwrap().is_none(), "it runs");
+    runs.kill().unwrap();
+    runs.wait().unwrap();
+}
+
+/// What the system answers where a quota is used up, or where a file cannot be removed while its program runs.
+#[test]
+fn a_quota_and_a_program_that_runs_are_told_as_such() {
+    let told = ["-o", "/dev/null", "-e", "trace=mkdirat,unlinkat"];
+    let faults = ["-e", "inject=mkdirat:error=EDQUOT", "-e", "inject=unlinkat:error=ETXTBSY"];
+    let Some(site) = Site::under_strace(&[&told[..], &faults].concat()) else { return };
+    site.write("f", "hello");
+    let mut ftp = site.client();
+    assert!(ftp.ask("MKD d", 552).contains("The quota of the disk is used up."));
+    assert!(ftp.ask("DELE f", 450).contains("That is a program that runs: try later."));
+    assert_eq!(site.names(), ["f"]);
+}
+
 /// Disks of their own, one of them for reading only.
 #[test]
 fn what_a_disk_does_not_let_happen_is_said_to_be_that() {

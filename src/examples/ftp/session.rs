@@ -650,5 +650,13 @@ mod tests {
             .collect();
         assert_eq!(texts.len(), reasons.len() - same.len(), "{reasons:?}");
         assert!(reasons.iter().all(|(_, (code, _))| (450..554).contains(code)));
+        // Whether it is for now or for good is what a client goes by (RFC 959, 4.2).
+        for (errno, code, why) in [
+            (Errno::ETXTBSY, 450, "That is a program that runs: try later."),
+            (Errno::EDQUOT, 552, "The quota of the disk is used up."),
+            (Errno::ENOSPC, 452, "The disk is full."),
+        ] {
+            assert_eq!(reason(errno), (code, why.to_owned()));
+        }
     }
 }

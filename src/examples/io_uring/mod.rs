@@ -152,7 +152,10 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 }
 
 /// Two rings and buffers; of many shots, if this kernel knows how.
-fn set_up(args: &ServerArgs) -> Result<(Ring, Shots)> {
+///
+/// # Errors
+/// This kernel has no io_uring, or allows none here.
+pub fn set_up(args: &ServerArgs) -> Result<(Ring, Shots)> {
     // For each client one to receive and one to send: nobody, however slow, can keep all of them.
     let buffers = (2 * most(args)).max(512) as u16;
     if !args.options.has("single-shot") {
