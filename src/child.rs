@@ -15,10 +15,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getppid};
 
-/// The environment variable that makes a process end when its parent does.
+/// The environment variable that makes a process end when its parent does: the number of the parent, or 1, for
+/// whatever parent it has.
 pub const WITH_PARENT: &str = "NETPLAY_ENDS_WITH_PARENT";
+
+/// Lets this process end when its parent does, if it was started so. `false`: the parent has ended already, so no
+/// signal would come any more.
+#[must_use]
+pub fn end_with_parent() -> bool {
+    let Ok(parent) = std::env::var(WITH_PARENT) else { return true };
+    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGTERM);
+    let parent = parent.parse().unwrap_or(1);
+    parent == 1 || getppid() == Pid::from_raw(parent)
+}
 
 /// A side, or a lab, cannot run on this machine: why, and the way out.
 #[derive(Debug)]
@@ -248,7 +259,7 @@ impl Drop for Process {
 fn own(args: &[String], folder: &Path) -> Result<Command> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let mut command = Command::new(program);
-    command.args(args).current_dir(folder).env(WITH_PARENT, "1");
+    command.args(args).current_dir(folder).env(WITH_PARENT, std::process::id().to_string());
     Ok(command)
 }
 

@@ -16,6 +16,7 @@ use std::process::Output;
 use common::{run, skip};
 use serde_json::Value;
 
+use netplay::child::WITH_PARENT;
 use netplay::models::MODELS;
 use netplay::trace::{Event, Kind};
 
@@ -314,4 +315,18 @@ fn a_wrong_option_is_a_usage_error_in_a_line() {
     let nowhere = run(&["models", "--delay", "1", "-o", "/nonexistent/models.svg"], b"");
     assert_eq!(nowhere.status.code(), Some(1));
     assert!(said(&nowhere).1.contains("/nonexistent/models.svg"), "{nowhere:?}");
+}
+
+/// A receiver that learns too late that its sender was killed would wait for its message for ever.
+#[test]
+fn a_receiver_ends_with_its_sender_however_early_that_was_killed() {
+    let mut gone = std::process::Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    for model in MODELS {
+        let mut receiver = common::netplay();
+        receiver.args(["models", "receive", model.name]);
+        let out = common::finish(receiver.env(WITH_PARENT, gone.id().to_string()), b"");
+        assert_eq!(out.status.code(), Some(143), "{}: {out:?}", model.name);
+        assert!(out.stdout.is_empty(), "{}: {out:?}", model.name);
+    }
 }

@@ -29,7 +29,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, Command, FromArgMatches};
 
-use crate::child::WITH_PARENT;
+use crate::child;
 use crate::client::{Interrupted, Usage};
 use crate::demo::Recording;
 use crate::draw::{Format, Time, Timeline, View};
@@ -52,9 +52,9 @@ use draw::Picture;
 #[must_use]
 pub fn main(closed: bool) -> ExitCode {
     stop::outlive_file_limits();
-    if std::env::var_os(WITH_PARENT).is_some() {
-        // A demo's server must not outlive the demo.
-        let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM);
+    // A demo's server must not outlive the demo, nor a receiver its measurement.
+    if !child::end_with_parent() {
+        return ExitCode::from(128 + libc::SIGTERM as u8);
     }
     let matches = args::command().try_get_matches();
     let done = match matches {
