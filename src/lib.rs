@@ -28,6 +28,7 @@ pub mod patience;
 pub mod stop;
 pub mod server;
 pub mod client;
+pub mod input;
 pub mod examples;
 pub mod lesson;
 pub mod child;

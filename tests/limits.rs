@@ -437,3 +437,56 @@ fn the_path_of_a_socket_is_shown_as_a_shell_takes_it() {
         finish(Command::new("sh").args(["-c", &typed]).arg(env!("CARGO_BIN_EXE_netplay")), b"");
     assert_eq!(client.stdout, b"hello\n", "{shown}: {client:?}");
 }
+
+/// A file with a password may be a pipe, of which the writer takes its time, or has none; or have no end.
+#[test]
+fn a_password_comes_from_whatever_file_it_is_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let path = fifo.to_str().unwrap();
+    let server = |file| {
+        let line = "ftp server 127.0.0.1 0 --user u --read-only --password-file";
+        let mut command = netplay();
+        command.args(words(line)).arg(file);
+        command.args(["--root", folder.path().to_str().unwrap()]);
+        command
+    };
+    says_so("no end", &finish(&mut server("/dev/zero"), b""), 1, "its first line is longer than");
+    let endless = finish(netplay().args(["bench", "--from", "/dev/zero"]), b"");
+    says_so("no end of a report", &endless, 1, "it is longer than");
+    let url = "ftp://u@127.0.0.1:9/x";
+    let get = finish(netplay().args(["ftp", "get", url, "--password-file", "/dev/zero"]), b"");
+    says_so("no end", &get, 1, "its first line is longer than");
+
+    // Nobody writes: a signal ends the wait.
+    let mut waits = server(path).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let opened = |pid: u32| {
+        let fds = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        fds.map(|fd| fs::read_link(fd.path())).any(|to| to.is_ok_and(|to| to == fifo))
+    };
+    until("it waits", || opened(waits.id()));
+    let start = Instant::now();
+    kill(Pid::from_raw(waits.id() as i32), SIGTERM).unwrap();
+    let status = common::wait(&mut waits);
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    assert_eq!(status.code(), Some(128 + SIGTERM as i32), "{status:?}");
+
+    // Somebody does, in pieces.
+    let late = std::thread::spawn({
+        let fifo = fifo.clone();
+        move || {
+            let mut pipe = OpenOptions::new().write(true).open(fifo).unwrap();
+            pipe.write_all(b"sec").unwrap();
+            pipe.write_all(b"ret\nmore\n").unwrap();
+        }
+    });
+    let server = Server::from(server(path).arg("-q"));
+    late.join().unwrap();
+    let mut client = server.connect();
+    client.write_all(b"USER u\r\nPASS secret\r\nQUIT\r\n").unwrap();
+    let mut said = String::new();
+    client.read_to_string(&mut said).unwrap();
+    let codes: Vec<&str> = said.lines().map(|line| &line[..3]).collect();
+    assert_eq!(codes, ["220", "331", "230", "221"]);
+}

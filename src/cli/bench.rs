@@ -20,6 +20,7 @@ use crate::bench::sample::Report;
 use crate::bench::{self, server};
 use crate::client::{Interrupted, Usage};
 use crate::escape::{file_name, hide_option};
+use crate::input::whole;
 use crate::stop::Stop;
 use crate::trace::remark;
 
@@ -234,9 +235,13 @@ fn show(args: &Args, report: &Report, ascii: bool, out: &mut impl Write) -> Resu
     }
 }
 
+/// A report of every model under a thousand loads is smaller.
+const LARGEST: usize = 64 << 20;
+
 fn read(path: &Path) -> Result<Report> {
     let name = file_name(path);
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    let text = whole(path, LARGEST).with_context(|| format!("cannot read {name}"))?;
+    let text = String::from_utf8_lossy(&text);
     Report::read(&text).with_context(|| name.to_string())
 }
 

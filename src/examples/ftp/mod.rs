@@ -63,7 +63,7 @@ pub use location::{readable_path, readable_url};
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -80,6 +80,7 @@ use crate::call::{
 };
 use crate::client::ask_unseen;
 use crate::escape::{escape, file_name};
+use crate::input::first_line;
 use crate::server::{self, Options, ServerArgs, Stats};
 use crate::stop::Stop;
 use crate::trace::remark;
@@ -285,12 +286,12 @@ fn password(options: &Options) -> Result<Option<String>> {
         password.iter().for_each(|_| can_be_seen("--password"));
         return Ok(password);
     };
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read the password from {}", escape(file.as_bytes())))?;
-    match text.lines().next() {
-        None | Some("") => bail!("{} has no password in its first line", escape(file.as_bytes())),
-        Some(line) => Ok(Some(line.to_owned())),
-    }
+    let name = escape(file.as_bytes());
+    let line = first_line(Path::new(file), telnet::LONGEST) // no command has room for more
+        .with_context(|| format!("cannot read the password from {name}"))?;
+    ensure!(!line.is_empty(), "{name} has no password in its first line");
+    let line = String::from_utf8(line);
+    Ok(Some(line.with_context(|| format!("the password in {name} is not UTF-8"))?))
 }
 
 /// Arguments are no secret: /proc shows those of every process to every user.
