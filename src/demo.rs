@@ -19,6 +19,7 @@ use crate::child::{self, CannotRun, Line, Process};
 use crate::client::Interrupted;
 use crate::escape::file_name;
 use crate::examples::{Example, Place, Service, Sides, Step};
+use crate::record::{Bytes, Call, Connection};
 use crate::stop::Stop;
 use crate::trace::story::{Column, Fold, Story};
 use crate::trace::{Event, Kind, TraceFile, remark};
@@ -373,7 +374,8 @@ impl<'a, 'b> Stage<'a, 'b> {
             text: Some(line.text),
             ..Event::default()
         });
-        let datagram = event.call.as_deref() == Some("recvfrom") && event.bytes.is_some();
+        let datagram =
+            matches!(event.what, Call::Bytes(Bytes::Recvfrom(_))) && event.bytes.is_some();
         if line.lane.is_none() && datagram && event.peer.is_some() {
             self.received_by_servers += 1;
         }
@@ -381,10 +383,12 @@ impl<'a, 'b> Stage<'a, 'b> {
             && event.errno.is_none()
         {
             let seen = self.seen.entry(name).or_default();
-            match event.call.as_deref() {
-                Some("connect") => seen.connected += 1,
-                Some("send" | "sendto") => seen.sent += 1,
-                Some("recv" | "recvfrom") if event.ret > Some(0) => seen.heard += 1,
+            match event.what {
+                Call::Connection(Connection::Connect) => seen.connected += 1,
+                Call::Bytes(Bytes::Send(_) | Bytes::Sendto) => seen.sent += 1,
+                Call::Bytes(Bytes::Recv(_) | Bytes::Recvfrom(_)) if event.ret > Some(0) => {
+                    seen.heard += 1;
+                }
                 _ => {}
             }
         }

@@ -19,6 +19,7 @@ pub mod columns;
 pub mod descriptor;
 pub mod output;
 pub mod lang;
+pub mod record;
 pub mod inspect;
 #[expect(clippy::disallowed_methods, reason = "the door to the kernel")]
 pub mod call;

@@ -98,7 +98,8 @@ fn receives(from: u64, to: u64, data: &str) -> Event {
 }
 
 fn timeline(parts: &[&[Event]]) -> Timeline {
-    Timeline::new(parts.concat(), &HashMap::new())
+    let records = parts.concat().into_iter().map(Event::read).collect();
+    Timeline::new(records, &HashMap::new())
 }
 
 /// `bytes 3: client A send@100 -> server recv@109`.
@@ -1066,7 +1067,7 @@ fn the_time_for_a_picture_grows_with_the_trace_and_not_with_its_square() {
     ] {
         for format in [Format::Svg, Format::Html, Format::Text, Format::Markdown, Format::Json] {
             let time = |lanes| {
-                let records = records(lanes);
+                let records: Vec<Event> = records(lanes).into_iter().map(Event::read).collect();
                 let start = thread_time();
                 let view = View {
                     title: what.into(),
@@ -1129,7 +1130,7 @@ fn the_time_to_find_arrows_grows_with_the_trace_and_not_with_its_square() {
         ("multicast", multicast),
     ] {
         let time = |count| {
-            let records = records(count);
+            let records: Vec<Event> = records(count).into_iter().map(Event::read).collect();
             let start = thread_time();
             let timeline = Timeline::new(records, &HashMap::new());
             assert!(timeline.arrows.len() >= count as usize, "{what}");

@@ -150,15 +150,8 @@ impl fmt::Display for CallError {
             About::Address(address) => write!(f, " {address}")?,
             About::Path(path) => write!(f, " {}", file_name(path))?,
         }
-        write!(f, ": {}", strerror(self.errno))
+        write!(f, ": {}", crate::record::strerror(self.errno))
     }
 }
 
 impl std::error::Error for CallError {}
-
-/// The words of strerror(3) for an error number: `Address already in use`.
-#[must_use]
-pub fn strerror(errno: Errno) -> String {
-    let text = io::Error::from(errno).to_string();
-    text.trim_end_matches(&format!(" (os error {})", errno as i32)).to_owned()
-}

@@ -48,10 +48,11 @@ use gather::Wait;
 use owned::Descriptor;
 use record::Step;
 
+pub use crate::record::strerror;
 pub use buffers::Buffer;
 pub use clock::{Clocks, monotonic};
 pub use epoll::{EpollFlags, EpollOp, epoll_create, epoll_ctl, epoll_event, epoll_wait};
-pub use error::{CallError, Result, strerror};
+pub use error::{CallError, Result};
 pub use gather::{Gatherer, catch_up, gather};
 pub use hide::{HIDDEN, Hide, hide, show_secrets};
 pub use libc::{

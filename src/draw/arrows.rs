@@ -6,6 +6,7 @@
 //! them. An arrow that begins or ends nowhere was seen at one end only, though both were watched.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::net::Shutdown;
 
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use super::sockets::{
     Id, Reachable, Socket, Sockets, is_for_many, is_wildcard, plain, port, reaches,
 };
 use super::{Call, Lane};
-use crate::trace::Kind;
+use crate::record::{Call as What, Connection, Direction, Kind, Moves};
 
 /// What went from one call to another.
 #[derive(Debug, Clone, Serialize)]
@@ -184,7 +185,7 @@ impl Finder<'_> {
                 continue;
             };
             let (call, history) = (&self.calls[i], &mut histories[id]);
-            match direction(call) {
+            match call.record.direction() {
                 Some(Direction::Out) if self.moved(i) == 0 => {} // nothing goes
                 Some(Direction::Out) => history.sent.push(i),
                 Some(Direction::In) => history.received.push(i),
@@ -192,8 +193,10 @@ impl Finder<'_> {
                 None if call.record.errno.as_deref() == Some("ECONNRESET") => {
                     history.resets.push(i)
                 }
-                None if ["close", "shutdown"].contains(&call.name())
-                    && call.record.errno.is_none() =>
+                None if matches!(
+                    call.record.what,
+                    What::Connection(Connection::Close | Connection::Shutdown(_))
+                ) && call.record.errno.is_none() =>
                 {
                     history.closes.push(i)
                 }
@@ -374,9 +377,9 @@ impl Finder<'_> {
                     match kind {
                         // Who has only ended its sending still hears its peer.
                         ArrowKind::Reset => closes().rfind(|&cause| self.hears_no_more(cause)),
-                        _ => closes().find(|&cause| self.says_no_more(cause)).or_else(|| {
-                            closes().rfind(|&cause| self.calls[cause].name() == "close")
-                        }),
+                        _ => closes()
+                            .find(|&cause| self.says_no_more(cause))
+                            .or_else(|| closes().rfind(|&cause| self.closes(cause))),
                     }
                 });
                 if kind == ArrowKind::End && cause.is_none() && self.heard_itself(here, i) {
@@ -390,25 +393,30 @@ impl Finder<'_> {
 
     /// Whether a call shuts down what its own side sends.
     fn says_no_more(&self, cause: usize) -> bool {
-        self.calls[cause].name() == "shutdown" && !self.shuts(cause, "SHUT_RD")
+        matches!(self.shutdown(cause), Some(Shutdown::Write | Shutdown::Both))
     }
 
     /// Whether after a call nobody will read what still comes.
     fn hears_no_more(&self, cause: usize) -> bool {
-        self.calls[cause].name() == "close" || !self.shuts(cause, "SHUT_WR")
+        self.closes(cause) || matches!(self.shutdown(cause), Some(Shutdown::Read | Shutdown::Both))
     }
 
-    /// Whether it is the shutdown of this one direction.
-    fn shuts(&self, cause: usize, how: &str) -> bool {
-        self.calls[cause].record.args.as_ref().is_some_and(|args| args.ends_with(how))
+    fn closes(&self, cause: usize) -> bool {
+        self.calls[cause].record.what.moves() == Moves::Closes
+    }
+
+    fn shutdown(&self, cause: usize) -> Option<Shutdown> {
+        match self.calls[cause].record.what {
+            What::Connection(Connection::Shutdown(how)) => Some(how),
+            _ => None,
+        }
     }
 
     /// Whether the end that a call has read may be the one that its own side has set, with shutdown.
     fn heard_itself(&self, here: &History, heard: usize) -> bool {
         here.closes.iter().any(|&cause| {
             let call = &self.calls[cause];
-            call.name() == "shutdown"
-                && !self.shuts(cause, "SHUT_WR")
+            matches!(self.shutdown(cause), Some(Shutdown::Read | Shutdown::Both))
                 && call.from_ns <= self.calls[heard].to_ns
         })
     }
@@ -450,7 +458,7 @@ impl Finder<'_> {
         };
         let moving: Vec<(usize, Id, Direction)> = (0..self.calls.len())
             .filter_map(|i| of_datagrams(&i))
-            .filter_map(|(i, id)| Some((i, id, direction(&self.calls[i])?)))
+            .filter_map(|(i, id)| Some((i, id, self.calls[i].record.direction()?)))
             .collect();
         self.name_senders(&moving);
         let watched = self.watched();
@@ -649,38 +657,6 @@ type Operation = (i32, Option<u64>, u64);
 
 fn operation(call: &Call) -> Operation {
     (call.record.pid, call.record.user_data, call.record.start_ns)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Out,
-    In,
-    /// It read the end of the stream.
-    End,
-}
-
-/// Whether a call moved bytes, and which way; looking at them first (MSG_PEEK) moves none, urgent bytes
-/// (MSG_OOB) travel beside the stream, and in the error queue (MSG_ERRQUEUE) lie one's own.
-fn direction(call: &Call) -> Option<Direction> {
-    let record = &call.record;
-    let only_words = matches!(record.kind, Kind::Note | Kind::Submit);
-    if only_words || record.errno.is_some() {
-        return None;
-    }
-    let args = record.args.as_deref().unwrap_or_default();
-    if ["MSG_PEEK", "MSG_OOB", "MSG_ERRQUEUE"].iter().any(|flag| args.contains(flag)) {
-        return None;
-    }
-    match call.name() {
-        "send" | "sendto" | "sendmsg" | "writev" | "sendfile" => Some(Direction::Out),
-        "recv" | "recvfrom" | "recvmsg" | "splice"
-            if record.ret == Some(0) && record.peer.is_some() =>
-        {
-            Some(Direction::End)
-        }
-        "recv" | "recvfrom" | "recvmsg" | "splice" => Some(Direction::In),
-        _ => None,
-    }
 }
 
 fn is_client(socket: &Socket) -> bool {

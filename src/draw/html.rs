@@ -19,12 +19,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::words::{answered, asked};
 use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline, time_text};
 use crate::escape::{grouped, markup};
 use crate::ink;
+use crate::record::error_in_words;
 use crate::trace::Kind;
-use crate::trace::story::{describe, sentence, strace};
+use crate::trace::story::strace;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -167,11 +167,11 @@ impl Calls {
         self.times.push(call.times);
         self.failed.push(call.failed().into());
         self.name.push(pool.number(call.name().to_owned()));
-        self.asked.push(pool.number(asked(record)));
-        self.answered.push(pool.number(answered(record)));
-        self.sentence.push(pool.number(if note { asked(record) } else { sentence(record) }));
+        self.asked.push(pool.number(record.asked()));
+        self.answered.push(pool.number(record.answered()));
+        self.sentence.push(pool.number(if note { record.asked() } else { record.sentence() }));
         self.strace.push(pool.number(if note { String::new() } else { strace(record) }));
-        let errno = |name: &String| format!("{name}: {}", describe(name));
+        let errno = |name: &String| format!("{name}: {}", error_in_words(name));
         self.errno.push(pool.number(record.errno.as_ref().map(errno).unwrap_or_default()));
         self.state.push(pool.number(call.state.clone().unwrap_or_default()));
         self.data.push(pool.number(record.data.clone().unwrap_or_default()));

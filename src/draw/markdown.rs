@@ -4,19 +4,15 @@
 //! arrow stands where what it brings set out. The table has the times.
 
 use super::rows::Part;
-use super::{Arrow, ArrowKind, Call, Row, Rows, Timeline, View, answered, asked, time_text};
+use super::{Arrow, ArrowKind, Call, Row, Rows, Timeline, View, time_text};
 use crate::escape::{escape_unsafe, grouped};
-use crate::trace::Kind;
-use crate::trace::story::is_wait;
+use crate::record::{Bytes, Call as What, Connection, Kind, Process};
 
 /// So many moments are in the diagram: hosts refuse one that is much larger.
 const DRAWN: usize = 200;
 
 /// So many calls are in the table.
 const LISTED: usize = 300;
-
-/// Calls that only prepare: they stand in the table.
-const QUIET: [&str; 5] = ["setsockopt", "getsockopt", "fcntl", "getsockname", "getpeername"];
 
 pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
     let mut text = format!("# {}\n\n```mermaid\nsequenceDiagram\n", in_text(&view.title));
@@ -112,9 +108,9 @@ fn what(timeline: &Timeline, arrow: &Arrow) -> String {
     });
     match (cause, arrow.kind, bytes) {
         (Some(cause), _, Some(bytes)) if cause.record.bytes != arrow.bytes => {
-            format!("{bytes} of {}", asked(&cause.record))
+            format!("{bytes} of {}", cause.record.asked())
         }
-        (Some(cause), ..) => asked(&cause.record),
+        (Some(cause), ..) => cause.record.asked(),
         (None, _, Some(bytes)) => bytes,
         (None, ArrowKind::Connect, _) => "a connection".to_owned(),
         (None, ArrowKind::Reset, _) => "a reset".to_owned(),
@@ -126,23 +122,23 @@ fn what(timeline: &Timeline, arrow: &Arrow) -> String {
 fn note(call: &Call, part: Part) -> Option<String> {
     let record = &call.record;
     if record.kind == Kind::Note {
-        return Some(asked(record));
+        return Some(record.asked());
     }
-    if QUIET.contains(&call.name()) && !call.failed() {
+    if is_quiet(&record.what) && !call.failed() {
         return None;
     }
     // What is sent stands on its arrow, if it was sent.
-    let sends = ["send", "sendto", "sendfile", "connect", "shutdown", "fork"];
+    let sends = is_arrow(&record.what);
     let on = match record.fd {
         Some(fd) => format!("{}({fd})", call.name()),
         None => call.name().to_owned(),
     };
-    let told = match (answered(record), part) {
-        (_, Part::Begin) if sends.contains(&call.name()) => return None,
-        (_, Part::Begin) => return Some(asked(record)),
-        (_, _) if record.errno.is_none() && sends.contains(&call.name()) => return None,
-        (nothing, _) if nothing.is_empty() => asked(record),
-        (answered, Part::Whole) if !is_wait(record) => format!("{} → {answered}", asked(record)),
+    let told = match (record.answered(), part) {
+        (_, Part::Begin) if sends => return None,
+        (_, Part::Begin) => return Some(record.asked()),
+        (_, _) if record.errno.is_none() && sends => return None,
+        (nothing, _) if nothing.is_empty() => record.asked(),
+        (answered, Part::Whole) if !record.is_wait() => format!("{} → {answered}", record.asked()),
         (answered, _) => format!("{on} → {answered}"),
     };
     let times = if call.times > 1 { format!(" × {}", grouped(call.times)) } else { String::new() };
@@ -150,11 +146,29 @@ fn note(call: &Call, part: Part) -> Option<String> {
     Some(format!("{failed}{told}{times}{}", long(call)))
 }
 
+/// Whether it only prepares: it stands in the table.
+fn is_quiet(what: &What) -> bool {
+    matches!(
+        what,
+        What::Option(_) | What::Connection(Connection::Getsockname | Connection::Getpeername)
+    )
+}
+
+/// Whether it is seen as the arrow of what it set out.
+fn is_arrow(what: &What) -> bool {
+    matches!(
+        what,
+        What::Bytes(Bytes::Send(_) | Bytes::Sendto | Bytes::Sendfile)
+            | What::Connection(Connection::Connect | Connection::Shutdown(_))
+            | What::Process(Process::Fork)
+    )
+}
+
 fn long(call: &Call) -> String {
     match call.took_ns() {
         0..1_000_000 => String::new(),
         ns if call.times > 1 => format!(" in {}", time_text(ns)),
-        ns if is_wait(&call.record) => format!(", waited {}", time_text(ns)),
+        ns if call.record.is_wait() => format!(", waited {}", time_text(ns)),
         ns => format!(", took {}", time_text(ns)),
     }
 }
@@ -170,8 +184,8 @@ fn table(timeline: &Timeline, text: &mut String) {
             call.from_ns / 1_000_000,
             call.from_ns / 1_000 % 1_000,
             in_text(&timeline.lanes[call.lane].name),
-            in_text(&asked(&call.record)),
-            in_text(&answered(&call.record)),
+            in_text(&call.record.asked()),
+            in_text(&call.record.answered()),
             if note { String::new() } else { time_text(call.took_ns()) },
             in_text(call.state.as_deref().unwrap_or_default()),
         );

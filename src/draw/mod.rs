@@ -27,10 +27,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::record::Moves;
 use crate::trace::{Event, Kind};
 pub use arrows::{Arrow, ArrowKind, Tip};
 pub use rows::{Break, Heights, Part, Row, Rows, Time};
-pub use words::{answered, asked, headline, time_text};
+pub use words::{headline, time_text};
 
 /// Several processes on one clock: what there is to draw.
 #[derive(Debug, Default, Serialize)]
@@ -126,7 +127,7 @@ impl Call {
     /// Whether it failed in earnest: EAGAIN, EINTR and the like are ordinary answers.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.record.ret == Some(-1) && !crate::trace::story::is_ordinary(&self.record)
+        self.record.ret == Some(-1) && !self.record.is_ordinary()
     }
 
     /// The name of the call; empty for a note.
@@ -305,7 +306,7 @@ fn side_names<'a>(
 /// The child and the parent, if the record is that of a fork.
 fn fork(record: &Event) -> Option<(i32, i32)> {
     let child = record.ret.filter(|&child| child > 0)?;
-    (record.call.as_deref() == Some("fork")).then_some((child as i32, record.pid))
+    (record.what.moves() == Moves::Copies).then_some((child as i32, record.pid))
 }
 
 fn calls(

@@ -162,7 +162,7 @@ fn record(line: &[u8], boot: &mut Option<String>) -> Result<Event, String> {
         }
     }
     make_safe(&mut record);
-    Ok(record)
+    Ok(record.read())
 }
 
 /// A trace may come from anywhere: whatever could steer a terminal is escaped, as if a peer had sent it.

@@ -245,6 +245,7 @@ mod tests {
             dur_ns,
             ..Event::default()
         };
+        let call = |start_ns, dur_ns| call(start_ns, dur_ns).read();
         let records = vec![call(0, 999_999), call(1_000_000, 2_000_000_000)];
         let rows = Rows::of(&Timeline::new(records, &HashMap::new()));
         let parts: Vec<(usize, Part)> = rows.rows.iter().map(|row| (row.call, row.part)).collect();

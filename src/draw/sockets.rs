@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Call, Lane};
+use crate::record::{Bytes, Call as What, Connection, Moves, Type};
 
 /// A socket of the kernel's, whoever holds it: an index of [`Sockets::all`].
 pub(super) type Id = usize;
@@ -42,9 +43,9 @@ impl Sockets {
         // A descriptor is free from the start of its close on, and taken when a call has returned it; a
         // child has what its parent had when it was forked.
         let mut order: Vec<usize> = (0..calls.len()).collect();
-        order.sort_by_key(|&i| match calls[i].name() {
-            "close" | "fork" => calls[i].from_ns,
-            _ => calls[i].to_ns,
+        order.sort_by_key(|&i| match calls[i].record.what.moves() {
+            Moves::Closes | Moves::Copies => calls[i].from_ns,
+            Moves::Nothing | Moves::Makes | Moves::Accepts | Moves::Ends => calls[i].to_ns,
         });
         let mut sockets = Sockets { of_call: vec![None; calls.len()], ..Sockets::default() };
         let mut tables = Tables::default();
@@ -53,11 +54,12 @@ impl Sockets {
             if let Some((child, parent)) = super::fork(&call.record) {
                 tables.fork(child, parent);
             }
-            if let ("waitpid", Some(ended @ 1..)) = (call.name(), call.record.ret) {
+            let moves = call.record.what.moves();
+            if let (Moves::Ends, Some(ended @ 1..)) = (moves, call.record.ret) {
                 tables.end(ended as i32); // it holds nothing any more
             }
             sockets.step(i, call, &lanes[call.lane], &mut tables);
-            if let ("close", Some(id)) = (call.name(), sockets.of_call[i])
+            if let (Moves::Closes, Some(id)) = (moves, sockets.of_call[i])
                 && tables.is_held(id)
             {
                 sockets.kept.insert(i);
@@ -71,14 +73,9 @@ impl Sockets {
         let (record, process) = (&call.record, call.record.pid);
         let returned =
             record.ret.filter(|_| record.errno.is_none()).and_then(|fd| i32::try_from(fd).ok());
-        if let ("socket", Some(fd)) = (call.name(), returned) {
-            let kinds = ["SOCK_DGRAM", "SOCK_RAW"]; // a raw socket has datagrams, too: packets
-            let datagram = record
-                .args
-                .as_ref()
-                .is_some_and(|args| kinds.iter().any(|kind| args.contains(kind)));
+        if let (What::Connection(Connection::Socket(kind)), Some(fd)) = (&record.what, returned) {
             let id = self.add(Socket {
-                datagram,
+                datagram: kind.ty != Type::Stream, // of a raw socket: packets
                 from_birth: true,
                 role: lane.role.clone(),
                 ..Socket::default()
@@ -105,9 +102,9 @@ impl Sockets {
         if socket.local.is_none() {
             socket.local = plain(&record.local).filter(|local| !local.ends_with(":0"));
         }
-        match call.name() {
-            "listen" if done => socket.listens = true,
-            "accept" => {
+        match &record.what {
+            What::Connection(Connection::Listen(_)) if done => socket.listens = true,
+            What::Connection(Connection::Accept) => {
                 socket.listens = true;
                 if let Some(fd) = returned {
                     let local = plain(&record.local).filter(|local| !is_wildcard(local));
@@ -123,12 +120,16 @@ impl Sockets {
                     tables.put(process, fd, id);
                 }
             }
-            "connect" if done || record.errno.as_deref() == Some("EINPROGRESS") => {
+            What::Connection(Connection::Connect)
+                if done || record.errno.as_deref() == Some("EINPROGRESS") =>
+            {
                 socket.peer = plain(&record.peer);
                 socket.connected_by = Some(i);
             }
-            "recvfrom" | "sendto" => socket.datagram |= !socket.from_birth,
-            "close" => {
+            What::Bytes(Bytes::Recvfrom(_) | Bytes::Sendto) => {
+                socket.datagram |= !socket.from_birth
+            }
+            What::Connection(Connection::Close) => {
                 tables.take(process, fd);
             }
             _ if socket.peer.is_none() && !socket.datagram && !socket.listens => {

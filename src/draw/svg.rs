@@ -15,7 +15,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::rows::{Heights, Rows, spread};
 use super::tenths::Tenths;
 use super::{Arrow, ArrowKind, Call, Lane, Timeline, Tip, View};
-use super::{answered, asked, headline, time_text};
+use super::{headline, time_text};
 use crate::escape::{Markup, grouped};
 use crate::ink::{
     self, CLIENT, DIM, ERROR, INK, Ink, LINE as THIN, PAPER, RAISED, SERVER, WAIT, WAITED,
@@ -205,14 +205,14 @@ impl<'a> Figure<'a> {
             };
             let (began, returned) = (self.began(i), self.returned(i));
             if call.record.kind == Kind::Note {
-                let mut lines = wrapped(&asked(&call.record), NOTE).into_iter();
+                let mut lines = wrapped(&call.record.asked(), NOTE).into_iter();
                 let first = lines.next().unwrap_or_default();
                 let note = label(began, None, first, String::new(), String::new());
                 labels.push(Label { more: lines.collect(), ..note });
                 continue;
             }
             let time = if self.is_bar(i) { time_text(call.took_ns()) } else { String::new() };
-            let (asked, answered) = (asked(&call.record), answer(call));
+            let (asked, answered) = (call.record.asked(), answer(call));
             let state = call.state.clone();
             if returned - began >= LINE {
                 let answered = led_by(" → ", answered);
@@ -556,7 +556,7 @@ impl<'a> Figure<'a> {
         let record = &call.record;
         let at = time_text(call.from_ns);
         if record.kind == Kind::Note {
-            return write!(out, "{}, at {at}: {}", Markup(&lane.name), Markup(&asked(record)));
+            return write!(out, "{}, at {at}: {}", Markup(&lane.name), Markup(&record.asked()));
         }
         let took = time_text(call.took_ns());
         write!(out, "{}, at {at}, took {took}", Markup(&lane.name))?;
@@ -1061,8 +1061,8 @@ fn is_moved(label: &Label) -> bool {
 /// The answer, and how often it was the same.
 fn answer(call: &Call) -> String {
     match call.times {
-        1 => answered(&call.record),
-        times => format!("{} × {}", answered(&call.record), grouped(times)),
+        1 => call.record.answered(),
+        times => format!("{} × {}", call.record.answered(), grouped(times)),
     }
 }
 

@@ -20,10 +20,10 @@ use std::collections::BTreeSet;
 
 use super::rows::{Heights, Part};
 use super::{Arrow, ArrowKind, Call, Row, Rows, Time, Timeline, View};
-use super::{answered, asked, headline, time_text};
+use super::{headline, time_text};
 use crate::columns::{width, wrap};
 use crate::escape::{escape_unicode, escape_unsafe, grouped};
-use crate::trace::story::is_wait;
+use crate::record::{Bytes, Call as What};
 use crate::trace::{Event, Kind};
 use line::{DOWN, Ink, LEFT, Line, RIGHT, THICK, UP};
 use wires::{Wire, Wires};
@@ -397,11 +397,11 @@ impl<'a> Painter<'a> {
         let call = &self.timeline.calls[call];
         let record = &call.record;
         if record.kind == Kind::Note {
-            return format!("-- {}", asked(record));
+            return format!("-- {}", record.asked());
         }
         let began_above = row > 0 && self.rows.rows[row - 1].call == self.rows.rows[row].call;
         let mut label = match part {
-            Part::Begin => return self.words(asked(record)),
+            Part::Begin => return self.words(record.asked()),
             Part::Whole => headline(call),
             Part::End => {
                 let on = match record.fd {
@@ -409,7 +409,7 @@ impl<'a> Painter<'a> {
                     None => call.name().to_owned(),
                 };
                 let on = if began_above { String::new() } else { on + " " };
-                match answered(record).as_str() {
+                match record.answered().as_str() {
                     "" => format!("{on}→ done"),
                     answered if call.times > 1 => {
                         format!("{on}→ {answered} × {}", grouped(call.times))
@@ -418,12 +418,13 @@ impl<'a> Painter<'a> {
                 }
             }
         };
-        let sends = call.name().starts_with("send");
-        let waited = is_wait(record) && !sends && part == Part::End;
+        let sends =
+            matches!(record.what, What::Bytes(Bytes::Send(_) | Bytes::Sendto | Bytes::Sendfile));
+        let waited = record.is_wait() && !sends && part == Part::End;
         if call.times > 1 {
             label += &format!(" in {}", time_text(call.took_ns()));
         } else if waited || call.took_ns() >= LONG_NS {
-            let how = if is_wait(record) { "waited" } else { "took" };
+            let how = if record.is_wait() { "waited" } else { "took" };
             label += &format!(", {how} {}", time_text(call.took_ns()));
         }
         if let Some(state) = &call.state {

@@ -21,6 +21,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::{Event, Kind, TraceFile, to_people};
 use crate::call::{self, Gatherer};
+use crate::record::Moves;
 
 /// How much gathers at most: some 130 lines.
 const ROOM: usize = 64 * 1024;
@@ -64,7 +65,7 @@ pub(super) fn add(event: &Event, now: u64) {
     serde_json::to_writer(&mut line, event).expect("a Vec takes it, and an event has no maps");
     let Some(mut batch) = batch() else { return };
     // The end of a conversation is told at once; what comes then may be a long sleep outside of calls.
-    let last = event.kind == Kind::Call && event.call.as_deref() == Some("close");
+    let last = event.kind == Kind::Call && event.what.moves() == Moves::Closes;
     if batch.file.has_failed() {
         batch.last = Some(event.clone());
     }

@@ -21,7 +21,6 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
 use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber};
@@ -33,110 +32,7 @@ pub use file::TraceFile;
 pub use screen::wait_for_nobody;
 use story::{Fold, Story};
 
-/// One line of a trace: a call, an operation of a ring, or a note between calls. `schema/trace.schema.json` says the same
-/// for programs.
-///
-/// Keys are only ever added. What is unknown is `null`; the keys from `out` on are left out then.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Event {
-    /// The version of this format: 1.
-    pub v: u32,
-    /// What the line tells of.
-    pub kind: Kind,
-    /// When the call began: nanoseconds of CLOCK_MONOTONIC, comparable within one boot of one host.
-    pub start_ns: u64,
-    /// How long it took, in nanoseconds; waiting included.
-    pub dur_ns: u64,
-    /// When it began, by the calendar (RFC 3339).
-    pub wall: String,
-    /// The process.
-    pub pid: i32,
-    /// The thread; equal to `pid` in a process's first thread.
-    pub tid: i32,
-    /// `server` or `client`.
-    pub role: String,
-    /// The example: `tcp-echo`.
-    pub example: String,
-    /// The call's name in the manual and on the page: `recv`.
-    pub call: Option<String>,
-    /// The kernel's name for it, as strace shows: `recvfrom`.
-    pub syscall: Option<String>,
-    /// The descriptor it was about.
-    pub fd: Option<i32>,
-    /// The arguments, as strace prints them.
-    pub args: Option<String>,
-    /// The result; -1 if it failed.
-    pub ret: Option<i64>,
-    /// Why it failed: `EAGAIN`.
-    pub errno: Option<String>,
-    /// How many bytes moved.
-    pub bytes: Option<u64>,
-    /// The first 64 of them, escaped.
-    pub data: Option<String>,
-    /// The address at this end.
-    pub local: Option<String>,
-    /// The address at the other end.
-    pub peer: Option<String>,
-    /// What strace prints behind the result: `(in [3])`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub out: Option<String>,
-    /// The value of a socket option in words: `1.5 s`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
-    /// What a wait found ready: `3 POLLIN, 5 POLLIN|POLLHUP`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ready: Option<String>,
-    /// How many bytes there were: given to a send, or in the datagram received.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<u64>,
-    /// How many of the bytes are secret, and shown as `*` in `data` and `args`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hidden: Option<u64>,
-    /// The state, queues and buffers of the socket after the call.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
-    /// The number that ties the completion of an operation to its submission.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_data: Option<u64>,
-    /// The sentence of a note.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// The start of this host's run to which `start_ns` belongs: the first eight digits of the kernel's boot id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boot: Option<String>,
-}
-
-impl Event {
-    /// When the event matters to others, in nanoseconds of CLOCK_MONOTONIC: a call that waits when
-    /// it returns, any other when it begins. So a `send` stands before the `recv` that it wakes. An
-    /// operation of a ring is done when its answer is taken.
-    #[must_use]
-    pub fn moment(&self) -> u64 {
-        match self.call.as_deref() {
-            Some(
-                "socket" | "bind" | "connect" | "send" | "sendto" | "sendfile" | "shutdown"
-                | "close" | "fork",
-            ) if self.dur_ns < 10_000_000 && self.kind != Kind::Complete => self.start_ns,
-            _ => self.start_ns + self.dur_ns,
-        }
-    }
-}
-
-/// What a line of a trace tells of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A system call.
-    #[default]
-    Call,
-    /// An operation was written into the submission ring of io_uring: no system call.
-    Submit,
-    /// Its answer was taken out of the completion ring: no system call either. It began when it was
-    /// submitted.
-    Complete,
-    /// A remark between calls.
-    Note,
-}
+pub use crate::record::{Event, Kind};
 
 /// Who speaks: goes into every record of this process and of the children it forks.
 #[derive(Debug, Clone, Default)]
@@ -314,7 +210,7 @@ impl<S: Subscriber, F: Fn(&Event, u64) + 'static> Layer<S> for Telling<F> {
             ..Event::default()
         });
         event.record(&mut read);
-        let mut event = read.0;
+        let mut event = read.0.read();
         let now = crate::call::monotonic();
         if event.kind == Kind::Note {
             event.start_ns = now;
