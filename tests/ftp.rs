@@ -956,10 +956,16 @@ fn a_hundred_who_guess_without_a_pause_keep_nobody_out() {
 fn at_a_crowded_door_who_waits_in_vain_makes_room() {
     let site = Site::telling(&["--max-clients", "4"]);
     let guest = || Ftp::over(connect(site.server.address()));
-    let mut guessers: Vec<Ftp> = (0..4).map(|_| guest()).collect();
-    guessers.iter_mut().for_each(guess);
     let wrong = || site.server.stderr().matches("wrong name or password").count();
-    until("they were wrong", || wrong() == 4);
+    // One after the other: the last four wait for a quarter of a minute and more.
+    let mut guessers = Vec::new();
+    for n in 1..=8 {
+        guessers.push(guest());
+        guess(guessers.last_mut().unwrap());
+        until("it was wrong", || wrong() == n);
+    }
+    guessers.drain(..4).for_each(Ftp::leave);
+    until("they have gone", || threads(&site.server) == 1 + 4);
     let mut silent: Vec<Ftp> = (0..256 - 4).map(|_| guest()).collect();
     let mut newcomers = Vec::new();
     // First those who wait for the answer to a wrong password; then, after a second, the silent.

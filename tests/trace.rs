@@ -20,6 +20,7 @@ use std::thread;
 use common::{DEADLINE, Server, ask, netplay, run, udp, until, wait};
 use netplay::escape::escape_message;
 use netplay::examples::{Example, Place, Service, TABLE};
+use netplay::record::{Call, Event, Kind};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -53,8 +54,13 @@ fn every_record_of_every_example_fits_the_schema() {
             let server = trace.server(example, options);
             let client = trace.client(example, &server.place, options, words);
             assert!(client.status.success(), "{}: {client:?}", example.name);
-            assert!(server.stop().status.success(), "{}", example.name);
+            let ended = server.stop();
+            assert!(ended.status.success(), "{}", example.name);
             let records = trace.records();
+            if detail == "-vv" {
+                let story = ended.stderr + &String::from_utf8_lossy(&client.stderr);
+                the_trace_says_what_the_story_said(&trace, &story);
+            }
             for record in &records {
                 let wrong: Vec<String> =
                     validator.iter_errors(record).map(|error| error.to_string()).collect();
@@ -70,6 +76,18 @@ fn every_record_of_every_example_fits_the_schema() {
             for role in ["server", "client"] {
                 assert!(records.iter().any(|record| record["role"] == role), "no {role}");
             }
+        }
+    }
+}
+
+/// A call is told as the value that it was made with; from a trace, as the value that is read out of it.
+fn the_trace_says_what_the_story_said(trace: &Trace, story: &str) {
+    for line in fs::read_to_string(&trace.file).unwrap().lines() {
+        let event: Event = serde_json::from_str(line).unwrap();
+        if event.kind == Kind::Call {
+            let sentence = event.sentence();
+            assert!(!matches!(event.what, Call::None | Call::Other), "{line}");
+            assert!(story.contains(&sentence), "{sentence} is not in the story:\n{story}");
         }
     }
 }

@@ -10,8 +10,9 @@ pub use nix::sys::epoll::{EpollFlags, EpollOp};
 use super::error::Result;
 use super::gather::Wait;
 use super::owned::{Descriptor, Epoll};
-use super::record::{Answer, Step};
+use super::step::{Answer, Step};
 use super::wait::milliseconds;
+use crate::record::{self, Interest};
 
 /// Makes an empty list of interest, which is a descriptor of its own (closed on exec). See
 /// epoll_create(2).
@@ -25,7 +26,7 @@ pub fn epoll_create() -> Result<Epoll> {
             fd => Ok(OwnedFd::from_raw_fd(fd)),
         }
     };
-    step.end(made, |told, _| told.args("EPOLL_CLOEXEC".to_owned()))
+    step.end(made, |told, _| told.call(record::Wait::EpollCreate, "EPOLL_CLOEXEC".to_owned()))
         .map(|made| Epoll(Descriptor::new(made)))
 }
 
@@ -49,13 +50,14 @@ pub fn epoll_ctl(epoll: &impl AsFd, op: EpollOp, fd: &impl AsFd, events: EpollFl
     let done = unsafe { libc::epoll_ctl(epoll, op as i32, fd, &raw mut event) };
     let done = if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
     step.end(done, |told, _| {
-        let op = match op {
-            EpollOp::EpollCtlAdd => "EPOLL_CTL_ADD",
-            EpollOp::EpollCtlDel => "EPOLL_CTL_DEL",
-            EpollOp::EpollCtlMod => "EPOLL_CTL_MOD",
-            _ => "an operation without a name",
+        let wanted = flags(events.bits().cast_unsigned());
+        let (interest, op) = match op {
+            EpollOp::EpollCtlAdd => (Interest::Add(fd, wanted), "EPOLL_CTL_ADD"),
+            EpollOp::EpollCtlMod => (Interest::Modify(fd, wanted), "EPOLL_CTL_MOD"),
+            _ => (Interest::Delete(fd), "EPOLL_CTL_DEL"),
         };
-        told.args(format!("{epoll}, {op}, {fd}, {}", strace_event(event)))
+        let args = format!("{epoll}, {op}, {fd}, {}", strace_event(event));
+        told.call(record::Wait::EpollCtl(interest), args)
     })
 }
 
@@ -81,7 +83,7 @@ pub fn epoll_wait(
         let text: Vec<String> = happened.iter().map(|&event| strace_event(event)).collect();
         let text = if n.is_some() { format!("[{}]", text.join(", ")) } else { "0x...".to_owned() };
         let mask = if EPOLL_WAIT == "epoll_pwait" { ", NULL, 8" } else { "" };
-        told.args(format!("{epoll}, {text}, {room}, {ms}{mask}"))
+        told.call(record::Wait::EpollWait, format!("{epoll}, {text}, {room}, {ms}{mask}"))
             .ready(n.map(|_| ready_list(happened)))
     })
 }

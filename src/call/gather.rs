@@ -12,7 +12,7 @@ use std::any::Any;
 use std::os::fd::RawFd;
 use std::sync::OnceLock;
 
-use super::{record, state};
+use super::{state, step};
 
 /// A listener that keeps events back for a while.
 pub trait Gatherer: Sync {
@@ -68,7 +68,7 @@ pub(super) fn before(fd: Option<RawFd>, wait: Wait) {
 const SURE_ROOM: usize = 1024;
 
 fn may_wait(fd: RawFd, wait: Wait) -> bool {
-    if record::never_waits(fd) {
+    if step::never_waits(fd) {
         return false;
     }
     match wait {

@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use super::record::listening;
+use super::step::listening;
 
 /// What a hidden byte is shown as.
 pub const HIDDEN: u8 = b'*';
@@ -69,7 +69,7 @@ fn table() -> MutexGuard<'static, HashMap<RawFd, Entry>> {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As [`hold`](super::record::hold), for this table.
+/// As [`hold`](super::step::hold), for this table.
 pub(super) fn hold() -> impl Sized {
     table()
 }

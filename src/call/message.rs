@@ -14,8 +14,9 @@ use super::error::Result;
 use super::gather::Wait;
 use super::hide;
 use super::option::part;
-use super::record::Step;
-use super::strace;
+use super::step::Step;
+use super::{received_by, strace};
+use crate::record::{Beside, Bytes};
 
 /// The memory that [`recvmsg`] fills: a `struct msghdr` and what it points to. It can be used again
 /// and again.
@@ -157,6 +158,18 @@ impl Message {
         }
     }
 
+    /// What it knows beside the bytes.
+    fn beside(&self) -> Beside {
+        let kinds: Vec<(i32, i32)> = self.control().iter().map(Control::kind).collect();
+        let known = [
+            ((libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS), Beside::Time),
+            ((libc::IPPROTO_IP, libc::IP_TTL), Beside::TimeToLive),
+            ((libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT), Beside::HopLimit),
+        ];
+        let found = known.into_iter().find(|(kind, _)| kinds.contains(kind));
+        found.map(|(_, beside)| beside).unwrap_or_default()
+    }
+
     /// What strace prints of the header: before the call only the room for a name is known.
     fn strace(&self, data: Option<&[u8]>) -> String {
         let room = NAME;
@@ -292,7 +305,10 @@ pub fn recvmsg(socket: &impl AsFd, message: &mut Message, flags: i32) -> Result<
     step.end(received, |told, ok| {
         let data = ok.map(|_| hide::received(fd, message.data()));
         let header = message.strace(data.as_deref());
-        let told = told.args(format!("{fd}, {header}, {}", strace::msg(flags)));
+        // Before that, what the last message brought still lies there.
+        let beside = ok.map_or(Beside::Nothing, |_| message.beside());
+        let call = Bytes::Recvmsg(received_by(flags), beside);
+        let told = told.call(call, format!("{fd}, {header}, {}", strace::msg(flags)));
         match (ok, data) {
             (Some(&n), Some(data)) => told.message(message, data, n),
             _ => told,

@@ -29,7 +29,7 @@ mod epoll;
 mod process;
 mod buffers;
 mod ring;
-mod record;
+mod step;
 mod gather;
 mod hide;
 mod strace;
@@ -44,9 +44,12 @@ use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 
 use socket2::{SockAddr, SockRef};
 
+use self::step::Step;
+use crate::record::{
+    self, Bytes, Connection, Family, Fcntl, Received, SocketKind, Sockopt, Urgent,
+};
 use gather::Wait;
 use owned::Descriptor;
-use record::Step;
 
 pub use crate::record::strerror;
 pub use buffers::Buffer;
@@ -66,13 +69,13 @@ pub use process::{
     Fork, Pid, SigSet, SigmaskHow, Signal, WaitPidFlag, WaitStatus, fork, kill, sigprocmask,
     sigtimedwait, waitpid,
 };
-pub use record::{TARGET, observe, who};
 pub use ring::{
     Completion, ONE_THREAD, Operation, Ring, Shots, io_uring_enter, io_uring_register_buf_ring,
     io_uring_setup,
 };
 pub(crate) use signal::{is_pending, shutdown_in_handler};
 pub use socket2::{Domain, Type};
+pub use step::{TARGET, observe, who};
 pub use transfer::{SYNC_FILE_RANGE_WRITE, sendfile, splice, sync_file_range};
 pub use wait::{FdSet, poll, pollfd, ppoll, select};
 
@@ -111,8 +114,11 @@ pub fn socket(domain: Domain, ty: Type, protocol: i32) -> Result<Socket> {
     let step = Step::begin("socket", "socket", None);
     let protocol_of = (protocol != 0).then(|| socket2::Protocol::from(protocol));
     let made = socket2::Socket::new(domain, ty, protocol_of);
-    step.end(made, |told, _| told.args(strace::socket(domain, ty, protocol)).made(ty))
-        .map(|socket| Socket(Descriptor::new(socket)))
+    step.end(made, |told, _| {
+        let kind = socket_kind(domain, ty, protocol);
+        told.call(Connection::Socket(kind), strace::socket(domain, ty, protocol)).made(ty)
+    })
+    .map(|socket| Socket(Descriptor::new(socket)))
 }
 
 /// Gives the socket its own address. Port 0 asks the kernel for any free one; [`getsockname`]
@@ -125,7 +131,7 @@ pub fn bind(socket: &impl AsFd, address: impl Into<SockAddr>) -> Result<()> {
     let step = Step::begin("bind", "bind", Some(fd.as_raw_fd()));
     let bound = SockRef::from(&fd).bind(&address);
     step.end(bound, |told, ok| {
-        let told = told.args(strace::named(fd, &address));
+        let told = told.call(Connection::Bind, strace::named(fd, &address));
         if ok.is_some() { told.local(&address) } else { told.about_local(&address) }
     })
     .map_err(|error| error.about(&address))
@@ -140,7 +146,9 @@ pub fn listen<L: Listener + From<Socket>>(socket: Socket, backlog: i32) -> Resul
     let fd = socket.as_fd().as_raw_fd();
     let step = Step::begin("listen", "listen", Some(fd));
     let listening = SockRef::from(&socket).listen(backlog);
-    step.end(listening, |told, _| told.args(format!("{fd}, {backlog}")))?;
+    step.end(listening, |told, _| {
+        told.call(Connection::Listen(Some(backlog)), format!("{fd}, {backlog}"))
+    })?;
     Ok(socket.into())
 }
 
@@ -158,7 +166,8 @@ pub fn accept4<L: Listener>(listener: &L, flags: i32) -> Result<(L::Stream, L::A
     let step = Step::wait("accept", "accept4", Some(fd.as_raw_fd()), Wait::Others);
     let accepted = SockRef::from(&fd).accept4(flags | libc::SOCK_CLOEXEC);
     step.end(accepted, |told, ok| {
-        let told = told.args(strace::accept(fd, ok.map(|(_, address)| address), flags));
+        let args = strace::accept(fd, ok.map(|(_, address)| address), flags);
+        let told = told.call(Connection::Accept, args);
         match ok {
             Some((peer, address)) => {
                 let told = told.accepted(peer.as_raw_fd(), Some(address));
@@ -179,7 +188,7 @@ pub fn connect<S: From<Socket>>(socket: Socket, address: impl Into<SockAddr>) ->
     let step = Step::wait("connect", "connect", Some(fd.as_raw_fd()), Wait::Others);
     let connected = SockRef::from(&fd).connect(&address);
     step.end(connected, |told, ok| {
-        let told = told.args(strace::named(fd, &address));
+        let told = told.call(Connection::Connect, strace::named(fd, &address));
         if ok.is_some() { told.peer(&address) } else { told.about_peer(&address) }
     })
     .map_err(|error| error.about(&address))?;
@@ -194,7 +203,9 @@ pub fn connect_begin<S: From<Socket>>(socket: Socket, address: impl Into<SockAdd
     let fd = socket.as_fd();
     let step = Step::wait("connect", "connect", Some(fd.as_raw_fd()), Wait::Others);
     let begun = SockRef::from(&fd).connect(&address);
-    let answer = step.end(begun, |told, _| told.args(strace::named(fd, &address)).peer(&address));
+    let answer = step.end(begun, |told, _| {
+        told.call(Connection::Connect, strace::named(fd, &address)).peer(&address)
+    });
     match answer {
         Err(error) if error.errno() != nix::errno::Errno::EINPROGRESS => Err(error.about(&address)),
         _ => Ok(socket.into()),
@@ -209,7 +220,8 @@ pub fn recv(stream: &impl AsFd, buf: &mut [u8], flags: i32) -> Result<usize> {
     let received = SockRef::from(&fd).recv_with_flags(uninit(buf), flags);
     step.end(received, |told, n| {
         let data = n.map(|&n| hide::received(fd.as_raw_fd(), &buf[..n.min(buf.len())]));
-        told.args(strace::recv(fd, data.as_deref(), buf, flags)).data(data)
+        let args = strace::recv(fd, data.as_deref(), buf, flags);
+        told.call(Bytes::Recv(received_by(flags)), args).data(data)
     })
 }
 
@@ -225,7 +237,9 @@ pub fn send(stream: &impl AsFd, data: &[u8], flags: i32) -> Result<usize> {
     step.end(sent, |told, n| {
         let data = hide::sent(fd.as_raw_fd(), data, n.copied().unwrap_or_default());
         let len = data.len();
-        told.args(strace::send(fd, &data, flags, None)).data(n.map(|&n| data.first(n))).of(len)
+        let urgent = if flags & MSG_OOB == 0 { Urgent::No } else { Urgent::Yes };
+        let told = told.call(Bytes::Send(urgent), strace::send(fd, &data, flags, None));
+        told.data(n.map(|&n| data.first(n))).of(len)
     })
 }
 
@@ -245,7 +259,8 @@ pub fn recvfrom(
     step.end(received, |told, ok| {
         let data = ok.map(|(n, _)| hide::received(fd.as_raw_fd(), &buf[..(*n).min(buf.len())]));
         let from = ok.map(|(_, from)| from);
-        let told = told.args(strace::recvfrom(fd, data.as_deref(), buf, flags, from)).data(data);
+        let args = strace::recvfrom(fd, data.as_deref(), buf, flags, from);
+        let told = told.call(Bytes::Recvfrom(received_by(flags)), args).data(data);
         let told = told.of(ok.map_or(0, |(n, _)| *n));
         match from.filter(|from| from.as_socket().is_some()) {
             Some(from) => told.about_peer(from),
@@ -272,7 +287,7 @@ pub fn sendto(
     step.end(sent, |told, n| {
         let data = hide::sent(fd.as_raw_fd(), data, n.copied().unwrap_or_default());
         let len = data.len();
-        told.args(strace::send(fd, &data, flags, Some(&to)))
+        told.call(Bytes::Sendto, strace::send(fd, &data, flags, Some(&to)))
             .data(n.map(|&n| data.first(n)))
             .of(len)
             .about_peer(&to)
@@ -287,7 +302,9 @@ pub fn shutdown(socket: &impl AsFd, how: Shutdown) -> Result<()> {
     let fd = socket.as_fd();
     let step = Step::begin("shutdown", "shutdown", Some(fd.as_raw_fd()));
     let done = SockRef::from(&fd).shutdown(how);
-    step.end(done, |told, _| told.args(strace::shutdown(fd.as_raw_fd(), how)))
+    step.end(done, |told, _| {
+        told.call(Connection::Shutdown(how), strace::shutdown(fd.as_raw_fd(), how))
+    })
 }
 
 /// Gives the descriptor back. The connection ends when its last holder closes it: a forked child,
@@ -298,7 +315,7 @@ pub fn close(socket: impl Into<OwnedFd>) -> Result<()> {
     let step = Step::begin("close", "close", Some(fd)).forget(fd);
     // OwnedFd's own destructor would close too, but keep the kernel's answer to itself.
     let closed = nix::unistd::close(fd).map_err(io::Error::from);
-    step.end(closed, |told, _| told.args(fd.to_string()))
+    step.end(closed, |told, _| told.call(Connection::Close, fd.to_string()))
 }
 
 /// A socket whose addresses are an IP address and a port.
@@ -316,9 +333,12 @@ pub fn getsockname(socket: &impl Inet) -> Result<SocketAddr> {
     let fd = socket.as_fd();
     let step = Step::begin("getsockname", "getsockname", Some(fd.as_raw_fd()));
     let name = SockRef::from(&fd).local_addr();
-    step.end(name, |told, ok| match ok {
-        Some(name) => told.args(strace::name(fd, ok)).local(name),
-        None => told.args(strace::name(fd, ok)),
+    step.end(name, |told, ok| {
+        let told = told.call(Connection::Getsockname, strace::name(fd, ok));
+        match ok {
+            Some(name) => told.local(name),
+            None => told,
+        }
     })
     .map(|name| TcpListener::address(&name))
 }
@@ -329,9 +349,12 @@ pub fn getpeername(socket: &impl Inet) -> Result<SocketAddr> {
     let fd = socket.as_fd();
     let step = Step::begin("getpeername", "getpeername", Some(fd.as_raw_fd()));
     let name = SockRef::from(&fd).peer_addr();
-    step.end(name, |told, ok| match ok {
-        Some(name) => told.args(strace::name(fd, ok)).peer(name),
-        None => told.args(strace::name(fd, ok)),
+    step.end(name, |told, ok| {
+        let told = told.call(Connection::Getpeername, strace::name(fd, ok));
+        match ok {
+            Some(name) => told.peer(name),
+            None => told,
+        }
     })
     .map(|name| TcpListener::address(&name))
 }
@@ -349,13 +372,17 @@ pub fn fcntl(socket: &impl AsFd, arg: FcntlArg<'_>) -> Result<i32> {
         FcntlArg::F_SETLKW(_) => Step::wait("fcntl", "fcntl", Some(fd.as_raw_fd()), Wait::Others),
         _ => Step::begin("fcntl", "fcntl", Some(fd.as_raw_fd())),
     };
-    let text = if step.listening() { strace::fcntl(fd, &arg) } else { String::new() };
-    let reads_flags = matches!(arg, FcntlArg::F_GETFL);
+    let asked = step.listening().then(|| (fcntl_told(&arg), strace::fcntl(fd, &arg)));
     let new_flags = if let FcntlArg::F_SETFL(flags) = arg { Some(flags) } else { None };
     let answered = nix::fcntl::fcntl(fd, arg).map_err(io::Error::from);
     step.end(answered, |told, ok| {
-        let flags = ok.filter(|_| reads_flags).map(|&flags| strace::flags_out(flags));
-        let told = told.args(text).out(flags);
+        let (mut call, args) = asked.unwrap_or_default();
+        let mut out = None;
+        if let (Fcntl::GetFlags(of), Some(&flags)) = (&mut call, ok) {
+            *of = strace::open_flags(OFlag::from_bits_retain(flags));
+            out = Some(format!("(flags {of})"));
+        }
+        let told = told.call(Sockopt::Fcntl(call), args).out(out);
         match new_flags.filter(|_| ok.is_some()) {
             Some(flags) => told.waits(fd.as_raw_fd(), !flags.contains(OFlag::O_NONBLOCK)),
             None => told,
@@ -372,7 +399,10 @@ pub fn fcntl_setown(socket: &impl AsFd, owner: Pid) -> Result<()> {
     // SAFETY: with this command fcntl takes two numbers.
     let done = unsafe { libc::fcntl(fd, libc::F_SETOWN, owner.as_raw()) };
     let done = if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) };
-    step.end(done, |told, _| told.args(format!("{fd}, F_SETOWN, {owner}")))
+    step.end(done, |told, _| {
+        let call = Sockopt::Fcntl(Fcntl::SetOwner(owner.as_raw()));
+        told.call(call, format!("{fd}, F_SETOWN, {owner}"))
+    })
 }
 
 /// Sets an option of the socket. The kernel may round, double or cap what it was asked for: ask it
@@ -383,7 +413,10 @@ pub fn setsockopt(socket: &impl AsFd, option: Opt, value: impl Into<OptValue>) -
     let (fd, value) = (socket.as_fd(), value.into());
     let step = Step::begin("setsockopt", "setsockopt", Some(fd.as_raw_fd()));
     let set = option::set(fd, option, &value);
-    step.end(set, |told, _| told.args(strace::setsockopt(fd, option, &value)).set(option, &value))
+    step.end(set, |told, _| {
+        let args = strace::setsockopt(fd, option, &value);
+        told.call(option::told(option, &value), args).set(option, &value)
+    })
 }
 
 /// The value of an option, as the kernel has it. See getsockopt(2).
@@ -391,7 +424,52 @@ pub fn getsockopt(socket: &impl AsFd, option: Opt) -> Result<OptValue> {
     let fd = socket.as_fd();
     let step = Step::begin("getsockopt", "getsockopt", Some(fd.as_raw_fd()));
     let got = option::get(fd, option);
-    step.end(got, |told, value| told.args(strace::getsockopt(fd, option, value)).value(value))
+    step.end(got, |told, value| {
+        let call = Sockopt::Getsockopt(option.name().to_owned());
+        told.call(call, strace::getsockopt(fd, option, value)).value(value)
+    })
+}
+
+/// What is told of an fcntl; which flags there are, only its answer says.
+fn fcntl_told(arg: &FcntlArg<'_>) -> Fcntl {
+    match arg {
+        FcntlArg::F_GETFL => Fcntl::GetFlags(String::new()),
+        FcntlArg::F_SETFL(flags) => Fcntl::SetFlags {
+            nonblock: flags.contains(OFlag::O_NONBLOCK),
+            signals: flags.contains(OFlag::O_ASYNC),
+        },
+        FcntlArg::F_SETLKW(lock) if i32::from(lock.l_type) == libc::F_UNLCK => Fcntl::Unlock,
+        FcntlArg::F_SETLKW(_) => Fcntl::Lock,
+        FcntlArg::F_SETFD(_) => Fcntl::Other("F_SETFD".to_owned()),
+        other => Fcntl::Other(format!("{other:?}")),
+    }
+}
+
+/// What `socket` is asked for.
+fn socket_kind(domain: Domain, ty: Type, protocol: i32) -> SocketKind {
+    let family = match domain {
+        Domain::IPV4 => Family::Inet,
+        Domain::IPV6 => Family::Inet6,
+        Domain::UNIX => Family::Unix,
+        _ => Family::Other,
+    };
+    // SOCK_NONBLOCK and SOCK_CLOEXEC may stand in it as well.
+    let ty = match i32::from(ty) & 0xf {
+        libc::SOCK_DGRAM => record::Type::Datagram,
+        libc::SOCK_RAW => record::Type::Raw,
+        _ => record::Type::Stream,
+    };
+    let icmp = [libc::IPPROTO_ICMP, libc::IPPROTO_ICMPV6].contains(&protocol);
+    SocketKind { family, ty, icmp }
+}
+
+/// What becomes of the bytes that are received with these flags.
+fn received_by(flags: i32) -> Received {
+    match flags {
+        flags if flags & MSG_ERRQUEUE != 0 => Received::Returned,
+        flags if flags & (MSG_PEEK | MSG_OOB) != 0 => Received::Aside,
+        _ => Received::Taken,
+    }
 }
 
 /// A buffer as the kernel takes it: bytes to be written, never read.

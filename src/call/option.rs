@@ -6,6 +6,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
+use super::strace;
+use crate::record::Sockopt;
+
 /// A socket option: what `setsockopt` and `getsockopt` call `level` and `optname`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opt {
@@ -524,6 +527,25 @@ pub(super) fn get(fd: BorrowedFd<'_>, option: Opt) -> io::Result<OptValue> {
     }
     value.truncate(len as usize);
     Ok(OptValue::from_memory(option.kind, &value))
+}
+
+/// What is told of an option that is set.
+pub(super) fn told(option: Opt, value: &OptValue) -> Sockopt {
+    let name = option.name().to_owned();
+    let memory = value.to_memory();
+    let joins = [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP].contains(&option);
+    let (group, device) = match (option, memory.len()) {
+        (IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP, 8) => {
+            let address = |at| Ipv4Addr::from(part(&memory, at)).to_string();
+            (address(0), Some(address(4)))
+        }
+        (IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP, 20) => {
+            let device = u32::from_ne_bytes(part(&memory, 16));
+            (Ipv6Addr::from(part::<16>(&memory, 0)).to_string(), strace::device_name(device))
+        }
+        _ => return Sockopt::Setsockopt(name),
+    };
+    Sockopt::Membership { option: name, joins, group, device }
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ pub use nix::unistd::Pid;
 
 use super::error::Result;
 use super::gather::{self, Wait};
-use super::record::{self, Answer, Step};
+use super::step::{self, Answer, Step};
 use super::strace;
 use super::wait::timespec_text;
+use crate::record::{Ending, Process};
 
 /// Which of the two processes this is, after [`fork`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl Answer for Fork {
 #[expect(unsafe_code, reason = "the child of a threaded program may only do what is safe there")]
 pub fn fork() -> Result<Fork> {
     let step = Step::begin("fork", FORK, None);
-    let held = step.listening().then(|| (gather::hold(), record::hold()));
+    let held = step.listening().then(|| (gather::hold(), step::hold()));
     // SAFETY: fork cannot break memory; what it can do is leave a lock locked in the child for
     // ever. The record's, if somebody listens, is held here and released in both; the callers keep to what the
     // documentation above asks.
@@ -58,7 +59,7 @@ pub fn fork() -> Result<Fork> {
         ForkResult::Child => Fork::Child,
     });
     if let Ok(Fork::Child) = forked {
-        record::forget_who();
+        step::forget_who();
         // One call, one event: the parent records it. Here it only returns a second time.
         tracing::info!(
             "fork returned 0: this is the child, {}, a copy of {}",
@@ -68,7 +69,8 @@ pub fn fork() -> Result<Fork> {
         return Ok(Fork::Child);
     }
     step.end(forked, |told, _| {
-        told.args("child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD".into())
+        let args = "child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD";
+        told.call(Process::Fork, args.to_owned())
     })
 }
 
@@ -124,18 +126,20 @@ pub fn waitpid(pid: Option<Pid>, flags: WaitPidFlag) -> Result<WaitStatus> {
     };
     step.end(ended, |told, ended| {
         let flags = if flags.contains(WaitPidFlag::WNOHANG) { "WNOHANG" } else { "0" };
-        let how = match ended {
-            Some(WaitStatus::Exited(_, code)) => {
-                format!("[{{WIFEXITED(s) && WEXITSTATUS(s) == {code}}}]")
+        let (ending, how) = match ended {
+            Some(&WaitStatus::Exited(_, code)) => {
+                let how = format!("[{{WIFEXITED(s) && WEXITSTATUS(s) == {code}}}]");
+                (Some(Ending::Exited(code)), how)
             }
-            Some(WaitStatus::Signaled(_, signal)) => {
+            Some(&WaitStatus::Signaled(_, signal)) => {
                 let core = if libc::WCOREDUMP(status) { " && WCOREDUMP(s)" } else { "" };
-                let signal = signal_name(*signal);
-                format!("[{{WIFSIGNALED(s) && WTERMSIG(s) == {signal}{core}}}]")
+                let signal = signal_name(signal);
+                let how = format!("[{{WIFSIGNALED(s) && WTERMSIG(s) == {signal}{core}}}]");
+                (Some(Ending::Signaled(signal)), how)
             }
-            _ => "0x...".to_owned(),
+            _ => (None, "0x...".to_owned()),
         };
-        told.args(format!("{asked}, {how}, {flags}, NULL"))
+        told.call(Process::Waitpid(ending), format!("{asked}, {how}, {flags}, NULL"))
     })
 }
 
@@ -151,7 +155,9 @@ fn signal_name(number: i32) -> String {
 pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
     let step = Step::begin("kill", "kill", None);
     let sent = nix::sys::signal::kill(pid, signal).map_err(io::Error::from);
-    step.end(sent, |told, _| told.args(format!("{pid}, {signal}")))
+    step.end(sent, |told, _| {
+        told.call(Process::Kill(pid.as_raw(), signal.to_string()), format!("{pid}, {signal}"))
+    })
 }
 
 /// Changes which signals are held back from this thread: blocked. A blocked signal is not lost; it
@@ -165,7 +171,9 @@ pub fn sigprocmask(how: SigmaskHow, set: &SigSet) -> Result<()> {
             SigmaskHow::SIG_UNBLOCK => "SIG_UNBLOCK",
             _ => "SIG_SETMASK",
         };
-        told.args(format!("{how}, {}, NULL, 8", strace::signals(set)))
+        let signals = set.iter().map(|signal| signal.to_string()).collect();
+        let args = format!("{how}, {}, NULL, 8", strace::signals(set));
+        told.call(Process::Sigprocmask(signals), args)
     })
 }
 
@@ -200,7 +208,8 @@ pub fn sigtimedwait(set: &SigSet, timeout: Option<Duration>) -> Result<Signal> {
     step.end(taken, |told, signal| {
         let about = signal.map_or("0x...".to_owned(), |signal| siginfo(*signal, &info));
         let time = timeout.map_or("NULL".to_owned(), timespec_text);
-        told.args(format!("{}, {about}, {time}, 8", strace::signals(set)))
+        let args = format!("{}, {about}, {time}, 8", strace::signals(set));
+        told.call(Process::Sigtimedwait(signal.map(ToString::to_string)), args)
             .out(signal.map(|signal| format!("({signal})")))
     })
 }

@@ -31,7 +31,8 @@ use super::gather::Wait;
 use super::hide;
 use super::message::Message;
 use super::owned::{Descriptor, Socket};
-use super::record::{Answer, Step, Told, listening};
+use super::step::{Answer, Step, Told, listening};
+use crate::record::{self, Beside, Bytes, Call, Connection, Received, Urgent};
 
 /// The two rings, and the memory that the kernel may still write to.
 ///
@@ -95,6 +96,20 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// The call that it stands for, as a value; of a poll with these descriptors.
+    fn told(self, polled: Vec<RawFd>) -> Call {
+        match self {
+            Operation::Accept => Connection::Accept.into(),
+            Operation::Recv => Bytes::Recv(Received::Taken).into(),
+            Operation::Send => Bytes::Send(Urgent::No).into(),
+            Operation::Recvmsg => Bytes::Recvmsg(Received::Taken, Beside::Nothing).into(),
+            Operation::Poll => record::Wait::Poll(polled).into(),
+            Operation::Cancel => record::Ring::Cancel.into(),
+        }
+    }
+}
+
 /// How often an operation answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shots {
@@ -153,7 +168,8 @@ pub fn io_uring_setup(entries: u32, flags: u32) -> Result<Ring> {
             let (sq, cq) = (ring.params().sq_entries(), ring.params().cq_entries());
             format!("{{flags={flags}, sq_entries={sq}, cq_entries={cq}, ...}}")
         });
-        told.args(format!("{entries}, {rings}"))
+        let room = ring.map(|ring| (ring.params().sq_entries(), ring.params().cq_entries()));
+        told.call(record::Ring::Setup(room), format!("{entries}, {rings}"))
     })?;
     let buffers = ManuallyDrop::new(Buffers::new(1, 0));
     Ok(Ring { ring: ManuallyDrop::new(made), pending: vec![], free: vec![], buffers })
@@ -186,10 +202,11 @@ pub fn io_uring_register_buf_ring(
     let registered =
         unsafe { ring.ring.submitter().register_buf_ring_with_flags(address, entries, GROUP, 0) };
     step.end(registered, |told, _| {
-        told.args(format!(
+        let args = format!(
             "{fd}, IORING_REGISTER_PBUF_RING, \
              {{ring_addr={address:#x}, ring_entries={entries}, bgid={GROUP}}}, 1"
-        ))
+        );
+        told.call(record::Ring::RegisterBuffers(entries.into()), args)
     })?;
     buffers.make(count);
     *ring.buffers = buffers;
@@ -339,7 +356,7 @@ impl Ring {
             let args = [&format!("{code}, fd={fd}, user_data={user_data}")[..], &args()];
             let args = args.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
             let told = Told::operation("submit", user_data, Some(fd), (start, start));
-            told.args(args.join(", ")).record(call);
+            told.call(operation.told(vec![fd]), args.join(", ")).record(call);
         }
         self.pending[place] = Some(Pending { operation, fd, lent, start });
         Ok(user_data)
@@ -381,7 +398,7 @@ impl Ring {
         if listening() {
             let span = (start, monotonic());
             let told = Told::operation("complete", user_data, Some(fd), span).answer(res);
-            let told = told.args(cqe_text(&entry));
+            let told = told.call(operation.told(vec![]), cqe_text(&entry));
             self.tell(told, (operation, fd), &result, buffer.as_ref(), message.as_ref());
         }
         if let (Operation::Send, Some(buffer)) = (operation, &mut buffer) {
@@ -488,7 +505,8 @@ pub fn io_uring_enter(
             None => format!("NULL, {}", size_of::<libc::sigset_t>()),
             Some(waits) => format!("{:p}, {}", waits, size_of_val(waits)),
         };
-        told.args(format!("{fd}, {to_submit}, {min_complete}, {flags}, {last}"))
+        let args = format!("{fd}, {to_submit}, {min_complete}, {flags}, {last}");
+        told.call(record::Ring::Enter(min_complete), args)
     })
 }
 
@@ -499,7 +517,7 @@ impl Drop for Ring {
         let step = Step::begin("close", "close", Some(fd)).forget(fd);
         // SAFETY: nobody uses the ring after its own drop. It unmaps the memory and closes once.
         unsafe { ManuallyDrop::drop(&mut self.ring) };
-        let _ = step.end(Ok(()), |told, _| told.args(fd.to_string()));
+        let _ = step.end(Ok(()), |told, _| told.call(Connection::Close, fd.to_string()));
         let pending: Vec<Pending> = self.pending.drain(..).flatten().collect();
         if pending.is_empty() {
             // SAFETY: as for the ring; and no operation is left that could write to them.

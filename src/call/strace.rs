@@ -118,12 +118,8 @@ fn record_lock(lock: &libc::flock) -> String {
     format!("{{l_type={kind}, l_whence={from}, l_start={start}, l_len={len}}}")
 }
 
-/// What strace adds to the answer of `F_GETFL`.
-pub(super) fn flags_out(flags: i32) -> String {
-    format!("(flags {})", open_flags(OFlag::from_bits_retain(flags)))
-}
-
-fn open_flags(flags: OFlag) -> String {
+/// `O_RDWR|O_NONBLOCK`
+pub(super) fn open_flags(flags: OFlag) -> String {
     const NAMES: [(OFlag, &str); 3] = [
         (OFlag::O_APPEND, "O_APPEND"),
         (OFlag::O_NONBLOCK, "O_NONBLOCK"),
@@ -182,20 +178,23 @@ fn option_value(option: Opt, value: &OptValue) -> String {
     }
 }
 
-/// `if_nametoindex("eth0")`: strace asks the kernel for the name of a device; here a file says it.
+/// `if_nametoindex("eth0")`
 fn device(number: u32) -> String {
+    match device_name(number) {
+        Some(name) => format!("if_nametoindex(\"{name}\")"),
+        None => number.to_string(),
+    }
+}
+
+/// strace asks the kernel for the name of a device; here a file says it.
+pub(super) fn device_name(number: u32) -> Option<String> {
     let is_it = |path: &std::path::Path| {
         let of = std::fs::read_to_string(path.join("ifindex"));
         of.is_ok_and(|text| text.trim().parse() == Ok(number))
     };
     let devices = std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
-    match devices.map(|device| device.path()).find(|path| is_it(path)) {
-        Some(path) => format!(
-            "if_nametoindex(\"{}\")",
-            path.file_name().unwrap_or_default().to_string_lossy()
-        ),
-        None => number.to_string(),
-    }
+    let path = devices.map(|device| device.path()).find(|path| is_it(path))?;
+    Some(path.file_name()?.to_string_lossy().into_owned())
 }
 
 /// Linux has two options for each timeout and each time of arrival: the manual's, and one with 64 bits

@@ -10,7 +10,8 @@ use nix::fcntl::SpliceFFlags;
 
 use super::error::Result;
 use super::gather::Wait;
-use super::record::Step;
+use super::step::Step;
+use crate::record::Bytes;
 
 /// Sends up to `count` bytes of the file from `offset` on, and moves `offset` behind them. The
 /// kernel takes them from its page cache: they are never copied into this program. 0 is the end of
@@ -24,7 +25,7 @@ pub fn sendfile(socket: &impl AsFd, file: &File, offset: &mut u64, count: usize)
     step.end(sent.map_err(io::Error::from), |told, n| {
         let offset = if at == from { format!("[{from}]") } else { format!("[{from}] => [{at}]") };
         let args = format!("{}, {}, {offset}, {count}", fd.as_raw_fd(), file.as_raw_fd());
-        told.args(args).moved(n.copied()).of(count)
+        told.call(Bytes::Sendfile, args).moved(n.copied()).of(count)
     })
     .inspect(|&n| *offset += n as u64)
 }
@@ -39,7 +40,7 @@ pub fn splice(from: &impl AsFd, to: &impl AsFd, count: usize) -> Result<usize> {
     step.end(moved.map_err(io::Error::from), |told, n| {
         let args =
             format!("{}, NULL, {}, NULL, {count}, SPLICE_F_MOVE", from.as_raw_fd(), to.as_raw_fd());
-        told.args(args).moved(n.copied()).of(count)
+        told.call(Bytes::Splice, args).moved(n.copied()).of(count)
     })
 }
 
@@ -59,6 +60,6 @@ pub fn sync_file_range(file: &impl AsFd, offset: i64, count: i64, flags: u32) ->
             SYNC_FILE_RANGE_WRITE => "SYNC_FILE_RANGE_WRITE".to_owned(),
             flags => format!("{flags:#x}"),
         };
-        told.args(format!("{fd}, {offset}, {count}, {flags}"))
+        told.call(Bytes::SyncFileRange, format!("{fd}, {offset}, {count}, {flags}"))
     })
 }

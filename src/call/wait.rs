@@ -11,8 +11,9 @@ use nix::sys::signal::SigSet;
 
 use super::error::Result;
 use super::gather::Wait;
-use super::record::Step;
+use super::step::Step;
 use super::strace;
+use crate::record;
 
 /// The set of descriptors that [`select`] takes and changes: 1024 bits, one a descriptor.
 ///
@@ -133,7 +134,8 @@ pub fn select(
     step.end(count(ready), |told, ready| {
         let (r, w) = asked.unwrap_or_default();
         let timeout = timeout.map_or("NULL".to_owned(), |time| timespec_text(duration(time)));
-        told.args(format!("{nfds}, {r}, {w}, NULL, {timeout}, NULL"))
+        let args = format!("{nfds}, {r}, {w}, NULL, {timeout}, NULL");
+        told.call(record::Wait::Select(r.iter().collect()), args)
             .out(ready.and_then(|&n| select_out(n, reads, writes, left)))
             .ready(ready.map(|_| select_ready(reads, writes)))
     })
@@ -184,7 +186,8 @@ pub fn poll(fds: &mut [pollfd], timeout: Option<Duration>) -> Result<usize> {
     // SAFETY: the pointer and the length are those of one slice.
     let ready = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, ms) };
     step.end(count(ready), |told, ready| {
-        told.args(format!("{}, {}, {ms}", poll_list(fds), fds.len()))
+        let args = format!("{}, {}, {ms}", poll_list(fds), fds.len());
+        told.call(record::Wait::Poll(looked_at(fds)), args)
             .out(ready.map(|&n| poll_out(n, fds)))
             .ready(ready.map(|_| poll_ready(fds)))
     })
@@ -213,10 +216,16 @@ pub fn ppoll(fds: &mut [pollfd], timeout: Option<Duration>, mask: &SigSet) -> Re
     step.end(count(ready), |told, ready| {
         let time = timeout.map_or("NULL".to_owned(), timespec_text);
         let mask = strace::signals(mask);
-        told.args(format!("{}, {}, {time}, {mask}, 8", poll_list(fds), fds.len()))
+        let args = format!("{}, {}, {time}, {mask}, 8", poll_list(fds), fds.len());
+        told.call(record::Wait::Ppoll(looked_at(fds)), args)
             .out(ready.map(|&n| poll_out(n, fds)))
             .ready(ready.map(|_| poll_ready(fds)))
     })
+}
+
+/// The descriptors of a list; the kernel does not look at a negative one.
+fn looked_at(fds: &[pollfd]) -> Vec<RawFd> {
+    fds.iter().map(|entry| entry.fd).filter(|&fd| fd >= 0).collect()
 }
 
 fn poll_list(fds: &[pollfd]) -> String {

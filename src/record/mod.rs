@@ -26,6 +26,8 @@ macro_rules! each {
     };
 }
 
+use std::cell::RefCell;
+
 mod bytes;
 mod connection;
 mod errno;
@@ -66,6 +68,60 @@ pub enum Call {
     Ring(Ring),
     /// A call that this version does not know, from a trace of another.
     Other,
+}
+
+impl From<Connection> for Call {
+    fn from(call: Connection) -> Call {
+        Call::Connection(call)
+    }
+}
+
+impl From<Bytes> for Call {
+    fn from(call: Bytes) -> Call {
+        Call::Bytes(call)
+    }
+}
+
+impl From<Sockopt> for Call {
+    fn from(call: Sockopt) -> Call {
+        Call::Option(call)
+    }
+}
+
+impl From<Wait> for Call {
+    fn from(call: Wait) -> Call {
+        Call::Wait(call)
+    }
+}
+
+impl From<Process> for Call {
+    fn from(call: Process) -> Call {
+        Call::Process(call)
+    }
+}
+
+impl From<Ring> for Call {
+    fn from(call: Ring) -> Call {
+        Call::Ring(call)
+    }
+}
+
+thread_local! {
+    /// What the event tells of that this thread makes just now.
+    static TOLD: RefCell<Call> = const { RefCell::new(Call::None) };
+}
+
+/// Makes an event of `tracing` that tells of this call. Its fields are the texts and numbers that everybody may
+/// listen to; who listens here asks [`told`] for the value.
+pub(crate) fn tell(call: Call, event: impl FnOnce()) {
+    TOLD.set(call);
+    event();
+    TOLD.take();
+}
+
+/// The call that the event of this moment tells of.
+pub(crate) fn told() -> Call {
+    TOLD.with_borrow(Clone::clone)
 }
 
 /// Which way something moved.

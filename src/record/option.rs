@@ -52,6 +52,12 @@ fn option_name(args: Args<'_>) -> String {
     args.nth(2).trim_end_matches("_OLD").to_owned()
 }
 
+impl Default for Fcntl {
+    fn default() -> Fcntl {
+        Fcntl::Other(String::new())
+    }
+}
+
 impl Fcntl {
     fn read(args: Args<'_>, event: &Event) -> Fcntl {
         match args.nth(1) {

@@ -32,6 +32,7 @@ pub use file::TraceFile;
 pub use screen::wait_for_nobody;
 use story::{Fold, Story};
 
+use crate::record;
 pub use crate::record::{Event, Kind};
 
 /// Who speaks: goes into every record of this process and of the children it forks.
@@ -210,7 +211,8 @@ impl<S: Subscriber, F: Fn(&Event, u64) + 'static> Layer<S> for Telling<F> {
             ..Event::default()
         });
         event.record(&mut read);
-        let mut event = read.0.read();
+        let mut event = read.0;
+        event.what = record::told();
         let now = crate::call::monotonic();
         if event.kind == Kind::Note {
             event.start_ns = now;

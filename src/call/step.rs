@@ -3,7 +3,7 @@
 //! ```text
 //! let step = Step::begin("recv", "recvfrom", fd);   reads the clock, if somebody listens
 //! let n    = …the system call…;
-//! step.end(n, |told, n| told.data(…))               describes it, if somebody listens
+//! step.end(n, |told, n| told.call(…).data(…))       describes it, if somebody listens
 //! ```
 
 use std::cell::Cell;
@@ -26,6 +26,7 @@ use super::message::Message;
 use super::option::{Opt, OptValue, SO_REUSEADDR};
 use super::{signal, state, strace, wait};
 use crate::escape::{escape, escape_message};
+use crate::record::{self, Call, Connection};
 
 /// The `target` of the events that are calls.
 pub const TARGET: &str = "netplay::call";
@@ -135,6 +136,7 @@ impl Step {
 /// What the record of one call says, or of one operation of a ring.
 #[derive(Default)]
 pub(super) struct Told {
+    call: Call,
     /// `submit` or `complete`; `None` for a call.
     kind: Option<&'static str>,
     user_data: Option<u64>,
@@ -179,8 +181,9 @@ impl Told {
         self.emit(operation, None);
     }
 
-    /// The arguments, as strace prints them.
-    pub(super) fn args(mut self, args: String) -> Told {
+    /// What was called, and its arguments as strace prints them.
+    pub(super) fn call(mut self, call: impl Into<Call>, args: String) -> Told {
+        self.call = call.into();
         self.args = args;
         self
     }
@@ -316,7 +319,8 @@ impl Told {
     }
 
     /// The one place in the crate where a call becomes an event.
-    fn emit(self, call: &'static str, syscall: Option<&'static str>) {
+    fn emit(mut self, call: &'static str, syscall: Option<&'static str>) {
+        let what = std::mem::take(&mut self.call);
         let known = self.fd.and_then(|fd| names().get(&fd).cloned()).unwrap_or_default();
         let (mut local, peer) = (self.local.or(known.local), self.peer.or(known.peer));
         let state = self.fd.filter(|_| OBSERVE.load(Relaxed)).and_then(|fd| {
@@ -330,30 +334,33 @@ impl Told {
             }
             seen.text
         });
-        event!(
-            target: TARGET,
-            Level::INFO,
-            kind = self.kind,
-            call,
-            syscall,
-            user_data = self.user_data,
-            fd = self.fd,
-            args = self.args,
-            ret = self.ret,
-            errno = self.errno.map(errno_name).as_deref(),
-            out = self.out.as_deref(),
-            value = self.value.as_deref(),
-            ready = self.ready.as_deref(),
-            bytes = self.bytes,
-            asked = self.asked,
-            data = self.data.as_deref(),
-            hidden = self.hidden,
-            local = local.as_deref(),
-            peer = peer.as_deref(),
-            state = state.as_deref(),
-            start_ns = self.start,
-            dur_ns = self.end.saturating_sub(self.start),
-        );
+        let event = || {
+            event!(
+                target: TARGET,
+                Level::INFO,
+                kind = self.kind,
+                call,
+                syscall,
+                user_data = self.user_data,
+                fd = self.fd,
+                args = self.args,
+                ret = self.ret,
+                errno = self.errno.map(errno_name).as_deref(),
+                out = self.out.as_deref(),
+                value = self.value.as_deref(),
+                ready = self.ready.as_deref(),
+                bytes = self.bytes,
+                asked = self.asked,
+                data = self.data.as_deref(),
+                hidden = self.hidden,
+                local = local.as_deref(),
+                peer = peer.as_deref(),
+                state = state.as_deref(),
+                start_ns = self.start,
+                dur_ns = self.end.saturating_sub(self.start),
+            )
+        };
+        record::tell(what, event);
     }
 }
 
@@ -368,7 +375,9 @@ fn record_handlers(before: u64) {
             end: made.end,
             ..Told::default()
         };
-        told.args(strace::shutdown(made.fd, Shutdown::Both)).emit("shutdown", Some("shutdown"));
+        let call = Connection::Shutdown(Shutdown::Both);
+        told.call(call, strace::shutdown(made.fd, Shutdown::Both))
+            .emit("shutdown", Some("shutdown"));
     });
 }
 
