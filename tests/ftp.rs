@@ -28,6 +28,7 @@ use common::{
 use netplay::child::WITH_PARENT;
 use netplay::examples::ftp::data::{read_six_numbers, six_numbers};
 use nix::sys::signal::Signal;
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 // ---- a server with a root, and a client that says what it is told to
@@ -981,6 +982,43 @@ fn at_a_crowded_door_who_waits_in_vain_makes_room() {
         gone.ended();
     }
     newcomers.pop().unwrap().logged_in();
+}
+
+#[test]
+fn those_who_are_sent_away_from_the_door_have_no_place_any_more() {
+    // Each from a host of its own, and none of them silent: they come as clients, and turn out to guess.
+    let site = Site::telling(&[]);
+    let count = 300;
+    let mut guessers: Vec<TcpStream> = Vec::new();
+    for n in 0..count {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let from = SocketAddr::from(([127, 1, (n / 250) as u8, (n % 250 + 1) as u8], 0));
+        socket.bind(&from.into()).unwrap();
+        socket.connect(&site.server.address().into()).unwrap();
+        let mut stream = TcpStream::from(socket);
+        stream.write_all(b"USER u\r\nPASS wrong\r\n").unwrap();
+        guessers.push(stream);
+        let wrong = || site.server.stderr().matches("wrong name or password").count();
+        if n % 50 == 49 {
+            until("they were wrong", || wrong() == n + 1);
+        }
+    }
+    until("the door has let go of those who were too many", || threads(&site.server) <= 1 + 256);
+    drop(guessers);
+
+    // From one host, with a QUIT that waits behind the answer.
+    let site = Site::telling(&[]);
+    guess(&mut site.guest());
+    let quitter = |_| {
+        let mut stream = connect(site.server.address());
+        stream.write_all(b"USER u\r\nPASS wrong\r\nQUIT\r\n").unwrap();
+        stream
+    };
+    let guessers: Vec<TcpStream> = (0..300).map(quitter).collect();
+    let taken = || site.server.stderr().matches("421 Others").count();
+    until("some were sent away", || taken() > 20);
+    until("and are gone", || threads(&site.server) <= 1 + 256);
+    drop(guessers);
 }
 
 #[test]

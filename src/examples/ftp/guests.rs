@@ -12,7 +12,9 @@
 //! the connections of such a host count as clients when they have logged in, and not before. When the door is
 //! crowded, the newcomer takes the place of a connection that has no use for it: one that waits for the answer
 //! to a wrong password, or has been silent for a second; and of these, one of the host that has the most. A
-//! password that waits for its turn to be compared (see [`guesses`](super::guesses)) is never given up.
+//! password that waits for its turn to be compared (see [`guesses`](super::guesses)) is never given up. A client
+//! that turns out to guess comes to the door in the same way: many hosts with one guess each hold no more
+//! places than one host with many.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown};
@@ -181,6 +183,11 @@ impl Guest<'_> {
         let waiting = Waiting { host: host(self.address), stream, since, state };
         list.door.insert(self.id, waiting);
         self.is_no_client(list);
+        if list.door.len() > DOOR {
+            // It may be this one. Where every place is taken by a password that waits for its turn, there
+            // is one more for a moment.
+            let _ = list.make_room(since);
+        }
     }
 
     /// It knows the password: from the door to the clients.

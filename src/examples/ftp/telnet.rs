@@ -596,7 +596,13 @@ impl<'a> Control<'a> {
         let mut list = [self.interest()];
         let looked =
             self.wait(&mut list, Duration::ZERO).and_then(|_| self.look(&list[0])).is_err();
-        looked || self.ended && !self.lines.has("QUIT")
+        looked || self.ended && !(self.lines.has("QUIT") && self.can_be_told())
+    }
+
+    /// Whether replies can still be sent: the end of what the client says is not yet the end of both ways.
+    fn can_be_told(&self) -> bool {
+        let mut list = [pollfd { fd: self.stream.as_raw_fd(), events: 0, revents: 0 }];
+        self.wait(&mut list, Duration::ZERO).is_ok() && list[0].revents & (POLLHUP | POLLERR) == 0
     }
 
     /// Whether the server stops.
