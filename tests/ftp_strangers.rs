@@ -604,6 +604,28 @@ fn a_server_that_leaves_behind_the_last_byte_has_sent_everything() {
     }
 }
 
+#[test]
+fn fewer_bytes_than_were_announced_are_no_change_of_the_file() {
+    for bytes in [3, 0] {
+        let here = tempfile::tempdir().unwrap();
+        let (address, _) = stranger(b"hello", move |verb, _, session| {
+            if verb != "RETR" {
+                return Usual;
+            }
+            session.say("150 here it comes");
+            session.data().write_all(&b"hello"[..bytes]).unwrap();
+            session.say("226 that was it")
+        });
+        let said = format!("{bytes} bytes came, but the server says that it has 5");
+        let left: &[&str] = if bytes > 0 { &["f.part"] } else { &[] };
+        ended(&get(here.path(), address, &["-o", "-"]), 1, &"hello"[..bytes], &said);
+        ended(&get(here.path(), address, &[]), 1, "", &said);
+        assert_eq!(names_in(here.path()), left);
+        ended(&menu(here.path(), address, "download f\n"), 1, "", &said);
+        assert_eq!(names_in(here.path()), left);
+    }
+}
+
 // ---- servers that are only different
 
 #[test]

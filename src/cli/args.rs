@@ -263,7 +263,7 @@ struct ClientFlags {
 /// The option of every client and tool.
 #[derive(Debug, Args)]
 struct Patience {
-    /// Wait no longer than this for a connection, a reply, or the next bytes of a file
+    /// Wait no longer than this for a connection, a reply, or the next bytes of a file or a listing
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     timeout: Option<Duration>,
 }

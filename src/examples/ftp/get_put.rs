@@ -195,7 +195,7 @@ fn fetch(server: &mut Server, path: &[u8], to: &Target, go_on: bool) -> Result<O
             Ok(Some(format!("{}: {bytes} bytes downloaded{untimed}", file_name(to))))
         }
         (Err(error), part) => {
-            let useless = error.is::<Changed>();
+            let useless = error.is::<Changed>() || error.is::<TooMuch>();
             if let Some(part) = part {
                 part.leave(useless);
             }
@@ -223,9 +223,12 @@ fn unchanged(server: &mut Server, path: &[u8], before: &Facts, len: u64) -> Resu
         Err(error) if is_gone(&error) => before.clone(), // it has sent everything, and nothing is asked
         after => after?,
     };
-    if after != *before || after.size.is_some_and(|size| size != len) {
+    if after != *before {
         // Perhaps a bit of both versions: nothing to go on from.
         return Err(Changed.into());
+    }
+    if let Some(size) = after.size.filter(|&size| size != len) {
+        bail!("{len} bytes came, but the server says that it has {size}");
     }
     Ok(())
 }
@@ -323,8 +326,7 @@ fn receive_into(
     if !same {
         return Ok(false);
     }
-    let received = transfer.received(|&n| facts.size == Some(from + n));
-    received.map_err(|error| if error.is::<TooMuch>() { error.context(Changed) } else { error })?;
+    transfer.received(|&n| facts.size == Some(from + n))?;
     Ok(known.is_empty())
 }
 

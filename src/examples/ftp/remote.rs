@@ -548,7 +548,7 @@ pub fn receive(
 /// What a call on the data connection failed with.
 pub fn stalled(error: CallError) -> Error {
     match error.would_block() {
-        true => Error::from(error).context("no byte of the file has moved within --timeout"),
+        true => Error::from(error).context("no byte of it has moved within --timeout"),
         false => error.into(),
     }
 }
