@@ -898,6 +898,30 @@ fn a_picture_replaces_the_file_behind_a_link_and_keeps_its_mode() {
 }
 
 #[test]
+fn a_link_that_leads_to_no_file_yet_stays_a_link() {
+    use std::os::unix::fs::symlink;
+    let folder = TempDir::new().unwrap();
+    let trace = file(&folder, "trace", &connection(), "");
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("sub")).unwrap();
+    symlink("sub/second.svg", at("first.svg")).unwrap();
+    symlink("real.svg", at("sub/second.svg")).unwrap();
+    assert!(draw(&[&trace, "-o", at("first.svg").to_str().unwrap()]).status.success());
+    for link in ["first.svg", "sub/second.svg"] {
+        assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink(), "{link}");
+    }
+    assert!(fs::read_to_string(at("sub/real.svg")).unwrap().starts_with("<svg"));
+
+    symlink("loop.svg", at("loop.svg")).unwrap();
+    symlink("no/such.svg", at("astray.svg")).unwrap();
+    for link in ["loop.svg", "astray.svg"] {
+        let output = draw(&[&trace, "-o", at(link).to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink(), "{link}");
+    }
+}
+
+#[test]
 fn a_picture_that_does_not_fit_on_a_device_leaves_it_there() {
     let folder = TempDir::new().unwrap();
     let trace = file(&folder, "trace", &connection(), "");

@@ -154,7 +154,7 @@ fn is_special(path: &Path) -> bool {
 /// A file in the folder of this one, whose place it will take. A link stays a link: it is the file behind
 /// it that is replaced.
 fn beside(path: &Path) -> std::io::Result<(tempfile::NamedTempFile, PathBuf)> {
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let path = behind_links(path)?;
     if path.is_dir() {
         return Err(std::io::ErrorKind::IsADirectory.into());
     }
@@ -168,6 +168,22 @@ fn beside(path: &Path) -> std::io::Result<(tempfile::NamedTempFile, PathBuf)> {
         other => std::io::Error::from(other),
     })?;
     Ok((file, path))
+}
+
+/// So many links are followed, as by the kernel (path_resolution(7)).
+const LINKS: usize = 40;
+
+/// Where a link leads, even if nothing is there yet: as with a shell's `>`, the file is made there.
+fn behind_links(path: &Path) -> std::io::Result<PathBuf> {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS {
+        match std::fs::read_link(&path) {
+            // From the folder in which the link is; a whole path takes the place of all that was before.
+            Ok(to) => path = path.parent().unwrap_or(Path::new("")).join(to),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(Errno::ELOOP.into())
 }
 
 fn mode(mode: u32) -> std::fs::Permissions {
