@@ -5,7 +5,8 @@
 //! on a terminal that is wide enough in two columns, the server left and its clients right.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
+use std::fs::{DirBuilder, File};
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
 
 use crate::call::monotonic;
 use crate::child::{self, CannotRun, Line, Process};
@@ -81,8 +83,8 @@ pub fn run(example: &Example, v6: bool, audience: &mut Audience<'_>) -> Result<(
         let v4 = IpAddr::from(Ipv4Addr::LOCALHOST);
         child::reach_loopback(if v6 { Ipv6Addr::LOCALHOST.into() } else { v4 })?;
     }
-    let directory = private_directory()?;
-    let mut stage = Stage::new(audience, example, directory.clone());
+    let directory = Directory::new()?;
+    let mut stage = Stage::new(audience, example, directory.path.path().to_owned());
     let played = stage.play(example, v6);
     // What was still on its way is told, whatever happened.
     let told = stage.finish();
@@ -90,7 +92,8 @@ pub fn run(example: &Example, v6: bool, audience: &mut Audience<'_>) -> Result<(
     let missing = stage.audience.trace.as_ref().and_then(TraceFile::missing);
     stage.audience.missing = missing;
     let reasons = stage.reasons.join("\n");
-    std::fs::remove_dir_all(&directory)?;
+    drop(stage); // its processes have ended before their folder goes
+    let removed = directory.remove();
     if interrupted {
         return Err(Interrupted.into()); // a Ctrl-C goes to all of them: what fails then is its doing
     }
@@ -98,21 +101,39 @@ pub fn run(example: &Example, v6: bool, audience: &mut Audience<'_>) -> Result<(
         true => CannotRun(reasons).into(),
         false => error,
     });
-    played.and(told)
+    played.and(told).and(removed)
 }
 
 /// A folder for the socket of an example that has a path, and for the files of one that has files:
-/// in it are the folders `server` and `client`.
-fn private_directory() -> Result<PathBuf> {
-    let directory = std::env::temp_dir().join(format!("netplay-demo-{}", std::process::id()));
-    let directory = std::path::absolute(directory)?; // the processes run in folders of their own
-    for path in [directory.clone(), directory.join("server"), directory.join("client")] {
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .with_context(|| format!("cannot make the folder {}", file_name(&path)))?;
+/// in it are the folders `server` and `client`. It goes when it is dropped.
+struct Directory {
+    /// Held for the end: where no descriptor is left, a folder cannot be read, and so not be emptied.
+    spare: [File; 2],
+    path: TempDir,
+}
+
+impl Directory {
+    fn new() -> Result<Directory> {
+        let place = std::path::absolute(std::env::temp_dir())?; // the processes run in folders of their own
+        let cannot = || format!("cannot make a folder in {}", file_name(&place));
+        let open = || File::open("/").with_context(cannot);
+        let spare = [open()?, open()?]; // before there is anything to remove
+        let prefix = format!("netplay-demo-{}-", std::process::id());
+        let path = tempfile::Builder::new().prefix(&prefix).tempdir_in(&place);
+        let path =
+            path.map_err(|error| error.kind()).map_err(io::Error::from).with_context(cannot)?;
+        for side in ["server", "client"] {
+            DirBuilder::new().mode(0o700).create(path.path().join(side)).with_context(cannot)?;
+        }
+        Ok(Directory { spare, path })
     }
-    Ok(directory)
+
+    fn remove(self) -> Result<()> {
+        let Directory { spare, path } = self;
+        let name = file_name(path.path());
+        drop(spare);
+        path.close().with_context(|| format!("cannot remove the folder {name}"))
+    }
 }
 
 /// The processes of a demo, and the order in which their records are told.

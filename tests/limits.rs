@@ -154,6 +154,31 @@ fn without_a_thread_or_a_process_a_command_says_so() {
 const KINDS: &[&str] = &["tcp-echo", "epoll", "thread", "fork", "prefork", "pool"];
 
 #[test]
+fn without_a_descriptor_nothing_is_left_and_nothing_hangs() {
+    for most in 5..20 {
+        for line in [
+            "tcp-echo demo",
+            "prefork demo",
+            "unix-echo demo --trace trace",
+            "lab byteorder --no-ask",
+        ] {
+            let here = tempfile::tempdir().unwrap();
+            let mut command = after(&format!("ulimit -n {most}"), &words(line));
+            let begun = Instant::now();
+            let output = finish(command.env("TMPDIR", here.path()).current_dir(here.path()), b"");
+            let what = format!("{line}, ulimit -n {most}");
+            if !output.status.success() {
+                says_so(&what, &output, 1, "netplay: ");
+                says_so(&what, &output, 1, "Too many open files");
+            }
+            let left = common::names_in(here.path());
+            assert!(left.iter().all(|name| name == "trace"), "{what}: {left:?}");
+            assert!(begun.elapsed() < Duration::from_secs(20), "{what}: {:?}", begun.elapsed());
+        }
+    }
+}
+
+#[test]
 fn a_trace_that_nobody_reads_keeps_no_server_from_ending() {
     for kind in KINDS {
         let folder = tempfile::tempdir().unwrap();

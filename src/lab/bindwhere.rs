@@ -134,8 +134,8 @@ fn knock(stage: &Stage, binds: &[Bind]) -> Result<[Knock; 3]> {
                     call::close(stream)?;
                 }
                 Err(error) => match error.downcast_ref::<CallError>() {
-                    Some(error) => failed.push((door, error.errno())),
-                    None => return Err(error),
+                    Some(error) if error.call() == "connect" => failed.push((door, error.errno())),
+                    _ => return Err(error),
                 },
             }
         }
