@@ -59,3 +59,53 @@ mod early {
         }
     }
 }
+
+/// Where there is no more memory (`ulimit -v`, a cgroup), Rust's own end is SIGABRT and a backtrace. Here it is
+/// a sentence and the exit code of every other limit of the machine.
+#[expect(unsafe_code, reason = "an allocator deals in pointers")]
+mod memory {
+    use std::alloc::{GlobalAlloc, Layout, System};
+
+    struct OrEnd;
+
+    #[global_allocator]
+    static ALLOCATOR: OrEnd = OrEnd;
+
+    // SAFETY: the system's allocator does all of it, and what it returns is passed on unless it is null.
+    unsafe impl GlobalAlloc for OrEnd {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: the caller's promise is the one that it needs.
+            or_end(unsafe { System.alloc(layout) })
+        }
+
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: as above.
+            or_end(unsafe { System.alloc_zeroed(layout) })
+        }
+
+        unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            // SAFETY: as above.
+            or_end(unsafe { System.realloc(old, layout, size) })
+        }
+
+        unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+            // SAFETY: as above.
+            unsafe { System.dealloc(old, layout) }
+        }
+    }
+
+    fn or_end(memory: *mut u8) -> *mut u8 {
+        if memory.is_null() {
+            end();
+        }
+        memory
+    }
+
+    #[cold]
+    fn end() -> ! {
+        let said = b"netplay: there is no more memory: see ulimit -v, and what the machine has\n";
+        let _ = nix::unistd::write(std::io::stderr(), said);
+        // SAFETY: _exit(2) asks for no memory and runs nothing of ours. To unwind from here is not allowed.
+        unsafe { libc::_exit(1) }
+    }
+}

@@ -154,6 +154,14 @@ fn without_a_thread_or_a_process_a_command_says_so() {
 const KINDS: &[&str] = &["tcp-echo", "epoll", "thread", "fork", "prefork", "pool"];
 
 #[test]
+fn without_memory_a_command_says_so() {
+    // The buffer alone is as large as all that the process may have.
+    let args = words("udp-echo client 127.0.0.1 9 --message x --bufsize 67108864");
+    let output = finish(&mut after("ulimit -v 65536", &args), b"");
+    says_so("udp-echo", &output, 1, "there is no more memory");
+}
+
+#[test]
 fn without_a_descriptor_nothing_is_left_and_nothing_hangs() {
     for most in 5..20 {
         for line in [

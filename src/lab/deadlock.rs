@@ -25,6 +25,9 @@ const MESSAGE: usize = 192 * 1024;
 /// The same, where the buffers grow as the kernel thinks right.
 const LONG_MESSAGE: usize = 64 << 20;
 
+/// As much of it is in memory: all of the shorter one.
+const PIECE: usize = 1 << 20;
+
 /// What the buffers are set to. The kernel doubles it, to have room for its own notes.
 const BUFFER: i32 = 16 * 1024;
 
@@ -169,11 +172,16 @@ fn write_all(
 ) -> Result<Talk> {
     let (server, name) = connect(address, buffer)?;
     call::setsockopt(&server, SO_SNDTIMEO, GIVEN_UP)?;
-    let (text, begun) = (vec![b'x'; message], Instant::now());
+    let (text, begun) = (vec![b'x'; message.min(PIECE)], Instant::now());
     let (mut taken, mut seen) = (0, None);
-    loop {
-        taken += send_until_stuck(&server, &text[taken..])?;
-        if taken == message || seen.is_some() {
+    while taken < message {
+        let piece = &text[..text.len().min(message - taken)];
+        let n = send_until_stuck(&server, piece)?;
+        taken += n;
+        if n == piece.len() {
+            continue;
+        }
+        if seen.is_some() {
             break;
         }
         // Perhaps the server is only slow: that all is over it must have said itself.
