@@ -3,10 +3,14 @@
 //! A lab that measures while other programs have the processors measures them. What it claims may then not
 //! show, and that says nothing about sockets: so it must not be denied either.
 
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
+
+use crate::call::CallError;
 
 /// How long the question takes.
 const ASKED: Duration = Duration::from_millis(200);
@@ -23,6 +27,18 @@ pub(super) fn too_busy() -> Option<String> {
              run it again when less is running beside it",
             got * 100.0
         )
+    })
+}
+
+/// Whether a call failed because of a limit, and would have on a machine that does nothing else.
+pub(super) fn is_no_reason_for(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let call = cause.downcast_ref().map(CallError::errno);
+        let errno = call.or_else(|| {
+            let code = cause.downcast_ref::<io::Error>()?.raw_os_error()?;
+            Some(Errno::from_raw(code))
+        });
+        matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
     })
 }
 

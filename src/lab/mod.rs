@@ -193,7 +193,7 @@ impl Lab {
         }
         let failed = match &outcome {
             Ok(outcome) => outcome.unmet().is_some(),
-            Err(error) => !error.is::<CannotRun>(),
+            Err(error) => !error.is::<CannotRun>() && !busy::is_no_reason_for(error),
         };
         match failed.then(busy::too_busy).flatten() {
             Some(busy) => Err(CannotRun(busy).into()),
@@ -267,13 +267,13 @@ fn beginning_of(act: &[Event]) -> Vec<Event> {
 fn give_up_after(time: Duration, name: &'static str) -> Result<()> {
     child::thread(move || {
         std::thread::sleep(time);
-        end(name, format_args!("it does not end; given up after {time:?}"), 1);
+        end(name, format_args!("it does not end; given up after {time:?}"), 1, true);
     })
 }
 
-/// Ends the lab from beside: for this reason, unless it is that the machine has no time for it.
-fn end(name: &str, reason: impl fmt::Display, code: i32) -> ! {
-    let (reason, code) = match busy::too_busy() {
+/// Ends the lab from beside: for this reason, unless it may be that the machine has no time for it, and is.
+fn end(name: &str, reason: impl fmt::Display, code: i32, may_be_busy: bool) -> ! {
+    let (reason, code) = match may_be_busy.then(busy::too_busy).flatten() {
         Some(busy) => (busy, 4),
         None => (reason.to_string(), code),
     };

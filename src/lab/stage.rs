@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::actor::Actor;
+use super::busy;
 use super::figure::{Claim, Figure, Table, Value};
 use crate::child;
 use crate::child::CannotRun;
@@ -95,13 +96,13 @@ impl Stage {
     fn alone(&self, error: &anyhow::Error) {
         let (lab, said) = (self.lab, format!("{error:#}"));
         let code = if error.is::<CannotRun>() { 4 } else { 1 };
-        let at_once = said.clone();
+        let (at_once, may_be_busy) = (said.clone(), !busy::is_no_reason_for(error));
         let waits = child::thread(move || {
             thread::sleep(GRACE);
-            super::end(lab, said, code);
+            super::end(lab, said, code, may_be_busy);
         });
         if waits.is_err() {
-            super::end(lab, at_once, code);
+            super::end(lab, at_once, code, may_be_busy);
         }
     }
 
