@@ -209,9 +209,7 @@ impl Stop {
     /// shut down the parent's listener. Threads that are made meanwhile leave these signals to others.
     #[must_use]
     pub fn undisturbed(&self) -> Undisturbed {
-        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-        let mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).expect("they may be blocked");
-        Undisturbed { mask, parent: getpid() }
+        Undisturbed::begin()
     }
 
     /// The stop of a child process, after `fork`: its own, with nothing of the parent's watched.
@@ -243,11 +241,22 @@ pub fn end_child(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// A time in which the signals of a stop wait: around a `fork`.
+/// A time in which the signals of a stop wait: around a `fork`, or what must not be left half done. It ends when
+/// this is dropped.
 #[derive(Debug)]
 pub struct Undisturbed {
     mask: SigSet,
     parent: Pid,
+}
+
+impl Undisturbed {
+    /// From now on SIGINT, SIGTERM and SIGHUP wait, in this thread.
+    #[must_use]
+    pub fn begin() -> Undisturbed {
+        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        let mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).expect("they may be blocked");
+        Undisturbed { mask, parent: getpid() }
+    }
 }
 
 impl Drop for Undisturbed {

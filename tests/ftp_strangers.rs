@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{finish, names_in, netplay, until, wait};
+use common::{finish, have, names_in, netplay, skip, until, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -55,6 +55,12 @@ impl Session {
 
     fn data(&mut self) -> TcpStream {
         self.listener.take().unwrap().accept().unwrap().0
+    }
+
+    /// Begins a download, and sends so much of it.
+    fn send(&mut self, bytes: &[u8]) {
+        self.say("150 here it comes");
+        self.data().write_all(bytes).unwrap();
     }
 
     fn passive(&mut self) -> u16 {
@@ -231,8 +237,7 @@ fn a_silent_server_is_given_up_wherever_it_falls_silent() {
     for spot in ["", "PASS", "PASV", "RETR", "226"] {
         let (address, _) = stranger(b"hello", move |verb, _, session| {
             if verb == "RETR" && spot == "226" {
-                session.say("150 here it comes");
-                session.data().write_all(b"hel").unwrap();
+                session.send(b"hel");
                 return Done;
             }
             if verb == spot { Done } else { Usual }
@@ -410,6 +415,37 @@ fn a_signal_ends_a_download_and_says_what_it_leaves() {
             assert_eq!(names_in(here.path()).len(), usize::from(left), "{client} {after}");
         }
     }
+}
+
+/// The file is made, and its lock is only now asked for: the signal waits until the file would be removed.
+#[test]
+fn a_signal_at_the_birth_of_a_part_leaves_no_part() {
+    let traced = || finish(Command::new("strace").args(["-o", "/dev/null", "true"]), b"");
+    if !have("strace") || !traced().status.success() {
+        return skip("no strace that may trace");
+    }
+    let here = tempfile::tempdir().unwrap();
+    let (address, _) = stranger(b"hello", |verb, _, session| {
+        if verb != "RETR" {
+            return Usual;
+        }
+        session.say("150 here it comes");
+        let _ = session.data().read(&mut [0]); // until the client has gone
+        Leave
+    });
+    let mut strace = Command::new("strace");
+    strace.args([
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=flock",
+        "-e",
+        "inject=flock:signal=SIGTERM:when=1",
+    ]);
+    strace.arg(env!("CARGO_BIN_EXE_netplay")).args(["ftp", "get", "-q", &url(address)]);
+    let output = finish(strace.current_dir(here.path()), b"");
+    assert_eq!(output.status.signal(), Some(Signal::SIGTERM as i32), "{output:?}");
+    assert_eq!(names_in(here.path()), [""; 0]);
 }
 
 #[test]
@@ -590,8 +626,7 @@ fn a_server_that_leaves_behind_the_last_byte_has_sent_everything() {
             if verb != "RETR" {
                 return Usual;
             }
-            session.say("150 here it comes");
-            session.data().write_all(&b"hello"[..bytes]).unwrap();
+            session.send(&b"hello"[..bytes]);
             last.map(|last| session.say(last));
             Leave
         });
@@ -612,8 +647,7 @@ fn fewer_bytes_than_were_announced_are_no_change_of_the_file() {
             if verb != "RETR" {
                 return Usual;
             }
-            session.say("150 here it comes");
-            session.data().write_all(&b"hello"[..bytes]).unwrap();
+            session.send(&b"hello"[..bytes]);
             session.say("226 that was it")
         });
         let said = format!("{bytes} bytes came, but the server says that it has 5");

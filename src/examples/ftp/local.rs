@@ -21,6 +21,7 @@ use nix::unistd::geteuid;
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::escape::file_name;
+use crate::stop::Undisturbed;
 use crate::trace::{progress, remark};
 
 /// Opens an ordinary file to read; a FIFO is refused, and not waited for.
@@ -98,6 +99,8 @@ impl Part {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).custom_flags(libc::O_NOFOLLOW);
         let mut behind = String::new();
+        // A signal between the file and the note that it is there would leave it behind, and not say so.
+        let _undisturbed = Undisturbed::begin();
         for another in 1..=PARTS {
             let path = part_of(to, &behind);
             match options.open(&path) {
@@ -185,6 +188,7 @@ impl Part {
 
     /// The download has failed: says what is left of it, or removes what is of no use.
     pub fn leave(self, useless: bool) {
+        let _undisturbed = Undisturbed::begin(); // until all of it is done
         drop(self.on_signal);
         let len = self.file.metadata().map_or(0, |file| file.len());
         if !has_name(&self.file, &self.path) {
@@ -228,6 +232,7 @@ impl Unfinished {
         let usual = fs::Permissions::from_mode(0o666);
         let mut builder = tempfile::Builder::new();
         builder.prefix(".netplay-download-").permissions(usual); // less the umask
+        let _undisturbed = Undisturbed::begin(); // until the note is made that it is there
         let file: NamedTempFile = builder.tempfile_in(folder(to)).with_context(cannot)?;
         let (file, path) = file.into_parts();
         let on_signal = OnSignal::new(&path, None);
