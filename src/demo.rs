@@ -120,6 +120,7 @@ impl Directory {
         let spare = [open()?, open()?]; // before there is anything to remove
         let prefix = format!("netplay-demo-{}-", std::process::id());
         let path = tempfile::Builder::new().prefix(&prefix).tempdir_in(&place);
+        // tempfile's own error names the folder a second time.
         let path =
             path.map_err(|error| error.kind()).map_err(io::Error::from).with_context(cannot)?;
         for side in ["server", "client"] {

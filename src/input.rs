@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The first line of a file, without its end, of at most so many bytes.
 ///
 /// # Errors
-/// It cannot be read, is longer, or is a pipe that nobody writes to; [`Interrupted`].
+/// It cannot be read, is longer, or is a pipe without a writer; [`Interrupted`].
 pub fn first_line(path: &Path, most: usize) -> Result<Vec<u8>> {
     let mut line = read(path, most, Some(b'\n'))?;
     if let Some(end) = line.iter().position(|&byte| byte == b'\n') {
@@ -54,7 +54,7 @@ fn read(path: &Path, most: usize, end: Option<u8>) -> Result<Vec<u8>> {
     let (mut bytes, mut buf) = (Vec::new(), [0; 4096]);
     loop {
         match file.read(&mut buf) {
-            // Of a pipe into which nobody has written, this says that nobody has opened it yet.
+            // A pipe from which nothing has come yet answers this while it has no writer.
             Ok(0) if !(is_pipe && bytes.is_empty()) => return Ok(bytes),
             Ok(n @ 1..) => {
                 bytes.extend_from_slice(&buf[..n]);

@@ -925,7 +925,7 @@ impl Drop for Guesses<'_> {
 }
 
 #[test]
-fn a_hundred_who_guess_without_a_pause_keep_nobody_out() {
+fn a_hundred_guessers_without_a_pause_do_not_keep_out_the_password() {
     let site = Site::new(&["--max-clients", "4"]);
     let address = site.server.address();
     let over = AtomicBool::new(false);
@@ -1022,7 +1022,7 @@ fn those_who_are_sent_away_from_the_door_have_no_place_any_more() {
 }
 
 #[test]
-fn a_guesser_who_leaves_waits_no_longer_and_nobody_waits_for_him() {
+fn a_guesser_who_leaves_waits_no_longer_and_delays_no_stop() {
     let site = Site::new(&[]);
     let mut ftp = site.guest();
     for code in [530, 530] {

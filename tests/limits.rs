@@ -492,7 +492,7 @@ fn a_password_comes_from_whatever_file_it_is_in() {
     let get = finish(netplay().args(["ftp", "get", url, "--password-file", "/dev/zero"]), b"");
     says_so("no end", &get, 1, "its first line is longer than");
 
-    // Nobody writes: a signal ends the wait.
+    // The pipe has no writer: a signal ends the wait.
     let mut waits = server(path).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let opened = |pid: u32| {
         let fds = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();

@@ -116,7 +116,7 @@ pub fn socket(domain: Domain, ty: Type, protocol: i32) -> Result<Socket> {
     let made = socket2::Socket::new(domain, ty, protocol_of);
     step.end(made, |told, _| {
         let kind = socket_kind(domain, ty, protocol);
-        told.call(Connection::Socket(kind), strace::socket(domain, ty, protocol)).made(ty)
+        told.call(Connection::Socket(kind), strace::socket(domain, ty, protocol)).made(kind)
     })
     .map(|socket| Socket(Descriptor::new(socket)))
 }

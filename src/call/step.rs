@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
-use socket2::{SockAddr, Type};
+use socket2::SockAddr;
 use tracing::{Level, enabled, event};
 
 use super::clock::monotonic;
@@ -26,7 +26,7 @@ use super::message::Message;
 use super::option::{Opt, OptValue, SO_REUSEADDR};
 use super::{signal, state, strace, wait};
 use crate::escape::{escape, escape_message};
-use crate::record::{self, Call, Connection};
+use crate::record::{self, Call, Connection, SocketKind, Type};
 
 /// The `target` of the events that are calls.
 pub const TARGET: &str = "netplay::call";
@@ -212,10 +212,9 @@ impl Told {
         }
     }
 
-    /// `socket` made a socket of this type.
-    pub(super) fn made(self, ty: Type) -> Told {
-        // SOCK_NONBLOCK and SOCK_CLOEXEC may stand in it as well.
-        let datagrams = i32::from(ty) & 0xf == libc::SOCK_DGRAM;
+    /// `socket` made a socket of this kind.
+    pub(super) fn made(self, kind: SocketKind) -> Told {
+        let datagrams = kind.ty == Type::Datagram;
         if let Some(fd) = self.ret.filter(|&fd| fd >= 0) {
             names().insert(fd as RawFd, Names { datagrams, ..Names::default() });
         }

@@ -235,7 +235,7 @@ fn show(args: &Args, report: &Report, ascii: bool, out: &mut impl Write) -> Resu
     }
 }
 
-/// A report of every model under a thousand loads is smaller.
+/// A larger file is not read as a report.
 const LARGEST: usize = 64 << 20;
 
 fn read(path: &Path) -> Result<Report> {

@@ -119,7 +119,7 @@ impl OnTheWay {
         pairs
     }
 
-    /// What nobody received, by where to.
+    /// The datagrams that were not received, by their destination.
     fn left(self) -> impl Iterator<Item = (String, VecDeque<usize>)> {
         self.0.into_values().flatten()
     }

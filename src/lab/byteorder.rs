@@ -114,7 +114,7 @@ fn reach(address: SocketAddrV4) -> Result<Value> {
     match super::connect(address.into()) {
         Ok(socket) => Ok(call::close(socket).map(|()| Value::Word("reached"))?),
         Err(error) => match error.downcast_ref::<CallError>() {
-            // Without a socket nobody was asked: the other side would wait for a client that never comes.
+            // Without a socket there was no connect: the other side would wait for a client that never comes.
             Some(error) if error.call() == "connect" => Ok(format!("{:?}", error.errno()).into()),
             _ => Err(error),
         },

@@ -9,7 +9,9 @@
 //! [`Call`] has a variant for each kind of call, and each kind has a file of its own here: an enum with a
 //! variant a call, and one exhaustive match for each thing that can be said of it. A new system call is a new
 //! variant there, and the compiler names every match that lacks it. Nowhere else is the text of a call read to
-//! find out what it did; and here only where a line of a trace becomes a value ([`Call::read`]).
+//! find out what it did.
+
+use std::cell::RefCell;
 
 /// The same for each kind.
 macro_rules! each {
@@ -25,8 +27,6 @@ macro_rules! each {
         }
     };
 }
-
-use std::cell::RefCell;
 
 mod bytes;
 mod connection;
@@ -70,41 +70,25 @@ pub enum Call {
     Other,
 }
 
-impl From<Connection> for Call {
-    fn from(call: Connection) -> Call {
-        Call::Connection(call)
-    }
+/// A call of a kind is a call.
+macro_rules! kinds {
+    ($($variant:ident($kind:ty)),+) => {
+        $(impl From<$kind> for Call {
+            fn from(call: $kind) -> Call {
+                Call::$variant(call)
+            }
+        })+
+    };
 }
 
-impl From<Bytes> for Call {
-    fn from(call: Bytes) -> Call {
-        Call::Bytes(call)
-    }
-}
-
-impl From<Sockopt> for Call {
-    fn from(call: Sockopt) -> Call {
-        Call::Option(call)
-    }
-}
-
-impl From<Wait> for Call {
-    fn from(call: Wait) -> Call {
-        Call::Wait(call)
-    }
-}
-
-impl From<Process> for Call {
-    fn from(call: Process) -> Call {
-        Call::Process(call)
-    }
-}
-
-impl From<Ring> for Call {
-    fn from(call: Ring) -> Call {
-        Call::Ring(call)
-    }
-}
+kinds!(
+    Connection(Connection),
+    Bytes(Bytes),
+    Option(Sockopt),
+    Wait(Wait),
+    Process(Process),
+    Ring(Ring)
+);
 
 thread_local! {
     /// What the event tells of that this thread makes just now.

@@ -406,7 +406,7 @@ pub(in super::super) fn refused_hint(tried: SocketAddr) -> String {
         if inspect::is_ours(tried.ip()) {
             format!("{nobody}: start the server first, or check the port")
         } else {
-            "nobody listens there, or a firewall refuses: start the server first, or check the port"
+            "no program listens there, or a firewall refuses: start the server first, or check the port"
                 .to_owned()
         }
     })

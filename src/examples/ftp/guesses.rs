@@ -8,12 +8,12 @@
 //!
 //! They are counted by host, over all of its sessions, and answered one after the other: sixty sessions at
 //! once guess no faster than one. But a host may be a router with a classroom behind it. So the password
-//! is compared first, and only a wrong one waits: who knows the password is let in, whatever its neighbours
-//! do. (To refuse a host for a while, as many servers do, would let one guesser lock out everybody there.)
+//! is compared first, and only a wrong one waits: a client that knows it is let in, whatever its neighbours
+//! do. (To refuse a host for a while, as many servers do, would let one guesser lock out the whole classroom.)
 //!
 //! What remains is a guesser who does not wait for the answer, because the silence tells him enough. So the
 //! passwords of a host that has guessed wrong are compared one after the other, fifty in a second: with a hundred
-//! such guessers beside it, a right one waits for two seconds. One whose client leaves before its turn is
+//! such guessers beside it, a right one waits for two seconds at most. One whose client leaves before its turn is
 //! not compared. (RFC 2577, 5, asks for a limit on guesses, and for the delay.)
 
 use std::collections::{BTreeSet, HashMap};
@@ -64,7 +64,7 @@ pub struct Turn<'a> {
 }
 
 impl Guesses {
-    /// A password came from there now: when it may be compared. `None`: at once, for nobody there guesses.
+    /// A password came from there now: when it may be compared. `None`: at once, because that host does not guess.
     pub fn turn(&self, from: IpAddr, now: Instant) -> Option<Turn<'_>> {
         let host = host(from);
         let mut hosts = self.hosts();
@@ -185,13 +185,13 @@ mod tests {
     #[test]
     fn passwords_of_a_host_that_guesses_are_compared_one_after_the_other() {
         let (guesses, now) = (Guesses::default(), Instant::now());
-        assert!(guesses.turn(HERE, now).is_none(), "nobody has guessed");
+        assert!(guesses.turn(HERE, now).is_none(), "no guess was made");
         guesses.wrong(HERE, now);
         let mut turns: Vec<_> = (0..100).filter_map(|_| guesses.turn(HERE, now)).collect();
         let waits: Vec<_> = turns.iter().map(|turn| turn.wait(now)).collect();
         assert_eq!(waits, Vec::from_iter((0..100).map(|n| SPACING * n)));
         assert!(guesses.turn([10, 0, 0, 1].into(), now).is_none(), "elsewhere");
-        // Who leaves before its turn keeps nobody waiting.
+        // A turn that is given up is free for the next.
         turns.remove(40);
         let next = guesses.turn(HERE, now).unwrap();
         assert_eq!(next.wait(now), SPACING * 40);

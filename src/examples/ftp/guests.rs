@@ -83,7 +83,7 @@ pub struct Guest<'a> {
 }
 
 impl Guests {
-    /// Nobody is here yet.
+    /// An empty list, with these limits.
     #[must_use]
     pub fn new(limits: Limits) -> Guests {
         Guests { limits, list: Mutex::default() }

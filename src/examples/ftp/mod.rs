@@ -144,8 +144,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
                 let thread = thread::Builder::new().stack_size(256 * 1024);
                 match thread.spawn_scoped(scope, serve_one) {
                     Ok(_) => {
-                        let handed = hand_over.send((peer, guest));
-                        handed.map_err(drop).expect("the thread takes it first of all");
+                        hand_over.send((peer, guest)).expect("the thread takes it first of all");
                     }
                     Err(error) => {
                         server::no_room(client, error);
@@ -232,7 +231,7 @@ fn turn_away(peer: Arc<TcpStream>, client: SocketAddr, why: &str) {
     let _ = close(peer);
 }
 
-/// Closes a connection that has no place any more, so that nobody else holds it.
+/// Closes a connection that has no place any more: this is then the only reference to it.
 fn close(peer: Arc<TcpStream>) -> call::Result<()> {
     Arc::into_inner(peer).map_or(Ok(()), call::close)
 }
