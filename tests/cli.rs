@@ -82,7 +82,7 @@ fn a_mistyped_command_is_answered_with_the_right_one() {
     for (typed, meant) in [
         ("tcpserver", "exist: 'tcp-server', 'ftp-server', 'udp-server'\n"),
         ("slect", "exist: 'select', 'select-client', 'select-server'\n"),
-        ("epol", "exist: 'epoll', 'pool', 'poll'\n"),
+        ("epol", "exist: 'epoll', 'poll', 'pool'\n"),
     ] {
         says(&run(&[typed], b""), 2, meant);
     }

@@ -168,8 +168,37 @@ fn the_door_is_the_only_way_to_the_kernel() {
     }
 }
 
+/// The links at the start of a line of a table or a list: `| [`NAME`](…` and `- [NAME](…`.
+fn listed(text: &str) -> Vec<&str> {
+    let name = |line| {
+        let rest = ["| [`", "- ["].iter().find_map(|start| str::strip_prefix(line, start))?;
+        Some(rest.split(['`', ']']).next().unwrap())
+    };
+    text.lines().filter_map(name).collect()
+}
+
 #[test]
-fn the_readme_lists_every_example() {
+fn the_order_of_the_table_is_the_order_everywhere() {
+    let names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
+    assert_eq!(listed(&read("README.md")), names, "left: README.md");
+
+    let command = netplay::cli::command();
+    let helped: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    let helped: Vec<&str> = helped.into_iter().filter(|name| names.contains(name)).collect();
+    assert_eq!(helped, names, "left: netplay --help");
+
+    let topics: Vec<&str> = netplay::lesson::topics().collect();
+    for lang in ["en", "zh"] {
+        let contents = read(format!("lessons/{lang}/README.md"));
+        assert_eq!(listed(&contents), topics, "left: lessons/{lang}/README.md; right: LESSONS");
+    }
+    let lessons: Vec<&str> = TABLE.iter().map(|row| row.lesson).collect();
+    let of_pages: Vec<&str> = topics.into_iter().filter(|topic| lessons.contains(topic)).collect();
+    assert_eq!(of_pages, lessons, "left: LESSONS");
+}
+
+#[test]
+fn the_readme_says_of_every_example_what_the_table_says() {
     let readme = read("README.md");
     for row in TABLE {
         let listed = readme.lines().any(|line| {

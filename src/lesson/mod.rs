@@ -50,10 +50,11 @@ macro_rules! lessons {
 /// All of them, in the order of the table of contents.
 pub const LESSONS: &[Lesson] = lessons! {
     "osi" "protocol" "tcp-ip" "byte-order"
-    "socket-types" "socket-api" "tcp" "udp" "unix" "multicast" "ping"
+    "socket-types" "socket-api" "tcp" "udp" "unix"
+    "iterative" "fork" "thread" "handler" "prefork" "pool"
+    "nonblocking" "io-models" "select" "poll" "epoll" "io-uring"
+    "multicast" "ping"
     "mini-ftp" "ftp"
-    "io-models" "nonblocking" "select" "poll" "epoll" "io-uring"
-    "iterative" "fork" "thread" "prefork" "pool" "handler"
     "errno"
 };
 
