@@ -18,6 +18,7 @@ use common::{Server, netplay, run};
 use netplay::draw::read::read;
 use netplay::draw::{Arrow, Format, Part, Rows, Time, Timeline, View};
 use netplay::examples::TABLE;
+use netplay::lang::Lang;
 use netplay::trace::{Event, Kind};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -859,8 +860,14 @@ fn the_format_is_in_the_files_name() {
 }
 
 fn picture(format: Format) -> String {
-    let view =
-        View { title: "test".into(), time: Time::Even, columns: 80, ascii: false, color: false };
+    let view = View {
+        title: "test".into(),
+        time: Time::Even,
+        columns: 80,
+        ascii: false,
+        color: false,
+        lang: Lang::En,
+    };
     timeline(&[&connection()]).picture(format, &view)
 }
 
@@ -1099,6 +1106,7 @@ fn the_time_for_a_picture_grows_with_the_trace_and_not_with_its_square() {
                     columns: 120,
                     ascii: false,
                     color: false,
+                    lang: Lang::En,
                 };
                 let picture = Timeline::new(records, &HashMap::new()).picture(format, &view);
                 assert!(!picture.is_empty());
@@ -1142,6 +1150,21 @@ fn server_and_client_of_one_program_have_a_lane_each() {
             .collect();
         assert_eq!(ends, [(Some(1), Some(0)), (Some(1), Some(0))], "thread {thread}");
     }
+}
+
+/// A role is any name: one that has it alone is called by it.
+#[test]
+fn a_role_of_another_name_is_a_lane_of_that_name() {
+    let socket = |pid: i32, role: &str| {
+        let begin = u64::from(pid.unsigned_abs());
+        Event { role: role.into(), ..record(pid, begin, begin + 1, "socket", None, 3) }
+    };
+    let lanes = |roles: &[&str]| -> Vec<String> {
+        let records: Vec<Event> = (1..).zip(roles).map(|(pid, role)| socket(pid, role)).collect();
+        timeline(&[&records]).lanes.into_iter().map(|lane| lane.name).collect()
+    };
+    assert_eq!(lanes(&["server", "proxy", "client"]), ["server", "proxy", "client A"]);
+    assert_eq!(lanes(&["proxy", "proxy"]), ["proxy 1", "proxy 2"]);
 }
 
 /// What belongs together is found in a time that grows with the trace, whatever the addresses are.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use common::{finish, netplay};
 use netplay::columns::width;
 use netplay::draw::{Format, Time, Timeline, View, read};
+use netplay::lang::Lang;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/draw")
@@ -60,7 +61,7 @@ fn timeline(name: &str) -> Timeline {
 
 fn view(columns: usize) -> View {
     let title = "a title".to_owned();
-    View { title, time: Time::Even, columns, ascii: false, color: false }
+    View { title, time: Time::Even, columns, ascii: false, color: false, lang: Lang::En }
 }
 
 #[test]

@@ -20,6 +20,7 @@ use std::thread;
 use common::{DEADLINE, Server, ask, netplay, run, udp, until, wait};
 use netplay::escape::escape_message;
 use netplay::examples::{Example, Place, Service, TABLE};
+use netplay::lang::Lang;
 use netplay::record::{Call, Event, Kind};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -85,7 +86,7 @@ fn the_trace_says_what_the_story_said(trace: &Trace, story: &str) {
     for line in fs::read_to_string(&trace.file).unwrap().lines() {
         let event: Event = serde_json::from_str(line).unwrap();
         if event.kind == Kind::Call {
-            let sentence = event.sentence();
+            let sentence = event.sentence(Lang::En);
             assert!(!matches!(event.what, Call::None | Call::Other), "{line}");
             assert!(story.contains(&sentence), "{sentence} is not in the story:\n{story}");
         }
@@ -168,7 +169,8 @@ fn the_schema_refuses_what_is_no_record() {
         ("peer", "\x1b[2J".into()),
         ("peer", "\u{9b}2J".into()),
         ("wall", "today".into()),
-        ("role", "peer".into()),
+        ("role", "".into()),
+        ("role", "\x1b[2J".into()),
     ] {
         let mut wrong = refused.clone();
         wrong[key] = value;
@@ -179,6 +181,9 @@ fn the_schema_refuses_what_is_no_record() {
         wrong.as_object_mut().unwrap().remove(key);
         assert!(!validator.is_valid(&wrong), "{key} may be missing");
     }
+    let mut proxy = refused.clone();
+    proxy["role"] = "proxy".into();
+    assert!(validator.is_valid(&proxy), "a role is any name");
     let mut later = refused;
     later["a_key_of_next_year"] = 1.into();
     assert!(validator.is_valid(&later), "keys may be added");

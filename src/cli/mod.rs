@@ -451,6 +451,7 @@ impl Global {
             color: self.color.use_on(terminal),
             ascii: self.plain(),
             clock,
+            lang: self.language(),
         })
     }
 
@@ -462,6 +463,7 @@ impl Global {
             columns: if terminal { terminal_columns() } else { 80 },
             ascii: self.plain(),
             color: self.color.use_on(terminal),
+            lang: self.language(),
         }
     }
 

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline, time_text};
 use crate::escape::{grouped, markup};
 use crate::ink;
+use crate::lang::Lang;
 use crate::record::error_in_words;
 use crate::trace::Kind;
 use crate::trace::story::strace;
@@ -133,7 +134,7 @@ impl<'a> Data<'a> {
         pool.number(String::new());
         let mut calls = Calls::default();
         for call in &timeline.calls {
-            calls.push(call, &mut pool);
+            calls.push(call, &mut pool, view.lang);
         }
         let rows = Rows::of(timeline);
         let lane = |lane: &'a super::Lane| LaneData {
@@ -158,7 +159,7 @@ impl<'a> Data<'a> {
 }
 
 impl Calls {
-    fn push(&mut self, call: &Call, pool: &mut Pool) {
+    fn push(&mut self, call: &Call, pool: &mut Pool, lang: Lang) {
         let record = &call.record;
         let note = record.kind == Kind::Note;
         self.lane.push(call.lane);
@@ -169,7 +170,8 @@ impl Calls {
         self.name.push(pool.number(call.name().to_owned()));
         self.asked.push(pool.number(record.asked()));
         self.answered.push(pool.number(record.answered()));
-        self.sentence.push(pool.number(if note { record.asked() } else { record.sentence() }));
+        let sentence = if note { record.asked() } else { record.sentence(lang) };
+        self.sentence.push(pool.number(sentence));
         self.strace.push(pool.number(if note { String::new() } else { strace(record) }));
         let errno = |name: &String| format!("{name}: {}", error_in_words(name));
         self.errno.push(pool.number(record.errno.as_ref().map(errno).unwrap_or_default()));

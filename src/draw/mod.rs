@@ -27,6 +27,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::lang::Lang;
 use crate::record::Moves;
 use crate::trace::{Event, Kind};
 pub use arrows::{Arrow, ArrowKind, Tip};
@@ -55,7 +56,7 @@ pub struct Lane {
     pub name: String,
     /// `pid 4711`, `thread 4712 of 4711`, `no trace of this side`.
     pub detail: String,
-    /// `server` or `client`.
+    /// `server`, `client`, or another name that its records give it.
     pub role: String,
     /// The process and the thread; `None` for a side without a trace.
     pub thread: Option<(i32, i32)>,
@@ -121,6 +122,8 @@ pub struct View {
     pub ascii: bool,
     /// Of text: whether colours may be used. They only repeat what the words say.
     pub color: bool,
+    /// The language of the sentences.
+    pub lang: Lang,
 }
 
 impl Call {
@@ -254,7 +257,7 @@ fn lanes(records: &[Event], given: &HashMap<i32, String>) -> Vec<Lane> {
 }
 
 /// What each side is called: its process as `given` or after its parent; or after its role, with a letter
-/// for a client and a number for a server that is not the only one.
+/// for a client and a number for another side that is not the only one.
 fn side_names<'a>(
     threads: &[(&'a str, i32, i32)],
     records: &'a [Event],
@@ -276,7 +279,7 @@ fn side_names<'a>(
             |&&(pid, role): &&Side<'_>| role == wanted && !(own[&pid] == role && named(pid));
         sides.iter().filter(unnamed).count()
     };
-    let (servers, clients) = (of_role("server"), of_role("client"));
+    let clients = of_role("client");
     let mut names: HashMap<Side<'a>, String> = HashMap::new();
     let (mut children, mut of_roles) = (HashMap::new(), HashMap::new());
     for &(pid, role) in &sides {
@@ -294,7 +297,7 @@ fn side_names<'a>(
             *nth += 1;
             match role {
                 "client" if clients <= 26 => format!("client {}", char::from(b'@' + *nth as u8)),
-                "server" if servers == 1 => "server".to_owned(),
+                role if role != "client" && of_role(role) == 1 => role.to_owned(),
                 _ => format!("{role} {nth}"),
             }
         };

@@ -195,6 +195,7 @@ impl Report<'_> {
             columns: self.look.columns,
             ascii: self.look.ascii,
             color: self.look.color,
+            lang: self.look.lang,
         };
         format!("\n{}\n", timeline.picture(Format::Text, &view).trim_matches('\n'))
     }

@@ -123,7 +123,7 @@ impl Told for Bytes {
         }
     }
 
-    fn sentence(&self, event: &Event) -> String {
+    fn english(&self, event: &Event) -> String {
         let (bytes, peer) = (event.bytes.unwrap_or_default(), peer(event));
         let asked = event.asked.unwrap_or(bytes);
         let nothing = event.ret.unwrap_or_default() == 0;

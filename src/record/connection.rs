@@ -131,7 +131,7 @@ impl Told for Connection {
         }
     }
 
-    fn sentence(&self, event: &Event) -> String {
+    fn english(&self, event: &Event) -> String {
         let (local, peer, ret) = (local(event), peer(event), event.ret.unwrap_or_default());
         match self {
             Connection::Socket(kind) => {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Call, Direction, Failure, Told, error_in_words, text};
+use crate::lang::Lang;
 
 /// One line of a trace: a call, an operation of a ring, or a note between calls. `schema/trace.schema.json` says the same
 /// for programs.
@@ -25,7 +26,7 @@ pub struct Event {
     pub pid: i32,
     /// The thread; equal to `pid` in a process's first thread.
     pub tid: i32,
-    /// `server` or `client`.
+    /// Who speaks: `server`, `client`, or another name that a program gives itself.
     pub role: String,
     /// The example: `tcp-echo`.
     pub example: String,
@@ -132,11 +133,20 @@ pub enum Kind {
 
 impl Event {
     /// What the call did, in a sentence without a full stop.
+    ///
+    /// A language that the sentences are not written in yet is told in English. To write it is a method of
+    /// the trait `Told` beside `english`, which the compiler then asks of every kind of call, and an arm here.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self, lang: Lang) -> String {
+        match lang {
+            Lang::En | Lang::Zh => self.english(),
+        }
+    }
+
+    fn english(&self) -> String {
         let Some(errno) = &self.errno else {
             let ret = self.ret.unwrap_or_default();
-            return each!(&self.what, format!("returned {ret}"), call => call.sentence(self));
+            return each!(&self.what, format!("returned {ret}"), call => call.english(self));
         };
         let why = match self.failure() {
             Some(Failure::Ordinary(sentence)) => return sentence,

@@ -151,9 +151,9 @@ pub(crate) trait Told: Sized {
     fn read(name: &str, event: &Event) -> Option<Self>;
     /// Its name in the manual.
     fn name(&self) -> &'static str;
-    /// What it did, in a sentence without a full stop.
-    fn sentence(&self, event: &Event) -> String;
-    /// Why it failed, if there is more to say than the error's own words.
+    /// What it did, in an English sentence without a full stop.
+    fn english(&self, event: &Event) -> String;
+    /// Why it failed, in English, if there is more to say than the error's own words.
     fn failure(&self, errno: &str, event: &Event) -> Option<Failure>;
     /// The address without which its error means little.
     fn failed_at<'a>(&self, _event: &'a Event) -> Option<&'a str> {

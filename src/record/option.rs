@@ -77,7 +77,7 @@ impl Fcntl {
         }
     }
 
-    fn sentence(&self) -> String {
+    fn english(&self) -> String {
         match self {
             Fcntl::SetFlags { signals: true, .. } => {
                 "from now on SIGIO tells when something happens here; and it is non-blocking"
@@ -141,7 +141,7 @@ impl Told for Sockopt {
         }
     }
 
-    fn sentence(&self, event: &Event) -> String {
+    fn english(&self, event: &Event) -> String {
         let value = event.value.as_deref().unwrap_or_default();
         match self {
             Sockopt::Setsockopt(option) => option_set(option, value),
@@ -156,7 +156,7 @@ impl Told for Sockopt {
             }
             Sockopt::Getsockopt(option) if value.is_empty() => format!("{option} is empty"),
             Sockopt::Getsockopt(option) => format!("{option} is {value}"),
-            Sockopt::Fcntl(fcntl) => fcntl.sentence(),
+            Sockopt::Fcntl(fcntl) => fcntl.english(),
         }
     }
 
@@ -246,6 +246,7 @@ fn option_set(name: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lang::Lang;
     use crate::record::Call;
 
     #[test]
@@ -255,7 +256,7 @@ mod tests {
             let (args, value) = (Some(args.into()), Some(value.into()));
             let mut event = Event { call, syscall, args, value, ret: Some(0), ..Event::default() };
             event.what = Call::read(&event);
-            event.sentence()
+            event.sentence(Lang::En)
         };
         let timeout = set("3, SOL_SOCKET, SO_RCVTIMEO_OLD, \"...\", 16", "1.5 s");
         assert_eq!(timeout, "SO_RCVTIMEO: a receive waits no longer than 1.5 s");

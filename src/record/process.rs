@@ -69,7 +69,7 @@ impl Told for Process {
         }
     }
 
-    fn sentence(&self, event: &Event) -> String {
+    fn english(&self, event: &Event) -> String {
         let ret = event.ret.unwrap_or_default();
         match self {
             Process::Fork => format!("a child process, {ret}: from here on there are two"),

@@ -41,7 +41,7 @@ impl Told for Ring {
         }
     }
 
-    fn sentence(&self, event: &Event) -> String {
+    fn english(&self, event: &Event) -> String {
         match (self, event.ret.unwrap_or_default()) {
             (Ring::Setup(room), _) => {
                 let (sq, cq) = room.unwrap_or_default();

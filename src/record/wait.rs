@@ -69,7 +69,7 @@ impl Told for Wait {
         }
     }
 
-    fn sentence(&self, event: &Event) -> String {
+    fn english(&self, event: &Event) -> String {
         match self {
             Wait::Select(_) | Wait::Poll(_) | Wait::Ppoll(_) | Wait::EpollWait => ready(event),
             Wait::EpollCreate => "a list of interest in the kernel, empty so far".to_owned(),

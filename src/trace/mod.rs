@@ -38,7 +38,7 @@ pub use crate::record::{Event, Kind};
 /// Who speaks: goes into every record of this process and of the children it forks.
 #[derive(Debug, Clone, Default)]
 pub struct Speaker {
-    /// `server` or `client`.
+    /// `server`, `client`, or another name that says what the process is among others.
     pub role: &'static str,
     /// The example's name.
     pub example: &'static str,

@@ -11,6 +11,7 @@ use std::ops::Range;
 use super::{Event, Kind};
 use crate::columns::{width, wrap};
 use crate::escape::{escape_unicode, grouped};
+use crate::lang::Lang;
 use crate::record::text::count;
 use crate::record::{Call, Connection, Direction, Sockopt, error_in_words};
 use anstyle::{AnsiColor, Style};
@@ -26,6 +27,8 @@ pub struct Story {
     pub ascii: bool,
     /// Where the time column starts.
     pub clock: Clock,
+    /// The language of the sentences.
+    pub lang: Lang,
 }
 
 /// What the time column shows.
@@ -168,9 +171,9 @@ impl Story {
         let style = if failed { AnsiColor::Red.on_default() } else { Style::new() };
         let text = match event.kind {
             Kind::Note => event.text.clone().unwrap_or_default(),
-            Kind::Call => event.sentence(),
+            Kind::Call => event.sentence(self.lang),
             Kind::Submit => submission(event),
-            Kind::Complete => completion(event),
+            Kind::Complete => completion(event, self.lang),
         };
         (style, self.shown(text))
     }
@@ -375,9 +378,9 @@ fn submission(event: &Event) -> String {
     )
 }
 
-fn completion(event: &Event) -> String {
+fn completion(event: &Event, lang: Lang) -> String {
     let state = if event.goes_on() { "has an answer, and goes on" } else { "is done" };
-    format!("operation {} {state}: {}", number(event), event.sentence())
+    format!("operation {} {state}: {}", number(event), event.sentence(lang))
 }
 
 /// The number of an operation.
@@ -415,6 +418,10 @@ fn wall_time(event: &Event) -> String {
 mod tests {
     use super::*;
 
+    fn plain() -> Story {
+        Story { detail: 0, color: false, ascii: true, clock: Clock::Since(0), lang: Lang::En }
+    }
+
     fn eagain(at: u64) -> Event {
         Event {
             role: "server".into(),
@@ -430,7 +437,7 @@ mod tests {
 
     #[test]
     fn a_run_of_eagains_is_told_once_and_counted() {
-        let story = Story { detail: 0, color: false, ascii: true, clock: Clock::Since(0) };
+        let story = plain();
         let mut fold = Fold::default();
         assert_eq!(story.lines(&mut fold, &eagain(0), "server").lines().count(), 1);
         for at in 1..=1234 {
@@ -451,7 +458,7 @@ mod tests {
             ..eagain(at)
         };
         for (bar, detail, told) in [(false, 0, 1004), (true, 2, 2008), (true, 0, 5), (true, 1, 9)] {
-            let story = Story { detail, color: false, ascii: true, clock: Clock::Since(0) };
+            let story = Story { detail, ..plain() };
             let mut fold = Fold { bar, ..Fold::default() };
             let mut lines = String::new();
             for at in 0..1003 {
