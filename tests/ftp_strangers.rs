@@ -351,13 +351,66 @@ fn a_place_that_cannot_be_written_is_refused_before_anything_is_asked() {
     nix::unistd::mkfifo(&here.path().join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     std::os::unix::fs::symlink("/dev/null", here.path().join("null")).unwrap();
     let long = "x".repeat(252);
-    for to in ["no/where", "f/../fifo", "null", "/dev/null", "/proc/x", &long] {
+    for to in ["no/where", "f/../fifo", "null", "/dev/null", "/proc/x", "no/", "no/.", &long] {
         ended(&get(here.path(), nobody, &["-o", to]), 1, "", "cannot write to ");
     }
     ended(&get(here.path(), nobody, &[]), 1, "", "no ordinary file");
     ended(&get(here.path(), nobody, &["-o", "-", "--continue"]), 2, "", "--continue");
     ended(&get(here.path(), nobody, &[&url(nobody), "-o", "-"]), 2, "", "several files");
     assert!(Path::new("/dev/null").metadata().unwrap().rdev() > 0);
+}
+
+/// The menu writes where it is told to, and not beside it.
+#[test]
+fn a_download_of_the_menu_goes_to_the_path_that_was_typed() {
+    let (address, _) = stranger(b"hello", |_, _, _| Usual);
+    let here = tempfile::tempdir().unwrap();
+    fs::create_dir(here.path().join("d")).unwrap();
+    fs::write(here.path().join("g"), "precious").unwrap();
+    ended(&menu(here.path(), address, "download f d/g\n"), 0, GOT, "");
+    ended(&menu(here.path(), address, "download f d\n"), 0, GOT, "");
+    ended(&menu(here.path(), address, "download f no/\n"), 1, "", "cannot write to no/");
+    ended(&menu(here.path(), address, "download f no/g\n"), 1, "", "cannot write to no/g");
+    assert_eq!(fs::read(here.path().join("g")).unwrap(), b"precious");
+    assert_eq!(names_in(&here.path().join("d")), ["f", "g"]);
+    assert_eq!(names_in(here.path()), ["d", "g"]);
+}
+
+/// What has the name when the file is whole is looked at as well as what had it in the beginning.
+#[test]
+fn what_appears_while_a_download_runs_is_replaced_only_if_it_is_a_file() {
+    for client in ["get", "menu"] {
+        let here = tempfile::tempdir().unwrap();
+        let fifo = here.path().join("f");
+        let (address, _) = stranger(b"hello", move |verb, _, _| {
+            if verb == "RETR" {
+                nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+            }
+            Usual
+        });
+        let output = match client {
+            "get" => get(here.path(), address, &[]),
+            _ => menu(here.path(), address, "download f\n"),
+        };
+        ended(&output, 1, "", "cannot write to f: it is no ordinary file");
+        let there = here.path().join("f").symlink_metadata().unwrap();
+        assert!(!there.is_file(), "{client}");
+        let left: &[&str] = if client == "get" { &["f", "f.part"] } else { &["f"] };
+        assert_eq!(names_in(here.path()), left, "{client}");
+    }
+}
+
+#[test]
+fn two_files_of_one_name_are_a_usage_error() {
+    let here = tempfile::tempdir().unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for other in ["/f", "/d/f", "/%66"] {
+        let other = format!("ftp://u:p@{nobody}{other}");
+        ended(&get(here.path(), nobody, &[&other]), 2, "", "two files would both become f");
+    }
+    let folder = format!("ftp://u:p@{nobody}/");
+    let put = tool(here.path(), &["put", "a/f", "b/f", &folder]);
+    ended(&put, 2, "", "two files would both become f");
 }
 
 #[test]

@@ -92,7 +92,7 @@ impl Server {
             [b"list" | b"ls"] => self.list(b"", talk)?,
             [b"list" | b"ls", path] => self.list(path, talk)?,
             [b"download" | b"get", name] => self.download(name, last(name)?, talk)?,
-            [b"download" | b"get", name, to] => self.download(name, last(to)?, talk)?,
+            [b"download" | b"get", name, to] => self.download(name, to, talk)?,
             [b"upload" | b"put", name] => self.upload(name, last(name)?, talk)?,
             [b"upload" | b"put", name, to] => self.upload(name, to, talk)?,
             [b"verify", name] => self.verify(name, talk)?,
@@ -167,7 +167,10 @@ impl Server {
     }
 
     fn download(&mut self, name: &[u8], to: &[u8], talk: &Talk) -> Result<()> {
-        let to = path_of(to);
+        let mut to = path_of(to);
+        if to.is_dir() {
+            to.push(path_of(last(name)?));
+        }
         local::writable(&to)?;
         let size = self.size(name)?;
         let transfer = self.transfer(0, "RETR", name, |data| {

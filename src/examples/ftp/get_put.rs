@@ -35,7 +35,7 @@ use super::names::last;
 use super::remote::{Refused, Server, TooMuch, is_gone, receive, stalled};
 use crate::call;
 use crate::client::{ToolArgs, Usage};
-use crate::escape::file_name;
+use crate::escape::{escape, file_name};
 use crate::trace::progress::Progress;
 use crate::trace::remark;
 
@@ -77,6 +77,9 @@ pub fn get(args: &ToolArgs) -> Result<()> {
         if output {
             jobs.push((place, Target::Output));
         } else {
+            if jobs.iter().any(|(_, other)| matches!(other, Target::File(other) if *other == to)) {
+                return Err(twice(&file_name(&to)));
+            }
             local::writable(&to)?;
             jobs.push((place, Target::File(to)));
         }
@@ -104,12 +107,20 @@ pub fn put(args: &ToolArgs) -> Result<()> {
                 .with_context(|| format!("{} is no name for a file", file_name(Path::new(file))))?;
             place.path.extend(name.as_bytes());
         }
+        if jobs.iter().any(|(other, _)| *other == place) {
+            return Err(twice(&escape(&place.path)));
+        }
         jobs.push((place, Target::File(PathBuf::from(file))));
     }
     each(args, &jobs, |server, path, file| {
         let Target::File(file) = file else { bail!("a file is sent, and nothing else") };
         send(server, path, file, args.options.has("continue"))
     })
+}
+
+/// The second would replace the first, and both would be called whole.
+fn twice(name: &str) -> anyhow::Error {
+    Usage(format!("two files would both become {name}")).into()
 }
 
 impl Target {

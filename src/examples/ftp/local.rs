@@ -20,6 +20,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, si
 use nix::unistd::geteuid;
 use tempfile::{NamedTempFile, TempPath};
 
+use super::names::last;
 use crate::escape::file_name;
 use crate::stop::Undisturbed;
 use crate::trace::{progress, remark};
@@ -47,14 +48,9 @@ pub fn open(path: &Path) -> Result<File> {
 /// The folder takes no files, or the name belongs to something that no file may replace.
 pub fn writable(to: &Path) -> Result<()> {
     let cannot = || format!("cannot write to {}", file_name(to));
-    match fs::symlink_metadata(to) {
-        // A link is replaced, and what it leads to is left alone; but no link to a device.
-        Ok(_) if fs::metadata(to).is_ok_and(|there| !there.is_file()) => {
-            Err(anyhow!("it is no ordinary file; -o - is standard output")).with_context(cannot)?;
-        }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).with_context(cannot)?,
-        _ => {}
-    }
+    // `new/` would be a folder, and what is written there a file without a name.
+    last(to.as_os_str().as_bytes()).with_context(cannot)?;
+    replaceable(to).with_context(cannot)?;
     // The kernel knows best: on a file system that is read-only, even root may not.
     tempfile::tempfile_in(folder(to)).map(drop).with_context(cannot)?;
     let part = part_of(to, "");
@@ -62,6 +58,19 @@ pub fn writable(to: &Path) -> Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot write to {}", file_name(&part)))
         }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a download may take the place of what has this name: asked once more when it is whole, because
+/// a FIFO may have been made there meanwhile.
+fn replaceable(to: &Path) -> Result<()> {
+    match fs::symlink_metadata(to) {
+        // A link is replaced, and what it leads to is left alone; but no link to a device.
+        Ok(_) if fs::metadata(to).is_ok_and(|there| !there.is_file()) => {
+            Err(anyhow!("it is no ordinary file"))
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
     }
 }
@@ -170,12 +179,14 @@ impl Part {
     /// # Errors
     /// It is left where it was.
     pub fn finish(self, to: &Path) -> Result<u64> {
-        let finish = || {
+        let finish = || -> Result<u64> {
             self.file.sync_all()?;
-            let moved = || io::Error::other("something else has the name of its part by now");
-            if !has_name(&self.file, &self.path) {
-                return Err(moved());
-            }
+            ensure!(
+                has_name(&self.file, &self.path),
+                "{} is not what was written any more: it was moved, removed or replaced",
+                file_name(&self.path)
+            );
+            replaceable(to)?;
             fs::rename(&self.path, to)?;
             Ok(self.file.metadata()?.len())
         };
@@ -249,11 +260,9 @@ impl Unfinished {
     /// # Errors
     /// It is removed.
     pub fn finish(self, to: &Path) -> Result<()> {
-        let persisted = self.path.persist(to);
+        let persisted = replaceable(to).and_then(|()| Ok(self.path.persist(to)?));
         drop(self.on_signal);
-        persisted
-            .map_err(|error| error.error)
-            .with_context(|| format!("cannot write to {}", file_name(to)))
+        persisted.with_context(|| format!("cannot write to {}", file_name(to)))
     }
 }
 
