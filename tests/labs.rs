@@ -285,6 +285,39 @@ fn a_busy_machine_is_no_reason_to_deny() {
     }
 }
 
+/// Calls whose answer a lab measures, made to fail for a reason that the lab is not about: strace's words for it,
+/// and what the lab must say.
+const UNRELATED: [(&str, &str, &str); 7] = [
+    ("timewait", "bind:error=ENOMEM:when=3", ": Cannot allocate memory"),
+    ("forkfd", "bind:error=EACCES:when=2", ": Permission denied"),
+    ("sigpipe", "sendto:error=ENOMEM:when=2", "send: Cannot allocate memory"),
+    ("nbconnect", "connect:error=EACCES:when=2", ": Permission denied"),
+    ("bindwhere", "socket:error=ENOMEM:when=8", "socket: Cannot allocate memory"),
+    ("byteorder", "connect:error=EACCES:when=1", ": Permission denied"),
+    ("limits", "connect:error=EACCES:when=6", ": Permission denied"),
+];
+
+/// A call may fail because of the machine. That is no answer to what the lab asks, and denies nothing.
+#[test]
+fn an_unrelated_failure_is_no_answer() {
+    if !common::have("strace") {
+        return common::skip("no strace");
+    }
+    for (lab, inject, why) in UNRELATED {
+        let state = tempfile::tempdir().unwrap();
+        let call = inject.split(':').next().unwrap();
+        let mut strace = Command::new("timeout");
+        strace.args(["60", "strace", "-f", "-qq", "-o", "/dev/null", "-e"]);
+        strace.args([&format!("trace={call}"), "-e", &format!("inject={inject}")]);
+        strace.arg(env!("CARGO_BIN_EXE_netplay")).args(["lab", lab, "--no-ask", "-q"]);
+        let out = strace.env("XDG_STATE_HOME", state.path()).stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        let code = if said.contains("the machine is too busy for this lab") { 4 } else { 1 };
+        assert_eq!(out.status.code(), Some(code), "{lab}: {said}");
+        assert!(said.contains(why), "{lab}: {said}");
+    }
+}
+
 #[test]
 fn without_loopback_a_lab_says_so_at_once() {
     let Some(mut command) = common::alone("ip link set lo down") else { return };

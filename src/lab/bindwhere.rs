@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use anyhow::{Result, bail};
 use nix::errno::Errno;
 
-use super::{CannotRun, Stage, Value};
+use super::{CannotRun, NOT_THERE, Stage, Value};
 use crate::address::Endpoint;
 use crate::call::{self, CallError, Domain, IPV6_V6ONLY, TcpListener, Type};
 use crate::trace::unrecorded;
@@ -134,7 +134,9 @@ fn knock(stage: &Stage, binds: &[Bind]) -> Result<[Knock; 3]> {
                     call::close(stream)?;
                 }
                 Err(error) => match error.downcast_ref::<CallError>() {
-                    Some(error) if error.call() == "connect" => failed.push((door, error.errno())),
+                    Some(error) if NOT_THERE.contains(&error.errno()) => {
+                        failed.push((door, error.errno()));
+                    }
                     _ => return Err(error),
                 },
             }
@@ -167,7 +169,11 @@ fn listen(binds: &[Bind]) -> Result<(Vec<TcpListener>, u16)> {
                     listeners.push(listener);
                 }
                 Err(error) if error.errno() == Errno::EADDRINUSE => break,
-                Err(error) if bind.at.is_ipv6() => return Err(no_ipv6(&error).into()),
+                Err(error)
+                    if matches!(error.errno(), Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) =>
+                {
+                    return Err(no_ipv6(&error).into());
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -30,7 +30,8 @@ pub(super) fn too_busy() -> Option<String> {
     })
 }
 
-/// Whether a call failed because of a limit, and would have on a machine that does nothing else.
+/// Whether a call failed because of a limit or for lack of a right, and would have on a machine that does nothing
+/// else.
 pub(super) fn is_no_reason_for(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let call = cause.downcast_ref().map(CallError::errno);
@@ -38,7 +39,8 @@ pub(super) fn is_no_reason_for(error: &anyhow::Error) -> bool {
             let code = cause.downcast_ref::<io::Error>()?.raw_os_error()?;
             Some(Errno::from_raw(code))
         });
-        matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+        use Errno::{EACCES, EMFILE, ENFILE, ENOMEM, EPERM};
+        matches!(errno, Some(EMFILE | ENFILE | ENOMEM | EACCES | EPERM))
     })
 }
 

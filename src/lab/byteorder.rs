@@ -7,7 +7,7 @@ use std::ops::Range;
 use anyhow::{Result, bail};
 use nix::errno::Errno;
 
-use super::{CannotRun, Stage, Value};
+use super::{CannotRun, NOT_THERE, Stage, Value};
 use crate::byte_order::{htons, ntohs};
 use crate::call::{self, CallError, Domain, Socket, TcpListener, TcpStream, Type};
 use crate::escape::escape;
@@ -114,8 +114,10 @@ fn reach(address: SocketAddrV4) -> Result<Value> {
     match super::connect(address.into()) {
         Ok(socket) => Ok(call::close(socket).map(|()| Value::Word("reached"))?),
         Err(error) => match error.downcast_ref::<CallError>() {
-            // Without a socket there was no connect: the other side would wait for a client that never comes.
-            Some(error) if error.call() == "connect" => Ok(format!("{:?}", error.errno()).into()),
+            // Else there was no connect: the other side would wait for a client that never comes.
+            Some(error) if NOT_THERE.contains(&error.errno()) => {
+                Ok(format!("{:?}", error.errno()).into())
+            }
             _ => Err(error),
         },
     }

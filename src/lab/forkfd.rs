@@ -5,8 +5,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 
-use super::{Stage, Value, heed, tell};
+use super::{Stage, Value, heed, or_one_of, tell};
 use crate::call::{self, Domain, FcntlArg, FdFlag, Fork, TcpListener, Type, WaitPidFlag, pollfd};
 use crate::inspect::{self, Ask};
 
@@ -139,15 +140,18 @@ fn restart(args: &[String]) -> Result<()> {
         .stderr(Stdio::null())
         .spawn()
         .context("cannot start sleep")?;
-    let bound = close_and_bind(listener, address);
+    let bound = or_one_of(close_and_bind(listener, address), &[Errno::EADDRINUSE]);
     let said = match &bound {
-        Ok(_) => tell("0"),
-        Err(error) => tell(format_args!("{:?}", error.errno())),
+        Ok(Ok(_)) => tell("0"),
+        Ok(Err(errno)) => tell(format_args!("{errno:?}")),
+        Err(_) => Ok(()), // the lab hears that there is no word
     };
-    let _ = heed(); // whoever listens looks for the holder now
+    if bound.is_ok() {
+        let _ = heed(); // whoever listens looks for the holder now
+    }
     helper.kill()?;
     helper.wait()?;
-    if let Ok(socket) = bound {
+    if let Ok(socket) = bound? {
         call::close(socket)?;
     }
     said

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
 use super::busy::cpu;
-use super::{Stage, Value, heed, tell};
+use super::{Stage, Value, heed, tell, word};
 use crate::call::{
     self, Domain, SO_KEEPALIVE, SO_LINGER, SO_RCVTIMEO, Signal, TCP_KEEPCNT, TCP_KEEPIDLE,
     TCP_KEEPINTVL, TCP_USER_TIMEOUT, TcpListener, TcpStream, Type,
@@ -24,6 +24,22 @@ pub(super) const PLAYS: super::Plays = &[("peer", peer), ("link", link)];
 
 /// How long a server that sets no other limit listens to a silent peer.
 const LISTEN: Duration = Duration::from_millis(500);
+
+/// What recv may say of a peer that has left, or is silent.
+const NEWS: [Errno; 5] =
+    [Errno::EAGAIN, Errno::ECONNRESET, Errno::ETIMEDOUT, Errno::EHOSTUNREACH, Errno::ENETUNREACH];
+
+/// Why a process may have no network of its own: it is forbidden, there are too many, or this kernel has none
+/// (unshare(2), user_namespaces(7)).
+const FORBIDDEN: [Errno; 7] = [
+    Errno::EPERM,
+    Errno::EACCES,
+    Errno::ENOSPC,
+    Errno::EUSERS,
+    Errno::EINVAL,
+    Errno::ENOSYS,
+    Errno::EOPNOTSUPP,
+];
 
 /// How long a server is watched that takes the end for a message.
 const WATCHED: Duration = Duration::from_millis(100);
@@ -158,10 +174,7 @@ fn peer(args: &[String]) -> Result<()> {
 
 /// What the server's next recv says, how long it waited, and what the kernel thinks of the connection.
 fn listen(peer: &TcpStream, names: (SocketAddr, SocketAddr), begun: Instant) -> Result<News> {
-    let recv = match call::recv(peer, &mut [0; 64], 0) {
-        Ok(n) => n.to_string(),
-        Err(error) => format!("{:?}", error.errno()),
-    };
+    let recv = word(call::recv(peer, &mut [0; 64], 0), &NEWS)?;
     let after = begun.elapsed();
     let found = inspect::tcp(Ask::port(names.0.port()))?;
     let ours = |socket: &&Inet| (socket.local, socket.peer) == (names.0, Some(names.1));
@@ -198,6 +211,9 @@ fn link(guards: &[String]) -> Result<()> {
     let own_network = unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET);
     if let Err(errno) = own_network.and_then(|()| unrecorded("the link goes up", || set_link(true)))
     {
+        if !FORBIDDEN.contains(&errno) {
+            return Err(errno).context("cannot make a network of its own");
+        }
         return guards.iter().try_for_each(|_| tell(format_args!("untried {errno:?}")));
     }
     let (listener, address) = super::listener()?;

@@ -1,5 +1,6 @@
 //! The end of one's input is not the end of the connection: somebody must say so, with shutdown.
 
+use std::io::ErrorKind::{NotFound, PermissionDenied};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
@@ -197,18 +198,20 @@ fn programs(stage: &mut Stage) -> Result<()> {
 }
 
 /// Whether the program is on the path, and knows its option: only OpenBSD's nc has -N.
-fn is_there(line: &str) -> bool {
+fn is_there(line: &str) -> Result<bool> {
     let mut words = line.split(' ');
-    let help =
-        Command::new(words.next().unwrap_or_default()).arg("-h").stdin(Stdio::null()).output();
-    let Ok(help) = help else { return false };
-    let help = [help.stdout, help.stderr].concat();
-    words.all(|option| String::from_utf8_lossy(&help).contains(option))
+    let program = words.next().unwrap_or_default();
+    let help = match Command::new(program).arg("-h").stdin(Stdio::null()).output() {
+        Ok(help) => [help.stdout, help.stderr].concat(),
+        Err(error) if matches!(error.kind(), NotFound | PermissionDenied) => return Ok(false),
+        Err(error) => return Err(error).with_context(|| format!("cannot start {program}")),
+    };
+    Ok(words.all(|option| String::from_utf8_lossy(&help).contains(option)))
 }
 
 /// `printf 'hello\n' | nc 127.0.0.1 PORT`; `None` where there is no such program.
 fn talk_to(line: &str) -> Result<Option<End>> {
-    if !is_there(line) {
+    if !is_there(line)? {
         return Ok(None);
     }
     let (listener, address) = super::listener()?;

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::time::{ClockId, clock_gettime};
 
-use super::{Stage, Value, heed, tell};
+use super::{Stage, Value, heed, or_one_of, tell};
 use crate::call::{self, Domain, IP_LOCAL_PORT_RANGE, TcpListener, TcpStream, Type, pollfd};
 use crate::trace::unrecorded;
 
@@ -109,17 +109,20 @@ fn try_again(listener: &TcpListener, until: Instant) -> Result<(Vec<TcpStream>, 
     while failures == 0 {
         match call::accept(listener) {
             Ok((client, _)) => clients.push(client),
-            Err(_) => failures += 1,
+            Err(error) if error.errno() == Errno::EMFILE => failures += 1,
+            Err(error) => return Err(error.into()),
         }
     }
     unrecorded("accept, which fails again and again", || {
         while Instant::now() < until {
             match call::accept(listener) {
                 Ok((client, _)) => clients.push(client),
-                Err(_) => failures += 1,
+                Err(error) if error.errno() == Errno::EMFILE => failures += 1,
+                Err(error) => return Err(error),
             }
         }
-    });
+        Ok(())
+    })?;
     Ok((clients, failures))
 }
 
@@ -195,12 +198,12 @@ fn until_none_is_left(address: SocketAddr, first_port: u16) -> Result<(Vec<TcpSt
         let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
         let connected = call::setsockopt(&socket, IP_LOCAL_PORT_RANGE, range)
             .and_then(|()| call::connect::<TcpStream>(socket, address));
-        match connected {
+        match or_one_of(connected, &[Errno::EADDRNOTAVAIL, Errno::ENOPROTOOPT])? {
             Ok(stream) => {
                 call::getsockname(&stream)?;
                 held.push(stream);
             }
-            Err(error) => return Ok((held, format!("{:?}", error.errno()))),
+            Err(errno) => return Ok((held, format!("{errno:?}"))),
         }
     }
     Ok((held, "-".to_owned()))

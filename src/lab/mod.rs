@@ -46,6 +46,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 
 use crate::call::{self, Domain, TcpListener, TcpStream, Type};
 use crate::child;
@@ -312,6 +313,31 @@ fn until_queued(listener: SocketAddr, connections: usize) -> Result<()> {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
+
+/// What a call returned, where it may fail in the ways that the lab is about. It ends the lab if it fails in any
+/// other way: that says something of this machine, and nothing of what the lab shows.
+fn or_one_of<T>(returned: call::Result<T>, about: &[Errno]) -> call::Result<Result<T, Errno>> {
+    match returned {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) if about.contains(&error.errno()) => Ok(Err(error.errno())),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same in a word: a number, or the name of an errno.
+fn word(returned: call::Result<usize>, about: &[Errno]) -> call::Result<String> {
+    let returned = or_one_of(returned, about)?;
+    Ok(returned.map_or_else(|errno| format!("{errno:?}"), |n| n.to_string()))
+}
+
+/// Why connect fails where there is no server, or no way to one (connect(2)).
+const NOT_THERE: [Errno; 5] = [
+    Errno::ECONNREFUSED,
+    Errno::ETIMEDOUT,
+    Errno::EADDRNOTAVAIL,
+    Errno::ENETUNREACH,
+    Errno::EHOSTUNREACH,
+];
 
 /// A connection to it.
 fn connect(address: SocketAddr) -> Result<TcpStream> {

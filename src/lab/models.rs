@@ -7,8 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nix::errno::Errno;
 
-use super::{Stage, Value};
+use super::{Stage, Value, word};
 use crate::call::{self, Domain, Type, UdpSocket, pollfd};
 use crate::examples::nonblocking::set_nonblocking;
 use crate::models::{self, Experiment, MODELS, Phases};
@@ -35,8 +36,8 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
         set_nonblocking(&socket)?;
         let mut errors = Vec::new();
         for _ in 0..3 {
-            let early = call::recvfrom(&socket, &mut [0; 64], 0);
-            errors.push(format!("{:?}", early.expect_err("nothing was sent").errno()));
+            let early = call::recvfrom(&socket, &mut [0; 64], 0).map(|(n, _)| n);
+            errors.push(word(early, &[Errno::EAGAIN])?);
         }
         let _ = asked.send(());
         is_there.recv_timeout(PATIENCE).context("nothing was sent")?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use nix::errno::Errno;
 
-use super::{Stage, Value};
+use super::{NOT_THERE, Stage, Value, or_one_of, word};
 use crate::call::{
     self, Domain, FcntlArg, FdSet, MSG_NOSIGNAL, OFlag, OptValue, SO_ERROR, SO_RCVTIMEO, TcpStream,
     Type,
@@ -97,9 +97,9 @@ fn connect(address: SocketAddr, asks: bool) -> Result<Tried> {
     call::fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let mut tried =
         Tried { begun: false, readable: false, writable: false, error: unknown(), sent: unknown() };
-    let stream: TcpStream = match call::connect_begin(socket, address) {
+    let stream: TcpStream = match or_one_of(call::connect_begin(socket, address), &NOT_THERE)? {
         Ok(stream) => stream,
-        Err(error) => return Ok(Tried { error: format!("{:?}", error.errno()), ..tried }),
+        Err(errno) => return Ok(Tried { error: format!("{errno:?}"), ..tried }),
     };
     tried.begun = true;
     call::getsockname(&stream)?;
@@ -113,10 +113,9 @@ fn connect(address: SocketAddr, asks: bool) -> Result<Tried> {
         tried.error = pending(&stream)?;
     }
     if tried.writable && (!asks || tried.error == "0") {
-        tried.sent = match call::send(&stream, b"hello", MSG_NOSIGNAL) {
-            Ok(n) => n.to_string(),
-            Err(error) => format!("{:?}", error.errno()),
-        };
+        // send gives out the error that waits on the socket, too.
+        let about = [&NOT_THERE[..], &[Errno::EPIPE, Errno::ECONNRESET]].concat();
+        tried.sent = word(call::send(&stream, b"hello", MSG_NOSIGNAL), &about)?;
     }
     call::close(stream)?;
     Ok(tried)

@@ -6,8 +6,9 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use nix::errno::Errno;
 
-use super::{Stage, Value};
+use super::{NOT_THERE, Stage, Value, word};
 use crate::call::{self, Domain, MSG_NOSIGNAL, SO_LINGER, SO_RCVTIMEO, TCP_SYNCNT, Type, pollfd};
 
 pub(super) const PLAYS: super::Plays = &[];
@@ -70,13 +71,12 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(call: impl FnOnce() -> call::Result<usize>) -> Seen {
+    fn of(call: impl FnOnce() -> call::Result<usize>) -> call::Result<Seen> {
         let begun = Instant::now();
-        let result = match call() {
-            Ok(n) => n.to_string(),
-            Err(error) => format!("{:?}", error.errno()),
-        };
-        Seen { result, took: begun.elapsed() }
+        let returned = call();
+        let took = begun.elapsed();
+        let about = [&NOT_THERE[..], &[Errno::ECONNRESET, Errno::EPIPE, Errno::EAGAIN]].concat();
+        Ok(Seen { result: word(returned, &about)?, took })
     }
 }
 
@@ -117,8 +117,8 @@ fn close(stage: &Stage, before: Before) -> Result<[Seen; 2]> {
     let client = || {
         let server = super::connect(address)?;
         call::send(&server, b"hello", 0)?;
-        let recv = Seen::of(|| call::recv(&server, &mut [0; 16], 0));
-        let send = Seen::of(|| call::send(&server, b"more", MSG_NOSIGNAL));
+        let recv = Seen::of(|| call::recv(&server, &mut [0; 16], 0))?;
+        let send = Seen::of(|| call::send(&server, b"more", MSG_NOSIGNAL))?;
         call::close(server)?;
         Ok([recv, send])
     };
@@ -133,7 +133,7 @@ fn closed_port(stage: &Stage) -> Result<Seen> {
     call::close(listener)?;
     let client = || {
         let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
-        Ok(Seen::of(|| call::connect::<call::TcpStream>(socket, address).map(|_| 0)))
+        Ok(Seen::of(|| call::connect::<call::TcpStream>(socket, address).map(|_| 0))?)
     };
     Ok(stage.both(|| Ok(()), client)?.1)
 }
@@ -147,7 +147,7 @@ fn full_queue(stage: &Stage) -> Result<Seen> {
         let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
         // One more try instead of six: a few seconds, and not minutes.
         call::setsockopt(&socket, TCP_SYNCNT, 1)?;
-        let seen = Seen::of(|| call::connect::<call::TcpStream>(socket, address).map(|_| 0));
+        let seen = Seen::of(|| call::connect::<call::TcpStream>(socket, address).map(|_| 0))?;
         call::close(first)?;
         Ok(seen)
     };
@@ -169,7 +169,7 @@ fn silent_peer(stage: &Stage) -> Result<Seen> {
         let _gone = gone; // dropped when this side is done
         let server = super::connect(address)?;
         call::setsockopt(&server, SO_RCVTIMEO, LISTEN)?;
-        let seen = Seen::of(|| call::recv(&server, &mut [0; 16], 0));
+        let seen = Seen::of(|| call::recv(&server, &mut [0; 16], 0))?;
         call::close(server)?;
         Ok(seen)
     };

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-use super::{Stage, Value, heed, tell};
+use super::{Stage, Value, heed, tell, word};
 use crate::call::{self, MSG_NOSIGNAL, TcpStream};
 
 /// The writer is a process: one of them will be killed.
@@ -14,6 +15,9 @@ pub(super) const PLAYS: super::Plays = &[("writer", writer)];
 
 /// What a writer does about SIGPIPE.
 const WAYS: [&str; 3] = ["default", "ignored", "nosignal"];
+
+/// What send says of a peer that has left.
+const GONE: [Errno; 2] = [Errno::EPIPE, Errno::ECONNRESET];
 
 /// A peer that leaves, and a writer that goes on: as a C program does it, without a thought for SIGPIPE.
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
@@ -66,9 +70,10 @@ fn write_on(stage: &Stage, way: &str) -> Result<End> {
     let first = actor.hear()?;
     // Loopback delivers at once: when send returned, the RST was back already.
     actor.say("write")?;
-    let second = actor.hear().unwrap_or_else(|_| "-".to_owned());
+    let second = actor.hear();
     let status = actor.wait()?;
     let killed = status.signal() == Some(Signal::SIGPIPE as i32);
+    let second = if killed { "-".to_owned() } else { second? };
     let exit = match status.signal() {
         Some(signal) => format!("{} (SIGPIPE)", 128 + signal),
         None => status.code().unwrap_or_default().to_string(),
@@ -88,10 +93,7 @@ fn writer(args: &[String]) -> Result<()> {
     let server: TcpStream = super::connect(address)?;
     for text in ["one", "two"] {
         heed()?;
-        match call::send(&server, text.as_bytes(), flags) {
-            Ok(n) => tell(n)?,
-            Err(error) => tell(format!("{:?}", error.errno()))?,
-        }
+        tell(word(call::send(&server, text.as_bytes(), flags), &GONE)?)?;
     }
     call::close(server)?;
     Ok(())

@@ -7,11 +7,13 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
 use serde::Serialize;
 
 use super::actor::Actor;
 use super::busy;
 use super::figure::{Claim, Figure, Table, Value};
+use crate::call::CallError;
 use crate::child;
 use crate::child::CannotRun;
 use crate::trace::{self, Collection, Event, TraceFile};
@@ -73,7 +75,7 @@ impl Stage {
     /// Runs both sides at once: the server in this thread, the client in one of its own.
     ///
     /// # Errors
-    /// What one of them returns; the client's first, which is usually the cause of the other.
+    /// What one of them returns. If both fail: the client's, unless it is only the answer to the server's end.
     pub fn both<S, C: Send>(
         &self,
         server: impl FnOnce() -> Result<S>,
@@ -87,8 +89,15 @@ impl Stage {
                 })
                 .context("cannot start a thread")?;
             let served = server().inspect_err(|error| self.alone(error));
+            let served = served.context("the server");
             let asked = client.join().expect("no side of a lab panics").context("the client");
-            Ok((served.context("the server")?, asked?))
+            match (served, asked) {
+                (Err(served), Err(asked)) => {
+                    let answers = is_a_cause(&served) && !is_a_cause(&asked);
+                    Err(if answers { served } else { asked })
+                }
+                (served, asked) => Ok((served?, asked?)),
+            }
         })
     }
 
@@ -160,6 +169,15 @@ impl Stage {
     pub(super) fn names(&self) -> HashMap<i32, String> {
         lock(&self.cast).clone()
     }
+}
+
+/// Whether a call has failed, and not because the other side has left.
+fn is_a_cause(error: &anyhow::Error) -> bool {
+    let call = error.downcast_ref().map(CallError::errno);
+    !matches!(
+        call,
+        None | Some(Errno::ECONNREFUSED | Errno::ECONNRESET | Errno::EPIPE | Errno::EAGAIN)
+    )
 }
 
 fn lock(cast: &Cast) -> MutexGuard<'_, HashMap<i32, String>> {

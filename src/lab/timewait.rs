@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use nix::errno::Errno;
 
-use super::{CannotRun, Stage, Value};
+use super::{CannotRun, Stage, Value, or_one_of};
 use crate::call::{self, Domain, SO_REUSEADDR, TcpListener, Type};
 use crate::inspect::{self, Ask, Inet, State};
 use crate::trace::unrecorded;
@@ -16,6 +16,9 @@ pub(super) const PLAYS: super::Plays = &[];
 
 /// Which runs of the server set SO_REUSEADDR: the first, the second.
 const RUNS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
+
+/// What bind says of a port that somebody has; listen, where both had SO_REUSEADDR.
+const IN_USE: [Errno; 1] = [Errno::EADDRINUSE];
 
 /// How long both ends may take until they are done with each other.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,7 +49,7 @@ pub(super) fn fix(stage: &mut Stage) -> Result<()> {
     stage.claim("free", [polite].iter().chain(&all).all(|one| one.bound.is_ok()));
 
     let (first, address) = open(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), true)?;
-    let second = open(address, true).map_err(|error| error.errno());
+    let second = or_one_of(open(address, true), &IN_USE)?;
     call::close(first)?;
     stage.figure("live", result(second.as_ref().map(drop)));
     stage.claim("one", second.err() == Some(Errno::EADDRINUSE));
@@ -106,9 +109,9 @@ fn restart(stage: &Stage, closes_first: &str, reuse: (bool, bool)) -> Result<Res
     call::close(listener)?;
 
     let rest = rest(address, client)?;
-    let bound = match open(address, reuse.1) {
+    let bound = match or_one_of(open(address, reuse.1), &IN_USE)? {
         Ok((listener, _)) => Ok(call::close(listener)?),
-        Err(error) => Err(error.errno()),
+        Err(errno) => Err(errno),
     };
     let owner = if rest.local == address { "server" } else { "client" };
     Ok(Restarted { bound, owner, left: rest.timer.map_or(Duration::ZERO, |timer| timer.left) })

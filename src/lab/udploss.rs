@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 
-use super::{CannotRun, Stage, Value};
+use super::{CannotRun, Stage, Value, or_one_of, word};
 use crate::call::{self, Domain, MSG_DONTWAIT, MSG_TRUNC, SO_RCVBUF, Type, UdpSocket, pollfd};
 use crate::inspect::{self, Ask};
 use crate::trace::unrecorded;
@@ -86,6 +86,9 @@ fn datagram_socket() -> Result<(UdpSocket, SocketAddr)> {
     Ok((socket, address))
 }
 
+/// What sendto says if the sender's kernel has no room for a datagram.
+const NO_ROOM: [Errno; 2] = [Errno::EAGAIN, Errno::ENOBUFS];
+
 /// What became of many datagrams.
 struct Flood {
     /// How large the receive buffer was, as the kernel has it.
@@ -115,8 +118,8 @@ fn flood(stage: &Stage, buffer: i32) -> Result<Flood> {
     let send_all = || -> Result<u32> {
         let mut accepted = 0;
         for i in 0..SENT {
-            let sent = call::sendto(&sender, &[b'x'; SIZE], 0, address);
-            accepted += u32::from(sent.is_ok_and(|n| n == SIZE));
+            let sent = or_one_of(call::sendto(&sender, &[b'x'; SIZE], 0, address), &NO_ROOM)?;
+            accepted += u32::from(sent == Ok(SIZE));
             if i % 256 == 0 {
                 thread::yield_now(); // on a busy machine another thread of the kernel delivers
             }
@@ -175,23 +178,25 @@ fn surprises(stage: &mut Stage) -> Result<()> {
         let _ = sent.send(());
         // The memory is not read by the kernel: the length alone is too much for a length field of 16 bits.
         let too_large = call::sendto(&sender, &vec![b'x'; 65_508], 0, address);
-        Ok(too_large.map_or_else(|error| format!("{:?}", error.errno()), |n| n.to_string()))
+        Ok(word(too_large, &[Errno::EMSGSIZE])?)
     };
     let ((cut, empty, is_message, next), too_large) = stage.both(read, write)?;
     call::close(receiver)?;
 
     // Nobody is at that address any more.
     let dead = || {
-        let unconnected = [(); 2].map(|()| said(call::sendto(&sender, b"hello", 0, address)));
+        let said = |sent| word(sent, &[Errno::ECONNREFUSED]);
+        let [first, second] = [(); 2].map(|()| said(call::sendto(&sender, b"hello", 0, address)));
+        let unconnected = [first?, second?].join(", ");
         call::close(sender)?;
         let socket = call::socket(Domain::IPV4, Type::DGRAM, 0)?;
         let connected: UdpSocket = call::connect(socket, address)?;
-        let first = said(call::send(&connected, b"hello", 0));
+        let first = said(call::send(&connected, b"hello", 0))?;
         let mut list = [pollfd { fd: connected.as_raw_fd(), events: 0, revents: 0 }];
         call::poll(&mut list, Some(PATIENCE))?; // until the kernel has the answer: port unreachable
-        let second = said(call::send(&connected, b"hello", 0));
+        let second = said(call::send(&connected, b"hello", 0))?;
         call::close(connected)?;
-        Ok((unconnected.join(", "), [first, second].join(", ")))
+        Ok((unconnected, [first, second].join(", ")))
     };
     let ((), (unconnected, connected)) = stage.both(|| Ok(()), dead)?;
 
@@ -209,11 +214,6 @@ fn surprises(stage: &mut Stage) -> Result<()> {
     ];
     stage.table("surprises", &["case", "result"], rows);
     Ok(())
-}
-
-/// What a send returned: a number, or an errno.
-fn said(sent: call::Result<usize>) -> String {
-    sent.map_or_else(|error| format!("{:?}", error.errno()), |n| n.to_string())
 }
 
 /// What became of numbered messages.

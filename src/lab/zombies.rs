@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 
-use super::{Stage, heed, tell};
+use super::{Stage, heed, or_one_of, tell};
 use crate::call::{self, Fork, Pid, SigSet, SigmaskHow, Signal, WaitPidFlag};
 
 /// The parent is a process of its own: a lab has threads, and would not be safe to fork.
@@ -67,16 +68,18 @@ fn parent(args: &[String]) -> Result<()> {
     until_all_are_zombies(&children)?;
 
     let (mut signals, mut reaped) = (0, 0);
-    while call::sigtimedwait(&sigchld, Some(Duration::ZERO)).is_ok() {
+    let pending = || call::sigtimedwait(&sigchld, Some(Duration::ZERO));
+    while or_one_of(pending(), &[Errno::EAGAIN])?.is_ok() {
         signals += 1;
-        while call::waitpid(None, WaitPidFlag::WNOHANG).is_ok_and(|ended| ended.pid().is_some()) {
+        let ended = || call::waitpid(None, WaitPidFlag::WNOHANG);
+        while or_one_of(ended(), &[Errno::ECHILD])?.is_ok_and(|ended| ended.pid().is_some()) {
             reaped += 1;
             if each_time {
                 break;
             }
         }
     }
-    let zombies = children.iter().filter(|&&child| is_zombie(child)).count();
+    let zombies = zombies_of(&children)?;
     tell(format_args!("{signals} {reaped} {zombies}"))?;
     heed()?; // who is still a zombie is one until this process has ended
     Ok(())
@@ -84,7 +87,7 @@ fn parent(args: &[String]) -> Result<()> {
 
 fn until_all_are_zombies(children: &[Pid]) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(30);
-    while !children.iter().all(|&child| is_zombie(child)) {
+    while zombies_of(children)? < children.len() {
         if Instant::now() > end {
             bail!("the children do not end");
         }
@@ -94,8 +97,20 @@ fn until_all_are_zombies(children: &[Pid]) -> Result<()> {
 }
 
 /// Whether a process has ended and nobody has waited for it: state Z (proc_pid_stat(5)).
-fn is_zombie(process: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+fn is_zombie(process: Pid) -> Result<bool> {
+    let stat = match fs::read_to_string(format!("/proc/{process}/stat")) {
+        Ok(stat) => stat,
+        // Somebody has waited for it; perhaps between open and read.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
+            return Ok(false);
+        }
+        Err(error) => return Err(error).with_context(|| format!("/proc/{process}/stat")),
+    };
     // The name before it is in brackets, and may have anything in it.
-    stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))
+    Ok(stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
+}
+
+/// How many of these are zombies.
+fn zombies_of(children: &[Pid]) -> Result<usize> {
+    children.iter().map(|&child| Ok(usize::from(is_zombie(child)?))).sum()
 }
