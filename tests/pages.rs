@@ -138,8 +138,6 @@ fn the_tcp_server_makes_the_calls_of_its_page() {
     assert_eq!(calls(&events).join(" "), expected);
 }
 
-// udp-echo
-
 /// README's two terminals show what the program prints today, in this order, whatever the time and the ports are.
 #[test]
 fn the_session_of_the_readme_is_what_the_program_prints() {
@@ -173,6 +171,8 @@ fn told(story: &str) -> Vec<String> {
     };
     story.lines().filter_map(call).collect()
 }
+
+// udp-echo
 
 #[test]
 fn udp_keeps_message_boundaries() {

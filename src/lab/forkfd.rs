@@ -147,7 +147,7 @@ fn restart(args: &[String]) -> Result<()> {
         Err(_) => Ok(()), // the lab hears that there is no word
     };
     if bound.is_ok() {
-        let _ = heed(); // whoever listens looks for the holder now
+        let _ = heed(); // the lab looks for the holder of the port now
     }
     helper.kill()?;
     helper.wait()?;

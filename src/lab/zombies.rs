@@ -81,7 +81,7 @@ fn parent(args: &[String]) -> Result<()> {
     }
     let zombies = zombies_of(&children)?;
     tell(format_args!("{signals} {reaped} {zombies}"))?;
-    heed()?; // who is still a zombie is one until this process has ended
+    heed()?; // a child that is a zombie now is one until this process has ended
     Ok(())
 }
 
