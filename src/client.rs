@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use nix::sys::termios::{self, LocalFlags, SetArg, SpecialCharacterIndices};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::termios::{self, LocalFlags, SetArg, SpecialCharacterIndices, Termios};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -88,12 +89,14 @@ type LineEditor = Editor<Tab, DefaultHistory>;
 pub type Complete = Box<dyn Fn(&str) -> (usize, Vec<String>)>;
 
 /// The part of the editor that knows what Tab does here; by itself, nothing.
-#[derive(Default)]
-struct Tab(Option<Complete>);
+struct Tab {
+    complete: Option<Complete>,
+    usual: Option<Usual>,
+}
 
 impl fmt::Debug for Tab {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Tab").field(&self.0.is_some()).finish()
+        f.debug_struct("Tab").field("completes", &self.complete.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -106,7 +109,57 @@ impl Completer for Tab {
         at: usize,
         _: &rustyline::Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(self.0.as_ref().map_or((at, vec![]), |complete| complete(&line[..at])))
+        let Some(complete) = &self.complete else { return Ok((at, vec![])) };
+        // The answer may be slow, and Ctrl-C shall end the program meanwhile, as it does at any other wait.
+        let _unedited = self.usual.as_ref().and_then(Unedited::begin);
+        Ok(complete(&line[..at]))
+    }
+}
+
+/// What the line editor changes: how the terminal reads, and what Ctrl-C does.
+struct Usual {
+    terminal: Termios,
+    on_ctrl_c: SigAction,
+}
+
+impl Usual {
+    /// As it is now; `None` without a terminal.
+    fn now() -> Option<Usual> {
+        let terminal = termios::tcgetattr(io::stdin()).ok()?;
+        let on_ctrl_c = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+        let on_ctrl_c = replace_on_ctrl_c(&on_ctrl_c)?;
+        replace_on_ctrl_c(&on_ctrl_c)?;
+        Some(Usual { terminal, on_ctrl_c })
+    }
+}
+
+#[expect(unsafe_code, reason = "sigaction replaces a handler")]
+fn replace_on_ctrl_c(action: &SigAction) -> Option<SigAction> {
+    // SAFETY: what is put there is the default, or was there before.
+    unsafe { sigaction(Signal::SIGINT, action) }.ok()
+}
+
+/// A time in which the line editor has changed nothing.
+struct Unedited {
+    terminal: File,
+    edited: Usual,
+}
+
+impl Unedited {
+    /// `None` without a terminal: there is nothing to be done.
+    fn begin(usual: &Usual) -> Option<Unedited> {
+        let terminal = File::options().read(true).write(true).open("/dev/tty").ok()?;
+        let edited = termios::tcgetattr(&terminal).ok()?;
+        termios::tcsetattr(&terminal, SetArg::TCSADRAIN, &usual.terminal).ok()?;
+        let on_ctrl_c = replace_on_ctrl_c(&usual.on_ctrl_c)?;
+        Some(Unedited { terminal, edited: Usual { terminal: edited, on_ctrl_c } })
+    }
+}
+
+impl Drop for Unedited {
+    fn drop(&mut self) {
+        replace_on_ctrl_c(&self.edited.on_ctrl_c);
+        let _ = termios::tcsetattr(&self.terminal, SetArg::TCSADRAIN, &self.edited.terminal);
     }
 }
 
@@ -218,16 +271,19 @@ const CTRL_C: u8 = 3;
 fn editor() -> rustyline::Result<LineEditor> {
     let screen = if io::stdout().is_terminal() { Behavior::Stdio } else { Behavior::PreferTerm };
     let config = Config::builder().behavior(screen).completion_type(CompletionType::List).build();
+    let usual = Usual::now();
     let mut editor = Editor::with_config(config)?;
-    editor.set_helper(Some(Tab::default()));
+    editor.set_helper(Some(Tab { complete: None, usual }));
     Ok(editor)
 }
 
 impl Talk {
     /// Says what Tab does at the prompt, if there is one.
     pub fn on_tab(&mut self, complete: Complete) {
-        if let Source::Prompt(editor) = &mut self.source {
-            editor.set_helper(Some(Tab(Some(complete))));
+        if let Source::Prompt(editor) = &mut self.source
+            && let Some(tab) = editor.helper_mut()
+        {
+            tab.complete = Some(complete);
         }
     }
 

@@ -464,7 +464,7 @@ fn what_did_not_work_is_an_exit_code_and_a_sentence() {
         tool(here.path(), &["put", "nothing", &site.url("x")]).badly(1, "cannot read nothing");
         tool(here.path(), &["put", "a", &site.url("no/where")]).badly(1, "the server says: 5");
         tool(here.path(), &["put", ".", &site.url("x")]).badly(1, "no ordinary file");
-        tool(here.path(), &["get", &site.url("")]).badly(1, "no name for a file");
+        tool(here.path(), &["get", &site.url("")]).badly(2, "no name for a file");
         let no_password = site.url("there").replace(":p@", "@");
         tool(here.path(), &["get", &no_password]).badly(1, "user ftp needs a password");
         assert_eq!(names_in(here.path()), ["a"], "nothing of it stays");

@@ -350,14 +350,138 @@ fn a_place_that_cannot_be_written_is_refused_before_anything_is_asked() {
     fs::create_dir(here.path().join("f")).unwrap();
     nix::unistd::mkfifo(&here.path().join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     std::os::unix::fs::symlink("/dev/null", here.path().join("null")).unwrap();
-    let long = "x".repeat(252);
-    for to in ["no/where", "f/../fifo", "null", "/dev/null", "/proc/x", "no/", "no/.", &long] {
+    std::os::unix::fs::symlink("/proc/self/fd/1", here.path().join("open")).unwrap();
+    let long = "x".repeat(256);
+    let places = ["no/where", "f/../fifo", "null", "/dev/null", "/proc/x", "no/", "no/.", "open"];
+    for to in places.into_iter().chain([long.as_str()]) {
         ended(&get(here.path(), nobody, &["-o", to]), 1, "", "cannot write to ");
     }
     ended(&get(here.path(), nobody, &[]), 1, "", "no ordinary file");
     ended(&get(here.path(), nobody, &["-o", "-", "--continue"]), 2, "", "--continue");
     ended(&get(here.path(), nobody, &[&url(nobody), "-o", "-"]), 2, "", "several files");
     assert!(Path::new("/dev/null").metadata().unwrap().rdev() > 0);
+}
+
+#[test]
+fn a_url_without_a_name_for_the_file_is_a_usage_error() {
+    let here = tempfile::tempdir().unwrap();
+    fs::write(here.path().join("x"), "").unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for path in ["", "/", "/d/", "/.", "/d/.."] {
+        let url = format!("ftp://u:p@{nobody}{path}");
+        for get in [&["get", url.as_str()][..], &["get", &url, "-o", "x"], &["get", &url, "-o-"]] {
+            ended(&tool(here.path(), get), 2, "", "is no name for a file");
+        }
+    }
+    assert_eq!(names_in(here.path()), ["x"]);
+}
+
+/// The part's name is longer than that of the file by `.part`.
+#[test]
+fn a_name_as_long_as_a_name_may_be_is_fetched() {
+    for name in ["x".repeat(255), "x".repeat(251), format!("x{}", "世".repeat(84))] {
+        let here = tempfile::tempdir().unwrap();
+        let (address, _) = stranger(b"hello", |_, _, _| Usual);
+        let url = format!("ftp://u:p@{address}/{name}");
+        let got = format!("{name}: 5 bytes downloaded\n");
+        ended(&tool(here.path(), &["get", &url]), 0, &got, "");
+        ended(&menu(here.path(), address, &format!("download {name}\n")), 0, &got, "");
+        assert_eq!(names_in(here.path()), [name.as_str()]);
+        fs::remove_file(here.path().join(&name)).unwrap();
+        let (address, _) = stranger(b"hello", |verb, _, session| {
+            if verb == "RETR" {
+                session.send(b"hel");
+                session.say("426 no more")
+            } else {
+                Usual
+            }
+        });
+        let url = format!("ftp://u:p@{address}/{name}");
+        ended(&tool(here.path(), &["get", &url]), 1, "", ".part is left, with 3 bytes");
+        let (address, _) = stranger(b"hello", |_, _, _| Usual);
+        let url = format!("ftp://u:p@{address}/{name}");
+        ended(&tool(here.path(), &["get", "--continue", &url]), 0, &got, "");
+        assert_eq!(names_in(here.path()), [name.as_str()]);
+    }
+}
+
+#[test]
+fn dev_stdout_is_standard_output() {
+    let (address, _) = stranger(b"hello", |_, _, _| Usual);
+    let here = tempfile::tempdir().unwrap();
+    ended(&get(here.path(), address, &["-o", "/dev/stdout"]), 0, "hello", "");
+    assert!(Path::new("/dev/stdout").is_symlink());
+}
+
+/// Over FTP an empty name would be no name at all, which to a server is the folder.
+#[test]
+fn the_menu_sends_no_empty_name() {
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let heard = said.clone();
+    let (address, file) = stranger(b"hello", move |verb, name, _| {
+        heard.lock().unwrap().push(format!("{verb} {}", text(name)));
+        Usual
+    });
+    let here = tempfile::tempdir().unwrap();
+    fs::write(here.path().join("g"), "mine").unwrap();
+    let lines = [
+        "list \"\"",
+        "download \"\" x",
+        "download f \"\"",
+        "upload g \"\"",
+        "verify \"\"",
+        "cd \"\"",
+        "mkdir \"\"",
+        "rm \"\"",
+        "rmdir \"\"",
+        "rename f \"\"",
+        "rename \"\" f",
+        "size \"\"",
+    ];
+    for line in lines {
+        ended(&menu(here.path(), address, &format!("{line}\n")), 1, "", "\"\" is no name");
+    }
+    let usual = ["", "USER", "PASS", "TYPE", "QUIT"];
+    let verb = |line: &String| line.split(' ').next().unwrap().to_owned();
+    let others: Vec<_> = said.lock().unwrap().drain(..).collect();
+    assert!(others.iter().all(|line| usual.contains(&verb(line).as_str())), "{others:?}");
+    // A folder there takes the file under its own name, as a folder here does.
+    ended(&menu(here.path(), address, "upload g d/\n"), 0, "g: 4 bytes uploaded\n", "");
+    assert!(said.lock().unwrap().contains(&"STOR d/g".to_owned()), "{said:?}");
+    assert_eq!(*file.lock().unwrap(), b"mine");
+}
+
+/// The line editor takes Ctrl-C for a key, and reads none while the server is asked.
+#[test]
+fn ctrl_c_ends_a_question_of_tab_and_leaves_the_terminal_well() {
+    if !have("python3") {
+        return skip("no python3");
+    }
+    let (address, _) = stranger(b"", |verb, _, session| {
+        if verb != "MLSD" {
+            return Usual;
+        }
+        session.say("150 here it comes");
+        let mut data = session.data();
+        data.set_nodelay(true).unwrap();
+        while data.write_all(b"type=file; x\r\n").is_ok() {
+            thread::sleep(Duration::from_millis(20)); // a listing that trickles, and never ends
+        }
+        Leave
+    });
+    let mut python = Command::new("python3");
+    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py"));
+    python.args(["> ", "size fo\t", "Tab: what is there?", "\x03", "ended", ""]);
+    python.args(["--", "sh", "-c", "trap : INT; \"$@\"; echo ended with $?; stty -a", "sh"]);
+    python.args([env!("CARGO_BIN_EXE_netplay"), "ftp", "client", "-v", "127.0.0.1"]);
+    python.args([&address.port().to_string(), "--user", "u", "--password", "p"]);
+    let ended = finish(python.env("TERM", "xterm"), b"");
+    let screen = text(&ended.stdout);
+    assert!(screen.contains("ended with 130"), "{ended:?}");
+    for mode in ["icanon", "echo", "isig", "icrnl", "opost"] {
+        let mode = format!(" {mode} ");
+        assert!(screen.replace(['\r', '\n', ';'], " ").contains(&mode), "{mode}: {screen}");
+    }
 }
 
 /// The menu writes where it is told to, and not beside it.

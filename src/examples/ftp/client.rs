@@ -87,6 +87,7 @@ fn work(server: &Rc<RefCell<Server>>, args: &ClientArgs) -> Result<()> {
 impl Server {
     /// A line of the menu; whether there may be another.
     fn obey(&mut self, words: &[&[u8]], talk: &Talk) -> Result<bool> {
+        ensure!(!words.contains(&b"".as_slice()), "\"\" is no name");
         match *words {
             [b"quit"] => return Ok(false),
             [b"list" | b"ls"] => self.list(b"", talk)?,
@@ -195,6 +196,7 @@ impl Server {
     fn upload(&mut self, name: &[u8], to: &[u8], talk: &Talk) -> Result<()> {
         let file = local::open(&path_of(name))?;
         let size = file.metadata()?.len();
+        let to = if to.ends_with(b"/") { &[to, last(name)?].concat() } else { to };
         let transfer = self.transfer(0, "STOR", to, |data| {
             let progress = Progress::begin(0, Some(size));
             let mut at = 0;

@@ -59,7 +59,7 @@ pub fn get(args: &ToolArgs) -> Result<()> {
     local::limits_are_errors();
     let to = args.options.get("o").map(Path::new);
     let go_on = args.options.has("continue");
-    let output = to.is_some_and(|to| to == "-");
+    let output = to.is_some_and(|to| to == "-" || to == "/dev/stdout");
     let folder = !output && to.is_none_or(Path::is_dir);
     if args.words.len() > 1 && !folder {
         return Err(Usage("several files go into a folder, and -o names none".into()).into());
@@ -70,9 +70,10 @@ pub fn get(args: &ToolArgs) -> Result<()> {
     let mut jobs = Vec::new();
     for url in &args.words {
         let place = Location::read(url)?;
+        let name = file_in(&place)?;
         let mut to = to.unwrap_or(Path::new("")).to_owned();
         if folder {
-            to.push(path_of(last(&place.path)?));
+            to.push(path_of(name));
         }
         if output {
             jobs.push((place, Target::Output));
@@ -107,6 +108,7 @@ pub fn put(args: &ToolArgs) -> Result<()> {
                 .with_context(|| format!("{} is no name for a file", file_name(Path::new(file))))?;
             place.path.extend(name.as_bytes());
         }
+        file_in(&place)?;
         if jobs.iter().any(|(other, _)| *other == place) {
             return Err(twice(&escape(&place.path)));
         }
@@ -115,6 +117,13 @@ pub fn put(args: &ToolArgs) -> Result<()> {
     each(args, &jobs, |server, path, file| {
         let Target::File(file) = file else { bail!("a file is sent, and nothing else") };
         send(server, path, file, args.options.has("continue"))
+    })
+}
+
+/// The name of the file that a URL says.
+fn file_in(place: &Location) -> Result<&[u8]> {
+    last(&place.path).map_err(|error| {
+        Usage(format!("{error}: a URL here is ftp://HOST/FILE or ftp://HOST/FOLDER/FILE")).into()
     })
 }
 

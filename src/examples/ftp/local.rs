@@ -15,6 +15,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use nix::unistd::geteuid;
@@ -52,20 +53,17 @@ pub fn writable(to: &Path) -> Result<()> {
     last(to.as_os_str().as_bytes()).with_context(cannot)?;
     replaceable(to).with_context(cannot)?;
     // The kernel knows best: on a file system that is read-only, even root may not.
-    tempfile::tempfile_in(folder(to)).map(drop).with_context(cannot)?;
-    let part = part_of(to, "");
-    match fs::symlink_metadata(&part) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot write to {}", file_name(&part)))
-        }
-        _ => Ok(()),
-    }
+    tempfile::tempfile_in(folder(to)).map(drop).with_context(cannot)
 }
 
 /// Whether a download may take the place of what has this name: asked once more when it is whole, because
 /// a FIFO may have been made there meanwhile.
 fn replaceable(to: &Path) -> Result<()> {
     match fs::symlink_metadata(to) {
+        // /dev/stderr: what is meant is the file that is open, and not the link that leads to it.
+        Ok(_) if fs::read_link(to).is_ok_and(|open| open.starts_with("/proc")) => {
+            Err(anyhow!("it is a link to an open file"))
+        }
         // A link is replaced, and what it leads to is left alone; but no link to a device.
         Ok(_) if fs::metadata(to).is_ok_and(|there| !there.is_file()) => {
             Err(anyhow!("it is no ordinary file"))
@@ -79,12 +77,16 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// `FILE.part`, with this behind it.
+/// `FILE.part`, with this behind it. A name that would be too long for that (NAME_MAX in limits.h: 255
+/// bytes) loses its end, but no part of a character.
 fn part_of(to: &Path, behind: &str) -> PathBuf {
-    let mut part = to.as_os_str().to_owned();
-    part.push(".part");
-    part.push(behind);
-    part.into()
+    let end = format!(".part{behind}");
+    let name = to.file_name().unwrap_or_default().as_bytes();
+    let mut kept = name.len().min(libc::NAME_MAX as usize - end.len());
+    if let Ok(text) = std::str::from_utf8(name) {
+        kept = (0..=kept).rfind(|&at| text.is_char_boundary(at)).unwrap_or(kept);
+    }
+    to.with_file_name(path_of(&[&name[..kept], end.as_bytes()].concat()))
 }
 
 /// The bytes of an unfinished download that `get --continue` can go on from.
@@ -161,7 +163,15 @@ impl Part {
     /// Takes the file for this download, and no other at the same time.
     fn hold(path: PathBuf, file: File, earlier: bool) -> Result<Part> {
         let another = || anyhow!("another download writes to {}", file_name(&path));
-        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| another())?;
+        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+            if errno == Errno::EWOULDBLOCK {
+                return another();
+            }
+            if !earlier {
+                let _ = fs::remove_file(&path); // nothing is in it
+            }
+            anyhow!(errno).context(format!("cannot lock {}", file_name(&path)))
+        })?;
         // The other may have finished just now, and what we hold has its final name already.
         ensure!(has_name(&file, &path), another());
         let left = format!("{} is left: get --continue goes on behind it", file_name(&path));
