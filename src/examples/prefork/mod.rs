@@ -28,6 +28,7 @@ mod accept;
 pub use accept::{Accept, open};
 
 use std::fs::File;
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -96,6 +97,9 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         be_a_worker(place, listeners, lock, args, &clients, &stop.in_child(undisturbed));
     }
     drop(undisturbed); // a second Ctrl-C ends this process, however long the workers take
+    for listener in &listeners {
+        call::shutdown(listener, Shutdown::Both)?; // wakes all that sleep in accept: it fails with EINVAL
+    }
     end_children(places.iter().filter_map(|place| place.worker), &sigchld)?;
     for listener in listeners {
         call::close(listener)?;
@@ -143,8 +147,8 @@ fn be_a_worker(
     }
 }
 
-/// Serves one client after the other. The listener is not this worker's alone: to shut it down, as a
-/// stop does elsewhere, would end the others' waits, too. So here it interrupts the accept (EINTR).
+/// Serves one client after the other. The listener is not this worker's alone, so the parent shuts it down
+/// when all are to end; a signal to this worker alone interrupts its accept (EINTR).
 fn work(
     listener: TcpListener,
     lock: Option<&File>,
