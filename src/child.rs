@@ -2,6 +2,10 @@
 //!
 //! Demos run both sides so: a fork server must be alone in its process, signals go to processes,
 //! and what learners see is what they would see in two terminals.
+//!
+//! A server that is ended by force cannot end its workers. They would be init's children then, and still be
+//! there for a moment after the demo, or for ever if they were stopped. So this process is made the parent of
+//! all its orphans (PR_SET_CHILD_SUBREAPER), ends them, and waits for them.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,11 +14,13 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use std::{fs, thread};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getppid};
 
 /// The environment variable that makes a process end when its parent does: the number of the parent, or 1, for
@@ -62,6 +68,88 @@ pub fn reach_loopback(address: IpAddr) -> Result<()> {
         CannotRun(format!("there is no way to {address} here ({error}): ip link set lo up{way}"))
             .into()
     })
+}
+
+/// The children of this process.
+#[derive(Debug)]
+struct Household {
+    /// Those that were there before the first was started here; `None`: none has been started yet.
+    before: Option<Vec<Pid>>,
+    /// Those that were started here and have not ended yet.
+    started: Vec<Pid>,
+}
+
+static HOUSEHOLD: Mutex<Household> = Mutex::new(Household { before: None, started: Vec::new() });
+
+/// While this is held no child is started, and none is taken for an orphan.
+fn household() -> MutexGuard<'static, Household> {
+    HOUSEHOLD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Household {
+    fn start(&mut self, command: &mut Command) -> std::io::Result<Child> {
+        if self.before.is_none() {
+            self.before = Some(children());
+            let _ = nix::sys::prctl::set_child_subreaper(true);
+        }
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        self.started.push(Pid::from_raw(child.id().cast_signed()));
+        Ok(child)
+    }
+
+    /// Ends what the processes that have ended have left behind, and what that leaves behind.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the end of our own processes, no step of a page"
+    )]
+    fn sweep(&self) {
+        let before = self.before.as_deref().unwrap_or_default();
+        let is_orphan = |child: &Pid| {
+            !self.started.contains(child) && !before.contains(child) && was_started_here(*child)
+        };
+        while let orphans @ [_, ..] = &*children().into_iter().filter(is_orphan).collect::<Vec<_>>()
+        {
+            for &orphan in orphans {
+                if kill(orphan, Signal::SIGKILL).is_err() {
+                    return;
+                }
+                let _ = waitpid(orphan, None);
+            }
+        }
+    }
+}
+
+/// The children of this process, all threads together.
+fn children() -> Vec<Pid> {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of_task = tasks.map(|task| fs::read_to_string(task.path().join("children")));
+    let all: String = of_task.map(Result::unwrap_or_default).collect();
+    all.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
+}
+
+/// Whether a process has the environment that this one gives to what it starts. A program that uses this
+/// library may have other children, which are none of our business.
+fn was_started_here(child: Pid) -> bool {
+    let mark = format!("{WITH_PARENT}={}", std::process::id());
+    let environment = fs::read(format!("/proc/{child}/environ")).unwrap_or_default();
+    environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
+}
+
+/// Ends all that was started here, with its own children, and waits for it. For a program that ends itself.
+#[expect(clippy::disallowed_methods, reason = "the end of our own processes, no step of a page")]
+pub fn end_all() {
+    let mut household = household();
+    if household.before.is_none() {
+        return;
+    }
+    for started in std::mem::take(&mut household.started) {
+        let _ = kill(started, Signal::SIGKILL);
+        let _ = waitpid(started, None);
+    }
+    household.sweep();
+    // And those that had ended before they could be asked whose they were.
+    let flags = Some(WaitPidFlag::WNOHANG);
+    while waitpid(None, flags).is_ok_and(|status| status != WaitStatus::StillAlive) {}
 }
 
 /// A line that a process wrote to its standard error, and whose it was.
@@ -222,6 +310,10 @@ impl Process {
     }
 
     /// Ends it at once.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the end of our own processes, no step of a page"
+    )]
     pub fn end(&mut self) {
         if self.leads {
             // Whoever is left of its group. The number is nobody else's while one of them is there.
@@ -230,6 +322,14 @@ impl Process {
         // It has usually ended, and been waited for; then neither of these does anything.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let mut household = household();
+        household.started.retain(|&started| started != self.pid());
+        if self.leads {
+            // Those of its group whose parents have ended are our children, and have been killed.
+            let group = Pid::from_raw(-self.pid().as_raw());
+            while waitpid(group, None).is_ok() {}
+        }
+        household.sweep();
     }
 
     /// Whether it has not ended yet.
@@ -264,7 +364,7 @@ fn own(args: &[String], folder: &Path) -> Result<Command> {
 }
 
 fn spawn(command: &mut Command) -> std::io::Result<Child> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
+    household().start(command)
 }
 
 /// Reads lines in a thread, to the end or until nobody wants them any more.

@@ -312,9 +312,31 @@ impl<'a, 'b> Stage<'a, 'b> {
             if Instant::now() > end {
                 bail!("the demo waits for something that does not happen");
             }
+            let failed = self.failed()?; // before its last words are read
             self.tell_for(Duration::from_millis(5))?;
+            if let Some(who) = failed.filter(|_| !done(self)) {
+                bail!("{who}");
+            }
         }
         Ok(())
+    }
+
+    /// Who has failed meanwhile, and how.
+    fn failed(&mut self) -> Result<Option<String>> {
+        let servers = self.servers.iter_mut().map(|server| ("the server".to_owned(), server));
+        let clients = self.clients.iter_mut().map(|(name, it)| (format!("client {name}"), it));
+        for (who, process) in servers.chain(clients) {
+            if !process.running()? {
+                let status = process.wait()?;
+                if status.code() == Some(4) {
+                    return Err(CannotRun(String::new()).into());
+                }
+                if !status.success() {
+                    return Ok(Some(format!("{who} failed ({status})")));
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn until_ended(&mut self, who: &str, process: &mut Process) -> Result<()> {

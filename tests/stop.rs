@@ -13,6 +13,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ use netplay::examples::{Place, Value};
 use netplay::server::{Options, ServerArgs};
 use netplay::stop::Stop;
 use nix::sys::signal::Signal::{self, SIGINT, SIGKILL, SIGTERM};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use rows::{
     Kind, Running, concurrent, datagrams, process, push, sees_the_end, start, start_at,
     start_with_files, streams,
@@ -308,4 +311,65 @@ fn ends_by_request(kind: &Kind, ty: Type) {
     until(&format!("{kind} has returned"), || server.is_finished());
     let stats = server.join().unwrap();
     assert!(stats.clients + stats.datagrams >= 1, "{stats}");
+}
+
+/// All that came from a process, once it is what it is to be: between fork and exec it is still a copy.
+fn descendants(of: u32) -> Vec<u32> {
+    let line = |pid: u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let everybody: Vec<_> = rows::processes().collect();
+    let mut all = vec![of];
+    let mut next = 0;
+    while let Some(&pid) = all.get(next) {
+        all.extend(everybody.iter().filter(|it| it.parent == pid).map(|it| it.id));
+        next += 1;
+    }
+    let copy = |&pid: &u32| line(pid) == line(of);
+    if all.iter().skip(1).any(copy) { Vec::new() } else { all.split_off(1) }
+}
+
+/// A demo, a lab or a bench that is ended ends all that came from it, and waits for that: also what was
+/// stopped, and what lost its parent.
+#[test]
+fn nothing_of_a_demo_outlives_it() {
+    let server = |all: &[u32]| all[0];
+    // Which signal, to all but the first, or to the first alone; then SIGTERM to the whole?
+    for (line, many, stopped, killed, term) in [
+        ("prefork demo -q", 4, true, false, true),
+        ("prefork demo -q", 4, false, false, true),
+        ("prefork demo -q", 4, true, true, false),
+        ("fork demo -q", 3, true, true, false),
+        ("handler demo -q", 2, true, false, true),
+        ("lab forkfd --no-ask -q", 2, false, false, true),
+        ("lab halfclose --no-ask -q", 2, true, false, true),
+        ("models -q", 1, false, false, true),
+        ("bench --models prefork --connections 4 --rounds 1 -q", 4, true, false, true),
+    ] {
+        let what = format!("{line}: stopped {stopped}, server killed {killed}");
+        let mut whole = common::netplay();
+        let whole = whole.args(line.split(' ')).stdin(Stdio::null());
+        let mut whole = whole.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut all = Vec::new();
+        until(&format!("{what}: all of it is there"), || {
+            all = descendants(whole.id());
+            all.len() >= many
+        });
+        let signal = |pid: u32, signal| kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
+        if stopped {
+            all.iter().skip(usize::from(killed)).for_each(|&pid| signal(pid, Signal::SIGSTOP));
+        }
+        if killed {
+            signal(server(&all), SIGKILL);
+        }
+        if term {
+            signal(whole.id(), SIGTERM);
+        }
+        let start = Instant::now();
+        let status = common::wait(&mut whole);
+        let code = status.code().or(status.signal().map(|signal| 128 + signal));
+        assert_eq!(code, Some(if term { 128 + SIGTERM as i32 } else { 1 }), "{what}");
+        // A bench asks a server to end and waits for three seconds before it ends it.
+        assert!(start.elapsed() < Duration::from_secs(5), "{what}: {:?}", start.elapsed());
+        let left: Vec<_> = all.into_iter().filter_map(process).map(|it| it.id).collect();
+        assert!(left.is_empty(), "{what}: it left {left:?}");
+    }
 }

@@ -8,10 +8,12 @@ use clap::builder::PossibleValuesParser;
 use super::args::Global;
 use super::draw::{self, Picture};
 use super::progress::Progress;
+use crate::child;
 use crate::draw::{Format, View};
 use crate::lab::{Lab, Look, Report, TABLE};
 use crate::lang::Lang;
 use crate::output::stdout;
+use crate::stop;
 use crate::trace::story::Clock;
 use crate::trace::{self, Collection, Settings, Speaker, TraceFile, remark};
 
@@ -87,6 +89,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let collection = Collection::default();
     let raw = global.trace.as_deref().map(super::open_trace).transpose()?;
     listen(global, lab, &collection, raw.clone())?;
+    stop::set_in_order(child::end_all).context("cannot start a thread")?;
     let outcome = lab.try_out(&collection, raw)?;
     let shown = if args.json {
         report.json(&outcome, predicted)?

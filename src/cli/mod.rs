@@ -63,6 +63,8 @@ pub fn main(closed: bool) -> ExitCode {
         Err(help) => show_help(&help),
         Ok(matches) => run(&matches),
     };
+    stop::unless_it_ends();
+    child::end_all();
     let missing = trace::missing();
     if let Some(missing) = &missing {
         trace::remark(format_args!("netplay: {missing}"));

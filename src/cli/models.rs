@@ -14,6 +14,7 @@ use crate::child;
 use crate::escape::file_name;
 use crate::models::{self, Experiment, Format, MODELS, Model};
 use crate::output::stdout;
+use crate::stop;
 use crate::trace::remark;
 
 const TRY: &str = "\
@@ -122,6 +123,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
             }
         }
     };
+    stop::set_in_order(child::end_all).context("cannot start a thread")?;
     let outcomes = models::rounds(&experiment, rounds, progress).or_else(|error| {
         // strace would see these calls, and no record tells them: so it is asked only after a failure.
         child::reach_loopback(Ipv4Addr::LOCALHOST.into())?;

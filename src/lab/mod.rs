@@ -279,6 +279,7 @@ fn end(name: &str, reason: impl fmt::Display, code: i32, may_be_busy: bool) -> !
         None => (reason.to_string(), code),
     };
     trace::remark(format_args!("netplay: lab {name}: {reason}"));
+    child::end_all();
     std::process::exit(code);
 }
 
