@@ -5,7 +5,6 @@
 //! input, a message a line, to its end. With `--message`: just those.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -26,7 +25,6 @@ use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
 use crate::address::Endpoint;
 use crate::escape::{escape, escape_unicode, hide_typed};
 use crate::output::stdout;
-use crate::server::Options;
 use crate::trace::remark;
 
 /// What the command line, or a test, tells a client.
@@ -44,19 +42,6 @@ pub struct ClientArgs {
     pub bufsize: usize,
     /// Whether a terminal is shown ASCII only.
     pub ascii: bool,
-    /// The options that only this example has.
-    pub options: Options,
-}
-
-/// What the command line, or a test, tells a tool.
-#[derive(Debug, Clone)]
-pub struct ToolArgs {
-    /// The words without dashes.
-    pub words: Vec<OsString>,
-    /// How long to wait for anything; `None`: for ever.
-    pub timeout: Option<Duration>,
-    /// The options of the tool.
-    pub options: Options,
 }
 
 /// A line longer than this is sent in pieces: a file without line ends must not fill the memory.

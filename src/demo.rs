@@ -20,7 +20,7 @@ use crate::call::monotonic;
 use crate::child::{self, CannotRun, Line, Process};
 use crate::client::Interrupted;
 use crate::escape::file_name;
-use crate::examples::{Example, Place, Service, Sides, Step};
+use crate::examples::{Example, Place, Service, Step};
 use crate::record::{Bytes, Call, Connection};
 use crate::stop::Stop;
 use crate::trace::story::{Column, Fold, Story};
@@ -179,7 +179,7 @@ impl<'a, 'b> Stage<'a, 'b> {
     fn new(audience: &'a mut Audience<'b>, example: &Example, directory: PathBuf) -> Stage<'a, 'b> {
         let (sender, receiver) = mpsc::channel();
         Stage {
-            results: example.service == Service::Files || example.serve.is_none(),
+            results: example.service == Service::Files || example.server.is_none(),
             directory,
             servers: Vec::new(),
             clients: BTreeMap::new(),
@@ -214,7 +214,7 @@ impl<'a, 'b> Stage<'a, 'b> {
         if example.service == Service::Files {
             args.extend(["--root", "server"].map(String::from));
         }
-        let address = example.serve.map(|_| self.serve(&args)).transpose()?;
+        let address = example.server.map(|_| self.serve(&args)).transpose()?;
         let place = match (example.place, address) {
             (Place::Internet | Place::Group { .. }, Some(address)) => {
                 let (host, port) = address.rsplit_once(':').context("an address has a port")?;
@@ -488,18 +488,8 @@ impl<'a, 'b> Stage<'a, 'b> {
         if self.audience.secrets {
             args.push("--show-secrets".to_owned());
         }
-        let for_this_side = |option: &&&str| {
-            let name = option[2..].split('=').next();
-            let flag = example.options.iter().find(|flag| name == Some(flag.name));
-            match flag.map(|flag| flag.sides) {
-                Some(Sides::Both) => true,
-                Some(Sides::Client) => side == "client",
-                Some(Sides::Server) | None => side == "server",
-            }
-        };
-        args.extend(
-            example.demo.options.iter().filter(for_this_side).map(|&option| option.to_owned()),
-        );
+        let own = if side == "server" { example.demo.server } else { example.demo.client };
+        args.extend(own.iter().map(|&option| option.to_owned()));
         args
     }
 }

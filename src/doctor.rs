@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::call::{self, CallError, Domain, Shots, Type};
 use crate::escape::file_name;
-use crate::examples::io_uring::set_up;
+use crate::examples::io_uring::{Options, set_up};
 use crate::lang::Lang;
 use crate::server::ServerArgs;
 
@@ -139,7 +139,7 @@ fn io_uring() -> Check {
 
 /// What the page's server would work with: it sets up its rings here as there, with the usual arguments.
 fn ring() -> Result<Shots, Errno> {
-    let made = set_up(&ServerArgs::default()).map(|(_, shots)| shots);
+    let made = set_up(&ServerArgs::default(), &Options::default()).map(|(_, shots)| shots);
     made.map_err(|error| {
         error.downcast_ref().map_or(Errno::UnknownErrno, |error: &CallError| error.errno())
     })

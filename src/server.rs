@@ -40,8 +40,6 @@ pub struct ServerArgs {
     pub once: bool,
     /// Whether a terminal is shown ASCII only.
     pub ascii: bool,
-    /// The options that only this example has.
-    pub options: Options,
 }
 
 impl Default for ServerArgs {
@@ -58,7 +56,6 @@ impl Default for ServerArgs {
             work: Duration::ZERO,
             once: false,
             ascii: false,
-            options: Options::default(),
         }
     }
 }
@@ -130,29 +127,6 @@ impl Stamp {
 #[must_use]
 pub fn ctime() -> String {
     chrono::Local::now().format("%a %b %e %H:%M:%S %Y").to_string()
-}
-
-/// The options of one example: `--tcp`, `--style forking`.
-#[derive(Debug, Clone, Default)]
-pub struct Options(Vec<(String, String)>);
-
-impl Options {
-    /// Notes that an option was given; a flag has an empty value.
-    pub fn set(&mut self, name: &str, value: &str) {
-        self.0.push((name.to_owned(), value.to_owned()));
-    }
-
-    /// Whether the option was given.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
-    /// Its value.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
 }
 
 /// What a server did, told when it ends.

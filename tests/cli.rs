@@ -8,9 +8,11 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -249,6 +251,18 @@ fn a_server_on_a_path_says_the_path() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket").display().to_string();
     assert_eq!(server_says(&["unix-server", &path]), format!("ready: unix {path}\n"));
+}
+
+#[test]
+fn a_server_of_files_takes_a_folder_whose_name_is_no_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join(OsStr::from_bytes(b"\xff"));
+    fs::create_dir(&folder).unwrap();
+    for name in ["mini-ftp", "ftp"] {
+        let mut command = netplay();
+        command.args([name, "server", "0", "-q", "--root"]).arg(&folder);
+        assert_eq!(Server::from(&mut command).stop().status.code(), Some(0), "{name}");
+    }
 }
 
 #[test]
@@ -621,7 +635,7 @@ fn every_command_has_a_manual_page_without_a_fault() {
     assert_eq!(man(&[path]), "");
     assert_eq!(fs::read_to_string(directory.path().join("netplay.1")).unwrap(), page);
     for example in TABLE {
-        let side = if example.serve.is_some() { "server" } else { "client" };
+        let side = if example.server.is_some() { "server" } else { "client" };
         let path = directory.path().join(format!("netplay-{}-{side}.1", example.name));
         assert!(path.is_file(), "no {}", path.display());
     }
@@ -905,11 +919,11 @@ fn tells(demo: &mut Command, roles: &[&str]) {
 #[test]
 fn every_demo_tells_both_sides_in_time_order_and_ends_soon() {
     for example in TABLE {
-        let sides: &[&str] = match example.serve {
+        let sides: &[&str] = match example.server {
             Some(_) => &[" server  ", " client A "],
             None => &[" client A "],
         };
-        let forbidden = example.serve.is_none()
+        let forbidden = example.server.is_none()
             && run(&[example.name, "demo", "-q"], b"").status.code() == Some(4);
         for args in [&[example.name, "demo"][..], &[example.name]] {
             if forbidden {

@@ -597,7 +597,7 @@ fn demo(example: &str) -> Value {
 #[test]
 fn in_every_demo_every_byte_received_was_sent_by_somebody() {
     // Where the kernel answers, there is nobody who could be seen to send.
-    for example in TABLE.iter().filter(|example| example.serve.is_some()) {
+    for example in TABLE.iter().filter(|example| example.server.is_some()) {
         let demo = demo(example.name);
         let (calls, arrows) =
             (demo["calls"].as_array().unwrap(), demo["arrows"].as_array().unwrap());

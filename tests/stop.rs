@@ -18,10 +18,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::Command;
 use common::{DEADLINE, Server, udp, until};
 use netplay::address::Endpoint;
-use netplay::examples::{Place, Value};
-use netplay::server::{Options, ServerArgs};
+use netplay::examples::Place;
+use netplay::server::ServerArgs;
 use netplay::stop::Stop;
 use nix::sys::signal::Signal::{self, SIGINT, SIGKILL, SIGTERM};
 use nix::sys::signal::kill;
@@ -270,13 +271,8 @@ fn a_stop_from_another_thread_ends_serve() {
 }
 
 fn ends_by_request(kind: &Kind, ty: Type) {
-    let mut options = Options::default();
-    let mut words = kind.options.iter().map(|word| word.trim_start_matches("--"));
-    while let Some(name) = words.next() {
-        let flag = kind.row.options.iter().find(|flag| flag.name == name).unwrap();
-        let value = if matches!(flag.value, Value::None) { "" } else { words.next().unwrap() };
-        options.set(name, value);
-    }
+    let command = Command::new("server").no_binary_name(true).args(kind.row.server_options());
+    let options = command.get_matches_from(&kind.options);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     // An address that only this process uses, so that any port of it is free.
@@ -289,11 +285,11 @@ fn ends_by_request(kind: &Kind, ty: Type) {
     };
     let host = Some(address.ip().to_string());
     let endpoint = Endpoint { host, port: address.port(), family: None };
-    let args = ServerArgs { endpoint, path, options, ..ServerArgs::default() };
+    let args = ServerArgs { endpoint, path, ..ServerArgs::default() };
     let stop = Stop::new();
     let request = stop.clone();
-    let serve = kind.row.serve.unwrap();
-    let server = thread::spawn(move || serve(&args, &stop).unwrap());
+    let row = kind.row.server.unwrap();
+    let server = thread::spawn(move || row.serve(&args, &options, &stop).unwrap());
 
     let client = || {
         let mut client = Socket::new(domain, ty, None).unwrap();

@@ -27,8 +27,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use clap::Arg;
+use clap::builder::PossibleValue;
 use netplay::child::WITH_PARENT;
-use netplay::examples::{Example, Place, Service, Sides, TABLE, Value};
+use netplay::examples::{Example, Place, Service, TABLE};
 use netplay::trace::{Event, Kind, story};
 
 /// Every call that the call layer can make. `rt_sigreturn` ends a signal handler, `execve` begins the
@@ -295,7 +297,7 @@ fn a_refused_connect_is_told_as_strace_sees_it() {
 /// Wherever a call of a server fails, what the page has opened until then is closed, and each close is told.
 #[test]
 fn what_a_failing_server_leaves_open_is_closed_with_a_record() {
-    for example in TABLE.iter().filter(|example| example.serve.is_some()) {
+    for example in TABLE.iter().filter(|example| example.server.is_some()) {
         let Some(watched) = Watched::new() else { return };
         watched.serve_one(example, None);
         for (call, when) in watched.could_fail(FAIL_IN_A_SERVER) {
@@ -309,7 +311,7 @@ fn what_a_failing_server_leaves_open_is_closed_with_a_record() {
 /// The same for the clients.
 #[test]
 fn what_a_failing_client_leaves_open_is_closed_with_a_record() {
-    for example in TABLE.iter().filter(|example| example.serve.is_some()) {
+    for example in TABLE.iter().filter(|example| example.server.is_some()) {
         let Some(serving) = Watched::new() else { return };
         let server = serving.server(example, &login(example));
         let Some(watched) = Watched::new() else { return };
@@ -559,32 +561,36 @@ fn example(name: &str) -> &'static Example {
 /// its two sides.
 fn ways_to_run() -> Vec<(&'static Example, Vec<String>, Vec<String>)> {
     let mut ways = Vec::new();
-    for example in TABLE.iter().filter(|example| example.serve.is_some()) {
+    for example in TABLE.iter().filter(|example| example.server.is_some()) {
         if example.name == "ftp" {
             ways.push((example, login(example), login(example)));
             continue;
         }
         ways.push((example, vec![], vec![]));
-        for flag in example.options {
-            let option = format!("--{}", flag.name);
-            let given: Vec<Vec<String>> = match flag.value {
-                Value::None => vec![vec![option]],
-                // The first is the default, which has run already.
-                Value::OneOf(values) => {
-                    values[1..].iter().map(|&v| vec![option.clone(), v.to_owned()]).collect()
-                }
-                // What it may be only the example knows.
-                Value::Any(_) | Value::Checked(..) | Value::Count { .. } | Value::Usual(_) => {
-                    vec![]
+        let (of_server, of_client) = (example.server_options(), example.client_options());
+        let only_of_client = of_client.iter().filter(|option| !has(&of_server, option));
+        for option in of_server.iter().chain(only_of_client) {
+            let name = format!("--{}", option.get_long().unwrap());
+            let given: Vec<Vec<String>> = match option.get_possible_values() {
+                _ if !option.get_action().takes_values() => vec![vec![name]],
+                // The first is the default, which has run already; where there is none, only the example
+                // knows what it may be.
+                values => {
+                    let word = |value: &PossibleValue| value.get_name().to_owned();
+                    values.iter().skip(1).map(|value| vec![name.clone(), word(value)]).collect()
                 }
             };
             for given in given {
-                let side = |side| if flag.sides != side { given.clone() } else { vec![] };
-                ways.push((example, side(Sides::Client), side(Sides::Server)));
+                let side = |options| if has(options, option) { given.clone() } else { vec![] };
+                ways.push((example, side(&of_server), side(&of_client)));
             }
         }
     }
     ways
+}
+
+fn has(options: &[Arg], option: &Arg) -> bool {
+    options.iter().any(|other| other.get_id() == option.get_id())
 }
 
 /// A run under strace, and the files that tell of it.

@@ -39,7 +39,7 @@ fn schema() -> Value {
 fn every_record_of_every_example_fits_the_schema() {
     let schema = schema();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
-    for example in TABLE.iter().filter(|example| example.serve.is_some()) {
+    for example in TABLE.iter().filter(|example| example.server.is_some()) {
         for detail in ["-q", "-vv"] {
             let trace = Trace::new();
             let words: &[u8] = match example.service {

@@ -52,7 +52,7 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
             NO_WORD.to_vec()
         }
         (_, "shell" | "role" | "model") => NO_WORD.to_vec(),
-        (_, "trace" | "traces" | "root" | "password-file" | "directory" | "o" | "FILE") => {
+        (_, "trace" | "traces" | "root" | "password_file" | "directory" | "to" | "FILE") => {
             NO_FILE.to_vec()
         }
         (_, "from" | "compare") => NO_FILE.to_vec(),
@@ -62,11 +62,11 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         (_, "reply") => vec![""],
         (_, "backlog") => both(NO_NUMBER, &["2147483648"]),
         (_, "bufsize") => both(NO_NUMBER, &["0", "67108865"]),
-        (_, "max_clients" | "max-per-host") => both(NO_NUMBER, &["0"]),
+        (_, "max_clients" | "max_per_host") => both(NO_NUMBER, &["0"]),
         (_, "work") => both(NO_NUMBER, &["1001"]),
         (_, "workers") => both(NO_NUMBER, &["0", "257"]),
-        (_, "idle_timeout" | "timeout" | "stall-timeout" | "data-wait") => NO_SECONDS.to_vec(),
-        (_, "passive-ports") => {
+        (_, "idle_timeout" | "timeout" | "stall_timeout" | "data_wait") => NO_SECONDS.to_vec(),
+        (_, "passive_ports") => {
             vec!["", "x", "1", "-", "5-", "-5", "9-5", "0-5", "1-65536", "1-2-3", "50000,50001"]
         }
         (_, "interface") => vec!["", "no address"],

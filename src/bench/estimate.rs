@@ -16,6 +16,7 @@ use super::plan::{Kind, Load, Model, Plan};
 use super::sample::{Cell, Look};
 use super::server::Server;
 use super::{Bench, FEWEST, LOOK, MOST, MOST_UNDER_STRACE, SERVES_SOME, SHORT_RUN, UNKNOWN};
+use crate::examples::prefork::WORKERS;
 use crate::stop::Stop;
 
 /// How long, and of what.
@@ -135,13 +136,12 @@ fn strace(bench: &Bench<'_>, servers: &[&Model]) -> Option<Duration> {
 /// or one in each of its workers.
 fn room(model: &Model) -> Option<usize> {
     let Kind::Row(example, options) = &model.kind else { return None };
-    let workers = example.options.iter().find(|flag| flag.name == "workers");
-    match (example.name, workers.map(|flag| flag.value)) {
-        ("tcp-echo" | "iterative", _) => Some(1),
-        ("prefork" | "pool", Some(crate::examples::Value::Count { usual, .. })) => {
+    match example.name {
+        "tcp-echo" | "iterative" => Some(1),
+        "prefork" | "pool" => {
             let given = options.iter().position(|word| word == "--workers");
             let given = given.and_then(|place| options.get(place + 1)?.parse().ok());
-            Some(given.unwrap_or(usual))
+            Some(given.unwrap_or(WORKERS))
         }
         _ => None,
     }

@@ -15,7 +15,7 @@ use super::load::Tally;
 use super::meter;
 use super::plan::{Kind, Load, Manner, Model};
 use crate::child::{Line, Process};
-use crate::examples::{Example, Place, Service, TABLE, Value};
+use crate::examples::{Example, Place, Service, TABLE};
 use crate::inspect;
 
 /// How long a server may take to become ready.
@@ -210,16 +210,17 @@ fn row_args(example: &Example, own: &[String], load: Load, manner: &Manner) -> V
             args.extend(value);
         }
     };
-    let flag = |name: &str| example.options.iter().find(|flag| flag.name == name);
+    let options = example.server_options();
+    let has = |name: &str| options.iter().any(|option| option.get_long() == Some(name));
     unless_own("reply", Some("echo".to_owned()));
     unless_own("bufsize", Some(manner.size.max(1024).to_string()));
     unless_own("backlog", Some(load.total().clamp(128, 4096).to_string()));
     // A row that means something of its own by it, such as how many processes it has, keeps that.
-    if flag("max-clients").is_none() {
+    if !has("max-clients") {
         unless_own("max-clients", Some((load.total() + 16).to_string()));
     }
     let transport = if manner.udp { "udp" } else { "tcp" };
-    if flag(transport).is_some_and(|flag| matches!(flag.value, Value::None)) {
+    if has(transport) {
         unless_own(transport, None);
     }
     args

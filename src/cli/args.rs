@@ -1,27 +1,25 @@
 //! The options, and how they become the arguments of a server or client.
 
 use std::borrow::Cow;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use clap::builder::styling::Styles;
-use clap::builder::{
-    NonEmptyStringValueParser, OsStringValueParser, PathBufValueParser, PossibleValue,
-    StringValueParser, TypedValueParser,
-};
+use clap::builder::{PathBufValueParser, PossibleValue, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum, value_parser};
 
 use super::{bench, byte_order, doctor, draw, explain, lab, models, sockopt, why};
 use crate::address::{Endpoint, Family};
-use crate::client::{ClientArgs, ToolArgs};
-use crate::examples::{Example, Flag, Place, Sides, TABLE, Tool, Value};
+use crate::client::ClientArgs;
+use crate::examples::row::Serve;
+use crate::examples::{Example, Place, TABLE, Tool};
 use crate::lang::Lang;
-use crate::server::{Options, Reply, ServerArgs, Stamp};
+use crate::server::{Reply, ServerArgs, Stamp};
 
 /// The options that every command has.
 #[derive(Debug, Args)]
@@ -309,13 +307,6 @@ fn at_least_one(text: &str) -> Result<usize> {
     }
 }
 
-fn count(text: &str, most: usize) -> Result<usize> {
-    match text.parse()? {
-        n if (1..=most).contains(&n) => Ok(n),
-        _ => bail!("it is 1 to {most}"),
-    }
-}
-
 fn seconds(text: &str) -> Result<Duration> {
     let seconds: f64 = text.parse()?;
     // In microseconds the kernel is told of it, and none of them would mean without end.
@@ -335,7 +326,7 @@ pub fn command() -> Command {
             "Each example also goes by EXAMPLE-server and EXAMPLE-client: netplay tcp-server.",
         );
     let examples = TABLE.iter().flat_map(|example| {
-        let server = example.serve.map(|_| ("server", server_side(example)));
+        let server = example.server.map(|server| ("server", server_side(example, server)));
         let client = ("client", client_side(example));
         let sides: Vec<_> = server.into_iter().chain([client]).collect();
         let hidden = sides.clone().into_iter().map(|(side, command)| {
@@ -349,11 +340,11 @@ pub fn command() -> Command {
             Place::Internet | Place::Group { .. } | Place::Host => Version::augment_args(demo),
             Place::Path => demo,
         };
-        let demo = demo.about(match example.serve {
+        let demo = demo.about(match example.server {
             Some(_) => "Run both sides here and tell what happens",
             None => "Ask this machine's own kernel, and tell what happens",
         });
-        let whole = match example.serve {
+        let whole = match example.server {
             Some(_) => Command::new(example.name),
             // There is one side only: what it takes may stand right behind the name.
             None => client_args(Command::new(example.name), example),
@@ -385,13 +376,13 @@ pub fn command() -> Command {
         .subcommand(super::man::command())
 }
 
-fn server_side(example: &Example) -> Command {
+fn server_side(example: &Example, server: &dyn Serve) -> Command {
     let command = ServerFlags::augment_args(place(Command::new("server"), example));
-    flags(command, example, Sides::Server).about(format!("The server: {}", example.summary))
+    server.augment(command).about(format!("The server: {}", example.summary))
 }
 
 fn client_side(example: &Example) -> Command {
-    let about = match example.serve {
+    let about = match example.server {
         Some(_) => "The client: sends what is typed, prints the replies",
         None => "The client, and there is nothing else: the kernel of the host answers",
     };
@@ -401,25 +392,15 @@ fn client_side(example: &Example) -> Command {
 /// What a client takes. One that only its options tell what to send has no messages.
 fn client_args(command: Command, example: &Example) -> Command {
     let command = place(command, example);
-    let command = match example.serve {
+    let command = match example.server {
         Some(_) => ClientFlags::augment_args(command),
         None => Patience::augment_args(command),
     };
-    flags(command, example, Sides::Client)
+    example.client.augment(command)
 }
 
 fn tool_side(tool: &Tool) -> Command {
-    let words = tool.words.iter().map(|word| {
-        let check = word.check;
-        let read = OsStringValueParser::new().try_map(move |text| match text.is_empty() {
-            true => Err(anyhow!("it is empty")),
-            false => check(&text).map(|()| text),
-        });
-        let arg = Arg::new(word.name).help(word.help).required(true).value_parser(read);
-        if word.many { arg.num_args(1..) } else { arg }
-    });
-    let command = Patience::augment_args(Command::new(tool.name)).about(tool.about).args(words);
-    command.args(tool.options.iter().map(flag))
+    tool.run.augment(Patience::augment_args(Command::new(tool.name))).about(tool.about)
 }
 
 fn place(command: Command, example: &Example) -> Command {
@@ -432,41 +413,6 @@ fn place(command: Command, example: &Example) -> Command {
             .mut_arg("v6", |arg| arg.help(format!("Use IPv6; without HOST, {v6}"))),
         Place::Host => HostOnly::augment_args(command),
         Place::Path => PathOnly::augment_args(command),
-    }
-}
-
-/// The options that only this example has, on this side.
-fn flags(command: Command, example: &Example, side: Sides) -> Command {
-    let has = |flag: &&Flag| flag.sides == side || flag.sides == Sides::Both;
-    example.options.iter().filter(has).fold(command, |command, own| match own.value {
-        Value::Usual(value) => command
-            .mut_arg(own.name.replace('-', "_"), |arg| arg.default_value(value).help(own.help)),
-        _ => command.arg(flag(own)),
-    })
-}
-
-fn flag(flag: &Flag) -> Arg {
-    let arg = Arg::new(flag.name).help(flag.help);
-    let mut letters = flag.name.chars();
-    let arg = match (letters.next(), letters.next()) {
-        (Some(letter), None) => arg.short(letter),
-        _ => arg.long(flag.name),
-    };
-    match flag.value {
-        Value::None => arg.action(ArgAction::SetTrue),
-        Value::OneOf(words) => arg.value_parser(words.to_vec()).default_value(words[0]),
-        // A password may be empty. A name, a file or an address is not.
-        Value::Any("TEXT") => arg.value_name("TEXT"),
-        Value::Any(name) => arg.value_name(name).value_parser(NonEmptyStringValueParser::new()),
-        Value::Checked(name, check) => {
-            let read = move |text: &str| check(text).map(|()| text.to_owned());
-            arg.value_name(name).value_parser(read)
-        }
-        Value::Usual(value) => arg.default_value(value),
-        Value::Count { usual, most } => {
-            let read = move |text: &str| count(text, most).map(|_| text.to_owned());
-            arg.value_name("N").default_value(usual.to_string()).value_parser(read)
-        }
     }
 }
 
@@ -486,7 +432,7 @@ pub fn find(subcommand: &str) -> Option<(&'static Example, Option<&'static str>)
 pub fn typed(example: &Example, matches: &ArgMatches) -> bool {
     let typed =
         |arg: &Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
-    example.serve.is_none() && client_side(example).get_arguments().any(typed)
+    example.server.is_none() && client_side(example).get_arguments().any(typed)
 }
 
 /// Ends the program: some arguments are for the client, and the command that follows is another.
@@ -501,13 +447,11 @@ pub fn either_or(example: &Example) -> ! {
 pub fn server(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<ServerArgs> {
     let flags = ServerFlags::from_arg_matches(matches)?;
     let (endpoint, path) = place_of(example, matches)?;
-    let options = options(example.options, matches);
-    let usual = (example.reply)(&options);
     let reply = match flags.reply.as_deref() {
-        None => usual,
+        None => example.reply.clone(),
         Some("echo") => Some(Reply::Echo),
-        Some("stamp") => match usual {
-            Some(Reply::Stamp(_)) => usual,
+        Some("stamp") => match example.reply {
+            Some(Reply::Stamp(_)) => example.reply.clone(),
             _ => Some(Reply::Stamp(Stamp::PLAIN)),
         },
         Some(text) => Some(Reply::Text(Cow::Owned(text.as_bytes().to_vec()))),
@@ -523,13 +467,12 @@ pub fn server(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<Se
         work: Duration::from_millis(flags.work),
         once: flags.once,
         ascii,
-        options,
     })
 }
 
 /// The arguments of a client, on a screen that may show ASCII only.
 pub fn client(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<ClientArgs> {
-    let ClientFlags { message, patience, bufsize } = match example.serve {
+    let ClientFlags { message, patience, bufsize } = match example.server {
         Some(_) => ClientFlags::from_arg_matches(matches)?,
         None => {
             let patience = Patience::from_arg_matches(matches)?;
@@ -537,25 +480,12 @@ pub fn client(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<Cl
         }
     };
     let (endpoint, path) = place_of(example, matches)?;
-    Ok(ClientArgs {
-        endpoint,
-        path,
-        messages: message,
-        timeout: patience.timeout,
-        bufsize,
-        ascii,
-        options: options(example.options, matches),
-    })
+    Ok(ClientArgs { endpoint, path, messages: message, timeout: patience.timeout, bufsize, ascii })
 }
 
-/// The arguments of a tool.
-pub fn tool(tool: &Tool, matches: &ArgMatches) -> Result<ToolArgs> {
-    let words = tool.words.iter().filter_map(|word| matches.get_many::<OsString>(word.name));
-    Ok(ToolArgs {
-        words: words.flatten().cloned().collect(),
-        timeout: Patience::from_arg_matches(matches)?.timeout,
-        options: options(tool.options, matches),
-    })
+/// How long a tool waits for anything.
+pub fn timeout(matches: &ArgMatches) -> Result<Option<Duration>> {
+    Ok(Patience::from_arg_matches(matches)?.timeout)
 }
 
 fn place_of(example: &Example, matches: &ArgMatches) -> Result<(Endpoint, PathBuf)> {
@@ -570,27 +500,4 @@ fn place_of(example: &Example, matches: &ArgMatches) -> Result<(Endpoint, PathBu
         Place::Host => (HostOnly::from_arg_matches(matches)?.endpoint(), PathBuf::new()),
         Place::Path => (Endpoint::default(), PathOnly::from_arg_matches(matches)?.path()),
     })
-}
-
-/// The options that only this example has, or this tool.
-fn options(flags: &[Flag], matches: &ArgMatches) -> Options {
-    let mut options = Options::default();
-    for flag in flags {
-        // An option of the other side is unknown here, and asking for it is an error to be ignored.
-        match flag.value {
-            Value::None => {
-                if let Ok(Some(true)) = matches.try_get_one::<bool>(flag.name) {
-                    options.set(flag.name, "");
-                }
-            }
-            // One of the common options, which are read with the others.
-            Value::Usual(_) => {}
-            Value::OneOf(_) | Value::Any(_) | Value::Checked(..) | Value::Count { .. } => {
-                if let Ok(Some(value)) = matches.try_get_one::<String>(flag.name) {
-                    options.set(flag.name, value);
-                }
-            }
-        }
-    }
-    options
 }

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, FromArgMatches};
 
 use crate::child;
@@ -34,7 +35,7 @@ use crate::client::{Interrupted, Usage};
 use crate::demo::Recording;
 use crate::draw::{Format, Time, Timeline, View};
 use crate::escape::{escape_unsafe, file_name, hide_password};
-use crate::examples::{Example, Place, Sides, TABLE};
+use crate::examples::{Example, Place, TABLE};
 use crate::inspect;
 use crate::lang::Lang;
 use crate::lesson::{self, Subject};
@@ -222,7 +223,7 @@ fn serve(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
     let args = args::server(example, matches, global.plain())?;
     listen_to_the_record(global, Speaker { role: "server", example: example.name })?;
     if !global.quiet {
-        if let Some(client) = its_client(example, &args)? {
+        if let Some(client) = its_client(example, &args, matches)? {
             trace::remark(format_args!("in a second terminal: {client}"));
         }
         trace::remark("Ctrl-C ends this server");
@@ -231,8 +232,8 @@ fn serve(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
     stop.on_signals();
     tidy_memory();
     let cpu_before = cpu_time()?;
-    let serve = example.serve.context("only an example with a server has this command")?;
-    let stats = serve(&args, &stop)?;
+    let server = example.server.context("only an example with a server has this command")?;
+    let stats = server.serve(&args, matches, &stop)?;
     if !global.quiet {
         let cpu = (cpu_time()? - cpu_before) * 1e3;
         trace::remark(format_args!("{}: {stats}; {cpu:.0} ms of CPU time", example.name));
@@ -255,7 +256,11 @@ fn tidy_memory() {
 }
 
 /// The command that talks to a server with these arguments; none, where no client can reach it.
-fn its_client(example: &Example, args: &ServerArgs) -> Result<Option<String>> {
+fn its_client(
+    example: &Example,
+    args: &ServerArgs,
+    matches: &ArgMatches,
+) -> Result<Option<String>> {
     let name = example.short.unwrap_or(example.name);
     let place = match example.place {
         Place::Path => why::quoted(&args.path),
@@ -275,13 +280,21 @@ fn its_client(example: &Example, args: &ServerArgs) -> Result<Option<String>> {
         }
     };
     // What both sides must agree on. A password is in no command line that we propose.
-    let agreed =
-        example.options.iter().filter(|flag| flag.sides == Sides::Both && flag.name != "password");
-    let agreed = agreed.filter_map(|flag| match args.options.get(flag.name)? {
-        "" => Some(format!("--{} ", flag.name)),
-        value => Some(format!("--{} {} ", flag.name, why::quoted(Path::new(value)))),
-    });
-    Ok(Some(format!("netplay {name}-client {}{place}", agreed.collect::<String>())))
+    let of_the_client = example.client_options();
+    let mut agreed = String::new();
+    for option in example.server_options() {
+        let id = option.get_id().as_str();
+        let given = matches.value_source(id) == Some(ValueSource::CommandLine);
+        if id == "password" || !given || !of_the_client.iter().any(|other| other.get_id() == id) {
+            continue;
+        }
+        agreed += &format!("--{} ", option.get_long().unwrap_or(id));
+        if option.get_action().takes_values() {
+            let values = matches.get_raw(id).into_iter().flatten();
+            agreed.extend(values.map(|value| why::quoted(Path::new(value)) + " "));
+        }
+    }
+    Ok(Some(format!("netplay {name}-client {agreed}{place}")))
 }
 
 /// How a client on this machine names the address of a server: loopback, if it is every address; and a link-local
@@ -312,7 +325,7 @@ fn speak(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
     let args = args::client(example, matches, global.plain())?;
     listen_to_the_record(global, Speaker { role: "client", example: example.name })?;
     show_transfers(global);
-    (example.client)(&args)?;
+    example.client.speak(&args, matches)?;
     if !global.quiet {
         trace::remark(format_args!("try next: {}", example.next));
     }
@@ -334,10 +347,10 @@ fn teach(example: &Example, matches: &ArgMatches, global: &Global) -> Result<()>
 fn work(example: &Example, name: &str, matches: &ArgMatches, global: &Global) -> Result<()> {
     let mut tools = example.tools.iter();
     let tool = tools.find(|tool| tool.name == name).context("the table has every tool")?;
-    let args = args::tool(tool, matches)?;
+    let timeout = args::timeout(matches)?;
     listen_to_the_record(global, Speaker { role: "client", example: example.name })?;
     show_transfers(global);
-    (tool.run)(&args)
+    tool.run.work(timeout, matches)
 }
 
 /// Both sides in this terminal, and in a picture if one is asked for.
@@ -499,29 +512,33 @@ pub fn command() -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Endpoint;
 
-    /// A server's arguments, as our own command line reads them.
-    fn server(example: &Example, words: &[&str]) -> ServerArgs {
+    /// The client that is proposed beside a server whose command line our own reads.
+    fn client_of(example: &Example, words: &[&str]) -> Option<String> {
         let typed = [&["netplay", example.name, "server"], words].concat();
         let matches = args::command().try_get_matches_from(typed).unwrap();
         let (_, matches) = matches.subcommand().unwrap();
         let (_, matches) = matches.subcommand().unwrap();
-        args::server(example, matches, false).unwrap()
+        let args = args::server(example, matches, false).unwrap();
+        its_client(example, &args, matches).unwrap()
     }
 
-    /// Where the client goes whose command line was proposed, as our own command line reads that.
-    fn goes(example: &Example, line: &str) -> crate::client::ClientArgs {
+    /// Where the client goes whose command line was proposed, as our own command line reads that, and whether
+    /// it may send to a broadcast address.
+    fn goes(example: &Example, line: &str) -> (Endpoint, bool) {
         let matches = args::command().try_get_matches_from(line.split(' ')).unwrap();
         let (name, matches) = matches.subcommand().unwrap();
         assert_eq!(name, format!("{}-client", example.name), "{line}");
-        args::client(example, matches, false).unwrap()
+        let may = matches!(matches.try_get_one("broadcast"), Ok(Some(true)));
+        (args::client(example, matches, false).unwrap().endpoint, may)
     }
 
     #[test]
     fn the_client_that_a_server_names_can_be_typed_and_goes_to_it() {
         let lo = format!("fe80::7%{}", nix::net::if_::if_nametoindex("lo").unwrap());
         for example in TABLE.iter().filter(|example| {
-            example.serve.is_some()
+            example.server.is_some()
                 && matches!(example.place, Place::Internet | Place::Group { .. })
         }) {
             let group = matches!(example.place, Place::Group { .. });
@@ -541,14 +558,14 @@ mod tests {
                 ("ff01::7", group.then_some("[ff01::7]:7777")),
             ] {
                 let what = format!("{} on {bound}", example.name);
-                let line = its_client(example, &server(example, &[bound, "7777"])).unwrap();
+                let line = client_of(example, &[bound, "7777"]);
                 let goes = line.as_ref().map(|line| goes(example, line));
-                let to = goes.as_ref().map(|args| args.endpoint.resolve().unwrap().to_string());
+                let to = goes.as_ref().map(|(place, _)| place.resolve().unwrap().to_string());
                 assert_eq!(to.as_deref(), meant, "{what}: {line:?}");
-                let may = goes.is_some_and(|args| args.options.has("broadcast"));
+                let may = goes.is_some_and(|(_, may)| may);
                 let broadcast = group && bound.ends_with(".255");
                 assert!(may || !broadcast, "{what}: {line:?}");
-                let any = its_client(example, &server(example, &[bound, "0"])).unwrap();
+                let any = client_of(example, &[bound, "0"]);
                 assert_eq!(any.is_some(), meant.is_some(), "{what}");
                 assert!(any.is_none_or(|any| any.contains(" PORT, as the ready line")), "{what}");
             }
@@ -571,7 +588,7 @@ mod tests {
                 "netplay multicast-client --interface 127.0.0.3 ",
             ),
         ] {
-            let line = its_client(named(name), &server(named(name), words)).unwrap().unwrap();
+            let line = client_of(named(name), words).unwrap();
             assert!(line.starts_with(said), "{line}");
             goes(named(name), &line);
         }

@@ -30,8 +30,10 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::thread;
 
 use anyhow::Result;
+use clap::Args;
 
 use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
+use super::row::up_to;
 use crate::call::{
     self, Domain, EpollFlags, EpollOp, SO_REUSEADDR, SO_REUSEPORT, SOCK_NONBLOCK, TcpListener,
     Type, epoll_event,
@@ -46,10 +48,21 @@ const EVENTS: usize = 256;
 /// How often a client is listened to, with an edge, before others get their turn.
 const TURNS: usize = 16;
 
+/// The options of the server.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Be told once of what has come, not for as long as it is there
+    #[arg(long)]
+    edge: bool,
+    /// How many threads there are, each with a listener and a list of its own, and its share of --max-clients
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = up_to::<usize>(256))]
+    workers: usize,
+}
+
 /// Opens the listeners, and serves each in a thread of its own; the first in this one.
-pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     let mut address = args.endpoint.resolve()?;
-    let workers = workers(args);
+    let workers = workers(args, options);
     let mut listeners: Vec<TcpListener> = Vec::new();
     for _ in 0..workers {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
@@ -66,7 +79,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     }
     let (first, others) = listeners.split_first().expect("there is at least one worker");
     let work = |listener| {
-        let served = serve_one(listener, args, stop);
+        let served = serve_one(listener, args, options, stop);
         if workers > 1 {
             stop.request(); // it was stopped, or it failed: the others are to end as well
         }
@@ -90,14 +103,18 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 }
 
 /// How many there are: each has room for a client at least.
-fn workers(args: &ServerArgs) -> usize {
-    let asked = args.options.get("workers").and_then(|n| n.parse().ok()).unwrap_or(1);
-    asked.clamp(1, args.at_once())
+fn workers(args: &ServerArgs, options: &Options) -> usize {
+    options.workers.min(args.at_once())
 }
 
 /// Serves whoever is ready until the stop: a server of its own, which knows of no other thread.
-fn serve_one(listener: &TcpListener, args: &ServerArgs, stop: &Stop) -> Result<Stats> {
-    let most = args.max_clients / workers(args);
+fn serve_one(
+    listener: &TcpListener,
+    args: &ServerArgs,
+    options: &Options,
+    stop: &Stop,
+) -> Result<Stats> {
+    let most = args.max_clients / workers(args, options);
     let mut stats = Stats::default();
     let (mut buf, mut made) = (vec![0; args.bufsize], Vec::new());
     let mut patience = Patience::default();
@@ -130,7 +147,7 @@ fn serve_one(listener: &TcpListener, args: &ServerArgs, stop: &Stop) -> Result<S
                 match call::accept4(listener, SOCK_NONBLOCK) {
                     Ok((peer, name)) => {
                         let client = Client::new(peer, name, args);
-                        let wanted = interest(&client, args);
+                        let wanted = interest(&client, options);
                         call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, &client.peer, wanted)?;
                         clients.insert(client.peer.as_raw_fd(), (client, wanted));
                         stats.clients += 1;
@@ -146,12 +163,12 @@ fn serve_one(listener: &TcpListener, args: &ServerArgs, stop: &Stop) -> Result<S
             }
             // EPOLLERR and EPOLLHUP too: recv returns the bytes that are left, then the error or 0.
             if turn.is_ok() && happened != EpollFlags::EPOLLOUT {
-                let read = read(client, happened, args, &mut buf, &mut made, &mut stats);
+                let read = read(client, happened, args, options, &mut buf, &mut made, &mut stats);
                 turn = read.map(|left| more = left);
             }
             match client.next(turn, args) {
                 Next::Stay => {
-                    let wanted = interest(client, args);
+                    let wanted = interest(client, options);
                     // Asked anew, the kernel looks anew: what is there already is told as an edge, too.
                     if wanted != *asked || more {
                         call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, &client.peer, wanted)?;
@@ -184,11 +201,11 @@ fn serve_one(listener: &TcpListener, args: &ServerArgs, stop: &Stop) -> Result<S
 
 /// EPOLLOUT only while something is owed: a client nearly always takes bytes, and would be told of at
 /// every turn. With an edge, what can stop a `recv` short of the last byte is to be told, too.
-fn interest(client: &Client, args: &ServerArgs) -> EpollFlags {
+fn interest(client: &Client, options: &Options) -> EpollFlags {
     let mut wanted = EpollFlags::empty();
     wanted.set(EpollFlags::EPOLLIN, client.wants_read());
     wanted.set(EpollFlags::EPOLLOUT, client.wants_write());
-    if args.options.has("edge") {
+    if options.edge {
         wanted |= EpollFlags::EPOLLET | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI;
     }
     wanted
@@ -204,11 +221,12 @@ fn read(
     client: &mut Client,
     happened: EpollFlags,
     args: &ServerArgs,
+    options: &Options,
     buf: &mut [u8],
     made: &mut Vec<u8>,
     stats: &mut Stats,
 ) -> call::Result<bool> {
-    if !args.options.has("edge") {
+    if !options.edge {
         return client.read(args, buf, made, stats).map(|()| false);
     }
     for _ in 0..TURNS {

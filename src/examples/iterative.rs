@@ -16,23 +16,41 @@
 //! between one client and the next.
 
 use anyhow::Result;
+use clap::Args;
 
 use super::{tcp_echo, udp_echo};
 use crate::client::ClientArgs;
-use crate::server::{ServerArgs, Stats};
+use crate::server::{Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
+/// The option of both sides.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Serve TCP connections instead of UDP datagrams
+    #[arg(long)]
+    tcp: bool,
+}
+
 /// Serves one datagram, or one connection, after the other.
-pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
-    match args.options.has("tcp") {
-        true => tcp_echo::serve(args, stop),
+pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
+    match options.tcp {
+        true => tcp_echo::serve(&over_tcp(args), stop),
         false => udp_echo::serve(args, stop),
     }
 }
 
+/// With a stamp as it is over TCP, if a stamp is the answer.
+fn over_tcp(args: &ServerArgs) -> ServerArgs {
+    let mut args = args.clone();
+    if let Some(Reply::Stamp(stamp)) = &mut args.reply {
+        *stamp = tcp_echo::STAMP;
+    }
+    args
+}
+
 /// The client of either kind: being served in turn is nothing that a client can see, but for the time.
-pub fn client(args: &ClientArgs) -> Result<()> {
-    match args.options.has("tcp") {
+pub fn client(args: &ClientArgs, options: &Options) -> Result<()> {
+    match options.tcp {
         true => tcp_echo::client(args),
         false => udp_echo::client(args),
     }

@@ -4,6 +4,7 @@
 //! The command line, the demos and the tests all read [`TABLE`]; nothing else knows the examples by
 //! name.
 
+pub mod row;
 pub mod tcp_echo;
 pub mod udp_echo;
 pub mod unix_echo;
@@ -25,76 +26,11 @@ pub mod mini_ftp;
 pub mod ftp;
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
 
-use anyhow::Result;
+use crate::server::{Reply, Stamp};
+use row::{Client, Server, Task};
 
-use crate::client::{ClientArgs, ToolArgs};
-use crate::server::{Options, Reply, ServerArgs, Stamp, Stats};
-use crate::stop::Stop;
-
-/// A row of the table.
-#[derive(Debug)]
-pub struct Example {
-    /// Its name on the command line.
-    pub name: &'static str,
-    /// A shorter one for its two sides: `tcp` makes `tcp-server` and `tcp-client`.
-    pub short: Option<&'static str>,
-    /// What it is, in one line.
-    pub summary: &'static str,
-    /// What to watch for, in a sentence or two.
-    pub watch: &'static str,
-    /// Where its server can be reached.
-    pub place: Place,
-    /// What its server is for.
-    pub service: Service,
-    /// What its server answers, unless it is told otherwise; `None`: nothing.
-    pub reply: fn(&Options) -> Option<Reply>,
-    /// The options that it has beside the common ones.
-    pub options: &'static [Flag],
-    /// The server; `None` where there is none of ours, for every kernel answers by itself.
-    pub serve: Option<fn(&ServerArgs, &Stop) -> Result<Stats>>,
-    /// The client.
-    pub client: fn(&ClientArgs) -> Result<()>,
-    /// The commands that it has beside server, client and demo.
-    pub tools: &'static [Tool],
-    /// What its demo does.
-    pub demo: Demo,
-    /// What to try next.
-    pub next: &'static str,
-    /// The page.
-    pub source: &'static str,
-    /// The lesson behind it: `netplay explain LESSON`.
-    pub lesson: &'static str,
-}
-
-/// A command that only one example has: a client for scripts.
-#[derive(Debug)]
-pub struct Tool {
-    /// Its name on the command line.
-    pub name: &'static str,
-    /// What it does, in one line.
-    pub about: &'static str,
-    /// What stands on the command line without dashes, in this order.
-    pub words: &'static [Word],
-    /// Its options.
-    pub options: &'static [Flag],
-    /// What it does.
-    pub run: fn(&ToolArgs) -> Result<()>,
-}
-
-/// A word on the command line of a tool, or several.
-#[derive(Debug)]
-pub struct Word {
-    /// What the help calls it.
-    pub name: &'static str,
-    /// What it is, in a sentence.
-    pub help: &'static str,
-    /// Whether there may be more than one.
-    pub many: bool,
-    /// Whether this can be it at all; if not, nothing is begun.
-    pub check: fn(&OsStr) -> Result<()>,
-}
+pub use row::{Example, Tool};
 
 /// Where a server can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,57 +61,13 @@ pub enum Service {
     Other,
 }
 
-/// An option of one example.
-#[derive(Debug)]
-pub struct Flag {
-    /// Its name, without the dashes: one letter makes `-o`, a word `--root`.
-    pub name: &'static str,
-    /// What follows it on the command line.
-    pub value: Value,
-    /// What it does, in a sentence.
-    pub help: &'static str,
-    /// Which sides have it.
-    pub sides: Sides,
-}
-
-/// What follows an option.
-#[derive(Debug, Clone, Copy)]
-pub enum Value {
-    /// Nothing: it is a switch.
-    None,
-    /// One of these words; the first is meant when the option is not given.
-    OneOf(&'static [&'static str]),
-    /// A whole number from 1 to `most`; `usual` if the option is not given.
-    Count {
-        /// The default.
-        usual: usize,
-        /// The largest.
-        most: usize,
-    },
-    /// Anything, called so in the help.
-    Any(&'static str),
-    /// What this function accepts, called so in the help.
-    Checked(&'static str, fn(&str) -> Result<()>),
-    /// What it is for every server, but with this default, and another sentence of help.
-    Usual(&'static str),
-}
-
-/// The sides that an option is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sides {
-    /// The server.
-    Server,
-    /// The client.
-    Client,
-    /// Server and client: they must agree.
-    Both,
-}
-
 /// What a demo does, beside starting the server first and stopping it last.
 #[derive(Debug)]
 pub struct Demo {
-    /// Options for both sides, each in one word: `--user=student`.
-    pub options: &'static [&'static str],
+    /// Options of its server: `--workers=2`.
+    pub server: &'static [&'static str],
+    /// Options of its clients.
+    pub client: &'static [&'static str],
     /// One step after the other.
     pub steps: &'static [Step],
 }
@@ -338,234 +230,9 @@ the load; and when the load is through
 the road is closed, and made anew.
 ";
 
-const TCP_STAMP: Stamp = Stamp { open: "[", middle: "] : ", close: "" };
-const UDP_STAMP: Stamp = Stamp { open: "[", middle: " : ", close: "]" };
 const STAMP: Stamp = Stamp { open: "[", middle: "] :", close: "" };
 
 const PLAIN: &[&str] = &[];
-
-/// An option with a value.
-const fn option(name: &'static str, value: &'static str, help: &'static str, sides: Sides) -> Flag {
-    Flag { name, value: Value::Any(value), help, sides }
-}
-
-/// An option with a value that not every text is.
-const fn checked(
-    name: &'static str,
-    value: &'static str,
-    check: fn(&str) -> Result<()>,
-    help: &'static str,
-    sides: Sides,
-) -> Flag {
-    Flag { name, value: Value::Checked(value, check), help, sides }
-}
-
-/// The options of the servers with a fixed number of workers.
-const POOL: &[Flag] = &[
-    Flag {
-        name: "workers",
-        value: Value::Count { usual: prefork::WORKERS, most: 256 },
-        help: "How many workers there are: each serves one client at a time",
-        sides: Sides::Server,
-    },
-    Flag {
-        name: "accept",
-        value: Value::OneOf(&["shared", "lock", "reuseport"]),
-        help: "Who waits in accept: all on one listener, one after the other, or each on its own",
-        sides: Sides::Server,
-    },
-    Flag {
-        name: "max-clients",
-        value: Value::Usual("256"),
-        help: "How many clients to serve at once; there are no more workers than that",
-        sides: Sides::Server,
-    },
-];
-
-const FTP: &[Flag] = &[
-    option("root", "DIR", "The folder to serve [default: the current one]", Sides::Server),
-    checked("user", "NAME", ftp::user, "Who may log in [default: netplay]", Sides::Both),
-    option(
-        "password",
-        "TEXT",
-        "The password; without one, the server makes one for this run",
-        Sides::Both,
-    ),
-    option("password-file", "FILE", "A file with the password in its first line", Sides::Both),
-    Flag {
-        name: "anonymous",
-        value: Value::None,
-        help: "Let anybody in as anonymous, to read",
-        sides: Sides::Server,
-    },
-    Flag {
-        name: "read-only",
-        value: Value::None,
-        help: "Let nobody change anything",
-        sides: Sides::Server,
-    },
-    checked(
-        "stall-timeout",
-        "SECS",
-        |text| ftp::seconds(text).map(drop),
-        "Cut a transfer in which nothing moves for so long [default: 60]",
-        Sides::Server,
-    ),
-    checked(
-        "data-wait",
-        "SECS",
-        |text| ftp::seconds(text).map(drop),
-        "Wait so long for a data connection [default: 20]",
-        Sides::Server,
-    ),
-    checked(
-        "passive-ports",
-        "LO-HI",
-        |text| ftp::ports(text).map(drop),
-        "The ports for data connections [default: any]",
-        Sides::Server,
-    ),
-    Flag {
-        name: "max-clients",
-        value: Value::Usual("64"),
-        help: "How many clients to serve at once; the others are told to come back later",
-        sides: Sides::Server,
-    },
-    checked(
-        "max-per-host",
-        "N",
-        |text| ftp::number(text).map(drop),
-        "How many clients one address may have [default: as many as --max-clients]",
-        Sides::Server,
-    ),
-];
-
-const MULTICAST: &[Flag] = &[
-    checked(
-        "interface",
-        "ADDRESS|NAME",
-        multicast::interface,
-        "The device: over IPv4 an address that it has [default: 127.0.0.1], over IPv6 its name",
-        Sides::Both,
-    ),
-    Flag {
-        name: "any",
-        value: Value::None,
-        help: "Bind to any address, not to the group: hear also what is sent to this machine alone",
-        sides: Sides::Server,
-    },
-    checked(
-        "ttl",
-        "N",
-        |text| multicast::hops(text).map(drop),
-        "How far it goes: 0 stays in this machine, 1 in its network, more pass routers [default: 1]",
-        Sides::Client,
-    ),
-    Flag {
-        name: "no-loop",
-        value: Value::None,
-        help: "Let this machine not hear what it sends itself (over lo it does nevertheless)",
-        sides: Sides::Client,
-    },
-    Flag {
-        name: "broadcast",
-        value: Value::None,
-        help: "Ask for the right to send to a broadcast address, such as 127.255.255.255",
-        sides: Sides::Client,
-    },
-    checked(
-        "answers",
-        "N",
-        |text| multicast::answers(text).map(drop),
-        "Wait for so many answers to each message; a server answers with --reply [default: 0]",
-        Sides::Client,
-    ),
-];
-
-const PING: &[Flag] = &[
-    Flag {
-        name: "raw",
-        value: Value::None,
-        help: "Use a raw socket, which wants privilege (CAP_NET_RAW) and sees every ICMP message",
-        sides: Sides::Client,
-    },
-    Flag {
-        name: "count",
-        value: Value::Count { usual: ping::COUNT, most: u16::MAX as usize },
-        help: "How many requests to send",
-        sides: Sides::Client,
-    },
-    Flag {
-        name: "interval",
-        value: Value::Checked("SECS", |text| ping::interval(text).map(drop)),
-        help: "Send one every so often; at least 0.2, except on loopback [default: 1]",
-        sides: Sides::Client,
-    },
-    Flag {
-        name: "size",
-        value: Value::Checked("BYTES", |text| ping::size(text).map(drop)),
-        help: "The size of the payload: up to 65507 over IPv4, 65527 over IPv6 [default: 56]",
-        sides: Sides::Client,
-    },
-    Flag {
-        name: "ttl",
-        value: Value::Count { usual: ping::TTL, most: 255 },
-        help: "How many routers a request may pass, plus one",
-        sides: Sides::Client,
-    },
-    Flag {
-        name: "headers",
-        value: Value::None,
-        help: "Show the headers of each request and reply, field by field",
-        sides: Sides::Client,
-    },
-];
-
-const URL: &str =
-    "ftp://[USER[:PASSWORD]@]HOST[:PORT]/PATH; %20 is a space, %2F at the start the root";
-
-/// The options of both tools.
-const CONTINUE: Flag = Flag {
-    name: "continue",
-    value: Value::None,
-    help: "Go on where an earlier transfer was cut",
-    sides: Sides::Client,
-};
-const SECRET: Flag = option(
-    "password-file",
-    "FILE",
-    "A file with the password in its first line, for a URL without one",
-    Sides::Client,
-);
-
-const FTP_TOOLS: &[Tool] = &[
-    Tool {
-        name: "get",
-        about: "Fetch files: each has its name when it is whole, and FILE.part until then",
-        words: &[Word { name: "URL", help: URL, many: true, check: ftp::readable_url }],
-        options: &[
-            option(
-                "o",
-                "FILE|DIR",
-                "Where to put it; - is standard output [default: its own name, here]",
-                Sides::Client,
-            ),
-            CONTINUE,
-            SECRET,
-        ],
-        run: ftp::get,
-    },
-    Tool {
-        name: "put",
-        about: "Send files: to the name in the URL, or into its folder if it ends with /",
-        words: &[
-            Word { name: "FILE", help: "What to send", many: true, check: ftp::readable_path },
-            Word { name: "URL", help: URL, many: false, check: ftp::readable_url },
-        ],
-        options: &[CONTINUE, SECRET],
-        run: ftp::put,
-    },
-];
 
 /// All examples, in reading order.
 pub static TABLE: &[Example] = &[
@@ -577,12 +244,11 @@ pub static TABLE: &[Example] = &[
                 the server speaks on that one",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |_| Some(Reply::Stamp(TCP_STAMP)),
-        options: &[],
-        serve: Some(tcp_echo::serve),
-        client: tcp_echo::client,
+        reply: Some(Reply::Stamp(tcp_echo::STAMP)),
+        server: Some(&tcp_echo::serve),
+        client: &tcp_echo::client,
         tools: &[],
-        demo: Demo { options: PLAIN, steps: ONE },
+        demo: Demo { server: PLAIN, client: PLAIN, steps: ONE },
         next: "netplay udp-echo demo",
         source: include_str!("tcp_echo.rs"),
         lesson: "tcp",
@@ -594,12 +260,11 @@ pub static TABLE: &[Example] = &[
         watch: "no listen, no accept: one socket serves everybody, and recvfrom tells whom to answer",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |_| Some(Reply::Stamp(UDP_STAMP)),
-        options: &[],
-        serve: Some(udp_echo::serve),
-        client: udp_echo::client,
+        reply: Some(Reply::Stamp(udp_echo::STAMP)),
+        server: Some(&udp_echo::serve),
+        client: &udp_echo::client,
         tools: &[],
-        demo: Demo { options: PLAIN, steps: ONE },
+        demo: Demo { server: PLAIN, client: PLAIN, steps: ONE },
         next: "netplay unix-echo demo",
         source: include_str!("udp_echo.rs"),
         lesson: "udp",
@@ -611,12 +276,11 @@ pub static TABLE: &[Example] = &[
         watch: "only the address differs: a file; the client has no name at all",
         place: Place::Path,
         service: Service::Echo,
-        reply: |_| Some(Reply::Stamp(STAMP)),
-        options: &[],
-        serve: Some(unix_echo::serve),
-        client: unix_echo::client,
+        reply: Some(Reply::Stamp(STAMP)),
+        server: Some(&unix_echo::serve),
+        client: &unix_echo::client,
         tools: &[],
-        demo: Demo { options: PLAIN, steps: ONE },
+        demo: Demo { server: PLAIN, client: PLAIN, steps: ONE },
         next: "netplay iterative demo",
         source: include_str!("unix_echo.rs"),
         lesson: "unix",
@@ -628,20 +292,11 @@ pub static TABLE: &[Example] = &[
         watch: "client B is connected at once, by the kernel; but its answer comes only when A is gone",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |options| match options.has("tcp") {
-            true => Some(Reply::Stamp(TCP_STAMP)),
-            false => Some(Reply::Stamp(UDP_STAMP)),
-        },
-        options: &[Flag {
-            name: "tcp",
-            value: Value::None,
-            help: "Serve TCP connections instead of UDP datagrams",
-            sides: Sides::Both,
-        }],
-        serve: Some(iterative::serve),
-        client: iterative::client,
+        reply: Some(Reply::Stamp(udp_echo::STAMP)),
+        server: Some(&Server(iterative::serve)),
+        client: &Client(iterative::client),
         tools: &[],
-        demo: Demo { options: &["--tcp"], steps: WAITS },
+        demo: Demo { server: &["--tcp"], client: &["--tcp"], steps: WAITS },
         next: "netplay fork demo",
         source: include_str!("iterative.rs"),
         lesson: "iterative",
@@ -653,12 +308,11 @@ pub static TABLE: &[Example] = &[
         watch: "fork returns twice; the parent closes the client's socket, the child the listener",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |_| Some(Reply::Text(Cow::Borrowed(b"recv your message"))),
-        options: &[],
-        serve: Some(fork::serve),
-        client: tcp_echo::client,
+        reply: Some(Reply::Text(Cow::Borrowed(b"recv your message"))),
+        server: Some(&fork::serve),
+        client: &tcp_echo::client,
         tools: &[],
-        demo: Demo { options: PLAIN, steps: TWO },
+        demo: Demo { server: PLAIN, client: PLAIN, steps: TWO },
         next: "netplay thread demo",
         source: include_str!("fork.rs"),
         lesson: "fork",
@@ -670,12 +324,11 @@ pub static TABLE: &[Example] = &[
         watch: "B is served while A is still connected: each recv waits in a thread of its own",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |_| Some(Reply::Text(Cow::Borrowed(b"receive your message"))),
-        options: &[],
-        serve: Some(thread::serve),
-        client: tcp_echo::client,
+        reply: Some(Reply::Text(Cow::Borrowed(b"receive your message"))),
+        server: Some(&thread::serve),
+        client: &tcp_echo::client,
         tools: &[],
-        demo: Demo { options: PLAIN, steps: TWO },
+        demo: Demo { server: PLAIN, client: PLAIN, steps: TWO },
         next: "netplay prefork demo",
         source: include_str!("thread.rs"),
         lesson: "thread",
@@ -687,25 +340,11 @@ pub static TABLE: &[Example] = &[
         watch: "the calls are those of the fork page; only who makes them is decided elsewhere",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |_| Some(Reply::Stamp(STAMP)),
-        options: &[
-            Flag {
-                name: "style",
-                value: Value::OneOf(&["forking", "threading", "iterative"]),
-                help: "Where a request is handled",
-                sides: Sides::Server,
-            },
-            Flag {
-                name: "udp",
-                value: Value::None,
-                help: "Serve datagrams instead of connections",
-                sides: Sides::Both,
-            },
-        ],
-        serve: Some(handler::serve),
-        client: handler::client,
+        reply: Some(Reply::Stamp(STAMP)),
+        server: Some(&Server(handler::serve)),
+        client: &Client(handler::client),
         tools: &[],
-        demo: Demo { options: PLAIN, steps: TWO },
+        demo: Demo { server: PLAIN, client: PLAIN, steps: TWO },
         next: "netplay handler server --style threading",
         source: include_str!("handler/mod.rs"),
         lesson: "handler",
@@ -718,12 +357,11 @@ pub static TABLE: &[Example] = &[
                 served when B leaves",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |_| Some(Reply::Stamp(STAMP)),
-        options: POOL,
-        serve: Some(prefork::serve),
-        client: tcp_echo::client,
+        reply: Some(Reply::Stamp(STAMP)),
+        server: Some(&Server(prefork::serve)),
+        client: &tcp_echo::client,
         tools: &[],
-        demo: Demo { options: &["--workers=2"], steps: A_POOL_OF_TWO },
+        demo: Demo { server: &["--workers=2"], client: PLAIN, steps: A_POOL_OF_TWO },
         next: "netplay prefork server --accept lock",
         source: include_str!("prefork/mod.rs"),
         lesson: "prefork",
@@ -736,12 +374,11 @@ pub static TABLE: &[Example] = &[
                 B leaves",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |_| Some(Reply::Stamp(STAMP)),
-        options: POOL,
-        serve: Some(pool::serve),
-        client: tcp_echo::client,
+        reply: Some(Reply::Stamp(STAMP)),
+        server: Some(&Server(pool::serve)),
+        client: &tcp_echo::client,
         tools: &[],
-        demo: Demo { options: &["--workers=2"], steps: A_POOL_OF_TWO },
+        demo: Demo { server: &["--workers=2"], client: PLAIN, steps: A_POOL_OF_TWO },
         next: "netplay nonblocking demo",
         source: include_str!("pool.rs"),
         lesson: "pool",
@@ -753,17 +390,11 @@ pub static TABLE: &[Example] = &[
         watch: "the server is never asleep: count the EAGAINs between one client and the next",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |_| None,
-        options: &[Flag {
-            name: "blocking",
-            value: Value::None,
-            help: "Leave the sockets blocking: one client at a time, but the processor rests",
-            sides: Sides::Server,
-        }],
-        serve: Some(nonblocking::serve),
-        client: nonblocking::client,
+        reply: None,
+        server: Some(&Server(nonblocking::serve)),
+        client: &nonblocking::client,
         tools: &[],
-        demo: Demo { options: PLAIN, steps: ONE_SHOT },
+        demo: Demo { server: PLAIN, client: PLAIN, steps: ONE_SHOT },
         next: "netplay nonblocking server --blocking",
         source: include_str!("nonblocking/mod.rs"),
         lesson: "nonblocking",
@@ -775,12 +406,11 @@ pub static TABLE: &[Example] = &[
         watch: "one call waits for everybody; A, B and C are served in the order in which they speak",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |_| Some(Reply::Stamp(STAMP)),
-        options: &[],
-        serve: Some(select::serve),
-        client: tcp_echo::client,
+        reply: Some(Reply::Stamp(STAMP)),
+        server: Some(&select::serve),
+        client: &tcp_echo::client,
         tools: &[],
-        demo: Demo { options: PLAIN, steps: THREE },
+        demo: Demo { server: PLAIN, client: PLAIN, steps: THREE },
         next: "netplay poll demo",
         source: include_str!("select.rs"),
         lesson: "select",
@@ -792,12 +422,11 @@ pub static TABLE: &[Example] = &[
         watch: "the list stays; what happened is written into it: POLLIN, POLLHUP, POLLERR",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |_| Some(Reply::Text(Cow::Borrowed(b"receive message"))),
-        options: &[],
-        serve: Some(poll::serve),
-        client: tcp_echo::client,
+        reply: Some(Reply::Text(Cow::Borrowed(b"receive message"))),
+        server: Some(&poll::serve),
+        client: &tcp_echo::client,
         tools: &[],
-        demo: Demo { options: PLAIN, steps: THREE },
+        demo: Demo { server: PLAIN, client: PLAIN, steps: THREE },
         next: "netplay epoll demo",
         source: include_str!("poll.rs"),
         lesson: "poll",
@@ -810,27 +439,13 @@ pub static TABLE: &[Example] = &[
                 would wait for ever on a blocking socket",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |_| Some(Reply::Stamp(STAMP)),
-        options: &[
-            Flag {
-                name: "edge",
-                value: Value::None,
-                help: "Be told once of what has come, not for as long as it is there",
-                sides: Sides::Server,
-            },
-            Flag {
-                name: "workers",
-                value: Value::Count { usual: 1, most: 256 },
-                help: "How many threads there are, each with a listener and a list of its own, and its \
-                       share of --max-clients",
-                sides: Sides::Server,
-            },
-        ],
-        serve: Some(epoll::serve),
-        client: tcp_echo::client,
+        reply: Some(Reply::Stamp(STAMP)),
+        server: Some(&Server(epoll::serve)),
+        client: &tcp_echo::client,
         tools: &[],
         demo: Demo {
-            options: &["--edge", "--bufsize=16", "--reply=echo"],
+            server: &["--edge", "--bufsize=16", "--reply=echo"],
+            client: PLAIN,
             steps: TO_THE_LAST_BYTE,
         },
         next: "netplay io-uring demo",
@@ -845,17 +460,11 @@ pub static TABLE: &[Example] = &[
                 submissions and answers as there are",
         place: Place::Internet,
         service: Service::Echo,
-        reply: |_| Some(Reply::Stamp(STAMP)),
-        options: &[Flag {
-            name: "single-shot",
-            value: Value::None,
-            help: "Submit each accept and recv anew, with a buffer of its own, as before Linux 6.1",
-            sides: Sides::Server,
-        }],
-        serve: Some(io_uring::serve),
-        client: tcp_echo::client,
+        reply: Some(Reply::Stamp(STAMP)),
+        server: Some(&Server(io_uring::serve)),
+        client: &tcp_echo::client,
         tools: &[],
-        demo: Demo { options: &["--reply=echo"], steps: THREE },
+        demo: Demo { server: &["--reply=echo"], client: PLAIN, steps: THREE },
         next: "netplay io-uring server --single-shot",
         source: include_str!("io_uring/mod.rs"),
         lesson: "io-uring",
@@ -868,12 +477,11 @@ pub static TABLE: &[Example] = &[
                 whether anybody is",
         place: Place::Group { v4: multicast::GROUP, v6: multicast::GROUP_V6 },
         service: Service::Other,
-        reply: |_| None,
-        options: MULTICAST,
-        serve: Some(multicast::serve),
-        client: multicast::client,
+        reply: None,
+        server: Some(&Server(multicast::serve)),
+        client: &Client(multicast::client),
         tools: &[],
-        demo: Demo { options: PLAIN, steps: TO_EVERYBODY },
+        demo: Demo { server: PLAIN, client: PLAIN, steps: TO_EVERYBODY },
         next: "netplay multicast client 127.255.255.255, without and with --broadcast",
         source: include_str!("multicast.rs"),
         lesson: "multicast",
@@ -886,12 +494,15 @@ pub static TABLE: &[Example] = &[
                 the identifier is where UDP has a port",
         place: Place::Host,
         service: Service::Other,
-        reply: |_| None,
-        options: PING,
-        serve: None,
-        client: ping::client,
+        reply: None,
+        server: None,
+        client: &Client(ping::client),
         tools: &[],
-        demo: Demo { options: &["--headers", "--count=2", "--interval=0.2"], steps: &[Leave('A')] },
+        demo: Demo {
+            server: PLAIN,
+            client: &["--headers", "--count=2", "--interval=0.2"],
+            steps: &[Leave('A')],
+        },
         next: "netplay ping --raw --headers, as root: the IP header, too",
         source: include_str!("ping/mod.rs"),
         lesson: "ping",
@@ -904,25 +515,11 @@ pub static TABLE: &[Example] = &[
                 the pauses and the closes are the protocol",
         place: Place::Internet,
         service: Service::Files,
-        reply: |_| None,
-        options: &[
-            Flag {
-                name: "root",
-                value: Value::Any("DIR"),
-                help: "The folder to serve, and nothing outside it [default: the current one]",
-                sides: Sides::Server,
-            },
-            Flag {
-                name: "read-only",
-                value: Value::None,
-                help: "Refuse uploads",
-                sides: Sides::Server,
-            },
-        ],
-        serve: Some(mini_ftp::serve),
-        client: mini_ftp::client,
+        reply: None,
+        server: Some(&Server(mini_ftp::serve)),
+        client: &mini_ftp::client,
         tools: &[],
-        demo: Demo { options: PLAIN, steps: FILES },
+        demo: Demo { server: PLAIN, client: PLAIN, steps: FILES },
         next: "netplay mini-ftp server --root DIR",
         source: include_str!("mini_ftp/mod.rs"),
         lesson: "mini-ftp",
@@ -935,13 +532,24 @@ pub static TABLE: &[Example] = &[
                 decimal numbers; its end is the end of the file",
         place: Place::Internet,
         service: Service::Files,
-        reply: |_| None,
-        options: FTP,
-        serve: Some(ftp::serve),
-        client: ftp::client,
-        tools: FTP_TOOLS,
+        reply: None,
+        server: Some(&Server(ftp::serve)),
+        client: &Client(ftp::client),
+        tools: &[
+            Tool {
+                name: "get",
+                about: "Fetch files: each has its name when it is whole, and FILE.part until then",
+                run: &Task(ftp::get),
+            },
+            Tool {
+                name: "put",
+                about: "Send files: to the name in the URL, or into its folder if it ends with /",
+                run: &Task(ftp::put),
+            },
+        ],
         demo: Demo {
-            options: &["--user=student", "--password-file=password"],
+            server: &["--user=student", "--password-file=password"],
+            client: &["--user=student", "--password-file=password"],
             steps: THERE_AND_BACK,
         },
         next: "netplay ftp server --anonymous, and curl ftp://127.0.0.1:5858/ beside it",

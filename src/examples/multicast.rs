@@ -34,6 +34,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 
 use crate::address::Endpoint;
 use crate::call::{
@@ -43,7 +44,7 @@ use crate::call::{
     Type, UdpSocket,
 };
 use crate::client::{ClientArgs, Usage};
-use crate::server::{self, Options, Senders, ServerArgs, Stats};
+use crate::server::{self, Senders, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// The group that is meant when none is named.
@@ -51,24 +52,62 @@ pub const GROUP: &str = "239.255.58.58";
 /// The same over IPv6.
 pub const GROUP_V6: &str = "ff11::5858";
 
+/// The options of a receiver.
+#[derive(Debug, Args)]
+pub struct ServerOptions {
+    #[command(flatten)]
+    device: Device,
+    /// Bind to any address, not to the group: hear also what is sent to this machine alone
+    #[arg(long)]
+    any: bool,
+}
+
+/// The options of a sender.
+#[derive(Debug, Args)]
+pub struct ClientOptions {
+    #[command(flatten)]
+    device: Device,
+    /// How far it goes: 0 stays in this machine, 1 in its network, more pass routers
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = hops)]
+    ttl: u8,
+    /// Let this machine not hear what it sends itself (over lo it does nevertheless)
+    #[arg(long)]
+    no_loop: bool,
+    /// Ask for the right to send to a broadcast address, such as 127.255.255.255
+    #[arg(long)]
+    broadcast: bool,
+    /// Wait for so many answers to each message; a server answers with --reply
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = answers)]
+    answers: u32,
+}
+
+/// The option of both.
+#[derive(Debug, Args)]
+pub struct Device {
+    /// The device: over IPv4 an address that it has [default: 127.0.0.1], over IPv6 its name
+    #[arg(long, value_name = "ADDRESS|NAME", value_parser = interface)]
+    interface: Option<String>,
+}
+
 /// Joins the group and shows what is said in it, until the stop; then leaves it.
-pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
-    let mut group = group(&args.endpoint, &args.options)?;
+pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<Stats> {
+    let device = &options.device;
+    let mut group = group(&args.endpoint, device)?;
     let socket = call::socket(Domain::for_address(group), Type::DGRAM, 0)?;
     // All receivers of a port must ask for this, the first one, too.
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    match args.options.has("any") {
+    match options.any {
         true => call::bind(&socket, SocketAddr::new(any_address(group), group.port()))?,
         false => call::bind(&socket, group)?,
     }
     let socket = UdpSocket::from(socket);
     match group.ip() {
         IpAddr::V4(ip) if ip.is_multicast() => {
-            let membership = (ip, device(&args.options)?);
+            let membership = (ip, device.v4()?);
             call::setsockopt(&socket, IP_ADD_MEMBERSHIP, membership)?;
         }
         IpAddr::V6(ip) if ip.is_multicast() => {
-            let membership = (ip, device_v6(ip, &args.options)?);
+            let membership = (ip, device.v6(ip)?);
             call::setsockopt(&socket, IPV6_ADD_MEMBERSHIP, membership)?;
         }
         _ => {} // a broadcast, or only for this machine: it arrives without being asked for
@@ -103,11 +142,11 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     // machine stay in it, and the network is told when the last one leaves.
     match group.ip() {
         IpAddr::V4(ip) if ip.is_multicast() => {
-            let membership = (ip, device(&args.options)?);
+            let membership = (ip, device.v4()?);
             call::setsockopt(&socket, IP_DROP_MEMBERSHIP, membership)?;
         }
         IpAddr::V6(ip) if ip.is_multicast() => {
-            let membership = (ip, device_v6(ip, &args.options)?);
+            let membership = (ip, device.v6(ip)?);
             call::setsockopt(&socket, IPV6_DROP_MEMBERSHIP, membership)?;
         }
         _ => {}
@@ -117,75 +156,79 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 }
 
 /// Sends each message to the group, once; waits for answers only if it was told how many there are.
-pub fn client(args: &ClientArgs) -> Result<()> {
-    let group = group(&args.endpoint, &args.options)?;
+pub fn client(args: &ClientArgs, options: &ClientOptions) -> Result<()> {
+    let group = group(&args.endpoint, &options.device)?;
     let socket = UdpSocket::from(call::socket(Domain::for_address(group), Type::DGRAM, 0)?);
     if let Some(limit) = args.timeout {
         call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
     }
-    aim(&socket, group, &args.options)?;
-    let said = say(&socket, args, group);
+    aim(&socket, group, options)?;
+    let said = say(&socket, args, options, group);
     call::close(socket)?;
     said
 }
 
 /// Reads `--ttl`: a byte in the header of each packet.
-pub(super) fn hops(text: &str) -> Result<u8> {
+fn hops(text: &str) -> Result<u8> {
     text.parse().context("it is 0 to 255")
 }
 
 /// Whether `--interface` can be an address, or the name of a device: that is short, and one word.
-pub(super) fn interface(text: &str) -> Result<()> {
+fn interface(text: &str) -> Result<String> {
     let name = (1..16).contains(&text.len()) && !text.contains([' ', '/']);
     ensure!(name || text.parse::<Ipv4Addr>().is_ok(), "it is an address of a device, or its name");
-    Ok(())
+    Ok(text.to_owned())
 }
 
 /// Reads `--answers`.
-pub(super) fn answers(text: &str) -> Result<u32> {
+fn answers(text: &str) -> Result<u32> {
     text.parse().context("it is a number of answers, 0 or more")
 }
 
 /// Through which device, how far, and whether this machine is to hear it.
-fn aim(socket: &UdpSocket, group: SocketAddr, options: &Options) -> Result<()> {
-    let hops = options.get("ttl").map_or(Ok(1), hops)?;
+fn aim(socket: &UdpSocket, group: SocketAddr, options: &ClientOptions) -> Result<()> {
+    let device = &options.device;
     match group.ip() {
         IpAddr::V4(ip) if ip.is_multicast() => {
             // Without it the routes decide, and where none leads to a group, sendto fails.
-            call::setsockopt(socket, IP_MULTICAST_IF, device(options)?)?;
-            call::setsockopt(socket, IP_MULTICAST_TTL, i32::from(hops))?;
-            if options.has("no-loop") {
+            call::setsockopt(socket, IP_MULTICAST_IF, device.v4()?)?;
+            call::setsockopt(socket, IP_MULTICAST_TTL, i32::from(options.ttl))?;
+            if options.no_loop {
                 // Off, the machine that sends does not hear itself. Over lo it does all the same: there,
                 // to send is to receive.
                 call::setsockopt(socket, IP_MULTICAST_LOOP, 0)?;
             }
         }
         IpAddr::V6(ip) if ip.is_multicast() => {
-            call::setsockopt(socket, IPV6_MULTICAST_IF, device_v6(ip, options)? as i32)?;
-            call::setsockopt(socket, IPV6_MULTICAST_HOPS, i32::from(hops))?;
-            if options.has("no-loop") {
+            call::setsockopt(socket, IPV6_MULTICAST_IF, device.v6(ip)? as i32)?;
+            call::setsockopt(socket, IPV6_MULTICAST_HOPS, i32::from(options.ttl))?;
+            if options.no_loop {
                 call::setsockopt(socket, IPV6_MULTICAST_LOOP, 0)?;
             }
         }
         _ => {}
     }
-    if options.has("broadcast") {
+    if options.broadcast {
         call::setsockopt(socket, SO_BROADCAST, 1)?;
         if group.is_ipv4() {
             // 255.255.255.255 says "this network" and not which: the sender's own address says that.
-            call::bind(socket, SocketAddr::new(device(options)?.into(), 0))?;
+            call::bind(socket, SocketAddr::new(device.v4()?.into(), 0))?;
         }
     }
     Ok(())
 }
 
-fn say(socket: &UdpSocket, args: &ClientArgs, group: SocketAddr) -> Result<()> {
-    let answers = args.options.get("answers").map_or(Ok(0), answers)?;
+fn say(
+    socket: &UdpSocket,
+    args: &ClientArgs,
+    options: &ClientOptions,
+    group: SocketAddr,
+) -> Result<()> {
     let mut talk = args.talk()?;
     let mut buf = vec![0; args.bufsize];
     while let Some(message) = talk.next()? {
         call::sendto(socket, &message, 0, group)?;
-        for _ in 0..answers {
+        for _ in 0..options.answers {
             // Each member answers for itself; on one host all of them from the same address and port.
             let (len, _) = call::recvfrom(socket, &mut buf, MSG_TRUNC)?;
             talk.show(&buf[..len.min(args.bufsize)])?;
@@ -195,14 +238,14 @@ fn say(socket: &UdpSocket, args: &ClientArgs, group: SocketAddr) -> Result<()> {
 }
 
 /// The group's address. One of IPv6 that is not for the whole world means nothing without a device.
-fn group(endpoint: &Endpoint, options: &Options) -> Result<SocketAddr> {
+fn group(endpoint: &Endpoint, device: &Device) -> Result<SocketAddr> {
     let mut group = endpoint.resolve()?;
     if let SocketAddr::V6(group) = &mut group
         && group.ip().is_multicast()
         && group.scope_id() == 0
         && scope(*group.ip()) <= LINK
     {
-        group.set_scope_id(device_v6(*group.ip(), options)?);
+        group.set_scope_id(device.v6(*group.ip())?);
     }
     Ok(group)
 }
@@ -214,39 +257,42 @@ fn any_address(group: SocketAddr) -> IpAddr {
     }
 }
 
-/// IPv4 knows a device by an address that it has.
-fn device(options: &Options) -> Result<Ipv4Addr> {
-    let Some(address) = options.get("interface") else { return Ok(Ipv4Addr::LOCALHOST) };
-    address.parse().with_context(|| {
-        Usage(format!(
-            "over IPv4, --interface is an address of the device, and {address:?} is none"
-        ))
-    })
-}
+impl Device {
+    /// IPv4 knows a device by an address that it has.
+    fn v4(&self) -> Result<Ipv4Addr> {
+        let Some(address) = &self.interface else { return Ok(Ipv4Addr::LOCALHOST) };
+        address.parse().with_context(|| {
+            Usage(format!(
+                "over IPv4, --interface is an address of the device, and {address:?} is none"
+            ))
+        })
+    }
 
-/// IPv6 knows a device by its number. Without a name, it is any through which multicast goes: what is
-/// said to a group of this scope, the kernel drops before the device has it.
-fn device_v6(group: Ipv6Addr, options: &Options) -> Result<u32> {
-    let devices = fs::read_to_string("/proc/net/if_inet6").context("this machine has no IPv6")?;
-    // An address, the number of its device in hex, three more numbers, the name.
-    let mut devices = devices.lines().filter_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        Some((u32::from_str_radix(words.get(1)?, 16).ok()?, *words.get(5)?))
-    });
-    let found = match options.get("interface") {
-        Some(wanted) => devices.find(|(_, name)| *name == wanted),
-        None if scope(group) > INTERFACE => {
-            bail!(Usage(format!(
-                "{group} may reach beyond this host: say through which device, --interface NAME"
-            )))
-        }
-        None => devices.find(|(_, name)| *name != "lo"),
-    };
-    let (number, _) = found.with_context(|| match options.get("interface") {
-        Some(wanted) => format!("no device with an IPv6 address is called {wanted:?}"),
-        None => "no device but lo has IPv6, and that one takes no multicast".to_owned(),
-    })?;
-    Ok(number)
+    /// IPv6 knows a device by its number. Without a name, it is any through which multicast goes: what is
+    /// said to a group of this scope, the kernel drops before the device has it.
+    fn v6(&self, group: Ipv6Addr) -> Result<u32> {
+        let devices =
+            fs::read_to_string("/proc/net/if_inet6").context("this machine has no IPv6")?;
+        // An address, the number of its device in hex, three more numbers, the name.
+        let mut devices = devices.lines().filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            Some((u32::from_str_radix(words.get(1)?, 16).ok()?, *words.get(5)?))
+        });
+        let found = match &self.interface {
+            Some(wanted) => devices.find(|(_, name)| name == wanted),
+            None if scope(group) > INTERFACE => {
+                bail!(Usage(format!(
+                    "{group} may reach beyond this host: say through which device, --interface NAME"
+                )))
+            }
+            None => devices.find(|(_, name)| *name != "lo"),
+        };
+        let (number, _) = found.with_context(|| match &self.interface {
+            Some(wanted) => format!("no device with an IPv6 address is called {wanted:?}"),
+            None => "no device but lo has IPv6, and that one takes no multicast".to_owned(),
+        })?;
+        Ok(number)
+    }
 }
 
 /// How far a group of IPv6 reaches: the last four bits of its second byte (RFC 4291, 2.7).

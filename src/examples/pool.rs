@@ -30,15 +30,15 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
-use super::prefork::{Accept, open, workers};
+use super::prefork::{Accept, Options, open};
 use super::tcp_echo::echo;
 use crate::call::{self, TcpListener, TcpStream, pollfd};
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::{Stop, Watch};
 
 /// Starts the threads, and waits for the stop.
-pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
-    let (accept, workers) = (Accept::of(args)?, workers(args)?);
+pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
+    let (accept, workers) = (options.accept, options.workers(args));
     let (listeners, address) = open(args, accept, workers)?;
     let lock = (accept == Accept::Lock).then(Mutex::default);
 

@@ -29,8 +29,11 @@ use crate::call::{
     Type,
 };
 use crate::client::ClientArgs;
-use crate::server::{self, ServerArgs, Stats};
+use crate::server::{self, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
+
+/// How this server stamps its answers.
+pub const STAMP: Stamp = Stamp { open: "[", middle: "] : ", close: "" };
 
 /// Serves one client after the other until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {

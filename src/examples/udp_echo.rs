@@ -18,8 +18,11 @@ use anyhow::Result;
 
 use crate::call::{self, Domain, MSG_TRUNC, SO_RCVTIMEO, Type, UdpSocket};
 use crate::client::ClientArgs;
-use crate::server::{self, Senders, ServerArgs, Stats};
+use crate::server::{self, Senders, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
+
+/// How this server stamps its answers.
+pub const STAMP: Stamp = Stamp { open: "[", middle: " : ", close: "]" };
 
 /// Answers each datagram to whoever sent it, until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {

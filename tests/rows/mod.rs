@@ -15,7 +15,9 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::process::Command;
 
-use netplay::examples::{Example, Flag, Place, Service, TABLE, Value};
+use clap::Arg;
+use clap::builder::PossibleValue;
+use netplay::examples::{Example, Place, Service, TABLE};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -50,7 +52,7 @@ impl fmt::Display for Kind {
 pub fn streams() -> impl Iterator<Item = Kind> {
     let rows =
         TABLE.iter().filter(|row| row.service == Service::Echo && !DATAGRAMS.contains(&row.name));
-    rows.flat_map(|row| kinds(row, flag(row, "tcp").map(|_| "--tcp")))
+    rows.flat_map(|row| kinds(row, option(row, "tcp").map(|_| "--tcp")))
 }
 
 /// The kinds among them that serve several clients at once.
@@ -61,10 +63,10 @@ pub fn concurrent() -> impl Iterator<Item = Kind> {
 /// Every kind whose server echoes datagrams.
 pub fn datagrams() -> impl Iterator<Item = Kind> {
     TABLE.iter().flat_map(|row| {
-        if let Some(udp) = flag(row, "udp") {
-            assert!(matches!(udp.value, Value::None));
+        if let Some(udp) = option(row, "udp") {
+            assert!(!udp.get_action().takes_values());
             kinds(row, Some("--udp"))
-        } else if flag(row, "tcp").is_some() || DATAGRAMS.contains(&row.name) {
+        } else if option(row, "tcp").is_some() || DATAGRAMS.contains(&row.name) {
             kinds(row, None)
         } else {
             Vec::new()
@@ -77,21 +79,29 @@ pub fn kind(name: &str) -> Kind {
     streams().find(|kind| kind.row.name == name).unwrap()
 }
 
-fn flag(row: &Example, name: &str) -> Option<&'static Flag> {
-    row.options.iter().find(|flag| flag.name == name)
+/// An option that only this server has.
+fn option(row: &Example, name: &str) -> Option<Arg> {
+    row.server_options().into_iter().find(|option| option.get_long() == Some(name))
 }
 
-fn kinds(row: &'static Example, option: Option<&'static str>) -> Vec<Kind> {
-    let choice = flag(row, "style").or(flag(row, "accept"));
-    let styles = match choice.map(|flag| (flag.name, flag.value)) {
-        Some(("style", Value::OneOf(words))) => words.iter().map(|w| vec!["--style", w]).collect(),
-        Some((_, Value::OneOf(words))) => words.iter().map(|w| vec!["--accept", w]).collect(),
-        _ => vec![vec![]],
+fn kinds(row: &'static Example, transport: Option<&'static str>) -> Vec<Kind> {
+    let named = |name| option(row, name).map(|option| (name, option.get_possible_values()));
+    let styles = match named("style").or(named("accept")) {
+        Some((name, words)) => words
+            .iter()
+            .map(|word| vec![if name == "style" { "--style" } else { "--accept" }, word_of(word)])
+            .collect(),
+        None => vec![vec![]],
     };
     let ways = OTHER_WAYS.iter().filter(|(name, _)| *name == row.name);
     let styles: Vec<_> = styles.into_iter().chain(ways.map(|&(_, way)| vec![way])).collect();
-    let with = |style: Vec<_>| Kind { row, options: option.into_iter().chain(style).collect() };
+    let with = |style: Vec<_>| Kind { row, options: transport.into_iter().chain(style).collect() };
     styles.into_iter().map(with).collect()
+}
+
+/// The word itself, for as long as the test runs.
+fn word_of(value: &PossibleValue) -> &'static str {
+    value.get_name().to_owned().leak()
 }
 
 impl Kind {

@@ -21,7 +21,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::local::{self, Unfinished, path_of};
 use super::names::{Open, Word, last, listed, quoted, split, words};
 use super::remote::{Server, is_gone, receive, stalled};
-use super::{AN_ADDRESS, ANONYMOUS, USER, password, password_of};
+use super::{AN_ADDRESS, ANONYMOUS, Login, USER, password_of};
 use crate::call;
 use crate::client::{ClientArgs, Talk};
 use crate::escape::{escape, escape_unsafe, file_name, hide_typed};
@@ -42,25 +42,22 @@ A name with spaces goes into double quotes: "a b". In any name \" is a quote, \\
 ///
 /// # Errors
 /// The connection failed, or a line could not be done that nobody was there to see.
-pub fn client(args: &ClientArgs) -> Result<()> {
+pub fn client(args: &ClientArgs, login: &Login) -> Result<()> {
     local::limits_are_errors();
     // At the prompt the server is asked by Tab, behind it by the line: never by both at once.
     let server = Rc::new(RefCell::new(Server::connect(&args.endpoint, args.timeout)?));
-    let worked = work(&server, args);
+    let worked = work(&server, args, login);
     if let Some(server) = Rc::into_inner(server) {
         server.into_inner().close()?;
     }
     worked
 }
 
-fn work(server: &Rc<RefCell<Server>>, args: &ClientArgs) -> Result<()> {
-    let named = args.options.get("user");
-    let (user, password) = match named {
-        Some(user) => (user, password_of(user, &args.options)?),
-        None => match password(&args.options)? {
-            Some(password) => (USER, password),
-            None => (ANONYMOUS, AN_ADDRESS.to_owned()),
-        },
+fn work(server: &Rc<RefCell<Server>>, args: &ClientArgs, login: &Login) -> Result<()> {
+    let (user, password) = match (&login.user, login.password()?) {
+        (Some(user), given) => (user.as_str(), password_of(user, given)?),
+        (None, Some(password)) => (USER, password),
+        (None, None) => (ANONYMOUS, AN_ADDRESS.to_owned()),
     };
     server.borrow_mut().log_in(user.as_bytes(), password.as_bytes())?;
 

@@ -24,17 +24,20 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::can_be_seen;
 use super::facts::Facts;
 use super::local::{self, Part, path_of};
-use super::location::Location;
+use super::location::{self, Location};
 use super::names::last;
 use super::remote::{Refused, Server, TooMuch, is_gone, receive, stalled};
 use crate::call;
-use crate::client::{ToolArgs, Usage};
+use crate::client::Usage;
 use crate::escape::{escape, file_name};
 use crate::trace::progress::Progress;
 use crate::trace::remark;
@@ -51,50 +54,89 @@ enum Target {
     File(PathBuf),
 }
 
+/// What `get` is told.
+#[derive(Debug, Args)]
+pub struct Get {
+    #[arg(id = "URL", help = URL, required = true, num_args = 1..)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(location::url))]
+    urls: Vec<Location>,
+    /// Where to put it; - is standard output [default: its own name, here]
+    #[arg(short = 'o', value_name = "FILE|DIR")]
+    to: Option<PathBuf>,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// What `put` is told.
+#[derive(Debug, Args)]
+pub struct Put {
+    /// What to send
+    #[arg(id = "FILE", required = true, num_args = 1..)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(location::file))]
+    files: Vec<PathBuf>,
+    #[arg(id = "URL", help = URL)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(location::url))]
+    url: Location,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+const URL: &str =
+    "ftp://[USER[:PASSWORD]@]HOST[:PORT]/PATH; %20 is a space, %2F at the start the root";
+
+/// The options of both.
+#[derive(Debug, Args)]
+struct Manner {
+    /// Go on where an earlier transfer was cut
+    #[arg(long = "continue")]
+    go_on: bool,
+    /// A file with the password in its first line, for a URL without one
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
 /// Fetches the file of each URL.
 ///
 /// # Errors
 /// A file did not arrive whole.
-pub fn get(args: &ToolArgs) -> Result<()> {
+pub fn get(timeout: Option<Duration>, told: &Get) -> Result<()> {
     local::limits_are_errors();
-    let to = args.options.get("o").map(Path::new);
-    let go_on = args.options.has("continue");
+    let to = told.to.as_deref();
+    let go_on = told.manner.go_on;
     let output = to.is_some_and(|to| to == "-" || to == "/dev/stdout");
     let folder = !output && to.is_none_or(Path::is_dir);
-    if args.words.len() > 1 && !folder {
+    if told.urls.len() > 1 && !folder {
         return Err(Usage("several files go into a folder, and -o names none".into()).into());
     }
     if output && go_on {
         return Err(Usage("--continue goes on behind a file, and -o - is none".into()).into());
     }
     let mut jobs = Vec::new();
-    for url in &args.words {
-        let place = Location::read(url)?;
-        let name = file_in(&place)?;
+    for place in &told.urls {
+        let name = file_in(place)?;
         let mut to = to.unwrap_or(Path::new("")).to_owned();
         if folder {
             to.push(path_of(name));
         }
         if output {
-            jobs.push((place, Target::Output));
+            jobs.push((place.clone(), Target::Output));
         } else {
             if jobs.iter().any(|(_, other)| matches!(other, Target::File(other) if *other == to)) {
                 return Err(twice(&file_name(&to)));
             }
             local::writable(&to)?;
-            jobs.push((place, Target::File(to)));
+            jobs.push((place.clone(), Target::File(to)));
         }
     }
-    each(args, &jobs, |server, path, to| fetch(server, path, to, go_on))
+    each(&told.manner, timeout, &jobs, |server, path, to| fetch(server, path, to, go_on))
 }
 
 /// Sends each file to the URL.
 ///
 /// # Errors
 /// A file did not arrive whole.
-pub fn put(args: &ToolArgs) -> Result<()> {
-    let (url, files) = args.words.split_last().context("there is a URL")?;
-    let place = Location::read(url)?;
+pub fn put(timeout: Option<Duration>, told: &Put) -> Result<()> {
+    let Put { files, url: place, manner } = told;
     let folder = place.path.is_empty() || place.path.ends_with(b"/");
     if files.len() > 1 && !folder {
         return Err(Usage("several files go into a folder: its URL ends with /".into()).into());
@@ -103,20 +145,20 @@ pub fn put(args: &ToolArgs) -> Result<()> {
     for file in files {
         let mut place = place.clone();
         if folder {
-            let name = Path::new(file).file_name();
-            let name = name
-                .with_context(|| format!("{} is no name for a file", file_name(Path::new(file))))?;
+            let name = file.file_name();
+            let name =
+                name.with_context(|| format!("{} is no name for a file", file_name(file)))?;
             place.path.extend(name.as_bytes());
         }
         file_in(&place)?;
         if jobs.iter().any(|(other, _)| *other == place) {
             return Err(twice(&escape(&place.path)));
         }
-        jobs.push((place, Target::File(PathBuf::from(file))));
+        jobs.push((place, Target::File(file.clone())));
     }
-    each(args, &jobs, |server, path, file| {
+    each(manner, timeout, &jobs, |server, path, file| {
         let Target::File(file) = file else { bail!("a file is sent, and nothing else") };
-        send(server, path, file, args.options.has("continue"))
+        send(server, path, file, manner.go_on)
     })
 }
 
@@ -144,7 +186,8 @@ impl Target {
 /// Does one job after the other, those at one server in one session. What fails is told, and the
 /// next may do better; but nobody tries a password twice.
 fn each(
-    args: &ToolArgs,
+    manner: &Manner,
+    timeout: Option<Duration>,
     jobs: &[(Location, Target)],
     work: impl Fn(&mut Server, &[u8], &Target) -> Result<Option<String>>,
 ) -> Result<()> {
@@ -158,7 +201,7 @@ fn each(
             Some((other, server)) if other.same_session(place) && is_there(&server) => server,
             other => {
                 other.map_or(Ok(()), |(_, server)| leave(server))?;
-                place.open(args)?
+                place.open(manner.password_file.as_deref(), timeout)?
             }
         };
         match work(&mut server, &place.path, file) {

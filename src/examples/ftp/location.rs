@@ -1,15 +1,16 @@
 //! Where a file is, as a URL says it: `ftp://[USER[:PASSWORD]@]HOST[:PORT]/PATH`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use url::{Host, Url};
 
 use super::remote::Server;
-use super::{AN_ADDRESS, ANONYMOUS, password_of};
+use super::{AN_ADDRESS, ANONYMOUS, password_in, password_of};
 use crate::address::Endpoint;
-use crate::client::ToolArgs;
 
 /// What a URL says. Names are bytes, as %XX tells them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,29 +23,25 @@ pub struct Location {
     pub path: Vec<u8>,
 }
 
-/// Whether this is a URL that can be used.
-///
-/// # Errors
-/// One sentence on what is wrong with it.
-pub fn readable_url(text: &OsStr) -> Result<()> {
-    Location::read(text).map(drop)
+/// Reads a URL of the command line.
+pub fn url(text: OsString) -> Result<Location> {
+    ensure!(!text.is_empty(), "it is empty");
+    Location::read(&text)
 }
 
-/// Whether this may be a file here.
-///
-/// # Errors
-/// It is a URL: the files come first, and the one URL last.
-pub fn readable_path(text: &OsStr) -> Result<()> {
+/// Reads a file of the command line. The files come first, and the one URL last.
+pub fn file(text: OsString) -> Result<PathBuf> {
+    ensure!(!text.is_empty(), "it is empty");
     let is_url = text.as_encoded_bytes().starts_with(b"ftp://");
     ensure!(!is_url, "a FILE is a path here; the URL comes last, and there is one");
-    Ok(())
+    Ok(text.into())
 }
 
 impl Location {
     /// Reads a URL.
     ///
     /// # Errors
-    /// As [`readable_url`].
+    /// One sentence on what is wrong with it.
     pub fn read(text: &OsStr) -> Result<Location> {
         // A name that the shell has completed may be no UTF-8: those bytes are as good as %XX.
         let mut whole = String::new();
@@ -93,14 +90,17 @@ impl Location {
     ///
     /// # Errors
     /// One of the two failed.
-    pub fn open(&self, args: &ToolArgs) -> Result<Server> {
+    pub fn open(&self, password_file: Option<&Path>, timeout: Option<Duration>) -> Result<Server> {
         let (user, password) = match (&self.user, &self.password) {
             (None, _) => (ANONYMOUS, AN_ADDRESS.to_owned()),
             (Some(user), Some(password)) => (user.as_str(), password.clone()),
-            (Some(user), None) => (user.as_str(), password_of(user, &args.options)?),
+            (Some(user), None) => {
+                let given = password_file.map(password_in).transpose()?;
+                (user.as_str(), password_of(user, given)?)
+            }
         };
         let endpoint = Endpoint { host: Some(self.host.clone()), port: self.port, family: None };
-        let mut server = Server::connect(&endpoint, args.timeout)?;
+        let mut server = Server::connect(&endpoint, timeout)?;
         match server.log_in(user.as_bytes(), password.as_bytes()) {
             Ok(()) => Ok(server),
             Err(error) => {

@@ -57,12 +57,12 @@ mod location;
 mod get_put;
 
 pub use client::client;
-pub use get_put::{get, put};
-pub use location::{readable_path, readable_url};
+pub use get_put::{Get, Put, get, put};
 
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,6 +70,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use libc::POLLIN;
 use nix::errno::Errno;
 
@@ -81,7 +82,7 @@ use crate::call::{
 use crate::client::ask_unseen;
 use crate::escape::{escape, file_name};
 use crate::input::first_line;
-use crate::server::{self, Options, ServerArgs, Stats};
+use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 use crate::trace::remark;
 use guesses::Guesses;
@@ -89,10 +90,56 @@ use guests::{Guest, Guests, Limits};
 use root::Root;
 use session::{Rules, converse};
 
+/// The options of the server.
+#[derive(Debug, Args)]
+#[command(mut_arg("max_clients", |arg| {
+    arg.default_value("64")
+        .help("How many clients to serve at once; the others are told to come back later")
+}))]
+pub struct ServerOptions {
+    /// The folder to serve [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    #[command(flatten)]
+    login: Login,
+    /// Let anybody in as anonymous, to read
+    #[arg(long)]
+    anonymous: bool,
+    /// Let nobody change anything
+    #[arg(long)]
+    read_only: bool,
+    /// Cut a transfer in which nothing moves for so long
+    #[arg(long, value_name = "SECS", default_value = "60", value_parser = seconds)]
+    stall_timeout: Duration,
+    /// Wait so long for a data connection
+    #[arg(long, value_name = "SECS", default_value = "20", value_parser = seconds)]
+    data_wait: Duration,
+    /// The ports for data connections [default: any]
+    #[arg(long, value_name = "LO-HI", value_parser = ports)]
+    passive_ports: Option<(u16, u16)>,
+    /// How many clients one address may have [default: as many as --max-clients]
+    #[arg(long, value_name = "N", value_parser = number)]
+    max_per_host: Option<usize>,
+}
+
+/// The options of both sides.
+#[derive(Debug, Args)]
+pub struct Login {
+    /// Who may log in [default: netplay]
+    #[arg(long, value_name = "NAME", value_parser = user)]
+    user: Option<String>,
+    /// The password; without one, the server makes one for this run
+    #[arg(long, value_name = "TEXT")]
+    password: Option<String>,
+    /// A file with the password in its first line
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
 /// Serves a folder until the stop, with a thread for each client.
-pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
-    let rules = &rules(args)?;
-    let of_one_address = args.options.get("max-per-host").map_or(Ok(args.max_clients), number)?;
+pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<Stats> {
+    let rules = &rules(args, options)?;
+    let of_one_address = options.max_per_host.unwrap_or(args.max_clients);
     let guests = &Guests::new(Limits { clients: args.max_clients, of_one_address });
     let listeners = listeners(&args.endpoint, args.backlog)?;
     let waiting: Vec<_> = listeners.iter().map(|listener| stop.watch(listener)).collect();
@@ -237,26 +284,24 @@ fn close(peer: Arc<TcpStream>) -> call::Result<()> {
 }
 
 /// The options, read.
-fn rules(args: &ServerArgs) -> Result<Rules> {
-    let options = &args.options;
-    let folder = PathBuf::from(options.get("root").unwrap_or("."));
-    let root = Root::open(&folder)
-        .with_context(|| format!("cannot serve the folder {}", file_name(&folder)))?;
-    let user = options.get("user").map(str::to_owned);
-    let mut password = password(options)?;
-    let anonymous = options.has("anonymous");
-    let mut read_only = options.has("read-only");
+fn rules(args: &ServerArgs, options: &ServerOptions) -> Result<Rules> {
+    let folder = options.root.as_deref().unwrap_or(Path::new("."));
+    let root = Root::open(folder)
+        .with_context(|| format!("cannot serve the folder {}", file_name(folder)))?;
+    let user = options.login.user.clone();
+    let mut password = options.login.password()?;
+    let anonymous = options.anonymous;
+    let mut read_only = options.read_only;
     if password.is_none() && (user.is_some() || !anonymous) {
         let once = root::random()?;
         read_only |= user.is_none();
         let may = if read_only { "read" } else { "read and write" };
         let name = user.as_deref().unwrap_or(USER);
-        let folder = file_name(&folder);
+        let folder = file_name(folder);
         remark(format_args!("for this run: user {name}, password {once}, who may {may} {folder}"));
         remark(format_args!("netplay ftp client --user {name} asks for it"));
         password = Some(once);
     }
-    let usually = |name, usual| options.get(name).map_or(Ok(Duration::from_secs(usual)), seconds);
     Ok(Rules {
         root,
         user: user.unwrap_or_else(|| USER.to_owned()),
@@ -265,9 +310,9 @@ fn rules(args: &ServerArgs) -> Result<Rules> {
         anonymous,
         read_only,
         idle: args.idle_timeout.unwrap_or(Duration::from_secs(300)),
-        stall: usually("stall-timeout", 60)?,
-        data_wait: usually("data-wait", 20)?,
-        ports: options.get("passive-ports").map(ports).transpose()?,
+        stall: options.stall_timeout,
+        data_wait: options.data_wait,
+        ports: options.passive_ports,
     })
 }
 
@@ -278,19 +323,26 @@ pub const USER: &str = "netplay";
 const ANONYMOUS: &str = "anonymous";
 const AN_ADDRESS: &str = "netplay@";
 
-/// The password that was given, if one was: itself, or as the first line of a file.
-fn password(options: &Options) -> Result<Option<String>> {
-    let Some(file) = options.get("password-file") else {
-        let password = options.get("password").map(str::to_owned);
-        password.iter().for_each(|_| can_be_seen("--password"));
-        return Ok(password);
-    };
-    let name = escape(file.as_bytes());
-    let line = first_line(Path::new(file), telnet::LONGEST) // no command has room for more
+impl Login {
+    /// The password that was given, if one was: itself, or as the first line of a file.
+    fn password(&self) -> Result<Option<String>> {
+        match &self.password_file {
+            Some(file) => password_in(file).map(Some),
+            None => {
+                self.password.iter().for_each(|_| can_be_seen("--password"));
+                Ok(self.password.clone())
+            }
+        }
+    }
+}
+
+/// The first line of this file.
+fn password_in(file: &Path) -> Result<String> {
+    let name = escape(file.as_os_str().as_bytes());
+    let line = first_line(file, telnet::LONGEST) // no command has room for more
         .with_context(|| format!("cannot read the password from {name}"))?;
     ensure!(!line.is_empty(), "{name} has no password in its first line");
-    let line = String::from_utf8(line);
-    Ok(Some(line.with_context(|| format!("the password in {name} is not UTF-8"))?))
+    String::from_utf8(line).with_context(|| format!("the password in {name} is not UTF-8"))
 }
 
 /// Arguments are no secret: /proc shows those of every process to every user.
@@ -302,8 +354,8 @@ fn can_be_seen(what: &str) {
 }
 
 /// The password of this user: the one that was given, or the one that is typed now, unseen.
-fn password_of(user: &str, options: &Options) -> Result<String> {
-    match password(options)? {
+fn password_of(user: &str, given: Option<String>) -> Result<String> {
+    match given {
         Some(password) => Ok(password),
         None if std::io::stdin().is_terminal() => {
             ask_unseen(&format!("password of {}: ", escape(user.as_bytes())))
@@ -313,13 +365,13 @@ fn password_of(user: &str, options: &Options) -> Result<String> {
 }
 
 /// A name of one byte at least.
-pub(super) fn user(name: &str) -> Result<()> {
+fn user(name: &str) -> Result<String> {
     ensure!(!name.is_empty(), "a user has a name");
-    Ok(())
+    Ok(name.to_owned())
 }
 
 /// `60`, `0.5`: above 0, and no less than the kernel's clocks can tell from it.
-pub(super) fn seconds(text: &str) -> Result<Duration> {
+fn seconds(text: &str) -> Result<Duration> {
     match text.parse() {
         Ok(seconds @ 1e-6..=1e9) => Ok(Duration::from_secs_f64(seconds)),
         _ => bail!("it takes a number of seconds above 0, such as 60 or 0.5"),
@@ -327,7 +379,7 @@ pub(super) fn seconds(text: &str) -> Result<Duration> {
 }
 
 /// `50000-50100`.
-pub(super) fn ports(text: &str) -> Result<(u16, u16)> {
+fn ports(text: &str) -> Result<(u16, u16)> {
     let read = text
         .split_once('-')
         .and_then(|(low, high)| Some((low.trim().parse().ok()?, high.trim().parse().ok()?)));
@@ -338,7 +390,7 @@ pub(super) fn ports(text: &str) -> Result<(u16, u16)> {
 }
 
 /// `3`.
-pub(super) fn number(text: &str) -> Result<usize> {
+fn number(text: &str) -> Result<usize> {
     match text.parse() {
         Ok(n @ 1..) => Ok(n),
         _ => bail!("it takes a number above 0"),

@@ -28,7 +28,9 @@ mod server;
 pub use request::{Handler, Request};
 pub use server::{Server, Style};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 
 use super::{tcp_echo, udp_echo};
 use crate::call::{self, SO_RCVTIMEO, SO_SNDTIMEO};
@@ -36,16 +38,28 @@ use crate::client::ClientArgs;
 use crate::server::{ServerArgs, Stats, announce};
 use crate::stop::Stop;
 
+/// The options of the server.
+#[derive(Debug, Args)]
+pub struct ServerOptions {
+    /// Where a request is handled
+    #[arg(long, value_name = "style", default_value_t = Style::Forking, value_enum)]
+    style: Style,
+    #[command(flatten)]
+    transport: Transport,
+}
+
+/// The option of both sides.
+#[derive(Debug, Args)]
+pub struct Transport {
+    /// Serve datagrams instead of connections
+    #[arg(long)]
+    udp: bool,
+}
+
 /// Serves with a handler that echoes, until the stop.
-pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
-    let style = match args.options.get("style") {
-        None | Some("forking") => Style::Forking,
-        Some("threading") => Style::Threading,
-        Some("iterative") => Style::Iterative,
-        Some(other) => bail!("there is no style {other:?}"),
-    };
+pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
-    let udp = args.options.has("udp");
+    let udp = options.transport.udp;
     let mut server = match udp {
         true => Server::udp_of(address, args.endpoint.family, args.bufsize)?,
         false => Server::tcp_of(address, args.endpoint.family, args.backlog)?,
@@ -53,12 +67,12 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     server.max_clients = args.max_clients;
     server.once = args.once;
     announce(if udp { "udp" } else { "tcp" }, server.address())?;
-    server.serve(style, || Echo(args), stop)
+    server.serve(options.style, || Echo(args), stop)
 }
 
 /// The client of either transport: which style serves it is nothing that it can see.
-pub fn client(args: &ClientArgs) -> Result<()> {
-    match args.options.has("udp") {
+pub fn client(args: &ClientArgs, transport: &Transport) -> Result<()> {
+    match transport.udp {
         true => udp_echo::client(args),
         false => tcp_echo::client(args),
     }
@@ -82,5 +96,20 @@ impl Handler for Echo<'_> {
             request.send(self.0.answer(&buf[..n], &mut made))?;
         }
         Ok(())
+    }
+}
+
+/// The words of `--style`.
+impl ValueEnum for Style {
+    fn value_variants<'a>() -> &'a [Style] {
+        &[Style::Forking, Style::Threading, Style::Iterative]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Style::Forking => "forking",
+            Style::Threading => "threading",
+            Style::Iterative => "iterative",
+        }))
     }
 }

@@ -33,6 +33,7 @@ use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsRawFd, RawFd};
 
 use anyhow::Result;
+use clap::Args;
 use nix::errno::Errno;
 
 use crate::call::{
@@ -51,8 +52,16 @@ const SUBMISSIONS: u32 = 1024;
 /// More memory than this for buffers, and it would no longer stay in the processor's cache.
 const HEAP: usize = 512 * 1024;
 
+/// The option of the server.
+#[derive(Debug, Default, Args)]
+pub struct Options {
+    /// Submit each accept and recv anew, with a buffer of its own, as before Linux 6.1
+    #[arg(long)]
+    single_shot: bool,
+}
+
 /// Does whatever is done until the stop.
-pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
@@ -60,7 +69,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     let address = call::getsockname(&listener)?;
-    let (mut ring, shots) = set_up(args)?;
+    let (mut ring, shots) = set_up(args, options)?;
     server::announce("tcp", address)?;
 
     let mut stats = Stats::default();
@@ -155,10 +164,10 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 ///
 /// # Errors
 /// This kernel has no io_uring, or allows none here.
-pub fn set_up(args: &ServerArgs) -> Result<(Ring, Shots)> {
+pub fn set_up(args: &ServerArgs, options: &Options) -> Result<(Ring, Shots)> {
     // For each client one to receive and one to send: nobody, however slow, can keep all of them.
     let buffers = (2 * most(args)).max(512) as u16;
-    if !args.options.has("single-shot") {
+    if !options.single_shot {
         let few = (HEAP / args.bufsize).clamp(1, 512);
         let made = call::io_uring_setup(SUBMISSIONS, ONE_THREAD).and_then(|mut ring| {
             call::io_uring_register_buf_ring(&mut ring, args.bufsize, few, buffers)?;

@@ -33,7 +33,7 @@ mod client;
 mod server;
 
 pub use client::client;
-pub use server::serve;
+pub use server::{Options, serve};
 
 use std::path::Path;
 use std::time::Duration;

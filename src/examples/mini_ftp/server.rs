@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File};
 use cap_tempfile::TempFile;
+use clap::Args;
 
 use super::{PAUSE, open};
 use crate::call::{
@@ -35,6 +36,17 @@ const LONGEST: usize = 4096;
 /// each client that says nothing would keep its thread for ever.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// The options of the server.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The folder to serve, and nothing outside it [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Refuse uploads
+    #[arg(long)]
+    read_only: bool,
+}
+
 /// What a client wants.
 enum Command<'a> {
     List,
@@ -43,11 +55,12 @@ enum Command<'a> {
 }
 
 /// Serves the files of a folder until the stop, each client in a thread, as the thread page does it.
-pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     // From here on the folder is this descriptor, wherever it is moved; no path is used any more.
-    let root = args.options.get("root").unwrap_or(".");
-    let root = &Dir::open_ambient_dir(root, ambient_authority())
-        .with_context(|| format!("cannot serve the folder {}", escape(root.as_bytes())))?;
+    let root = options.root.as_deref().unwrap_or(Path::new("."));
+    let root = &Dir::open_ambient_dir(root, ambient_authority()).with_context(|| {
+        format!("cannot serve the folder {}", escape(root.as_os_str().as_bytes()))
+    })?;
 
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
@@ -72,7 +85,8 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
                 let Ok(peer) = handed.recv() else { return };
                 let waiting = stop.watch(&peer);
                 let stats = Stats { clients: 1, ..Stats::default() };
-                let mut session = Session { peer: &peer, waiting, root, args, stop, stats };
+                let mut session =
+                    Session { peer: &peer, waiting, root, args, options, stop, stats };
                 let served = session.run();
                 let stats = session.stats;
                 drop(session); // its watch ends before the socket is closed
@@ -108,6 +122,7 @@ struct Session<'a> {
     waiting: Watch<'a>,
     root: &'a Dir,
     args: &'a ServerArgs,
+    options: &'a Options,
     stop: &'a Stop,
     stats: Stats,
 }
@@ -197,7 +212,7 @@ impl Session<'_> {
     }
 
     fn receive_file(&mut self, path: &Path) -> Result<u64> {
-        if self.args.options.has("read-only") {
+        if self.options.read_only {
             bail!("this server is read-only");
         }
         let name = path.file_name().context("that names no file")?;

@@ -23,6 +23,7 @@ pub use client::{Client, Next, longest_wait};
 use std::os::fd::AsFd;
 
 use anyhow::Result;
+use clap::Args;
 
 use super::tcp_echo::{connect, sendall};
 use crate::call::{
@@ -34,8 +35,16 @@ use crate::patience::Patience;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
+/// The option of the server.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Leave the sockets blocking: one client at a time, but the processor rests
+    #[arg(long)]
+    blocking: bool,
+}
+
 /// Looks at every socket in turn until the stop.
-pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
@@ -45,7 +54,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     server::announce("tcp", call::getsockname(&listener)?)?;
 
     let mut stats = Stats::default();
-    match args.options.has("blocking") {
+    match options.blocking {
         true => one_at_a_time(&listener, args, stop, &mut stats)?,
         false => all_in_turn(&listener, args, stop, &mut stats)?,
     }

@@ -37,9 +37,11 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use clap::Args;
 use libc::{IPPROTO_ICMP, IPPROTO_ICMPV6, POLLERR, POLLIN};
 use nix::errno::Errno;
 
+use super::row::up_to;
 use crate::address::Family;
 use crate::call::{
     self, Complaint, Domain, IP_RECVERR, IP_RECVTTL, IP_TTL, IPV6_RECVERR, IPV6_RECVHOPLIMIT,
@@ -47,16 +49,38 @@ use crate::call::{
 };
 use crate::client::{self, ClientArgs, Usage};
 use crate::output::stdout;
-use crate::server::Options;
 use crate::stop::{Stop, Watch};
 use header::{Icmp, Ipv4, Meaning};
 
+/// The options of the client.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Use a raw socket, which wants privilege (CAP_NET_RAW) and sees every ICMP message
+    #[arg(long)]
+    raw: bool,
+    /// How many requests to send
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = up_to::<u16>(65_535))]
+    count: u16,
+    /// Send one every so often; at least 0.2, except on loopback
+    #[arg(long, value_name = "SECS", default_value = "1", value_parser = interval)]
+    interval: Duration,
+    /// The size of the payload: up to 65507 over IPv4, 65527 over IPv6
+    #[arg(long, value_name = "BYTES", default_value_t = SIZE, value_parser = size)]
+    size: usize,
+    /// How many routers a request may pass, plus one
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = up_to::<i32>(255))]
+    ttl: i32,
+    /// Show the headers of each request and reply, field by field
+    #[arg(long)]
+    headers: bool,
+}
+
 /// Sends echo requests and tells what comes back, until all are answered, nothing more is to be expected,
 /// or the stop.
-pub fn client(args: &ClientArgs) -> Result<()> {
+pub fn client(args: &ClientArgs, options: &Options) -> Result<()> {
     let host = args.endpoint.resolve()?;
-    let plan = Plan::read(args, host.ip())?;
-    let (socket, raw) = open(plan.family, args.options.has("raw"))?;
+    let plan = Plan::read(args, options, host.ip())?;
+    let (socket, raw) = open(plan.family, options.raw)?;
     let identifier = prepare(&socket, raw, &plan)?;
     let stop = Stop::new();
     stop.on_signals();
@@ -91,12 +115,11 @@ struct Plan {
 
 impl Plan {
     /// One host is asked, and no faster than it may like.
-    fn read(args: &ClientArgs, host: IpAddr) -> Result<Plan> {
+    fn read(args: &ClientArgs, options: &Options, host: IpAddr) -> Result<Plan> {
         if host.is_multicast() || host == Ipv4Addr::BROADCAST {
             bail!("{host} is an address of many: each of them would answer, and ping asks one");
         }
-        let options = &args.options;
-        let interval = options.get("interval").map_or(Ok(INTERVAL), interval)?;
+        let &Options { raw: _, count, interval, size, ttl, headers } = options;
         if interval < LEAST && !host.is_loopback() {
             let least = LEAST.as_secs_f64();
             bail!(Usage(format!("--interval is at least {least} s, except on loopback")));
@@ -105,30 +128,20 @@ impl Plan {
             IpAddr::V4(_) => (Family::V4, "IPv4", LARGEST_V4),
             IpAddr::V6(_) => (Family::V6, "IPv6", LARGEST_V6),
         };
-        let size = options.get("size").map_or(Ok(SIZE), size)?;
         if size > largest {
             bail!(Usage(format!("--size is at most {largest} over {name}, and {host} is {name}")));
         }
         Ok(Plan {
             family,
-            count: number(options, "count").unwrap_or(COUNT as u16),
+            count,
             interval,
             timeout: args.timeout.unwrap_or(Duration::from_secs(2)),
             payload: (0..size).map(|i| i as u8).collect(), // 00 01 02: whatever comes back changed shows
-            ttl: number(options, "ttl").unwrap_or(TTL as i32),
-            headers: options.has("headers"),
+            ttl,
+            headers,
         })
     }
 }
-
-/// How many requests there are, unless told otherwise.
-pub(super) const COUNT: usize = 4;
-
-/// The time to live of a request, unless told otherwise.
-pub(super) const TTL: usize = 64;
-
-/// How long it is from one request to the next, unless told otherwise.
-const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The bytes of a payload, unless told otherwise: those of ping(8) since 1983.
 const SIZE: usize = 56;
@@ -142,7 +155,7 @@ const LARGEST_V4: usize = 65_535 - 20 - header::ECHO;
 const LARGEST_V6: usize = 65_535 - header::ECHO;
 
 /// Reads `--interval`.
-pub(super) fn interval(text: &str) -> Result<Duration> {
+fn interval(text: &str) -> Result<Duration> {
     match text.parse() {
         Ok(seconds @ 0.0..=1e6) => Ok(Duration::from_secs_f64(seconds)),
         _ => bail!("it is a number of seconds, such as 1 or 0.5"),
@@ -150,17 +163,13 @@ pub(super) fn interval(text: &str) -> Result<Duration> {
 }
 
 /// Reads `--size`, which may still be too large for the host's version of IP.
-pub(super) fn size(text: &str) -> Result<usize> {
+fn size(text: &str) -> Result<usize> {
     match text.parse() {
         Ok(size @ 0..=LARGEST_V6) => Ok(size),
         _ => bail!(
             "it is a number of bytes, at most {LARGEST_V4} over IPv4 and {LARGEST_V6} over IPv6"
         ),
     }
-}
-
-fn number<T: std::str::FromStr>(options: &Options, name: &str) -> Option<T> {
-    options.get(name).and_then(|text| text.parse().ok())
 }
 
 /// The datagram socket; or the raw one, if it is asked for, or if it is the only one that we may have.

@@ -20,34 +20,21 @@
 use std::fs::File;
 use std::net::SocketAddr;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use clap::ValueEnum;
 
 use crate::call::{
     self, Domain, FcntlArg, SO_REUSEADDR, SO_REUSEPORT, TcpListener, TcpStream, Type,
 };
 use crate::server::{self, ServerArgs};
 
-/// Who calls accept, and on which listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who calls accept, and on which listener: the words of `--accept`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "clap would print it as help, and the three stand above")]
 pub enum Accept {
-    /// All workers at once, on one.
     Shared,
-    /// One worker after the other, on one.
     Lock,
-    /// Each worker on its own.
     Reuseport,
-}
-
-impl Accept {
-    /// What `--accept` says.
-    pub fn of(args: &ServerArgs) -> Result<Accept> {
-        Ok(match args.options.get("accept") {
-            None | Some("shared") => Accept::Shared,
-            Some("lock") => Accept::Lock,
-            Some("reuseport") => Accept::Reuseport,
-            Some(other) => bail!("nobody can accept in the way {other:?}"),
-        })
-    }
 }
 
 /// Opens the listener, or one for each worker, and says at which address. All are there before a client is,

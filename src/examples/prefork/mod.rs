@@ -32,7 +32,9 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use clap::Args;
 
+use super::row::up_to;
 use super::tcp_echo::echo;
 use crate::call::{self, Fork, Pid, TcpListener, WaitPidFlag, WaitStatus};
 use crate::server::{self, ServerArgs, Stats, Tally};
@@ -42,6 +44,27 @@ use accept::accept_in_turn;
 /// How many workers there are unless `--workers` says otherwise: enough to see who gets a client, few
 /// enough to follow. One that waits costs no processor, so it is a number of clients, not of cores.
 pub const WORKERS: usize = 4;
+
+/// The options of a server with a fixed number of workers.
+#[derive(Debug, Args)]
+#[command(mut_arg("max_clients", |arg| {
+    arg.help("How many clients to serve at once; there are no more workers than that")
+}))]
+pub struct Options {
+    /// How many workers there are: each serves one client at a time
+    #[arg(long, value_name = "N", default_value_t = WORKERS, value_parser = up_to::<usize>(256))]
+    workers: usize,
+    /// Who waits in accept: all on one listener, one after the other, or each on its own
+    #[arg(long, value_name = "accept", default_value_t = Accept::Shared, value_enum)]
+    pub accept: Accept,
+}
+
+impl Options {
+    /// How many workers there are: never more than clients may be served at once.
+    pub fn workers(&self, args: &ServerArgs) -> usize {
+        self.workers.min(args.at_once())
+    }
+}
 
 /// A worker that dies at once would die again at once: its place stays empty until this is over.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -55,8 +78,8 @@ struct Place {
 }
 
 /// Forks the workers, and a successor for each that dies, until the stop.
-pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
-    let (accept, workers) = (Accept::of(args)?, workers(args)?);
+pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
+    let (accept, workers) = (options.accept, options.workers(args));
     let (listeners, address) = open(args, accept, workers)?;
     let lock = if accept == Accept::Lock { Some(tempfile::tempfile()?) } else { None };
     let clients = Tally::new()?;
@@ -105,12 +128,6 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         call::close(listener)?;
     }
     Ok(Stats { clients: clients.take(), ..Stats::default() })
-}
-
-/// How many workers there are: never more than clients may be served at once.
-pub fn workers(args: &ServerArgs) -> Result<usize> {
-    let workers = args.options.get("workers").map_or(Ok(WORKERS), str::parse)?;
-    Ok(workers.min(args.at_once()))
 }
 
 /// Asks for every worker that has ended, and empties its place; says whether one had done its work.

@@ -1,0 +1,200 @@
+//! A row of the table: an example, its two sides, what else only it has, and what it is for.
+//!
+//! An example with options of its own has them as a struct on its page, which clap reads the command
+//! line into: `server: Some(&Server(serve))`. One without has a function: `server: Some(&serve)`.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, ensure};
+use clap::{Arg, ArgMatches, Args, Command};
+
+use super::{Demo, Place, Service};
+use crate::client::ClientArgs;
+use crate::server::{Reply, ServerArgs, Stats};
+use crate::stop::Stop;
+
+/// A row of the table.
+pub struct Example {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// A shorter one for its two sides: `tcp` makes `tcp-server` and `tcp-client`.
+    pub short: Option<&'static str>,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// What to watch for, in a sentence or two.
+    pub watch: &'static str,
+    /// Where its server can be reached.
+    pub place: Place,
+    /// What its server is for.
+    pub service: Service,
+    /// What its server answers, unless it is told otherwise; `None`: nothing.
+    pub reply: Option<Reply>,
+    /// The server; `None` where there is none of ours, for every kernel answers by itself.
+    pub server: Option<&'static dyn Serve>,
+    /// The client.
+    pub client: &'static dyn Speak,
+    /// The commands that it has beside server, client and demo.
+    pub tools: &'static [Tool],
+    /// What its demo does.
+    pub demo: Demo,
+    /// What to try next.
+    pub next: &'static str,
+    /// The page.
+    pub source: &'static str,
+    /// The lesson behind it: `netplay explain LESSON`.
+    pub lesson: &'static str,
+}
+
+/// A command that only one example has: a client for scripts.
+pub struct Tool {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// What it does.
+    pub run: &'static dyn Work,
+}
+
+impl Example {
+    /// The options of its server that other servers do not have, or of which it says something else.
+    #[must_use]
+    pub fn server_options(&self) -> Vec<Arg> {
+        self.server.map_or_else(Vec::new, |server| own(|command| server.augment(command)))
+    }
+
+    /// The options of its client that other clients do not have.
+    #[must_use]
+    pub fn client_options(&self) -> Vec<Arg> {
+        own(|command| self.client.augment(command))
+    }
+}
+
+/// What is added to a command, or changed in it. What nobody says anything of has no help here.
+fn own(augment: impl Fn(Command) -> Command) -> Vec<Arg> {
+    let command = augment(Command::new("example").arg(Arg::new("max_clients").long("max-clients")));
+    command.get_arguments().filter(|arg| arg.get_help().is_some()).cloned().collect()
+}
+
+impl fmt::Debug for Example {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Example").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tool").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A server of the table.
+pub trait Serve: Sync {
+    /// Adds the options that only it has to those of every server.
+    fn augment(&self, command: Command) -> Command;
+
+    /// Serves until the stop. `matches` has its own options.
+    ///
+    /// # Errors
+    /// The server could not go on.
+    fn serve(&self, args: &ServerArgs, matches: &ArgMatches, stop: &Stop) -> Result<Stats>;
+}
+
+/// One without options of its own.
+impl<F: Fn(&ServerArgs, &Stop) -> Result<Stats> + Sync> Serve for F {
+    fn augment(&self, command: Command) -> Command {
+        command
+    }
+
+    fn serve(&self, args: &ServerArgs, _: &ArgMatches, stop: &Stop) -> Result<Stats> {
+        self(args, stop)
+    }
+}
+
+/// A server with options of its own.
+#[derive(Debug)]
+pub struct Server<O>(pub fn(&ServerArgs, &O, &Stop) -> Result<Stats>);
+
+impl<O: Args> Serve for Server<O> {
+    fn augment(&self, command: Command) -> Command {
+        O::augment_args(command)
+    }
+
+    fn serve(&self, args: &ServerArgs, matches: &ArgMatches, stop: &Stop) -> Result<Stats> {
+        self.0(args, &O::from_arg_matches(matches)?, stop)
+    }
+}
+
+/// A client of the table.
+pub trait Speak: Sync {
+    /// Adds the options that only it has to those of every client.
+    fn augment(&self, command: Command) -> Command;
+
+    /// Holds its conversation. `matches` has its own options.
+    ///
+    /// # Errors
+    /// The conversation did not come to its end.
+    fn speak(&self, args: &ClientArgs, matches: &ArgMatches) -> Result<()>;
+}
+
+/// One without options of its own.
+impl<F: Fn(&ClientArgs) -> Result<()> + Sync> Speak for F {
+    fn augment(&self, command: Command) -> Command {
+        command
+    }
+
+    fn speak(&self, args: &ClientArgs, _: &ArgMatches) -> Result<()> {
+        self(args)
+    }
+}
+
+/// A client with options of its own.
+#[derive(Debug)]
+pub struct Client<O>(pub fn(&ClientArgs, &O) -> Result<()>);
+
+impl<O: Args> Speak for Client<O> {
+    fn augment(&self, command: Command) -> Command {
+        O::augment_args(command)
+    }
+
+    fn speak(&self, args: &ClientArgs, matches: &ArgMatches) -> Result<()> {
+        self.0(args, &O::from_arg_matches(matches)?)
+    }
+}
+
+/// What a tool does.
+pub trait Work: Sync {
+    /// Adds its words and options to those of every tool.
+    fn augment(&self, command: Command) -> Command;
+
+    /// Does it, and waits no longer than this for anything; `None`: for ever.
+    ///
+    /// # Errors
+    /// It could not be done whole.
+    fn work(&self, timeout: Option<Duration>, matches: &ArgMatches) -> Result<()>;
+}
+
+/// A tool is nothing but its words and options.
+#[derive(Debug)]
+pub struct Task<O>(pub fn(Option<Duration>, &O) -> Result<()>);
+
+impl<O: Args> Work for Task<O> {
+    fn augment(&self, command: Command) -> Command {
+        O::augment_args(command)
+    }
+
+    fn work(&self, timeout: Option<Duration>, matches: &ArgMatches) -> Result<()> {
+        self.0(timeout, &O::from_arg_matches(matches)?)
+    }
+}
+
+/// Reads a number from 1 to `most`.
+pub(super) fn up_to<N: TryFrom<usize>>(
+    most: usize,
+) -> impl Fn(&str) -> Result<N> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse()?;
+        ensure!((1..=most).contains(&number), "it is 1 to {most}");
+        number.try_into().map_err(|_| anyhow!("it is 1 to {most}"))
+    }
+}
