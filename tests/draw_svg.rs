@@ -373,6 +373,59 @@ fn a_side_without_a_trace_says_so() {
 }
 
 #[test]
+fn a_long_name_is_whole_where_there_is_room_and_is_cut_where_there_is_none() {
+    let named = |name: &str, lines: &str| {
+        lines.replace("\"role\": \"server\"", &format!("\"role\": \"{name}\""))
+    };
+    let name = "a proxy between two networks";
+    let svg = drawn_from(&named(name, &trace("three_sends.jsonl")), &[]);
+    check(&svg);
+    assert!(svg.contains(&format!(">{name}</text>")), "it is cut");
+    let endless = "a name without an end ".repeat(20);
+    for lines in [only("server", "three_sends.jsonl"), trace("three_sends.jsonl")] {
+        check(&drawn_from(&named(&endless, &lines), &[]));
+    }
+    // One lane alone has no neighbour that bounds it.
+    let socket = lines_of("three_sends.jsonl", 1);
+    check(&drawn_from(&named(&endless, &socket), &[]));
+}
+
+/// The first lines of a trace.
+fn lines_of(name: &str, count: usize) -> String {
+    trace(name).split_inclusive('\n').take(count).collect()
+}
+
+#[test]
+fn only_the_line_of_an_arrow_is_dashed() {
+    let svg = drawn("one_lost.jsonl", &[]);
+    let picture = Document::parse(&svg).unwrap();
+    for arrow in with_class(&picture, "datagram") {
+        assert_eq!(arrow.attribute("stroke-dasharray"), None, "not every program ends it again");
+        let paths: Vec<Node> = arrow.children().filter(|node| node.has_tag_name("path")).collect();
+        let dashed: Vec<bool> =
+            paths.iter().map(|path| path.has_attribute("stroke-dasharray")).collect();
+        assert_eq!(dashed, [true, false], "the line, and its head or the cross");
+    }
+}
+
+#[test]
+fn spaces_that_were_sent_are_kept_by_the_text_itself() {
+    let trace = trace("three_sends.jsonl").replace("onethreefour", "one   four  ");
+    let svg = drawn_from(&trace, &[]);
+    let picture = Document::parse(&svg).unwrap();
+    let spaced: Vec<Node> = picture
+        .descendants()
+        .filter(|node| node.has_tag_name("text"))
+        .filter(|&node| words(node).contains("  "))
+        .collect();
+    assert!(!spaced.is_empty());
+    for text in spaced {
+        let space = text.attribute(("http://www.w3.org/XML/1998/namespace", "space"));
+        assert_eq!(space, Some("preserve"), "{}", words(text));
+    }
+}
+
+#[test]
 fn a_failure_has_a_shape_of_its_own() {
     let svg = drawn("trouble.jsonl", &[]);
     let picture = Document::parse(&svg).unwrap();

@@ -550,6 +550,52 @@ fn what_a_peer_sends_stays_text() {
 }
 
 #[test]
+fn spaces_stay_and_words_from_right_to_left_keep_their_place() {
+    let sent = |at, data: &str| Event {
+        ret: Some(8),
+        asked: Some(8),
+        bytes: Some(8),
+        data: Some(data.to_owned()),
+        ..record(2, at, 10, "send")
+    };
+    let page = Page::of_records(&[sent(0, "\u{5e9}\u{5dc}\u{5d5}\u{5dd}"), sent(20, "ab    cd")]);
+    let [trace, picture] = ["trace.jsonl", "picture.svg"].map(|name| page.folder.path().join(name));
+    let (trace, drawn) = (trace.display().to_string(), picture.display().to_string());
+    assert!(run(&["draw", &trace, "-o", &drawn], b"").status.success());
+    let look = "
+        const nodes = document.createTreeWalker(document, NodeFilter.SHOW_TEXT);
+        const seen = [];
+        for (let node = nodes.nextNode(); node; node = nodes.nextNode()) {
+          if (!node.parentElement.closest('.call') || node.parentElement.closest('title')) continue;
+          const text = node.data;
+          const box = (from, to) => {
+            const range = document.createRange();
+            range.setStart(node, from);
+            range.setEnd(node, to);
+            return range.getBoundingClientRect();
+          };
+          const spaces = text.indexOf('    ');
+          if (spaces > 0) {
+            const width = box(spaces, spaces + 4).width / box(spaces, spaces + 1).width;
+            seen.push(`${Math.round(width)} spaces`);
+          }
+          const hebrew = text.search(/[\\u05d0-\\u05ea]/);
+          const quote = text.indexOf('\"', hebrew);
+          if (hebrew > 0 && quote > 0) {
+            const place = box(quote, quote + 1).left > box(hebrew, hebrew + 4).left;
+            seen.push(place ? 'behind' : 'among');
+          }
+        }
+        return seen";
+    for file in [page.path(), picture] {
+        let Some(browser) = Browser::open(&file) else { return };
+        let seen = browser.frame(look);
+        let seen: Vec<&str> = seen.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert_eq!(seen, ["behind", "4 spaces"], "{}", file.display());
+    }
+}
+
+#[test]
 fn nothing_else_can_run_and_nothing_can_leave() {
     let page = Page::of_records(&three_errors());
     let Some(browser) = Browser::open(&page.path()) else { return };

@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline, time_text};
+use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline, in_place, time_text};
 use crate::escape::{grouped, markup};
 use crate::ink;
 use crate::lang::Lang;
@@ -168,11 +168,12 @@ impl Calls {
         self.times.push(call.times);
         self.failed.push(call.failed().into());
         self.name.push(pool.number(call.name().to_owned()));
-        self.asked.push(pool.number(record.asked()));
-        self.answered.push(pool.number(record.answered()));
+        let placed = |text: String| in_place(&text).into_owned();
+        self.asked.push(pool.number(placed(record.asked())));
+        self.answered.push(pool.number(placed(record.answered())));
         let sentence = if note { record.asked() } else { record.sentence(lang) };
-        self.sentence.push(pool.number(sentence));
-        self.strace.push(pool.number(if note { String::new() } else { strace(record) }));
+        self.sentence.push(pool.number(placed(sentence)));
+        self.strace.push(pool.number(if note { String::new() } else { placed(strace(record)) }));
         let errno = |name: &String| format!("{name}: {}", error_in_words(name));
         self.errno.push(pool.number(record.errno.as_ref().map(errno).unwrap_or_default()));
         self.state.push(pool.number(call.state.clone().unwrap_or_default()));
@@ -240,7 +241,7 @@ fn table(timeline: &Timeline) -> String {
     for call in calls {
         let (seconds, micros) = (call.from_ns / 1_000_000_000, call.from_ns / 1_000 % 1_000_000);
         let who = markup(&timeline.lanes[call.lane].name);
-        let (what, took) = (markup(&headline(call)), time_text(call.took_ns()));
+        let (what, took) = (markup(&in_place(&headline(call))), time_text(call.took_ns()));
         writeln!(
             table,
             "<tr><td>{seconds}.{micros:06}</td><td>{who}</td><td>{what}</td><td>{took}</td></tr>"

@@ -32,6 +32,7 @@ use crate::record::Moves;
 use crate::trace::{Event, Kind};
 pub use arrows::{Arrow, ArrowKind, Tip};
 pub use rows::{Break, Heights, Part, Row, Rows, Time};
+use words::in_place;
 pub use words::{headline, time_text};
 
 /// Several processes on one clock: what there is to draw.

@@ -15,7 +15,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::rows::{Heights, Rows, spread};
 use super::tenths::Tenths;
 use super::{Arrow, ArrowKind, Call, Lane, Timeline, Tip, View};
-use super::{headline, time_text};
+use super::{headline, in_place, time_text};
 use crate::escape::{Markup, grouped};
 use crate::ink::{
     self, CLIENT, DIM, ERROR, INK, Ink, LINE as THIN, PAPER, RAISED, SERVER, WAIT, WAITED,
@@ -371,7 +371,7 @@ impl<'a> Figure<'a> {
         writeln!(
             out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" \
-             role=\"img\" aria-labelledby=\"title desc\" xml:space=\"preserve\" \
+             role=\"img\" aria-labelledby=\"title desc\" \
              font-family=\"monospace\" font-size=\"{FONT}\" fill=\"{INK}\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
              <title id=\"title\">{title}</title>\n\
              <desc id=\"desc\">A timeline, downwards: {}. Its lifelines, from left to right: {}. \
@@ -393,9 +393,9 @@ impl<'a> Figure<'a> {
         writeln!(
             out,
             "<text class=\"title\" font-family=\"sans-serif\" font-size=\"18\" font-weight=\"bold\" \
-             x=\"{MARGIN}\" y=\"30\">{}</text>\n\
+             x=\"{MARGIN}\" y=\"30\"{}\n\
              <text font-family=\"sans-serif\" fill=\"{DIM}\" x=\"{MARGIN}\" y=\"50\">{}</text>",
-            Markup(&shown),
+            Words(&shown),
             Markup(&self.summary())
         )
     }
@@ -486,13 +486,29 @@ impl<'a> Figure<'a> {
         Ok(())
     }
 
+    /// As wide as their words, where there is room on both sides.
+    fn head_widths(&self) -> Vec<f64> {
+        let (lanes, heads) = (&self.lanes, &self.timeline.lanes);
+        let wanted: Vec<f64> = heads.iter().map(head_width).collect();
+        // Half of what one of two neighbours can have.
+        let beside = |i: usize, other: usize| {
+            let gap = (lanes[i] - lanes[other]).abs() - 10.0;
+            (gap - wanted[other] / 2.0).max(gap / 2.0)
+        };
+        let half = |i: usize| {
+            let left = i.checked_sub(1).map_or(lanes[i] - MARGIN - AXIS, |left| beside(i, left));
+            let right = i + 1;
+            let end = self.width - MARGIN - lanes[i];
+            let right = if right < lanes.len() { beside(i, right) } else { end };
+            (wanted[i] / 2.0).min(left).min(right)
+        };
+        (0..lanes.len()).map(|i| 2.0 * half(i)).collect()
+    }
+
     fn write_heads(&self, out: &mut impl Write, y: f64) -> fmt::Result {
-        let lanes = &self.lanes;
+        let (lanes, widths) = (&self.lanes, self.head_widths());
         for (i, lane) in self.timeline.lanes.iter().enumerate() {
-            let left = i.checked_sub(1).map(|left| lanes[i] - lanes[left]);
-            let right = lanes.get(i + 1).map(|right| right - lanes[i]);
-            let room = left.into_iter().chain(right).fold(f64::INFINITY, f64::min) - 10.0;
-            let width = head_width(lane).min(room);
+            let width = widths[i];
             let fitting = |text: &str, size| cut(text, ((width - 8.0) / columns(1, size)) as usize);
             let (unseen, dashes) = match lane.thread {
                 None => (" outside", " stroke-dasharray=\"5 4\""),
@@ -503,8 +519,8 @@ impl<'a> Figure<'a> {
                 "<g class=\"head {}{unseen}\" text-anchor=\"middle\"><title>{}: {}</title>\
                  <rect fill=\"{RAISED}\" stroke=\"{ink}\" stroke-width=\"1.5\"{dashes} \
                  x=\"{}\" y=\"{}\" width=\"{}\" height=\"{HEAD}\" rx=\"4\"/>\
-                 <text font-weight=\"bold\" x=\"{x}\" y=\"{}\">{}</text>\
-                 <text class=\"small\" font-size=\"{SMALL}\" fill=\"{DIM}\" x=\"{x}\" y=\"{}\">{}</text></g>",
+                 <text font-weight=\"bold\" x=\"{x}\" y=\"{}\"{}\
+                 <text class=\"small\" font-size=\"{SMALL}\" fill=\"{DIM}\" x=\"{x}\" y=\"{}\"{}</g>",
                 role(lane),
                 Markup(&lane.name),
                 Markup(&lane.detail),
@@ -512,9 +528,9 @@ impl<'a> Figure<'a> {
                 Tenths(y),
                 Tenths(width),
                 Tenths(y + 14.5),
-                Markup(&fitting(&lane.name, FONT)),
+                Words(&fitting(&lane.name, FONT)),
                 Tenths(y + 27.5),
-                Markup(&fitting(&lane.detail, SMALL)),
+                Words(&fitting(&lane.detail, SMALL)),
                 x = Tenths(lanes[i]),
                 ink = role_ink(lane),
             )?;
@@ -615,7 +631,7 @@ impl<'a> Figure<'a> {
             let led = if label.side == Side::Left { 0 } else { text.len() - trimmed.len() };
             let x = Tenths(label.side.away(text_x, columns(before + led, FONT)));
             let (anchor, y, text) = (label.side.anchor(), Tenths(y), trimmed);
-            write!(out, "<text{look}{anchor} x=\"{x}\" y=\"{y}\">{}</text>", Markup(text))
+            write!(out, "<text{look}{anchor} x=\"{x}\" y=\"{y}\"{}", Words(text))
         };
         if label.time.is_empty() {
             write(&format!("{}{}", label.asked, label.answered), 0, top, &look)?;
@@ -692,7 +708,8 @@ impl<'a> Figure<'a> {
             let x = self.lanes[tip.lane];
             let (near, far) = (Tenths(x + TIP), Tenths(x + 3.0 * TIP));
             let (y1, y2) = (Tenths(from.1), Tenths(to.1));
-            write!(out, "<path d=\"M{near} {y1}C{far} {y1} {far} {y2} {near} {y2}\"/>")?;
+            let dashes = dashes(arrow.kind);
+            write!(out, "<path{dashes} d=\"M{near} {y1}C{far} {y1} {far} {y2} {near} {y2}\"/>")?;
             write_head(out, arrow.kind, ink, (x + 2.0 * TIP, to.1), (x + TIP, to.1))?;
         } else {
             write_line(out, arrow.kind, ink, from, to, arrow.to.is_some())?;
@@ -971,6 +988,21 @@ impl Figure<'_> {
     }
 }
 
+/// The end of a text's first tag, and the text itself with the second one.
+///
+/// Spaces stay as many as they are: of a line that repeats them some programs leave one, unless this very
+/// element says otherwise.
+struct Words<'a>(&'a str);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0;
+        let spaces = text.contains("  ") || text.starts_with(' ') || text.ends_with(' ');
+        f.write_str(if spaces { " xml:space=\"preserve\">" } else { ">" })?;
+        write!(f, "{}</text>", Markup(&in_place(text)))
+    }
+}
+
 /// Boxes that hold something, by the cells of a grid: so a look at one place costs the same in a picture of
 /// any size.
 #[derive(Default)]
@@ -1222,12 +1254,17 @@ impl Mark {
 
 /// What begins an arrow: its parts have its look, if they have none of their own.
 fn arrow_start(kind: ArrowKind, ink: Ink) -> String {
-    let look = match kind {
-        ArrowKind::Datagram => dashed(ink, 1.3, "6 4"),
-        ArrowKind::Fork => dashed(ink, 1.3, "2 3"),
-        _ => drawn(ink, 1.3),
-    };
-    format!("<g class=\"arrow {}\" {look}>", kind_class(kind))
+    format!("<g class=\"arrow {}\" {}>", kind_class(kind), drawn(ink, 1.3))
+}
+
+/// The dashes of an arrow's line, as an attribute of the line alone: not every program lets a part of a
+/// dashed group be whole again, and a dashed head is no head.
+fn dashes(kind: ArrowKind) -> &'static str {
+    match kind {
+        ArrowKind::Datagram => " stroke-dasharray=\"6 4\"",
+        ArrowKind::Fork => " stroke-dasharray=\"2 3\"",
+        _ => "",
+    }
 }
 
 fn kind_class(kind: ArrowKind) -> &'static str {
@@ -1267,12 +1304,12 @@ fn write_line(
 ) -> fmt::Result {
     let end = if arrives && kind == ArrowKind::Connect { before(from, to, 9.0, 0.0) } else { to };
     let (x1, y1, x2, y2) = (Tenths(from.0), Tenths(from.1), Tenths(end.0), Tenths(end.1));
-    write!(out, "<path d=\"M{x1} {y1}L{x2} {y2}\"/>")?;
+    write!(out, "<path{} d=\"M{x1} {y1}L{x2} {y2}\"/>", dashes(kind))?;
     if arrives {
         return write_head(out, kind, ink, from, to);
     }
     let (x, y) = (Tenths(to.0 - 5.0), Tenths(to.1 - 5.0));
-    let look = format!("stroke=\"{ERROR}\" stroke-width=\"2.2\" stroke-dasharray=\"none\"");
+    let look = drawn(ERROR, 2.2);
     write!(out, "<path class=\"lost\" {look} d=\"M{x} {y}l10 10m0 -10l-10 10\"/>")
 }
 
@@ -1306,7 +1343,7 @@ fn write_head(
             ("none".to_owned(), format!("M{left}L{tip}L{right}"))
         }
     };
-    write!(out, "<path fill=\"{fill}\" stroke-dasharray=\"none\" d=\"{path}\"/>")
+    write!(out, "<path fill=\"{fill}\" d=\"{path}\"/>")
 }
 
 /// A point as far before the end of a line, and as far aside from it.
