@@ -8,7 +8,7 @@
 //! all its orphans (PR_SET_CHILD_SUBREAPER), ends them, and waits for them.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -53,7 +53,7 @@ impl std::error::Error for CannotRun {}
 /// once what is missing; without loopback some of them would wait for something that cannot happen.
 ///
 /// # Errors
-/// [`CannotRun`]: it does not, and why.
+/// [`CannotRun`]: there is no way to it. Another error: none could be sent, for another reason.
 #[expect(clippy::disallowed_methods, reason = "the observer's own probe, no step of a page")]
 pub fn reach_loopback(address: IpAddr) -> Result<()> {
     let arrives = || {
@@ -63,11 +63,20 @@ pub fn reach_loopback(address: IpAddr) -> Result<()> {
         socket.set_read_timeout(Some(Duration::from_secs(1)))?;
         socket.send_to(b"?", own).and_then(|_| socket.recv(&mut [0]))
     };
-    arrives().map(drop).map_err(|error: std::io::Error| {
-        let way = if address.is_ipv4() { "" } else { ", or run it over IPv4 (-4)" };
-        CannotRun(format!("there is no way to {address} here ({error}): ip link set lo up{way}"))
-            .into()
-    })
+    arrives().map(drop).map_err(|error| unreachable(address, error))
+}
+
+/// Why no datagram arrives at this address of loopback. Only some errors say that there is no way to it; the
+/// others are of this process or its limits, and a device that is up would have them as well.
+fn unreachable(address: IpAddr, error: std::io::Error) -> anyhow::Error {
+    use nix::errno::Errno::{EADDRNOTAVAIL, EAFNOSUPPORT, EHOSTUNREACH, ENETUNREACH};
+    let is_none = [EADDRNOTAVAIL, ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT];
+    let is_none = is_none.iter().any(|&errno| error.raw_os_error() == Some(errno as i32));
+    if !is_none && !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+        return anyhow::Error::new(error).context(format!("cannot send a datagram to {address}"));
+    }
+    let way = if address.is_ipv4() { "" } else { ", or run it over IPv4 (-4)" };
+    CannotRun(format!("there is no way to {address} here ({error}): ip link set lo up{way}")).into()
 }
 
 /// The children of this process.
@@ -407,4 +416,29 @@ fn first_line(from: impl Read + Send + 'static) -> Result<Receiver<String>> {
 pub fn thread(work: impl FnOnce() + Send + 'static) -> Result<()> {
     thread::Builder::new().spawn(work).context("cannot start a thread")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn only_a_way_that_is_missing_is_said_to_be_missing() {
+        let to = |error| unreachable(IpAddr::from([127, 0, 0, 1]), error);
+        let of = io::Error::from_raw_os_error;
+        for errno in [libc::EADDRNOTAVAIL, libc::ENETUNREACH, libc::EHOSTUNREACH, libc::EAGAIN] {
+            let error = to(of(errno));
+            assert!(
+                error.is::<CannotRun>() && error.to_string().contains("link set lo"),
+                "{error}"
+            );
+        }
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EPERM] {
+            let error = to(of(errno));
+            assert!(!error.is::<CannotRun>(), "{error:#}");
+            assert!(!format!("{error:#}").contains("link set lo"), "{error:#}");
+        }
+    }
 }

@@ -361,3 +361,24 @@ fn every_word_of_a_table_is_in_the_texts() {
         }
     }
 }
+
+/// What the resolver says of a name it does not know is an answer of its own, and no address.
+#[test]
+fn a_lab_shows_why_a_name_has_no_address() {
+    let Some(mut private) = common::private_mounts() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let order = folder.path().join("nsswitch.conf");
+    fs::write(&order, "hosts: files\n").unwrap();
+    let script = "mount --bind /dev/null /etc/hosts && mount --bind \"$0\" /etc/nsswitch.conf || exit 99; \
+        exec \"$@\"";
+    private.args(["sh", "-c", script]).arg(&order).arg(env!("CARGO_BIN_EXE_netplay"));
+    private.args(["lab", "bindwhere", "--no-ask", "--json"]);
+    private.env("LC_ALL", "C.UTF-8").env("XDG_STATE_HOME", folder.path());
+    let output = common::finish(&mut private, b"");
+    if output.status.code() == Some(99) {
+        return common::skip("no /etc/nsswitch.conf here");
+    }
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let localhost = told["run"]["figures"]["localhost"].as_str().unwrap_or_default();
+    assert!(localhost.contains("Name or service not known"), "{told} {output:?}");
+}

@@ -643,3 +643,17 @@ fn a_busy_udp_port_is_not_blamed_on_a_tcp_server() {
     let one = fails(&["udp-server", "127.0.0.1", &port, "-q"]);
     has(&one, &["has the UDP port", &udp.child.id().to_string()]);
 }
+
+/// Where /proc shows no process, a port is still somebody's.
+#[test]
+fn whose_a_port_is_may_be_unknown() {
+    let Some(mut private) = common::private_mounts() else { return };
+    let server = Server::start("tcp-echo", &[]);
+    let script = "mount -t tmpfs none /proc || exit 99; exec \"$@\"";
+    let netplay = env!("CARGO_BIN_EXE_netplay");
+    let args = ["sh", "-c", script, "sh", netplay, "why", &server.port()];
+    let output = finish(private.args(args).env("LC_ALL", "C.UTF-8"), b"");
+    let said = text(&output.stdout);
+    has(&said, &["a process that could not be looked for (/proc does not show every process)"]);
+    assert!(!said.contains("no process here"), "{said}");
+}

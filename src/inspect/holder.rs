@@ -35,6 +35,7 @@ pub struct Holders {
     found: HashMap<u64, Vec<Holder>>,
     hidden: BTreeMap<u32, usize>,
     unfinished: bool,
+    unread: Option<String>,
 }
 
 impl Holders {
@@ -56,6 +57,13 @@ impl Holders {
     pub fn unfinished(&self) -> bool {
         self.unfinished
     }
+
+    /// Why processes could not be looked for, if it is so: no descriptor is left for it, or /proc does not show
+    /// all of them. Then a socket without a holder may have one.
+    #[must_use]
+    pub fn unread(&self) -> Option<&str> {
+        self.unread.as_deref()
+    }
 }
 
 /// Looks for the holders of these sockets in all processes, once, and no longer than `time`.
@@ -68,9 +76,20 @@ pub fn holders(inodes: impl IntoIterator<Item = u64>, time: Duration) -> Holders
     let mut found: HashMap<u64, Vec<Holder>> =
         inodes.into_iter().filter(|&inode| inode != 0).map(|inode| (inode, Vec::new())).collect();
     let mut all = Holders::default();
-    let Ok(processes) = fs::read_dir("/proc") else { return all };
     if found.is_empty() {
         return all;
+    }
+    let processes = match fs::read_dir("/proc") {
+        Ok(processes) => processes,
+        Err(error) => {
+            all.unread = Some(format!("/proc: {error}"));
+            return all;
+        }
+    };
+    // Every host and container has this one. It is not shown where the mount has hidepid=2, and nothing is
+    // where /proc is not mounted.
+    if !Path::new("/proc/1").exists() {
+        all.unread = Some("/proc does not show every process".to_owned());
     }
     let boot = boot_time();
     for entry in processes.flatten() {
@@ -89,7 +108,14 @@ pub fn holders(inodes: impl IntoIterator<Item = u64>, time: Duration) -> Holders
                 }
                 continue;
             }
-            Err(_) => continue, // it has ended
+            // It has ended.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
+                continue;
+            }
+            Err(error) => {
+                all.unread = Some(format!("{}: {error}", path.display()));
+                continue;
+            }
         };
         let mut its: HashMap<u64, RawFd> = HashMap::new();
         for (n, descriptor) in descriptors.flatten().enumerate() {

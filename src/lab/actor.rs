@@ -7,6 +7,7 @@
 //! records   ◀────── stderr ────── every call, as a line of JSON
 //! ```
 
+use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::process::ExitStatus;
@@ -31,6 +32,18 @@ pub struct Actor {
     collection: Collection,
     raw: Option<TraceFile>,
 }
+
+/// A process of a lab has ended where it should have said something. Why, it has said itself.
+#[derive(Debug)]
+pub(super) struct Ended;
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a process of the lab has ended")
+    }
+}
+
+impl std::error::Error for Ended {}
 
 /// Where a line came from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,7 +77,7 @@ impl Actor {
     /// # Errors
     /// It has ended.
     pub fn say(&mut self, cue: &str) -> Result<()> {
-        self.process.say(cue)
+        self.process.say(cue).map_err(|_| Ended.into())
     }
 
     /// Asks it to end, as Ctrl-C would.
@@ -83,7 +96,7 @@ impl Actor {
                 Ok(Line { lane: Pipe::Stdout, text }) => return Ok(text),
                 Ok(line) => self.keep(&line.text),
                 Err(RecvTimeoutError::Timeout) => bail!("a process of the lab says nothing"),
-                Err(RecvTimeoutError::Disconnected) => bail!("a process of the lab has ended"),
+                Err(RecvTimeoutError::Disconnected) => bail!(Ended),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A server is where it has bound: 127.0.0.1 is one address, 0.0.0.0 all of IPv4, and localhost a name.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::mpsc;
 
@@ -9,6 +10,7 @@ use nix::errno::Errno;
 use super::{CannotRun, NOT_THERE, Stage, Value};
 use crate::address::Endpoint;
 use crate::call::{self, CallError, Domain, IPV6_V6ONLY, TcpListener, Type};
+use crate::escape::escape;
 use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];
@@ -26,11 +28,7 @@ const COLUMNS: [&str; 4] = ["bound", "v4", "v4-2", "v6"];
 
 /// A server at each address, and clients at each door.
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
-    let names =
-        Endpoint { host: Some("localhost".to_owned()), ..Endpoint::default() }.resolve_all();
-    let names: Vec<String> =
-        names.unwrap_or_default().iter().map(|address| address.ip().to_string()).collect();
-    stage.figure("localhost", if names.is_empty() { "-".to_owned() } else { names.join(", ") });
+    stage.figure("localhost", localhost()?);
 
     let loopback = knock(stage, &[Bind { at: V4, only_v6: false }])?;
     let [any, loopback_v6, any_v6] =
@@ -59,6 +57,22 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
     ];
     stage.table("doors", &COLUMNS, rows);
     Ok(())
+}
+
+/// What localhost stands for here; or why the resolver does not know. That there are too few descriptors to ask it
+/// says nothing of the name.
+fn localhost() -> Result<String> {
+    let name = Endpoint { host: Some("localhost".to_owned()), ..Endpoint::default() };
+    match name.resolve_all() {
+        Ok(found) => {
+            let found: Vec<String> = found.iter().map(|it| it.ip().to_string()).collect();
+            Ok(found.join(", "))
+        }
+        Err(error) => match error.root_cause().downcast_ref::<io::Error>() {
+            Some(limit) if limit.raw_os_error().is_some() => Err(error),
+            _ => Ok(escape(error.root_cause().to_string().as_bytes())),
+        },
+    }
 }
 
 /// One socket for both families, on purpose; and two sockets for this machine alone.

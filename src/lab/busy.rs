@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
 
+use super::actor::Ended;
 use crate::call::CallError;
 
 /// How long the question takes.
@@ -30,17 +31,21 @@ pub(super) fn too_busy() -> Option<String> {
     })
 }
 
-/// Whether a call failed because of a limit or for lack of a right, and would have on a machine that does nothing
-/// else.
+/// Whether this would have happened on a machine that does nothing else. Where a side is late, a call on a socket runs
+/// out of time, or finds that the other side has left. Any other failure of a call has a reason of its own, and a
+/// process that has ended says itself why.
 pub(super) fn is_no_reason_for(error: &anyhow::Error) -> bool {
+    use Errno::{EAGAIN, ECONNREFUSED, ECONNRESET, EINPROGRESS, ENOTCONN, EPIPE, ETIMEDOUT};
+    let of_a_late_side =
+        [EAGAIN, ETIMEDOUT, EINPROGRESS, ECONNREFUSED, ECONNRESET, EPIPE, ENOTCONN];
     error.chain().any(|cause| {
-        let call = cause.downcast_ref().map(CallError::errno);
-        let errno = call.or_else(|| {
-            let code = cause.downcast_ref::<io::Error>()?.raw_os_error()?;
-            Some(Errno::from_raw(code))
-        });
-        use Errno::{EACCES, EMFILE, ENFILE, ENOMEM, EPERM};
-        matches!(errno, Some(EMFILE | ENFILE | ENOMEM | EACCES | EPERM))
+        let call: Option<&CallError> = cause.downcast_ref();
+        let other: Option<&io::Error> = cause.downcast_ref();
+        // EAGAIN of fork says that the user may have no more processes.
+        call.is_some_and(|it| it.call() == "fork" || !of_a_late_side.contains(&it.errno()))
+            || other.is_some_and(|it| it.raw_os_error().is_some())
+            || cause.is::<Errno>()
+            || cause.is::<Ended>()
     })
 }
 
@@ -63,4 +68,24 @@ fn share() -> f64 {
 /// The processor time of this thread.
 pub(super) fn cpu() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_machine_is_blamed_for_no_limit_and_for_no_process() {
+        let of = |errno: Errno| anyhow::Error::from(io::Error::from(errno)).context("the server");
+        for errno in [Errno::EMFILE, Errno::ENOENT, Errno::EPERM, Errno::EAGAIN] {
+            assert!(is_no_reason_for(&of(errno)), "{errno}");
+        }
+        assert!(is_no_reason_for(&anyhow::Error::from(Ended).context("the client")));
+        assert!(!is_no_reason_for(&anyhow::anyhow!("a process of the lab says nothing")));
+        let socket = crate::call::socket(crate::call::Domain::IPV4, crate::call::Type::DGRAM, 0)
+            .expect("a socket");
+        let nothing = crate::call::recvfrom(&socket, &mut [0], libc::MSG_DONTWAIT);
+        let nothing = nothing.expect_err("nothing has come");
+        assert!(!is_no_reason_for(&nothing.into()), "EAGAIN of a socket: its time is over");
+    }
 }

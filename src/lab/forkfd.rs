@@ -25,9 +25,11 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
     let early = ends_early(stage, "keep")?;
     stage.answer(Some(if early { 1 } else { 2 }));
     stage.claim("late", !early);
-    let [bound, held] = bind_again(stage, "inherit")?;
+    let (bound, held) = bind_again(stage, "inherit")?;
     stage.claim("busy", bound == "EADDRINUSE");
-    stage.claim("held", held != "-");
+    if held != Held::Unknown {
+        stage.claim("held", held != Held::ByNobody);
+    }
     Ok(())
 }
 
@@ -35,8 +37,8 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
 pub(super) fn fix(stage: &mut Stage) -> Result<()> {
     let early = ends_early(stage, "close")?;
     stage.claim("early", early);
-    let [bound, held] = bind_again(stage, "cloexec")?;
-    stage.claim("free", bound == "0" && held == "-");
+    let (bound, held) = bind_again(stage, "cloexec")?;
+    stage.claim("free", bound == "0" && !matches!(held, Held::By(_)));
     Ok(())
 }
 
@@ -100,8 +102,17 @@ fn server(args: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Who has a listener that its server has closed.
+#[derive(Debug, Clone, PartialEq)]
+enum Held {
+    By(String),
+    ByNobody,
+    /// Not every process could be looked at.
+    Unknown,
+}
+
 /// What a second bind to the port of a closed listener returns, and who still has that listener.
-fn bind_again(stage: &mut Stage, way: &str) -> Result<[String; 2]> {
+fn bind_again(stage: &mut Stage, way: &str) -> Result<(String, Held)> {
     let mut server = stage.actor("server", "server", "restart", &[way.to_owned()])?;
     let address: SocketAddr = server.hear()?.parse().context("the server's address")?;
     let bound = server.hear()?;
@@ -116,12 +127,21 @@ fn bind_again(stage: &mut Stage, way: &str) -> Result<[String; 2]> {
     });
     let held: Vec<String> =
         held.map(|holder| format!("{} ({})", holder.program, holder.pid)).collect();
-    let held = if held.is_empty() { "-".to_owned() } else { held.join(", ") };
+    let held = match held.is_empty() {
+        false => Held::By(held.join(", ")),
+        true if holders.unread().is_some() || holders.unfinished() => Held::Unknown,
+        true => Held::ByNobody,
+    };
     server.say("end")?;
     server.wait()?;
     stage.figure("bind", if bound == "0" { Value::Word("success") } else { bound.clone().into() });
-    stage.figure("holder", if held == "-" { Value::Word("nobody") } else { held.clone().into() });
-    Ok([bound, held])
+    let holder = match &held {
+        Held::By(holders) => holders.clone().into(),
+        Held::ByNobody => Value::Word("nobody"),
+        Held::Unknown => Value::Word("unknown"),
+    };
+    stage.figure("holder", holder);
+    Ok((bound, held))
 }
 
 /// A server that starts a helper, closes its listener, and binds again, as after a restart.

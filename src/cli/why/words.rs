@@ -44,6 +44,9 @@ pub(super) fn owner(inode: u64, uid: Option<u32>, holders: &Holders) -> String {
     if inode == 0 {
         return "no process".to_owned();
     }
+    if let Some(why) = holders.unread() {
+        return format!("a process that could not be looked for ({why})");
+    }
     match uid {
         _ if holders.unfinished() => "a process that was not found in time".to_owned(),
         Some(uid) if is_hidden(uid, holders) => {
