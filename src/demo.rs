@@ -21,7 +21,7 @@ use crate::child::{self, CannotRun, Line, Process};
 use crate::client::Interrupted;
 use crate::escape::file_name;
 use crate::examples::{Example, Place, Service, Step};
-use crate::record::{Bytes, Call, Connection};
+use crate::record::{Moves, Way};
 use crate::stop::Stop;
 use crate::trace::story::{Column, Fold, Story};
 use crate::trace::{Event, Kind, TraceFile, remark};
@@ -418,8 +418,8 @@ impl<'a, 'b> Stage<'a, 'b> {
             text: Some(line.text),
             ..Event::default()
         });
-        let datagram =
-            matches!(event.what, Call::Bytes(Bytes::Recvfrom(_))) && event.bytes.is_some();
+        let heard = event.what.way() == Some(Way::In) && event.what.is_addressed();
+        let datagram = heard && event.bytes.is_some();
         if line.lane.is_none() && datagram && event.peer.is_some() {
             self.received_by_servers += 1;
         }
@@ -427,13 +427,11 @@ impl<'a, 'b> Stage<'a, 'b> {
             && event.errno.is_none()
         {
             let seen = self.seen.entry(name).or_default();
-            match event.what {
-                Call::Connection(Connection::Connect) => seen.connected += 1,
-                Call::Bytes(Bytes::Send(_) | Bytes::Sendto) => seen.sent += 1,
-                Call::Bytes(Bytes::Recv(_) | Bytes::Recvfrom(_)) if event.ret > Some(0) => {
-                    seen.heard += 1;
-                }
-                _ => {}
+            match (event.what.moves(), event.what.way()) {
+                (Moves::Connects, _) => seen.connected += 1,
+                (_, Some(Way::Out)) => seen.sent += 1,
+                (_, Some(Way::In)) if event.ret > Some(0) => seen.heard += 1,
+                (_, Some(Way::In) | None) => {}
             }
         }
         self.received += 1;

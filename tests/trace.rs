@@ -491,6 +491,25 @@ impl Trace {
     }
 }
 
+/// What the option does depends on the socket: a program that reads the trace is told which kind it is.
+#[test]
+fn a_trace_says_of_an_option_whether_its_socket_is_one_of_datagrams() {
+    for (server, datagrams) in [("multicast", true), ("tcp-echo", false)] {
+        let trace = Trace::new();
+        let place = if datagrams { vec!["239.255.70.1", "0"] } else { vec!["0"] };
+        let mut command = netplay();
+        command.args([server, "server", "-q", "--trace", &trace.name()]).args(place);
+        Server::from(&mut command).stop();
+        let set = |record: &Value| {
+            record["call"] == "setsockopt"
+                && record["args"].as_str().unwrap().contains("SO_REUSEADDR")
+        };
+        let record = trace.records().into_iter().find(set).unwrap();
+        assert_eq!(record["value"], "1", "{record:#}");
+        assert_eq!(record.get("datagrams").is_some_and(|it| it == true), datagrams, "{record:#}");
+    }
+}
+
 #[test]
 fn a_story_that_nobody_reads_keeps_no_client_waiting_and_counts_what_it_left_out() {
     let (told, left_out) = story_of(true);

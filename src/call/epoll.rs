@@ -1,7 +1,7 @@
 //! epoll: a list of interest that stays in the kernel.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 pub use libc::epoll_event;
@@ -12,13 +12,13 @@ use super::gather::Wait;
 use super::owned::{Descriptor, Epoll};
 use super::step::{Answer, Step};
 use super::wait::milliseconds;
-use crate::record::{self, Interest};
+use crate::record::{self, Change, Interest, Ready};
 
 /// Makes an empty list of interest, which is a descriptor of its own (closed on exec). See
 /// epoll_create(2).
 #[expect(unsafe_code, reason = "the kernel returns a descriptor as a number")]
 pub fn epoll_create() -> Result<Epoll> {
-    let step = Step::begin("epoll_create", "epoll_create1", None);
+    let step = Step::begin("epoll_create", None);
     // SAFETY: the call takes a number; what it returns is new, and nobody else has it.
     let made = unsafe {
         match libc::epoll_create1(libc::EPOLL_CLOEXEC) {
@@ -26,8 +26,7 @@ pub fn epoll_create() -> Result<Epoll> {
             fd => Ok(OwnedFd::from_raw_fd(fd)),
         }
     };
-    step.end(made, |told, _| told.call(record::Wait::EpollCreate, "EPOLL_CLOEXEC".to_owned()))
-        .map(|made| Epoll(Descriptor::new(made)))
+    step.end(made, |_| record::Wait::EpollCreate).map(|made| Epoll(Descriptor::new(made)))
 }
 
 impl Answer for OwnedFd {
@@ -44,20 +43,19 @@ impl Answer for OwnedFd {
 #[expect(unsafe_code, reason = "epoll_ctl takes a pointer")]
 pub fn epoll_ctl(epoll: &impl AsFd, op: EpollOp, fd: &impl AsFd, events: EpollFlags) -> Result<()> {
     let (epoll, fd) = (epoll.as_fd().as_raw_fd(), fd.as_fd().as_raw_fd());
-    let step = Step::begin("epoll_ctl", "epoll_ctl", Some(epoll));
-    let mut event = libc::epoll_event { events: events.bits().cast_unsigned(), u64: fd as u64 };
+    let step = Step::begin("epoll_ctl", Some(epoll));
+    let events = events.bits().cast_unsigned();
+    let mut event = libc::epoll_event { events, u64: fd as u64 };
     // SAFETY: the kernel only reads the event, which is borrowed for the call.
     let done = unsafe { libc::epoll_ctl(epoll, op as i32, fd, &raw mut event) };
     let done = if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
-    step.end(done, |told, _| {
-        let wanted = flags(events.bits().cast_unsigned());
-        let (interest, op) = match op {
-            EpollOp::EpollCtlAdd => (Interest::Add(fd, wanted), "EPOLL_CTL_ADD"),
-            EpollOp::EpollCtlMod => (Interest::Modify(fd, wanted), "EPOLL_CTL_MOD"),
-            _ => (Interest::Delete(fd), "EPOLL_CTL_DEL"),
+    step.end(done, |_| {
+        let change = match op {
+            EpollOp::EpollCtlAdd => Change::Add,
+            EpollOp::EpollCtlMod => Change::Modify,
+            _ => Change::Delete,
         };
-        let args = format!("{epoll}, {op}, {fd}, {}", strace_event(event));
-        told.call(record::Wait::EpollCtl(interest), args)
+        record::Wait::EpollCtl(Interest { change, fd, events })
     })
 }
 
@@ -73,44 +71,14 @@ pub fn epoll_wait(
     timeout: Option<Duration>,
 ) -> Result<usize> {
     let epoll = epoll.as_fd().as_raw_fd();
-    let step = Step::wait("epoll_wait", EPOLL_WAIT, Some(epoll), Wait::Others);
+    let step = Step::wait("epoll_wait", Some(epoll), Wait::Others);
     let (room, ms) = (i32::try_from(events.len()).unwrap_or(i32::MAX), milliseconds(timeout));
     // SAFETY: the pointer and the length are those of one slice.
     let ready = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), room, ms) };
     let ready = usize::try_from(ready).map_err(|_| io::Error::last_os_error());
-    step.end(ready, |told, n| {
-        let happened = &events[..n.copied().unwrap_or_default()];
-        let text: Vec<String> = happened.iter().map(|&event| strace_event(event)).collect();
-        let text = if n.is_some() { format!("[{}]", text.join(", ")) } else { "0x...".to_owned() };
-        let mask = if EPOLL_WAIT == "epoll_pwait" { ", NULL, 8" } else { "" };
-        told.call(record::Wait::EpollWait, format!("{epoll}, {text}, {room}, {ms}{mask}"))
-            .ready(n.map(|_| ready_list(happened)))
+    step.end(ready, |n| {
+        let happened = events[..n.copied().unwrap_or_default()].iter();
+        let ready = happened.map(|event| Ready { fd: event.u64 as RawFd, events: event.events });
+        record::Wait::EpollWait { ready: ready.collect(), room, timeout: ms }
     })
-}
-
-/// What glibc's `epoll_wait` calls on this machine: newer architectures have epoll_pwait only.
-const EPOLL_WAIT: &str = if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
-    "epoll_wait"
-} else {
-    "epoll_pwait"
-};
-
-fn strace_event(event: epoll_event) -> String {
-    let (events, data) = (event.events, event.u64);
-    format!("{{events={}, data={{u32={}, u64={data}}}}}", flags(events), data as u32)
-}
-
-/// `3 EPOLLIN, 5 EPOLLIN|EPOLLHUP`.
-fn ready_list(happened: &[epoll_event]) -> String {
-    let each = |event: &epoll_event| {
-        let (events, data) = (event.events, event.u64);
-        format!("{data} {}", flags(events))
-    };
-    happened.iter().map(each).collect::<Vec<_>>().join(", ")
-}
-
-fn flags(bits: u32) -> String {
-    let flags = EpollFlags::from_bits_truncate(bits.cast_signed());
-    let names: Vec<&str> = flags.iter_names().map(|(name, _)| name).collect();
-    if names.is_empty() { "0".to_owned() } else { names.join("|") }
 }

@@ -11,13 +11,13 @@
 //!
 //! Without a listener to the record, no byte is looked at.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use super::step::listening;
+use crate::record::Data;
 
 /// What a hidden byte is shown as.
 pub const HIDDEN: u8 = b'*';
@@ -84,35 +84,13 @@ pub(super) fn forget(fd: RawFd) {
     }
 }
 
-/// The bytes of a call as its record may show them.
-pub(super) struct Shown<'a> {
-    bytes: Cow<'a, [u8]>,
-    /// How many of them are hidden.
-    pub(super) hidden: usize,
-}
-
-impl Shown<'_> {
-    /// The first so many of them. What is hidden behind those is still said to be: the call had it.
-    pub(super) fn first(&self, count: usize) -> Shown<'_> {
-        Shown { bytes: Cow::Borrowed(&self.bytes[..count]), hidden: self.hidden }
-    }
-}
-
-impl std::ops::Deref for Shown<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// These bytes were received from there.
-pub(super) fn received(fd: RawFd, bytes: &[u8]) -> Shown<'_> {
+/// The bytes that were received from there, as a record may show them.
+pub(super) fn received(fd: RawFd, bytes: &[u8]) -> Data {
     shown(fd, bytes, |secrets, bytes| secrets.received(bytes))
 }
 
-/// These bytes were given to a send, which took the first `moved` of them.
-pub(super) fn sent(fd: RawFd, bytes: &[u8], moved: usize) -> Shown<'_> {
+/// The bytes that were given to a send, which took the first `moved` of them.
+pub(super) fn sent(fd: RawFd, bytes: &[u8], moved: usize) -> Data {
     shown(fd, bytes, |secrets, bytes| {
         let (moved, rest) = bytes.split_at_mut(moved.min(bytes.len()));
         // The rest will be given to another send.
@@ -120,23 +98,18 @@ pub(super) fn sent(fd: RawFd, bytes: &[u8], moved: usize) -> Shown<'_> {
     })
 }
 
-fn shown(
-    fd: RawFd,
-    bytes: &[u8],
-    hide: impl FnOnce(&mut dyn Hide, &mut [u8]) -> usize,
-) -> Shown<'_> {
-    let as_they_are = Shown { bytes: Cow::Borrowed(bytes), hidden: 0 };
+fn shown(fd: RawFd, bytes: &[u8], hide: impl FnOnce(&mut dyn Hide, &mut [u8]) -> usize) -> Data {
     if COUNT.load(Relaxed) == 0 || SHOW.load(Relaxed) {
-        return as_they_are;
+        return Data::new(bytes, 0);
     }
     let mut table = table();
-    let Some(entry) = table.get_mut(&fd) else { return as_they_are };
+    let Some(entry) = table.get_mut(&fd) else { return Data::new(bytes, 0) };
     if std::mem::take(&mut entry.missed) {
         entry.secrets.missed();
     }
     let mut masked = bytes.to_vec();
     let hidden = hide(&mut *entry.secrets, &mut masked);
-    Shown { bytes: Cow::Owned(masked), hidden }
+    Data::new(&masked, hidden)
 }
 
 #[cfg(test)]
@@ -168,9 +141,10 @@ mod tests {
         let (here, _there) = UnixStream::pair().unwrap();
         let fd = here.as_raw_fd();
         hide(&here, Everything);
-        assert_eq!((&*received(fd, b"abc"), received(fd, b"abc").hidden), (&b"***"[..], 3));
-        assert_eq!((&*sent(fd, b"abc", 0), &*sent(fd, b"abc", 2)), (&b"***"[..], &b"***"[..]));
+        let [hidden, seen] = [Data::new(b"***", 3), Data::new(b"abc", 0)];
+        assert_eq!(received(fd, b"abc"), hidden);
+        assert_eq!([sent(fd, b"abc", 0), sent(fd, b"abc", 2)], [hidden.clone(), hidden]);
         call::close(here).unwrap();
-        assert_eq!((&*received(fd, b"abc"), received(fd, b"abc").hidden), (&b"abc"[..], 0));
+        assert_eq!(received(fd, b"abc"), seen);
     }
 }

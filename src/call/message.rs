@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::mem::zeroed;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
 use std::time::Duration;
@@ -13,10 +13,8 @@ use socket2::{SockAddr, SockAddrStorage};
 use super::error::Result;
 use super::gather::Wait;
 use super::hide;
-use super::option::part;
 use super::step::Step;
-use super::{received_by, strace};
-use crate::record::{Beside, Bytes};
+use crate::record::{Bytes, Complaint, Control, Header, Receive, part};
 
 /// The memory that [`recvmsg`] fills: a `struct msghdr` and what it points to. It can be used again
 /// and again.
@@ -84,7 +82,7 @@ impl Message {
     pub fn ttl(&self) -> Option<i32> {
         self.control().into_iter().find_map(|control| match control.kind() {
             (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
-                Some(i32::from_ne_bytes(part(control.data, 0)))
+                Some(i32::from_ne_bytes(part(&control.data, 0)))
             }
             _ => None,
         })
@@ -96,7 +94,7 @@ impl Message {
     pub fn complaint(&self) -> Option<Complaint> {
         self.control().into_iter().find_map(|control| match control.kind() {
             (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
-                Some(Complaint::read(control.data))
+                Some(Complaint::read(&control.data))
             }
             _ => None,
         })
@@ -104,23 +102,17 @@ impl Message {
 
     /// What the kernel has to say beside the message: cmsg(3).
     #[expect(unsafe_code, reason = "control messages are walked by pointers")]
-    fn control(&self) -> Vec<Control<'_>> {
+    fn control(&self) -> Vec<Control> {
         let header = &self.memory.header;
         let mut found = Vec::new();
         // SAFETY: the pointers and lengths in the header are those of `memory`, and the kernel has
         // shortened the lengths to what it wrote: each control message, its data and all, lies inside.
-        // The slices live no longer than the borrow of `self`, and so of what they point to.
         unsafe {
             let mut at = libc::CMSG_FIRSTHDR(header);
             while let Some(control) = at.as_ref() {
-                let len = control.cmsg_len;
-                let data = len.saturating_sub(libc::CMSG_LEN(0) as usize);
-                found.push(Control {
-                    level: control.cmsg_level,
-                    name: control.cmsg_type,
-                    len,
-                    data: std::slice::from_raw_parts(libc::CMSG_DATA(at), data),
-                });
+                let data = control.cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize);
+                let data = std::slice::from_raw_parts(libc::CMSG_DATA(at), data).to_vec();
+                found.push(Control { level: control.cmsg_level, name: control.cmsg_type, data });
                 at = libc::CMSG_NXTHDR(header, at);
             }
         }
@@ -148,7 +140,7 @@ impl Message {
     }
 
     #[expect(unsafe_code, reason = "the kernel wrote the name")]
-    pub(super) fn name(&self) -> SockAddr {
+    fn name(&self) -> SockAddr {
         let mut name = SockAddrStorage::zeroed();
         // SAFETY: the two are the same structure, and the kernel has written so many bytes of a valid
         // address into it, or none.
@@ -158,130 +150,18 @@ impl Message {
         }
     }
 
-    /// What it knows beside the bytes.
-    fn beside(&self) -> Beside {
-        let kinds: Vec<(i32, i32)> = self.control().iter().map(Control::kind).collect();
-        let known = [
-            ((libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS), Beside::Time),
-            ((libc::IPPROTO_IP, libc::IP_TTL), Beside::TimeToLive),
-            ((libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT), Beside::HopLimit),
-        ];
-        let found = known.into_iter().find(|(kind, _)| kinds.contains(kind));
-        found.map(|(_, beside)| beside).unwrap_or_default()
-    }
-
-    /// What strace prints of the header: before the call only the room for a name is known.
-    fn strace(&self, data: Option<&[u8]>) -> String {
-        let room = NAME;
-        let Some(data) = data else {
-            return format!("{{msg_namelen={room}}}");
-        };
-        let name = match self.memory.header.msg_namelen {
-            0 => format!("0x..., msg_namelen={room} => 0"),
-            len => format!("{}, msg_namelen={room} => {len}", strace::sockaddr(&self.name())),
-        };
-        let (data, size) = (strace::quoted(data), self.memory.data.len());
-        let control: Vec<String> = self.control().iter().map(Control::strace).collect();
-        let control = match control.is_empty() {
-            true => String::new(),
-            false => format!("msg_control=[{}], ", control.join(", ")),
-        };
-        format!(
-            "{{msg_name={name}, msg_iov=[{{iov_base={data}, iov_len={size}}}], msg_iovlen=1, \
-             {control}msg_controllen={}, msg_flags={}}}",
-            self.memory.header.msg_controllen,
-            strace::msg(self.memory.header.msg_flags)
-        )
-    }
-}
-
-/// One control message.
-struct Control<'a> {
-    level: i32,
-    name: i32,
-    /// Header and data.
-    len: usize,
-    data: &'a [u8],
-}
-
-impl Control<'_> {
-    fn kind(&self) -> (i32, i32) {
-        (self.level, self.name)
-    }
-
-    /// A `struct timespec`: two numbers of 64 bits.
-    fn time(&self) -> Duration {
-        let number = |at| i64::from_ne_bytes(part(self.data, at));
-        Duration::new(number(0) as u64, number(8) as u32)
-    }
-
-    fn strace(&self) -> String {
-        let len = self.len;
-        match self.kind() {
-            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => format!(
-                "{{cmsg_len={len}, cmsg_level=SOL_SOCKET, cmsg_type=SO_TIMESTAMPNS_OLD, \
-                 cmsg_data={{tv_sec={}, tv_nsec={}}}}}",
-                self.time().as_secs(),
-                self.time().subsec_nanos()
-            ),
-            (libc::IPPROTO_IP, libc::IP_TTL) => format!(
-                "{{cmsg_len={len}, cmsg_level=SOL_IP, cmsg_type=IP_TTL, cmsg_data=[{}]}}",
-                i32::from_ne_bytes(part(self.data, 0))
-            ),
-            (libc::IPPROTO_IP, libc::IP_RECVERR) => format!(
-                "{{cmsg_len={len}, cmsg_level=SOL_IP, cmsg_type=IP_RECVERR, cmsg_data={}}}",
-                Complaint::read(self.data).strace()
-            ),
-            // strace knows those of IPv6 by their numbers only.
-            (libc::IPPROTO_IPV6, name) => {
-                format!("{{cmsg_len={len}, cmsg_level=SOL_IPV6, cmsg_type={name:#x}}}")
-            }
-            (level, name) => format!("{{cmsg_len={len}, cmsg_level={level}, cmsg_type={name:#x}}}"),
-        }
-    }
-}
-
-/// What a router, a host or the own kernel had to say about a message that was sent: a
-/// `struct sock_extended_err`, and behind it who says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Complaint {
-    /// The same as an error number.
-    pub errno: i32,
-    /// The type of the ICMP message that brought it; 0 if the own kernel found it.
-    pub kind: u8,
-    /// The code of the ICMP message.
-    pub code: u8,
-    /// Who sent that; `None` if the own kernel found it.
-    pub by: Option<IpAddr>,
-    origin: u8,
-    info: u32,
-    data: u32,
-}
-
-impl Complaint {
-    fn read(bytes: &[u8]) -> Complaint {
-        let number = |at| u32::from_ne_bytes(part(bytes, at));
-        let [origin, kind, code] = part(bytes, 4);
-        // Behind it is a sockaddr_in, whose address begins with its byte 4, or a sockaddr_in6, with 8.
-        let by = match i32::from(u16::from_ne_bytes(part(bytes, 16))) {
-            libc::AF_INET => Some(Ipv4Addr::from(part::<4>(bytes, 20)).into()),
-            libc::AF_INET6 => Some(Ipv6Addr::from(part::<16>(bytes, 24)).into()),
-            _ => None,
-        };
-        let (errno, info, data) = (number(0).cast_signed(), number(8), number(12));
-        Complaint { errno, kind, code, by, origin, info, data }
-    }
-
-    fn strace(&self) -> String {
-        let Complaint { errno, kind, code, by, origin, info, data } = self;
-        let by = match by {
-            Some(by) => strace::sockaddr(&SocketAddr::new(*by, 0).into()),
-            None => "{sa_family=AF_UNSPEC}".to_owned(),
-        };
-        format!(
-            "{{ee_errno={errno}, ee_origin={origin}, ee_type={kind}, ee_code={code}, ee_info={info}, \
-             ee_data={data}, offender={by}}}"
-        )
+    /// What is told of a receive into it that brought so many bytes, if it did not fail.
+    pub(super) fn told(&self, fd: i32, flags: i32, received: Option<usize>) -> Bytes {
+        let data = received.map(|_| hide::received(fd, self.data()));
+        // Before that, what the last message brought still lies there.
+        let header = received.map(|_| Header {
+            name: Some(self.name()),
+            control: self.control(),
+            control_len: self.memory.header.msg_controllen,
+            flags: self.memory.header.msg_flags,
+        });
+        let (at, room) = (self.memory.data.as_ptr().addr(), self.memory.data.len());
+        Bytes::Recvmsg(Receive { flags, at, room, data }, header)
     }
 }
 
@@ -300,20 +180,9 @@ impl fmt::Debug for Message {
 pub fn recvmsg(socket: &impl AsFd, message: &mut Message, flags: i32) -> Result<usize> {
     let fd = socket.as_fd().as_raw_fd();
     let header = message.header();
-    let step = Step::wait("recvmsg", "recvmsg", Some(fd), Wait::Others);
+    let step = Step::wait("recvmsg", Some(fd), Wait::Others);
     let received = receive(fd, header, flags).inspect(|&n| message.filled(n));
-    step.end(received, |told, ok| {
-        let data = ok.map(|_| hide::received(fd, message.data()));
-        let header = message.strace(data.as_deref());
-        // Before that, what the last message brought still lies there.
-        let beside = ok.map_or(Beside::Nothing, |_| message.beside());
-        let call = Bytes::Recvmsg(received_by(flags), beside);
-        let told = told.call(call, format!("{fd}, {header}, {}", strace::msg(flags)));
-        match (ok, data) {
-            (Some(&n), Some(data)) => told.message(message, data, n),
-            _ => told,
-        }
-    })
+    step.end(received, |n| message.told(fd, flags, n.copied()))
 }
 
 #[expect(unsafe_code, reason = "recvmsg takes a pointer")]

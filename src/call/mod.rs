@@ -32,7 +32,6 @@ mod ring;
 mod step;
 mod gather;
 mod hide;
-mod strace;
 mod signal;
 mod state;
 mod transfer;
@@ -40,18 +39,18 @@ mod transfer;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use socket2::{SockAddr, SockRef};
 
 use self::step::Step;
 use crate::record::{
-    self, Bytes, Connection, Family, Fcntl, Received, SocketKind, Sockopt, Urgent,
+    self, Bytes, Connection, Family, Fcntl, Get, Receive, RecordLock, Send, SocketKind, Sockopt,
 };
 use gather::Wait;
 use owned::Descriptor;
 
-pub use crate::record::strerror;
+pub use crate::record::{Complaint, strerror};
 pub use buffers::Buffer;
 pub use clock::{Clocks, monotonic};
 pub use epoll::{EpollFlags, EpollOp, epoll_create, epoll_ctl, epoll_event, epoll_wait};
@@ -61,7 +60,7 @@ pub use hide::{HIDDEN, Hide, hide, show_secrets};
 pub use libc::{
     MSG_DONTWAIT, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_NONBLOCK,
 };
-pub use message::{Complaint, Message, recvmsg};
+pub use message::{Message, recvmsg};
 pub use nix::fcntl::{FcntlArg, FdFlag, OFlag};
 pub use option::*;
 pub use owned::{Epoll, Socket, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
@@ -111,14 +110,11 @@ impl Listener for UnixListener {
 ///
 /// `protocol` 0 means the usual one: TCP for `STREAM`, UDP for `DGRAM`. See socket(2).
 pub fn socket(domain: Domain, ty: Type, protocol: i32) -> Result<Socket> {
-    let step = Step::begin("socket", "socket", None);
+    let step = Step::begin("socket", None);
     let protocol_of = (protocol != 0).then(|| socket2::Protocol::from(protocol));
     let made = socket2::Socket::new(domain, ty, protocol_of);
-    step.end(made, |told, _| {
-        let kind = socket_kind(domain, ty, protocol);
-        told.call(Connection::Socket(kind), strace::socket(domain, ty, protocol)).made(kind)
-    })
-    .map(|socket| Socket(Descriptor::new(socket)))
+    step.end(made, |_| Connection::Socket(socket_kind(domain, ty, protocol)))
+        .map(|socket| Socket(Descriptor::new(socket)))
 }
 
 /// Gives the socket its own address. Port 0 asks the kernel for any free one; [`getsockname`]
@@ -128,13 +124,10 @@ pub fn socket(domain: Domain, ty: Type, protocol: i32) -> Result<Socket> {
 /// port below 1024 wants privilege.
 pub fn bind(socket: &impl AsFd, address: impl Into<SockAddr>) -> Result<()> {
     let (fd, address) = (socket.as_fd(), address.into());
-    let step = Step::begin("bind", "bind", Some(fd.as_raw_fd()));
+    let step = Step::begin("bind", Some(fd.as_raw_fd()));
     let bound = SockRef::from(&fd).bind(&address);
-    step.end(bound, |told, ok| {
-        let told = told.call(Connection::Bind, strace::named(fd, &address));
-        if ok.is_some() { told.local(&address) } else { told.about_local(&address) }
-    })
-    .map_err(|error| error.about(&address))
+    step.end(bound, |_| Connection::Bind(Some(address.clone())))
+        .map_err(|error| error.about(&address))
 }
 
 /// Turns a bound socket into a listener: from now on the kernel answers connection requests by
@@ -144,11 +137,9 @@ pub fn bind(socket: &impl AsFd, address: impl Into<SockAddr>) -> Result<()> {
 /// does not refuse: it stays silent, and the client tries again and again.
 pub fn listen<L: Listener + From<Socket>>(socket: Socket, backlog: i32) -> Result<L> {
     let fd = socket.as_fd().as_raw_fd();
-    let step = Step::begin("listen", "listen", Some(fd));
+    let step = Step::begin("listen", Some(fd));
     let listening = SockRef::from(&socket).listen(backlog);
-    step.end(listening, |told, _| {
-        told.call(Connection::Listen(Some(backlog)), format!("{fd}, {backlog}"))
-    })?;
+    step.end(listening, |_| Connection::Listen(Some(backlog)))?;
     Ok(socket.into())
 }
 
@@ -163,18 +154,11 @@ pub fn accept<L: Listener>(listener: &L) -> Result<(L::Stream, L::Address)> {
 /// An accepted socket does not inherit the listener's O_NONBLOCK on Linux; on BSD it does.
 pub fn accept4<L: Listener>(listener: &L, flags: i32) -> Result<(L::Stream, L::Address)> {
     let fd = listener.as_fd();
-    let step = Step::wait("accept", "accept4", Some(fd.as_raw_fd()), Wait::Others);
+    let step = Step::wait("accept", Some(fd.as_raw_fd()), Wait::Others);
     let accepted = SockRef::from(&fd).accept4(flags | libc::SOCK_CLOEXEC);
-    step.end(accepted, |told, ok| {
-        let args = strace::accept(fd, ok.map(|(_, address)| address), flags);
-        let told = told.call(Connection::Accept, args);
-        match ok {
-            Some((peer, address)) => {
-                let told = told.accepted(peer.as_raw_fd(), Some(address));
-                told.waits(peer.as_raw_fd(), flags & SOCK_NONBLOCK == 0)
-            }
-            None => told,
-        }
+    step.end(accepted, |ok| Connection::Accept {
+        peer: ok.map(|(_, address)| address.clone()),
+        nonblock: flags & SOCK_NONBLOCK != 0,
     })
     .map(|(peer, address)| (Socket(Descriptor::new(peer)).into(), L::address(&address)))
 }
@@ -185,13 +169,10 @@ pub fn accept4<L: Listener>(listener: &L, flags: i32) -> Result<(L::Stream, L::A
 pub fn connect<S: From<Socket>>(socket: Socket, address: impl Into<SockAddr>) -> Result<S> {
     let address = address.into();
     let fd = socket.as_fd();
-    let step = Step::wait("connect", "connect", Some(fd.as_raw_fd()), Wait::Others);
+    let step = Step::wait("connect", Some(fd.as_raw_fd()), Wait::Others);
     let connected = SockRef::from(&fd).connect(&address);
-    step.end(connected, |told, ok| {
-        let told = told.call(Connection::Connect, strace::named(fd, &address));
-        if ok.is_some() { told.peer(&address) } else { told.about_peer(&address) }
-    })
-    .map_err(|error| error.about(&address))?;
+    step.end(connected, |_| Connection::Connect(Some(address.clone())))
+        .map_err(|error| error.about(&address))?;
     Ok(socket.into())
 }
 
@@ -201,12 +182,9 @@ pub fn connect<S: From<Socket>>(socket: Socket, address: impl Into<SockAddr>) ->
 pub fn connect_begin<S: From<Socket>>(socket: Socket, address: impl Into<SockAddr>) -> Result<S> {
     let address = address.into();
     let fd = socket.as_fd();
-    let step = Step::wait("connect", "connect", Some(fd.as_raw_fd()), Wait::Others);
+    let step = Step::wait("connect", Some(fd.as_raw_fd()), Wait::Others);
     let begun = SockRef::from(&fd).connect(&address);
-    let answer = step.end(begun, |told, _| {
-        told.call(Connection::Connect, strace::named(fd, &address)).peer(&address)
-    });
-    match answer {
+    match step.end(begun, |_| Connection::Connect(Some(address.clone()))) {
         Err(error) if error.errno() != nix::errno::Errno::EINPROGRESS => Err(error.about(&address)),
         _ => Ok(socket.into()),
     }
@@ -216,13 +194,9 @@ pub fn connect_begin<S: From<Socket>>(socket: Socket, address: impl Into<SockAdd
 /// the peer will send no more. How the bytes were cut into sends is not kept. See recv(2).
 pub fn recv(stream: &impl AsFd, buf: &mut [u8], flags: i32) -> Result<usize> {
     let fd = stream.as_fd();
-    let step = Step::wait("recv", "recvfrom", Some(fd.as_raw_fd()), Wait::Others);
+    let step = Step::wait("recv", Some(fd.as_raw_fd()), Wait::Others);
     let received = SockRef::from(&fd).recv_with_flags(uninit(buf), flags);
-    step.end(received, |told, n| {
-        let data = n.map(|&n| hide::received(fd.as_raw_fd(), &buf[..n.min(buf.len())]));
-        let args = strace::recv(fd, data.as_deref(), buf, flags);
-        told.call(Bytes::Recv(received_by(flags)), args).data(data)
-    })
+    step.end(received, |n| Bytes::Recv(receive(fd, buf, flags, n.copied())))
 }
 
 /// Hands bytes to the kernel, which sends them when it can; returns how many it took, and that may
@@ -232,15 +206,9 @@ pub fn recv(stream: &impl AsFd, buf: &mut [u8], flags: i32) -> Result<usize> {
 pub fn send(stream: &impl AsFd, data: &[u8], flags: i32) -> Result<usize> {
     let fd = stream.as_fd();
     let room = Wait::Room(data.len());
-    let step = Step::wait("send", "sendto", Some(fd.as_raw_fd()), room);
+    let step = Step::wait("send", Some(fd.as_raw_fd()), room);
     let sent = SockRef::from(&fd).send_with_flags(data, flags);
-    step.end(sent, |told, n| {
-        let data = hide::sent(fd.as_raw_fd(), data, n.copied().unwrap_or_default());
-        let len = data.len();
-        let urgent = if flags & MSG_OOB == 0 { Urgent::No } else { Urgent::Yes };
-        let told = told.call(Bytes::Send(urgent), strace::send(fd, &data, flags, None));
-        told.data(n.map(|&n| data.first(n))).of(len)
-    })
+    step.end(sent, |n| Bytes::Send(sending(fd, data, flags, n.copied())))
 }
 
 /// Takes one datagram and tells who sent it. What does not fit into `buf` is thrown away; with
@@ -254,18 +222,11 @@ pub fn recvfrom(
     flags: i32,
 ) -> Result<(usize, Option<SocketAddr>)> {
     let fd = socket.as_fd();
-    let step = Step::wait("recvfrom", "recvfrom", Some(fd.as_raw_fd()), Wait::Datagram);
+    let step = Step::wait("recvfrom", Some(fd.as_raw_fd()), Wait::Datagram);
     let received = SockRef::from(&fd).recv_from_with_flags(uninit(buf), flags);
-    step.end(received, |told, ok| {
-        let data = ok.map(|(n, _)| hide::received(fd.as_raw_fd(), &buf[..(*n).min(buf.len())]));
-        let from = ok.map(|(_, from)| from);
-        let args = strace::recvfrom(fd, data.as_deref(), buf, flags, from);
-        let told = told.call(Bytes::Recvfrom(received_by(flags)), args).data(data);
-        let told = told.of(ok.map_or(0, |(n, _)| *n));
-        match from.filter(|from| from.as_socket().is_some()) {
-            Some(from) => told.about_peer(from),
-            None => told,
-        }
+    step.end(received, |ok| {
+        let brought = receive(fd, buf, flags, ok.map(|(n, _)| *n));
+        Bytes::Recvfrom(brought, ok.map(|(_, from)| from.clone()))
     })
     .map(|(n, from)| (n, from.as_socket()))
 }
@@ -282,17 +243,10 @@ pub fn sendto(
 ) -> Result<usize> {
     let (fd, to) = (socket.as_fd(), to.into());
     let room = Wait::Room(data.len());
-    let step = Step::wait("sendto", "sendto", Some(fd.as_raw_fd()), room);
+    let step = Step::wait("sendto", Some(fd.as_raw_fd()), room);
     let sent = SockRef::from(&fd).send_to_with_flags(data, &to, flags);
-    step.end(sent, |told, n| {
-        let data = hide::sent(fd.as_raw_fd(), data, n.copied().unwrap_or_default());
-        let len = data.len();
-        told.call(Bytes::Sendto, strace::send(fd, &data, flags, Some(&to)))
-            .data(n.map(|&n| data.first(n)))
-            .of(len)
-            .about_peer(&to)
-    })
-    .map_err(|error| error.about(&to))
+    step.end(sent, |n| Bytes::Sendto(sending(fd, data, flags, n.copied()), Some(to.clone())))
+        .map_err(|error| error.about(&to))
 }
 
 /// Ends one direction of a connection, or both, and keeps the descriptor. `Shutdown::Write` sends
@@ -300,11 +254,9 @@ pub fn sendto(
 /// hold the same socket lose that direction too, unlike with [`close`]. See shutdown(2).
 pub fn shutdown(socket: &impl AsFd, how: Shutdown) -> Result<()> {
     let fd = socket.as_fd();
-    let step = Step::begin("shutdown", "shutdown", Some(fd.as_raw_fd()));
+    let step = Step::begin("shutdown", Some(fd.as_raw_fd()));
     let done = SockRef::from(&fd).shutdown(how);
-    step.end(done, |told, _| {
-        told.call(Connection::Shutdown(how), strace::shutdown(fd.as_raw_fd(), how))
-    })
+    step.end(done, |_| Connection::Shutdown(how))
 }
 
 /// Gives the descriptor back. The connection ends when its last holder closes it: a forked child,
@@ -312,10 +264,10 @@ pub fn shutdown(socket: &impl AsFd, how: Shutdown) -> Result<()> {
 /// reset. See close(2).
 pub fn close(socket: impl Into<OwnedFd>) -> Result<()> {
     let fd = socket.into().into_raw_fd();
-    let step = Step::begin("close", "close", Some(fd)).forget(fd);
+    let step = Step::begin("close", Some(fd)).forget(fd);
     // OwnedFd's own destructor would close too, but keep the kernel's answer to itself.
     let closed = nix::unistd::close(fd).map_err(io::Error::from);
-    step.end(closed, |told, _| told.call(Connection::Close, fd.to_string()))
+    step.end(closed, |_| Connection::Close)
 }
 
 /// A socket whose addresses are an IP address and a port.
@@ -331,32 +283,20 @@ impl Inet for Socket {}
 /// getsockname(2).
 pub fn getsockname(socket: &impl Inet) -> Result<SocketAddr> {
     let fd = socket.as_fd();
-    let step = Step::begin("getsockname", "getsockname", Some(fd.as_raw_fd()));
+    let step = Step::begin("getsockname", Some(fd.as_raw_fd()));
     let name = SockRef::from(&fd).local_addr();
-    step.end(name, |told, ok| {
-        let told = told.call(Connection::Getsockname, strace::name(fd, ok));
-        match ok {
-            Some(name) => told.local(name),
-            None => told,
-        }
-    })
-    .map(|name| TcpListener::address(&name))
+    step.end(name, |name| Connection::Getsockname(name.cloned()))
+        .map(|name| TcpListener::address(&name))
 }
 
 /// The address at the other end. ENOTCONN when there is none, and when the connection was reset:
 /// so ask before the end, not after. See getpeername(2).
 pub fn getpeername(socket: &impl Inet) -> Result<SocketAddr> {
     let fd = socket.as_fd();
-    let step = Step::begin("getpeername", "getpeername", Some(fd.as_raw_fd()));
+    let step = Step::begin("getpeername", Some(fd.as_raw_fd()));
     let name = SockRef::from(&fd).peer_addr();
-    step.end(name, |told, ok| {
-        let told = told.call(Connection::Getpeername, strace::name(fd, ok));
-        match ok {
-            Some(name) => told.peer(name),
-            None => told,
-        }
-    })
-    .map(|name| TcpListener::address(&name))
+    step.end(name, |name| Connection::Getpeername(name.cloned()))
+        .map(|name| TcpListener::address(&name))
 }
 
 /// Reads or changes the flags of a descriptor: `F_GETFL`, or `F_SETFL(flags | O_NONBLOCK)` to make
@@ -369,24 +309,14 @@ pub fn getpeername(socket: &impl Inet) -> Result<SocketAddr> {
 pub fn fcntl(socket: &impl AsFd, arg: FcntlArg<'_>) -> Result<i32> {
     let fd = socket.as_fd();
     let step = match arg {
-        FcntlArg::F_SETLKW(_) => Step::wait("fcntl", "fcntl", Some(fd.as_raw_fd()), Wait::Others),
-        _ => Step::begin("fcntl", "fcntl", Some(fd.as_raw_fd())),
+        FcntlArg::F_SETLKW(_) => Step::wait("fcntl", Some(fd.as_raw_fd()), Wait::Others),
+        _ => Step::begin("fcntl", Some(fd.as_raw_fd())),
     };
-    let asked = step.listening().then(|| (fcntl_told(&arg), strace::fcntl(fd, &arg)));
-    let new_flags = if let FcntlArg::F_SETFL(flags) = arg { Some(flags) } else { None };
+    let asked = step.listening().then(|| fcntl_told(&arg));
     let answered = nix::fcntl::fcntl(fd, arg).map_err(io::Error::from);
-    step.end(answered, |told, ok| {
-        let (mut call, args) = asked.unwrap_or_default();
-        let mut out = None;
-        if let (Fcntl::GetFlags(of), Some(&flags)) = (&mut call, ok) {
-            *of = strace::open_flags(OFlag::from_bits_retain(flags));
-            out = Some(format!("(flags {of})"));
-        }
-        let told = told.call(Sockopt::Fcntl(call), args).out(out);
-        match new_flags.filter(|_| ok.is_some()) {
-            Some(flags) => told.waits(fd.as_raw_fd(), !flags.contains(OFlag::O_NONBLOCK)),
-            None => told,
-        }
+    step.end(answered, |flags| match (asked.unwrap_or_default(), flags) {
+        (Fcntl::GetFlags(_), Some(&flags)) => Sockopt::Fcntl(Fcntl::GetFlags(flags)),
+        (asked, _) => Sockopt::Fcntl(asked),
     })
 }
 
@@ -395,14 +325,11 @@ pub fn fcntl(socket: &impl AsFd, arg: FcntlArg<'_>) -> Result<i32> {
 #[expect(unsafe_code, reason = "fcntl takes whatever the command wants; here, a number")]
 pub fn fcntl_setown(socket: &impl AsFd, owner: Pid) -> Result<()> {
     let fd = socket.as_fd().as_raw_fd();
-    let step = Step::begin("fcntl", "fcntl", Some(fd));
+    let step = Step::begin("fcntl", Some(fd));
     // SAFETY: with this command fcntl takes two numbers.
     let done = unsafe { libc::fcntl(fd, libc::F_SETOWN, owner.as_raw()) };
     let done = if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) };
-    step.end(done, |told, _| {
-        let call = Sockopt::Fcntl(Fcntl::SetOwner(owner.as_raw()));
-        told.call(call, format!("{fd}, F_SETOWN, {owner}"))
-    })
+    step.end(done, |_| Sockopt::Fcntl(Fcntl::SetOwner(owner.as_raw())))
 }
 
 /// Sets an option of the socket. The kernel may round, double or cap what it was asked for: ask it
@@ -411,36 +338,35 @@ pub fn fcntl_setown(socket: &impl AsFd, owner: Pid) -> Result<()> {
 /// ENOPROTOOPT: this kind of socket has no such option. EPERM: it wants privilege.
 pub fn setsockopt(socket: &impl AsFd, option: Opt, value: impl Into<OptValue>) -> Result<()> {
     let (fd, value) = (socket.as_fd(), value.into());
-    let step = Step::begin("setsockopt", "setsockopt", Some(fd.as_raw_fd()));
+    let step = Step::begin("setsockopt", Some(fd.as_raw_fd()));
     let set = option::set(fd, option, &value);
-    step.end(set, |told, _| {
-        let args = strace::setsockopt(fd, option, &value);
-        told.call(option::told(option, &value), args).set(option, &value)
-    })
+    step.end(set, |_| option::told(option, value, step::has_datagrams(fd.as_raw_fd())))
 }
 
 /// The value of an option, as the kernel has it. See getsockopt(2).
 pub fn getsockopt(socket: &impl AsFd, option: Opt) -> Result<OptValue> {
     let fd = socket.as_fd();
-    let step = Step::begin("getsockopt", "getsockopt", Some(fd.as_raw_fd()));
+    let step = Step::begin("getsockopt", Some(fd.as_raw_fd()));
     let got = option::get(fd, option);
-    step.end(got, |told, value| {
-        let call = Sockopt::Getsockopt(option.name().to_owned());
-        told.call(call, strace::getsockopt(fd, option, value)).value(value)
+    step.end(got, |value| {
+        let (level, option_name) = (option.level().into(), option.name().into());
+        let (room, value) = (option.kind().size(), value.cloned());
+        Sockopt::Getsockopt(Get { level, option: option_name, room, value })
     })
 }
 
 /// What is told of an fcntl; which flags there are, only its answer says.
 fn fcntl_told(arg: &FcntlArg<'_>) -> Fcntl {
     match arg {
-        FcntlArg::F_GETFL => Fcntl::GetFlags(String::new()),
-        FcntlArg::F_SETFL(flags) => Fcntl::SetFlags {
-            nonblock: flags.contains(OFlag::O_NONBLOCK),
-            signals: flags.contains(OFlag::O_ASYNC),
-        },
-        FcntlArg::F_SETLKW(lock) if i32::from(lock.l_type) == libc::F_UNLCK => Fcntl::Unlock,
-        FcntlArg::F_SETLKW(_) => Fcntl::Lock,
-        FcntlArg::F_SETFD(_) => Fcntl::Other("F_SETFD".to_owned()),
+        FcntlArg::F_GETFL => Fcntl::GetFlags(0),
+        FcntlArg::F_SETFL(flags) => Fcntl::SetFlags(flags.bits()),
+        FcntlArg::F_SETFD(flags) => Fcntl::SetCloexec(flags.contains(FdFlag::FD_CLOEXEC)),
+        FcntlArg::F_SETLKW(lock) => Fcntl::Lock(RecordLock {
+            kind: lock.l_type.into(),
+            whence: lock.l_whence.into(),
+            start: lock.l_start,
+            len: lock.l_len,
+        }),
         other => Fcntl::Other(format!("{other:?}")),
     }
 }
@@ -451,25 +377,26 @@ fn socket_kind(domain: Domain, ty: Type, protocol: i32) -> SocketKind {
         Domain::IPV4 => Family::Inet,
         Domain::IPV6 => Family::Inet6,
         Domain::UNIX => Family::Unix,
-        _ => Family::Other,
+        other => Family::Other(other.into()),
     };
-    // SOCK_NONBLOCK and SOCK_CLOEXEC may stand in it as well.
-    let ty = match i32::from(ty) & 0xf {
+    let ty = match i32::from(ty) {
+        libc::SOCK_STREAM => record::Type::Stream,
         libc::SOCK_DGRAM => record::Type::Datagram,
         libc::SOCK_RAW => record::Type::Raw,
-        _ => record::Type::Stream,
+        other => record::Type::Other(other),
     };
-    let icmp = [libc::IPPROTO_ICMP, libc::IPPROTO_ICMPV6].contains(&protocol);
-    SocketKind { family, ty, icmp }
+    SocketKind { family, ty, protocol }
 }
 
-/// What becomes of the bytes that are received with these flags.
-fn received_by(flags: i32) -> Received {
-    match flags {
-        flags if flags & MSG_ERRQUEUE != 0 => Received::Returned,
-        flags if flags & (MSG_PEEK | MSG_OOB) != 0 => Received::Aside,
-        _ => Received::Taken,
-    }
+/// What is told of a call that received so many bytes, if it did not fail.
+fn receive(fd: BorrowedFd<'_>, buf: &[u8], flags: i32, received: Option<usize>) -> Receive {
+    let data = received.map(|n| hide::received(fd.as_raw_fd(), &buf[..n.min(buf.len())]));
+    Receive { flags, at: buf.as_ptr().addr(), room: buf.len(), data }
+}
+
+/// What is told of a call that was to send this, and sent so much of it, if it did not fail.
+fn sending(fd: BorrowedFd<'_>, data: &[u8], flags: i32, sent: Option<usize>) -> Send {
+    Send { flags, data: hide::sent(fd.as_raw_fd(), data, sent.unwrap_or_default()) }
 }
 
 /// A buffer as the kernel takes it: bytes to be written, never read.

@@ -1,13 +1,12 @@
 //! Socket options: their names, their levels, and how their values look in memory.
 
-use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-use super::strace;
-use crate::record::Sockopt;
+pub use crate::record::OptValue;
+use crate::record::{Set, Sockopt, part};
 
 /// A socket option: what `setsockopt` and `getsockopt` call `level` and `optname`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,23 +34,6 @@ pub enum Kind {
     Text(usize),
     /// Up to this many bytes: a structure.
     Bytes(usize),
-}
-
-/// The value of a socket option.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OptValue {
-    /// A number, or 0 and 1 for off and on.
-    Int(i32),
-    /// A length of time; zero means for ever.
-    Time(Duration),
-    /// How long `close` waits for unsent bytes; `None`: it does not wait.
-    Linger(Option<Duration>),
-    /// An IPv4 address.
-    Address(Ipv4Addr),
-    /// Text, and the zero bytes that the kernel may have put behind it; it prints without them.
-    Text(Vec<u8>),
-    /// Anything else: the bytes of a structure.
-    Bytes(Vec<u8>),
 }
 
 impl Opt {
@@ -367,56 +349,6 @@ pub const IP_LOCAL_PORT_RANGE: Opt = Opt {
     kind: Kind::Int,
 };
 
-impl From<i32> for OptValue {
-    fn from(number: i32) -> OptValue {
-        OptValue::Int(number)
-    }
-}
-
-impl From<Duration> for OptValue {
-    fn from(time: Duration) -> OptValue {
-        OptValue::Time(time)
-    }
-}
-
-impl From<Option<Duration>> for OptValue {
-    fn from(linger: Option<Duration>) -> OptValue {
-        OptValue::Linger(linger)
-    }
-}
-
-impl From<Ipv4Addr> for OptValue {
-    fn from(address: Ipv4Addr) -> OptValue {
-        OptValue::Address(address)
-    }
-}
-
-/// A group and an address of the device: `struct ip_mreq`.
-impl From<(Ipv4Addr, Ipv4Addr)> for OptValue {
-    fn from((group, device): (Ipv4Addr, Ipv4Addr)) -> OptValue {
-        OptValue::Bytes([group.octets(), device.octets()].concat())
-    }
-}
-
-/// A group and the number of the device: `struct ipv6_mreq`.
-impl From<(Ipv6Addr, u32)> for OptValue {
-    fn from((group, device): (Ipv6Addr, u32)) -> OptValue {
-        OptValue::Bytes([&group.octets()[..], &device.to_ne_bytes()].concat())
-    }
-}
-
-impl From<&str> for OptValue {
-    fn from(text: &str) -> OptValue {
-        OptValue::Text(text.into())
-    }
-}
-
-impl From<Vec<u8>> for OptValue {
-    fn from(bytes: Vec<u8>) -> OptValue {
-        OptValue::Bytes(bytes)
-    }
-}
-
 impl Kind {
     /// How many bytes of memory `getsockopt` offers the kernel.
     pub(super) fn size(self) -> usize {
@@ -432,76 +364,19 @@ impl Kind {
 /// A C `long` as bytes, of which a `struct timeval` has two.
 const LONG: usize = size_of::<libc::c_long>();
 
-impl OptValue {
-    /// The value as C has it in memory.
-    pub(super) fn to_memory(&self) -> Vec<u8> {
-        match self {
-            OptValue::Int(number) => number.to_ne_bytes().into(),
-            OptValue::Time(time) => {
-                // Rounded up: a short time must not become zero, which means for ever.
-                let microseconds = time.as_nanos().div_ceil(1000);
-                let parts = [microseconds / 1_000_000, microseconds % 1_000_000];
-                parts.map(|part| (part as libc::c_long).to_ne_bytes()).concat()
-            }
-            OptValue::Linger(linger) => {
-                // Rounded up: zero would send a reset.
-                let seconds = linger.unwrap_or_default().as_nanos().div_ceil(1_000_000_000);
-                let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
-                [linger.is_some().into(), seconds].map(i32::to_ne_bytes).concat()
-            }
-            OptValue::Address(address) => address.octets().into(),
-            OptValue::Text(bytes) | OptValue::Bytes(bytes) => bytes.clone(),
-        }
-    }
-
-    /// The way back. What the kernel left out reads as zero.
-    fn from_memory(kind: Kind, bytes: &[u8]) -> OptValue {
-        let int = |at| i32::from_ne_bytes(part(bytes, at));
-        let long = |at| libc::c_long::from_ne_bytes(part::<LONG>(bytes, at));
-        match kind {
-            // Some kernels answer a small number with one byte, if that is all there is room for.
-            Kind::Int if bytes.len() == 1 => OptValue::Int(bytes[0].into()),
-            Kind::Int => OptValue::Int(int(0)),
-            Kind::Time => OptValue::Time(Duration::new(long(0) as u64, long(LONG) as u32 * 1000)),
-            Kind::Linger => {
-                OptValue::Linger((int(0) != 0).then(|| Duration::from_secs(int(4) as u64)))
-            }
-            Kind::Address => OptValue::Address(part::<4>(bytes, 0).into()),
-            Kind::Text(_) => OptValue::Text(bytes.to_vec()),
-            Kind::Bytes(_) => OptValue::Bytes(bytes.to_vec()),
-        }
-    }
-
-    /// How many bytes it has in memory.
-    pub(super) fn len(&self) -> usize {
-        self.to_memory().len()
-    }
-}
-
-/// `N` bytes from there on.
-pub(super) fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    let mut part = [0; N];
-    for (to, from) in part.iter_mut().zip(bytes.iter().skip(at)) {
-        *to = *from;
-    }
-    part
-}
-
-impl fmt::Display for OptValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OptValue::Int(number) => write!(f, "{number}"),
-            OptValue::Time(Duration::ZERO) => f.write_str("no limit"),
-            OptValue::Time(time) => write!(f, "{} s", time.as_secs_f64()),
-            OptValue::Linger(None) => f.write_str("off"),
-            OptValue::Linger(Some(time)) => write!(f, "{} s", time.as_secs()),
-            OptValue::Address(address) => write!(f, "{address}"),
-            OptValue::Text(text) => match text.split(|&byte| byte == 0).next() {
-                Some([]) | None => f.write_str("\"\""),
-                Some(text) => f.write_str(&crate::escape::escape(text)),
-            },
-            OptValue::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
-        }
+/// A value as the kernel wrote it into memory. What it left out reads as zero.
+fn from_memory(kind: Kind, bytes: &[u8]) -> OptValue {
+    let int = |at| i32::from_ne_bytes(part(bytes, at));
+    let long = |at| libc::c_long::from_ne_bytes(part::<LONG>(bytes, at));
+    match kind {
+        // Some kernels answer a small number with one byte, if that is all there is room for.
+        Kind::Int if bytes.len() == 1 => OptValue::Int(bytes[0].into()),
+        Kind::Int => OptValue::Int(int(0)),
+        Kind::Time => OptValue::Time(Duration::new(long(0) as u64, long(LONG) as u32 * 1000)),
+        Kind::Linger => OptValue::Linger((int(0) != 0).then(|| Duration::from_secs(int(4) as u64))),
+        Kind::Address => OptValue::Address(part::<4>(bytes, 0).into()),
+        Kind::Text(_) => OptValue::Text(bytes.to_vec()),
+        Kind::Bytes(_) => OptValue::Bytes(bytes.to_vec()),
     }
 }
 
@@ -526,26 +401,33 @@ pub(super) fn get(fd: BorrowedFd<'_>, option: Opt) -> io::Result<OptValue> {
         return Err(io::Error::last_os_error());
     }
     value.truncate(len as usize);
-    Ok(OptValue::from_memory(option.kind, &value))
+    Ok(from_memory(option.kind, &value))
 }
 
-/// What is told of an option that is set.
-pub(super) fn told(option: Opt, value: &OptValue) -> Sockopt {
-    let name = option.name().to_owned();
+/// What is told of an option that is set, of a socket of datagrams or another.
+pub(super) fn told(option: Opt, value: OptValue, datagrams: bool) -> Sockopt {
     let memory = value.to_memory();
-    let joins = [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP].contains(&option);
-    let (group, device) = match (option, memory.len()) {
+    let device = match (option, memory.len()) {
         (IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP, 8) => {
-            let address = |at| Ipv4Addr::from(part(&memory, at)).to_string();
-            (address(0), Some(address(4)))
+            Some(Ipv4Addr::from(part(&memory, 4)).to_string())
         }
         (IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP, 20) => {
-            let device = u32::from_ne_bytes(part(&memory, 16));
-            (Ipv6Addr::from(part::<16>(&memory, 0)).to_string(), strace::device_name(device))
+            device_name(u32::from_ne_bytes(part(&memory, 16)))
         }
-        _ => return Sockopt::Setsockopt(name),
+        _ => None,
     };
-    Sockopt::Membership { option: name, joins, group, device }
+    Sockopt::Setsockopt(Set::new(option.level_name, option.text, value, device, datagrams))
+}
+
+/// The name of a device by its number. strace asks the kernel; here a file says it.
+fn device_name(number: u32) -> Option<String> {
+    let is_it = |path: &std::path::Path| {
+        let of = std::fs::read_to_string(path.join("ifindex"));
+        of.is_ok_and(|text| text.trim().parse() == Ok(number))
+    };
+    let devices = std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
+    let path = devices.map(|device| device.path()).find(|path| is_it(path))?;
+    Some(path.file_name()?.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -14,9 +14,7 @@ pub use nix::unistd::Pid;
 use super::error::Result;
 use super::gather::{self, Wait};
 use super::step::{self, Answer, Step};
-use super::strace;
-use super::wait::timespec_text;
-use crate::record::{Ending, Process};
+use crate::record::{Came, Ending, Mask, Process};
 
 /// Which of the two processes this is, after [`fork`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +45,7 @@ impl Answer for Fork {
 /// and so is glibc's `malloc`.
 #[expect(unsafe_code, reason = "the child of a threaded program may only do what is safe there")]
 pub fn fork() -> Result<Fork> {
-    let step = Step::begin("fork", FORK, None);
+    let step = Step::begin("fork", None);
     let held = step.listening().then(|| (gather::hold(), step::hold()));
     // SAFETY: fork cannot break memory; what it can do is leave a lock locked in the child for
     // ever. The record's, if somebody listens, is held here and released in both; the callers keep to what the
@@ -68,14 +66,8 @@ pub fn fork() -> Result<Fork> {
         );
         return Ok(Fork::Child);
     }
-    step.end(forked, |told, _| {
-        let args = "child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD";
-        told.call(Process::Fork, args.to_owned())
-    })
+    step.end(forked, |_| Process::Fork)
 }
-
-/// What the C library's `fork` calls on Linux.
-const FORK: &str = "clone";
 
 /// How a child ended, if it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +104,7 @@ impl Answer for WaitStatus {
 /// ECHILD: there is no child left to wait for.
 #[expect(unsafe_code, reason = "waitpid writes through a pointer")]
 pub fn waitpid(pid: Option<Pid>, flags: WaitPidFlag) -> Result<WaitStatus> {
-    let step = Step::wait("waitpid", "wait4", None, Wait::Others);
+    let step = Step::wait("waitpid", None, Wait::Others);
     let (asked, mut status) = (pid.map_or(-1, Pid::as_raw), 0);
     // SAFETY: waitpid writes one int, and `status` is one.
     let answer = unsafe { libc::waitpid(asked, &mut status, flags.bits()) };
@@ -124,22 +116,17 @@ pub fn waitpid(pid: Option<Pid>, flags: WaitPidFlag) -> Result<WaitStatus> {
         }
         pid => Ok(WaitStatus::Exited(Pid::from_raw(pid), libc::WEXITSTATUS(status))),
     };
-    step.end(ended, |told, ended| {
-        let flags = if flags.contains(WaitPidFlag::WNOHANG) { "WNOHANG" } else { "0" };
-        let (ending, how) = match ended {
-            Some(&WaitStatus::Exited(_, code)) => {
-                let how = format!("[{{WIFEXITED(s) && WEXITSTATUS(s) == {code}}}]");
-                (Some(Ending::Exited(code)), how)
+    step.end(ended, |ended| Process::Waitpid {
+        child: asked,
+        waits: !flags.contains(WaitPidFlag::WNOHANG),
+        ending: ended.and_then(|ended| match *ended {
+            WaitStatus::StillAlive => None,
+            WaitStatus::Exited(_, code) => Some(Ending::Exited(code)),
+            WaitStatus::Signaled(_, signal) => {
+                let core = libc::WCOREDUMP(status);
+                Some(Ending::Signaled { signal: signal_name(signal), core })
             }
-            Some(&WaitStatus::Signaled(_, signal)) => {
-                let core = if libc::WCOREDUMP(status) { " && WCOREDUMP(s)" } else { "" };
-                let signal = signal_name(signal);
-                let how = format!("[{{WIFSIGNALED(s) && WTERMSIG(s) == {signal}{core}}}]");
-                (Some(Ending::Signaled(signal)), how)
-            }
-            _ => (None, "0x...".to_owned()),
-        };
-        told.call(Process::Waitpid(ending), format!("{asked}, {how}, {flags}, NULL"))
+        }),
     })
 }
 
@@ -153,28 +140,29 @@ fn signal_name(number: i32) -> String {
 
 /// Sends a signal to a process. See kill(2). ESRCH: it has ended, and was waited for.
 pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
-    let step = Step::begin("kill", "kill", None);
+    let step = Step::begin("kill", None);
     let sent = nix::sys::signal::kill(pid, signal).map_err(io::Error::from);
-    step.end(sent, |told, _| {
-        told.call(Process::Kill(pid.as_raw(), signal.to_string()), format!("{pid}, {signal}"))
-    })
+    step.end(sent, |_| Process::Kill(pid.as_raw(), signal.to_string()))
 }
 
 /// Changes which signals are held back from this thread: blocked. A blocked signal is not lost; it
 /// waits, once, until it is let through, or fetched by [`sigtimedwait`]. See sigprocmask(2).
 pub fn sigprocmask(how: SigmaskHow, set: &SigSet) -> Result<()> {
-    let step = Step::begin("sigprocmask", "rt_sigprocmask", None);
+    let step = Step::begin("sigprocmask", None);
     let done = nix::sys::signal::sigprocmask(how, Some(set), None).map_err(io::Error::from);
-    step.end(done, |told, _| {
-        let how = match how {
-            SigmaskHow::SIG_BLOCK => "SIG_BLOCK",
-            SigmaskHow::SIG_UNBLOCK => "SIG_UNBLOCK",
-            _ => "SIG_SETMASK",
+    step.end(done, |_| {
+        let mask = match how {
+            SigmaskHow::SIG_BLOCK => Mask::Block,
+            SigmaskHow::SIG_UNBLOCK => Mask::Unblock,
+            _ => Mask::Set,
         };
-        let signals = set.iter().map(|signal| signal.to_string()).collect();
-        let args = format!("{how}, {}, NULL, 8", strace::signals(set));
-        told.call(Process::Sigprocmask(signals), args)
+        Process::Sigprocmask(mask, signal_names(set))
     })
+}
+
+/// `SIGIO` and others.
+pub(super) fn signal_names(set: &SigSet) -> Vec<String> {
+    set.iter().map(|signal| signal.to_string()).collect()
 }
 
 impl Answer for Signal {
@@ -189,7 +177,7 @@ impl Answer for Signal {
 /// EAGAIN: none came in time. EINTR: a handler of another signal ran.
 #[expect(unsafe_code, reason = "sigtimedwait takes pointers")]
 pub fn sigtimedwait(set: &SigSet, timeout: Option<Duration>) -> Result<Signal> {
-    let step = Step::wait("sigtimedwait", "rt_sigtimedwait", None, Wait::Others);
+    let step = Step::wait("sigtimedwait", None, Wait::Others);
     let time = timeout.map(|time| libc::timespec {
         tv_sec: time.as_secs() as libc::time_t,
         tv_nsec: time.subsec_nanos().into(),
@@ -205,26 +193,18 @@ pub fn sigtimedwait(set: &SigSet, timeout: Option<Duration>) -> Result<Signal> {
         -1 => Err(io::Error::last_os_error()),
         number => Signal::try_from(number).map_err(|_| Errno::EINVAL.into()),
     };
-    step.end(taken, |told, signal| {
-        let about = signal.map_or("0x...".to_owned(), |signal| siginfo(*signal, &info));
-        let time = timeout.map_or("NULL".to_owned(), timespec_text);
-        let args = format!("{}, {about}, {time}, 8", strace::signals(set));
-        told.call(Process::Sigtimedwait(signal.map(ToString::to_string)), args)
-            .out(signal.map(|signal| format!("({signal})")))
+    step.end(taken, |signal| {
+        let came = signal.map(|&signal| came(signal, &info));
+        Process::Sigtimedwait { signals: signal_names(set), timeout, came }
     })
 }
 
-/// Who sent a signal, as far as the two common cases go: the kernel, or a process.
+/// A signal, and who sent it if a process did.
 #[expect(unsafe_code, reason = "siginfo_t is a union")]
-fn siginfo(signal: Signal, info: &libc::siginfo_t) -> String {
-    let code = match info.si_code {
-        libc::SI_KERNEL => "SI_KERNEL".to_owned(),
-        libc::SI_USER => {
-            // SAFETY: with this code, both are set.
-            let (pid, uid) = unsafe { (info.si_pid(), info.si_uid()) };
-            format!("SI_USER, si_pid={pid}, si_uid={uid}")
-        }
-        other => other.to_string(),
-    };
-    format!("{{si_signo={signal}, si_code={code}}}")
+fn came(signal: Signal, info: &libc::siginfo_t) -> Came {
+    let by = (info.si_code == libc::SI_USER).then(|| {
+        // SAFETY: with this code, both are set.
+        unsafe { (info.si_pid(), info.si_uid()) }
+    });
+    Came { signal: signal.to_string(), code: info.si_code, by }
 }

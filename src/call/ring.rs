@@ -18,6 +18,7 @@
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
 use std::time::Duration;
 
 use io_uring::types::{Fd, SubmitArgs, Timespec};
@@ -31,8 +32,8 @@ use super::gather::Wait;
 use super::hide;
 use super::message::Message;
 use super::owned::{Descriptor, Socket};
-use super::step::{Answer, Step, Told, listening};
-use crate::record::{self, Beside, Bytes, Call, Connection, Received, Urgent};
+use super::step::{self, Answer, Step, listening};
+use crate::record::{self, Bytes, Call, Connection, Entry, Polled, Receive, Send, Submission};
 
 /// The two rings, and the memory that the kernel may still write to.
 ///
@@ -83,28 +84,19 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The call that it stands for, and how the kernel calls it.
-    fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Operation::Accept => ("accept", "IORING_OP_ACCEPT"),
-            Operation::Recv => ("recv", "IORING_OP_RECV"),
-            Operation::Send => ("send", "IORING_OP_SEND"),
-            Operation::Recvmsg => ("recvmsg", "IORING_OP_RECVMSG"),
-            Operation::Poll => ("poll", "IORING_OP_POLL_ADD"),
-            Operation::Cancel => ("cancel", "IORING_OP_ASYNC_CANCEL"),
-        }
+    /// The name of the call that it stands for.
+    fn call(self) -> &'static str {
+        self.told().name()
     }
-}
 
-impl Operation {
-    /// The call that it stands for, as a value; of a poll with these descriptors.
-    fn told(self, polled: Vec<RawFd>) -> Call {
+    /// The call that it stands for, as a value.
+    fn told(self) -> Call {
         match self {
-            Operation::Accept => Connection::Accept.into(),
-            Operation::Recv => Bytes::Recv(Received::Taken).into(),
-            Operation::Send => Bytes::Send(Urgent::No).into(),
-            Operation::Recvmsg => Bytes::Recvmsg(Received::Taken, Beside::Nothing).into(),
-            Operation::Poll => record::Wait::Poll(polled).into(),
+            Operation::Accept => Connection::Accept { peer: None, nonblock: false }.into(),
+            Operation::Recv => Bytes::Recv(Receive::default()).into(),
+            Operation::Send => Bytes::Send(Send::default()).into(),
+            Operation::Recvmsg => Bytes::Recvmsg(Receive::default(), None).into(),
+            Operation::Poll => record::Wait::Poll(Vec::new(), -1).into(),
             Operation::Cancel => record::Ring::Cancel.into(),
         }
     }
@@ -152,24 +144,16 @@ pub const ONE_THREAD: u32 = 1 << 12 | 1 << 13;
 /// kernel.io_uring_disabled or by a seccomp filter, as in many containers. EINVAL: this kernel does
 /// not know the flags.
 pub fn io_uring_setup(entries: u32, flags: u32) -> Result<Ring> {
-    let step = Step::begin("io_uring_setup", "io_uring_setup", None);
+    let step = Step::begin("io_uring_setup", None);
     let mut builder = IoUring::builder();
     if flags == ONE_THREAD {
         builder.setup_single_issuer().setup_defer_taskrun();
     }
     // It also maps the rings into memory (mmap), which is no call on a socket.
     let made = builder.build(entries);
-    let made = step.end(made, |told, ring| {
-        let flags = match flags {
-            ONE_THREAD => "IORING_SETUP_SINGLE_ISSUER|IORING_SETUP_DEFER_TASKRUN",
-            _ => "0",
-        };
-        let rings = ring.map_or(format!("{{flags={flags}}}"), |ring| {
-            let (sq, cq) = (ring.params().sq_entries(), ring.params().cq_entries());
-            format!("{{flags={flags}, sq_entries={sq}, cq_entries={cq}, ...}}")
-        });
+    let made = step.end(made, |ring| {
         let room = ring.map(|ring| (ring.params().sq_entries(), ring.params().cq_entries()));
-        told.call(record::Ring::Setup(room), format!("{entries}, {rings}"))
+        record::Ring::Setup { entries, flags, room }
     })?;
     let buffers = ManuallyDrop::new(Buffers::new(1, 0));
     Ok(Ring { ring: ManuallyDrop::new(made), pending: vec![], free: vec![], buffers })
@@ -197,16 +181,14 @@ pub fn io_uring_register_buf_ring(
     let mut buffers = Buffers::new(size, most);
     assert!(ring.buffers.is_empty(), "a ring has one kind of buffers");
     let (address, entries) = buffers.heap();
-    let step = Step::begin("io_uring_register", "io_uring_register", Some(fd));
+    let step = Step::begin("io_uring_register", Some(fd));
     // SAFETY: the heap is in `buffers`, which the ring keeps for as long as the kernel may use it.
     let registered =
         unsafe { ring.ring.submitter().register_buf_ring_with_flags(address, entries, GROUP, 0) };
-    step.end(registered, |told, _| {
-        let args = format!(
-            "{fd}, IORING_REGISTER_PBUF_RING, \
-             {{ring_addr={address:#x}, ring_entries={entries}, bgid={GROUP}}}, 1"
-        );
-        told.call(record::Ring::RegisterBuffers(entries.into()), args)
+    step.end(registered, |_| record::Ring::RegisterBuffers {
+        at: address,
+        room: entries.into(),
+        group: GROUP,
     })?;
     buffers.make(count);
     *ring.buffers = buffers;
@@ -260,9 +242,8 @@ impl Ring {
                 .build(),
             Shots::Many => opcode::AcceptMulti::new(to).flags(flags).build(),
         };
-        self.prep(entry, Operation::Accept, fd, Lent::Nothing, || {
-            format!("{}SOCK_CLOEXEC", multishot(shots))
-        })
+        let told = Entry::Accept { often: shots == Shots::Many };
+        self.prep(entry, Operation::Accept, fd, Lent::Nothing, told)
     }
 
     /// As [`prep_accept`](Ring::prep_accept), a [`recv`](super::recv): of one shot into a buffer that it
@@ -281,11 +262,11 @@ impl Ring {
             }
             Shots::Many => (opcode::RecvMulti::new(Fd(fd), GROUP).build(), Lent::Nothing),
         };
-        let size = self.buffers.size();
-        self.prep(entry, Operation::Recv, fd, lent, || match shots {
-            Shots::One => format!("len={size}"),
-            Shots::Many => format!("{}buf_group={GROUP}", multishot(shots)),
-        })
+        let told = match shots {
+            Shots::One => Entry::Recv(self.buffers.size()),
+            Shots::Many => Entry::RecvOften(GROUP),
+        };
+        self.prep(entry, Operation::Recv, fd, lent, told)
     }
 
     /// As [`prep_accept`](Ring::prep_accept), a [`send`](super::send) of what is in the buffer, which
@@ -295,9 +276,7 @@ impl Ring {
         let fd = socket.as_fd().as_raw_fd();
         let (memory, len) = (self.buffers.pointer(&buffer), buffer.to - buffer.from);
         let entry = opcode::Send::new(Fd(fd), memory, len as u32).flags(libc::MSG_NOSIGNAL).build();
-        self.prep(entry, Operation::Send, fd, Lent::Buffer(buffer), || {
-            format!("len={len}, MSG_NOSIGNAL")
-        })
+        self.prep(entry, Operation::Send, fd, Lent::Buffer(buffer), Entry::Send(len))
     }
 
     /// As [`prep_accept`](Ring::prep_accept), a [`recvmsg`](super::recvmsg). The message is the kernel's
@@ -305,7 +284,7 @@ impl Ring {
     pub fn prep_recvmsg(&mut self, socket: &impl AsFd, mut message: Message) -> Result<u64> {
         let fd = socket.as_fd().as_raw_fd();
         let entry = opcode::RecvMsg::new(Fd(fd), message.header()).build();
-        self.prep(entry, Operation::Recvmsg, fd, Lent::Message(message), String::new)
+        self.prep(entry, Operation::Recvmsg, fd, Lent::Message(message), Entry::Recvmsg)
     }
 
     /// As [`prep_accept`](Ring::prep_accept), a [`poll`](super::poll): one answer when one of these
@@ -313,7 +292,7 @@ impl Ring {
     pub fn prep_poll(&mut self, socket: &impl AsFd, events: i16) -> Result<u64> {
         let fd = socket.as_fd().as_raw_fd();
         let entry = opcode::PollAdd::new(Fd(fd), events.cast_unsigned().into()).build();
-        self.prep(entry, Operation::Poll, fd, Lent::Nothing, || format!("events={events:#x}"))
+        self.prep(entry, Operation::Poll, fd, Lent::Nothing, Entry::Poll(events))
     }
 
     /// As [`prep_accept`](Ring::prep_accept), that the operation of this number is to end: its last
@@ -324,7 +303,7 @@ impl Ring {
         let pending = self.pending.get(user_data as usize - 1).and_then(Option::as_ref);
         let fd = pending.map_or(self.ring.as_raw_fd(), |pending| pending.fd);
         let entry = opcode::AsyncCancel::new(user_data).build();
-        self.prep(entry, Operation::Cancel, fd, Lent::Nothing, || format!("operation {user_data}"))
+        self.prep(entry, Operation::Cancel, fd, Lent::Nothing, Entry::Cancel(user_data))
     }
 
     #[expect(unsafe_code, reason = "the kernel keeps a pointer")]
@@ -334,29 +313,29 @@ impl Ring {
         operation: Operation,
         fd: RawFd,
         lent: Lent,
-        args: impl FnOnce() -> String,
+        told: Entry,
     ) -> Result<u64> {
         let place = self.free.pop().unwrap_or_else(|| {
             self.pending.push(None);
             self.pending.len() - 1
         });
         let user_data = place as u64 + 1;
-        let (call, code) = operation.names();
         let entry = entry.user_data(user_data);
         // SAFETY: what the entry points to is in `lent`, on the heap, or in a buffer whose number is
         // there. It moves into `pending` below and stays until the kernel has answered; see `drop` for
         // a ring that ends before.
         if unsafe { self.ring.submission().push(&entry) }.is_err() {
             self.free.push(place);
-            return Err(CallError::new(call, &Errno::EBUSY.into()));
+            return Err(CallError::new(operation.call(), &Errno::EBUSY.into()));
         }
         let mut start = 0;
         if listening() {
             start = monotonic();
-            let args = [&format!("{code}, fd={fd}, user_data={user_data}")[..], &args()];
-            let args = args.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-            let told = Told::operation("submit", user_data, Some(fd), (start, start));
-            told.call(operation.told(vec![fd]), args.join(", ")).record(call);
+            let call = match told {
+                Entry::Poll(events) => poll_of(fd, events, 0),
+                _ => operation.told(),
+            };
+            step::submitted(call, Submission { user_data, fd, entry: told }, start);
         }
         self.pending[place] = Some(Pending { operation, fd, lent, start });
         Ok(user_data)
@@ -397,9 +376,18 @@ impl Ring {
         }
         if listening() {
             let span = (start, monotonic());
-            let told = Told::operation("complete", user_data, Some(fd), span).answer(res);
-            let told = told.call(operation.told(vec![]), cqe_text(&entry));
-            self.tell(told, (operation, fd), &result, buffer.as_ref(), message.as_ref());
+            let answer = record::Answer {
+                user_data,
+                result: res,
+                buffer: cqueue::buffer_select(entry.flags()),
+                more,
+                nonempty: cqueue::sock_nonempty(entry.flags()),
+            };
+            let call = match result {
+                Ok(n) => self.told((operation, fd), n, buffer.as_ref(), message.as_ref()),
+                Err(_) => operation.told(),
+            };
+            step::completed(call, fd, answer, span);
         }
         if let (Operation::Send, Some(buffer)) = (operation, &mut buffer) {
             buffer.from += n;
@@ -410,57 +398,41 @@ impl Ring {
             self.give_back(empty);
         }
         let accepted = (operation == Operation::Accept && result.is_ok()).then(|| new_socket(res));
-        let result = result.map_err(|error| CallError::new(operation.names().0, &error));
+        let result = result.map_err(|error| CallError::new(operation.call(), &error));
         Some(Completion { user_data, operation, fd, result, more, accepted, buffer, message })
     }
 
-    fn tell(
+    /// What an operation did that did not fail, as the call that it stands for.
+    fn told(
         &self,
-        told: Told,
         (operation, fd): (Operation, RawFd),
-        result: &io::Result<usize>,
+        n: usize,
         buffer: Option<&Buffer>,
         message: Option<&Message>,
-    ) {
-        let bytes = || buffer.map_or(&[][..], |buffer| self.bytes(buffer));
-        let told = match (operation, result) {
-            (_, Err(_)) | (Operation::Cancel, _) => told,
-            (Operation::Accept, &Ok(new)) => told.accepted(new as RawFd, None),
-            (Operation::Recv, _) => told.data(Some(hide::received(fd, bytes()))),
-            (Operation::Send, &Ok(n)) => {
-                told.data(Some(hide::sent(fd, bytes(), n).first(n))).of(bytes().len())
+    ) -> Call {
+        let bytes = buffer.map_or(&[][..], |buffer| self.bytes(buffer));
+        match operation {
+            Operation::Accept | Operation::Cancel => operation.told(),
+            Operation::Recv => {
+                let data = Some(hide::received(fd, bytes));
+                Bytes::Recv(Receive { data, ..Receive::default() }).into()
             }
-            (Operation::Recvmsg, &Ok(n)) => match message {
-                Some(message) => told.message(message, hide::received(fd, message.data()), n),
-                None => told,
+            Operation::Send => {
+                Bytes::Send(Send { flags: libc::MSG_NOSIGNAL, data: hide::sent(fd, bytes, n) })
+                    .into()
+            }
+            Operation::Recvmsg => match message {
+                Some(message) => message.told(fd, 0, Some(n)).into(),
+                None => operation.told(),
             },
-            (Operation::Poll, &Ok(events)) => told.polled(events as i16),
-        };
-        told.record(operation.names().0);
+            Operation::Poll => poll_of(fd, 0, n as i16),
+        }
     }
 }
 
-fn multishot(shots: Shots) -> &'static str {
-    if shots == Shots::Many { "multishot, " } else { "" }
-}
-
-/// `user_data=2, res=5, flags=IORING_CQE_F_BUFFER|IORING_CQE_F_MORE, bid=3`
-fn cqe_text(entry: &cqueue::Entry) -> String {
-    let mut text = format!("user_data={}, res={}", entry.user_data(), entry.result());
-    let number = cqueue::buffer_select(entry.flags());
-    let names = [
-        (number.is_some(), "IORING_CQE_F_BUFFER"),
-        (cqueue::more(entry.flags()), "IORING_CQE_F_MORE"),
-        (cqueue::sock_nonempty(entry.flags()), "IORING_CQE_F_SOCK_NONEMPTY"),
-    ];
-    let set: Vec<&str> = names.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
-    if !set.is_empty() {
-        text += &format!(", flags={}", set.join("|"));
-    }
-    if let Some(number) = number {
-        text += &format!(", bid={number}");
-    }
-    text
+/// A poll of one descriptor.
+fn poll_of(fd: RawFd, events: i16, revents: i16) -> Call {
+    record::Wait::Poll(vec![Polled { fd, events, revents }], -1).into()
 }
 
 #[expect(unsafe_code, reason = "the kernel returns a descriptor as a number")]
@@ -487,7 +459,7 @@ pub fn io_uring_enter(
     flags.set(EnterFlags::EXT_ARG, timeout.is_some());
     let time = timeout.map(Timespec::from);
     let waits = time.as_ref().map(|time| SubmitArgs::new().timespec(time));
-    let step = Step::wait("io_uring_enter", "io_uring_enter", Some(fd), Wait::Others);
+    let step = Step::wait("io_uring_enter", Some(fd), Wait::Others);
     let submitter = ring.ring.submitter();
     // SAFETY: the kernel reads what `prep_…` wrote, whose memory is in `pending`. The last argument is
     // what the flags say: no sigset, or a SubmitArgs, which borrows its time; both for this call.
@@ -497,16 +469,11 @@ pub fn io_uring_enter(
             Some(waits) => submitter.enter(to_submit, min_complete, flags.bits(), Some(waits)),
         }
     };
-    step.end(taken, |told, _| {
-        let names: Vec<String> =
-            flags.iter_names().map(|(n, _)| format!("IORING_ENTER_{n}")).collect();
-        let flags = if names.is_empty() { "0".to_owned() } else { names.join("|") };
-        let last = match &waits {
-            None => format!("NULL, {}", size_of::<libc::sigset_t>()),
-            Some(waits) => format!("{:p}, {}", waits, size_of_val(waits)),
-        };
-        let args = format!("{fd}, {to_submit}, {min_complete}, {flags}, {last}");
-        told.call(record::Ring::Enter(min_complete), args)
+    step.end(taken, |_| record::Ring::Enter {
+        to_submit,
+        min_complete,
+        flags: flags.bits(),
+        extra: waits.as_ref().map(|waits| (ptr::from_ref(waits).addr(), size_of_val(waits))),
     })
 }
 
@@ -514,10 +481,10 @@ impl Drop for Ring {
     #[expect(unsafe_code, reason = "the close is recorded around the destructor that makes it")]
     fn drop(&mut self) {
         let fd = self.ring.as_raw_fd();
-        let step = Step::begin("close", "close", Some(fd)).forget(fd);
+        let step = Step::begin("close", Some(fd)).forget(fd);
         // SAFETY: nobody uses the ring after its own drop. It unmaps the memory and closes once.
         unsafe { ManuallyDrop::drop(&mut self.ring) };
-        let _ = step.end(Ok(()), |told, _| told.call(Connection::Close, fd.to_string()));
+        let _ = step.end(Ok(()), |_| Connection::Close);
         let pending: Vec<Pending> = self.pending.drain(..).flatten().collect();
         if pending.is_empty() {
             // SAFETY: as for the ring; and no operation is left that could write to them.

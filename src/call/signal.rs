@@ -97,6 +97,18 @@ pub(super) struct Made {
     pub(super) end: u64,
 }
 
+/// Whether a handler of this thread has shut down this socket, and nobody has recorded it.
+pub(super) fn has_shut_down(fd: RawFd) -> bool {
+    if FULL_ONES.load(Ordering::Acquire) == 0 {
+        return false;
+    }
+    let tid = nix::unistd::gettid().as_raw();
+    let is_it = |note: &Note| {
+        (note.fd.load(Ordering::Relaxed), note.tid.load(Ordering::Relaxed)) == (fd, tid)
+    };
+    NOTED.iter().any(|note| note.is_full() && is_it(note))
+}
+
 /// Hands out what handlers of this thread began to do before this time of CLOCK_MONOTONIC. The notes
 /// of other threads are theirs to record, or one thread could tell another's calls out of order; and
 /// a forked child has copies of its parent's notes, which are not its own either.

@@ -1,10 +1,12 @@
 //! The record of a call: one `tracing` event, made only if somebody listens.
 //!
 //! ```text
-//! let step = Step::begin("recv", "recvfrom", fd);   reads the clock, if somebody listens
+//! let step = Step::begin("recv", fd);          reads the clock, if somebody listens
 //! let n    = …the system call…;
-//! step.end(n, |told, n| told.call(…).data(…))       describes it, if somebody listens
+//! step.end(n, |n| Bytes::Recv(…))              makes the value of the call, if somebody listens
 //! ```
+//!
+//! All that a record says comes from this value and from how the call ended, its [`Outcome`].
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -21,18 +23,14 @@ use tracing::{Level, enabled, event};
 use super::clock::monotonic;
 use super::error::{CallError, Result};
 use super::gather::{self, Wait};
-use super::hide::{self, Shown};
-use super::message::Message;
-use super::option::{Opt, OptValue, SO_REUSEADDR};
-use super::{signal, state, strace, wait};
-use crate::escape::{escape, escape_message};
-use crate::record::{self, Call, Connection, SocketKind, Type};
+use super::{hide, signal, state};
+use crate::record::{
+    self, Answer as Completion, Call, Connection, Facts, Known, Moves, OptValue, Outcome, Strace,
+    Submission, Way, address_text,
+};
 
 /// The `target` of the events that are calls.
 pub const TARGET: &str = "netplay::call";
-
-/// How many of the bytes that moved a record shows.
-pub(super) const SHOWN: usize = 64;
 
 /// Whether a record also says what state the socket is in after the call. That costs two or three
 /// further system calls a record, which are the observer's own and are not recorded.
@@ -52,7 +50,6 @@ pub(super) fn listening() -> bool {
 /// A call that has begun.
 pub(super) struct Step {
     call: &'static str,
-    syscall: &'static str,
     fd: Option<RawFd>,
     /// When it began; `None` while nobody listens.
     start: Option<u64>,
@@ -62,23 +59,18 @@ pub(super) struct Step {
 
 impl Step {
     #[inline]
-    pub(super) fn begin(call: &'static str, syscall: &'static str, fd: Option<RawFd>) -> Step {
-        Step { call, syscall, fd, start: listening().then(monotonic), forgotten: None }
+    pub(super) fn begin(call: &'static str, fd: Option<RawFd>) -> Step {
+        Step { call, fd, start: listening().then(monotonic), forgotten: None }
     }
 
     /// As [`begin`](Step::begin), for a call that may sleep: what was gathered is told before.
     #[inline]
-    pub(super) fn wait(
-        call: &'static str,
-        syscall: &'static str,
-        fd: Option<RawFd>,
-        wait: Wait,
-    ) -> Step {
+    pub(super) fn wait(call: &'static str, fd: Option<RawFd>, wait: Wait) -> Step {
         let start = listening().then(|| {
             gather::before(fd, wait);
             monotonic()
         });
-        Step { call, syscall, fd, start, forgotten: None }
+        Step { call, fd, start, forgotten: None }
     }
 
     /// Whether anybody listens.
@@ -96,12 +88,13 @@ impl Step {
         self
     }
 
-    /// The call has returned: records it as `tell` describes it, and names it in the error.
+    /// The call has returned: records it as the value that `tell` makes of what it returned, if it did not
+    /// fail, and names it in the error.
     #[inline]
-    pub(super) fn end<T: Answer>(
+    pub(super) fn end<T: Answer, C: Into<Call>>(
         self,
         result: io::Result<T>,
-        tell: impl FnOnce(Told, Option<&T>) -> Told,
+        tell: impl FnOnce(Option<&T>) -> C,
     ) -> Result<T> {
         if let Some(start) = self.start {
             let end = monotonic();
@@ -109,274 +102,179 @@ impl Step {
                 Ok(value) => (value.answer(), None),
                 Err(error) => (-1, error.raw_os_error()),
             };
-            let Names { local, peer, .. } =
-                self.forgotten.map_or_else(Names::default, |names| *names);
-            let told = Told {
-                fd: self.fd,
-                ret: Some(ret),
-                errno,
-                start,
-                end,
-                local,
-                peer,
-                ..Told::default()
-            };
+            let call = tell(result.as_ref().ok()).into();
             // A handler that ran between `start` and `end`: if it is what ended the call, it ran
             // before the call returned; otherwise the call was done, and it ran on the way out.
             let cut_short = errno.is_some_and(|errno| errno != libc::EAGAIN)
-                || ret == 0 && self.syscall == "recvfrom";
+                || ret == 0
+                    && call.way() == Some(Way::In)
+                    && self.fd.is_some_and(signal::has_shut_down);
             record_handlers(if cut_short { end } else { start });
-            tell(told, result.as_ref().ok()).emit(self.call, Some(self.syscall));
+            let outcome = Outcome { fd: self.fd, ret: Some(ret), errno };
+            let forgotten = self.forgotten.map_or_else(Names::default, |names| *names);
+            emit(Record { call, via: Via::Call, outcome, start, end }, forgotten);
             record_handlers(end);
         }
         result.map_err(|error| CallError::new(self.call, &error))
     }
 }
 
-/// What the record of one call says, or of one operation of a ring.
-#[derive(Default)]
-pub(super) struct Told {
+/// What a record tells of.
+struct Record {
     call: Call,
-    /// `submit` or `complete`; `None` for a call.
-    kind: Option<&'static str>,
-    user_data: Option<u64>,
-    fd: Option<RawFd>,
-    ret: Option<i64>,
-    errno: Option<i32>,
+    via: Via,
+    outcome: Outcome,
     start: u64,
     end: u64,
-    args: String,
-    out: Option<String>,
-    value: Option<String>,
-    ready: Option<String>,
-    bytes: Option<u64>,
-    asked: Option<u64>,
-    data: Option<String>,
-    hidden: Option<u64>,
-    local: Option<String>,
-    peer: Option<String>,
 }
 
-impl Told {
-    /// The submission of an operation with this number, or its completion.
-    pub(super) fn operation(
-        kind: &'static str,
-        user_data: u64,
-        fd: Option<RawFd>,
-        (start, end): (u64, u64),
-    ) -> Told {
-        Told { kind: Some(kind), user_data: Some(user_data), fd, start, end, ..Told::default() }
-    }
+/// How a call came to the kernel.
+enum Via {
+    /// By itself.
+    Call,
+    /// It was written into the submission ring.
+    Submission(Submission),
+    /// Its answer was taken out of the completion ring.
+    Completion(Completion),
+}
 
-    /// What the operation answered: a result, or an error below zero.
-    pub(super) fn answer(mut self, res: i32) -> Told {
-        self.ret = Some(res.max(-1).into());
-        self.errno = (res < 0).then_some(-res);
-        self
-    }
+/// Records that an operation stands in the submission ring now; the call is the one that it stands for.
+pub(super) fn submitted(call: Call, submission: Submission, at: u64) {
+    record_handlers(at);
+    let outcome = Outcome { fd: Some(submission.fd), ..Outcome::default() };
+    let via = Via::Submission(submission);
+    emit(Record { call, via, outcome, start: at, end: at }, Names::default());
+}
 
-    /// Records the operation.
-    pub(super) fn record(self, operation: &'static str) {
-        record_handlers(self.end);
-        self.emit(operation, None);
-    }
+/// Records that the answer to an operation was taken out of the completion ring.
+pub(super) fn completed(call: Call, fd: RawFd, answer: Completion, (start, end): (u64, u64)) {
+    record_handlers(end);
+    let ret = Some(answer.result.max(-1).into());
+    let errno = (answer.result < 0).then_some(-answer.result);
+    let outcome = Outcome { fd: Some(fd), ret, errno };
+    emit(Record { call, via: Via::Completion(answer), outcome, start, end }, Names::default());
+}
 
-    /// What was called, and its arguments as strace prints them.
-    pub(super) fn call(mut self, call: impl Into<Call>, args: String) -> Told {
-        self.call = call.into();
-        self.args = args;
-        self
-    }
+/// The one place in the crate where a call becomes an event. `closed` is what was known of a descriptor that is
+/// closed by now.
+fn emit(record: Record, closed: Names) {
+    let Record { call, via, outcome, start, end } = record;
+    let facts = match via {
+        Via::Submission(_) => Facts::default(), // nothing has happened
+        Via::Completion(_) if outcome.errno.is_some() => Facts::default(),
+        Via::Call | Via::Completion(_) => {
+            let facts = call.facts(&outcome);
+            learn(&call, &outcome, &facts);
+            facts
+        }
+    };
+    let gone = call.moves() == Moves::Closes;
+    let known = match outcome.fd {
+        Some(fd) if !gone => names().get(&fd).cloned().unwrap_or_default(),
+        _ => closed,
+    };
+    let (mut local, peer) = (facts.local.or(known.local), facts.peer.or(known.peer));
+    let state = outcome.fd.filter(|_| OBSERVE.load(Relaxed)).and_then(|fd| {
+        let seen = state::of(fd, local.as_deref(), peer.as_deref(), gone);
+        if local.is_none()
+            && let Some(name) = &seen.local
+        {
+            local = Some(address_text(name));
+            names().entry(fd).or_default().local.clone_from(&local);
+        }
+        seen.text
+    });
+    let (kind, user_data, again) = match &via {
+        Via::Call => (None, None, false),
+        Via::Submission(of) => (Some("submit"), Some(of.user_data), of.is_often()),
+        Via::Completion(of) => (Some("complete"), Some(of.user_data), of.more),
+    };
+    let (syscall, args, out) = match &via {
+        Via::Call => {
+            let Strace { syscall, args, out } = call.strace(&outcome);
+            (Some(syscall), args, out)
+        }
+        Via::Submission(of) => (None, of.text(), None),
+        Via::Completion(of) => (None, of.text(), None),
+    };
+    let name = call.name();
+    let event = || {
+        event!(
+            target: TARGET,
+            Level::INFO,
+            kind,
+            call = name,
+            syscall,
+            user_data,
+            fd = outcome.fd,
+            args,
+            ret = outcome.ret,
+            errno = outcome.errno.map(errno_name).as_deref(),
+            out = out.as_deref(),
+            value = facts.value.as_deref(),
+            datagrams = facts.datagrams.then_some(true),
+            ready = facts.ready.as_deref(),
+            bytes = facts.bytes,
+            asked = facts.asked,
+            data = facts.data.as_deref(),
+            hidden = facts.hidden,
+            local = local.as_deref(),
+            peer = peer.as_deref(),
+            state = state.as_deref(),
+            start_ns = start,
+            dur_ns = end.saturating_sub(start),
+        )
+    };
+    record::tell(call, again, event);
+}
 
-    /// What strace prints behind the result: what the call wrote into its arguments.
-    pub(super) fn out(mut self, out: Option<String>) -> Told {
-        self.out = out;
-        self
-    }
-
-    /// The value of an option, in words.
-    pub(super) fn value(mut self, value: Option<&OptValue>) -> Told {
-        self.value = value.map(ToString::to_string);
-        self
-    }
-
-    /// The value that an option was given, in words. What some options do depends on the kind of socket.
-    pub(super) fn set(self, option: Opt, value: &OptValue) -> Told {
-        let told = self.value(Some(value));
-        let datagrams = told.fd.is_some_and(|fd| names().get(&fd).is_some_and(|of| of.datagrams));
-        match told.value {
-            Some(value) if option == SO_REUSEADDR && datagrams => {
-                Told { value: Some(format!("{value}, of a datagram socket")), ..told }
-            }
-            _ => told,
+/// Keeps what a call has told of descriptors.
+fn learn(call: &Call, outcome: &Outcome, facts: &Facts) {
+    let mut names = names();
+    if let Some(fd) = outcome.fd {
+        match facts.known {
+            Known::Nothing => {}
+            Known::Local => names.entry(fd).or_default().local.clone_from(&facts.local),
+            Known::Peer => names.entry(fd).or_default().peer.clone_from(&facts.peer),
+            Known::Waits(waits) => names.entry(fd).or_default().never_waits = !waits,
         }
     }
-
-    /// `socket` made a socket of this kind.
-    pub(super) fn made(self, kind: SocketKind) -> Told {
-        let datagrams = kind.ty == Type::Datagram;
-        if let Some(fd) = self.ret.filter(|&fd| fd >= 0) {
-            names().insert(fd as RawFd, Names { datagrams, ..Names::default() });
+    let Some(new) = outcome.done().and_then(|fd| RawFd::try_from(fd).ok()) else { return };
+    match call.moves() {
+        Moves::Makes { datagrams } => {
+            names.insert(new, Names { datagrams, ..Names::default() });
         }
-        self
-    }
-
-    /// Which descriptors a wait found ready, and for what.
-    pub(super) fn ready(mut self, ready: Option<String>) -> Told {
-        self.ready = ready;
-        self
-    }
-
-    /// What happened on the only descriptor of a poll.
-    pub(super) fn polled(self, events: i16) -> Told {
-        let fd = self.fd.unwrap_or(-1);
-        self.ready(Some(format!("{fd} {}", wait::flags(events))))
-    }
-
-    /// The bytes that moved.
-    pub(super) fn data(mut self, data: Option<Shown<'_>>) -> Told {
-        if let Some(data) = data {
-            self.bytes = Some(data.len() as u64);
-            self.data = Some(escape_message(&data[..data.len().min(SHOWN)]));
-            self.hidden = Some(data.hidden as u64).filter(|&hidden| hidden > 0);
+        Moves::Accepts { nonblock } => {
+            let listener = outcome.fd.and_then(|fd| names.get(&fd));
+            // A listener on a wildcard address accepts on any of the machine's.
+            let local = listener.and_then(|of| of.local.clone());
+            let local = local.filter(|of| !of.starts_with("0.0.0.0") && !of.starts_with("[::]"));
+            let peer = facts.peer.clone();
+            names.insert(new, Names { local, peer, never_waits: nonblock, datagrams: false });
         }
-        self
-    }
-
-    /// The bytes of a message, and who sent it, if it says so.
-    pub(super) fn message(self, message: &Message, data: Shown<'_>, received: usize) -> Told {
-        let told = self.data(Some(data)).of(received);
-        match message.peer() {
-            Some(_) => told.about_peer(&message.name()),
-            None => told,
-        }
-    }
-
-    /// So many bytes moved, which this program never saw.
-    pub(super) fn moved(mut self, bytes: Option<usize>) -> Told {
-        self.bytes = bytes.map(|bytes| bytes as u64);
-        self
-    }
-
-    /// How many bytes there were: given to a send, or in the datagram received.
-    pub(super) fn of(mut self, asked: usize) -> Told {
-        self.asked = Some(asked as u64);
-        self
-    }
-
-    /// This address takes part in the call, but is not the socket's for good.
-    pub(super) fn about_peer(mut self, peer: &SockAddr) -> Told {
-        self.peer = Some(address_text(peer));
-        self
-    }
-
-    /// As [`about_peer`](Told::about_peer), at this end.
-    pub(super) fn about_local(mut self, local: &SockAddr) -> Told {
-        self.local = Some(address_text(local));
-        self
-    }
-
-    /// From now on the socket is known to be connected to this peer.
-    pub(super) fn peer(self, peer: &SockAddr) -> Told {
-        self.learn(|names| names.peer = Some(address_text(peer)))
-    }
-
-    /// From now on the socket is known by this address.
-    pub(super) fn local(self, local: &SockAddr) -> Told {
-        match local.as_socket() {
-            // The kernel will choose the port; until it is asked, the address is not known.
-            Some(address) if address.port() == 0 => self.about_local(local),
-            _ => self.learn(|names| names.local = Some(address_text(local))),
-        }
-    }
-
-    /// `accept` made a socket of the listener's address for this peer, if it says for whom.
-    pub(super) fn accepted(mut self, fd: RawFd, peer: Option<&SockAddr>) -> Told {
-        let mut names = names();
-        let listener = self.fd.and_then(|fd| names.get(&fd)).and_then(|of| of.local.clone());
-        // A listener on a wildcard address accepts on any of the machine's.
-        let local =
-            listener.filter(|local| !local.starts_with("0.0.0.0") && !local.starts_with("[::]"));
-        let peer = peer.map(address_text);
-        names.insert(fd, Names { local, peer: peer.clone(), ..Names::default() });
-        drop(names);
-        self.peer = peer;
-        self
-    }
-
-    /// Whether calls on this descriptor wait, now that O_NONBLOCK was set or taken off.
-    pub(super) fn waits(self, fd: RawFd, waits: bool) -> Told {
-        names().entry(fd).or_default().never_waits = !waits;
-        self
-    }
-
-    fn learn(self, learn: impl FnOnce(&mut Names)) -> Told {
-        if let Some(fd) = self.fd {
-            learn(names().entry(fd).or_default());
-        }
-        self
-    }
-
-    /// The one place in the crate where a call becomes an event.
-    fn emit(mut self, call: &'static str, syscall: Option<&'static str>) {
-        let what = std::mem::take(&mut self.call);
-        let known = self.fd.and_then(|fd| names().get(&fd).cloned()).unwrap_or_default();
-        let (mut local, peer) = (self.local.or(known.local), self.peer.or(known.peer));
-        let state = self.fd.filter(|_| OBSERVE.load(Relaxed)).and_then(|fd| {
-            let closed = call == "close";
-            let seen = state::of(fd, local.as_deref(), peer.as_deref(), closed);
-            if local.is_none()
-                && let Some(name) = &seen.local
-            {
-                local = Some(address_text(name));
-                names().entry(fd).or_default().local.clone_from(&local);
-            }
-            seen.text
-        });
-        let event = || {
-            event!(
-                target: TARGET,
-                Level::INFO,
-                kind = self.kind,
-                call,
-                syscall,
-                user_data = self.user_data,
-                fd = self.fd,
-                args = self.args,
-                ret = self.ret,
-                errno = self.errno.map(errno_name).as_deref(),
-                out = self.out.as_deref(),
-                value = self.value.as_deref(),
-                ready = self.ready.as_deref(),
-                bytes = self.bytes,
-                asked = self.asked,
-                data = self.data.as_deref(),
-                hidden = self.hidden,
-                local = local.as_deref(),
-                peer = peer.as_deref(),
-                state = state.as_deref(),
-                start_ns = self.start,
-                dur_ns = self.end.saturating_sub(self.start),
-            )
-        };
-        record::tell(what, event);
+        Moves::Nothing
+        | Moves::Opens
+        | Moves::Listens
+        | Moves::Connects
+        | Moves::Shuts(_)
+        | Moves::Closes
+        | Moves::Copies
+        | Moves::Ends => {}
     }
 }
 
 /// Records what signal handlers of this thread have called before this time, and nobody has recorded.
 fn record_handlers(before: u64) {
     signal::take(before, |made| {
-        let told = Told {
+        let failed = made.errno != 0;
+        let outcome = Outcome {
             fd: Some(made.fd),
-            ret: Some(if made.errno == 0 { 0 } else { -1 }),
-            errno: (made.errno != 0).then_some(made.errno),
-            start: made.start,
-            end: made.end,
-            ..Told::default()
+            ret: Some(if failed { -1 } else { 0 }),
+            errno: failed.then_some(made.errno),
         };
-        let call = Connection::Shutdown(Shutdown::Both);
-        told.call(call, strace::shutdown(made.fd, Shutdown::Both))
-            .emit("shutdown", Some("shutdown"));
+        let call = Connection::Shutdown(Shutdown::Both).into();
+        let (start, end) = (made.start, made.end);
+        emit(Record { call, via: Via::Call, outcome, start, end }, Names::default());
     });
 }
 
@@ -432,6 +330,11 @@ pub(super) fn never_waits(fd: RawFd) -> bool {
     names().get(&fd).is_some_and(|known| known.never_waits)
 }
 
+/// Whether this descriptor is known to be a socket of datagrams.
+pub(super) fn has_datagrams(fd: RawFd) -> bool {
+    names().get(&fd).is_some_and(|known| known.datagrams)
+}
+
 fn names() -> MutexGuard<'static, HashMap<RawFd, Names>> {
     static NAMES: LazyLock<Mutex<HashMap<RawFd, Names>>> = LazyLock::new(Mutex::default);
     NAMES.lock().unwrap_or_else(PoisonError::into_inner)
@@ -462,20 +365,7 @@ pub(super) fn forget_who() {
     WHO.set(None);
 }
 
-/// `127.0.0.1:5858`, `[::1]:5858`, a path, `@abstract`, or `(unnamed)`.
-pub(super) fn address_text(address: &SockAddr) -> String {
-    if let Some(address) = address.as_socket() {
-        address.to_string()
-    } else if let Some(path) = address.as_pathname() {
-        escape(path.as_os_str().as_encoded_bytes())
-    } else if let Some(name) = address.as_abstract_namespace() {
-        format!("@{}", escape(name))
-    } else {
-        "(unnamed)".to_owned()
-    }
-}
-
 /// `EAGAIN` for 11.
-pub(super) fn errno_name(errno: i32) -> String {
+fn errno_name(errno: i32) -> String {
     format!("{:?}", Errno::from_raw(errno))
 }

@@ -18,14 +18,15 @@ use crate::record::Bytes;
 /// the file. See sendfile(2).
 pub fn sendfile(socket: &impl AsFd, file: &File, offset: &mut u64, count: usize) -> Result<usize> {
     let fd = socket.as_fd();
-    let step = Step::wait("sendfile", "sendfile", Some(fd.as_raw_fd()), Wait::Others);
+    let step = Step::wait("sendfile", Some(fd.as_raw_fd()), Wait::Others);
     let from = i64::try_from(*offset).unwrap_or(i64::MAX);
     let mut at = from;
     let sent = nix::sys::sendfile::sendfile64(fd, file, Some(&mut at), count);
-    step.end(sent.map_err(io::Error::from), |told, n| {
-        let offset = if at == from { format!("[{from}]") } else { format!("[{from}] => [{at}]") };
-        let args = format!("{}, {}, {offset}, {count}", fd.as_raw_fd(), file.as_raw_fd());
-        told.call(Bytes::Sendfile, args).moved(n.copied()).of(count)
+    step.end(sent.map_err(io::Error::from), |_| Bytes::Sendfile {
+        file: file.as_raw_fd(),
+        offset: from,
+        end: at,
+        count,
     })
     .inspect(|&n| *offset += n as u64)
 }
@@ -35,13 +36,9 @@ pub fn sendfile(socket: &impl AsFd, file: &File, offset: &mut u64, count: usize)
 /// O_NONBLOCK. 0 is the end. See splice(2).
 pub fn splice(from: &impl AsFd, to: &impl AsFd, count: usize) -> Result<usize> {
     let (from, to) = (from.as_fd(), to.as_fd());
-    let step = Step::wait("splice", "splice", Some(from.as_raw_fd()), Wait::Others);
+    let step = Step::wait("splice", Some(from.as_raw_fd()), Wait::Others);
     let moved = nix::fcntl::splice(from, None, to, None, count, SpliceFFlags::SPLICE_F_MOVE);
-    step.end(moved.map_err(io::Error::from), |told, n| {
-        let args =
-            format!("{}, NULL, {}, NULL, {count}, SPLICE_F_MOVE", from.as_raw_fd(), to.as_raw_fd());
-        told.call(Bytes::Splice, args).moved(n.copied()).of(count)
-    })
+    step.end(moved.map_err(io::Error::from), |_| Bytes::Splice { to: to.as_raw_fd(), count })
 }
 
 /// Tells the kernel to begin with writing `count` bytes of the file from `offset` on to the disk, as far as
@@ -51,15 +48,9 @@ pub fn splice(from: &impl AsFd, to: &impl AsFd, count: usize) -> Result<usize> {
 #[expect(unsafe_code, reason = "nix has no sync_file_range")]
 pub fn sync_file_range(file: &impl AsFd, offset: i64, count: i64, flags: u32) -> Result<()> {
     let fd = file.as_fd().as_raw_fd();
-    let step = Step::begin("sync_file_range", "sync_file_range", Some(fd));
+    let step = Step::begin("sync_file_range", Some(fd));
     // SAFETY: it takes numbers only, and the descriptor is borrowed for the call.
     let begun = unsafe { libc::sync_file_range(fd, offset, count, flags) };
     let begun = nix::errno::Errno::result(begun).map(drop).map_err(io::Error::from);
-    step.end(begun, |told, _| {
-        let flags = match flags {
-            SYNC_FILE_RANGE_WRITE => "SYNC_FILE_RANGE_WRITE".to_owned(),
-            flags => format!("{flags:#x}"),
-        };
-        told.call(Bytes::SyncFileRange, format!("{fd}, {offset}, {count}, {flags}"))
-    })
+    step.end(begun, |_| Bytes::SyncFileRange { offset, count, flags })
 }

@@ -11,9 +11,9 @@ use nix::sys::signal::SigSet;
 
 use super::error::Result;
 use super::gather::Wait;
+use super::process::signal_names;
 use super::step::Step;
-use super::strace;
-use crate::record;
+use crate::record::{self, Polled, Ready, Select};
 
 /// The set of descriptors that [`select`] takes and changes: 1024 bits, one a descriptor.
 ///
@@ -79,8 +79,9 @@ impl FdSet {
         (0..self.end).filter(|&fd| self.has(fd))
     }
 
-    fn is_empty(&self) -> bool {
-        self.iter().next().is_none()
+    /// As a call has left it: these are ready for this.
+    fn ready(&self, events: i16) -> impl Iterator<Item = Ready> {
+        self.iter().map(move |fd| Ready { fd, events: events.cast_unsigned().into() })
     }
 }
 
@@ -116,7 +117,7 @@ pub fn select(
     writes: &mut FdSet,
     timeout: Option<Duration>,
 ) -> Result<usize> {
-    let step = Step::wait("select", SELECT, None, Wait::Others);
+    let step = Step::wait("select", None, Wait::Others);
     let asked = step.listening().then(|| (reads.clone(), writes.clone()));
     let timeout = timeout.map(timeval);
     let mut left = timeout;
@@ -131,47 +132,18 @@ pub fn select(
             left.as_mut().map_or(ptr::null_mut(), ptr::from_mut),
         )
     };
-    step.end(count(ready), |told, ready| {
-        let (r, w) = asked.unwrap_or_default();
-        let timeout = timeout.map_or("NULL".to_owned(), |time| timespec_text(duration(time)));
-        let args = format!("{nfds}, {r}, {w}, NULL, {timeout}, NULL");
-        told.call(record::Wait::Select(r.iter().collect()), args)
-            .out(ready.and_then(|&n| select_out(n, reads, writes, left)))
-            .ready(ready.map(|_| select_ready(reads, writes)))
+    step.end(count(ready), |n| {
+        let (asked_reads, asked_writes) = asked.unwrap_or_default();
+        let ready = reads.ready(libc::POLLIN).chain(writes.ready(libc::POLLOUT));
+        record::Wait::Select(Select {
+            nfds,
+            reads: asked_reads.iter().collect(),
+            writes: asked_writes.iter().collect(),
+            timeout: timeout.map(duration),
+            left: left.map(duration),
+            ready: if n.is_some() { ready.collect() } else { Vec::new() },
+        })
     })
-}
-
-/// What glibc's `select` calls on this machine.
-const SELECT: &str = if cfg!(target_env = "musl") { "select" } else { "pselect6" };
-
-/// strace's `(in [3], out [4])`, or `(Timeout)`.
-fn select_out(
-    n: usize,
-    reads: &FdSet,
-    writes: &FdSet,
-    left: Option<libc::timeval>,
-) -> Option<String> {
-    if n == 0 {
-        return Some("(Timeout)".to_owned());
-    }
-    let mut parts = Vec::new();
-    if !reads.is_empty() {
-        parts.push(format!("in {reads}"));
-    }
-    if !writes.is_empty() {
-        parts.push(format!("out {writes}"));
-    }
-    if let Some(left) = left {
-        parts.push(format!("left {}", timespec_text(duration(left))));
-    }
-    Some(format!("({})", parts.join(", ")))
-}
-
-fn select_ready(reads: &FdSet, writes: &FdSet) -> String {
-    let which = |set: &FdSet, what: &str| -> Vec<String> {
-        set.iter().map(|fd| format!("{fd} {what}")).collect()
-    };
-    [which(reads, "read"), which(writes, "write")].concat().join(", ")
 }
 
 /// Waits until something happens on one of the descriptors, and writes into each `revents` what
@@ -181,28 +153,19 @@ fn select_ready(reads: &FdSet, writes: &FdSet) -> String {
 /// descriptor is too large. The kernel still looks at every entry at every call.
 #[expect(unsafe_code, reason = "poll takes a pointer")]
 pub fn poll(fds: &mut [pollfd], timeout: Option<Duration>) -> Result<usize> {
-    let step = Step::wait("poll", POLL, None, Wait::Others);
+    let step = Step::wait("poll", None, Wait::Others);
     let ms = milliseconds(timeout);
     // SAFETY: the pointer and the length are those of one slice.
     let ready = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, ms) };
-    step.end(count(ready), |told, ready| {
-        let args = format!("{}, {}, {ms}", poll_list(fds), fds.len());
-        told.call(record::Wait::Poll(looked_at(fds)), args)
-            .out(ready.map(|&n| poll_out(n, fds)))
-            .ready(ready.map(|_| poll_ready(fds)))
-    })
+    step.end(count(ready), |_| record::Wait::Poll(polled(fds), ms))
 }
-
-/// What the C library's `poll` calls on this machine: newer architectures have ppoll only.
-const POLL: &str =
-    if cfg!(any(target_arch = "x86_64", target_arch = "x86")) { "poll" } else { "ppoll" };
 
 /// [`poll`] with the signal mask exchanged for `mask` while it waits, and put back before it
 /// returns; in one step, so that a signal which is blocked at all other times interrupts the wait
 /// (EINTR) and can never slip in just before it. See ppoll(2).
 #[expect(unsafe_code, reason = "ppoll takes pointers")]
 pub fn ppoll(fds: &mut [pollfd], timeout: Option<Duration>, mask: &SigSet) -> Result<usize> {
-    let step = Step::wait("ppoll", "ppoll", None, Wait::Others);
+    let step = Step::wait("ppoll", None, Wait::Others);
     let time = timeout.map(|time| libc::timespec {
         tv_sec: time.as_secs() as libc::time_t,
         tv_nsec: time.subsec_nanos().into(),
@@ -213,67 +176,17 @@ pub fn ppoll(fds: &mut [pollfd], timeout: Option<Duration>, mask: &SigSet) -> Re
     let ready = unsafe {
         libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, time_ptr, mask.as_ref())
     };
-    step.end(count(ready), |told, ready| {
-        let time = timeout.map_or("NULL".to_owned(), timespec_text);
-        let mask = strace::signals(mask);
-        let args = format!("{}, {}, {time}, {mask}, 8", poll_list(fds), fds.len());
-        told.call(record::Wait::Ppoll(looked_at(fds)), args)
-            .out(ready.map(|&n| poll_out(n, fds)))
-            .ready(ready.map(|_| poll_ready(fds)))
+    step.end(count(ready), |_| record::Wait::Ppoll {
+        fds: polled(fds),
+        timeout,
+        mask: signal_names(mask),
     })
 }
 
-/// The descriptors of a list; the kernel does not look at a negative one.
-fn looked_at(fds: &[pollfd]) -> Vec<RawFd> {
-    fds.iter().map(|entry| entry.fd).filter(|&fd| fd >= 0).collect()
-}
-
-fn poll_list(fds: &[pollfd]) -> String {
-    let entries: Vec<String> = fds
-        .iter()
-        .map(|entry| match entry.fd {
-            // A negative descriptor is not looked at, nor is what it asks for.
-            fd @ ..0 => format!("{{fd={fd}}}"),
-            fd => format!("{{fd={fd}, events={}}}", flags(entry.events)),
-        })
-        .collect();
-    format!("[{}]", entries.join(", "))
-}
-
-fn poll_out(n: usize, fds: &[pollfd]) -> String {
-    if n == 0 {
-        return "(Timeout)".to_owned();
-    }
-    let entries: Vec<String> = fds
-        .iter()
-        .filter(|entry| entry.revents != 0)
-        .map(|entry| format!("{{fd={}, revents={}}}", entry.fd, flags(entry.revents)))
-        .collect();
-    format!("([{}])", entries.join(", "))
-}
-
-fn poll_ready(fds: &[pollfd]) -> String {
-    let ready: Vec<String> = fds
-        .iter()
-        .filter(|entry| entry.revents != 0)
-        .map(|entry| format!("{} {}", entry.fd, flags(entry.revents)))
-        .collect();
-    ready.join(", ")
-}
-
-/// `POLLIN|POLLHUP`.
-pub(super) fn flags(bits: i16) -> String {
-    let names = [
-        (libc::POLLIN, "POLLIN"),
-        (libc::POLLPRI, "POLLPRI"),
-        (libc::POLLOUT, "POLLOUT"),
-        (libc::POLLERR, "POLLERR"),
-        (libc::POLLHUP, "POLLHUP"),
-        (libc::POLLNVAL, "POLLNVAL"),
-    ];
-    let set: Vec<&str> =
-        names.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect();
-    if set.is_empty() { "0".to_owned() } else { set.join("|") }
+/// The list as the call has left it.
+fn polled(fds: &[pollfd]) -> Vec<Polled> {
+    let entry = |of: &pollfd| Polled { fd: of.fd, events: of.events, revents: of.revents };
+    fds.iter().map(entry).collect()
 }
 
 fn count(ready: i32) -> io::Result<usize> {
@@ -297,8 +210,4 @@ fn timeval(time: Duration) -> libc::timeval {
 
 fn duration(time: libc::timeval) -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000)
-}
-
-pub(super) fn timespec_text(time: Duration) -> String {
-    format!("{{tv_sec={}, tv_nsec={}}}", time.as_secs(), time.subsec_nanos())
 }

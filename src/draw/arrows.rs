@@ -14,7 +14,7 @@ use super::sockets::{
     Id, Reachable, Socket, Sockets, is_for_many, is_wildcard, plain, port, reaches,
 };
 use super::{Call, Lane};
-use crate::record::{Call as What, Connection, Direction, Kind, Moves};
+use crate::record::{Direction, Kind, Moves};
 
 /// What went from one call to another.
 #[derive(Debug, Clone, Serialize)]
@@ -193,10 +193,8 @@ impl Finder<'_> {
                 None if call.record.errno.as_deref() == Some("ECONNRESET") => {
                     history.resets.push(i)
                 }
-                None if matches!(
-                    call.record.what,
-                    What::Connection(Connection::Close | Connection::Shutdown(_))
-                ) && call.record.errno.is_none() =>
+                None if (self.closes(i) || self.shutdown(i).is_some())
+                    && call.record.errno.is_none() =>
                 {
                     history.closes.push(i)
                 }
@@ -406,8 +404,8 @@ impl Finder<'_> {
     }
 
     fn shutdown(&self, cause: usize) -> Option<Shutdown> {
-        match self.calls[cause].record.what {
-            What::Connection(Connection::Shutdown(how)) => Some(how),
+        match self.calls[cause].record.what.moves() {
+            Moves::Shuts(how) => Some(how),
             _ => None,
         }
     }

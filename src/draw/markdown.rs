@@ -6,7 +6,7 @@
 use super::rows::Part;
 use super::{Arrow, ArrowKind, Call, Row, Rows, Timeline, View, time_text};
 use crate::escape::{escape_unsafe, grouped};
-use crate::record::{Bytes, Call as What, Connection, Kind, Process};
+use crate::record::{Kind, Shows};
 
 /// So many moments are in the diagram: hosts refuse one that is much larger.
 const DRAWN: usize = 200;
@@ -124,11 +124,13 @@ fn note(call: &Call, part: Part) -> Option<String> {
     if record.kind == Kind::Note {
         return Some(record.asked());
     }
-    if is_quiet(&record.what) && !call.failed() {
+    let shows = record.what.shows();
+    // What only prepares stands in the table.
+    if shows == Shows::Nothing && !call.failed() {
         return None;
     }
     // What is sent stands on its arrow, if it was sent.
-    let sends = is_arrow(&record.what);
+    let sends = shows == Shows::Arrow;
     let on = match record.fd {
         Some(fd) => format!("{}({fd})", call.name()),
         None => call.name().to_owned(),
@@ -144,24 +146,6 @@ fn note(call: &Call, part: Part) -> Option<String> {
     let times = if call.times > 1 { format!(" × {}", grouped(call.times)) } else { String::new() };
     let failed = if call.failed() { "! " } else { "" };
     Some(format!("{failed}{told}{times}{}", long(call)))
-}
-
-/// Whether it only prepares: it stands in the table.
-fn is_quiet(what: &What) -> bool {
-    matches!(
-        what,
-        What::Option(_) | What::Connection(Connection::Getsockname | Connection::Getpeername)
-    )
-}
-
-/// Whether it is seen as the arrow of what it set out.
-fn is_arrow(what: &What) -> bool {
-    matches!(
-        what,
-        What::Bytes(Bytes::Send(_) | Bytes::Sendto | Bytes::Sendfile)
-            | What::Connection(Connection::Connect | Connection::Shutdown(_))
-            | What::Process(Process::Fork)
-    )
 }
 
 fn long(call: &Call) -> String {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Call, Lane};
-use crate::record::{Bytes, Call as What, Connection, Moves, Type};
+use crate::record::Moves;
 
 /// A socket of the kernel's, whoever holds it: an index of [`Sockets::all`].
 pub(super) type Id = usize;
@@ -45,7 +45,14 @@ impl Sockets {
         let mut order: Vec<usize> = (0..calls.len()).collect();
         order.sort_by_key(|&i| match calls[i].record.what.moves() {
             Moves::Closes | Moves::Copies => calls[i].from_ns,
-            Moves::Nothing | Moves::Makes | Moves::Accepts | Moves::Ends => calls[i].to_ns,
+            Moves::Nothing
+            | Moves::Makes { .. }
+            | Moves::Opens
+            | Moves::Listens
+            | Moves::Accepts { .. }
+            | Moves::Connects
+            | Moves::Shuts(_)
+            | Moves::Ends => calls[i].to_ns,
         });
         let mut sockets = Sockets { of_call: vec![None; calls.len()], ..Sockets::default() };
         let mut tables = Tables::default();
@@ -73,9 +80,10 @@ impl Sockets {
         let (record, process) = (&call.record, call.record.pid);
         let returned =
             record.ret.filter(|_| record.errno.is_none()).and_then(|fd| i32::try_from(fd).ok());
-        if let (What::Connection(Connection::Socket(kind)), Some(fd)) = (&record.what, returned) {
+        let moves = record.what.moves();
+        if let (Moves::Makes { datagrams }, Some(fd)) = (moves, returned) {
             let id = self.add(Socket {
-                datagram: kind.ty != Type::Stream, // of a raw socket: packets
+                datagram: datagrams,
                 from_birth: true,
                 role: lane.role.clone(),
                 ..Socket::default()
@@ -102,9 +110,10 @@ impl Sockets {
         if socket.local.is_none() {
             socket.local = plain(&record.local).filter(|local| !local.ends_with(":0"));
         }
-        match &record.what {
-            What::Connection(Connection::Listen(_)) if done => socket.listens = true,
-            What::Connection(Connection::Accept) => {
+        let named = done || record.errno.as_deref() == Some("EINPROGRESS");
+        match moves {
+            Moves::Listens if done => socket.listens = true,
+            Moves::Accepts { .. } => {
                 socket.listens = true;
                 if let Some(fd) = returned {
                     let local = plain(&record.local).filter(|local| !is_wildcard(local));
@@ -120,22 +129,26 @@ impl Sockets {
                     tables.put(process, fd, id);
                 }
             }
-            What::Connection(Connection::Connect)
-                if done || record.errno.as_deref() == Some("EINPROGRESS") =>
-            {
+            Moves::Connects if named => {
                 socket.peer = plain(&record.peer);
                 socket.connected_by = Some(i);
             }
-            What::Bytes(Bytes::Recvfrom(_) | Bytes::Sendto) => {
-                socket.datagram |= !socket.from_birth
+            Moves::Closes => tables.take(process, fd),
+            Moves::Nothing if record.what.is_addressed() => {
+                socket.datagram |= !socket.from_birth;
             }
-            What::Connection(Connection::Close) => {
-                tables.take(process, fd);
+            Moves::Nothing
+            | Moves::Makes { .. }
+            | Moves::Opens
+            | Moves::Listens
+            | Moves::Connects
+            | Moves::Shuts(_)
+            | Moves::Copies
+            | Moves::Ends => {
+                if socket.peer.is_none() && !socket.datagram && !socket.listens {
+                    socket.peer = plain(&record.peer);
+                }
             }
-            _ if socket.peer.is_none() && !socket.datagram && !socket.listens => {
-                socket.peer = plain(&record.peer)
-            }
-            _ => {}
         }
     }
 

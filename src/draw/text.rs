@@ -23,7 +23,7 @@ use super::{Arrow, ArrowKind, Call, Row, Rows, Time, Timeline, View};
 use super::{headline, time_text};
 use crate::columns::{width, wrap};
 use crate::escape::{escape_unicode, escape_unsafe, grouped};
-use crate::record::{Bytes, Call as What};
+use crate::record::Way;
 use crate::trace::{Event, Kind};
 use line::{DOWN, Ink, LEFT, Line, RIGHT, THICK, UP};
 use wires::{Wire, Wires};
@@ -418,8 +418,7 @@ impl<'a> Painter<'a> {
                 }
             }
         };
-        let sends =
-            matches!(record.what, What::Bytes(Bytes::Send(_) | Bytes::Sendto | Bytes::Sendfile));
+        let sends = record.what.way() == Some(Way::Out);
         let waited = record.is_wait() && !sends && part == Part::End;
         if call.times > 1 {
             label += &format!(" in {}", time_text(call.took_ns()));

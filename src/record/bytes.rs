@@ -1,45 +1,115 @@
 //! Bytes that move, between two programs or between a program and a file.
 
+use socket2::SockAddr;
+
+use super::message::Header;
 use super::text::{Args, count, over_ipv4, peer, quoted, shown};
-use super::{Direction, Event, Failure, Told};
-use crate::escape::grouped;
+use super::{
+    Direction, Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, Way, address_text,
+    strace,
+};
+use crate::escape::{escape_message, grouped};
 
 /// A call that moves bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bytes {
     /// recv(2)
-    Recv(Received),
-    /// recvfrom(2)
-    Recvfrom(Received),
-    /// recvmsg(2), with what it knows beside the bytes.
-    Recvmsg(Received, Beside),
-    /// send(2); whether it is urgent data, MSG_OOB, which has no place in the stream.
-    Send(Urgent),
-    /// sendto(2)
-    Sendto,
+    Recv(Receive),
+    /// recvfrom(2), and who sent the datagram.
+    Recvfrom(Receive, Option<SockAddr>),
+    /// recvmsg(2), with what the kernel knows beside the bytes, if it brought any.
+    Recvmsg(Receive, Option<Header>),
+    /// send(2)
+    Send(Send),
+    /// sendto(2), and to whom.
+    Sendto(Send, Option<SockAddr>),
     /// sendfile(2)
-    Sendfile,
+    Sendfile {
+        /// The descriptor of the file.
+        file: i32,
+        /// From which of its bytes on.
+        offset: i64,
+        /// Where that is after the call.
+        end: i64,
+        /// How many at most.
+        count: usize,
+    },
     /// splice(2)
-    Splice,
+    Splice {
+        /// The descriptor where the bytes go.
+        to: i32,
+        /// How many at most.
+        count: usize,
+    },
     /// sync_file_range(2)
-    SyncFileRange,
+    SyncFileRange {
+        /// From which byte of the file on.
+        offset: i64,
+        /// How many; 0 is all.
+        count: i64,
+        /// What is to be done with them.
+        flags: u32,
+    },
 }
 
-/// Whether bytes are sent as urgent data.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Urgent {
-    /// They are bytes like all others.
-    #[default]
-    No,
-    /// They are: MSG_OOB.
-    Yes,
+/// What a call that receives was given, and what it brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Receive {
+    /// `MSG_PEEK` and others.
+    pub flags: i32,
+    /// Where the buffer is in memory.
+    pub at: usize,
+    /// How many bytes it has room for.
+    pub room: usize,
+    /// What was received, if the call did not fail.
+    pub data: Option<Data>,
+}
+
+/// What a call that sends was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Send {
+    /// `MSG_NOSIGNAL` and others.
+    pub flags: i32,
+    /// All that the kernel was to take.
+    pub data: Data,
+}
+
+/// Bytes as a record may show them: how many there are, and the first of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Data {
+    /// How many there are.
+    pub len: usize,
+    /// The first 64, with an asterisk for each that is secret.
+    pub first: Vec<u8>,
+    /// How many of all are secret.
+    pub hidden: usize,
+}
+
+/// How many of the bytes that moved a record shows.
+const SHOWN: usize = 64;
+
+impl Data {
+    /// These bytes, of which so many are hidden behind asterisks.
+    #[must_use]
+    pub fn new(bytes: &[u8], hidden: usize) -> Data {
+        Data { len: bytes.len(), first: bytes[..bytes.len().min(SHOWN)].to_vec(), hidden }
+    }
+
+    /// Of these bytes so many moved. What is hidden behind those is still said to be: the call had it.
+    fn facts(&self, moved: usize) -> Facts {
+        Facts {
+            bytes: Some(moved as u64),
+            data: Some(escape_message(&self.first[..self.first.len().min(moved)])),
+            hidden: Some(self.hidden as u64).filter(|&hidden| hidden > 0),
+            ..Facts::default()
+        }
+    }
 }
 
 /// What became of the bytes that a call received.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Received {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Received {
     /// They are out of the socket.
-    #[default]
     Taken,
     /// They are still there, or were never in the stream: MSG_PEEK, MSG_OOB.
     Aside,
@@ -47,65 +117,88 @@ pub enum Received {
     Returned,
 }
 
-/// What `recvmsg` knows of a message beside its bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Beside {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// When it arrived.
-    Time,
-    /// How many routers it could still have passed, over IPv4.
-    TimeToLive,
-    /// The same over IPv6.
-    HopLimit,
-}
+impl Receive {
+    fn read(args: Args<'_>) -> Receive {
+        Receive { flags: read_flags(args), ..Receive::default() }
+    }
 
-impl Received {
-    fn read(args: Args<'_>) -> Received {
-        match args {
-            _ if args.has("MSG_ERRQUEUE") => Received::Returned,
-            _ if args.has("MSG_PEEK") || args.has("MSG_OOB") => Received::Aside,
+    fn became(&self) -> Received {
+        match self.flags {
+            flags if flags & libc::MSG_ERRQUEUE != 0 => Received::Returned,
+            flags if flags & (libc::MSG_PEEK | libc::MSG_OOB) != 0 => Received::Aside,
             _ => Received::Taken,
         }
     }
+
+    fn facts(&self) -> Facts {
+        self.data.as_ref().map(|data| data.facts(data.len)).unwrap_or_default()
+    }
+
+    /// The buffer, its size and the flags.
+    fn strace(&self) -> String {
+        let buffer = match &self.data {
+            Some(data) => strace::data(data),
+            None => format!("{:#x}", self.at),
+        };
+        format!("{buffer}, {}, {}", self.room, flags_text(self.flags))
+    }
 }
 
-impl Beside {
-    fn read(args: Args<'_>) -> Beside {
-        match args {
-            _ if args.has("SO_TIMESTAMPNS") => Beside::Time,
-            _ if args.has("cmsg_type=IP_TTL") => Beside::TimeToLive,
-            _ if args.has(&format!("SOL_IPV6, cmsg_type={:#x}", libc::IPV6_HOPLIMIT)) => {
-                Beside::HopLimit
-            }
-            _ => Beside::Nothing,
+impl Send {
+    fn read(args: Args<'_>) -> Send {
+        Send { flags: read_flags(args), ..Send::default() }
+    }
+
+    /// Whether it is urgent data, which has no place in the stream.
+    fn is_urgent(&self) -> bool {
+        self.flags & libc::MSG_OOB != 0
+    }
+
+    fn facts(&self, outcome: &Outcome) -> Facts {
+        let asked = Some(self.data.len as u64);
+        match outcome.done() {
+            Some(moved) => Facts { asked, ..self.data.facts(moved as usize) },
+            None => Facts { asked, ..Facts::default() },
         }
     }
 
-    fn words(self) -> &'static str {
-        match self {
-            Beside::Nothing => "",
-            Beside::Time => ", and the time of its arrival",
-            Beside::TimeToLive => ", and its time to live",
-            Beside::HopLimit => ", and its hop limit",
-        }
+    fn strace(&self, to: Option<&SockAddr>) -> String {
+        let (data, len) = (strace::data(&self.data), self.data.len);
+        format!("{data}, {len}, {}, {}", flags_text(self.flags), strace::given(to))
     }
+}
+
+const MSG: [(i32, &str); 6] = [
+    (libc::MSG_OOB, "MSG_OOB"),
+    (libc::MSG_PEEK, "MSG_PEEK"),
+    (libc::MSG_TRUNC, "MSG_TRUNC"),
+    (libc::MSG_DONTWAIT, "MSG_DONTWAIT"),
+    (libc::MSG_ERRQUEUE, "MSG_ERRQUEUE"),
+    (libc::MSG_NOSIGNAL, "MSG_NOSIGNAL"),
+];
+
+fn flags_text(flags: i32) -> String {
+    let mut set =
+        MSG.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name).peekable();
+    if set.peek().is_none() { flags.to_string() } else { strace::flags(set) }
+}
+
+fn read_flags(args: Args<'_>) -> i32 {
+    MSG.iter().filter(|(_, name)| args.has(name)).fold(0, |flags, (flag, _)| flags | flag)
 }
 
 impl Told for Bytes {
     fn read(name: &str, event: &Event) -> Option<Bytes> {
         let args = Args::of(event);
         Some(match name {
-            "recv" => Bytes::Recv(Received::read(args)),
-            "recvfrom" => Bytes::Recvfrom(Received::read(args)),
-            "recvmsg" => Bytes::Recvmsg(Received::read(args), Beside::read(args)),
-            "send" if args.has("MSG_OOB") => Bytes::Send(Urgent::Yes),
-            "send" => Bytes::Send(Urgent::No),
-            "sendto" => Bytes::Sendto,
-            "sendfile" => Bytes::Sendfile,
-            "splice" => Bytes::Splice,
-            "sync_file_range" => Bytes::SyncFileRange,
+            "recv" => Bytes::Recv(Receive::read(args)),
+            "recvfrom" => Bytes::Recvfrom(Receive::read(args), None),
+            "recvmsg" => Bytes::Recvmsg(Receive::read(args), Some(Header::read(args))),
+            "send" => Bytes::Send(Send::read(args)),
+            "sendto" => Bytes::Sendto(Send::read(args), None),
+            "sendfile" => Bytes::Sendfile { file: -1, offset: 0, end: 0, count: 0 },
+            "splice" => Bytes::Splice { to: -1, count: 0 },
+            "sync_file_range" => Bytes::SyncFileRange { offset: 0, count: 0, flags: 0 },
             _ => return None,
         })
     }
@@ -113,13 +206,84 @@ impl Told for Bytes {
     fn name(&self) -> &'static str {
         match self {
             Bytes::Recv(_) => "recv",
-            Bytes::Recvfrom(_) => "recvfrom",
+            Bytes::Recvfrom(..) => "recvfrom",
             Bytes::Recvmsg(..) => "recvmsg",
             Bytes::Send(_) => "send",
-            Bytes::Sendto => "sendto",
-            Bytes::Sendfile => "sendfile",
-            Bytes::Splice => "splice",
-            Bytes::SyncFileRange => "sync_file_range",
+            Bytes::Sendto(..) => "sendto",
+            Bytes::Sendfile { .. } => "sendfile",
+            Bytes::Splice { .. } => "splice",
+            Bytes::SyncFileRange { .. } => "sync_file_range",
+        }
+    }
+
+    fn strace(&self, outcome: &Outcome) -> Strace {
+        let fd = outcome.fd();
+        match self {
+            Bytes::Recv(receive) => {
+                Strace::new("recvfrom", format!("{fd}, {}, NULL, NULL", receive.strace()))
+            }
+            Bytes::Recvfrom(receive, from) => {
+                let from = strace::answered(from.as_ref());
+                Strace::new("recvfrom", format!("{fd}, {}, {from}", receive.strace()))
+            }
+            Bytes::Recvmsg(receive, header) => {
+                let flags = flags_text(receive.flags);
+                let header = match (header, &receive.data) {
+                    (Some(header), Some(data)) => {
+                        let data = strace::data(data);
+                        header.strace(&data, receive.room, &flags_text(header.flags))
+                    }
+                    // Before the call only the room for a name is known.
+                    _ => "{msg_namelen=128}".to_owned(),
+                };
+                Strace::new("recvmsg", format!("{fd}, {header}, {flags}"))
+            }
+            Bytes::Send(send) => Strace::new("sendto", format!("{fd}, {}", send.strace(None))),
+            Bytes::Sendto(send, to) => {
+                Strace::new("sendto", format!("{fd}, {}", send.strace(to.as_ref())))
+            }
+            &Bytes::Sendfile { file, offset, end, count } => {
+                let moved = if end == offset { String::new() } else { format!(" => [{end}]") };
+                Strace::new("sendfile", format!("{fd}, {file}, [{offset}]{moved}, {count}"))
+            }
+            Bytes::Splice { to, count } => {
+                let args = format!("{fd}, NULL, {to}, NULL, {count}, SPLICE_F_MOVE");
+                Strace::new("splice", args)
+            }
+            Bytes::SyncFileRange { offset, count, flags } => {
+                let flags = match *flags {
+                    libc::SYNC_FILE_RANGE_WRITE => "SYNC_FILE_RANGE_WRITE".to_owned(),
+                    flags => format!("{flags:#x}"),
+                };
+                Strace::new("sync_file_range", format!("{fd}, {offset}, {count}, {flags}"))
+            }
+        }
+    }
+
+    fn facts(&self, outcome: &Outcome) -> Facts {
+        let done = outcome.done().map(|n| n as u64);
+        let of = |from: &Option<SockAddr>| {
+            let from = from.as_ref().filter(|from| from.as_socket().is_some());
+            from.map(address_text)
+        };
+        match self {
+            Bytes::Recv(receive) => receive.facts(),
+            // How long the datagram was, it may have been cut.
+            Bytes::Recvfrom(receive, from) => {
+                Facts { asked: done.or(Some(0)), peer: of(from), ..receive.facts() }
+            }
+            Bytes::Recvmsg(receive, header) => {
+                let peer = header.as_ref().and_then(|header| of(&header.name));
+                Facts { asked: done, peer, ..receive.facts() }
+            }
+            Bytes::Send(send) => send.facts(outcome),
+            Bytes::Sendto(send, to) => {
+                Facts { peer: to.as_ref().map(address_text), ..send.facts(outcome) }
+            }
+            Bytes::Sendfile { count, .. } | Bytes::Splice { count, .. } => {
+                Facts { bytes: done, asked: Some(*count as u64), ..Facts::default() }
+            }
+            Bytes::SyncFileRange { .. } => Facts::default(),
         }
     }
 
@@ -131,54 +295,61 @@ impl Told for Bytes {
         match self {
             Bytes::Recv(_) if nothing => "0 bytes: the end, nothing more will come".to_owned(),
             Bytes::Recv(_) => format!("{}: {shown}", count(bytes)),
-            Bytes::Recvfrom(_) if event.peer.is_none() => {
+            Bytes::Recvfrom(..) if event.peer.is_none() => {
                 "no datagram: the socket was shut down".to_owned()
             }
-            Bytes::Recvfrom(_) if asked > bytes => format!(
+            Bytes::Recvfrom(..) if asked > bytes => format!(
                 "a datagram of {} from {peer}, cut to {bytes}: the rest did not fit and is gone: {shown}",
                 count(asked)
             ),
-            Bytes::Recvfrom(_) => {
+            Bytes::Recvfrom(..) => {
                 format!("a datagram of {} from {peer}{}: {shown}", count(bytes), over_ipv4(peer))
             }
             Bytes::Recvmsg(..) if nothing && event.peer.is_none() => {
                 "0 bytes: the end, nothing more will come".to_owned()
             }
-            Bytes::Recvmsg(Received::Returned, _) => format!(
+            Bytes::Recvmsg(receive, _) if receive.became() == Received::Returned => format!(
                 "from the error queue: {} sent to {peer} came to nothing: {shown}",
                 count(bytes)
             ),
-            Bytes::Recvmsg(_, beside) => {
+            Bytes::Recvmsg(_, header) => {
+                let beside = header.as_ref().map(Header::beside).unwrap_or_default();
                 let from = event.peer.as_ref().map(|_| format!(" from {peer}")).unwrap_or_default();
-                format!("{}{from}: {shown}{}", count(bytes), beside.words())
+                format!("{}{from}: {shown}{beside}", count(bytes))
             }
             Bytes::Send(_) => {
                 format!("the kernel took {} of {}: {shown}", grouped(bytes), count(asked))
             }
-            Bytes::Sendto => format!("a datagram of {} to {peer}: {shown}", count(bytes)),
-            Bytes::Sendfile if nothing => "0 bytes: the end of the file".to_owned(),
-            Bytes::Sendfile => {
+            Bytes::Sendto(..) => format!("a datagram of {} to {peer}: {shown}", count(bytes)),
+            Bytes::Sendfile { .. } if nothing => "0 bytes: the end of the file".to_owned(),
+            Bytes::Sendfile { .. } => {
                 format!("{} from the file to the socket, past this program", count(bytes))
             }
-            Bytes::Splice if nothing => "0 bytes: the end".to_owned(),
-            Bytes::Splice => format!("{} moved inside the kernel, past this program", count(bytes)),
-            Bytes::SyncFileRange => "the kernel begins to write the file to the disk".to_owned(),
+            Bytes::Splice { .. } if nothing => "0 bytes: the end".to_owned(),
+            Bytes::Splice { .. } => {
+                format!("{} moved inside the kernel, past this program", count(bytes))
+            }
+            Bytes::SyncFileRange { .. } => {
+                "the kernel begins to write the file to the disk".to_owned()
+            }
         }
     }
 
     fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
         use Bytes::{Recv, Recvfrom, Recvmsg, Send, Sendfile, Sendto, Splice};
         let ordinary = match (self, errno) {
-            (Recv(_) | Recvfrom(_) | Recvmsg(..) | Splice, "EAGAIN") => {
+            (Recv(_) | Recvfrom(..) | Recvmsg(..) | Splice { .. }, "EAGAIN") => {
                 "nothing has arrived yet (EAGAIN)"
             }
-            (Send(_) | Sendto | Sendfile, "EAGAIN") => "the send buffer is full (EAGAIN)",
+            (Send(_) | Sendto(..) | Sendfile { .. }, "EAGAIN") => {
+                "the send buffer is full (EAGAIN)"
+            }
             (Recv(_), "ENOBUFS") => "no buffer is left to put bytes into (ENOBUFS)",
             (Send(_), "EPIPE") => return Some(Failure::Because("; the connection is over")),
             (Recv(_) | Send(_), "ECONNRESET") => {
                 return Some(Failure::Because("; the peer ended it by force"));
             }
-            (Recv(_) | Recvfrom(_), "ECONNREFUSED") => {
+            (Recv(_) | Recvfrom(..), "ECONNREFUSED") => {
                 return Some(Failure::Because("; an earlier datagram found nobody"));
             }
             _ => return None,
@@ -187,21 +358,21 @@ impl Told for Bytes {
     }
 
     fn failed_at<'a>(&self, event: &'a Event) -> Option<&'a str> {
-        event.peer.as_deref().filter(|_| *self == Bytes::Sendto)
+        event.peer.as_deref().filter(|_| matches!(self, Bytes::Sendto(..)))
     }
 
     fn asked(&self, on: String, event: &Event) -> String {
         match self {
             Bytes::Send(_) => format!("{on} {}", quoted(event)),
-            Bytes::Sendto => {
+            Bytes::Sendto(..) => {
                 format!("{on} {} to {}", quoted(event), event.peer.as_deref().unwrap_or_default())
             }
             Bytes::Recv(_)
-            | Bytes::Recvfrom(_)
+            | Bytes::Recvfrom(..)
             | Bytes::Recvmsg(..)
-            | Bytes::Sendfile
-            | Bytes::Splice
-            | Bytes::SyncFileRange => on,
+            | Bytes::Sendfile { .. }
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => on,
         }
     }
 
@@ -210,44 +381,95 @@ impl Told for Bytes {
         let nothing = event.ret.unwrap_or_default() == 0;
         match self {
             Bytes::Recv(_) | Bytes::Recvmsg(..) if nothing => "0: the end".to_owned(),
-            Bytes::Recvfrom(_) if nothing && event.peer.is_none() => "0: shut down".to_owned(),
+            Bytes::Recvfrom(..) if nothing && event.peer.is_none() => "0: shut down".to_owned(),
             Bytes::Recv(_) => format!("{} {}", count(bytes), quoted(event)),
-            Bytes::Recvfrom(_) | Bytes::Recvmsg(..) => {
+            Bytes::Recvfrom(..) | Bytes::Recvmsg(..) => {
                 let from = event.peer.as_deref().unwrap_or_default();
                 match event.asked.filter(|&asked| asked > bytes) {
                     Some(asked) => format!("{bytes} of {asked} {} from {from}", quoted(event)),
                     None => format!("{} {} from {from}", count(bytes), quoted(event)),
                 }
             }
-            Bytes::Send(_) | Bytes::Sendto => match event.asked.filter(|&asked| asked != bytes) {
+            Bytes::Send(_) | Bytes::Sendto(..) => match event.asked.filter(|&asked| asked != bytes)
+            {
                 Some(asked) => format!("{} of {} bytes", grouped(bytes), grouped(asked)),
                 None => count(bytes),
             },
-            Bytes::Sendfile | Bytes::Splice if nothing => "0: the end".to_owned(),
-            Bytes::Sendfile | Bytes::Splice => count(bytes),
-            Bytes::SyncFileRange => super::text::number(event.ret),
+            Bytes::Sendfile { .. } | Bytes::Splice { .. } if nothing => "0: the end".to_owned(),
+            Bytes::Sendfile { .. } | Bytes::Splice { .. } => count(bytes),
+            Bytes::SyncFileRange { .. } => super::text::number(event.ret),
         }
     }
 
     fn waits(&self) -> bool {
-        matches!(self, Bytes::Recv(_) | Bytes::Recvfrom(_) | Bytes::Recvmsg(..) | Bytes::Send(_))
+        match self {
+            Bytes::Recv(_) | Bytes::Recvfrom(..) | Bytes::Recvmsg(..) | Bytes::Send(_) => true,
+            Bytes::Sendto(..)
+            | Bytes::Sendfile { .. }
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => false,
+        }
+    }
+
+    fn way(&self) -> Option<Way> {
+        match self {
+            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendfile { .. } => Some(Way::Out),
+            Bytes::Recv(_) | Bytes::Recvfrom(..) | Bytes::Recvmsg(..) | Bytes::Splice { .. } => {
+                Some(Way::In)
+            }
+            Bytes::SyncFileRange { .. } => None,
+        }
+    }
+
+    fn is_addressed(&self) -> bool {
+        match self {
+            Bytes::Recvfrom(..) | Bytes::Sendto(..) => true,
+            Bytes::Recv(_)
+            | Bytes::Recvmsg(..)
+            | Bytes::Send(_)
+            | Bytes::Sendfile { .. }
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => false,
+        }
+    }
+
+    fn moves(&self) -> Moves {
+        Moves::Nothing // it moves bytes
+    }
+
+    fn shows(&self) -> Shows {
+        match self {
+            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendfile { .. } => Shows::Arrow,
+            Bytes::Recv(_)
+            | Bytes::Recvfrom(..)
+            | Bytes::Recvmsg(..)
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => Shows::Itself,
+        }
     }
 
     fn direction(&self, event: &Event) -> Option<Direction> {
         let end = event.ret == Some(0) && event.peer.is_some();
         let received = if end { Direction::End } else { Direction::In };
         match self {
-            Bytes::Send(Urgent::Yes) => None,
-            Bytes::Send(Urgent::No) | Bytes::Sendto | Bytes::Sendfile => Some(Direction::Out),
-            Bytes::Recv(how) | Bytes::Recvfrom(how) | Bytes::Recvmsg(how, _) => {
-                (*how == Received::Taken).then_some(received)
+            Bytes::Send(send) => (!send.is_urgent()).then_some(Direction::Out),
+            Bytes::Sendto(..) | Bytes::Sendfile { .. } => Some(Direction::Out),
+            Bytes::Recv(receive) | Bytes::Recvfrom(receive, _) | Bytes::Recvmsg(receive, _) => {
+                (receive.became() == Received::Taken).then_some(received)
             }
-            Bytes::Splice => Some(received),
-            Bytes::SyncFileRange => None,
+            Bytes::Splice { .. } => Some(received),
+            Bytes::SyncFileRange { .. } => None,
         }
     }
 
     fn acts_at_once(&self) -> bool {
-        matches!(self, Bytes::Send(_) | Bytes::Sendto | Bytes::Sendfile)
+        match self {
+            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendfile { .. } => true,
+            Bytes::Recv(_)
+            | Bytes::Recvfrom(..)
+            | Bytes::Recvmsg(..)
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => false,
+        }
     }
 }

@@ -2,26 +2,38 @@
 
 use std::net::Shutdown;
 
+use socket2::SockAddr;
+
 use super::text::{Args, local, number, over_ipv4, peer};
-use super::{Event, Failure, Moves, Told};
+use super::{
+    Event, Facts, Failure, Known, Moves, Outcome, Shows, Strace, Told, address_text, strace,
+};
 
 /// A call that makes, names or ends a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// The addresses are `None` where the call failed that was to find them, and in a value that was read from a
+/// trace, whose line has them as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Connection {
     /// socket(2)
     Socket(SocketKind),
-    /// bind(2)
-    Bind,
+    /// bind(2), to this address.
+    Bind(Option<SockAddr>),
     /// listen(2), with its backlog, if that is known.
     Listen(Option<i32>),
     /// accept(2)
-    Accept,
-    /// connect(2)
-    Connect,
-    /// getsockname(2)
-    Getsockname,
-    /// getpeername(2)
-    Getpeername,
+    Accept {
+        /// Who has connected.
+        peer: Option<SockAddr>,
+        /// Whether calls on the new socket do not wait: SOCK_NONBLOCK.
+        nonblock: bool,
+    },
+    /// connect(2), to this address.
+    Connect(Option<SockAddr>),
+    /// getsockname(2), and the name.
+    Getsockname(Option<SockAddr>),
+    /// getpeername(2), and the name.
+    Getpeername(Option<SockAddr>),
     /// shutdown(2)
     Shutdown(Shutdown),
     /// close(2)
@@ -35,8 +47,8 @@ pub struct SocketKind {
     pub family: Family,
     /// What it carries.
     pub ty: Type,
-    /// Whether it speaks ICMP.
-    pub icmp: bool,
+    /// IPPROTO_ICMP and others; 0 is the usual one.
+    pub protocol: i32,
 }
 
 /// A family of addresses.
@@ -48,8 +60,8 @@ pub enum Family {
     Inet6,
     /// AF_UNIX
     Unix,
-    /// Another.
-    Other,
+    /// Another, with its number.
+    Other(i32),
 }
 
 /// What a socket carries.
@@ -61,7 +73,18 @@ pub enum Type {
     Datagram,
     /// SOCK_RAW: datagrams too, with a header of the program's own.
     Raw,
+    /// Another, with its number.
+    Other(i32),
 }
+
+/// The protocols that have a name here.
+const PROTOCOLS: [(i32, &str); 5] = [
+    (0, "IPPROTO_IP"),
+    (libc::IPPROTO_ICMP, "IPPROTO_ICMP"),
+    (libc::IPPROTO_TCP, "IPPROTO_TCP"),
+    (libc::IPPROTO_UDP, "IPPROTO_UDP"),
+    (libc::IPPROTO_ICMPV6, "IPPROTO_ICMPV6"),
+];
 
 impl SocketKind {
     fn read(args: Args<'_>) -> SocketKind {
@@ -69,20 +92,45 @@ impl SocketKind {
             "AF_INET" => Family::Inet,
             "AF_INET6" => Family::Inet6,
             "AF_UNIX" => Family::Unix,
-            _ => Family::Other,
+            other => Family::Other(other.parse().unwrap_or_default()),
         };
         let ty = match args.nth(1) {
             ty if ty.contains("SOCK_DGRAM") => Type::Datagram,
             ty if ty.contains("SOCK_RAW") => Type::Raw,
             _ => Type::Stream,
         };
-        SocketKind { family, ty, icmp: args.nth(2).starts_with("IPPROTO_ICMP") }
+        let named = |(_, name): &&(i32, &str)| *name == args.nth(2);
+        let protocol = PROTOCOLS.iter().find(named).map_or(0, |(protocol, _)| *protocol);
+        SocketKind { family, ty, protocol }
+    }
+
+    /// `AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_IP`
+    fn strace(self) -> String {
+        let family = match self.family {
+            Family::Inet => "AF_INET".to_owned(),
+            Family::Inet6 => "AF_INET6".to_owned(),
+            Family::Unix => "AF_UNIX".to_owned(),
+            Family::Other(other) => other.to_string(),
+        };
+        let ty = match self.ty {
+            Type::Stream => "SOCK_STREAM".to_owned(),
+            Type::Datagram => "SOCK_DGRAM".to_owned(),
+            Type::Raw => "SOCK_RAW".to_owned(),
+            Type::Other(other) => other.to_string(),
+        };
+        let named = PROTOCOLS.iter().find(|(protocol, _)| *protocol == self.protocol);
+        let protocol = match (self.family, named) {
+            (Family::Unix, _) | (_, None) => self.protocol.to_string(),
+            (_, Some((_, name))) => (*name).to_owned(),
+        };
+        format!("{family}, {ty}|SOCK_CLOEXEC, {protocol}")
     }
 
     /// `TCP (IPv4)`
     #[must_use]
     pub fn name(self) -> &'static str {
-        match (self.family, self.icmp, self.ty) {
+        let icmp = [libc::IPPROTO_ICMP, libc::IPPROTO_ICMPV6].contains(&self.protocol);
+        match (self.family, icmp, self.ty) {
             (Family::Inet, true, Type::Datagram) => "ICMP (IPv4)",
             (Family::Inet, true, _) => "raw ICMP (IPv4)",
             (Family::Inet6, true, Type::Datagram) => "ICMP (IPv6)",
@@ -103,12 +151,12 @@ impl Told for Connection {
         let args = Args::of(event);
         Some(match name {
             "socket" => Connection::Socket(SocketKind::read(args)),
-            "bind" => Connection::Bind,
+            "bind" => Connection::Bind(None),
             "listen" => Connection::Listen(args.nth(1).parse().ok()),
-            "accept" => Connection::Accept,
-            "connect" => Connection::Connect,
-            "getsockname" => Connection::Getsockname,
-            "getpeername" => Connection::Getpeername,
+            "accept" => Connection::Accept { peer: None, nonblock: args.has("SOCK_NONBLOCK") },
+            "connect" => Connection::Connect(None),
+            "getsockname" => Connection::Getsockname(None),
+            "getpeername" => Connection::Getpeername(None),
             "shutdown" if args.end_with("SHUT_WR") => Connection::Shutdown(Shutdown::Write),
             "shutdown" if args.end_with("SHUT_RD") => Connection::Shutdown(Shutdown::Read),
             "shutdown" => Connection::Shutdown(Shutdown::Both),
@@ -120,14 +168,74 @@ impl Told for Connection {
     fn name(&self) -> &'static str {
         match self {
             Connection::Socket(_) => "socket",
-            Connection::Bind => "bind",
+            Connection::Bind(_) => "bind",
             Connection::Listen(_) => "listen",
-            Connection::Accept => "accept",
-            Connection::Connect => "connect",
-            Connection::Getsockname => "getsockname",
-            Connection::Getpeername => "getpeername",
+            Connection::Accept { .. } => "accept",
+            Connection::Connect(_) => "connect",
+            Connection::Getsockname(_) => "getsockname",
+            Connection::Getpeername(_) => "getpeername",
             Connection::Shutdown(_) => "shutdown",
             Connection::Close => "close",
+        }
+    }
+
+    fn strace(&self, outcome: &Outcome) -> Strace {
+        let fd = outcome.fd();
+        match self {
+            Connection::Socket(kind) => Strace::new("socket", kind.strace()),
+            Connection::Bind(to) => {
+                Strace::new("bind", format!("{fd}, {}", strace::given(to.as_ref())))
+            }
+            Connection::Listen(backlog) => {
+                Strace::new("listen", format!("{fd}, {}", backlog.unwrap_or_default()))
+            }
+            Connection::Accept { peer, nonblock } => {
+                let nonblock = if *nonblock { "|SOCK_NONBLOCK" } else { "" };
+                let peer = strace::answered(peer.as_ref());
+                Strace::new("accept4", format!("{fd}, {peer}, SOCK_CLOEXEC{nonblock}"))
+            }
+            Connection::Connect(to) => {
+                Strace::new("connect", format!("{fd}, {}", strace::given(to.as_ref())))
+            }
+            Connection::Getsockname(name) => {
+                Strace::new("getsockname", format!("{fd}, {}", strace::answered(name.as_ref())))
+            }
+            Connection::Getpeername(name) => {
+                Strace::new("getpeername", format!("{fd}, {}", strace::answered(name.as_ref())))
+            }
+            Connection::Shutdown(how) => Strace::new("shutdown", format!("{fd}, {}", shut(*how))),
+            Connection::Close => Strace::new("close", fd),
+        }
+    }
+
+    fn facts(&self, outcome: &Outcome) -> Facts {
+        let done = outcome.done().is_some();
+        match self {
+            Connection::Bind(name) | Connection::Getsockname(name) => {
+                // The kernel will choose the port; until it is asked, the address is not known.
+                let chosen = name.as_ref().and_then(SockAddr::as_socket);
+                let named = done && chosen.is_none_or(|address| address.port() != 0);
+                Facts {
+                    local: name.as_ref().map(address_text),
+                    known: if named { Known::Local } else { Known::Nothing },
+                    ..Facts::default()
+                }
+            }
+            Connection::Accept { peer, .. } => {
+                Facts { peer: peer.as_ref().map(address_text), ..Facts::default() }
+            }
+            Connection::Connect(peer) | Connection::Getpeername(peer) => {
+                let begun = done || outcome.errno == Some(libc::EINPROGRESS);
+                Facts {
+                    peer: peer.as_ref().map(address_text),
+                    known: if begun { Known::Peer } else { Known::Nothing },
+                    ..Facts::default()
+                }
+            }
+            Connection::Socket(_)
+            | Connection::Listen(_)
+            | Connection::Shutdown(_)
+            | Connection::Close => Facts::default(),
         }
     }
 
@@ -137,7 +245,7 @@ impl Told for Connection {
             Connection::Socket(kind) => {
                 format!("a new {} socket: no address yet, no peer", kind.name())
             }
-            Connection::Bind => match local.strip_suffix(":0") {
+            Connection::Bind(_) => match local.strip_suffix(":0") {
                 Some(address) => {
                     format!("its address is {address}, and a free port that the kernel chooses")
                 }
@@ -150,15 +258,15 @@ impl Told for Connection {
                 let most = most.map_or_else(|| " them".to_owned(), |n| format!(" up to {n}"));
                 format!("it listens: the kernel connects clients, and lets{most} wait for accept")
             }
-            Connection::Accept if peer == "(unnamed)" || event.peer.is_none() => {
+            Connection::Accept { .. } if peer == "(unnamed)" || event.peer.is_none() => {
                 format!("a client is connected: its socket is fd {ret}")
             }
-            Connection::Accept => {
+            Connection::Accept { .. } => {
                 format!("client {peer} is connected{}: its socket is fd {ret}", over_ipv4(peer))
             }
-            Connection::Connect => format!("connected to {peer}"),
-            Connection::Getsockname => format!("this end is {local}"),
-            Connection::Getpeername => format!("the other end is {peer}"),
+            Connection::Connect(_) => format!("connected to {peer}"),
+            Connection::Getsockname(_) => format!("this end is {local}"),
+            Connection::Getpeername(_) => format!("the other end is {peer}"),
             Connection::Shutdown(Shutdown::Write) => {
                 "this end will send no more: the peer's recv returns 0 after the last byte"
                     .to_owned()
@@ -173,23 +281,25 @@ impl Told for Connection {
 
     fn failure(&self, errno: &str, event: &Event) -> Option<Failure> {
         let ordinary = match (self, errno) {
-            (Connection::Accept, "EAGAIN") => "nothing has arrived yet (EAGAIN)".to_owned(),
-            (Connection::Accept, "EINTR") => "a signal ended the wait (EINTR)".to_owned(),
-            (Connection::Accept, "EINVAL") => "the listener was shut down (EINVAL)".to_owned(),
-            (Connection::Connect, "EINPROGRESS") => format!(
+            (Connection::Accept { .. }, "EAGAIN") => "nothing has arrived yet (EAGAIN)".to_owned(),
+            (Connection::Accept { .. }, "EINTR") => "a signal ended the wait (EINTR)".to_owned(),
+            (Connection::Accept { .. }, "EINVAL") => {
+                "the listener was shut down (EINVAL)".to_owned()
+            }
+            (Connection::Connect(_), "EINPROGRESS") => format!(
                 "the handshake with {} is not finished yet (EINPROGRESS)",
                 event.peer.as_deref().unwrap_or("its peer")
             ),
             (Connection::Shutdown(_), "ENOTCONN") => {
                 "nobody is connected (ENOTCONN); whoever waits on it is woken".to_owned()
             }
-            (Connection::Accept, "EMFILE") => {
+            (Connection::Accept { .. }, "EMFILE") => {
                 return Some(Failure::Because("; the client waits in the listener's queue"));
             }
-            (Connection::Connect, "ECONNREFUSED") => {
+            (Connection::Connect(_), "ECONNREFUSED") => {
                 return Some(Failure::Because("; nobody listens there"));
             }
-            (Connection::Bind, "EADDRINUSE") => {
+            (Connection::Bind(_), "EADDRINUSE") => {
                 return Some(Failure::Because("; somebody has this address"));
             }
             _ => return None,
@@ -199,8 +309,8 @@ impl Told for Connection {
 
     fn failed_at<'a>(&self, event: &'a Event) -> Option<&'a str> {
         match self {
-            Connection::Bind => event.local.as_deref(),
-            Connection::Connect => event.peer.as_deref(),
+            Connection::Bind(_) => event.local.as_deref(),
+            Connection::Connect(_) => event.peer.as_deref(),
             _ => None,
         }
     }
@@ -208,18 +318,16 @@ impl Told for Connection {
     fn asked(&self, on: String, event: &Event) -> String {
         match self {
             Connection::Socket(kind) => format!("socket {}", kind.name()),
-            Connection::Bind => format!("{on} {}", event.local.as_deref().unwrap_or_default()),
-            Connection::Connect => format!("{on} {}", event.peer.as_deref().unwrap_or_default()),
+            Connection::Bind(_) => format!("{on} {}", event.local.as_deref().unwrap_or_default()),
+            Connection::Connect(_) => format!("{on} {}", event.peer.as_deref().unwrap_or_default()),
             Connection::Listen(backlog) => {
                 let backlog = backlog.map(|backlog| backlog.to_string()).unwrap_or_default();
                 format!("{on} backlog {backlog}")
             }
-            Connection::Shutdown(Shutdown::Write) => format!("{on} SHUT_WR"),
-            Connection::Shutdown(Shutdown::Read) => format!("{on} SHUT_RD"),
-            Connection::Shutdown(Shutdown::Both) => format!("{on} SHUT_RDWR"),
-            Connection::Accept
-            | Connection::Getsockname
-            | Connection::Getpeername
+            Connection::Shutdown(how) => format!("{on} {}", shut(*how)),
+            Connection::Accept { .. }
+            | Connection::Getsockname(_)
+            | Connection::Getpeername(_)
             | Connection::Close => on,
         }
     }
@@ -228,14 +336,14 @@ impl Told for Connection {
         let ret = event.ret.unwrap_or_default();
         match self {
             Connection::Socket(_) => format!("fd {ret}"),
-            Connection::Accept => match &event.peer {
+            Connection::Accept { .. } => match &event.peer {
                 Some(peer) if peer != "(unnamed)" => format!("fd {ret}, client {peer}"),
                 _ => format!("fd {ret}"),
             },
-            Connection::Connect => "connected".to_owned(),
-            Connection::Getsockname => event.local.clone().unwrap_or_default(),
-            Connection::Getpeername => event.peer.clone().unwrap_or_default(),
-            Connection::Bind
+            Connection::Connect(_) => "connected".to_owned(),
+            Connection::Getsockname(_) => event.local.clone().unwrap_or_default(),
+            Connection::Getpeername(_) => event.peer.clone().unwrap_or_default(),
+            Connection::Bind(_)
             | Connection::Listen(_)
             | Connection::Shutdown(_)
             | Connection::Close => number(event.ret),
@@ -243,29 +351,65 @@ impl Told for Connection {
     }
 
     fn waits(&self) -> bool {
-        matches!(self, Connection::Accept | Connection::Connect)
+        match self {
+            Connection::Accept { .. } | Connection::Connect(_) => true,
+            Connection::Socket(_)
+            | Connection::Bind(_)
+            | Connection::Listen(_)
+            | Connection::Getsockname(_)
+            | Connection::Getpeername(_)
+            | Connection::Shutdown(_)
+            | Connection::Close => false,
+        }
     }
 
     fn moves(&self) -> Moves {
         match self {
-            Connection::Socket(_) => Moves::Makes,
-            Connection::Accept => Moves::Accepts,
+            Connection::Socket(kind) => Moves::Makes {
+                datagrams: matches!(kind.ty, Type::Datagram | Type::Raw), // of a raw socket: packets
+            },
+            Connection::Accept { nonblock, .. } => Moves::Accepts { nonblock: *nonblock },
+            Connection::Listen(_) => Moves::Listens,
+            Connection::Connect(_) => Moves::Connects,
+            Connection::Shutdown(how) => Moves::Shuts(*how),
             Connection::Close => Moves::Closes,
-            _ => Moves::Nothing,
+            Connection::Bind(_) | Connection::Getsockname(_) | Connection::Getpeername(_) => {
+                Moves::Nothing
+            }
+        }
+    }
+
+    fn shows(&self) -> Shows {
+        match self {
+            Connection::Connect(_) | Connection::Shutdown(_) => Shows::Arrow,
+            Connection::Getsockname(_) | Connection::Getpeername(_) => Shows::Nothing,
+            Connection::Socket(_)
+            | Connection::Bind(_)
+            | Connection::Listen(_)
+            | Connection::Accept { .. }
+            | Connection::Close => Shows::Itself,
         }
     }
 
     fn acts_at_once(&self) -> bool {
         match self {
             Connection::Socket(_)
-            | Connection::Bind
-            | Connection::Connect
+            | Connection::Bind(_)
+            | Connection::Connect(_)
             | Connection::Shutdown(_)
             | Connection::Close => true,
             Connection::Listen(_)
-            | Connection::Accept
-            | Connection::Getsockname
-            | Connection::Getpeername => false,
+            | Connection::Accept { .. }
+            | Connection::Getsockname(_)
+            | Connection::Getpeername(_) => false,
         }
+    }
+}
+
+fn shut(how: Shutdown) -> &'static str {
+    match how {
+        Shutdown::Read => "SHUT_RD",
+        Shutdown::Write => "SHUT_WR",
+        Shutdown::Both => "SHUT_RDWR",
     }
 }

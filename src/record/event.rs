@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Call, Direction, Failure, Told, error_in_words, text};
+use super::{Call, Direction, Failure, Told, error_in_words, ring, text};
 use crate::lang::Lang;
 
 /// One line of a trace: a call, an operation of a ring, or a note between calls. `schema/trace.schema.json` says the same
@@ -56,6 +56,9 @@ pub struct Event {
     /// The value of a socket option in words: `1.5 s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+    /// Whether the socket whose option is set is one of datagrams: some options mean something else for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub datagrams: bool,
     /// What a wait found ready: `3 POLLIN, 5 POLLIN|POLLHUP`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<String>,
@@ -80,6 +83,9 @@ pub struct Event {
     /// What was called, as a value: all of the above that says so, read once.
     #[serde(skip)]
     pub what: Call,
+    /// Of an operation of a ring: whether answers to it come until it is cancelled, or more than this one.
+    #[serde(skip)]
+    pub again: bool,
 }
 
 impl Serialize for Event {
@@ -99,6 +105,7 @@ impl Event {
     #[must_use]
     pub fn read(mut self) -> Event {
         self.what = Call::read(&self);
+        self.again = self.kind != Kind::Call && ring::read_again(&self);
         self
     }
 
@@ -223,12 +230,12 @@ impl Event {
     /// Whether this submission asks for answers until it is cancelled: "multishot".
     #[must_use]
     pub fn may_answer_often(&self) -> bool {
-        self.args.as_deref().is_some_and(|args| args.contains("multishot"))
+        self.kind == Kind::Submit && self.again
     }
 
     /// Whether more answers of this operation will come.
     #[must_use]
     pub fn goes_on(&self) -> bool {
-        self.args.as_deref().is_some_and(|args| args.contains("IORING_CQE_F_MORE"))
+        self.kind == Kind::Complete && self.again
     }
 }

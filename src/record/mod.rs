@@ -1,8 +1,9 @@
 //! The record of a call, as a typed value: what was called, and all that can be said of it.
 //!
 //! ```text
-//! the door (call)  ──▶  Call  ──▶  a sentence of the story        story
-//! a line of a trace ─▶        ──▶  the short words of a picture   draw
+//! the door (call)  ──▶  Call  ──▶  the line of strace, and the keys of JSON   with its Outcome
+//! a line of a trace ─▶        ──▶  a sentence of the story                    story
+//!                             ──▶  the short words of a picture               draw
 //!                             ──▶  which way bytes went, whether it waits, which descriptors it moved
 //! ```
 //!
@@ -10,8 +11,12 @@
 //! variant a call, and one exhaustive match for each thing that can be said of it. A new system call is a new
 //! variant there, and the compiler names every match that lacks it. Nowhere else is the text of a call read to
 //! find out what it did.
+//!
+//! A value that was read from a trace has what sentences and pictures need. What only strace prints of a call,
+//! the size of a buffer for one, is nothing there: the line has that text already.
 
 use std::cell::RefCell;
+use std::net::Shutdown;
 
 /// The same for each kind.
 macro_rules! each {
@@ -28,25 +33,33 @@ macro_rules! each {
     };
 }
 
+mod address;
 mod bytes;
 mod connection;
 mod errno;
 mod event;
+mod message;
 mod option;
 mod process;
 mod ring;
+mod strace;
 pub(crate) mod text;
+mod value;
 mod wait;
 
-pub use bytes::{Beside, Bytes, Received, Urgent};
+pub(crate) use address::address_text;
+pub use bytes::{Bytes, Data, Receive, Send};
 pub use connection::{Connection, Family, SocketKind, Type};
 pub(crate) use errno::error_in_words;
 pub use errno::strerror;
 pub use event::{Event, Kind};
-pub use option::{Fcntl, Sockopt};
-pub use process::{Ending, Process};
-pub use ring::Ring;
-pub use wait::{Interest, Wait};
+pub(crate) use message::part;
+pub use message::{Complaint, Control, Header};
+pub use option::{Fcntl, Get, Group, RecordLock, Set, Sockopt};
+pub use process::{Came, Ending, Mask, Process};
+pub use ring::{Answer, Entry, Ring, Submission};
+pub use value::OptValue;
+pub use wait::{Change, Interest, Polled, Ready, Select, Wait};
 
 /// What was called, with what of its arguments and answers matters to others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,20 +105,93 @@ kinds!(
 
 thread_local! {
     /// What the event tells of that this thread makes just now.
-    static TOLD: RefCell<Call> = const { RefCell::new(Call::None) };
+    static TOLD: RefCell<(Call, bool)> = const { RefCell::new((Call::None, false)) };
 }
 
-/// Makes an event of `tracing` that tells of this call. Its fields are the texts and numbers that everybody may
-/// listen to; who listens here asks [`told`] for the value.
-pub(crate) fn tell(call: Call, event: impl FnOnce()) {
-    TOLD.set(call);
+/// Makes an event of `tracing` that tells of this call, and whether answers to it come again. Its fields are the
+/// texts and numbers that everybody may listen to; who listens here asks [`told`] for the value.
+pub(crate) fn tell(call: Call, again: bool, event: impl FnOnce()) {
+    TOLD.set((call, again));
     event();
     TOLD.take();
 }
 
-/// The call that the event of this moment tells of.
-pub(crate) fn told() -> Call {
+/// The call that the event of this moment tells of, and whether answers to it come again.
+pub(crate) fn told() -> (Call, bool) {
     TOLD.with_borrow(Clone::clone)
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The descriptor that it was about.
+    pub fd: Option<i32>,
+    /// What it returned; -1 if it failed. `None` if it has not returned.
+    pub ret: Option<i64>,
+    /// Why it failed.
+    pub errno: Option<i32>,
+}
+
+impl Outcome {
+    /// What it returned, if it did not fail.
+    pub(crate) fn done(&self) -> Option<i64> {
+        self.ret.filter(|&ret| ret >= 0 && self.errno.is_none())
+    }
+
+    /// The descriptor as an argument.
+    fn fd(&self) -> String {
+        self.fd.map(|fd| fd.to_string()).unwrap_or_default()
+    }
+}
+
+/// A call as strace prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Strace {
+    /// The kernel's name for it.
+    pub(crate) syscall: &'static str,
+    /// Its arguments.
+    pub(crate) args: String,
+    /// What stands behind the result: what the call wrote into its arguments.
+    pub(crate) out: Option<String>,
+}
+
+impl Strace {
+    fn new(syscall: &'static str, args: impl Into<String>) -> Strace {
+        Strace { syscall, args: args.into(), out: None }
+    }
+
+    fn out(self, out: String) -> Strace {
+        Strace { out: Some(out), ..self }
+    }
+}
+
+/// What the keys of a line of JSON say of a call, beside its name, strace's words and its outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) bytes: Option<u64>,
+    pub(crate) asked: Option<u64>,
+    pub(crate) data: Option<String>,
+    pub(crate) hidden: Option<u64>,
+    pub(crate) value: Option<String>,
+    pub(crate) datagrams: bool,
+    pub(crate) ready: Option<String>,
+    pub(crate) local: Option<String>,
+    pub(crate) peer: Option<String>,
+    pub(crate) known: Known,
+}
+
+/// What is known of a descriptor from this call on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// No more than before.
+    #[default]
+    Nothing,
+    /// The address of this end, which the call has named.
+    Local,
+    /// The address of the other end.
+    Peer,
+    /// Whether its calls wait.
+    Waits(bool),
 }
 
 /// Which way something moved.
@@ -119,21 +205,55 @@ pub enum Direction {
     End,
 }
 
-/// What a call did to the descriptors of its process.
+/// Which way the bytes of a call move, if it moves any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From this program.
+    Out,
+    /// To it.
+    In,
+}
+
+/// What a call does to the descriptors of its process, and to the connections behind them, if it does not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moves {
     /// Nothing.
     Nothing,
-    /// It made a socket.
-    Makes,
-    /// It made one of the listener's connections.
-    Accepts,
-    /// It gave its descriptor back.
+    /// It makes a socket.
+    Makes {
+        /// Whether that has messages, not a stream: datagrams, or packets.
+        datagrams: bool,
+    },
+    /// It makes a descriptor that is no socket.
+    Opens,
+    /// It makes a listener of its socket.
+    Listens,
+    /// It hands out one of the listener's connections.
+    Accepts {
+        /// Whether calls on the new socket do not wait.
+        nonblock: bool,
+    },
+    /// It connects its socket.
+    Connects,
+    /// It ends a direction of its connection, or both.
+    Shuts(Shutdown),
+    /// It gives its descriptor back.
     Closes,
-    /// It made a process that has all of them, too.
+    /// It makes a process that has all of them, too.
     Copies,
     /// A process has ended that had some.
     Ends,
+}
+
+/// What a diagram shows of a call that has no place for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    /// The call and its answer.
+    Itself,
+    /// The arrow of what it sets out.
+    Arrow,
+    /// Nothing: it only prepares, or asks.
+    Nothing,
 }
 
 /// What to say of a call that failed.
@@ -151,6 +271,10 @@ pub(crate) trait Told: Sized {
     fn read(name: &str, event: &Event) -> Option<Self>;
     /// Its name in the manual.
     fn name(&self) -> &'static str;
+    /// The call as strace prints it.
+    fn strace(&self, outcome: &Outcome) -> Strace;
+    /// What a line of JSON says of it.
+    fn facts(&self, outcome: &Outcome) -> Facts;
     /// What it did, in an English sentence without a full stop.
     fn english(&self, event: &Event) -> String;
     /// Why it failed, in English, if there is more to say than the error's own words.
@@ -165,17 +289,27 @@ pub(crate) trait Told: Sized {
     fn answered(&self, event: &Event) -> String;
     /// Whether it waits for others.
     fn waits(&self) -> bool;
-    /// Which way bytes moved, or an end.
+    /// Which way its bytes move.
+    fn way(&self) -> Option<Way> {
+        None
+    }
+    /// Which way bytes of a stream or datagrams moved, or an end.
     fn direction(&self, _event: &Event) -> Option<Direction> {
         None
     }
-    /// What it did to descriptors, if it did not fail.
-    fn moves(&self) -> Moves {
-        Moves::Nothing
-    }
-    /// Whether it acts on others when it begins, and not when it returns.
-    fn acts_at_once(&self) -> bool {
+    /// Whether each of its messages has an address of its own.
+    fn is_addressed(&self) -> bool {
         false
+    }
+    /// What it does to descriptors, if it does not fail.
+    fn moves(&self) -> Moves;
+    /// What a diagram shows of it.
+    fn shows(&self) -> Shows;
+    /// Whether it acts on others when it begins, and not when it returns.
+    fn acts_at_once(&self) -> bool;
+    /// Its result as strace prints it.
+    fn result(&self, ret: i64) -> String {
+        ret.to_string()
     }
 }
 
@@ -207,20 +341,44 @@ impl Call {
         each!(self, false, call => call.waits())
     }
 
-    /// What it did to the descriptors of its process, if it did not fail.
+    /// What it does to the descriptors of its process, if it does not fail.
     #[must_use]
     pub fn moves(&self) -> Moves {
         each!(self, Moves::Nothing, call => call.moves())
     }
 
-    /// Whether its result is a new descriptor, that is no other's.
+    /// Which way its bytes move, if it moves any.
     #[must_use]
-    pub fn makes_a_descriptor(&self) -> bool {
-        self.moves() == Moves::Makes
-            || matches!(self, Call::Wait(Wait::EpollCreate) | Call::Ring(Ring::Setup(_)))
+    pub fn way(&self) -> Option<Way> {
+        each!(self, None, call => call.way())
+    }
+
+    /// Whether each of its messages has an address of its own.
+    #[must_use]
+    pub fn is_addressed(&self) -> bool {
+        each!(self, false, call => call.is_addressed())
+    }
+
+    /// What a diagram shows of it.
+    #[must_use]
+    pub fn shows(&self) -> Shows {
+        each!(self, Shows::Itself, call => call.shows())
     }
 
     pub(crate) fn acts_at_once(&self) -> bool {
         each!(self, false, call => call.acts_at_once())
+    }
+
+    pub(crate) fn strace(&self, outcome: &Outcome) -> Strace {
+        each!(self, Strace::new("", ""), call => call.strace(outcome))
+    }
+
+    pub(crate) fn facts(&self, outcome: &Outcome) -> Facts {
+        each!(self, Facts::default(), call => call.facts(outcome))
+    }
+
+    /// Its result as strace prints it.
+    pub(crate) fn result(&self, ret: i64) -> String {
+        each!(self, ret.to_string(), call => call.result(ret))
     }
 }

@@ -1,21 +1,37 @@
 //! Processes and signals.
 
+use std::time::Duration;
+
 use super::text::{Args, number};
-use super::{Event, Failure, Moves, Told};
+use super::{Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, strace};
 
 /// A call about processes or signals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Process {
     /// fork(2)
     Fork,
-    /// waitpid(2), and how the child ended, if one has.
-    Waitpid(Option<Ending>),
+    /// waitpid(2)
+    Waitpid {
+        /// The child; -1 is any.
+        child: i32,
+        /// Whether it waits: without WNOHANG.
+        waits: bool,
+        /// How the child ended, if one has.
+        ending: Option<Ending>,
+    },
     /// kill(2): whom, and with what.
     Kill(i32, String),
     /// sigprocmask(2), with the signals: `SIGIO`.
-    Sigprocmask(Vec<String>),
-    /// sigtimedwait(2), and the signal that came.
-    Sigtimedwait(Option<String>),
+    Sigprocmask(Mask, Vec<String>),
+    /// sigtimedwait(2)
+    Sigtimedwait {
+        /// The signals that it waits for.
+        signals: Vec<String>,
+        /// How long; `None` is for ever.
+        timeout: Option<Duration>,
+        /// The one that came.
+        came: Option<Came>,
+    },
 }
 
 /// How a process ended.
@@ -24,7 +40,46 @@ pub enum Ending {
     /// It called exit with this.
     Exited(i32),
     /// This signal ended it.
-    Signaled(String),
+    Signaled {
+        /// `SIGKILL` and others.
+        signal: String,
+        /// Whether it left its memory in a file, to look at.
+        core: bool,
+    },
+}
+
+/// What `sigprocmask` does with the signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mask {
+    /// SIG_BLOCK
+    Block,
+    /// SIG_UNBLOCK
+    Unblock,
+    /// SIG_SETMASK
+    Set,
+}
+
+/// A signal that came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Came {
+    /// `SIGIO` and others.
+    pub signal: String,
+    /// Why: SI_KERNEL, SI_USER and others.
+    pub code: i32,
+    /// The process and the user that sent it, if one did.
+    pub by: Option<(i32, u32)>,
+}
+
+impl Came {
+    /// Who sent it, as far as the two common cases go: the kernel, or a process.
+    fn strace(&self) -> String {
+        let code = match (self.code, self.by) {
+            (libc::SI_KERNEL, _) => "SI_KERNEL".to_owned(),
+            (_, Some((pid, uid))) => format!("SI_USER, si_pid={pid}, si_uid={uid}"),
+            (other, None) => other.to_string(),
+        };
+        format!("{{si_signo={}, si_code={code}}}", self.signal)
+    }
 }
 
 impl Ending {
@@ -33,7 +88,19 @@ impl Ending {
         let end = &['}', ' '];
         let code = args.field("WEXITSTATUS(s) == ", end).and_then(|code| code.parse().ok());
         let signal = || args.field("WTERMSIG(s) == ", end).map(str::to_owned);
-        code.map(Ending::Exited).or_else(|| signal().map(Ending::Signaled))
+        let core = args.has("WCOREDUMP");
+        code.map(Ending::Exited)
+            .or_else(|| signal().map(|signal| Ending::Signaled { signal, core }))
+    }
+
+    fn strace(&self) -> String {
+        match self {
+            Ending::Exited(code) => format!("[{{WIFEXITED(s) && WEXITSTATUS(s) == {code}}}]"),
+            Ending::Signaled { signal, core } => {
+                let core = if *core { " && WCOREDUMP(s)" } else { "" };
+                format!("[{{WIFSIGNALED(s) && WTERMSIG(s) == {signal}{core}}}]")
+            }
+        }
     }
 }
 
@@ -42,18 +109,28 @@ impl Told for Process {
         let args = Args::of(event);
         Some(match name {
             "fork" => Process::Fork,
-            "waitpid" => Process::Waitpid(Ending::read(args)),
+            "waitpid" => Process::Waitpid {
+                child: args.nth(0).parse().unwrap_or(-1),
+                waits: !args.has("WNOHANG"),
+                ending: Ending::read(args),
+            },
             "kill" => {
                 Process::Kill(args.nth(0).parse().unwrap_or_default(), args.nth(1).to_owned())
             }
             "sigprocmask" => {
                 let names = args.field("[", &[']']).unwrap_or_default();
                 let signals = names.split_whitespace().map(|name| format!("SIG{name}"));
-                Process::Sigprocmask(signals.collect())
+                let mask = match args.nth(0) {
+                    "SIG_UNBLOCK" => Mask::Unblock,
+                    "SIG_SETMASK" => Mask::Set,
+                    _ => Mask::Block,
+                };
+                Process::Sigprocmask(mask, signals.collect())
             }
             "sigtimedwait" => {
                 let signal = event.out.as_deref().map(|out| out.trim_matches(['(', ')']));
-                Process::Sigtimedwait(signal.map(str::to_owned))
+                let came = signal.map(|of| Came { signal: of.to_owned(), code: 0, by: None });
+                Process::Sigtimedwait { signals: Vec::new(), timeout: None, came }
             }
             _ => return None,
         })
@@ -62,43 +139,83 @@ impl Told for Process {
     fn name(&self) -> &'static str {
         match self {
             Process::Fork => "fork",
-            Process::Waitpid(_) => "waitpid",
+            Process::Waitpid { .. } => "waitpid",
             Process::Kill(..) => "kill",
-            Process::Sigprocmask(_) => "sigprocmask",
-            Process::Sigtimedwait(_) => "sigtimedwait",
+            Process::Sigprocmask(..) => "sigprocmask",
+            Process::Sigtimedwait { .. } => "sigtimedwait",
         }
+    }
+
+    fn strace(&self, outcome: &Outcome) -> Strace {
+        match self {
+            // What the C library's `fork` calls on Linux.
+            Process::Fork => Strace::new(
+                "clone",
+                "child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD",
+            ),
+            Process::Waitpid { child, waits, ending } => {
+                let how = ending.as_ref().map_or("0x...".to_owned(), Ending::strace);
+                let flags = if *waits { "0" } else { "WNOHANG" };
+                Strace::new("wait4", format!("{child}, {how}, {flags}, NULL"))
+            }
+            Process::Kill(process, signal) => Strace::new("kill", format!("{process}, {signal}")),
+            Process::Sigprocmask(mask, signals) => {
+                let mask = match mask {
+                    Mask::Block => "SIG_BLOCK",
+                    Mask::Unblock => "SIG_UNBLOCK",
+                    Mask::Set => "SIG_SETMASK",
+                };
+                let signals = strace::signals(signals);
+                Strace::new("rt_sigprocmask", format!("{mask}, {signals}, NULL, 8"))
+            }
+            Process::Sigtimedwait { signals, timeout, came } => {
+                let about = came.as_ref().map_or("0x...".to_owned(), Came::strace);
+                let (signals, time) = (strace::signals(signals), strace::timeout(*timeout));
+                let told = Strace::new("rt_sigtimedwait", format!("{signals}, {about}, {time}, 8"));
+                match came {
+                    Some(came) if outcome.done().is_some() => {
+                        told.out(format!("({})", came.signal))
+                    }
+                    _ => told,
+                }
+            }
+        }
+    }
+
+    fn facts(&self, _: &Outcome) -> Facts {
+        Facts::default()
     }
 
     fn english(&self, event: &Event) -> String {
         let ret = event.ret.unwrap_or_default();
         match self {
             Process::Fork => format!("a child process, {ret}: from here on there are two"),
-            Process::Waitpid(_) if ret == 0 => "no child has ended".to_owned(),
-            Process::Waitpid(ending) => {
+            Process::Waitpid { .. } if ret == 0 => "no child has ended".to_owned(),
+            Process::Waitpid { ending, .. } => {
                 let ending = match ending {
                     Some(Ending::Exited(code)) => format!("it exited with {code}"),
-                    Some(Ending::Signaled(signal)) => format!("{signal} ended it"),
+                    Some(Ending::Signaled { signal, .. }) => format!("{signal} ended it"),
                     None => "it ended".to_owned(),
                 };
                 format!("child process {ret} is reaped: {ending}")
             }
             Process::Kill(process, signal) => format!("{signal} goes to process {process}"),
-            Process::Sigprocmask(signals) => format!(
+            Process::Sigprocmask(_, signals) => format!(
                 "{} is held back: it waits until the program asks for it",
                 signals.join(", ")
             ),
-            Process::Sigtimedwait(signal) => format!(
+            Process::Sigtimedwait { came, .. } => format!(
                 "{} has come: something happened; what, the program must find out",
-                signal.as_deref().unwrap_or("a signal")
+                came.as_ref().map_or("a signal", |came| &came.signal)
             ),
         }
     }
 
     fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
         let ordinary = match (self, errno) {
-            (Process::Sigtimedwait(_), "EAGAIN") => "no signal came in time (EAGAIN)",
-            (Process::Sigtimedwait(_), "EINTR") => "a signal ended the wait (EINTR)",
-            (Process::Waitpid(_), "ECHILD") => "there are no children (ECHILD)",
+            (Process::Sigtimedwait { .. }, "EAGAIN") => "no signal came in time (EAGAIN)",
+            (Process::Sigtimedwait { .. }, "EINTR") => "a signal ended the wait (EINTR)",
+            (Process::Waitpid { .. }, "ECHILD") => "there are no children (ECHILD)",
             _ => return None,
         };
         Some(Failure::Ordinary(ordinary.to_owned()))
@@ -108,9 +225,9 @@ impl Told for Process {
         match self {
             Process::Kill(process, _) => format!("kill {process}"),
             Process::Fork
-            | Process::Waitpid(_)
-            | Process::Sigprocmask(_)
-            | Process::Sigtimedwait(_) => on,
+            | Process::Waitpid { .. }
+            | Process::Sigprocmask(..)
+            | Process::Sigtimedwait { .. } => on,
         }
     }
 
@@ -118,27 +235,48 @@ impl Told for Process {
         let ret = event.ret.unwrap_or_default();
         match self {
             Process::Fork => format!("child {ret}"),
-            Process::Waitpid(_) if ret == 0 => "none has ended".to_owned(),
-            Process::Waitpid(_) => format!("child {ret} is reaped"),
-            Process::Kill(..) | Process::Sigprocmask(_) | Process::Sigtimedwait(_) => {
+            Process::Waitpid { .. } if ret == 0 => "none has ended".to_owned(),
+            Process::Waitpid { .. } => format!("child {ret} is reaped"),
+            Process::Kill(..) | Process::Sigprocmask(..) | Process::Sigtimedwait { .. } => {
                 number(event.ret)
             }
         }
     }
 
     fn waits(&self) -> bool {
-        matches!(self, Process::Waitpid(_) | Process::Sigtimedwait(_))
+        match self {
+            Process::Waitpid { .. } | Process::Sigtimedwait { .. } => true,
+            Process::Fork | Process::Kill(..) | Process::Sigprocmask(..) => false,
+        }
     }
 
     fn moves(&self) -> Moves {
         match self {
             Process::Fork => Moves::Copies,
-            Process::Waitpid(_) => Moves::Ends,
-            _ => Moves::Nothing,
+            Process::Waitpid { .. } => Moves::Ends,
+            Process::Kill(..) | Process::Sigprocmask(..) | Process::Sigtimedwait { .. } => {
+                Moves::Nothing
+            }
+        }
+    }
+
+    fn shows(&self) -> Shows {
+        match self {
+            Process::Fork => Shows::Arrow,
+            Process::Waitpid { .. }
+            | Process::Kill(..)
+            | Process::Sigprocmask(..)
+            | Process::Sigtimedwait { .. } => Shows::Itself,
         }
     }
 
     fn acts_at_once(&self) -> bool {
-        *self == Process::Fork
+        match self {
+            Process::Fork => true,
+            Process::Waitpid { .. }
+            | Process::Kill(..)
+            | Process::Sigprocmask(..)
+            | Process::Sigtimedwait { .. } => false,
+        }
     }
 }

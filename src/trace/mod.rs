@@ -212,7 +212,12 @@ impl<S: Subscriber, F: Fn(&Event, u64) + 'static> Layer<S> for Telling<F> {
         });
         event.record(&mut read);
         let mut event = read.0;
-        event.what = record::told();
+        (event.what, event.again) = record::told();
+        debug_assert_eq!(
+            record::Call::read(&event).name(),
+            event.what.name(),
+            "a trace is read back"
+        );
         let now = crate::call::monotonic();
         if event.kind == Kind::Note {
             event.start_ns = now;
@@ -268,6 +273,12 @@ impl Visit for Reader {
             _ => return,
         };
         *slot = Some(value.to_owned());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        if field.name() == "datagrams" {
+            self.0.datagrams = value;
+        }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {

@@ -13,7 +13,7 @@ use crate::columns::{width, wrap};
 use crate::escape::{escape_unicode, grouped};
 use crate::lang::Lang;
 use crate::record::text::count;
-use crate::record::{Call, Connection, Direction, Sockopt, error_in_words};
+use crate::record::{Direction, Moves, error_in_words};
 use anstyle::{AnsiColor, Style};
 
 /// How to tell it.
@@ -349,7 +349,7 @@ fn column_width(time: &str, terminal: usize) -> usize {
 
 /// Whether something has just left for the other side: that it arrives, nobody knows yet.
 fn crosses(event: &Event) -> bool {
-    let connects = event.what == Call::Connection(Connection::Connect) && event.errno.is_none();
+    let connects = event.what.moves() == Moves::Connects && event.errno.is_none();
     connects || event.direction() == Some(Direction::Out) && event.bytes > Some(0)
 }
 
@@ -358,10 +358,7 @@ fn crosses(event: &Event) -> bool {
 pub fn strace(event: &Event) -> String {
     let syscall = event.syscall.as_deref().unwrap_or_default();
     let args = event.args.as_deref().unwrap_or_default();
-    let ret = match (&event.what, event.ret) {
-        (Call::Option(Sockopt::Fcntl(_)), Some(flags @ 1..)) => format!("{flags:#x}"),
-        (_, ret) => ret.unwrap_or_default().to_string(),
-    };
+    let ret = event.what.result(event.ret.unwrap_or_default());
     let errno = match &event.errno {
         Some(name) => format!(" {name} ({})", error_in_words(name)),
         None => String::new(),
@@ -402,7 +399,8 @@ fn duration(ns: u64) -> String {
 }
 
 fn fd_column(event: &Event) -> String {
-    let made = event.errno.is_none() && event.what.makes_a_descriptor();
+    let makes = matches!(event.what.moves(), Moves::Makes { .. } | Moves::Opens);
+    let made = event.errno.is_none() && makes;
     let fd = if made { event.ret.map(|fd| fd as i32) } else { event.fd };
     fd.map_or("-".to_owned(), |fd| fd.to_string())
 }
