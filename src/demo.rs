@@ -20,7 +20,8 @@ use crate::call::monotonic;
 use crate::child::{self, CannotRun, Line, Process};
 use crate::client::Interrupted;
 use crate::escape::file_name;
-use crate::examples::{Example, Place, Service, Step};
+use crate::examples::script::Step;
+use crate::examples::{Example, Place, Service};
 use crate::record::{Moves, Way};
 use crate::stop::Stop;
 use crate::trace::story::{Column, Fold, Story};
@@ -511,7 +512,7 @@ mod tests {
             recording: None,
             stop: Stop::new(),
         };
-        let mut stage = Stage::new(&mut audience, &crate::examples::TABLE[0], PathBuf::new());
+        let mut stage = Stage::new(&mut audience, &crate::examples::tcp_echo::ROW, PathBuf::new());
         let (before, after) = (monotonic(), monotonic() + 3_600_000_000_000);
         for start_ns in [before; 3].into_iter().chain([after; 5]) {
             let text = serde_json::to_string(&Event { start_ns, ..Event::default() }).unwrap();

@@ -109,6 +109,14 @@ pub enum Reply {
     Text(Cow<'static, [u8]>),
 }
 
+impl Reply {
+    /// Always this text.
+    #[must_use]
+    pub const fn text(text: &'static str) -> Reply {
+        Reply::Text(Cow::Borrowed(text.as_bytes()))
+    }
+}
+
 /// How a stamped answer is put together: open, time, middle, data, close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the three texts around the time and the data")]

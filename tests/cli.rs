@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use common::{
     ANYBODY, DEADLINE, Nobody, Server, alone, finish, have, netplay, run, skip, until, wait,
 };
-use netplay::examples::{Place, TABLE};
+use netplay::examples::{Place, examples};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
@@ -60,7 +60,7 @@ fn have_ipv6() -> bool {
 #[test]
 fn the_menu_names_every_example_and_three_commands() {
     let menu = run(&[], b"");
-    for example in TABLE {
+    for example in examples() {
         says(&menu, 0, example.name);
         says(&menu, 0, example.summary);
     }
@@ -228,7 +228,7 @@ fn is_ready(args: &[&str], kind_and_host: &str) {
 
 #[test]
 fn a_server_says_one_line_and_it_is_where_it_can_be_reached() {
-    for example in TABLE.iter().filter(|row| row.place == Place::Internet) {
+    for example in examples().filter(|row| row.place == Place::Internet) {
         let udp = example.name == "udp-echo" || example.name == "iterative";
         let kind = if udp { "udp 127.0.0.1" } else { "tcp 127.0.0.1" };
         is_ready(&[example.name, "server", "0"], kind);
@@ -634,7 +634,7 @@ fn every_command_has_a_manual_page_without_a_fault() {
     assert!(page.contains("\n.TH NETPLAY 1 2009-02-13 \"netplay "), "{page}");
     assert_eq!(man(&[path]), "");
     assert_eq!(fs::read_to_string(directory.path().join("netplay.1")).unwrap(), page);
-    for example in TABLE {
+    for example in examples() {
         let side = if example.server.is_some() { "server" } else { "client" };
         let path = directory.path().join(format!("netplay-{}-{side}.1", example.name));
         assert!(path.is_file(), "no {}", path.display());
@@ -918,7 +918,7 @@ fn tells(demo: &mut Command, roles: &[&str]) {
 
 #[test]
 fn every_demo_tells_both_sides_in_time_order_and_ends_soon() {
-    for example in TABLE {
+    for example in examples() {
         let sides: &[&str] = match example.server {
             Some(_) => &[" server  ", " client A "],
             None => &[" client A "],

@@ -17,7 +17,7 @@ use std::time::Duration;
 use common::{Server, netplay, run};
 use netplay::draw::read::read;
 use netplay::draw::{Arrow, Format, Part, Rows, Time, Timeline, View};
-use netplay::examples::TABLE;
+use netplay::examples::examples;
 use netplay::lang::Lang;
 use netplay::trace::{Event, Kind};
 use serde_json::Value;
@@ -597,7 +597,7 @@ fn demo(example: &str) -> Value {
 #[test]
 fn in_every_demo_every_byte_received_was_sent_by_somebody() {
     // Where the kernel answers, there is nobody who could be seen to send.
-    for example in TABLE.iter().filter(|example| example.server.is_some()) {
+    for example in examples().filter(|example| example.server.is_some()) {
         let demo = demo(example.name);
         let (calls, arrows) =
             (demo["calls"].as_array().unwrap(), demo["arrows"].as_array().unwrap());

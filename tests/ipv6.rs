@@ -14,7 +14,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::Command;
 
 use common::{DEADLINE, Server, connect, finish, have, netplay, private_mounts, run, skip};
-use netplay::examples::{Example, Place, Service, TABLE};
+use netplay::examples::{Example, Place, Service, examples};
 
 /// Whether this machine has IPv6 at all; if not, that is said.
 fn have_ipv6() -> bool {
@@ -27,7 +27,7 @@ fn have_ipv6() -> bool {
 
 /// Every example that listens on HOST and PORT.
 fn of_the_network() -> impl Iterator<Item = &'static Example> {
-    TABLE.iter().filter(|example| example.place == Place::Internet)
+    examples().filter(|example| example.place == Place::Internet)
 }
 
 fn server(example: &Example, place: &[&str], options: &[&str]) -> Server {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use common::{ANYBODY, Server, alone, finish, netplay, run, skip};
 use netplay::columns::{width, width_of};
-use netplay::examples::{Place, Service, TABLE};
+use netplay::examples::{Place, Service, examples};
 use netplay::lang::Lang;
 use netplay::lesson::{LESSONS, Look, Subject, about_errno, contents, find, render, topics};
 use nix::errno::Errno;
@@ -381,7 +381,7 @@ fn parses(words: &[String]) {
 /// The example and the side that a command starts: `tcp-server`, `select client`.
 fn side(words: &[String]) -> Option<(&'static netplay::examples::Example, &str, usize)> {
     let first = words.get(1)?;
-    let named = |name: &str| TABLE.iter().find(|row| row.name == name || row.short == Some(name));
+    let named = |name: &str| examples().find(|row| row.name == name || row.short == Some(name));
     if let Some((name, side @ ("server" | "client"))) = first.rsplit_once('-') {
         return Some((named(name)?, side, 2));
     }

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::{DEADLINE, Server, ask, netplay, run, skip, udp, until};
-use netplay::examples::{Place, Service, TABLE};
+use netplay::examples::{Place, Service, examples};
 use netplay::trace::{Event, Kind};
 
 /// A server with a trace, and the folder that holds it.
@@ -74,7 +74,7 @@ fn count(events: &[Event], call: &str) -> usize {
 /// Every row of the table that echoes: our client talks to our server, and both end well.
 #[test]
 fn every_example_answers_its_own_client() {
-    for example in TABLE.iter().filter(|example| example.service == Service::Echo) {
+    for example in examples().filter(|example| example.service == Service::Echo) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket").display().to_string();
         let server = match example.place {

@@ -30,7 +30,7 @@ use tempfile::TempDir;
 use clap::Arg;
 use clap::builder::PossibleValue;
 use netplay::child::WITH_PARENT;
-use netplay::examples::{Example, Place, Service, TABLE};
+use netplay::examples::{Example, Place, Service, examples};
 use netplay::trace::{Event, Kind, story};
 
 /// Every call that the call layer can make. `rt_sigreturn` ends a signal handler, `execve` begins the
@@ -297,7 +297,7 @@ fn a_refused_connect_is_told_as_strace_sees_it() {
 /// Wherever a call of a server fails, what the page has opened until then is closed, and each close is told.
 #[test]
 fn what_a_failing_server_leaves_open_is_closed_with_a_record() {
-    for example in TABLE.iter().filter(|example| example.server.is_some()) {
+    for example in examples().filter(|example| example.server.is_some()) {
         let Some(watched) = Watched::new() else { return };
         watched.serve_one(example, None);
         for (call, when) in watched.could_fail(FAIL_IN_A_SERVER) {
@@ -311,7 +311,7 @@ fn what_a_failing_server_leaves_open_is_closed_with_a_record() {
 /// The same for the clients.
 #[test]
 fn what_a_failing_client_leaves_open_is_closed_with_a_record() {
-    for example in TABLE.iter().filter(|example| example.server.is_some()) {
+    for example in examples().filter(|example| example.server.is_some()) {
         let Some(serving) = Watched::new() else { return };
         let server = serving.server(example, &login(example));
         let Some(watched) = Watched::new() else { return };
@@ -554,14 +554,14 @@ fn calls_a_message(watched: &Watched, name: &str, options: &[&str]) -> Vec<Vec<S
 // ---- what runs ----
 
 fn example(name: &str) -> &'static Example {
-    TABLE.iter().find(|example| example.name == name).expect("a row of the table")
+    examples().find(|example| example.name == name).expect("a row of the table")
 }
 
 /// Every row of the table, plain and with each of its own options: the example, and the options of
 /// its two sides.
 fn ways_to_run() -> Vec<(&'static Example, Vec<String>, Vec<String>)> {
     let mut ways = Vec::new();
-    for example in TABLE.iter().filter(|example| example.server.is_some()) {
+    for example in examples().filter(|example| example.server.is_some()) {
         if example.name == "ftp" {
             ways.push((example, login(example), login(example)));
             continue;

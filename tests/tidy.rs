@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use netplay::examples::TABLE;
+use netplay::examples::examples;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -42,6 +42,13 @@ fn under(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// The page of an example: a file, or the first of a folder.
+fn page(example: &str) -> PathBuf {
+    let name = example.replace('-', "_");
+    let single = root().join(format!("src/examples/{name}.rs"));
+    if single.exists() { single } else { root().join(format!("src/examples/{name}/mod.rs")) }
 }
 
 /// The names in `mod` lines, in their order.
@@ -134,7 +141,7 @@ fn a_page_uses_earlier_pages_only() {
             assert!(earlier, "{name} uses {other}, which is read later");
         }
     }
-    let named: Vec<String> = TABLE.iter().map(|row| row.name.replace('-', "_")).collect();
+    let named: Vec<String> = examples().map(|row| row.name.replace('-', "_")).collect();
     let order: Vec<String> = order.into_iter().filter(|page| named.contains(page)).collect();
     assert_eq!(order, named, "left: the mod lines; right: the table");
 }
@@ -179,7 +186,7 @@ fn listed(text: &str) -> Vec<&str> {
 
 #[test]
 fn the_order_of_the_table_is_the_order_everywhere() {
-    let names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
+    let names: Vec<&str> = examples().map(|row| row.name).collect();
     assert_eq!(listed(&read("README.md")), names, "left: README.md");
 
     let command = netplay::cli::command();
@@ -192,7 +199,7 @@ fn the_order_of_the_table_is_the_order_everywhere() {
         let contents = read(format!("lessons/{lang}/README.md"));
         assert_eq!(listed(&contents), topics, "left: lessons/{lang}/README.md; right: LESSONS");
     }
-    let lessons: Vec<&str> = TABLE.iter().map(|row| row.lesson).collect();
+    let lessons: Vec<&str> = examples().map(|row| row.lesson).collect();
     let of_pages: Vec<&str> = topics.into_iter().filter(|topic| lessons.contains(topic)).collect();
     assert_eq!(of_pages, lessons, "left: LESSONS");
 }
@@ -200,7 +207,7 @@ fn the_order_of_the_table_is_the_order_everywhere() {
 #[test]
 fn the_readme_says_of_every_example_what_the_table_says() {
     let readme = read("README.md");
-    for row in TABLE {
+    for row in examples() {
         let listed = readme.lines().any(|line| {
             line.starts_with(&format!("| [`{}`](", row.name))
                 && line.ends_with(&format!(" | {} |", row.summary))
@@ -211,7 +218,7 @@ fn the_readme_says_of_every_example_what_the_table_says() {
 
 #[test]
 fn every_example_has_a_lesson() {
-    for row in TABLE {
+    for row in examples() {
         let there = netplay::lesson::topics().any(|topic| topic == row.lesson);
         assert!(there, "{} names the lesson {}, which is not there", row.name, row.lesson);
     }
@@ -235,14 +242,11 @@ fn links_between_documents_lead_somewhere() {
 
 #[test]
 fn every_page_begins_with_what_it_is_and_what_to_watch_for() {
-    for row in TABLE {
-        assert!(row.source.starts_with("//! # "), "{} has no title", row.name);
-        let head: String = row
-            .source
-            .lines()
-            .take_while(|line| line.starts_with("//!"))
-            .collect::<Vec<_>>()
-            .join("\n");
+    for row in examples() {
+        let page = read(page(row.name));
+        assert!(page.starts_with("//! # "), "{} has no title", row.name);
+        let head: String =
+            page.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n");
         assert!(head.contains("```text"), "{} has no diagram", row.name);
         assert!(
             !row.watch.is_empty() && row.watch.len() < 160,

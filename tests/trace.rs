@@ -19,7 +19,7 @@ use std::thread;
 
 use common::{DEADLINE, Server, ask, netplay, run, udp, until, wait};
 use netplay::escape::escape_message;
-use netplay::examples::{Example, Place, Service, TABLE};
+use netplay::examples::{Example, Place, Service, examples};
 use netplay::lang::Lang;
 use netplay::record::{Call, Event, Kind};
 use serde_json::Value;
@@ -39,7 +39,7 @@ fn schema() -> Value {
 fn every_record_of_every_example_fits_the_schema() {
     let schema = schema();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
-    for example in TABLE.iter().filter(|example| example.server.is_some()) {
+    for example in examples().filter(|example| example.server.is_some()) {
         for detail in ["-q", "-vv"] {
             let trace = Trace::new();
             let words: &[u8] = match example.service {
@@ -223,7 +223,7 @@ fn a_fork_servers_children_and_its_clients_share_the_file() {
 /// it has done, and so it is when nothing can be written any more.
 #[test]
 fn a_server_that_is_killed_has_told_all_that_it_did() {
-    for example in TABLE.iter().filter(|row| row.service == Service::Echo) {
+    for example in examples().filter(|row| row.service == Service::Echo) {
         let trace = Trace::new();
         let server = trace.server(example, &["-q", "--reply", "echo"]);
         let told = |call: &str| {
@@ -394,7 +394,7 @@ fn a_trace_that_may_grow_no_further_is_said_once() {
 // ---- what the tests above run and read ----
 
 fn example(name: &str) -> &'static Example {
-    TABLE.iter().find(|example| example.name == name).expect("a row of the table")
+    examples().find(|example| example.name == name).expect("a row of the table")
 }
 
 fn calls<'a>(records: &'a [Value], name: &'a str) -> impl Iterator<Item = &'a Value> {

@@ -15,7 +15,7 @@ use super::load::Tally;
 use super::meter;
 use super::plan::{Kind, Load, Manner, Model};
 use crate::child::{Line, Process};
-use crate::examples::{Example, Place, Service, TABLE};
+use crate::examples::{Example, Place, Service, examples};
 use crate::inspect;
 
 /// How long a server may take to become ready.
@@ -243,7 +243,7 @@ fn echoes(row: &&Example) -> bool {
 /// The names of the rows that echo over some transport.
 #[must_use]
 pub fn rows() -> Vec<&'static str> {
-    TABLE.iter().filter(echoes).map(|row| row.name).collect()
+    examples().filter(echoes).map(|row| row.name).collect()
 }
 
 /// The rows of the table that echo over this transport; each is asked.
@@ -253,7 +253,7 @@ pub fn rows() -> Vec<&'static str> {
 pub fn echoing(manner: &Manner) -> Result<Vec<Model>> {
     let load = Load { connections: 1, idle: 0 };
     let mut found = Vec::new();
-    for example in TABLE.iter().filter(echoes) {
+    for example in examples().filter(echoes) {
         let model = Model { name: example.name.to_owned(), kind: Kind::Row(example, vec![]) };
         // One that serves the other transport, or cannot run on this kernel, is no model here.
         if let Ok(server) = Server::start(&model, load, manner) {
@@ -367,7 +367,7 @@ pub fn row(text: &str) -> Result<Model> {
     let mut words = text.split_whitespace().map(String::from);
     let name = words.next().context("a model has a name")?;
     let named = |row: &&Example| row.name == name || row.short == Some(name.as_str());
-    let Some(example) = TABLE.iter().find(named) else {
+    let Some(example) = examples().find(named) else {
         bail!("there is no example called {name}: netplay lists them");
     };
     if !echoes(&example) {

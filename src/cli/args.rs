@@ -16,8 +16,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum,
 use super::{bench, byte_order, doctor, draw, explain, lab, models, sockopt, why};
 use crate::address::{Endpoint, Family};
 use crate::client::ClientArgs;
-use crate::examples::row::Serve;
-use crate::examples::{Example, Place, TABLE, Tool};
+use crate::examples::row::{Serve, Tool};
+use crate::examples::{Example, Place, examples};
 use crate::lang::Lang;
 use crate::server::{Reply, ServerArgs, Stamp};
 
@@ -325,7 +325,7 @@ pub fn command() -> Command {
         .after_help(
             "Each example also goes by EXAMPLE-server and EXAMPLE-client: netplay tcp-server.",
         );
-    let examples = TABLE.iter().flat_map(|example| {
+    let examples = examples().flat_map(|example| {
         let server = example.server.map(|server| ("server", server_side(example, server)));
         let client = ("client", client_side(example));
         let sides: Vec<_> = server.into_iter().chain([client]).collect();
@@ -418,7 +418,7 @@ fn place(command: Command, example: &Example) -> Command {
 
 /// The example that a subcommand means, and the side, if its name says that too.
 pub fn find(subcommand: &str) -> Option<(&'static Example, Option<&'static str>)> {
-    let named = |name: &str| TABLE.iter().find(|example| example.name == name);
+    let named = |name: &str| examples().find(|example| example.name == name);
     if let Some(example) = named(subcommand) {
         return Some((example, None));
     }

@@ -35,7 +35,7 @@ use crate::client::{Interrupted, Usage};
 use crate::demo::Recording;
 use crate::draw::{Format, Time, Timeline, View};
 use crate::escape::{escape_unsafe, file_name, hide_password};
-use crate::examples::{Example, Place, TABLE};
+use crate::examples::{Example, Place, examples};
 use crate::inspect;
 use crate::lang::Lang;
 use crate::lesson::{self, Subject};
@@ -384,8 +384,7 @@ fn over_v6(matches: &ArgMatches) -> bool {
 
 /// Three demos that show the most in the least time.
 fn tour(v6: bool, global: &Global) -> Result<()> {
-    let named =
-        |name| TABLE.iter().find(|row| row.name == name).context("the tour's examples exist");
+    let named = |name| examples().find(|row| row.name == name).context("the tour's examples exist");
     let three = [named("tcp-echo")?, named("udp-echo")?, named("select")?];
     let missing = demos(&three, v6, global, false)?.missing;
     if !global.quiet {
@@ -537,7 +536,7 @@ mod tests {
     #[test]
     fn the_client_that_a_server_names_can_be_typed_and_goes_to_it() {
         let lo = format!("fe80::7%{}", nix::net::if_::if_nametoindex("lo").unwrap());
-        for example in TABLE.iter().filter(|example| {
+        for example in examples().filter(|example| {
             example.server.is_some()
                 && matches!(example.place, Place::Internet | Place::Group { .. })
         }) {
@@ -574,7 +573,7 @@ mod tests {
 
     #[test]
     fn the_client_that_a_server_names_has_what_both_must_agree_on_and_no_password() {
-        let named = |name: &str| TABLE.iter().find(|row| row.name == name).unwrap();
+        let named = |name: &str| examples().find(|row| row.name == name).unwrap();
         for (name, words, said) in [
             ("iterative", &["--tcp"][..], "netplay iterative-client --tcp 127.0.0.1 5858"),
             (

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 
-use crate::examples::TABLE;
+use crate::examples::examples;
 use crate::output::stdout;
 
 /// What there is, and three commands to try first.
@@ -15,7 +15,7 @@ use crate::output::stdout;
 /// If `out` cannot be written.
 pub fn menu(out: &mut dyn Write) -> Result<()> {
     writeln!(out, "netplay: the socket playground\n")?;
-    for example in TABLE {
+    for example in examples() {
         writeln!(out, "  {:<12} {}", example.name, example.summary)?;
     }
     writeln!(out, "\n  {:<12} numbers and addresses, byte by byte", "byte-order")?;

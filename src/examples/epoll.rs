@@ -33,13 +33,15 @@ use anyhow::Result;
 use clap::Args;
 
 use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
-use super::row::up_to;
+use super::row::{self, Example, Place, Service, up_to};
+use super::script::{self, Demo};
+use super::tcp_echo;
 use crate::call::{
     self, Domain, EpollFlags, EpollOp, SO_REUSEADDR, SO_REUSEPORT, SOCK_NONBLOCK, TcpListener,
     Type, epoll_event,
 };
 use crate::patience::Patience;
-use crate::server::{self, ServerArgs, Stats};
+use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// How many events one wait can bring; the others come with the next.
@@ -47,17 +49,6 @@ const EVENTS: usize = 256;
 
 /// How often a client is listened to, with an edge, before others get their turn.
 const TURNS: usize = 16;
-
-/// The options of the server.
-#[derive(Debug, Args)]
-pub struct Options {
-    /// Be told once of what has come, not for as long as it is there
-    #[arg(long)]
-    edge: bool,
-    /// How many threads there are, each with a listener and a list of its own, and its share of --max-clients
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = up_to::<usize>(256))]
-    workers: usize,
-}
 
 /// Opens the listeners, and serves each in a thread of its own; the first in this one.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
@@ -238,3 +229,36 @@ fn read(
     }
     Ok(true)
 }
+
+/// The options of the server.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Be told once of what has come, not for as long as it is there
+    #[arg(long)]
+    edge: bool,
+    /// How many threads there are, each with a listener and a list of its own, and its share of --max-clients
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = up_to::<usize>(256))]
+    workers: usize,
+}
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "epoll",
+    short: None,
+    summary: "the list stays in the kernel, and a wait brings only what has happened",
+    watch: "an edge is told once: so the server receives until nothing is left, and B's last recv \
+            would wait for ever on a blocking socket",
+    place: Place::Internet,
+    service: Service::Echo,
+    reply: Some(Reply::Stamp(row::STAMP)),
+    server: Some(&row::Server(serve)),
+    client: &tcp_echo::client,
+    tools: &[],
+    demo: Demo {
+        server: &["--edge", "--bufsize=16", "--reply=echo"],
+        client: &[],
+        steps: script::TO_THE_LAST_BYTE,
+    },
+    next: "netplay io-uring demo",
+    lesson: "epoll",
+};

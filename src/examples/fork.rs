@@ -28,12 +28,14 @@ use std::os::fd::AsRawFd;
 use anyhow::Result;
 use libc::POLLIN;
 
-use super::tcp_echo::echo;
+use super::row::{Example, Place, Service};
+use super::script::{self, Demo};
+use super::tcp_echo::{self, echo};
 use crate::call::{
     self, Domain, Fork, Pid, SO_REUSEADDR, TcpListener, TcpStream, Type, WaitPidFlag, pollfd,
 };
 use crate::patience::Patience;
-use crate::server::{self, ServerArgs, Stats};
+use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::{Sigchld, Stop, end_child, end_children};
 
 /// Forks a child for each client until the stop.
@@ -130,3 +132,20 @@ fn reap(children: &mut HashSet<Pid>) -> Result<()> {
     }
     Ok(())
 }
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "fork",
+    short: None,
+    summary: "a process for each client",
+    watch: "fork returns twice; the parent closes the client's socket, the child the listener",
+    place: Place::Internet,
+    service: Service::Echo,
+    reply: Some(Reply::text("recv your message")),
+    server: Some(&serve),
+    client: &tcp_echo::client,
+    tools: &[],
+    demo: Demo::of(script::TWO),
+    next: "netplay thread demo",
+    lesson: "fork",
+};

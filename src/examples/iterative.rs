@@ -18,18 +18,12 @@
 use anyhow::Result;
 use clap::Args;
 
+use super::row::{self, Example, Place, Service};
+use super::script::{self, Demo};
 use super::{tcp_echo, udp_echo};
 use crate::client::ClientArgs;
 use crate::server::{Reply, ServerArgs, Stats};
 use crate::stop::Stop;
-
-/// The option of both sides.
-#[derive(Debug, Args)]
-pub struct Options {
-    /// Serve TCP connections instead of UDP datagrams
-    #[arg(long)]
-    tcp: bool,
-}
 
 /// Serves one datagram, or one connection, after the other.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
@@ -55,3 +49,28 @@ pub fn client(args: &ClientArgs, options: &Options) -> Result<()> {
         false => udp_echo::client(args),
     }
 }
+
+/// The option of both sides.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Serve TCP connections instead of UDP datagrams
+    #[arg(long)]
+    tcp: bool,
+}
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "iterative",
+    short: None,
+    summary: "one request at a time: over UDP a datagram, over TCP a whole connection",
+    watch: "client B is connected at once, by the kernel; but its answer comes only when A is gone",
+    place: Place::Internet,
+    service: Service::Echo,
+    reply: Some(Reply::Stamp(udp_echo::STAMP)),
+    server: Some(&row::Server(serve)),
+    client: &row::Client(client),
+    tools: &[],
+    demo: Demo { server: &["--tcp"], client: &["--tcp"], steps: script::WAITS },
+    next: "netplay fork demo",
+    lesson: "iterative",
+};

@@ -36,6 +36,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
+use super::row::{self, Example, Place, Service};
+use super::script::{self, Demo};
 use crate::address::Endpoint;
 use crate::call::{
     self, Domain, IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_MULTICAST_IF, IP_MULTICAST_LOOP,
@@ -51,43 +53,6 @@ use crate::stop::Stop;
 pub const GROUP: &str = "239.255.58.58";
 /// The same over IPv6.
 pub const GROUP_V6: &str = "ff11::5858";
-
-/// The options of a receiver.
-#[derive(Debug, Args)]
-pub struct ServerOptions {
-    #[command(flatten)]
-    device: Device,
-    /// Bind to any address, not to the group: hear also what is sent to this machine alone
-    #[arg(long)]
-    any: bool,
-}
-
-/// The options of a sender.
-#[derive(Debug, Args)]
-pub struct ClientOptions {
-    #[command(flatten)]
-    device: Device,
-    /// How far it goes: 0 stays in this machine, 1 in its network, more pass routers
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = hops)]
-    ttl: u8,
-    /// Let this machine not hear what it sends itself (over lo it does nevertheless)
-    #[arg(long)]
-    no_loop: bool,
-    /// Ask for the right to send to a broadcast address, such as 127.255.255.255
-    #[arg(long)]
-    broadcast: bool,
-    /// Wait for so many answers to each message; a server answers with --reply
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = answers)]
-    answers: u32,
-}
-
-/// The option of both.
-#[derive(Debug, Args)]
-pub struct Device {
-    /// The device: over IPv4 an address that it has [default: 127.0.0.1], over IPv6 its name
-    #[arg(long, value_name = "ADDRESS|NAME", value_parser = interface)]
-    interface: Option<String>,
-}
 
 /// Joins the group and shows what is said in it, until the stop; then leaves it.
 pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<Stats> {
@@ -302,3 +267,58 @@ fn scope(group: Ipv6Addr) -> u8 {
 
 const INTERFACE: u8 = 1;
 const LINK: u8 = 2;
+
+/// The options of a receiver.
+#[derive(Debug, Args)]
+pub struct ServerOptions {
+    #[command(flatten)]
+    device: Device,
+    /// Bind to any address, not to the group: hear also what is sent to this machine alone
+    #[arg(long)]
+    any: bool,
+}
+
+/// The options of a sender.
+#[derive(Debug, Args)]
+pub struct ClientOptions {
+    #[command(flatten)]
+    device: Device,
+    /// How far it goes: 0 stays in this machine, 1 in its network, more pass routers
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = hops)]
+    ttl: u8,
+    /// Let this machine not hear what it sends itself (over lo it does nevertheless)
+    #[arg(long)]
+    no_loop: bool,
+    /// Ask for the right to send to a broadcast address, such as 127.255.255.255
+    #[arg(long)]
+    broadcast: bool,
+    /// Wait for so many answers to each message; a server answers with --reply
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = answers)]
+    answers: u32,
+}
+
+/// The option of both.
+#[derive(Debug, Args)]
+pub struct Device {
+    /// The device: over IPv4 an address that it has [default: 127.0.0.1], over IPv6 its name
+    #[arg(long, value_name = "ADDRESS|NAME", value_parser = interface)]
+    interface: Option<String>,
+}
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "multicast",
+    short: None,
+    summary: "one datagram for many: a group that anybody can join, and leave",
+    watch: "one sendto, and each member has a copy; the sender learns neither who is in the group nor \
+            whether anybody is",
+    place: Place::Group { v4: GROUP, v6: GROUP_V6 },
+    service: Service::Other,
+    reply: None,
+    server: Some(&row::Server(serve)),
+    client: &row::Client(client),
+    tools: &[],
+    demo: Demo::of(script::TO_EVERYBODY),
+    next: "netplay multicast client 127.255.255.255, without and with --broadcast",
+    lesson: "multicast",
+};

@@ -26,9 +26,12 @@ use anyhow::Result;
 use libc::{POLLIN, POLLNVAL, POLLOUT, POLLPRI};
 
 use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
+use super::row::{Example, Place, Service};
+use super::script::{self, Demo};
+use super::tcp_echo;
 use crate::call::{self, Domain, MSG_OOB, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type, pollfd};
 use crate::patience::Patience;
-use crate::server::{self, ServerArgs, Stats};
+use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// Serves whoever is ready until the stop.
@@ -138,3 +141,20 @@ fn urgent(client: &Client, stats: &mut Stats) -> call::Result<()> {
     }
     Ok(())
 }
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "poll",
+    short: None,
+    summary: "the same with a list of descriptors, and an event for each thing that can happen",
+    watch: "the list stays; what happened is written into it: POLLIN, POLLHUP, POLLERR",
+    place: Place::Internet,
+    service: Service::Echo,
+    reply: Some(Reply::text("receive message")),
+    server: Some(&serve),
+    client: &tcp_echo::client,
+    tools: &[],
+    demo: Demo::of(script::THREE),
+    next: "netplay epoll demo",
+    lesson: "poll",
+};

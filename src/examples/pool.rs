@@ -31,9 +31,11 @@ use std::thread;
 use anyhow::{Context, Result};
 
 use super::prefork::{Accept, Options, open};
-use super::tcp_echo::echo;
+use super::row::{self, Example, Place, Service};
+use super::script::{self, Demo};
+use super::tcp_echo::{self, echo};
 use crate::call::{self, TcpListener, TcpStream, pollfd};
-use crate::server::{self, ServerArgs, Stats};
+use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::{Stop, Watch};
 
 /// Starts the threads, and waits for the stop.
@@ -112,3 +114,21 @@ fn accept_in_turn(
     let _turn = lock.map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
     call::accept(listener)
 }
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "pool",
+    short: None,
+    summary: "the same with threads: a few, that take turns at the clients",
+    watch: "two threads sleep in accept on one listener; C is connected at once, and served when \
+            B leaves",
+    place: Place::Internet,
+    service: Service::Echo,
+    reply: Some(Reply::Stamp(row::STAMP)),
+    server: Some(&row::Server(serve)),
+    client: &tcp_echo::client,
+    tools: &[],
+    demo: Demo { server: &["--workers=2"], client: &[], steps: script::A_POOL_OF_TWO },
+    next: "netplay nonblocking demo",
+    lesson: "pool",
+};

@@ -9,9 +9,9 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, ensure};
 use clap::{Arg, ArgMatches, Args, Command};
 
-use super::{Demo, Place, Service};
+use super::script::Demo;
 use crate::client::ClientArgs;
-use crate::server::{Reply, ServerArgs, Stats};
+use crate::server::{Reply, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
 
 /// A row of the table.
@@ -40,8 +40,6 @@ pub struct Example {
     pub demo: Demo,
     /// What to try next.
     pub next: &'static str,
-    /// The page.
-    pub source: &'static str,
     /// The lesson behind it: `netplay explain LESSON`.
     pub lesson: &'static str,
 }
@@ -55,6 +53,38 @@ pub struct Tool {
     /// What it does.
     pub run: &'static dyn Work,
 }
+
+/// Where a server can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// HOST and PORT.
+    Internet,
+    /// HOST alone: what is asked there has no ports.
+    Host,
+    /// A group and a PORT, which several servers can share.
+    Group {
+        /// The group that is meant when none is named.
+        v4: &'static str,
+        /// The same over IPv6.
+        v6: &'static str,
+    },
+    /// A path.
+    Path,
+}
+
+/// What a server is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// It answers what a client sends: the bytes themselves, a stamp, a text.
+    Echo,
+    /// It keeps files, in the folder that its option `--root` names.
+    Files,
+    /// Something else, whatever `--reply` says; its tests are its own.
+    Other,
+}
+
+/// How most servers stamp their answers, unless told otherwise.
+pub const STAMP: Stamp = Stamp { open: "[", middle: "] :", close: "" };
 
 impl Example {
     /// The options of its server that other servers do not have, or of which it says something else.

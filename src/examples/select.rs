@@ -21,9 +21,12 @@ use std::os::fd::AsRawFd;
 use anyhow::{Result, ensure};
 
 use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
+use super::row::{self, Example, Place, Service};
+use super::script::{self, Demo};
+use super::tcp_echo;
 use crate::call::{self, Domain, FdSet, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type};
 use crate::patience::Patience;
-use crate::server::{self, ServerArgs, Stats};
+use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// Serves whoever is ready until the stop.
@@ -106,3 +109,20 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     call::close(listener)?;
     Ok(stats)
 }
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "select",
+    short: None,
+    summary: "one thread, many clients: the kernel says which socket is ready",
+    watch: "one call waits for everybody; A, B and C are served in the order in which they speak",
+    place: Place::Internet,
+    service: Service::Echo,
+    reply: Some(Reply::Stamp(row::STAMP)),
+    server: Some(&serve),
+    client: &tcp_echo::client,
+    tools: &[],
+    demo: Demo::of(script::THREE),
+    next: "netplay poll demo",
+    lesson: "select",
+};

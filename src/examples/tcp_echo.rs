@@ -24,16 +24,15 @@ use std::os::fd::AsFd;
 
 use anyhow::Result;
 
+use super::row::{Example, Place, Service};
+use super::script::{self, Demo};
 use crate::call::{
     self, Domain, MSG_NOSIGNAL, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TcpListener, TcpStream,
     Type,
 };
 use crate::client::ClientArgs;
-use crate::server::{self, ServerArgs, Stamp, Stats};
+use crate::server::{self, Reply, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
-
-/// How this server stamps its answers.
-pub const STAMP: Stamp = Stamp { open: "[", middle: "] : ", close: "" };
 
 /// Serves one client after the other until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
@@ -157,3 +156,24 @@ pub fn converse(server: &impl AsFd, args: &ClientArgs) -> Result<()> {
     }
     talk.end_line()
 }
+
+/// How this server stamps its answers.
+pub const STAMP: Stamp = Stamp { open: "[", middle: "] : ", close: "" };
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "tcp-echo",
+    short: Some("tcp"),
+    summary: "a TCP server and client, one connection after the other",
+    watch: "the listener never carries a byte: accept makes a second socket for the client, and \
+            the server speaks on that one",
+    place: Place::Internet,
+    service: Service::Echo,
+    reply: Some(Reply::Stamp(STAMP)),
+    server: Some(&serve),
+    client: &client,
+    tools: &[],
+    demo: Demo::of(script::ONE),
+    next: "netplay udp-echo demo",
+    lesson: "tcp",
+};

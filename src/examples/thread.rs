@@ -21,9 +21,11 @@ use std::thread;
 
 use anyhow::Result;
 
-use super::tcp_echo::echo;
+use super::row::{Example, Place, Service};
+use super::script::{self, Demo};
+use super::tcp_echo::{self, echo};
 use crate::call::{self, Domain, SO_REUSEADDR, TcpListener, TcpStream, Type};
-use crate::server::{self, ServerArgs, Stats};
+use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// Starts a thread for each client until the stop.
@@ -83,3 +85,20 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 fn take(handed: &Mutex<Option<TcpStream>>) -> Option<TcpStream> {
     handed.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "thread",
+    short: None,
+    summary: "a thread for each client",
+    watch: "B is served while A is still connected: each recv waits in a thread of its own",
+    place: Place::Internet,
+    service: Service::Echo,
+    reply: Some(Reply::text("receive your message")),
+    server: Some(&serve),
+    client: &tcp_echo::client,
+    tools: &[],
+    demo: Demo::of(script::TWO),
+    next: "netplay prefork demo",
+    lesson: "thread",
+};

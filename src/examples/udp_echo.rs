@@ -16,13 +16,12 @@
 
 use anyhow::Result;
 
+use super::row::{Example, Place, Service};
+use super::script::{self, Demo};
 use crate::call::{self, Domain, MSG_TRUNC, SO_RCVTIMEO, Type, UdpSocket};
 use crate::client::ClientArgs;
-use crate::server::{self, Senders, ServerArgs, Stamp, Stats};
+use crate::server::{self, Reply, Senders, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
-
-/// How this server stamps its answers.
-pub const STAMP: Stamp = Stamp { open: "[", middle: " : ", close: "]" };
 
 /// Answers each datagram to whoever sent it, until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
@@ -88,3 +87,23 @@ fn converse(socket: &UdpSocket, args: &ClientArgs, server: std::net::SocketAddr)
     }
     talk.end_line()
 }
+
+/// How this server stamps its answers.
+pub const STAMP: Stamp = Stamp { open: "[", middle: " : ", close: "]" };
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "udp-echo",
+    short: Some("udp"),
+    summary: "datagrams: nobody is connected, each message says who sent it",
+    watch: "no listen, no accept: one socket serves everybody, and recvfrom tells whom to answer",
+    place: Place::Internet,
+    service: Service::Echo,
+    reply: Some(Reply::Stamp(STAMP)),
+    server: Some(&serve),
+    client: &client,
+    tools: &[],
+    demo: Demo::of(script::ONE),
+    next: "netplay unix-echo demo",
+    lesson: "udp",
+};

@@ -23,11 +23,13 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag};
 use socket2::SockAddr;
 
+use super::row::{self, Example, Place, Service};
+use super::script::{self, Demo};
 use super::tcp_echo::{converse, echo};
 use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, Type, UnixListener, UnixStream};
 use crate::client::ClientArgs;
 use crate::escape::file_name;
-use crate::server::{self, ServerArgs, Stats};
+use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// Serves one client after the other until the stop.
@@ -108,3 +110,20 @@ pub fn client(args: &ClientArgs) -> Result<()> {
     call::close(server)?;
     said
 }
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "unix-echo",
+    short: Some("unix"),
+    summary: "the same calls without a network: a socket with a path",
+    watch: "only the address differs: a file; the client has no name at all",
+    place: Place::Path,
+    service: Service::Echo,
+    reply: Some(Reply::Stamp(row::STAMP)),
+    server: Some(&serve),
+    client: &client,
+    tools: &[],
+    demo: Demo::of(script::ONE),
+    next: "netplay iterative demo",
+    lesson: "unix",
+};

@@ -17,7 +17,7 @@ use std::process::Command;
 
 use clap::Arg;
 use clap::builder::PossibleValue;
-use netplay::examples::{Example, Place, Service, TABLE};
+use netplay::examples::{Example, Place, Service, examples};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -51,7 +51,7 @@ impl fmt::Display for Kind {
 /// Every kind whose server echoes over connections.
 pub fn streams() -> impl Iterator<Item = Kind> {
     let rows =
-        TABLE.iter().filter(|row| row.service == Service::Echo && !DATAGRAMS.contains(&row.name));
+        examples().filter(|row| row.service == Service::Echo && !DATAGRAMS.contains(&row.name));
     rows.flat_map(|row| kinds(row, option(row, "tcp").map(|_| "--tcp")))
 }
 
@@ -62,7 +62,7 @@ pub fn concurrent() -> impl Iterator<Item = Kind> {
 
 /// Every kind whose server echoes datagrams.
 pub fn datagrams() -> impl Iterator<Item = Kind> {
-    TABLE.iter().flat_map(|row| {
+    examples().flat_map(|row| {
         if let Some(udp) = option(row, "udp") {
             assert!(!udp.get_action().takes_values());
             kinds(row, Some("--udp"))

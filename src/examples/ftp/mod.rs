@@ -74,6 +74,8 @@ use clap::Args;
 use libc::POLLIN;
 use nix::errno::Errno;
 
+use super::row::{self, Example, Place, Service};
+use super::script::{self, Demo};
 use crate::address::Endpoint;
 use crate::call::{
     self, Domain, FcntlArg, IPV6_V6ONLY, MSG_DONTWAIT, MSG_NOSIGNAL, OFlag, SO_REUSEADDR,
@@ -89,52 +91,6 @@ use guesses::Guesses;
 use guests::{Guest, Guests, Limits};
 use root::Root;
 use session::{Rules, converse};
-
-/// The options of the server.
-#[derive(Debug, Args)]
-#[command(mut_arg("max_clients", |arg| {
-    arg.default_value("64")
-        .help("How many clients to serve at once; the others are told to come back later")
-}))]
-pub struct ServerOptions {
-    /// The folder to serve [default: the current one]
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
-    #[command(flatten)]
-    login: Login,
-    /// Let anybody in as anonymous, to read
-    #[arg(long)]
-    anonymous: bool,
-    /// Let nobody change anything
-    #[arg(long)]
-    read_only: bool,
-    /// Cut a transfer in which nothing moves for so long
-    #[arg(long, value_name = "SECS", default_value = "60", value_parser = seconds)]
-    stall_timeout: Duration,
-    /// Wait so long for a data connection
-    #[arg(long, value_name = "SECS", default_value = "20", value_parser = seconds)]
-    data_wait: Duration,
-    /// The ports for data connections [default: any]
-    #[arg(long, value_name = "LO-HI", value_parser = ports)]
-    passive_ports: Option<(u16, u16)>,
-    /// How many clients one address may have [default: as many as --max-clients]
-    #[arg(long, value_name = "N", value_parser = number)]
-    max_per_host: Option<usize>,
-}
-
-/// The options of both sides.
-#[derive(Debug, Args)]
-pub struct Login {
-    /// Who may log in [default: netplay]
-    #[arg(long, value_name = "NAME", value_parser = user)]
-    user: Option<String>,
-    /// The password; without one, the server makes one for this run
-    #[arg(long, value_name = "TEXT")]
-    password: Option<String>,
-    /// A file with the password in its first line
-    #[arg(long, value_name = "FILE")]
-    password_file: Option<PathBuf>,
-}
 
 /// Serves a folder until the stop, with a thread for each client.
 pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<Stats> {
@@ -396,3 +352,82 @@ fn number(text: &str) -> Result<usize> {
         _ => bail!("it takes a number above 0"),
     }
 }
+
+/// The options of the server.
+#[derive(Debug, Args)]
+#[command(mut_arg("max_clients", |arg| {
+    arg.default_value("64")
+        .help("How many clients to serve at once; the others are told to come back later")
+}))]
+pub struct ServerOptions {
+    /// The folder to serve [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    #[command(flatten)]
+    login: Login,
+    /// Let anybody in as anonymous, to read
+    #[arg(long)]
+    anonymous: bool,
+    /// Let nobody change anything
+    #[arg(long)]
+    read_only: bool,
+    /// Cut a transfer in which nothing moves for so long
+    #[arg(long, value_name = "SECS", default_value = "60", value_parser = seconds)]
+    stall_timeout: Duration,
+    /// Wait so long for a data connection
+    #[arg(long, value_name = "SECS", default_value = "20", value_parser = seconds)]
+    data_wait: Duration,
+    /// The ports for data connections [default: any]
+    #[arg(long, value_name = "LO-HI", value_parser = ports)]
+    passive_ports: Option<(u16, u16)>,
+    /// How many clients one address may have [default: as many as --max-clients]
+    #[arg(long, value_name = "N", value_parser = number)]
+    max_per_host: Option<usize>,
+}
+
+/// The options of both sides.
+#[derive(Debug, Args)]
+pub struct Login {
+    /// Who may log in [default: netplay]
+    #[arg(long, value_name = "NAME", value_parser = user)]
+    user: Option<String>,
+    /// The password; without one, the server makes one for this run
+    #[arg(long, value_name = "TEXT")]
+    password: Option<String>,
+    /// A file with the password in its first line
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "ftp",
+    short: None,
+    summary: "a file server that every FTP client can use: two connections, lines and bytes",
+    watch: "each file and each listing has a connection of its own, whose port PASV tells as two \
+            decimal numbers; its end is the end of the file",
+    place: Place::Internet,
+    service: Service::Files,
+    reply: None,
+    server: Some(&row::Server(serve)),
+    client: &row::Client(client),
+    tools: &[
+        row::Tool {
+            name: "get",
+            about: "Fetch files: each has its name when it is whole, and FILE.part until then",
+            run: &row::Task(get),
+        },
+        row::Tool {
+            name: "put",
+            about: "Send files: to the name in the URL, or into its folder if it ends with /",
+            run: &row::Task(put),
+        },
+    ],
+    demo: Demo {
+        server: &["--user=student", "--password-file=password"],
+        client: &["--user=student", "--password-file=password"],
+        steps: script::THERE_AND_BACK,
+    },
+    next: "netplay ftp server --anonymous, and curl ftp://127.0.0.1:5858/ beside it",
+    lesson: "ftp",
+};

@@ -32,29 +32,13 @@ use anyhow::Result;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
+use super::row::{self, Example, Place, Service};
+use super::script::{self, Demo};
 use super::{tcp_echo, udp_echo};
 use crate::call::{self, SO_RCVTIMEO, SO_SNDTIMEO};
 use crate::client::ClientArgs;
-use crate::server::{ServerArgs, Stats, announce};
+use crate::server::{Reply, ServerArgs, Stats, announce};
 use crate::stop::Stop;
-
-/// The options of the server.
-#[derive(Debug, Args)]
-pub struct ServerOptions {
-    /// Where a request is handled
-    #[arg(long, value_name = "style", default_value_t = Style::Forking, value_enum)]
-    style: Style,
-    #[command(flatten)]
-    transport: Transport,
-}
-
-/// The option of both sides.
-#[derive(Debug, Args)]
-pub struct Transport {
-    /// Serve datagrams instead of connections
-    #[arg(long)]
-    udp: bool,
-}
 
 /// Serves with a handler that echoes, until the stop.
 pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<Stats> {
@@ -113,3 +97,38 @@ impl ValueEnum for Style {
         }))
     }
 }
+
+/// The options of the server.
+#[derive(Debug, Args)]
+pub struct ServerOptions {
+    /// Where a request is handled
+    #[arg(long, value_name = "style", default_value_t = Style::Forking, value_enum)]
+    style: Style,
+    #[command(flatten)]
+    transport: Transport,
+}
+
+/// The option of both sides.
+#[derive(Debug, Args)]
+pub struct Transport {
+    /// Serve datagrams instead of connections
+    #[arg(long)]
+    udp: bool,
+}
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "handler",
+    short: None,
+    summary: "a server for any conversation: iterative, forking or threading, over TCP or UDP",
+    watch: "the calls are those of the fork page; only who makes them is decided elsewhere",
+    place: Place::Internet,
+    service: Service::Echo,
+    reply: Some(Reply::Stamp(row::STAMP)),
+    server: Some(&row::Server(serve)),
+    client: &row::Client(client),
+    tools: &[],
+    demo: Demo::of(script::TWO),
+    next: "netplay handler server --style threading",
+    lesson: "handler",
+};

@@ -36,11 +36,14 @@ use anyhow::Result;
 use clap::Args;
 use nix::errno::Errno;
 
+use super::row::{self, Example, Place, Service};
+use super::script::{self, Demo};
+use super::tcp_echo;
 use crate::call::{
     self, Domain, ONE_THREAD, Operation, Ring, SO_REUSEADDR, Shots, TcpListener, Type,
 };
 use crate::patience::Patience;
-use crate::server::{self, ServerArgs, Stats};
+use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 use client::Client;
 
@@ -51,14 +54,6 @@ const SUBMISSIONS: u32 = 1024;
 
 /// More memory than this for buffers, and it would no longer stay in the processor's cache.
 const HEAP: usize = 512 * 1024;
-
-/// The option of the server.
-#[derive(Debug, Default, Args)]
-pub struct Options {
-    /// Submit each accept and recv anew, with a buffer of its own, as before Linux 6.1
-    #[arg(long)]
-    single_shot: bool,
-}
 
 /// Does whatever is done until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
@@ -192,3 +187,29 @@ fn has_room(clients: &HashMap<RawFd, Client>, args: &ServerArgs, stats: &Stats) 
 fn most(args: &ServerArgs) -> usize {
     args.at_once().min(16_384)
 }
+
+/// The option of the server.
+#[derive(Debug, Default, Args)]
+pub struct Options {
+    /// Submit each accept and recv anew, with a buffer of its own, as before Linux 6.1
+    #[arg(long)]
+    single_shot: bool,
+}
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "io-uring",
+    short: None,
+    summary: "operations instead of calls: the kernel says what is done, not who is ready",
+    watch: "each recv is submitted before its bytes have come, and one io_uring_enter moves as many \
+            submissions and answers as there are",
+    place: Place::Internet,
+    service: Service::Echo,
+    reply: Some(Reply::Stamp(row::STAMP)),
+    server: Some(&row::Server(serve)),
+    client: &tcp_echo::client,
+    tools: &[],
+    demo: Demo { server: &["--reply=echo"], client: &[], steps: script::THREE },
+    next: "netplay io-uring server --single-shot",
+    lesson: "io-uring",
+};

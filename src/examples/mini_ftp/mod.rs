@@ -33,13 +33,17 @@ mod client;
 mod server;
 
 pub use client::client;
-pub use server::{Options, serve};
+pub use server::serve;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
+use clap::Args;
+
+use super::row::{self, Example, Place, Service};
+use super::script::{self, Demo};
 
 /// What stands for a frame: between two names of a list, and between a header and its data.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -58,3 +62,32 @@ fn open(folder: &Dir, path: &Path) -> Result<File> {
     }
     Ok(file)
 }
+
+/// The options of the server.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The folder to serve, and nothing outside it [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Refuse uploads
+    #[arg(long)]
+    read_only: bool,
+}
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "mini-ftp",
+    short: None,
+    summary: "files, a connection for each command, and nothing that frames them",
+    watch: "nothing says where a name ends, or a file, or whether there is one: \
+            the pauses and the closes are the protocol",
+    place: Place::Internet,
+    service: Service::Files,
+    reply: None,
+    server: Some(&row::Server(serve)),
+    client: &client,
+    tools: &[],
+    demo: Demo::of(script::FILES),
+    next: "netplay mini-ftp server --root DIR",
+    lesson: "mini-ftp",
+};

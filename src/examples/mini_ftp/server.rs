@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -13,9 +13,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File};
 use cap_tempfile::TempFile;
-use clap::Args;
 
-use super::{PAUSE, open};
+use super::{Options, PAUSE, open};
 use crate::call::{
     self, Domain, SO_LINGER, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TCP_NODELAY, TcpListener,
     TcpStream, Type,
@@ -35,17 +34,6 @@ const LONGEST: usize = 4096;
 /// How long a client may be silent, unless `--idle-timeout` says something else. Without a limit
 /// each client that says nothing would keep its thread for ever.
 const IDLE: Duration = Duration::from_secs(60);
-
-/// The options of the server.
-#[derive(Debug, Args)]
-pub struct Options {
-    /// The folder to serve, and nothing outside it [default: the current one]
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
-    /// Refuse uploads
-    #[arg(long)]
-    read_only: bool,
-}
 
 /// What a client wants.
 enum Command<'a> {

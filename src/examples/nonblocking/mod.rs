@@ -25,6 +25,8 @@ use std::os::fd::AsFd;
 use anyhow::Result;
 use clap::Args;
 
+use super::row::{self, Example, Place, Service};
+use super::script::{self, Demo};
 use super::tcp_echo::{connect, sendall};
 use crate::call::{
     self, Domain, FcntlArg::F_GETFL, FcntlArg::F_SETFL, OFlag, SO_RCVTIMEO, SO_REUSEADDR,
@@ -34,14 +36,6 @@ use crate::client::ClientArgs;
 use crate::patience::Patience;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
-
-/// The option of the server.
-#[derive(Debug, Args)]
-pub struct Options {
-    /// Leave the sockets blocking: one client at a time, but the processor rests
-    #[arg(long)]
-    blocking: bool,
-}
 
 /// Looks at every socket in turn until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
@@ -167,3 +161,28 @@ pub fn client(args: &ClientArgs) -> Result<()> {
     }
     talk.end_line()
 }
+
+/// The option of the server.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Leave the sockets blocking: one client at a time, but the processor rests
+    #[arg(long)]
+    blocking: bool,
+}
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "nonblocking",
+    short: None,
+    summary: "calls that never wait: a busy loop, and what it costs",
+    watch: "the server is never asleep: count the EAGAINs between one client and the next",
+    place: Place::Internet,
+    service: Service::Echo,
+    reply: None,
+    server: Some(&row::Server(serve)),
+    client: &client,
+    tools: &[],
+    demo: Demo::of(script::ONE_SHOT),
+    next: "netplay nonblocking server --blocking",
+    lesson: "nonblocking",
+};

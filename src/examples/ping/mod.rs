@@ -41,7 +41,8 @@ use clap::Args;
 use libc::{IPPROTO_ICMP, IPPROTO_ICMPV6, POLLERR, POLLIN};
 use nix::errno::Errno;
 
-use super::row::up_to;
+use super::row::{self, Example, Place, Service, up_to};
+use super::script::{self, Demo};
 use crate::address::Family;
 use crate::call::{
     self, Complaint, Domain, IP_RECVERR, IP_RECVTTL, IP_TTL, IPV6_RECVERR, IPV6_RECVHOPLIMIT,
@@ -51,29 +52,6 @@ use crate::client::{self, ClientArgs, Usage};
 use crate::output::stdout;
 use crate::stop::{Stop, Watch};
 use header::{Icmp, Ipv4, Meaning};
-
-/// The options of the client.
-#[derive(Debug, Args)]
-pub struct Options {
-    /// Use a raw socket, which wants privilege (CAP_NET_RAW) and sees every ICMP message
-    #[arg(long)]
-    raw: bool,
-    /// How many requests to send
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = up_to::<u16>(65_535))]
-    count: u16,
-    /// Send one every so often; at least 0.2, except on loopback
-    #[arg(long, value_name = "SECS", default_value = "1", value_parser = interval)]
-    interval: Duration,
-    /// The size of the payload: up to 65507 over IPv4, 65527 over IPv6
-    #[arg(long, value_name = "BYTES", default_value_t = SIZE, value_parser = size)]
-    size: usize,
-    /// How many routers a request may pass, plus one
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = up_to::<i32>(255))]
-    ttl: i32,
-    /// Show the headers of each request and reply, field by field
-    #[arg(long)]
-    headers: bool,
-}
 
 /// Sends echo requests and tells what comes back, until all are answered, nothing more is to be expected,
 /// or the stop.
@@ -516,3 +494,48 @@ fn milliseconds(time: Duration) -> String {
 fn say(line: impl std::fmt::Display) -> Result<()> {
     Ok(writeln!(stdout(), "{line}")?)
 }
+
+/// The options of the client.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Use a raw socket, which wants privilege (CAP_NET_RAW) and sees every ICMP message
+    #[arg(long)]
+    raw: bool,
+    /// How many requests to send
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = up_to::<u16>(65_535))]
+    count: u16,
+    /// Send one every so often; at least 0.2, except on loopback
+    #[arg(long, value_name = "SECS", default_value = "1", value_parser = interval)]
+    interval: Duration,
+    /// The size of the payload: up to 65507 over IPv4, 65527 over IPv6
+    #[arg(long, value_name = "BYTES", default_value_t = SIZE, value_parser = size)]
+    size: usize,
+    /// How many routers a request may pass, plus one
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = up_to::<i32>(255))]
+    ttl: i32,
+    /// Show the headers of each request and reply, field by field
+    #[arg(long)]
+    headers: bool,
+}
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "ping",
+    short: None,
+    summary: "is anybody there? ICMP echo: no ports, no program, and the kernel answers",
+    watch: "the reply is the request with another type, so the checksum changes by just that; \
+            the identifier is where UDP has a port",
+    place: Place::Host,
+    service: Service::Other,
+    reply: None,
+    server: None,
+    client: &row::Client(client),
+    tools: &[],
+    demo: Demo {
+        server: &[],
+        client: &["--headers", "--count=2", "--interval=0.2"],
+        steps: script::LEAVE,
+    },
+    next: "netplay ping --raw --headers, as root: the IP header, too",
+    lesson: "ping",
+};

@@ -34,37 +34,13 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Args;
 
-use super::row::up_to;
-use super::tcp_echo::echo;
+use super::row::{self, Example, Service, up_to};
+use super::script::{self, Demo};
+use super::tcp_echo::{self, echo};
 use crate::call::{self, Fork, Pid, TcpListener, WaitPidFlag, WaitStatus};
-use crate::server::{self, ServerArgs, Stats, Tally};
+use crate::server::{self, Reply, ServerArgs, Stats, Tally};
 use crate::stop::{Sigchld, Stop, end_child, end_children};
 use accept::accept_in_turn;
-
-/// How many workers there are unless `--workers` says otherwise: enough to see who gets a client, few
-/// enough to follow. One that waits costs no processor, so it is a number of clients, not of cores.
-pub const WORKERS: usize = 4;
-
-/// The options of a server with a fixed number of workers.
-#[derive(Debug, Args)]
-#[command(mut_arg("max_clients", |arg| {
-    arg.help("How many clients to serve at once; there are no more workers than that")
-}))]
-pub struct Options {
-    /// How many workers there are: each serves one client at a time
-    #[arg(long, value_name = "N", default_value_t = WORKERS, value_parser = up_to::<usize>(256))]
-    workers: usize,
-    /// Who waits in accept: all on one listener, one after the other, or each on its own
-    #[arg(long, value_name = "accept", default_value_t = Accept::Shared, value_enum)]
-    pub accept: Accept,
-}
-
-impl Options {
-    /// How many workers there are: never more than clients may be served at once.
-    pub fn workers(&self, args: &ServerArgs) -> usize {
-        self.workers.min(args.at_once())
-    }
-}
 
 /// A worker that dies at once would die again at once: its place stays empty until this is over.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -188,3 +164,46 @@ fn work(
     drop(waiting);
     call::close(listener)
 }
+
+/// How many workers there are unless `--workers` says otherwise: enough to see who gets a client, few
+/// enough to follow. One that waits costs no processor, so it is a number of clients, not of cores.
+pub const WORKERS: usize = 4;
+
+/// The options of a server with a fixed number of workers.
+#[derive(Debug, Args)]
+#[command(mut_arg("max_clients", |arg| {
+    arg.help("How many clients to serve at once; there are no more workers than that")
+}))]
+pub struct Options {
+    /// How many workers there are: each serves one client at a time
+    #[arg(long, value_name = "N", default_value_t = WORKERS, value_parser = up_to::<usize>(256))]
+    workers: usize,
+    /// Who waits in accept: all on one listener, one after the other, or each on its own
+    #[arg(long, value_name = "accept", default_value_t = Accept::Shared, value_enum)]
+    pub accept: Accept,
+}
+
+impl Options {
+    /// How many workers there are: never more than clients may be served at once.
+    pub fn workers(&self, args: &ServerArgs) -> usize {
+        self.workers.min(args.at_once())
+    }
+}
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "prefork",
+    short: None,
+    summary: "a few processes, made before the first client comes",
+    watch: "no fork for a client, and no client without a worker: C is connected at once, and \
+            served when B leaves",
+    place: row::Place::Internet,
+    service: Service::Echo,
+    reply: Some(Reply::Stamp(row::STAMP)),
+    server: Some(&row::Server(serve)),
+    client: &tcp_echo::client,
+    tools: &[],
+    demo: Demo { server: &["--workers=2"], client: &[], steps: script::A_POOL_OF_TWO },
+    next: "netplay prefork server --accept lock",
+    lesson: "prefork",
+};
