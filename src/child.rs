@@ -158,7 +158,8 @@ pub fn end_all() {
     household.sweep();
     // And those that had ended before they could be asked whose they were.
     let flags = Some(WaitPidFlag::WNOHANG);
-    while waitpid(None, flags).is_ok_and(|status| status != WaitStatus::StillAlive) {}
+    let one_ended = || waitpid(None, flags).is_ok_and(|status| status != WaitStatus::StillAlive);
+    while !children().is_empty() && one_ended() {}
 }
 
 /// A line that a process wrote to its standard error, and whose it was.
