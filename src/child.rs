@@ -162,6 +162,16 @@ pub fn end_all() {
     while !children().is_empty() && one_ended() {}
 }
 
+/// What could not be started: a thread, or a process. The error behind it says why.
+#[derive(Debug)]
+pub struct CannotStart(pub &'static str);
+
+impl fmt::Display for CannotStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot start {}", self.0)
+    }
+}
+
 /// A line that a process wrote to its standard error, and whose it was.
 #[derive(Debug)]
 pub struct Line<Lane> {
@@ -195,7 +205,7 @@ impl Process {
         Lane: Clone + Send + 'static,
     {
         let child = spawn(own(args, folder)?.stderr(Stdio::piped()));
-        let child = child.context("cannot start this program a second time")?;
+        let child = child.context(CannotStart("this program a second time"))?;
         Process::heard(child, lane, lines, false)
     }
 
@@ -215,7 +225,7 @@ impl Process {
         unsafe {
             command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?));
         }
-        let child = spawn(command.stderr(Stdio::piped())).context("cannot start sh")?;
+        let child = spawn(command.stderr(Stdio::piped())).context(CannotStart("sh"))?;
         Process::heard(child, lane, lines, true)
     }
 
@@ -248,7 +258,7 @@ impl Process {
     /// The program cannot be started again.
     pub fn start_beside(args: &[String]) -> Result<Process> {
         let child = spawn(own(args, Path::new("."))?.stderr(Stdio::inherit()));
-        let mut child = child.context("cannot start this program a second time")?;
+        let mut child = child.context(CannotStart("this program a second time"))?;
         let stdin = child.stdin.take();
         Ok(Process { child, stdin, leads: false })
     }
@@ -415,7 +425,7 @@ fn first_line(from: impl Read + Send + 'static) -> Result<Receiver<String>> {
 /// # Errors
 /// The limits of the machine or of the user allow no further thread (pthread_create(3)).
 pub fn thread(work: impl FnOnce() + Send + 'static) -> Result<()> {
-    thread::Builder::new().spawn(work).context("cannot start a thread")?;
+    thread::Builder::new().spawn(work).context(CannotStart("a thread"))?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
 
 use crate::call::monotonic;
@@ -93,6 +93,7 @@ pub fn run(example: &Example, v6: bool, audience: &mut Audience<'_>) -> Result<(
     let missing = stage.audience.trace.as_ref().and_then(TraceFile::missing);
     stage.audience.missing = missing;
     let reasons = stage.reasons.join("\n");
+    let quiet = stage.audience.story.is_none();
     drop(stage); // its processes have ended before their folder goes
     let removed = directory.remove();
     if interrupted {
@@ -100,6 +101,8 @@ pub fn run(example: &Example, v6: bool, audience: &mut Audience<'_>) -> Result<(
     }
     let played = played.map_err(|error| match error.is::<CannotRun>() {
         true => CannotRun(reasons).into(),
+        // A story has told them.
+        false if quiet && !reasons.is_empty() => anyhow!("{error:#}: {reasons}"),
         false => error,
     });
     played.and(told).and(removed)
@@ -174,6 +177,8 @@ struct Seen {
     /// How often the script has waited for the last two.
     said: u32,
     listened: u32,
+    /// Whether the server has ended its connection.
+    over: bool,
 }
 
 impl<'a, 'b> Stage<'a, 'b> {
@@ -273,7 +278,12 @@ impl<'a, 'b> Stage<'a, 'b> {
             }
             Step::Hear(name) => {
                 self.seen.entry(name).or_default().listened += 1;
-                self.until(|stage| stage.seen(name).heard >= stage.seen(name).listened)
+                let answered = |seen: Seen| seen.heard >= seen.listened;
+                self.until(|stage| answered(stage.seen(name)) || stage.seen(name).over)?;
+                if !answered(self.seen(name)) {
+                    bail!("client {name} has no answer: the server has ended its connection");
+                }
+                Ok(())
             }
             Step::Leave(name) => {
                 if !self.clients.contains_key(&name) {
@@ -432,6 +442,8 @@ impl<'a, 'b> Stage<'a, 'b> {
                 (Moves::Connects, _) => seen.connected += 1,
                 (_, Some(Way::Out)) => seen.sent += 1,
                 (_, Some(Way::In)) if event.ret > Some(0) => seen.heard += 1,
+                // A client with files ends a connection for each of them.
+                (_, Some(Way::In)) if seen.connected > 0 && !self.results => seen.over = true,
                 (_, Some(Way::In) | None) => {}
             }
         }

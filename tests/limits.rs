@@ -139,7 +139,16 @@ fn without_a_thread_or_a_process_a_command_says_so() {
     if !have("prlimit") {
         return skip("prlimit is not installed");
     }
-    for line in ["tcp-echo demo -q", "lab framing --no-ask", "bench --models epoll --rounds 1 -q"] {
+    for (line, what) in [
+        ("tcp-echo demo -q", "cannot start"),
+        ("lab framing --no-ask", "cannot start a thread"),
+        ("models", "cannot start"),
+        ("bench --models epoll --rounds 1 -q", "cannot start"),
+        // None of these is ready with no worker at all.
+        ("prefork server 127.0.0.1 0 -q", "fork: "),
+        ("pool server 127.0.0.1 0 -q", "cannot start a thread for a worker"),
+        ("epoll server 127.0.0.1 0 --workers 3 -q", "cannot start a thread for a worker"),
+    ] {
         let bare = nobody.command();
         let mut command = Command::new("prlimit");
         command.args(["--nproc=0", "--"]).arg(bare.get_program()).args(bare.get_args());
@@ -147,6 +156,9 @@ fn without_a_thread_or_a_process_a_command_says_so() {
         let state = tempfile::tempdir().unwrap();
         let output = finish(command.env("XDG_STATE_HOME", state.path()), b"");
         says_so(line, &output, 1, "Resource temporarily unavailable");
+        says_so(line, &output, 1, what);
+        let shows = String::from_utf8_lossy(&output.stdout);
+        assert!(!shows.contains("ready"), "{line}: {shows}");
     }
 }
 

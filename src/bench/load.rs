@@ -35,6 +35,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::machine::stay_on;
 use super::plan::{Expect, Load, Manner};
+use crate::child::CannotStart;
 use crate::escape::escape;
 use crate::stop::Stop;
 
@@ -184,7 +185,7 @@ impl Clients {
                 step.wait();
                 worker.end()
             };
-            thread::Builder::new().spawn(work).context("cannot start a thread")
+            thread::Builder::new().spawn(work).context(CannotStart("a thread"))
         });
         Ok(Clients { threads: threads.collect::<Result<_>>()?, step })
     }

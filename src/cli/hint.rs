@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::bench::Unexpected;
 use super::why;
 use crate::call::CallError;
-use crate::child::CannotRun;
+use crate::child::{CannotRun, CannotStart};
 use crate::client::{Interrupted, Usage};
 use crate::inspect;
 use crate::lab::Unmet;
@@ -97,6 +97,10 @@ impl Here {
 
 /// What to do about it: what was found on this machine, where that can be said, or else in general.
 pub fn hint(error: &Error) -> Option<Cow<'static, str>> {
+    if error.is::<CannotStart>() {
+        let why = error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
+        return (why == Some(io::ErrorKind::WouldBlock)).then_some(Cow::Borrowed(NO_MORE));
+    }
     let error = error.downcast_ref::<CallError>()?;
     found(error).map(Cow::Owned).or_else(|| {
         let (call, errno, address) = (error.call(), error.errno(), error.address());
@@ -277,9 +281,14 @@ fn lacks_scope(address: SocketAddr) -> bool {
     link_local && address.scope_id() == 0
 }
 
+/// Why there can be no further process or thread (fork(2), cgroups(7)).
+const NO_MORE: &str = "you may have no more processes and threads: ulimit -u says how many, and pids.max how \
+    many there may be in this cgroup";
+
 /// What an error means of which no address is known.
 fn in_general(call: &str, errno: Errno, here: &Here) -> Option<&'static str> {
     Some(match (call, errno) {
+        ("fork", Errno::EAGAIN) => NO_MORE,
         ("recvfrom", Errno::EAGAIN) => {
             "no reply within --timeout: a datagram may be lost on its way, and nothing tells whether a server is there"
         }

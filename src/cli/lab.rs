@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let collection = Collection::default();
     let raw = global.trace.as_deref().map(super::open_trace).transpose()?;
     listen(global, lab, &collection, raw.clone())?;
-    stop::set_in_order(child::end_all).context("cannot start a thread")?;
+    stop::set_in_order(child::end_all).context(child::CannotStart("a thread"))?;
     let outcome = lab.try_out(&collection, raw)?;
     let shown = if args.json {
         report.json(&outcome, predicted)?

@@ -123,7 +123,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
             }
         }
     };
-    stop::set_in_order(child::end_all).context("cannot start a thread")?;
+    stop::set_in_order(child::end_all).context(child::CannotStart("a thread"))?;
     let outcomes = models::rounds(&experiment, rounds, progress).or_else(|error| {
         // strace would see these calls, and no record tells them: so it is asked only after a failure.
         child::reach_loopback(Ipv4Addr::LOCALHOST.into())?;

@@ -29,7 +29,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::thread;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 
 use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
@@ -79,7 +79,8 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let total = thread::scope(|scope| -> Result<Stats> {
         let start = |listener| thread::Builder::new().spawn_scoped(scope, move || work(listener));
         let threads: io::Result<Vec<_>> = others.iter().map(start).collect();
-        let threads = threads.inspect_err(|_| stop.request())?;
+        let threads = threads.inspect_err(|_| stop.request());
+        let threads = threads.context("cannot start a thread for a worker")?;
         server::announce("tcp", address).inspect_err(|_| stop.request())?;
         let mut total = work(first)?;
         for thread in threads {

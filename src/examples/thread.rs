@@ -66,7 +66,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             let thread = thread::Builder::new().stack_size(256 * 1024);
             // Where there can be no thread, nobody has taken the socket, and it is still ours.
             if let Err(error) = thread.spawn_scoped(scope, serve_one) {
-                server::no_room(client, error);
+                server::no_room(client, format_args!("no thread can be started ({error})"));
                 if let Some(peer) = take(&kept) {
                     call::close(peer)?;
                 }

@@ -15,7 +15,7 @@ use super::busy;
 use super::figure::{Claim, Figure, Table, Value};
 use crate::call::CallError;
 use crate::child;
-use crate::child::CannotRun;
+use crate::child::{CannotRun, CannotStart};
 use crate::trace::{self, Collection, Event, TraceFile};
 
 /// How long a side may go on when the other has failed.
@@ -87,7 +87,7 @@ impl Stage {
                     self.speak_as("client", "client");
                     client().inspect_err(|error| self.alone(error))
                 })
-                .context("cannot start a thread")?;
+                .context(CannotStart("a thread"))?;
             let served = server().inspect_err(|error| self.alone(error));
             let served = served.context("the server");
             let asked = client.join().expect("no side of a lab panics").context("the client");

@@ -217,7 +217,8 @@ impl Server {
                 match thread::Builder::new().spawn_scoped(scope, handle_it) {
                     Ok(_) => hand_over.send(arrival).expect("the thread takes it first of all"),
                     Err(error) => {
-                        server::no_room(arrival.client(), error);
+                        let why = format_args!("no thread can be started ({error})");
+                        server::no_room(arrival.client(), why);
                         arrival.close()?;
                         places.give_back();
                     }

@@ -90,7 +90,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
             match thread.spawn_scoped(scope, serve_one) {
                 Ok(_) => hand_over.send(peer).expect("the thread takes it first of all"),
                 Err(error) => {
-                    server::no_room(client, error);
+                    server::no_room(client, format_args!("no thread can be started ({error})"));
                     call::close(peer)?;
                     places.give_back();
                 }

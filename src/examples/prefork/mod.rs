@@ -78,6 +78,10 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
             match call::fork() {
                 Ok(Fork::Parent(child)) => places[place].worker = Some(child),
                 Ok(Fork::Child) => break Some(place),
+                // Without any worker the server would be ready for clients, and serve none of them.
+                Err(error) if !announced && places.iter().all(|it| it.worker.is_none()) => {
+                    return Err(error.into());
+                }
                 // No more processes, or no memory for one: that may pass.
                 Err(error) => server::worker_missing(error),
             }
