@@ -95,7 +95,7 @@ fn texts(picture: &Document) -> Vec<Text> {
             let size = match () {
                 () if is_of(node, "small") => 10.0,
                 () if is_of(node, "title") => 18.0,
-                () => 12.0,
+                () => 11.6,
             };
             let width = text.width() as f64 * size * 0.61;
             let (dx, dy) = moved(node);
