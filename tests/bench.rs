@@ -452,6 +452,21 @@ fn a_report_can_be_drawn_later_and_says_the_same() {
         assert!(picture.contains("prefers-color-scheme: dark"));
         assert!(!picture.contains("<b>") && !picture.contains('\x1b'), "{picture}");
     }
+    assert!(svg.contains(" is printf "), "the whole name: {svg}");
+    // The widest name has room, from its first letter on.
+    let wide = std::fs::read_to_string(file("a.json"))
+        .unwrap()
+        .replace("\"tcp-echo\"", &format!("\"{}\"", "W".repeat(40)));
+    std::fs::write(file("wide.json"), wide).unwrap();
+    let drawn = run(&["bench", "--from", &file("wide.json"), "-o", &file("wide.svg")], b"");
+    assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
+    let wide = std::fs::read_to_string(file("wide.svg")).unwrap();
+    let picture = roxmltree::Document::parse(&wide).unwrap();
+    let name = picture.descendants().find(|node| {
+        node.text().is_some_and(|text| text.trim().starts_with("WWW") && text.contains("(1 of 2)"))
+    });
+    let end: f64 = name.unwrap().attribute("x").unwrap().parse().unwrap();
+    assert!(end > 24.0 * 12.9 + 70.0, "{end} is too little for its letters");
     let names = written("a.md").lines().filter(|line| line.starts_with("| poll, again")).count();
     assert_eq!(names, 4, "two tables for each of two loads");
     let csv = written("a.csv");

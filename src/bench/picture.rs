@@ -17,22 +17,22 @@ use super::sample::{Cell, Latency, Report};
 use crate::escape::markup;
 use crate::ink::{self, COST, DIM, INK, Ink, LINE, LONGEST, P50, P99, P999, PAPER, RATE};
 
-/// p50, p99, p99.9 and the longest: from the middle of the tail to its end.
 /// So many letters of the footer have room in a line.
 const FOOTER_COLUMNS: usize = 180;
 
+/// p50, p99, p99.9 and the longest: from the middle of the tail to its end.
 const TAIL: [Ink; 4] = [P50, P99, P999, LONGEST];
 const TAIL_NAMES: [&str; 4] = ["p50", "p99", "p99.9", "max"];
 
-const WIDTH: u32 = 1200;
 /// A server's line.
 const ROW: u32 = 24;
 /// The title of a load and the heads of its parts, and the numbers below them.
 const ABOVE: u32 = 66;
 const BELOW: u32 = 34;
-/// The names, and behind them the three parts.
+/// The names take so much at least, with a gap on both sides; behind them are the three parts.
 const NAMES: u32 = 190;
-const PART: u32 = (WIDTH - NAMES - 10) / 3;
+const GAP: u32 = 10;
+const PART: u32 = 333;
 /// What a part leaves free behind its scale, for the figure at the end of a bar.
 const MARGIN: u32 = 64;
 
@@ -48,17 +48,20 @@ impl Report {
             .into_iter()
             .map(|load| ABOVE + BELOW + ROW * self.under(load).len() as u32)
             .collect();
-        let footer = self.footer();
+        let labels = self.cells.iter().map(|cell| width(&label(cell), 13.0));
+        let names = NAMES.max(labels.fold(0.0, f64::max).ceil() as u32 + 2 * GAP);
+        let footer = [self.long_names(), self.footer()].concat();
         let footer: Vec<_> =
             footer.iter().flat_map(|line| textwrap::wrap(line, FOOTER_COLUMNS)).collect();
         let total = heights.iter().sum::<u32>() + 18 * footer.len() as u32 + 16;
         {
-            let root = SVGBackend::with_string(&mut picture, (WIDTH, total)).into_drawing_area();
+            let root = SVGBackend::with_string(&mut picture, (names + 3 * PART + GAP, total))
+                .into_drawing_area();
             root.fill(&rgb(PAPER)).map_err(undrawn)?;
             let mut rest = root.clone();
             for (load, height) in self.loads().into_iter().zip(heights) {
                 let (this, below) = rest.split_vertically(height);
-                self.draw(&this, load)?;
+                self.draw(&this, load, names)?;
                 rest = below;
             }
             for (line, nth) in footer.iter().zip(0..) {
@@ -70,7 +73,7 @@ impl Report {
         Ok(finished(&picture))
     }
 
-    fn draw(&self, area: &Area<'_>, load: Load) -> Result<()> {
+    fn draw(&self, area: &Area<'_>, load: Load, names: u32) -> Result<()> {
         let cells = self.under(load);
         let text = |size: u32, ink: Ink| ("sans-serif", size).into_font().color(&rgb(ink));
         area.draw_text(&load.title(), &text(17, INK), (12, 14)).map_err(undrawn)?;
@@ -78,10 +81,10 @@ impl Report {
             let ink = if cell.again { DIM } else { INK };
             let end = text(13, ink).pos(Pos::new(HPos::Right, VPos::Center));
             let y = (ABOVE + ROW * nth + ROW / 2) as i32;
-            area.draw_text(&label(cell), &end, (NAMES as i32 - 10, y)).map_err(undrawn)?;
+            area.draw_text(&label(cell), &end, ((names - GAP) as i32, y)).map_err(undrawn)?;
         }
         let part = |nth: u32| {
-            let (x, (_, height)) = ((NAMES + PART * nth) as i32, area.dim_in_pixel());
+            let (x, (_, height)) = ((names + PART * nth) as i32, area.dim_in_pixel());
             area.clone().shrink((x, 0), (PART, height))
         };
         // One scale for all loads: so the rate can be followed from one to the next.
@@ -187,6 +190,20 @@ impl Report {
         }
         out
     }
+}
+
+/// As wide as a text is at most, in letters of this size: no common font without serifs is wider than
+/// DejaVu Sans, and its letters are of about four widths.
+fn width(text: &str, size: f64) -> f64 {
+    let letter = |c: char| match c {
+        ' ' | '!' | '\'' | '(' | ')' | ',' | '-' | '.' | '/' | ':' | ';' | 'I' | '[' | ']'
+        | 'f' | 'i' | 'j' | 'l' | 'r' | 't' | '|' => 0.43,
+        'M' | 'W' | 'm' | '%' | '@' => 1.0,
+        'A'..='Z' | 'w' | '#' | '&' | '+' | '<' | '=' | '>' | '^' | '~' => 0.84,
+        c if c.is_ascii() => 0.65,
+        _ => 1.0,
+    };
+    size * text.chars().map(letter).sum::<f64>()
 }
 
 /// From the middle of the latencies to their end.
@@ -392,6 +409,20 @@ mod tests {
     fn a_tenfold_latency_is_the_same_way_wherever_it_begins() {
         assert_eq!(marks([Some(1.0), Some(10.0), Some(100.0)], 1.0, 100.0, 5, true), "o-x->");
         assert_eq!(marks([None, None, None], 1.0, 100.0, 3, true), "   ");
+    }
+
+    #[test]
+    fn a_text_is_no_wider_than_it_is_said_to_be() {
+        // As measured in DejaVu Sans at 100 px.
+        for (text, wide) in [
+            ("handler --style threading", 1_240.0),
+            ("/usr/bin/python3 my_server.py {port}", 1_890.0),
+            ("WWWWMMMMmmmm@@@@%%%%", 1_910.0),
+            ("0123456789", 636.0),
+        ] {
+            let most = width(text, 100.0);
+            assert!((wide..1.3 * wide).contains(&most), "{text}: {most}");
+        }
     }
 
     #[test]

@@ -169,10 +169,7 @@ impl Report {
         }];
         for cell in &cells {
             let model = name(cell);
-            let whole = shown(&cell.model);
-            if short(&whole) != whole {
-                remarks.push(format!("{model} is {whole}"));
-            }
+            remarks.extend(in_full(cell));
             if let Some(why) = &cell.failed {
                 remarks.push(format!("{model}: {}", shown(why)));
                 continue;
@@ -206,6 +203,13 @@ impl Report {
             }
         }
         remarks
+    }
+
+    /// What the names stand for that are too long for a picture.
+    #[must_use]
+    pub fn long_names(&self) -> Vec<String> {
+        let first = self.loads().into_iter().take(1).flat_map(|load| self.under(load));
+        first.filter(|cell| !cell.again).filter_map(in_full).collect()
     }
 
     /// What a reader must know to make anything of the figures.
@@ -574,6 +578,12 @@ fn short(name: &str) -> String {
         ..=LONGEST => name.to_owned(),
         _ => name.chars().take(LONGEST - 2).chain("..".chars()).collect(),
     }
+}
+
+/// What a name stands for that had to be cut.
+fn in_full(cell: &Cell) -> Option<String> {
+    let whole = shown(&cell.model);
+    (short(&whole) != whole).then(|| format!("{} is {whole}", name(cell)))
 }
 
 /// Words of somebody else's, on one line.
