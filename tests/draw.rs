@@ -890,6 +890,20 @@ fn a_picture_that_cannot_be_written_whole_is_not_there() {
 }
 
 #[test]
+fn a_picture_does_not_take_the_place_of_its_trace() {
+    let folder = TempDir::new().unwrap();
+    let trace = file(&folder, "trace.json", &connection(), "");
+    let (before, link) = (fs::read(&trace).unwrap(), folder.path().join("link.json"));
+    std::os::unix::fs::symlink("trace.json", &link).unwrap();
+    for picture in [&trace, &link.display().to_string()] {
+        let output = draw(&[&trace, "-o", picture]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(remarks(&output)[0].ends_with("it is a trace that is to be drawn"), "{output:?}");
+        assert_eq!(fs::read(&trace).unwrap(), before);
+    }
+}
+
+#[test]
 fn a_picture_replaces_the_file_behind_a_link_and_keeps_its_mode() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let folder = TempDir::new().unwrap();

@@ -446,9 +446,11 @@ fn a_picture_that_cannot_be_written_is_refused_before_anything_runs() {
     let in_vain = folder.path().join("folder.svg");
     fs::create_dir(&in_vain).unwrap();
     let nowhere = folder.path().join("nowhere/x.svg");
+    let long = folder.path().join("x".repeat(300) + ".svg");
+    let slash = folder.path().join("new.svg/");
     let fifo = folder.path().join("never-read");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    for path in [&in_vain, &nowhere] {
+    for path in [&in_vain, &nowhere, &long, &slash] {
         for line in [
             "udp-echo demo",
             "lab framing --no-ask",
@@ -464,6 +466,41 @@ fn a_picture_that_cannot_be_written_is_refused_before_anything_runs() {
             assert!(output.stdout.is_empty(), "{line}: {:?}", String::from_utf8(output.stdout));
         }
     }
+}
+
+/// A file that its owner has protected is not replaced, although its folder would allow it.
+#[test]
+fn a_picture_replaces_no_file_that_may_not_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(nobody) = Nobody::new() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let file = folder.path().join("kept.svg");
+    fs::write(&file, "kept").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+    for line in ["udp-echo demo", "lab framing --no-ask", "models", "bench --models epoll"] {
+        let mut command = nobody.command();
+        command.args(words(line)).arg("-o").arg(&file);
+        let output = finish(&mut command, b"");
+        says_so(&format!("{line} -o kept.svg"), &output, 1, "kept.svg: Permission denied");
+        assert!(output.stdout.is_empty(), "{line}: {:?}", String::from_utf8(output.stdout));
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something else is there");
+}
+
+/// Where there is no room for a picture, nothing runs.
+#[test]
+fn a_picture_without_room_is_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.svg");
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -f 0; exec \"$0\" udp-echo demo -o \"$1\""]);
+    command.arg(env!("CARGO_BIN_EXE_netplay")).arg(&file);
+    let output = finish(&mut command, b"");
+    says_so("udp-echo demo", &output, 1, "x.svg: File too large");
+    assert!(output.stdout.is_empty(), "{:?}", String::from_utf8(output.stdout));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "something is left");
 }
 
 /// The command for the second terminal can be typed as it is shown.

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Args as ClapArgs, ValueEnum};
 use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access};
 
 use super::args::Offer;
 use crate::draw::{Format, Time, Timeline, View, read};
@@ -85,6 +87,10 @@ impl Args {
 /// There is nothing to draw, a trace cannot be read, or the picture cannot be written.
 pub fn run(args: &Args, look: &View, out: &mut Output) -> Result<()> {
     try_to_write(&args.output)?;
+    let same = |trace: &&PathBuf| same_file(trace, &args.output);
+    if let Some(trace) = args.traces.iter().find(same) {
+        anyhow::bail!("cannot write {}: it is a trace that is to be drawn", file_name(trace));
+    }
     let reading = read::read(&args.traces)?;
     for said in &reading.remarks {
         remark(format_args!("netplay: {said}"));
@@ -126,11 +132,19 @@ pub fn write(picture: &str, path: &Path, out: &mut impl Write) -> Result<()> {
 /// # Errors
 /// It cannot.
 pub fn try_to_write(path: &Path) -> Result<()> {
-    if is_stdout(path) || is_special(path) {
+    if is_stdout(path) {
         return Ok(());
     }
-    let made = beside(path).map(|_| ());
+    // A page of zeros, which goes again, tells whether there is room for anything.
+    let tried = || beside(path)?.0.as_file().write_all(&[0; 4096]);
+    let made = if is_special(path) { may_be_written(path) } else { tried() };
     made.with_context(|| format!("cannot write {}", file_name(path)))
+}
+
+/// Whether a file that is there may be written. Its place could be taken without that right: the folder
+/// alone decides. But its owner has said that it is to stay as it is.
+fn may_be_written(path: &Path) -> std::io::Result<()> {
+    Ok(access(path, AccessFlags::W_OK)?)
 }
 
 fn put(picture: &str, path: &Path) -> std::io::Result<()> {
@@ -138,12 +152,18 @@ fn put(picture: &str, path: &Path) -> std::io::Result<()> {
         return std::fs::write(path, picture);
     }
     let there = std::fs::metadata(path).ok();
-    let (mut file, path) = beside(path)?;
-    file.write_all(picture.as_bytes())?;
+    let (file, path) = beside(path)?;
+    // Its errors do not name the temporary file; those of what holds it do.
+    file.as_file().write_all(picture.as_bytes())?;
     if let Some(there) = there {
         file.as_file().set_permissions(there.permissions())?;
     }
     file.persist(path).map(|_| ()).map_err(|error| error.error)
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    !is_stdout(one) && !is_stdout(other) && id(one).is_some_and(|one| id(other) == Some(one))
 }
 
 /// A pipe or a device, which stays what it is.
@@ -155,13 +175,19 @@ fn is_special(path: &Path) -> bool {
 /// it that is replaced.
 fn beside(path: &Path) -> std::io::Result<(tempfile::NamedTempFile, PathBuf)> {
     let path = behind_links(path)?;
-    if path.is_dir() {
-        return Err(std::io::ErrorKind::IsADirectory.into());
+    match std::fs::metadata(&path) {
+        Ok(there) if there.is_dir() => return Err(Errno::EISDIR.into()),
+        Ok(_) => may_be_written(&path)?,
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Err(_) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            return Err(Errno::EISDIR.into());
+        }
+        Err(_) => {}
     }
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().permissions(mode(0o666)).tempfile_in(folder);
-    // The name of the temporary file, which is in this error, would tell nobody anything.
+    // Without the name of the temporary file, which is in the error.
     let file = file.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Errno::ENOENT.into(),
         std::io::ErrorKind::PermissionDenied => Errno::EACCES.into(),
