@@ -17,7 +17,7 @@ use common::{run, skip};
 use serde_json::Value;
 
 use netplay::child::WITH_PARENT;
-use netplay::models::MODELS;
+use netplay::examples::models::MODELS;
 use netplay::trace::{Event, Kind};
 
 /// The figures of a run, by JSON.

@@ -16,6 +16,7 @@ pub mod handler;
 pub mod prefork;
 pub mod pool;
 pub mod nonblocking;
+pub mod models;
 pub mod select;
 pub mod poll;
 pub mod epoll;

@@ -11,8 +11,9 @@ use nix::errno::Errno;
 
 use super::{Stage, Value, word};
 use crate::call::{self, Domain, Type, UdpSocket, pollfd};
+use crate::examples::models::MODELS;
 use crate::examples::nonblocking::set_nonblocking;
-use crate::models::{self, Experiment, MODELS, Phases};
+use crate::models::{self, Experiment, Phases};
 use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];

@@ -7,12 +7,11 @@ use anyhow::{Context, Result, ensure};
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::Model;
-use super::stopwatch::Stopwatch;
 use crate::call::{
     self, CallError, Clocks, Domain, Message, SO_TIMESTAMPNS, TcpListener, TcpStream, Type,
     UdpSocket,
 };
+use crate::examples::models::{Model, Stopwatch};
 use crate::server::announce;
 use crate::trace::write_whole;
 

@@ -209,12 +209,12 @@ fn spread(outcome: &Outcome) -> Value {
 mod tests {
     use std::time::Duration;
 
-    use super::super::MODELS;
     use super::*;
+    use crate::examples::models::{MODELS, Model};
 
     /// Every model, with the same figures but for what it cannot tell.
     fn drawn(phases: &Phases, format: Format) -> String {
-        let outcome = |model: &'static super::super::Model| {
+        let outcome = |model: &'static Model| {
             let copying = phases.copying.filter(|_| !model.in_one);
             let phases = Phases { copying, ..phases.clone() };
             Outcome { model, phases: Ok(phases.clone()), rounds: vec![phases; 2] }

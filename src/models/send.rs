@@ -9,10 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::receive::{Answer, MESSAGE, Measured, WARM_UP};
-use super::stopwatch::WAITING;
-use super::{MODELS, Model};
 use crate::call::{self, Domain, Socket, TCP_NODELAY, TcpStream, Type, UdpSocket, monotonic};
 use crate::child::Process;
+use crate::examples::models::{MODELS, Model, WAITING};
 
 /// No step of a receiver takes longer, beside the delay.
 const PATIENCE: Duration = Duration::from_secs(10);

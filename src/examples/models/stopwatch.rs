@@ -12,17 +12,20 @@ use crate::output::stdout;
 /// Times are nanoseconds of CLOCK_MONOTONIC.
 #[derive(Debug, Default)]
 pub struct Stopwatch {
-    pub(super) start: u64,
+    /// When the first phase began.
+    pub start: u64,
     used: Option<Usage>,
     /// CPU time since the start, in nanoseconds: in the program, and in the kernel for it. Their sum is
     /// exact; how it is divided, Linux only estimates.
-    pub(super) cpu: (u64, u64),
+    pub cpu: (u64, u64),
     /// When the first call began.
-    pub(super) first: u64,
+    pub first: u64,
     /// When the last call began, and when it returned.
-    pub(super) last: (u64, u64),
-    pub(super) calls: u64,
-    pub(super) eagains: u64,
+    pub last: (u64, u64),
+    /// How many calls there were since the start.
+    pub calls: u64,
+    /// How many of them answered EAGAIN.
+    pub eagains: u64,
 }
 
 impl Stopwatch {
@@ -67,4 +70,4 @@ impl Stopwatch {
 }
 
 /// How the line begins that says when the first phase began.
-pub(super) const WAITING: &str = "waiting ";
+pub const WAITING: &str = "waiting ";
