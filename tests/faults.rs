@@ -17,9 +17,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{DEADLINE, udp, until};
-use netplay::call;
-use netplay::examples::nonblocking::Client;
-use netplay::server::{ServerArgs, Stats};
+use netplay::call::{self, MSG_NOSIGNAL};
+use netplay::examples::nonblocking::Service;
+use netplay::server::ServerArgs;
+use netplay::stop::Stop;
 use nix::poll::PollFlags;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
@@ -191,23 +192,26 @@ fn a_client_that_is_always_behind_is_owed_no_more_for_it() {
     far.set_nonblocking(true).unwrap();
     peer.set_nonblocking(true).unwrap();
 
-    let (args, mut stats) = (ServerArgs::default(), Stats::default());
-    let (mut buf, mut made) = (vec![0; args.bufsize], Vec::new());
-    let mut client = Client::new(call::Socket::from(OwnedFd::from(peer)).into(), name, &args);
+    let (args, stop) = (ServerArgs::default(), Stop::new());
+    let mut buf = vec![0; args.bufsize];
+    let mut service = Service::new(&args, &stop, 1);
+    let accepted = (call::Socket::from(OwnedFd::from(peer)).into(), name);
+    let mut client = service.admit(Ok(accepted)).unwrap().unwrap();
     let part = numbered(2000);
     let end = Instant::now() + DEADLINE;
-    while stats.sent < 3_000_000 {
-        assert!(Instant::now() < end, "only {} bytes have gone around", stats.sent);
+    while service.stats.sent < 3_000_000 {
+        assert!(Instant::now() < end, "only {} bytes have gone around", service.stats.sent);
         let _ = far.write(&part);
         while client.wants_read() && ready(&client.peer, PollFlags::POLLIN, 0) {
-            client.read(&args, &mut buf, &mut made, &mut stats).unwrap();
+            client.heard(call::recv(&client.peer, &mut buf, 0), &buf, &mut service);
             let _ = far.write(&part);
         }
         let _ = far.read(&mut buf);
         if client.wants_write() {
-            client.write(&args, &mut stats).unwrap();
+            client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);
         }
     }
+    assert!(!client.leaves(&mut service), "the connection has not failed");
     // Debug shows each byte that is kept in at most five characters: "255, ".
     let kept = format!("{client:?}").len() / 5;
     assert!(kept < 200_000, "some {kept} bytes are kept");

@@ -23,14 +23,15 @@
 use std::os::fd::AsRawFd;
 
 use anyhow::Result;
-use libc::{POLLIN, POLLNVAL, POLLOUT, POLLPRI};
+use libc::{POLLIN, POLLOUT, POLLPRI};
 
-use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
-use super::row::{Example, Place, Service};
+use super::nonblocking::{Client, Service, set_nonblocking};
+use super::row::{self, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo;
-use crate::call::{self, Domain, MSG_OOB, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type, pollfd};
-use crate::patience::Patience;
+use crate::call::{
+    self, Domain, MSG_NOSIGNAL, MSG_OOB, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type, pollfd,
+};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -45,62 +46,47 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     set_nonblocking(&listener)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
 
-    let mut stats = Stats::default();
-    let (mut buf, mut made) = (vec![0; args.bufsize], Vec::new());
-    let mut patience = Patience::default();
+    let mut service = Service::new(args, stop, args.max_clients);
+    let mut buf = vec![0; args.bufsize];
     // list[0] is the listener, list[i + 1] belongs to clients[i].
     let mut clients: Vec<Client> = Vec::new();
     let mut list = vec![pollfd { fd: listener.as_raw_fd(), events: POLLIN, revents: 0 }];
     let waiting = stop.watch(&listener);
-    while !(stop.requested() || clients.is_empty() && args.full(stats.clients)) {
-        let room = clients.len() < args.max_clients && !args.full(stats.clients);
+    while service.goes_on(clients.len()) {
         // With no event asked for, the listener still wakes us when the stop shuts it down (POLLHUP).
-        list[0].events = if room && patience.left().is_none() { POLLIN } else { 0 };
-        let timeout = longest_wait(&clients, args, &mut patience);
+        list[0].events = if service.has_room(clients.len()) { POLLIN } else { 0 };
+        let timeout = service.timeout(&clients);
         let Some(_) = waiting.or(|| call::poll(&mut list, timeout))? else { break };
 
-        if list[0].revents != 0 {
-            match call::accept4(&listener, SOCK_NONBLOCK) {
-                Ok((peer, name)) => {
-                    stats.clients += 1;
-                    register(&mut list, &mut clients, Client::new(peer, name, args));
-                }
-                Err(_) if stop.requested() => break,
-                Err(error) => patience.with(error)?,
-            }
-        }
-        let mut i = 0;
-        while let Some(client) = clients.get_mut(i) {
-            let happened = std::mem::take(&mut list[i + 1].revents);
-            if happened == 0 && args.idle_timeout.is_none() {
-                i += 1; // nothing has, and nobody minds for how long
-                continue;
-            }
-            let mut turn = Ok(());
+        // From the end, so that the last entry can fill a gap: it has had its turn.
+        for i in (0..clients.len()).rev() {
+            let (client, happened) = (&mut clients[i], list[i + 1].revents);
+            let takes = !client.wants_write() || happened & POLLOUT != 0;
             if happened & POLLPRI != 0 {
-                turn = urgent(client, &mut stats);
-            }
-            if turn.is_ok() && happened & POLLOUT != 0 {
-                turn = client.write(args, &mut stats);
+                // The urgent byte, beside the stream, or POLLPRI would come again each turn.
+                let received = call::recv(&client.peer, &mut [0], MSG_OOB);
+                client.heard_urgent(received, &mut service);
             }
             // POLLERR and POLLHUP too: recv returns the bytes that are left, then the error or 0.
-            if turn.is_ok() && happened & !(POLLOUT | POLLPRI) != 0 {
-                turn = client.read(args, &mut buf, &mut made, &mut stats);
+            if happened & !(POLLOUT | POLLPRI) != 0 {
+                client.heard(call::recv(&client.peer, &mut buf, 0), &buf, &mut service);
             }
-            debug_assert!(
-                happened & POLLNVAL == 0,
-                "an entry leaves the list before its socket closes"
-            );
-            match client.next(turn, args) {
-                Next::Stay => {
-                    list[i + 1].events = interest(client);
-                    i += 1;
-                }
-                Next::Leave => {
-                    call::close(unregister(&mut list, &mut clients, i).peer)?;
-                    patience.end();
-                }
+            if takes && client.wants_write() {
+                let taken = call::send(&client.peer, client.owed(), MSG_NOSIGNAL);
+                client.sent(taken, &mut service);
             }
+            list[i + 1].events = interest(client);
+            if client.leaves(&mut service) {
+                list.swap_remove(i + 1);
+                call::close(clients.swap_remove(i).peer)?;
+            }
+        }
+        if list[0].revents != 0
+            && let Some(client) = service.admit(call::accept4(&listener, SOCK_NONBLOCK))?
+        {
+            let fd = client.peer.as_raw_fd();
+            list.push(pollfd { fd, events: interest(&client), revents: 0 });
+            clients.push(client);
         }
     }
     drop(waiting);
@@ -108,18 +94,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         call::close(client.peer)?;
     }
     call::close(listener)?;
-    Ok(stats)
-}
-
-fn register(list: &mut Vec<pollfd>, clients: &mut Vec<Client>, client: Client) {
-    list.push(pollfd { fd: client.peer.as_raw_fd(), events: interest(&client), revents: 0 });
-    clients.push(client);
-}
-
-/// The last entry moves into the gap, so the list never has holes.
-fn unregister(list: &mut Vec<pollfd>, clients: &mut Vec<Client>, i: usize) -> Client {
-    list.swap_remove(i + 1);
-    clients.swap_remove(i)
+    Ok(service.stats)
 }
 
 /// POLLOUT only while something is owed: see above what happens otherwise.
@@ -129,19 +104,6 @@ fn interest(client: &Client) -> i16 {
     read | write
 }
 
-/// Fetches the urgent byte, beside the stream, or POLLPRI would come again each turn until the stream is
-/// read past it.
-fn urgent(client: &Client, stats: &mut Stats) -> call::Result<()> {
-    let mut byte = [0];
-    match call::recv(&client.peer, &mut byte, MSG_OOB) {
-        Ok(n) => stats.received += n as u64,
-        // Announced, but not here yet.
-        Err(error) if error.would_block() => {}
-        Err(error) => return Err(error),
-    }
-    Ok(())
-}
-
 /// Its row in the table.
 pub static ROW: Example = Example {
     name: "poll",
@@ -149,7 +111,7 @@ pub static ROW: Example = Example {
     summary: "the same with a list of descriptors, and an event for each thing that can happen",
     watch: "the list stays; what happened is written into it: POLLIN, POLLHUP, POLLERR",
     place: Place::Internet,
-    service: Service::Echo,
+    service: row::Service::Echo,
     reply: Some(Reply::text("receive message")),
     server: Some(&serve),
     client: &tcp_echo::client,

@@ -20,12 +20,13 @@ use std::os::fd::AsRawFd;
 
 use anyhow::{Result, ensure};
 
-use super::nonblocking::{Client, Next, longest_wait, set_nonblocking};
-use super::row::{self, Example, Place, Service};
+use super::nonblocking::{Client, Service, set_nonblocking};
+use super::row::{self, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo;
-use crate::call::{self, Domain, FdSet, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type};
-use crate::patience::Patience;
+use crate::call::{
+    self, Domain, FdSet, MSG_NOSIGNAL, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type,
+};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -41,20 +42,18 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     ensure!(FdSet::fits(&listener), "select takes descriptors below {} only", FdSet::SIZE);
     server::announce("tcp", call::getsockname(&listener)?)?;
 
-    let mut stats = Stats::default();
+    let mut service = Service::new(args, stop, args.max_clients);
     let mut clients: Vec<Client> = Vec::new();
-    let (mut buf, mut made) = (vec![0; args.bufsize], Vec::new());
-    let mut patience = Patience::default();
+    let mut buf = vec![0; args.bufsize];
     let waiting = stop.watch(&listener);
-    while !(stop.requested() || clients.is_empty() && args.full(stats.clients)) {
+    while service.goes_on(clients.len()) {
         let (mut reads, mut writes) = (FdSet::new(), FdSet::new());
-        let room = clients.len() < args.max_clients && !args.full(stats.clients);
-        if room && patience.left().is_none() {
+        if service.has_room(clients.len()) {
             reads.insert(&listener);
         } else {
             writes.insert(&listener); // a listener is never writable, unless the stop shut it down
         }
-        let mut nfds = listener.as_raw_fd() + 1;
+        let mut highest = listener.as_raw_fd();
         for client in &clients {
             if client.wants_read() {
                 reads.insert(&client.peer);
@@ -62,43 +61,36 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             if client.wants_write() {
                 writes.insert(&client.peer);
             }
-            nfds = nfds.max(client.peer.as_raw_fd() + 1);
+            highest = highest.max(client.peer.as_raw_fd());
         }
-        let timeout = longest_wait(&clients, args, &mut patience);
-        let wait = || call::select(nfds, &mut reads, &mut writes, timeout);
+        let timeout = service.timeout(&clients);
+        let wait = || call::select(highest + 1, &mut reads, &mut writes, timeout);
         let Some(_) = waiting.or(wait)? else { break };
 
-        let mut i = 0;
-        while let Some(client) = clients.get_mut(i) {
-            let mut turn = Ok(());
-            if writes.contains(&client.peer) {
-                turn = client.write(args, &mut stats);
+        for client in &mut clients {
+            // Whoever was owed nothing takes bytes, as a rule, and needs no place in a set for it.
+            let takes = !client.wants_write() || writes.contains(&client.peer);
+            if reads.contains(&client.peer) {
+                client.heard(call::recv(&client.peer, &mut buf, 0), &buf, &mut service);
             }
-            if turn.is_ok() && reads.contains(&client.peer) {
-                turn = client.read(args, &mut buf, &mut made, &mut stats);
+            if takes && client.wants_write() {
+                let taken = call::send(&client.peer, client.owed(), MSG_NOSIGNAL);
+                client.sent(taken, &mut service);
             }
-            match client.next(turn, args) {
-                Next::Stay => i += 1,
-                Next::Leave => {
-                    call::close(clients.swap_remove(i).peer)?;
-                    patience.end();
-                }
-            }
+        }
+        for client in clients.extract_if(.., |client| client.leaves(&mut service)) {
+            call::close(client.peer)?;
         }
         // Last, so that a new client cannot take the number of one that has just left, and with it
         // that one's place in the sets.
-        if reads.contains(&listener) {
-            match call::accept4(&listener, SOCK_NONBLOCK) {
-                Ok((peer, name)) if !FdSet::fits(&peer) => {
-                    server::no_room(name, "select takes descriptors below 1024 only");
-                    call::close(peer)?;
-                }
-                Ok((peer, name)) => {
-                    stats.clients += 1;
-                    clients.push(Client::new(peer, name, args));
-                }
-                Err(_) if stop.requested() => break,
-                Err(error) => patience.with(error)?,
+        if reads.contains(&listener)
+            && let Some(client) = service.admit(call::accept4(&listener, SOCK_NONBLOCK))?
+        {
+            if FdSet::fits(&client.peer) {
+                clients.push(client);
+            } else {
+                server::no_room(client.name, "select takes descriptors below 1024 only");
+                call::close(client.peer)?;
             }
         }
     }
@@ -107,7 +99,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         call::close(client.peer)?;
     }
     call::close(listener)?;
-    Ok(stats)
+    Ok(service.stats)
 }
 
 /// Its row in the table.
@@ -117,7 +109,7 @@ pub static ROW: Example = Example {
     summary: "one thread, many clients: the kernel says which socket is ready",
     watch: "one call waits for everybody; A, B and C are served in the order in which they speak",
     place: Place::Internet,
-    service: Service::Echo,
+    service: row::Service::Echo,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&serve),
     client: &tcp_echo::client,

@@ -16,24 +16,23 @@
 //! By default the server reads once and closes without an answer. The lecture's script meant to show
 //! this model, but calls `setblocking(1)`, which is the blocking one; `--blocking` does that.
 
-mod client;
+mod service;
 
-pub use client::{Client, Next, longest_wait};
+pub use service::{Client, Service};
 
 use std::os::fd::AsFd;
 
 use anyhow::Result;
 use clap::Args;
 
-use super::row::{self, Example, Place, Service};
+use super::row::{self, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo::{connect, sendall};
 use crate::call::{
-    self, Domain, FcntlArg::F_GETFL, FcntlArg::F_SETFL, OFlag, SO_RCVTIMEO, SO_REUSEADDR,
-    SO_SNDTIMEO, TcpListener, Type,
+    self, Domain, FcntlArg::F_GETFL, FcntlArg::F_SETFL, MSG_NOSIGNAL, OFlag, SO_RCVTIMEO,
+    SO_REUSEADDR, SO_SNDTIMEO, TcpListener, Type,
 };
 use crate::client::ClientArgs;
-use crate::patience::Patience;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -47,76 +46,51 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
 
-    let mut stats = Stats::default();
-    match options.blocking {
-        true => one_at_a_time(&listener, args, stop, &mut stats)?,
-        false => all_in_turn(&listener, args, stop, &mut stats)?,
-    }
+    let stats = match options.blocking {
+        true => one_at_a_time(&listener, args, stop)?,
+        false => all_in_turn(&listener, args, stop)?,
+    };
     call::close(listener)?;
     Ok(stats)
 }
 
 /// The busy loop: no call in it ever waits.
-fn all_in_turn(
-    listener: &TcpListener,
-    args: &ServerArgs,
-    stop: &Stop,
-    stats: &mut Stats,
-) -> Result<()> {
+fn all_in_turn(listener: &TcpListener, args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     set_nonblocking(listener)?;
+    let mut service = Service::new(args, stop, args.max_clients);
     let mut clients: Vec<Client> = Vec::new();
-    let (mut buf, mut made) = (vec![0; args.bufsize], Vec::new());
-    let mut patience = Patience::default();
-    while !(stop.requested() || clients.is_empty() && args.full(stats.clients)) {
-        if clients.len() < args.max_clients
-            && !args.full(stats.clients)
-            && patience.left().is_none()
+    let mut buf = vec![0; args.bufsize];
+    while service.goes_on(clients.len()) {
+        if service.has_room(clients.len())
+            && let Some(client) = service.admit(call::accept(listener))?
         {
-            match call::accept(listener) {
-                Ok((peer, name)) => {
-                    stats.clients += 1;
-                    // An accepted socket does not inherit the listener's O_NONBLOCK.
-                    set_nonblocking(&peer)?;
-                    clients.push(Client::new(peer, name, args));
-                }
-                Err(error) => {
-                    stats.eagain += u64::from(error.would_block());
-                    patience.with(error)?;
-                }
+            // An accepted socket does not inherit the listener's O_NONBLOCK.
+            set_nonblocking(&client.peer)?;
+            clients.push(client);
+        }
+        for client in &mut clients {
+            if client.wants_read() {
+                client.heard(call::recv(&client.peer, &mut buf, 0), &buf, &mut service);
+            }
+            if client.wants_write() {
+                let taken = call::send(&client.peer, client.owed(), MSG_NOSIGNAL);
+                client.sent(taken, &mut service);
             }
         }
-        let mut i = 0;
-        while let Some(client) = clients.get_mut(i) {
-            let mut turn = Ok(());
-            if client.wants_write() {
-                turn = client.write(args, stats);
-            }
-            if turn.is_ok() && client.wants_read() {
-                turn = client.read(args, &mut buf, &mut made, stats);
-            }
-            match client.next(turn, args) {
-                Next::Stay => i += 1,
-                Next::Leave => {
-                    call::close(clients.swap_remove(i).peer)?;
-                    patience.end();
-                }
-            }
+        for client in clients.extract_if(.., |client| client.leaves(&mut service)) {
+            call::close(client.peer)?;
         }
     }
     for client in clients {
         call::close(client.peer)?;
     }
-    Ok(())
+    Ok(service.stats)
 }
 
 /// What the script does: every call waits, so it serves one client at a time, and uses no time
 /// while it waits.
-fn one_at_a_time(
-    listener: &TcpListener,
-    args: &ServerArgs,
-    stop: &Stop,
-    stats: &mut Stats,
-) -> Result<()> {
+fn one_at_a_time(listener: &TcpListener, args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    let mut stats = Stats::default();
     let (mut buf, mut made) = (vec![0; args.bufsize], Vec::new());
     let waiting = stop.watch(listener);
     while !args.full(stats.clients)
@@ -138,7 +112,7 @@ fn one_at_a_time(
         }
         call::close(peer)?;
     }
-    Ok(())
+    Ok(stats)
 }
 
 /// The flags are read first: writing O_NONBLOCK alone would clear all others.
@@ -177,7 +151,7 @@ pub static ROW: Example = Example {
     summary: "calls that never wait: a busy loop, and what it costs",
     watch: "the server is never asleep: count the EAGAINs between one client and the next",
     place: Place::Internet,
-    service: Service::Echo,
+    service: row::Service::Echo,
     reply: None,
     server: Some(&row::Server(serve)),
     client: &client,

@@ -1,0 +1,181 @@
+//! # epoll: the list stays in the kernel
+//!
+//! ```text
+//!   epoll_create = 4          an empty list
+//!   epoll_ctl ADD listener    and each client once, when it is accepted
+//!   ┌▶ epoll_wait             sleeps until something happens, and brings only what did
+//!   │    the listener?        accept4 = 5, epoll_ctl ADD 5
+//!   │    client 5?            recv, send
+//!   └─ …                      close(5) takes it off the list
+//! ```
+//!
+//! select and poll hand the whole list to the kernel at every call, and it looks at every entry. Here
+//! the kernel keeps the list, and notes what is ready when it becomes so: ten thousand silent clients
+//! cost a wait nothing. Watch for how rarely epoll_ctl is called: once a client, and then only when
+//! what is wanted of it changes, because it is owed bytes that the kernel did not take.
+//!
+//! On this page epoll reports a *level*: a client is ready as long as there is something to receive, so
+//! one `recv` a turn will do, and what it leaves is told again. `--edge` is edge.rs, `--workers N` is
+//! workers.rs.
+
+mod edge;
+mod workers;
+
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, RawFd};
+
+use anyhow::Result;
+use clap::Args;
+
+use super::nonblocking::{Client, Service, set_nonblocking};
+use super::row::{self, Example, Place, up_to};
+use super::script::{self, Demo};
+use super::tcp_echo;
+use crate::call::{
+    self, Domain, EpollFlags, EpollOp, MSG_NOSIGNAL, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener,
+    Type, epoll_event,
+};
+use crate::server::{self, Reply, ServerArgs, Stats};
+use crate::stop::Stop;
+
+/// How many events one wait can bring; the others come with the next.
+const EVENTS: usize = 256;
+
+/// The options of the server.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Be told once of what has come, not for as long as it is there
+    #[arg(long)]
+    edge: bool,
+    /// How many threads there are, each with a listener and a list of its own, and its share of --max-clients
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = up_to::<usize>(256))]
+    workers: usize,
+}
+
+/// Serves whoever is ready until the stop.
+pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
+    let serve_on = if options.edge { edge::serve_on } else { serve_on };
+    let workers = options.workers.min(args.at_once()); // each has room for a client at least
+    if workers > 1 {
+        return workers::serve(workers, serve_on, args, stop);
+    }
+    let address = args.endpoint.resolve()?;
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    server::versions(&socket, address, args.endpoint.family)?;
+    call::bind(&socket, address)?;
+    let listener: TcpListener = call::listen(socket, args.backlog)?;
+    set_nonblocking(&listener)?;
+    server::announce("tcp", call::getsockname(&listener)?)?;
+    let stats = serve_on(&listener, args.max_clients, args, stop)?;
+    call::close(listener)?;
+    Ok(stats)
+}
+
+/// Serves at most so many clients at once, whoever is ready, until the stop.
+fn serve_on(listener: &TcpListener, most: usize, args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    let mut service = Service::new(args, stop, most);
+    let mut buf = vec![0; args.bufsize];
+    // A client by its number, and what the kernel was asked to tell of it.
+    let mut clients: HashMap<RawFd, (Client, EpollFlags)> = HashMap::new();
+    let epoll = call::epoll_create()?;
+    let mut asked = EpollFlags::EPOLLIN;
+    call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, listener, asked)?;
+    let mut events = [epoll_event { events: 0, u64: 0 }; EVENTS];
+    let waiting = stop.watch(listener);
+    while service.goes_on(clients.len()) {
+        // With no event asked for, the listener still wakes us when the stop shuts it down (EPOLLHUP).
+        let room = service.has_room(clients.len());
+        let wanted = if room { EpollFlags::EPOLLIN } else { EpollFlags::empty() };
+        if wanted != asked {
+            call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, listener, wanted)?;
+            asked = wanted;
+        }
+        let timeout = service.timeout(clients.values().map(|(client, _)| client));
+        let wait = || call::epoll_wait(&epoll, &mut events, timeout);
+        let Some(n) = waiting.or(wait)? else { break };
+
+        for event in &events[..n] {
+            let fd = event.u64 as RawFd;
+            let happened = EpollFlags::from_bits_retain(event.events.cast_signed());
+            let Some((client, asked)) = clients.get_mut(&fd) else {
+                // It is no client's number, so it is the listener's.
+                if let Some(client) = service.admit(call::accept4(listener, SOCK_NONBLOCK))? {
+                    let wanted = interest(&client);
+                    call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, &client.peer, wanted)?;
+                    clients.insert(client.peer.as_raw_fd(), (client, wanted));
+                }
+                continue;
+            };
+            let takes = !client.wants_write() || happened.contains(EpollFlags::EPOLLOUT);
+            // EPOLLERR and EPOLLHUP too: recv returns the bytes that are left, then the error or 0.
+            if happened != EpollFlags::EPOLLOUT {
+                client.heard(call::recv(&client.peer, &mut buf, 0), &buf, &mut service);
+            }
+            if takes && client.wants_write() {
+                let taken = call::send(&client.peer, client.owed(), MSG_NOSIGNAL);
+                client.sent(taken, &mut service);
+            }
+            let wanted = interest(client);
+            if client.leaves(&mut service) {
+                let (client, _) = clients.remove(&fd).expect("it was found above");
+                call::close(client.peer)?; // which takes it off the list
+            } else if wanted != *asked {
+                call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, &client.peer, wanted)?;
+                *asked = wanted;
+            }
+        }
+        close_the_silent(&mut clients, args, &mut service)?;
+    }
+    drop(waiting);
+    for (client, _) in clients.into_values() {
+        call::close(client.peer)?;
+    }
+    call::close(epoll)?;
+    Ok(service.stats)
+}
+
+/// EPOLLOUT only while something is owed: a client nearly always takes bytes, and would be told of at
+/// every turn.
+fn interest(client: &Client) -> EpollFlags {
+    let mut wanted = EpollFlags::empty();
+    wanted.set(EpollFlags::EPOLLIN, client.wants_read());
+    wanted.set(EpollFlags::EPOLLOUT, client.wants_write());
+    wanted
+}
+
+/// Silence is no event: where it is limited, every client is looked at, every turn.
+fn close_the_silent(
+    clients: &mut HashMap<RawFd, (Client, EpollFlags)>,
+    args: &ServerArgs,
+    service: &mut Service<'_>,
+) -> call::Result<()> {
+    if args.idle_timeout.is_some() {
+        for (_, (client, _)) in clients.extract_if(|_, (client, _)| client.leaves(service)) {
+            call::close(client.peer)?;
+        }
+    }
+    Ok(())
+}
+
+/// Its row in the table.
+pub static ROW: Example = Example {
+    name: "epoll",
+    short: None,
+    summary: "the list stays in the kernel, and a wait brings only what has happened",
+    watch: "an edge is told once: so the server receives until nothing is left, and B's last recv \
+            would wait for ever on a blocking socket",
+    place: Place::Internet,
+    service: row::Service::Echo,
+    reply: Some(Reply::Stamp(row::STAMP)),
+    server: Some(&row::Server(serve)),
+    client: &tcp_echo::client,
+    tools: &[],
+    demo: Demo {
+        server: &["--edge", "--bufsize=16", "--reply=echo"],
+        client: &[],
+        steps: script::TO_THE_LAST_BYTE,
+    },
+    next: "netplay io-uring demo",
+    lesson: "epoll",
+};

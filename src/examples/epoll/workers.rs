@@ -1,0 +1,66 @@
+//! # epoll with workers: a list for each thread
+//!
+//! ```text
+//! main thread                      thread
+//! socket, SO_REUSEPORT, bind, listen = 3
+//! socket, SO_REUSEPORT, bind, listen = 4
+//! spawn ─────────────────────────▶ epoll_create = 6, epoll_ctl ADD 4
+//! epoll_create = 5, ADD 3          epoll_wait   sleeps
+//! epoll_wait   sleeps              accept4 = 7 ◀─── client A
+//! ```
+//!
+//! Each thread has a listener, a list and clients of its own, and no lock is between them. SO_REUSEPORT
+//! lets the listeners have one address. A hash of the client's address says whose it is, and so for good:
+//! watch for a thread that has much to do beside one that has nothing.
+
+use std::io;
+use std::thread;
+
+use anyhow::{Context, Result};
+
+use crate::call::{self, Domain, SO_REUSEADDR, SO_REUSEPORT, TcpListener, Type};
+use crate::examples::nonblocking::set_nonblocking;
+use crate::server::{self, ServerArgs, Stats};
+use crate::stop::Stop;
+
+/// A server of its own on one listener, which knows of no other thread.
+type ServeOn = fn(&TcpListener, usize, &ServerArgs, &Stop) -> Result<Stats>;
+
+/// Opens the listeners, and serves each in a thread of its own; the first in this one.
+pub fn serve(workers: usize, serve_on: ServeOn, args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+    let mut address = args.endpoint.resolve()?;
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    for _ in 0..workers {
+        let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+        call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+        server::versions(&socket, address, args.endpoint.family)?;
+        call::setsockopt(&socket, SO_REUSEPORT, 1)?; // on each of them, and before bind
+        call::bind(&socket, address)?;
+        let listener = call::listen(socket, args.backlog)?;
+        set_nonblocking(&listener)?;
+        address = call::getsockname(&listener)?; // the first one's port, if any would do
+        listeners.push(listener);
+    }
+    let work = |listener| {
+        let served = serve_on(listener, args.max_clients / workers, args, stop);
+        stop.request(); // it was stopped, or it failed: the others are to end as well
+        served
+    };
+    let (first, others) = listeners.split_first().expect("there are two at least");
+    let total = thread::scope(|scope| -> Result<Stats> {
+        let start = |listener| thread::Builder::new().spawn_scoped(scope, move || work(listener));
+        let threads: io::Result<Vec<_>> = others.iter().map(start).collect();
+        let threads = threads.inspect_err(|_| stop.request());
+        let threads = threads.context("cannot start a thread for a worker")?;
+        server::announce("tcp", address).inspect_err(|_| stop.request())?;
+        let mut total = work(first)?;
+        for thread in threads {
+            total.add(thread.join().expect("a worker does not panic")?);
+        }
+        Ok(total)
+    })?;
+    for listener in listeners {
+        call::close(listener)?;
+    }
+    Ok(total)
+}

@@ -1,0 +1,216 @@
+//! # What the readiness loops share
+//!
+//! nonblocking, select, poll and epoll differ in how they learn which socket is ready. What they do with a
+//! client is the same, and stands here: read it before those pages.
+//!
+//! ```text
+//! page                                          here
+//! accept4 ─────────────────────────────────────▶ admit    a Client, if there is one
+//! recv ────────────────────────────────────────▶ heard    the answer is owed to the client
+//! send(owed) ──────────────────────────────────▶ sent     what the kernel took is owed no longer
+//! wants_read, wants_write ◀──────────────────── …         what the next wait is to wait for
+//! leaves? then close
+//! ```
+//!
+//! The calls are the page's, and nothing here makes any. A result goes in, an errno as well: EAGAIN is
+//! counted, and a client's failure is told and ends that client alone.
+//!
+//! When the kernel takes only a part of an answer, a blocking server waits in `send`. Here the rest is
+//! kept, and the server turns to the others. A client that is owed too much is not listened to, or one
+//! that sends and never reads would fill the memory.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::call::{self, TcpStream};
+use crate::patience::Patience;
+use crate::server::{self, ServerArgs, Stats};
+use crate::stop::Stop;
+
+/// A client that is owed so many bytes is not listened to.
+const MOST_OWED: usize = 64 * 1024;
+
+/// Who may come in, what is answered, how long a client may be silent, and what to tell in the end.
+#[derive(Debug)]
+pub struct Service<'a> {
+    args: &'a ServerArgs,
+    stop: &'a Stop,
+    /// How many clients there may be at once.
+    most: usize,
+    /// What was done so far.
+    pub stats: Stats,
+    patience: Patience,
+    /// An answer that is no echo.
+    made: Vec<u8>,
+}
+
+impl<'a> Service<'a> {
+    /// For at most `most` clients at once.
+    #[must_use]
+    pub fn new(args: &'a ServerArgs, stop: &'a Stop, most: usize) -> Service<'a> {
+        let (stats, patience, made) = Default::default();
+        Service { args, stop, most, stats, patience, made }
+    }
+
+    /// Whether there is anything left to wait for, with so many clients here: no stop was requested, and
+    /// with `--once` the one client has not gone yet.
+    #[must_use]
+    pub fn goes_on(&self, clients: usize) -> bool {
+        !(self.stop.requested() || clients == 0 && self.args.full(self.stats.clients))
+    }
+
+    /// Whether another client may come in, with so many here. While descriptors are short, none may.
+    pub fn has_room(&mut self, clients: usize) -> bool {
+        clients < self.most && !self.args.full(self.stats.clients) && self.patience.left().is_none()
+    }
+
+    /// How long a wait may last: until a client has been silent for too long, or until it is time to look at
+    /// the listener again. `None`: for ever.
+    pub fn timeout<'c>(
+        &mut self,
+        clients: impl IntoIterator<Item = &'c Client>,
+    ) -> Option<Duration> {
+        let silent = self.args.idle_timeout.and_then(|limit| {
+            clients.into_iter().map(|client| client.time_left(limit)).min() // not looked at without a limit
+        });
+        silent.into_iter().chain(self.patience.left()).min()
+    }
+
+    /// What came of an accept: a client, or `None` if there was none, or no descriptor for it.
+    ///
+    /// # Errors
+    /// The listener's own: they will not pass.
+    pub fn admit(
+        &mut self,
+        accepted: call::Result<(TcpStream, SocketAddr)>,
+    ) -> call::Result<Option<Client>> {
+        match accepted {
+            Ok((peer, name)) => {
+                self.stats.clients += 1;
+                Ok(Some(Client::new(peer, name)))
+            }
+            Err(_) if self.stop.requested() => Ok(None), // it has shut the listener down
+            Err(error) => {
+                self.stats.eagain += u64::from(error.would_block());
+                self.patience.with(error).map(|()| None)
+            }
+        }
+    }
+}
+
+/// A client: its socket, and what it is owed.
+#[derive(Debug)]
+pub struct Client {
+    /// The connected socket.
+    pub peer: TcpStream,
+    /// The address of the other end.
+    pub name: SocketAddr,
+    owed: Vec<u8>,
+    /// How much of `owed` the kernel has taken.
+    taken: usize,
+    /// It will send no more, or nobody wants to hear it.
+    ended: bool,
+    /// Its connection has failed.
+    lost: bool,
+    /// When it last sent or took something.
+    active: Instant,
+}
+
+impl Client {
+    fn new(peer: TcpStream, name: SocketAddr) -> Client {
+        let (owed, active) = (Vec::new(), Instant::now());
+        Client { peer, name, owed, taken: 0, ended: false, lost: false, active }
+    }
+
+    /// Whether there is a reason to call `recv`.
+    #[must_use]
+    pub fn wants_read(&self) -> bool {
+        !self.ended && !self.lost && self.owed().len() < MOST_OWED
+    }
+
+    /// Whether there is a reason to call `send`.
+    #[must_use]
+    pub fn wants_write(&self) -> bool {
+        !self.lost && !self.owed().is_empty()
+    }
+
+    /// The bytes that it is to get next.
+    #[must_use]
+    pub fn owed(&self) -> &[u8] {
+        &self.owed[self.taken..]
+    }
+
+    /// What came of a `recv` into `buf`: the answer to it is owed from now on. How many bytes came: 0 if there
+    /// were none, or at the end.
+    pub fn heard(
+        &mut self,
+        received: call::Result<usize>,
+        buf: &[u8],
+        service: &mut Service<'_>,
+    ) -> usize {
+        let Some(n) = self.result(received, service) else { return 0 };
+        service.stats.received += n as u64;
+        // A server that never answers has heard enough once it has heard something.
+        self.ended = n == 0 || service.args.reply.is_none();
+        if n > 0 {
+            self.owed.extend_from_slice(service.args.answer(&buf[..n], &mut service.made));
+        }
+        n
+    }
+
+    /// What came of a `recv` of an urgent byte (MSG_OOB), which is not answered.
+    pub fn heard_urgent(&mut self, received: call::Result<usize>, service: &mut Service<'_>) {
+        let n = self.result(received, service);
+        service.stats.received += n.unwrap_or_default() as u64;
+    }
+
+    /// What came of a `send` of the bytes that are owed: what the kernel did not take stays owed.
+    pub fn sent(&mut self, sent: call::Result<usize>, service: &mut Service<'_>) {
+        let n = self.result(sent, service).unwrap_or_default();
+        service.stats.sent += n as u64;
+        self.taken += n;
+        if self.owed().is_empty() || self.taken > MOST_OWED {
+            self.owed.drain(..self.taken);
+            self.taken = 0;
+        }
+    }
+
+    /// The result of a call on its socket; `None` if it brought nothing, or the connection has failed.
+    fn result(&mut self, result: call::Result<usize>, service: &mut Service<'_>) -> Option<usize> {
+        match result {
+            Ok(n) => {
+                if service.args.idle_timeout.is_some() {
+                    self.active = Instant::now();
+                }
+                Some(n)
+            }
+            Err(error) if error.would_block() => {
+                service.stats.eagain += 1;
+                None
+            }
+            Err(error) => {
+                server::lost(self.name, error);
+                self.lost = true;
+                None
+            }
+        }
+    }
+
+    /// Whether it is to be closed: it has ended and has everything, it has failed, or it was silent for too long.
+    #[must_use]
+    pub fn leaves(&self, service: &mut Service<'_>) -> bool {
+        let limit = service.args.idle_timeout;
+        if !(self.lost || self.ended && !self.wants_write()) {
+            if !limit.is_some_and(|limit| self.time_left(limit).is_zero()) {
+                return false;
+            }
+            server::idle(self.name);
+        }
+        service.patience.end(); // its descriptor will be free
+        true
+    }
+
+    fn time_left(&self, limit: Duration) -> Duration {
+        limit.saturating_sub(self.active.elapsed())
+    }
+}
