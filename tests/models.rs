@@ -17,7 +17,7 @@ use common::{run, skip};
 use serde_json::Value;
 
 use netplay::child::WITH_PARENT;
-use netplay::examples::models::MODELS;
+use netplay::examples::models::{MODELS, ROW};
 use netplay::trace::{Event, Kind};
 
 /// The figures of a run, by JSON.
@@ -281,7 +281,7 @@ fn the_figure_fits_80_columns_and_ascii() {
         for line in lines {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        assert!(text.trim_end().ends_with("try next: netplay models -o models.svg"), "{text}");
+        assert!(text.trim_end().ends_with(&format!("try next: {}", ROW.next())), "{text}");
         assert!(!text.contains('\x1b'), "{text}");
     }
     let (colored, _) = said(&run(&["models", "--delay", "2", "--color", "always"], b""));

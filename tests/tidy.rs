@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use netplay::examples::examples;
+use netplay::examples::{Row, TABLE, examples};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -141,8 +141,8 @@ fn a_page_uses_earlier_pages_only() {
             assert!(earlier, "{name} uses {other}, which is read later");
         }
     }
-    let named: Vec<String> = examples().map(|row| row.name.replace('-', "_")).collect();
-    let order: Vec<String> = order.into_iter().filter(|page| named.contains(page)).collect();
+    let named: Vec<String> = TABLE.iter().map(|row| row.name().replace('-', "_")).collect();
+    let order: Vec<String> = order.into_iter().skip_while(|page| *page != named[0]).collect();
     assert_eq!(order, named, "left: the mod lines; right: the table");
 }
 
@@ -186,7 +186,7 @@ fn listed(text: &str) -> Vec<&str> {
 
 #[test]
 fn the_order_of_the_table_is_the_order_everywhere() {
-    let names: Vec<&str> = examples().map(|row| row.name).collect();
+    let names: Vec<&str> = TABLE.iter().map(Row::name).collect();
     assert_eq!(listed(&read("README.md")), names, "left: README.md");
 
     let command = netplay::cli::command();
@@ -199,28 +199,44 @@ fn the_order_of_the_table_is_the_order_everywhere() {
         let contents = read(format!("lessons/{lang}/README.md"));
         assert_eq!(listed(&contents), topics, "left: lessons/{lang}/README.md; right: LESSONS");
     }
-    let lessons: Vec<&str> = examples().map(|row| row.lesson).collect();
+    // What sockopt shows is behind every page, so its lesson is among the first.
+    let later = TABLE.iter().filter(|row| row.name() != "sockopt");
+    let lessons: Vec<&str> = later.map(Row::lesson).collect();
     let of_pages: Vec<&str> = topics.into_iter().filter(|topic| lessons.contains(topic)).collect();
     assert_eq!(of_pages, lessons, "left: LESSONS");
+}
+
+/// Whoever does what each row proposes reads the book from the first page to the last.
+#[test]
+fn what_to_try_next_follows_the_table() {
+    for (place, row) in TABLE.iter().enumerate() {
+        let next = row.next();
+        let commands =
+            next.split("netplay ").skip(1).map(|rest| rest.split([',', ';', ' ']).next());
+        let commands: Vec<&str> = commands.flatten().collect();
+        let behind = TABLE.get(place + 1).unwrap_or(row).name();
+        let own = commands[..commands.len() - 1].iter().all(|name| *name == row.name());
+        assert!(own && commands.last() == Some(&behind), "{}: {next}, not {behind}", row.name());
+    }
 }
 
 #[test]
 fn the_readme_says_of_every_example_what_the_table_says() {
     let readme = read("README.md");
-    for row in examples() {
+    for row in TABLE {
         let listed = readme.lines().any(|line| {
-            line.starts_with(&format!("| [`{}`](", row.name))
-                && line.ends_with(&format!(" | {} |", row.summary))
+            line.starts_with(&format!("| [`{}`](", row.name()))
+                && line.ends_with(&format!(" | {} |", row.summary()))
         });
-        assert!(listed, "README.md has no row for {}: {}", row.name, row.summary);
+        assert!(listed, "README.md has no row for {}: {}", row.name(), row.summary());
     }
 }
 
 #[test]
-fn every_example_has_a_lesson() {
-    for row in examples() {
-        let there = netplay::lesson::topics().any(|topic| topic == row.lesson);
-        assert!(there, "{} names the lesson {}, which is not there", row.name, row.lesson);
+fn every_page_has_a_lesson() {
+    for row in TABLE {
+        let there = netplay::lesson::topics().any(|topic| topic == row.lesson());
+        assert!(there, "{} names the lesson {}, which is not there", row.name(), row.lesson());
     }
 }
 
@@ -242,16 +258,15 @@ fn links_between_documents_lead_somewhere() {
 
 #[test]
 fn every_page_begins_with_what_it_is_and_what_to_watch_for() {
-    for row in examples() {
-        let page = read(page(row.name));
-        assert!(page.starts_with("//! # "), "{} has no title", row.name);
+    for row in TABLE {
+        let (name, page) = (row.name(), read(page(row.name())));
+        assert!(page.starts_with("//! # "), "{name} has no title");
         let head: String =
             page.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n");
-        assert!(head.contains("```text"), "{} has no diagram", row.name);
-        assert!(
-            !row.watch.is_empty() && row.watch.len() < 160,
-            "{} has nothing to watch for",
-            row.name
-        );
+        assert!(head.contains("```text"), "{name} has no diagram");
+    }
+    for row in examples() {
+        let watch = 1..160;
+        assert!(watch.contains(&row.watch.len()), "{} has nothing to watch for", row.name);
     }
 }

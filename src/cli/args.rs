@@ -17,7 +17,7 @@ use super::{bench, byte_order, doctor, draw, explain, lab, models, sockopt, why}
 use crate::address::{Endpoint, Family};
 use crate::client::ClientArgs;
 use crate::examples::row::{Serve, Tool};
-use crate::examples::{Example, Place, examples};
+use crate::examples::{Example, Place, Row, TABLE, examples};
 use crate::lang::Lang;
 use crate::server::{Reply, ServerArgs, Stamp};
 
@@ -325,55 +325,65 @@ pub fn command() -> Command {
         .after_help(
             "Each example also goes by EXAMPLE-server and EXAMPLE-client: netplay tcp-server.",
         );
-    let examples = examples().flat_map(|example| {
-        let server = example.server.map(|server| ("server", server_side(example, server)));
-        let client = ("client", client_side(example));
-        let sides: Vec<_> = server.into_iter().chain([client]).collect();
-        let hidden = sides.clone().into_iter().map(|(side, command)| {
-            let short = example.short.map(|short| format!("{short}-{side}"));
-            command.name(format!("{}-{side}", example.name)).hide(true).aliases(short)
-        });
-        let explain = explain::Form::augment_args(Command::new("explain"))
-            .about("Explain what is behind it: a lesson to read");
-        let demo = draw::Picture::augment_args(Command::new("demo"));
-        let demo = match example.place {
-            Place::Internet | Place::Group { .. } | Place::Host => Version::augment_args(demo),
-            Place::Path => demo,
-        };
-        let demo = demo.about(match example.server {
-            Some(_) => "Run both sides here and tell what happens",
-            None => "Ask this machine's own kernel, and tell what happens",
-        });
-        let whole = match example.server {
-            Some(_) => Command::new(example.name),
-            // There is one side only: what it takes may stand right behind the name.
-            None => client_args(Command::new(example.name), example),
-        };
-        let whole = whole
-            .about(example.summary)
-            .after_help(format!("Watch: {}.", example.watch))
-            .subcommands([demo].into_iter().chain(sides.into_iter().map(|(_, command)| command)))
-            .subcommand(explain)
-            .subcommands(example.tools.iter().map(tool_side));
-        [whole].into_iter().chain(hidden)
+    let rows = TABLE.iter().flat_map(|row| match row {
+        Row::Example(example) => commands_of(example),
+        Row::Command { name: "models", .. } => {
+            vec![models::Args::augment_args(Command::new("models"))]
+        }
+        Row::Command { name: "sockopt", .. } => {
+            vec![sockopt::Args::augment_args(Command::new("sockopt"))]
+        }
+        Row::Command { .. } => vec![],
     });
     global
-        .subcommands(examples)
+        .subcommands(rows)
         .subcommand(
             Version::augment_args(Command::new("demo"))
                 .about("The tour: TCP, UDP, and select with three clients"),
         )
         .subcommand(byte_order::Args::augment_args(Command::new("byte-order")))
-        .subcommand(sockopt::Args::augment_args(Command::new("sockopt")))
         .subcommand(why::Args::augment_args(Command::new("why")))
         .subcommand(draw::Args::augment_args(Command::new("draw")))
-        .subcommand(models::Args::augment_args(Command::new("models")))
         .subcommand(bench::Args::augment_args(Command::new("bench")))
         .subcommand(lab::Args::augment_args(Command::new("lab")))
         .subcommand(doctor::Args::augment_args(Command::new("doctor")))
         .subcommand(explain::Args::augment_args(Command::new("explain")))
         .subcommand(super::pages::completions_command())
         .subcommand(super::man::command())
+}
+
+/// What an example is called with, and each of its sides by a name of its own.
+fn commands_of(example: &'static Example) -> Vec<Command> {
+    let server = example.server.map(|server| ("server", server_side(example, server)));
+    let client = ("client", client_side(example));
+    let sides: Vec<_> = server.into_iter().chain([client]).collect();
+    let hidden = sides.clone().into_iter().map(|(side, command)| {
+        let short = example.short.map(|short| format!("{short}-{side}"));
+        command.name(format!("{}-{side}", example.name)).hide(true).aliases(short)
+    });
+    let explain = explain::Form::augment_args(Command::new("explain"))
+        .about("Explain what is behind it: a lesson to read");
+    let demo = draw::Picture::augment_args(Command::new("demo"));
+    let demo = match example.place {
+        Place::Internet | Place::Group { .. } | Place::Host => Version::augment_args(demo),
+        Place::Path => demo,
+    };
+    let demo = demo.about(match example.server {
+        Some(_) => "Run both sides here and tell what happens",
+        None => "Ask this machine's own kernel, and tell what happens",
+    });
+    let whole = match example.server {
+        Some(_) => Command::new(example.name),
+        // There is one side only: what it takes may stand right behind the name.
+        None => client_args(Command::new(example.name), example),
+    };
+    let whole = whole
+        .about(example.summary)
+        .after_help(format!("Watch: {}.", example.watch))
+        .subcommands([demo].into_iter().chain(sides.into_iter().map(|(_, command)| command)))
+        .subcommand(explain)
+        .subcommands(example.tools.iter().map(tool_side));
+    [whole].into_iter().chain(hidden).collect()
 }
 
 fn server_side(example: &Example, server: &dyn Serve) -> Command {

@@ -12,7 +12,7 @@ use super::args::Global;
 use super::{Speaker, draw, listen_to_the_record};
 use crate::child;
 use crate::escape::file_name;
-use crate::examples::models::{MODELS, Model};
+use crate::examples::models::{MODELS, Model, ROW};
 use crate::models::{self, Experiment, Format};
 use crate::output::stdout;
 use crate::stop;
@@ -143,7 +143,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
     }
     match file {
         None if format == Format::Json => {}
-        None => writeln!(stdout(), "\ntry next: netplay models -o models.svg")?,
+        None => writeln!(stdout(), "\ntry next: {}", ROW.next())?,
         Some(path) => {
             remark(format_args!("the figure is in {}", file_name(&path)));
             remark("try next: netplay models -v");

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 
-use crate::examples::examples;
+use crate::examples::TABLE;
 use crate::output::stdout;
 
 /// What there is, and three commands to try first.
@@ -15,14 +15,12 @@ use crate::output::stdout;
 /// If `out` cannot be written.
 pub fn menu(out: &mut dyn Write) -> Result<()> {
     writeln!(out, "netplay: the socket playground\n")?;
-    for example in examples() {
-        writeln!(out, "  {:<12} {}", example.name, example.summary)?;
+    for row in TABLE {
+        writeln!(out, "  {:<12} {}", row.name(), row.summary())?;
     }
     writeln!(out, "\n  {:<12} numbers and addresses, byte by byte", "byte-order")?;
-    writeln!(out, "  {:<12} every socket option, asked and set", "sockopt")?;
     writeln!(out, "  {:<12} who holds a port, and what an error means on this machine", "why")?;
     writeln!(out, "  {:<12} the traces of both ends as one picture", "draw")?;
-    writeln!(out, "  {:<12} the five models of I/O, measured", "models")?;
     writeln!(out, "  {:<12} every server model under the same load", "bench")?;
     writeln!(out, "  {:<12} predict, run, compare, fix: what learners get wrong", "lab")?;
     writeln!(out, "  {:<12} what this machine lets netplay do, and what mends it", "doctor")?;

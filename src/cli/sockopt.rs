@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::args::Offer;
 use crate::call::{self, Kind, OPTIONS, Opt, OptValue};
-use crate::examples::sockopt::{Protocol, Row, probe, probe_all};
+use crate::examples::sockopt::{Protocol, ROW, Row, probe, probe_all};
 
 const TRY: &str = "\
 Try:
@@ -194,7 +194,7 @@ pub fn run(request: &Request, quiet: bool, out: &mut dyn Write) -> anyhow::Resul
     let next = match option {
         None => {
             write!(out, "{}", table(&rows))?;
-            "netplay sockopt SO_RCVBUF".to_owned()
+            ROW.next().to_owned()
         }
         Some(option) if value.is_some() => {
             rows.iter().try_for_each(|row| writeln!(out, "{}", sentence(row)))?;

@@ -1,4 +1,4 @@
-//! The table of examples, which is also the table of contents: a page may use what earlier pages
+//! The table of pages, which is also the table of contents: a page may use what earlier pages
 //! taught, never a later one.
 //!
 //! Each row stands at the end of its page; [`row`] says what a row is, [`script`] what the demos do. The
@@ -27,31 +27,36 @@ pub mod sockopt;
 pub mod mini_ftp;
 pub mod ftp;
 
-pub use row::{Example, Place, Service};
+pub use row::{Example, Place, Row, Service};
 
 /// The table.
-static TABLE: &[&Example] = &[
-    &tcp_echo::ROW,
-    &udp_echo::ROW,
-    &unix_echo::ROW,
-    &iterative::ROW,
-    &fork::ROW,
-    &thread::ROW,
-    &handler::ROW,
-    &prefork::ROW,
-    &pool::ROW,
-    &nonblocking::ROW,
-    &select::ROW,
-    &poll::ROW,
-    &epoll::ROW,
-    &io_uring::ROW,
-    &multicast::ROW,
-    &ping::ROW,
-    &mini_ftp::ROW,
-    &ftp::ROW,
+pub static TABLE: &[Row] = &[
+    Row::Example(&tcp_echo::ROW),
+    Row::Example(&udp_echo::ROW),
+    Row::Example(&unix_echo::ROW),
+    Row::Example(&iterative::ROW),
+    Row::Example(&fork::ROW),
+    Row::Example(&thread::ROW),
+    Row::Example(&handler::ROW),
+    Row::Example(&prefork::ROW),
+    Row::Example(&pool::ROW),
+    Row::Example(&nonblocking::ROW),
+    models::ROW,
+    Row::Example(&select::ROW),
+    Row::Example(&poll::ROW),
+    Row::Example(&epoll::ROW),
+    Row::Example(&io_uring::ROW),
+    Row::Example(&multicast::ROW),
+    Row::Example(&ping::ROW),
+    sockopt::ROW,
+    Row::Example(&mini_ftp::ROW),
+    Row::Example(&ftp::ROW),
 ];
 
-/// All examples, in reading order.
+/// The examples: the rows that are a server and a client.
 pub fn examples() -> impl Iterator<Item = &'static Example> + Clone {
-    TABLE.iter().copied()
+    TABLE.iter().filter_map(|row| match row {
+        Row::Example(example) => Some(*example),
+        Row::Command { .. } => None,
+    })
 }

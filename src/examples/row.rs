@@ -1,4 +1,4 @@
-//! A row of the table: an example, its two sides, what else only it has, and what it is for.
+//! A row of the table: mostly an example, its two sides, what else only it has, and what it is for.
 //!
 //! An example with options of its own has them as a struct on its page, which clap reads the command
 //! line into: `server: Some(&Server(serve))`. One without has a function: `server: Some(&serve)`.
@@ -15,6 +15,68 @@ use crate::server::{Reply, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
 
 /// A row of the table.
+#[derive(Debug)]
+pub enum Row {
+    /// A server, a client, and a demo of both.
+    Example(&'static Example),
+    /// A page without two sides, which a command of its own runs.
+    Command {
+        /// Its name on the command line.
+        name: &'static str,
+        /// What it is, in one line.
+        summary: &'static str,
+        /// What to try next.
+        next: &'static str,
+        /// The lesson behind it.
+        lesson: &'static str,
+    },
+}
+
+impl Row {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Row::Example(example) => example.name,
+            Row::Command { name, .. } => name,
+        }
+    }
+
+    /// Whether this is its name, or its shorter one.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        matches!(self, Row::Example(example) if example.short == Some(name)) || self.name() == name
+    }
+
+    /// What it is, in one line.
+    #[must_use]
+    pub fn summary(&self) -> &'static str {
+        match self {
+            Row::Example(example) => example.summary,
+            Row::Command { summary, .. } => summary,
+        }
+    }
+
+    /// What to try next.
+    #[must_use]
+    pub fn next(&self) -> &'static str {
+        match self {
+            Row::Example(example) => example.next,
+            Row::Command { next, .. } => next,
+        }
+    }
+
+    /// The lesson behind it: `netplay explain LESSON`.
+    #[must_use]
+    pub fn lesson(&self) -> &'static str {
+        match self {
+            Row::Example(example) => example.lesson,
+            Row::Command { lesson, .. } => lesson,
+        }
+    }
+}
+
+/// An example of a server and its client.
 pub struct Example {
     /// Its name on the command line.
     pub name: &'static str,
@@ -38,9 +100,9 @@ pub struct Example {
     pub tools: &'static [Tool],
     /// What its demo does.
     pub demo: Demo,
-    /// What to try next.
+    /// What to try next: something with this page, then the page behind it.
     pub next: &'static str,
-    /// The lesson behind it: `netplay explain LESSON`.
+    /// The lesson behind it.
     pub lesson: &'static str,
 }
 

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::row;
 use crate::call::{self, *};
 
 /// A kind of socket whose options are tried.
@@ -260,3 +261,11 @@ fn why(errno: Errno) -> String {
     };
     format!("{errno:?}: {words}")
 }
+
+/// Its row in the table.
+pub const ROW: row::Row = row::Row::Command {
+    name: "sockopt",
+    summary: "every socket option, asked and set",
+    next: "netplay sockopt SO_RCVBUF, then netplay mini-ftp demo",
+    lesson: "socket-api",
+};

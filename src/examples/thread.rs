@@ -99,6 +99,6 @@ pub static ROW: Example = Example {
     client: &tcp_echo::client,
     tools: &[],
     demo: Demo::of(script::TWO),
-    next: "netplay prefork demo",
+    next: "netplay handler demo",
     lesson: "thread",
 };

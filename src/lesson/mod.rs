@@ -11,7 +11,7 @@ mod text;
 
 use nix::errno::Errno;
 
-use crate::examples::examples;
+use crate::examples::{Row, TABLE};
 use crate::lang::Lang;
 
 pub use markdown::{Look, render};
@@ -73,7 +73,6 @@ const ALSO: &[(&str, &str)] = &[
     ("htons", "byte-order"),
     ("sockets", "socket-api"),
     ("handshake", "tcp"),
-    ("models", "io-models"),
     ("c10k", "epoll"),
     ("uring", "io-uring"),
 ];
@@ -101,9 +100,9 @@ pub fn find(name: &str) -> Option<Subject> {
 }
 
 fn lesson(name: &str) -> Option<&'static Lesson> {
-    let example = examples().find(|row| row.name == name || row.short == Some(name));
+    let row = TABLE.iter().find(|row| row.is_called(name));
     let also = ALSO.iter().find(|(also, _)| *also == name).map(|(_, topic)| *topic);
-    let topic = example.map(|row| row.lesson).or(also).unwrap_or(name);
+    let topic = row.map(Row::lesson).or(also).unwrap_or(name);
     LESSONS.iter().find(|lesson| lesson.topic == topic)
 }
 
@@ -128,7 +127,7 @@ fn errnos() -> impl Iterator<Item = Errno> {
 pub fn similar(typed: &str, further: impl Iterator<Item = &'static str>) -> Option<String> {
     let typed = typed.to_lowercase();
     let errnos = errnos().map(|errno| format!("{errno:?}"));
-    let names = examples().filter(|row| lesson(row.lesson).is_some()).map(|row| row.name);
+    let names = TABLE.iter().filter(|row| lesson(row.lesson()).is_some()).map(Row::name);
     let names = names.chain(topics()).chain(further).map(String::from).chain(errnos);
     let likeness =
         |name: &String| strsim::normalized_damerau_levenshtein(&typed, &name.to_lowercase());

@@ -210,6 +210,6 @@ pub static ROW: Example = Example {
     client: &tcp_echo::client,
     tools: &[],
     demo: Demo { server: &["--reply=echo"], client: &[], steps: script::THREE },
-    next: "netplay io-uring server --single-shot",
+    next: "netplay io-uring server --single-shot, then netplay multicast demo",
     lesson: "io-uring",
 };

@@ -29,6 +29,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use anyhow::Result;
 
 use super::nonblocking::set_nonblocking;
+use super::row::Row;
 use crate::call::{
     self, EpollFlags, EpollOp, FcntlArg::F_GETFL, FcntlArg::F_SETFL, FdSet, Message, OFlag, Pid,
     SigSet, SigmaskHow, Signal, epoll_event, pollfd,
@@ -208,3 +209,11 @@ fn io_uring(socket: BorrowedFd<'_>, message: Message, watch: &mut Stopwatch) -> 
         }
     }
 }
+
+/// Its row in the table.
+pub const ROW: Row = Row::Command {
+    name: "models",
+    summary: "the five models of I/O, measured",
+    next: "netplay models -o models.svg, then netplay select demo",
+    lesson: "io-models",
+};

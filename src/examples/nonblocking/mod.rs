@@ -157,6 +157,6 @@ pub static ROW: Example = Example {
     client: &client,
     tools: &[],
     demo: Demo::of(script::ONE_SHOT),
-    next: "netplay nonblocking server --blocking",
+    next: "netplay nonblocking server --blocking, then netplay models",
     lesson: "nonblocking",
 };

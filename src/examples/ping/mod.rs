@@ -536,6 +536,6 @@ pub static ROW: Example = Example {
         client: &["--headers", "--count=2", "--interval=0.2"],
         steps: script::LEAVE,
     },
-    next: "netplay ping --raw --headers, as root: the IP header, too",
+    next: "netplay ping --raw --headers, as root (it shows the IP header), then netplay sockopt",
     lesson: "ping",
 };
