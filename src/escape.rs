@@ -162,6 +162,17 @@ pub fn escape_unsafe(text: &str) -> String {
         .collect()
 }
 
+/// The same for a text of several lines: their ends stay.
+///
+/// ```
+/// use netplay::escape::escape_lines;
+/// assert_eq!(escape_lines("one\x1b[2J\ntwo"), "one\\u{1b}[2J\ntwo");
+/// ```
+#[must_use]
+pub fn escape_lines(text: &str) -> String {
+    text.split('\n').map(escape_unsafe).collect::<Vec<_>>().join("\n")
+}
+
 /// A URL without its password, for an error that quotes it. It need not be a good one: that is why there
 /// is an error.
 ///

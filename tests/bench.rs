@@ -488,6 +488,8 @@ fn what_cannot_be_held_is_refused_with_the_figure() {
     assert!(large.contains("65,507"), "{large}");
     let nobody = refused(&["--models", "mini-ftp"]);
     assert!(nobody.contains("mini-ftp is no echo server"), "{nobody}");
+    let steers = refused(&["--models", "none", "--connections", "1", "--cmd", "\x1b[2J{port}"]);
+    assert!(!steers.contains('\x1b') && steers.contains("\\u{1b}[2J"), "{steers}");
     let port = refused(&["--models", "poll", "--cmd", "./server"]);
     assert!(port.contains("{port}"), "{port}");
 }

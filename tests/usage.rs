@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::process::Command;
 
 use clap::{Arg, ArgAction};
@@ -217,6 +217,41 @@ fn a_wrong_value_ends_with_2_for_every_option_of_every_command() {
     assert!(failed.is_empty(), "{} of {tried}:\n{}", failed.len(), failed.join("\n"));
     assert!(tried > 2000, "{tried}");
     assert!(!asked.is_empty());
+}
+
+/// Whatever stands on a command line, no error hands it to the terminal as it is.
+#[test]
+fn no_error_steers_the_terminal() {
+    const STEERS: &str = "\x1b[2J\u{202e}";
+    let (mut tried, mut failed, mut seen) = (0, Vec::new(), HashSet::new());
+    for of in commands() {
+        let takes_a_value =
+            |arg: &&Arg| matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+        for arg in of.command.get_arguments().filter(takes_a_value) {
+            // One command for each option: what is an option of many is read alike in all of them.
+            if wrong(&of, arg).is_empty()
+                || !seen.insert((arg.get_id().clone(), arg.get_help().map(ToString::to_string)))
+            {
+                continue;
+            }
+            for value in [STEERS.to_owned(), format!("poll,{STEERS}"), format!("{STEERS}:1")] {
+                let line = line(&of, arg, &value);
+                let words: Vec<&str> = line.iter().map(String::as_str).collect();
+                let whole = ["netplay"].into_iter().chain(words.iter().copied());
+                if netplay::cli::command().try_get_matches_from(whole).is_ok() {
+                    continue;
+                }
+                tried += 1;
+                let output = run(&words, b"");
+                let said = String::from_utf8_lossy(&output.stderr);
+                if said.contains(['\x1b', '\u{202e}']) || output.status.code() != Some(2) {
+                    failed.push(format!("{line:?}: {said}"));
+                }
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} of {tried}:\n{}", failed.len(), failed.join("\n"));
+    assert!(tried > 100, "{tried}");
 }
 
 /// What the program says is what clap says, and it begins with nothing.

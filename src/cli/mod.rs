@@ -34,7 +34,7 @@ use crate::child;
 use crate::client::{Interrupted, Usage};
 use crate::demo::Recording;
 use crate::draw::{Format, Time, Timeline, View};
-use crate::escape::{escape_unsafe, file_name, hide_password};
+use crate::escape::{escape_lines, escape_unsafe, file_name, hide_password};
 use crate::examples::{Example, Place, examples};
 use crate::inspect;
 use crate::lang::Lang;
@@ -59,7 +59,7 @@ pub fn main(closed: bool) -> ExitCode {
     }
     let matches = args::command().try_get_matches();
     let done = match matches {
-        Err(error) if error.use_stderr() => without_secrets(with_the_nearest(error)).exit(),
+        Err(error) if error.use_stderr() => refuse(&without_secrets(with_the_nearest(error))),
         _ if closed => Err(anyhow!("standard output is closed; >/dev/null throws results away")),
         Err(help) => show_help(&help),
         Ok(matches) => run(&matches),
@@ -75,11 +75,13 @@ pub fn main(closed: bool) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = hint::exit_code(&error);
+            // What an error quotes may be anybody's.
+            let said = escape_lines(&format!("{error:#}"));
             if error.is::<Usage>() {
                 // As clap has it.
-                trace::remark(format_args!("error: {error:#}"));
+                trace::remark(format_args!("error: {said}"));
             } else if code != 0 && !error.is::<Interrupted>() {
-                trace::remark(format_args!("netplay: {error:#}"));
+                trace::remark(format_args!("netplay: {said}"));
                 if let Some(hint) = hint::hint(&error) {
                     trace::remark(format_args!("  hint: {hint}"));
                 }
@@ -88,6 +90,18 @@ pub fn main(closed: bool) -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Says what is wrong with a command line, and ends. The reason why a value will not do is a text of our
+/// own that may quote the value; clap has no way to change it, so then the whole is written without colours.
+fn refuse(error: &clap::Error) -> ! {
+    let reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    if reason == escape_unsafe(&reason) {
+        error.exit();
+    }
+    let said = error.to_string().replace(&reason, &escape_unsafe(&reason));
+    trace::remark(escape_lines(said.trim_end()));
+    std::process::exit(error.exit_code());
 }
 
 /// The answer to --help and --version, which clap hands out as an error. Its own `exit` would say 0 even
