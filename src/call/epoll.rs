@@ -12,13 +12,13 @@ use super::gather::Wait;
 use super::owned::{Descriptor, Epoll};
 use super::step::{Answer, Step};
 use super::wait::milliseconds;
-use crate::record::{self, Change, Interest, Ready};
+use crate::record::{self, Change, Interest, Ready, WaitName};
 
 /// Makes an empty list of interest, which is a descriptor of its own (closed on exec). See
 /// epoll_create(2).
 #[expect(unsafe_code, reason = "the kernel returns a descriptor as a number")]
 pub fn epoll_create() -> Result<Epoll> {
-    let step = Step::begin("epoll_create", None);
+    let step = Step::begin(WaitName::EpollCreate, None);
     // SAFETY: the call takes a number; what it returns is new, and nobody else has it.
     let made = unsafe {
         match libc::epoll_create1(libc::EPOLL_CLOEXEC) {
@@ -43,7 +43,7 @@ impl Answer for OwnedFd {
 #[expect(unsafe_code, reason = "epoll_ctl takes a pointer")]
 pub fn epoll_ctl(epoll: &impl AsFd, op: EpollOp, fd: &impl AsFd, events: EpollFlags) -> Result<()> {
     let (epoll, fd) = (epoll.as_fd().as_raw_fd(), fd.as_fd().as_raw_fd());
-    let step = Step::begin("epoll_ctl", Some(epoll));
+    let step = Step::begin(WaitName::EpollCtl, Some(epoll));
     let events = events.bits().cast_unsigned();
     let mut event = libc::epoll_event { events, u64: fd as u64 };
     // SAFETY: the kernel only reads the event, which is borrowed for the call.
@@ -71,7 +71,7 @@ pub fn epoll_wait(
     timeout: Option<Duration>,
 ) -> Result<usize> {
     let epoll = epoll.as_fd().as_raw_fd();
-    let step = Step::wait("epoll_wait", Some(epoll), Wait::Others);
+    let step = Step::wait(WaitName::EpollWait, Some(epoll), Wait::Others);
     let (room, ms) = (i32::try_from(events.len()).unwrap_or(i32::MAX), milliseconds(timeout));
     // SAFETY: the pointer and the length are those of one slice.
     let ready = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), room, ms) };

@@ -1,6 +1,7 @@
 //! What can go wrong in a call: which call, which errno, and what it was about.
 
 use crate::escape::file_name;
+use crate::record::{ConnectionName, Name};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -27,7 +28,7 @@ pub type Result<T> = std::result::Result<T, CallError>;
 /// ```
 #[derive(Debug)]
 pub struct CallError {
-    call: &'static str,
+    name: Name,
     errno: Errno,
     about: About,
 }
@@ -41,9 +42,9 @@ enum About {
 }
 
 impl CallError {
-    pub(super) fn new(call: &'static str, error: &io::Error) -> CallError {
+    pub(super) fn new(name: impl Into<Name>, error: &io::Error) -> CallError {
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EINVAL));
-        CallError { call, errno, about: About::Nothing }
+        CallError { name: name.into(), errno, about: About::Nothing }
     }
 
     pub(super) fn about(mut self, address: &socket2::SockAddr) -> CallError {
@@ -58,7 +59,13 @@ impl CallError {
     /// The call that failed, by the name of its manual page.
     #[must_use]
     pub fn call(&self) -> &'static str {
-        self.call
+        self.name.as_str()
+    }
+
+    /// The same as a value, to be matched.
+    #[must_use]
+    pub fn name(&self) -> Name {
+        self.name
     }
 
     /// Why it failed, as errno(3) lists it.
@@ -111,13 +118,17 @@ impl CallError {
         self.errno == Errno::ECANCELED
     }
 
+    fn is_of_accept(&self) -> bool {
+        self.name == ConnectionName::Accept.into()
+    }
+
     /// `accept` found the process (EMFILE) or the machine (ENFILE) out of descriptors, or the kernel
     /// out of memory for another socket. It passes when somebody closes something; until then the
     /// client stays in the queue.
     #[must_use]
     pub fn out_of_descriptors(&self) -> bool {
         use Errno::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
-        self.call == "accept" && matches!(self.errno, EMFILE | ENFILE | ENOBUFS | ENOMEM)
+        self.is_of_accept() && matches!(self.errno, EMFILE | ENFILE | ENOBUFS | ENOMEM)
     }
 
     /// `accept` found a client that was gone already, or whose network failed: a fault of that
@@ -138,13 +149,13 @@ impl CallError {
                 | ENETUNREACH
                 | EPERM
         );
-        self.call == "accept" && theirs
+        self.is_of_accept() && theirs
     }
 }
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.call)?;
+        f.write_str(self.call())?;
         match &self.about {
             About::Nothing => {}
             About::Address(address) => write!(f, " {address}")?,

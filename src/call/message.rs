@@ -14,7 +14,7 @@ use super::error::Result;
 use super::gather::Wait;
 use super::hide;
 use super::step::Step;
-use crate::record::{Bytes, Complaint, Control, Header, Receive, part};
+use crate::record::{Bytes, BytesName, Complaint, Control, Header, Receive, part};
 
 /// The memory that [`recvmsg`] fills: a `struct msghdr` and what it points to. It can be used again
 /// and again.
@@ -180,7 +180,7 @@ impl fmt::Debug for Message {
 pub fn recvmsg(socket: &impl AsFd, message: &mut Message, flags: i32) -> Result<usize> {
     let fd = socket.as_fd().as_raw_fd();
     let header = message.header();
-    let step = Step::wait("recvmsg", Some(fd), Wait::Others);
+    let step = Step::wait(BytesName::Recvmsg, Some(fd), Wait::Others);
     let received = receive(fd, header, flags).inspect(|&n| message.filled(n));
     step.end(received, |n| message.told(fd, flags, n.copied()))
 }

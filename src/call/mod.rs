@@ -50,7 +50,10 @@ use crate::record::{
 use gather::Wait;
 use owned::Descriptor;
 
-pub use crate::record::{Complaint, strerror};
+pub use crate::record::{
+    BytesName, Complaint, ConnectionName, Name, ProcessName, RingName, SockoptName, WaitName,
+    strerror,
+};
 pub use buffers::Buffer;
 pub use clock::{Clocks, monotonic};
 pub use epoll::{EpollFlags, EpollOp, epoll_create, epoll_ctl, epoll_event, epoll_wait};
@@ -110,7 +113,7 @@ impl Listener for UnixListener {
 ///
 /// `protocol` 0 means the usual one: TCP for `STREAM`, UDP for `DGRAM`. See socket(2).
 pub fn socket(domain: Domain, ty: Type, protocol: i32) -> Result<Socket> {
-    let step = Step::begin("socket", None);
+    let step = Step::begin(ConnectionName::Socket, None);
     let protocol_of = (protocol != 0).then(|| socket2::Protocol::from(protocol));
     let made = socket2::Socket::new(domain, ty, protocol_of);
     step.end(made, |_| Connection::Socket(socket_kind(domain, ty, protocol)))
@@ -124,7 +127,7 @@ pub fn socket(domain: Domain, ty: Type, protocol: i32) -> Result<Socket> {
 /// port below 1024 wants privilege.
 pub fn bind(socket: &impl AsFd, address: impl Into<SockAddr>) -> Result<()> {
     let (fd, address) = (socket.as_fd(), address.into());
-    let step = Step::begin("bind", Some(fd.as_raw_fd()));
+    let step = Step::begin(ConnectionName::Bind, Some(fd.as_raw_fd()));
     let bound = SockRef::from(&fd).bind(&address);
     step.end(bound, |_| Connection::Bind(Some(address.clone())))
         .map_err(|error| error.about(&address))
@@ -137,7 +140,7 @@ pub fn bind(socket: &impl AsFd, address: impl Into<SockAddr>) -> Result<()> {
 /// does not refuse: it stays silent, and the client tries again and again.
 pub fn listen<L: Listener + From<Socket>>(socket: Socket, backlog: i32) -> Result<L> {
     let fd = socket.as_fd().as_raw_fd();
-    let step = Step::begin("listen", Some(fd));
+    let step = Step::begin(ConnectionName::Listen, Some(fd));
     let listening = SockRef::from(&socket).listen(backlog);
     step.end(listening, |_| Connection::Listen(Some(backlog)))?;
     Ok(socket.into())
@@ -154,7 +157,7 @@ pub fn accept<L: Listener>(listener: &L) -> Result<(L::Stream, L::Address)> {
 /// An accepted socket does not inherit the listener's O_NONBLOCK on Linux; on BSD it does.
 pub fn accept4<L: Listener>(listener: &L, flags: i32) -> Result<(L::Stream, L::Address)> {
     let fd = listener.as_fd();
-    let step = Step::wait("accept", Some(fd.as_raw_fd()), Wait::Others);
+    let step = Step::wait(ConnectionName::Accept, Some(fd.as_raw_fd()), Wait::Others);
     let accepted = SockRef::from(&fd).accept4(flags | libc::SOCK_CLOEXEC);
     step.end(accepted, |ok| Connection::Accept {
         peer: ok.map(|(_, address)| address.clone()),
@@ -169,7 +172,7 @@ pub fn accept4<L: Listener>(listener: &L, flags: i32) -> Result<(L::Stream, L::A
 pub fn connect<S: From<Socket>>(socket: Socket, address: impl Into<SockAddr>) -> Result<S> {
     let address = address.into();
     let fd = socket.as_fd();
-    let step = Step::wait("connect", Some(fd.as_raw_fd()), Wait::Others);
+    let step = Step::wait(ConnectionName::Connect, Some(fd.as_raw_fd()), Wait::Others);
     let connected = SockRef::from(&fd).connect(&address);
     step.end(connected, |_| Connection::Connect(Some(address.clone())))
         .map_err(|error| error.about(&address))?;
@@ -182,7 +185,7 @@ pub fn connect<S: From<Socket>>(socket: Socket, address: impl Into<SockAddr>) ->
 pub fn connect_begin<S: From<Socket>>(socket: Socket, address: impl Into<SockAddr>) -> Result<S> {
     let address = address.into();
     let fd = socket.as_fd();
-    let step = Step::wait("connect", Some(fd.as_raw_fd()), Wait::Others);
+    let step = Step::wait(ConnectionName::Connect, Some(fd.as_raw_fd()), Wait::Others);
     let begun = SockRef::from(&fd).connect(&address);
     match step.end(begun, |_| Connection::Connect(Some(address.clone()))) {
         Err(error) if error.errno() != nix::errno::Errno::EINPROGRESS => Err(error.about(&address)),
@@ -194,7 +197,7 @@ pub fn connect_begin<S: From<Socket>>(socket: Socket, address: impl Into<SockAdd
 /// the peer will send no more. How the bytes were cut into sends is not kept. See recv(2).
 pub fn recv(stream: &impl AsFd, buf: &mut [u8], flags: i32) -> Result<usize> {
     let fd = stream.as_fd();
-    let step = Step::wait("recv", Some(fd.as_raw_fd()), Wait::Others);
+    let step = Step::wait(BytesName::Recv, Some(fd.as_raw_fd()), Wait::Others);
     let received = SockRef::from(&fd).recv_with_flags(uninit(buf), flags);
     step.end(received, |n| Bytes::Recv(receive(fd, buf, flags, n.copied())))
 }
@@ -206,7 +209,7 @@ pub fn recv(stream: &impl AsFd, buf: &mut [u8], flags: i32) -> Result<usize> {
 pub fn send(stream: &impl AsFd, data: &[u8], flags: i32) -> Result<usize> {
     let fd = stream.as_fd();
     let room = Wait::Room(data.len());
-    let step = Step::wait("send", Some(fd.as_raw_fd()), room);
+    let step = Step::wait(BytesName::Send, Some(fd.as_raw_fd()), room);
     let sent = SockRef::from(&fd).send_with_flags(data, flags);
     step.end(sent, |n| Bytes::Send(sending(fd, data, flags, n.copied())))
 }
@@ -222,7 +225,7 @@ pub fn recvfrom(
     flags: i32,
 ) -> Result<(usize, Option<SocketAddr>)> {
     let fd = socket.as_fd();
-    let step = Step::wait("recvfrom", Some(fd.as_raw_fd()), Wait::Datagram);
+    let step = Step::wait(BytesName::Recvfrom, Some(fd.as_raw_fd()), Wait::Datagram);
     let received = SockRef::from(&fd).recv_from_with_flags(uninit(buf), flags);
     step.end(received, |ok| {
         let brought = receive(fd, buf, flags, ok.map(|(n, _)| *n));
@@ -243,7 +246,7 @@ pub fn sendto(
 ) -> Result<usize> {
     let (fd, to) = (socket.as_fd(), to.into());
     let room = Wait::Room(data.len());
-    let step = Step::wait("sendto", Some(fd.as_raw_fd()), room);
+    let step = Step::wait(BytesName::Sendto, Some(fd.as_raw_fd()), room);
     let sent = SockRef::from(&fd).send_to_with_flags(data, &to, flags);
     step.end(sent, |n| Bytes::Sendto(sending(fd, data, flags, n.copied()), Some(to.clone())))
         .map_err(|error| error.about(&to))
@@ -254,7 +257,7 @@ pub fn sendto(
 /// hold the same socket lose that direction too, unlike with [`close`]. See shutdown(2).
 pub fn shutdown(socket: &impl AsFd, how: Shutdown) -> Result<()> {
     let fd = socket.as_fd();
-    let step = Step::begin("shutdown", Some(fd.as_raw_fd()));
+    let step = Step::begin(ConnectionName::Shutdown, Some(fd.as_raw_fd()));
     let done = SockRef::from(&fd).shutdown(how);
     step.end(done, |_| Connection::Shutdown(how))
 }
@@ -264,7 +267,7 @@ pub fn shutdown(socket: &impl AsFd, how: Shutdown) -> Result<()> {
 /// reset. See close(2).
 pub fn close(socket: impl Into<OwnedFd>) -> Result<()> {
     let fd = socket.into().into_raw_fd();
-    let step = Step::begin("close", Some(fd)).forget(fd);
+    let step = Step::begin(ConnectionName::Close, Some(fd)).forget(fd);
     // OwnedFd's own destructor would close too, but keep the kernel's answer to itself.
     let closed = nix::unistd::close(fd).map_err(io::Error::from);
     step.end(closed, |_| Connection::Close)
@@ -283,7 +286,7 @@ impl Inet for Socket {}
 /// getsockname(2).
 pub fn getsockname(socket: &impl Inet) -> Result<SocketAddr> {
     let fd = socket.as_fd();
-    let step = Step::begin("getsockname", Some(fd.as_raw_fd()));
+    let step = Step::begin(ConnectionName::Getsockname, Some(fd.as_raw_fd()));
     let name = SockRef::from(&fd).local_addr();
     step.end(name, |name| Connection::Getsockname(name.cloned()))
         .map(|name| TcpListener::address(&name))
@@ -293,7 +296,7 @@ pub fn getsockname(socket: &impl Inet) -> Result<SocketAddr> {
 /// so ask before the end, not after. See getpeername(2).
 pub fn getpeername(socket: &impl Inet) -> Result<SocketAddr> {
     let fd = socket.as_fd();
-    let step = Step::begin("getpeername", Some(fd.as_raw_fd()));
+    let step = Step::begin(ConnectionName::Getpeername, Some(fd.as_raw_fd()));
     let name = SockRef::from(&fd).peer_addr();
     step.end(name, |name| Connection::Getpeername(name.cloned()))
         .map(|name| TcpListener::address(&name))
@@ -309,8 +312,8 @@ pub fn getpeername(socket: &impl Inet) -> Result<SocketAddr> {
 pub fn fcntl(socket: &impl AsFd, arg: FcntlArg<'_>) -> Result<i32> {
     let fd = socket.as_fd();
     let step = match arg {
-        FcntlArg::F_SETLKW(_) => Step::wait("fcntl", Some(fd.as_raw_fd()), Wait::Others),
-        _ => Step::begin("fcntl", Some(fd.as_raw_fd())),
+        FcntlArg::F_SETLKW(_) => Step::wait(SockoptName::Fcntl, Some(fd.as_raw_fd()), Wait::Others),
+        _ => Step::begin(SockoptName::Fcntl, Some(fd.as_raw_fd())),
     };
     let asked = step.listening().then(|| fcntl_told(&arg));
     let answered = nix::fcntl::fcntl(fd, arg).map_err(io::Error::from);
@@ -325,7 +328,7 @@ pub fn fcntl(socket: &impl AsFd, arg: FcntlArg<'_>) -> Result<i32> {
 #[expect(unsafe_code, reason = "fcntl takes whatever the command wants; here, a number")]
 pub fn fcntl_setown(socket: &impl AsFd, owner: Pid) -> Result<()> {
     let fd = socket.as_fd().as_raw_fd();
-    let step = Step::begin("fcntl", Some(fd));
+    let step = Step::begin(SockoptName::Fcntl, Some(fd));
     // SAFETY: with this command fcntl takes two numbers.
     let done = unsafe { libc::fcntl(fd, libc::F_SETOWN, owner.as_raw()) };
     let done = if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) };
@@ -338,7 +341,7 @@ pub fn fcntl_setown(socket: &impl AsFd, owner: Pid) -> Result<()> {
 /// ENOPROTOOPT: this kind of socket has no such option. EPERM: it wants privilege.
 pub fn setsockopt(socket: &impl AsFd, option: Opt, value: impl Into<OptValue>) -> Result<()> {
     let (fd, value) = (socket.as_fd(), value.into());
-    let step = Step::begin("setsockopt", Some(fd.as_raw_fd()));
+    let step = Step::begin(SockoptName::Setsockopt, Some(fd.as_raw_fd()));
     let set = option::set(fd, option, &value);
     step.end(set, |_| option::told(option, value, step::has_datagrams(fd.as_raw_fd())))
 }
@@ -346,7 +349,7 @@ pub fn setsockopt(socket: &impl AsFd, option: Opt, value: impl Into<OptValue>) -
 /// The value of an option, as the kernel has it. See getsockopt(2).
 pub fn getsockopt(socket: &impl AsFd, option: Opt) -> Result<OptValue> {
     let fd = socket.as_fd();
-    let step = Step::begin("getsockopt", Some(fd.as_raw_fd()));
+    let step = Step::begin(SockoptName::Getsockopt, Some(fd.as_raw_fd()));
     let got = option::get(fd, option);
     step.end(got, |value| {
         let (level, option_name) = (option.level().into(), option.name().into());

@@ -14,7 +14,7 @@ pub use nix::unistd::Pid;
 use super::error::Result;
 use super::gather::{self, Wait};
 use super::step::{self, Answer, Step};
-use crate::record::{Came, Ending, Mask, Process};
+use crate::record::{Came, Ending, Mask, Process, ProcessName};
 
 /// Which of the two processes this is, after [`fork`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Answer for Fork {
 /// and so is glibc's `malloc`.
 #[expect(unsafe_code, reason = "the child of a threaded program may only do what is safe there")]
 pub fn fork() -> Result<Fork> {
-    let step = Step::begin("fork", None);
+    let step = Step::begin(ProcessName::Fork, None);
     let held = step.listening().then(|| (gather::hold(), step::hold()));
     // SAFETY: fork cannot break memory; what it can do is leave a lock locked in the child for
     // ever. The record's, if somebody listens, is held here and released in both; the callers keep to what the
@@ -104,7 +104,7 @@ impl Answer for WaitStatus {
 /// ECHILD: there is no child left to wait for.
 #[expect(unsafe_code, reason = "waitpid writes through a pointer")]
 pub fn waitpid(pid: Option<Pid>, flags: WaitPidFlag) -> Result<WaitStatus> {
-    let step = Step::wait("waitpid", None, Wait::Others);
+    let step = Step::wait(ProcessName::Waitpid, None, Wait::Others);
     let (asked, mut status) = (pid.map_or(-1, Pid::as_raw), 0);
     // SAFETY: waitpid writes one int, and `status` is one.
     let answer = unsafe { libc::waitpid(asked, &mut status, flags.bits()) };
@@ -140,7 +140,7 @@ fn signal_name(number: i32) -> String {
 
 /// Sends a signal to a process. See kill(2). ESRCH: it has ended, and was waited for.
 pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
-    let step = Step::begin("kill", None);
+    let step = Step::begin(ProcessName::Kill, None);
     let sent = nix::sys::signal::kill(pid, signal).map_err(io::Error::from);
     step.end(sent, |_| Process::Kill(pid.as_raw(), signal.to_string()))
 }
@@ -148,7 +148,7 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
 /// Changes which signals are held back from this thread: blocked. A blocked signal is not lost; it
 /// waits, once, until it is let through, or fetched by [`sigtimedwait`]. See sigprocmask(2).
 pub fn sigprocmask(how: SigmaskHow, set: &SigSet) -> Result<()> {
-    let step = Step::begin("sigprocmask", None);
+    let step = Step::begin(ProcessName::Sigprocmask, None);
     let done = nix::sys::signal::sigprocmask(how, Some(set), None).map_err(io::Error::from);
     step.end(done, |_| {
         let mask = match how {
@@ -177,7 +177,7 @@ impl Answer for Signal {
 /// EAGAIN: none came in time. EINTR: a handler of another signal ran.
 #[expect(unsafe_code, reason = "sigtimedwait takes pointers")]
 pub fn sigtimedwait(set: &SigSet, timeout: Option<Duration>) -> Result<Signal> {
-    let step = Step::wait("sigtimedwait", None, Wait::Others);
+    let step = Step::wait(ProcessName::Sigtimedwait, None, Wait::Others);
     let time = timeout.map(|time| libc::timespec {
         tv_sec: time.as_secs() as libc::time_t,
         tv_nsec: time.subsec_nanos().into(),

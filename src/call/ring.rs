@@ -33,7 +33,10 @@ use super::hide;
 use super::message::Message;
 use super::owned::{Descriptor, Socket};
 use super::step::{self, Answer, Step, listening};
-use crate::record::{self, Bytes, Call, Connection, Entry, Polled, Receive, Send, Submission};
+use crate::record::{
+    self, Bytes, BytesName, Call, Connection, ConnectionName, Entry, Name, Polled, Receive,
+    RingName, Send, Submission, WaitName,
+};
 
 /// The two rings, and the memory that the kernel may still write to.
 ///
@@ -85,8 +88,15 @@ pub enum Operation {
 
 impl Operation {
     /// The name of the call that it stands for.
-    fn call(self) -> &'static str {
-        self.told().name()
+    fn call(self) -> Name {
+        match self {
+            Operation::Accept => ConnectionName::Accept.into(),
+            Operation::Recv => BytesName::Recv.into(),
+            Operation::Send => BytesName::Send.into(),
+            Operation::Recvmsg => BytesName::Recvmsg.into(),
+            Operation::Poll => WaitName::Poll.into(),
+            Operation::Cancel => RingName::Cancel.into(),
+        }
     }
 
     /// The call that it stands for, as a value.
@@ -144,7 +154,7 @@ pub const ONE_THREAD: u32 = 1 << 12 | 1 << 13;
 /// kernel.io_uring_disabled or by a seccomp filter, as in many containers. EINVAL: this kernel does
 /// not know the flags.
 pub fn io_uring_setup(entries: u32, flags: u32) -> Result<Ring> {
-    let step = Step::begin("io_uring_setup", None);
+    let step = Step::begin(RingName::Setup, None);
     let mut builder = IoUring::builder();
     if flags == ONE_THREAD {
         builder.setup_single_issuer().setup_defer_taskrun();
@@ -181,7 +191,7 @@ pub fn io_uring_register_buf_ring(
     let mut buffers = Buffers::new(size, most);
     assert!(ring.buffers.is_empty(), "a ring has one kind of buffers");
     let (address, entries) = buffers.heap();
-    let step = Step::begin("io_uring_register", Some(fd));
+    let step = Step::begin(RingName::RegisterBuffers, Some(fd));
     // SAFETY: the heap is in `buffers`, which the ring keeps for as long as the kernel may use it.
     let registered =
         unsafe { ring.ring.submitter().register_buf_ring_with_flags(address, entries, GROUP, 0) };
@@ -255,7 +265,7 @@ impl Ring {
         let fd = socket.as_fd().as_raw_fd();
         let (entry, lent) = match shots {
             Shots::One => {
-                let no_buffer = || CallError::new("recv", &Errno::ENOBUFS.into());
+                let no_buffer = || CallError::new(BytesName::Recv, &Errno::ENOBUFS.into());
                 let buffer = self.buffers.take().ok_or_else(no_buffer)?;
                 let (memory, size) = (self.buffers.pointer(&buffer), self.buffers.size() as u32);
                 (opcode::Recv::new(Fd(fd), memory, size).build(), Lent::Buffer(buffer))
@@ -459,7 +469,7 @@ pub fn io_uring_enter(
     flags.set(EnterFlags::EXT_ARG, timeout.is_some());
     let time = timeout.map(Timespec::from);
     let waits = time.as_ref().map(|time| SubmitArgs::new().timespec(time));
-    let step = Step::wait("io_uring_enter", Some(fd), Wait::Others);
+    let step = Step::wait(RingName::Enter, Some(fd), Wait::Others);
     let submitter = ring.ring.submitter();
     // SAFETY: the kernel reads what `prep_…` wrote, whose memory is in `pending`. The last argument is
     // what the flags say: no sigset, or a SubmitArgs, which borrows its time; both for this call.
@@ -481,7 +491,7 @@ impl Drop for Ring {
     #[expect(unsafe_code, reason = "the close is recorded around the destructor that makes it")]
     fn drop(&mut self) {
         let fd = self.ring.as_raw_fd();
-        let step = Step::begin("close", Some(fd)).forget(fd);
+        let step = Step::begin(ConnectionName::Close, Some(fd)).forget(fd);
         // SAFETY: nobody uses the ring after its own drop. It unmaps the memory and closes once.
         unsafe { ManuallyDrop::drop(&mut self.ring) };
         let _ = step.end(Ok(()), |_| Connection::Close);

@@ -1,7 +1,7 @@
 //! The record of a call: one `tracing` event, made only if somebody listens.
 //!
 //! ```text
-//! let step = Step::begin("recv", fd);          reads the clock, if somebody listens
+//! let step = Step::begin(BytesName::Recv, fd);          reads the clock, if somebody listens
 //! let n    = …the system call…;
 //! step.end(n, |n| Bytes::Recv(…))              makes the value of the call, if somebody listens
 //! ```
@@ -25,8 +25,8 @@ use super::error::{CallError, Result};
 use super::gather::{self, Wait};
 use super::{hide, signal, state};
 use crate::record::{
-    self, Answer as Completion, Call, Connection, Facts, Known, Moves, OptValue, Outcome, Strace,
-    Submission, Way, address_text,
+    self, Answer as Completion, Call, Connection, Facts, Known, Moves, Name, OptValue, Outcome,
+    Strace, Submission, Way, address_text,
 };
 
 /// The `target` of the events that are calls.
@@ -49,7 +49,7 @@ pub(super) fn listening() -> bool {
 
 /// A call that has begun.
 pub(super) struct Step {
-    call: &'static str,
+    call: Name,
     fd: Option<RawFd>,
     /// When it began; `None` while nobody listens.
     start: Option<u64>,
@@ -59,18 +59,18 @@ pub(super) struct Step {
 
 impl Step {
     #[inline]
-    pub(super) fn begin(call: &'static str, fd: Option<RawFd>) -> Step {
-        Step { call, fd, start: listening().then(monotonic), forgotten: None }
+    pub(super) fn begin(call: impl Into<Name>, fd: Option<RawFd>) -> Step {
+        Step { call: call.into(), fd, start: listening().then(monotonic), forgotten: None }
     }
 
     /// As [`begin`](Step::begin), for a call that may sleep: what was gathered is told before.
     #[inline]
-    pub(super) fn wait(call: &'static str, fd: Option<RawFd>, wait: Wait) -> Step {
+    pub(super) fn wait(call: impl Into<Name>, fd: Option<RawFd>, wait: Wait) -> Step {
         let start = listening().then(|| {
             gather::before(fd, wait);
             monotonic()
         });
-        Step { call, fd, start, forgotten: None }
+        Step { call: call.into(), fd, start, forgotten: None }
     }
 
     /// Whether anybody listens.
@@ -103,6 +103,7 @@ impl Step {
                 Err(error) => (-1, error.raw_os_error()),
             };
             let call = tell(result.as_ref().ok()).into();
+            debug_assert_eq!(call.name(), self.call.as_str(), "the value is that of another call");
             // A handler that ran between `start` and `end`: if it is what ended the call, it ran
             // before the call returned; otherwise the call was done, and it ran on the way out.
             let cut_short = errno.is_some_and(|errno| errno != libc::EAGAIN)

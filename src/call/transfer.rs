@@ -11,14 +11,14 @@ use nix::fcntl::SpliceFFlags;
 use super::error::Result;
 use super::gather::Wait;
 use super::step::Step;
-use crate::record::Bytes;
+use crate::record::{Bytes, BytesName};
 
 /// Sends up to `count` bytes of the file from `offset` on, and moves `offset` behind them. The
 /// kernel takes them from its page cache: they are never copied into this program. 0 is the end of
 /// the file. See sendfile(2).
 pub fn sendfile(socket: &impl AsFd, file: &File, offset: &mut u64, count: usize) -> Result<usize> {
     let fd = socket.as_fd();
-    let step = Step::wait("sendfile", Some(fd.as_raw_fd()), Wait::Others);
+    let step = Step::wait(BytesName::Sendfile, Some(fd.as_raw_fd()), Wait::Others);
     let from = i64::try_from(*offset).unwrap_or(i64::MAX);
     let mut at = from;
     let sent = nix::sys::sendfile::sendfile64(fd, file, Some(&mut at), count);
@@ -36,7 +36,7 @@ pub fn sendfile(socket: &impl AsFd, file: &File, offset: &mut u64, count: usize)
 /// O_NONBLOCK. 0 is the end. See splice(2).
 pub fn splice(from: &impl AsFd, to: &impl AsFd, count: usize) -> Result<usize> {
     let (from, to) = (from.as_fd(), to.as_fd());
-    let step = Step::wait("splice", Some(from.as_raw_fd()), Wait::Others);
+    let step = Step::wait(BytesName::Splice, Some(from.as_raw_fd()), Wait::Others);
     let moved = nix::fcntl::splice(from, None, to, None, count, SpliceFFlags::SPLICE_F_MOVE);
     step.end(moved.map_err(io::Error::from), |_| Bytes::Splice { to: to.as_raw_fd(), count })
 }
@@ -48,7 +48,7 @@ pub fn splice(from: &impl AsFd, to: &impl AsFd, count: usize) -> Result<usize> {
 #[expect(unsafe_code, reason = "nix has no sync_file_range")]
 pub fn sync_file_range(file: &impl AsFd, offset: i64, count: i64, flags: u32) -> Result<()> {
     let fd = file.as_fd().as_raw_fd();
-    let step = Step::begin("sync_file_range", Some(fd));
+    let step = Step::begin(BytesName::SyncFileRange, Some(fd));
     // SAFETY: it takes numbers only, and the descriptor is borrowed for the call.
     let begun = unsafe { libc::sync_file_range(fd, offset, count, flags) };
     let begun = nix::errno::Errno::result(begun).map(drop).map_err(io::Error::from);

@@ -13,7 +13,7 @@ use super::error::Result;
 use super::gather::Wait;
 use super::process::signal_names;
 use super::step::Step;
-use crate::record::{self, Polled, Ready, Select};
+use crate::record::{self, Polled, Ready, Select, WaitName};
 
 /// The set of descriptors that [`select`] takes and changes: 1024 bits, one a descriptor.
 ///
@@ -117,7 +117,7 @@ pub fn select(
     writes: &mut FdSet,
     timeout: Option<Duration>,
 ) -> Result<usize> {
-    let step = Step::wait("select", None, Wait::Others);
+    let step = Step::wait(WaitName::Select, None, Wait::Others);
     let asked = step.listening().then(|| (reads.clone(), writes.clone()));
     let timeout = timeout.map(timeval);
     let mut left = timeout;
@@ -153,7 +153,7 @@ pub fn select(
 /// descriptor is too large. The kernel still looks at every entry at every call.
 #[expect(unsafe_code, reason = "poll takes a pointer")]
 pub fn poll(fds: &mut [pollfd], timeout: Option<Duration>) -> Result<usize> {
-    let step = Step::wait("poll", None, Wait::Others);
+    let step = Step::wait(WaitName::Poll, None, Wait::Others);
     let ms = milliseconds(timeout);
     // SAFETY: the pointer and the length are those of one slice.
     let ready = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, ms) };
@@ -165,7 +165,7 @@ pub fn poll(fds: &mut [pollfd], timeout: Option<Duration>) -> Result<usize> {
 /// (EINTR) and can never slip in just before it. See ppoll(2).
 #[expect(unsafe_code, reason = "ppoll takes pointers")]
 pub fn ppoll(fds: &mut [pollfd], timeout: Option<Duration>, mask: &SigSet) -> Result<usize> {
-    let step = Step::wait("ppoll", None, Wait::Others);
+    let step = Step::wait(WaitName::Ppoll, None, Wait::Others);
     let time = timeout.map(|time| libc::timespec {
         tv_sec: time.as_secs() as libc::time_t,
         tv_nsec: time.subsec_nanos().into(),

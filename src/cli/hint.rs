@@ -9,12 +9,25 @@ use nix::errno::Errno;
 
 use super::bench::Unexpected;
 use super::why;
-use crate::call::CallError;
+use crate::call::{
+    BytesName, CallError, ConnectionName, Name, ProcessName, RingName, SockoptName,
+};
 use crate::child::{CannotRun, CannotStart};
 use crate::client::{Interrupted, Usage};
 use crate::inspect;
 use crate::lab::Unmet;
 use crate::stop;
+
+const BIND: Name = Name::Connection(ConnectionName::Bind);
+const CONNECT: Name = Name::Connection(ConnectionName::Connect);
+const SOCKET: Name = Name::Connection(ConnectionName::Socket);
+const SETSOCKOPT: Name = Name::Option(SockoptName::Setsockopt);
+const IO_URING_SETUP: Name = Name::Ring(RingName::Setup);
+const FORK: Name = Name::Process(ProcessName::Fork);
+const RECV: Name = Name::Bytes(BytesName::Recv);
+const RECVFROM: Name = Name::Bytes(BytesName::Recvfrom);
+const SEND: Name = Name::Bytes(BytesName::Send);
+const SENDTO: Name = Name::Bytes(BytesName::Sendto);
 
 /// The exit code for an error: 0 if it is none, 4 if this machine does not allow it.
 pub fn exit_code(error: &Error) -> u8 {
@@ -44,24 +57,24 @@ pub fn exit_code(error: &Error) -> u8 {
     let error = error.downcast_ref::<CallError>();
     if let Some(error) = error
         && let Some(address) = error.address()
-        && no_loopback(error.call(), error.errno(), address.ip(), &Here::of(None))
+        && no_loopback(error.name(), error.errno(), address.ip(), &Here::of(None))
     {
         return 4;
     }
-    match error.map(|error| (error.call(), error.errno())) {
-        Some(("bind" | "socket" | "setsockopt", Errno::EACCES | Errno::EPERM)) => 4,
-        Some(("socket", Errno::EAFNOSUPPORT)) => 4,
-        Some(("io_uring_setup", Errno::ENOSYS | Errno::EPERM | Errno::EACCES)) => 4,
+    match error.map(|error| (error.name(), error.errno())) {
+        Some((BIND | SOCKET | SETSOCKOPT, Errno::EACCES | Errno::EPERM)) => 4,
+        Some((SOCKET, Errno::EAFNOSUPPORT)) => 4,
+        Some((IO_URING_SETUP, Errno::ENOSYS | Errno::EPERM | Errno::EACCES)) => 4,
         _ => 1,
     }
 }
 
 /// Whether 127.0.0.1 or `::1` is not there, or there is no way to loopback. Another address of it may be missing
 /// while its device is up, and a connect that finds no free port fails with EADDRNOTAVAIL as well.
-fn no_loopback(call: &str, errno: Errno, to: IpAddr, here: &Here) -> bool {
+fn no_loopback(call: Name, errno: Errno, to: IpAddr, here: &Here) -> bool {
     match errno {
         Errno::ENETUNREACH => to.is_loopback(),
-        Errno::EADDRNOTAVAIL if call == "bind" => {
+        Errno::EADDRNOTAVAIL if call == BIND => {
             [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].contains(&to)
         }
         Errno::EADDRNOTAVAIL => to == IpAddr::V6(Ipv6Addr::LOCALHOST) && !here.loopback_v6,
@@ -103,7 +116,7 @@ pub fn hint(error: &Error) -> Option<Cow<'static, str>> {
     }
     let error = error.downcast_ref::<CallError>()?;
     found(error).map(Cow::Owned).or_else(|| {
-        let (call, errno, address) = (error.call(), error.errno(), error.address());
+        let (call, errno, address) = (error.name(), error.errno(), error.address());
         match (address, error.path()) {
             (Some(address), _) => of_address(call, errno, address, &Here::of(Some(address))),
             (None, Some(_)) => of_path(call, errno).map(Cow::Borrowed),
@@ -115,21 +128,21 @@ pub fn hint(error: &Error) -> Option<Cow<'static, str>> {
 /// Who has the address, or who could have been meant. It costs a look through the processes, of at most
 /// 150 ms, and only here, where a command has failed already.
 fn found(error: &CallError) -> Option<String> {
-    let (call, errno) = (error.call(), error.errno());
+    let (call, errno) = (error.name(), error.errno());
     match (error.address(), error.path()) {
         (Some(address), _) if address.port() == 0 => None,
         (Some(address), _) => match (call, errno) {
-            ("bind", Errno::EADDRINUSE) => why::bind_hint(address),
-            ("bind", Errno::EACCES) => why::privileged_port(address.port()),
-            ("connect", Errno::ECONNREFUSED) => Some(why::refused_hint(address)),
-            ("connect", Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) => {
+            (BIND, Errno::EADDRINUSE) => why::bind_hint(address),
+            (BIND, Errno::EACCES) => why::privileged_port(address.port()),
+            (CONNECT, Errno::ECONNREFUSED) => Some(why::refused_hint(address)),
+            (CONNECT, Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) => {
                 why::connect_hint(address)
             }
             _ => None,
         },
         (None, Some(path)) => match (call, errno) {
-            ("bind", Errno::EADDRINUSE) | ("connect", Errno::ECONNREFUSED) => {
-                why::path_hint(call, path)
+            (BIND, Errno::EADDRINUSE) | (CONNECT, Errno::ECONNREFUSED) => {
+                why::path_hint(call.as_str(), path)
             }
             _ => None,
         },
@@ -138,24 +151,24 @@ fn found(error: &CallError) -> Option<String> {
 }
 
 /// What an error with the path of a socket means.
-fn of_path(call: &str, errno: Errno) -> Option<&'static str> {
+fn of_path(call: Name, errno: Errno) -> Option<&'static str> {
     Some(match (call, errno) {
-        ("bind", Errno::EADDRINUSE) => "something has this path: take another one",
-        ("bind", Errno::ENOENT) => "there is no such folder: make it first, or take another path",
-        ("bind", Errno::EACCES) => {
+        (BIND, Errno::EADDRINUSE) => "something has this path: take another one",
+        (BIND, Errno::ENOENT) => "there is no such folder: make it first, or take another path",
+        (BIND, Errno::EACCES) => {
             "you may not write to the folder of this path, or not enter one on the way to it"
         }
-        ("connect", Errno::EACCES) => {
+        (CONNECT, Errno::EACCES) => {
             "you may not write to this socket, or not enter a folder on the way to it"
         }
-        ("connect", Errno::ECONNREFUSED) => {
+        (CONNECT, Errno::ECONNREFUSED) => {
             "nothing listens on this path any more: start the server first"
         }
-        ("connect", Errno::ENOENT) => {
+        (CONNECT, Errno::ENOENT) => {
             "there is no such socket: start the server first, or check the path"
         }
-        ("connect", Errno::EPROTOTYPE) => "that socket takes no connections: is the path right?",
-        ("connect", Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) => {
+        (CONNECT, Errno::EPROTOTYPE) => "that socket takes no connections: is the path right?",
+        (CONNECT, Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) => {
             "the queue of that server is full: it does not call accept"
         }
         _ => return None,
@@ -163,7 +176,7 @@ fn of_path(call: &str, errno: Errno) -> Option<&'static str> {
 }
 
 /// What an error with this address means.
-fn of_address(call: &str, errno: Errno, to: SocketAddr, here: &Here) -> Option<Cow<'static, str>> {
+fn of_address(call: Name, errno: Errno, to: SocketAddr, here: &Here) -> Option<Cow<'static, str>> {
     let ip = to.ip();
     if no_loopback(call, errno, ip, here) {
         return Some(Cow::Borrowed(match ip {
@@ -174,54 +187,54 @@ fn of_address(call: &str, errno: Errno, to: SocketAddr, here: &Here) -> Option<C
         }));
     }
     Some(match (call, errno) {
-        ("connect", Errno::ECONNREFUSED) | ("sendto", Errno::EINVAL) if to.port() == 0 => {
+        (CONNECT, Errno::ECONNREFUSED) | (SENDTO, Errno::EINVAL) if to.port() == 0 => {
             "no server is on port 0: take the port that its ready line names".into()
         }
-        ("bind", Errno::EADDRINUSE) if to.port() == 0 => {
+        (BIND, Errno::EADDRINUSE) if to.port() == 0 => {
             "no port is free to choose from: net.ipv4.ip_local_port_range says which there are".into()
         }
-        ("bind", Errno::EADDRINUSE) => {
+        (BIND, Errno::EADDRINUSE) => {
             "another program has this address: stop it, or take another port; 0 means any".into()
         }
-        ("bind", Errno::EADDRNOTAVAIL) => {
+        (BIND, Errno::EADDRNOTAVAIL) => {
             "this machine has no such address: ip address shows those it has".into()
         }
-        ("bind" | "connect" | "sendto", Errno::EINVAL) if lacks_scope(to) => format!(
+        (BIND | CONNECT | SENDTO, Errno::EINVAL) if lacks_scope(to) => format!(
             "every link may have the address {ip}: say which interface is meant, {ip}%NAME (ip link shows the names)"
         )
         .into(),
-        ("bind", Errno::EINVAL) if ip.is_multicast() => {
+        (BIND, Errno::EINVAL) if ip.is_multicast() => {
             format!("{ip} is a group, which has no connections: netplay multicast server joins one").into()
         }
-        ("bind" | "connect" | "sendto", Errno::ENODEV | Errno::ENXIO) if to.is_ipv6() => {
+        (BIND | CONNECT | SENDTO, Errno::ENODEV | Errno::ENXIO) if to.is_ipv6() => {
             "there is no interface of that name or number: ip link shows those there are".into()
         }
-        ("connect", Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) if here.ours => {
+        (CONNECT, Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) if here.ours => {
             "no answer within the time: the server does not call accept, or a firewall drops what is sent".into()
         }
-        ("connect", Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) => {
+        (CONNECT, Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) => {
             "no answer within the time: is the host right, is it on, and does its firewall let you in?".into()
         }
-        ("connect", Errno::EADDRNOTAVAIL) if to.is_ipv6() && !here.ours && !here.v6 => no_v6(ip),
-        ("connect", Errno::EADDRNOTAVAIL) => format!(
+        (CONNECT, Errno::EADDRNOTAVAIL) if to.is_ipv6() && !here.ours && !here.v6 => no_v6(ip),
+        (CONNECT, Errno::EADDRNOTAVAIL) => format!(
             "every port for this end of a connection to {to} is in use: wait, or widen net.ipv4.ip_local_port_range"
         )
         .into(),
-        ("connect" | "sendto", Errno::ENETUNREACH | Errno::EHOSTUNREACH) => {
+        (CONNECT | SENDTO, Errno::ENETUNREACH | Errno::EHOSTUNREACH) => {
             unreachable(call, errno, ip, here)
         }
-        ("sendto", Errno::EACCES) if here.broadcast => {
+        (SENDTO, Errno::EACCES) if here.broadcast => {
             "that is the address of a whole network: ping asks one host, and multicast has --broadcast to send to all"
                 .into()
         }
-        ("connect" | "sendto", Errno::EACCES) => {
+        (CONNECT | SENDTO, Errno::EACCES) => {
             "a rule of this machine forbids it: ip route shows routes of type prohibit, nft list ruleset the firewall"
                 .into()
         }
-        ("connect" | "sendto", Errno::EPERM) => {
+        (CONNECT | SENDTO, Errno::EPERM) => {
             "a firewall of this machine forbids it: nft list ruleset, or iptables -S, shows its rules".into()
         }
-        ("sendto", Errno::EMSGSIZE) => match ip {
+        (SENDTO, Errno::EMSGSIZE) => match ip {
             IpAddr::V6(_) => {
                 "a datagram holds at most 65,527 bytes over IPv6, unless the path takes less".into()
             }
@@ -234,8 +247,8 @@ fn of_address(call: &str, errno: Errno, to: SocketAddr, here: &Here) -> Option<C
 }
 
 /// Why there is no way to this address.
-fn unreachable(call: &str, errno: Errno, to: IpAddr, here: &Here) -> Cow<'static, str> {
-    let connection = call == "connect";
+fn unreachable(call: Name, errno: Errno, to: IpAddr, here: &Here) -> Cow<'static, str> {
+    let connection = call == CONNECT;
     match to {
         _ if connection && to.is_multicast() => {
             format!("{to} is a group, and a connection has one host at its other end").into()
@@ -286,34 +299,34 @@ const NO_MORE: &str = "you may have no more processes and threads: ulimit -u say
     many there may be in this cgroup";
 
 /// What an error means of which no address is known.
-fn in_general(call: &str, errno: Errno, here: &Here) -> Option<&'static str> {
+fn in_general(call: Name, errno: Errno, here: &Here) -> Option<&'static str> {
     Some(match (call, errno) {
-        ("fork", Errno::EAGAIN) => NO_MORE,
-        ("recvfrom", Errno::EAGAIN) => {
+        (FORK, Errno::EAGAIN) => NO_MORE,
+        (RECVFROM, Errno::EAGAIN) => {
             "no reply within --timeout: a datagram may be lost on its way, and nothing tells whether a server is there"
         }
-        ("recv", Errno::EAGAIN) => {
+        (RECV, Errno::EAGAIN) => {
             "no reply within --timeout: the server is busy with another client, or does not answer"
         }
-        ("send", Errno::EAGAIN) => "the server has read nothing within --timeout",
-        ("recv" | "send", Errno::ECONNRESET) => {
+        (SEND, Errno::EAGAIN) => "the server has read nothing within --timeout",
+        (RECV | SEND, Errno::ECONNRESET) => {
             "the other end closed the connection with data unread, or was ended by force"
         }
-        ("send", Errno::EPIPE) => "the connection is closed: nothing can be sent any more",
-        ("io_uring_setup", Errno::ENOSYS) => {
+        (SEND, Errno::EPIPE) => "the connection is closed: nothing can be sent any more",
+        (IO_URING_SETUP, Errno::ENOSYS) => {
             "this kernel has no io_uring: netplay epoll serves as many clients without it"
         }
-        ("io_uring_setup", Errno::EPERM | Errno::EACCES) => {
+        (IO_URING_SETUP, Errno::EPERM | Errno::EACCES) => {
             "io_uring is forbidden here, by the sysctl kernel.io_uring_disabled or by a filter \
              (seccomp), as in many containers: an administrator can allow it; netplay epoll needs none"
         }
-        ("socket", Errno::EACCES) => {
+        (SOCKET, Errno::EACCES) => {
             "sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\" lets everybody ping until the next boot"
         }
-        ("socket", Errno::EPERM) => {
+        (SOCKET, Errno::EPERM) => {
             "sudo setcap cap_net_raw+ep $(command -v netplay) lets netplay have raw sockets"
         }
-        ("socket", Errno::EAFNOSUPPORT) if !here.v6 && !here.loopback_v6 => {
+        (SOCKET, Errno::EAFNOSUPPORT) if !here.v6 && !here.loopback_v6 => {
             "this machine has no IPv6: take an IPv4 address"
         }
         _ => return None,
@@ -327,7 +340,7 @@ mod tests {
     const NOWHERE: Here = Here { ours: false, broadcast: false, loopback_v6: true, v6: true };
 
     /// What is said of a call that failed for this address on such a machine.
-    fn said(call: &str, errno: Errno, to: &str, here: Here) -> String {
+    fn said(call: Name, errno: Errno, to: &str, here: Here) -> String {
         let address: SocketAddr = to.parse().unwrap();
         of_address(call, errno, address, &here).map(Cow::into_owned).unwrap_or_default()
     }
@@ -361,7 +374,7 @@ mod tests {
                 let broadcast = ip.ends_with(".255");
                 let ours = to.ip().is_loopback() || to.ip().is_unspecified();
                 let here = Here { ours, broadcast, loopback_v6, v6 };
-                for call in ["bind", "connect", "sendto"] {
+                for call in [BIND, CONNECT, SENDTO] {
                     let Some(hint) = of_address(call, errno, to, &here) else { continue };
                     let what = format!("{call} {to}: {errno:?} ({here:?}): {hint}");
                     let never = |words: &[&str], fits: bool| {
@@ -377,11 +390,11 @@ mod tests {
                     never(&["has no IPv6"], ip.is_ipv6() && !v6);
                     never(&["IPv4"], ip.is_ipv4() || hint.contains("take an IPv4"));
                     never(&["port 0"], port == 0);
-                    never(&["take another port"], call == "bind" && port != 0);
+                    never(&["take another port"], call == BIND && port != 0);
                     never(&["a group", "multicast client chooses"], ip.is_multicast());
                     never(&["whole network", "broadcast addresses"], broadcast);
-                    never(&["connection", "accept"], call != "sendto");
-                    never(&["datagram", "ping"], call == "sendto");
+                    never(&["connection", "accept"], call != SENDTO);
+                    never(&["datagram", "ping"], call == SENDTO);
                     never(&["every link", "%NAME"], lacks_scope(to));
                     never(&["host right"], !ours);
                     never(&["path", "folder"], hint.contains("unless the path takes less"));
@@ -398,57 +411,51 @@ mod tests {
         let broadcast = Here { broadcast: true, ..NOWHERE };
         for (call, errno, to, here, part) in [
             (
-                "connect",
+                CONNECT,
                 ENETUNREACH,
                 "192.0.2.1:80",
                 NOWHERE,
                 "has no route to 192.0.2.1: ip route shows",
             ),
             (
-                "sendto",
+                SENDTO,
                 ENETUNREACH,
                 "[2001:db8::1]:80",
                 NOWHERE,
                 "has no route to 2001:db8::1: ip -6 route",
             ),
             (
-                "connect",
+                CONNECT,
                 ENETUNREACH,
                 "[2001:db8::1]:80",
                 without_v6,
                 "this machine has no IPv6 address from",
             ),
             (
-                "connect",
+                CONNECT,
                 EADDRNOTAVAIL,
                 "[2001:db8::1]:80",
                 without_v6,
                 "this machine has no IPv6 address from",
             ),
-            ("connect", EHOSTUNREACH, "10.9.0.7:80", NOWHERE, "no machine answers for 10.9.0.7"),
-            ("connect", EINVAL, "[fe80::1]:80", NOWHERE, "fe80::1%NAME"),
-            ("bind", EINVAL, "[fe80::1]:80", NOWHERE, "fe80::1%NAME"),
-            ("connect", ENETUNREACH, "224.0.0.1:80", NOWHERE, "224.0.0.1 is a group"),
+            (CONNECT, EHOSTUNREACH, "10.9.0.7:80", NOWHERE, "no machine answers for 10.9.0.7"),
+            (CONNECT, EINVAL, "[fe80::1]:80", NOWHERE, "fe80::1%NAME"),
+            (BIND, EINVAL, "[fe80::1]:80", NOWHERE, "fe80::1%NAME"),
+            (CONNECT, ENETUNREACH, "224.0.0.1:80", NOWHERE, "224.0.0.1 is a group"),
+            (CONNECT, ENETUNREACH, "10.9.0.255:80", broadcast, "10.9.0.255 means a whole network"),
+            (SENDTO, Errno::EACCES, "10.9.0.255:80", broadcast, "--broadcast"),
+            (SENDTO, Errno::EACCES, "10.9.0.7:80", NOWHERE, "of type prohibit"),
             (
-                "connect",
-                ENETUNREACH,
-                "10.9.0.255:80",
-                broadcast,
-                "10.9.0.255 means a whole network",
-            ),
-            ("sendto", Errno::EACCES, "10.9.0.255:80", broadcast, "--broadcast"),
-            ("sendto", Errno::EACCES, "10.9.0.7:80", NOWHERE, "of type prohibit"),
-            (
-                "connect",
+                CONNECT,
                 EADDRNOTAVAIL,
                 "127.0.0.1:80",
                 NOWHERE,
                 "a connection to 127.0.0.1:80 is in use",
             ),
-            ("bind", EADDRNOTAVAIL, "192.0.2.1:80", NOWHERE, "this machine has no such address"),
-            ("connect", Errno::ECONNREFUSED, "127.0.0.1:0", NOWHERE, "no server is on port 0"),
-            ("sendto", EINVAL, "127.0.0.1:0", NOWHERE, "no server is on port 0"),
-            ("connect", ENETUNREACH, "127.0.0.3:80", NOWHERE, "the loopback device is down"),
+            (BIND, EADDRNOTAVAIL, "192.0.2.1:80", NOWHERE, "this machine has no such address"),
+            (CONNECT, Errno::ECONNREFUSED, "127.0.0.1:0", NOWHERE, "no server is on port 0"),
+            (SENDTO, EINVAL, "127.0.0.1:0", NOWHERE, "no server is on port 0"),
+            (CONNECT, ENETUNREACH, "127.0.0.3:80", NOWHERE, "the loopback device is down"),
         ] {
             let hint = said(call, errno, to, here);
             assert!(hint.contains(part), "{call} {to} {errno:?}: {hint}");
@@ -458,8 +465,8 @@ mod tests {
     #[test]
     fn silence_is_told_as_what_it_is_over_each_protocol() {
         let over = |call| in_general(call, Errno::EAGAIN, &NOWHERE).unwrap();
-        assert!(over("recvfrom").contains("may be lost") && !over("recvfrom").contains("busy"));
-        assert!(over("recv").contains("busy") && !over("recv").contains("lost"));
-        assert!(!of_path("connect", Errno::EAGAIN).unwrap().contains("host"));
+        assert!(over(RECVFROM).contains("may be lost") && !over(RECVFROM).contains("busy"));
+        assert!(over(RECV).contains("busy") && !over(RECV).contains("lost"));
+        assert!(!of_path(CONNECT, Errno::EAGAIN).unwrap().contains("host"));
     }
 }

@@ -187,32 +187,45 @@ fn read_flags(args: Args<'_>) -> i32 {
     MSG.iter().filter(|(_, name)| args.has(name)).fold(0, |flags, (flag, _)| flags | flag)
 }
 
+names! {
+    BytesName:
+    Recv = "recv",
+    Recvfrom = "recvfrom",
+    Recvmsg = "recvmsg",
+    Send = "send",
+    Sendto = "sendto",
+    Sendfile = "sendfile",
+    Splice = "splice",
+    SyncFileRange = "sync_file_range",
+}
+
 impl Told for Bytes {
-    fn read(name: &str, event: &Event) -> Option<Bytes> {
+    type Name = BytesName;
+
+    fn read(name: BytesName, event: &Event) -> Bytes {
         let args = Args::of(event);
-        Some(match name {
-            "recv" => Bytes::Recv(Receive::read(args)),
-            "recvfrom" => Bytes::Recvfrom(Receive::read(args), None),
-            "recvmsg" => Bytes::Recvmsg(Receive::read(args), Some(Header::read(args))),
-            "send" => Bytes::Send(Send::read(args)),
-            "sendto" => Bytes::Sendto(Send::read(args), None),
-            "sendfile" => Bytes::Sendfile { file: -1, offset: 0, end: 0, count: 0 },
-            "splice" => Bytes::Splice { to: -1, count: 0 },
-            "sync_file_range" => Bytes::SyncFileRange { offset: 0, count: 0, flags: 0 },
-            _ => return None,
-        })
+        match name {
+            BytesName::Recv => Bytes::Recv(Receive::read(args)),
+            BytesName::Recvfrom => Bytes::Recvfrom(Receive::read(args), None),
+            BytesName::Recvmsg => Bytes::Recvmsg(Receive::read(args), Some(Header::read(args))),
+            BytesName::Send => Bytes::Send(Send::read(args)),
+            BytesName::Sendto => Bytes::Sendto(Send::read(args), None),
+            BytesName::Sendfile => Bytes::Sendfile { file: -1, offset: 0, end: 0, count: 0 },
+            BytesName::Splice => Bytes::Splice { to: -1, count: 0 },
+            BytesName::SyncFileRange => Bytes::SyncFileRange { offset: 0, count: 0, flags: 0 },
+        }
     }
 
-    fn name(&self) -> &'static str {
+    fn name(&self) -> BytesName {
         match self {
-            Bytes::Recv(_) => "recv",
-            Bytes::Recvfrom(..) => "recvfrom",
-            Bytes::Recvmsg(..) => "recvmsg",
-            Bytes::Send(_) => "send",
-            Bytes::Sendto(..) => "sendto",
-            Bytes::Sendfile { .. } => "sendfile",
-            Bytes::Splice { .. } => "splice",
-            Bytes::SyncFileRange { .. } => "sync_file_range",
+            Bytes::Recv(_) => BytesName::Recv,
+            Bytes::Recvfrom(..) => BytesName::Recvfrom,
+            Bytes::Recvmsg(..) => BytesName::Recvmsg,
+            Bytes::Send(_) => BytesName::Send,
+            Bytes::Sendto(..) => BytesName::Sendto,
+            Bytes::Sendfile { .. } => BytesName::Sendfile,
+            Bytes::Splice { .. } => BytesName::Splice,
+            Bytes::SyncFileRange { .. } => BytesName::SyncFileRange,
         }
     }
 

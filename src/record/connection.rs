@@ -146,36 +146,56 @@ impl SocketKind {
     }
 }
 
+names! {
+    ConnectionName:
+    Socket = "socket",
+    Bind = "bind",
+    Listen = "listen",
+    Accept = "accept",
+    Connect = "connect",
+    Getsockname = "getsockname",
+    Getpeername = "getpeername",
+    Shutdown = "shutdown",
+    Close = "close",
+}
+
 impl Told for Connection {
-    fn read(name: &str, event: &Event) -> Option<Connection> {
+    type Name = ConnectionName;
+
+    fn read(name: ConnectionName, event: &Event) -> Connection {
         let args = Args::of(event);
-        Some(match name {
-            "socket" => Connection::Socket(SocketKind::read(args)),
-            "bind" => Connection::Bind(None),
-            "listen" => Connection::Listen(args.nth(1).parse().ok()),
-            "accept" => Connection::Accept { peer: None, nonblock: args.has("SOCK_NONBLOCK") },
-            "connect" => Connection::Connect(None),
-            "getsockname" => Connection::Getsockname(None),
-            "getpeername" => Connection::Getpeername(None),
-            "shutdown" if args.end_with("SHUT_WR") => Connection::Shutdown(Shutdown::Write),
-            "shutdown" if args.end_with("SHUT_RD") => Connection::Shutdown(Shutdown::Read),
-            "shutdown" => Connection::Shutdown(Shutdown::Both),
-            "close" => Connection::Close,
-            _ => return None,
-        })
+        match name {
+            ConnectionName::Socket => Connection::Socket(SocketKind::read(args)),
+            ConnectionName::Bind => Connection::Bind(None),
+            ConnectionName::Listen => Connection::Listen(args.nth(1).parse().ok()),
+            ConnectionName::Accept => {
+                Connection::Accept { peer: None, nonblock: args.has("SOCK_NONBLOCK") }
+            }
+            ConnectionName::Connect => Connection::Connect(None),
+            ConnectionName::Getsockname => Connection::Getsockname(None),
+            ConnectionName::Getpeername => Connection::Getpeername(None),
+            ConnectionName::Shutdown if args.end_with("SHUT_WR") => {
+                Connection::Shutdown(Shutdown::Write)
+            }
+            ConnectionName::Shutdown if args.end_with("SHUT_RD") => {
+                Connection::Shutdown(Shutdown::Read)
+            }
+            ConnectionName::Shutdown => Connection::Shutdown(Shutdown::Both),
+            ConnectionName::Close => Connection::Close,
+        }
     }
 
-    fn name(&self) -> &'static str {
+    fn name(&self) -> ConnectionName {
         match self {
-            Connection::Socket(_) => "socket",
-            Connection::Bind(_) => "bind",
-            Connection::Listen(_) => "listen",
-            Connection::Accept { .. } => "accept",
-            Connection::Connect(_) => "connect",
-            Connection::Getsockname(_) => "getsockname",
-            Connection::Getpeername(_) => "getpeername",
-            Connection::Shutdown(_) => "shutdown",
-            Connection::Close => "close",
+            Connection::Socket(_) => ConnectionName::Socket,
+            Connection::Bind(_) => ConnectionName::Bind,
+            Connection::Listen(_) => ConnectionName::Listen,
+            Connection::Accept { .. } => ConnectionName::Accept,
+            Connection::Connect(_) => ConnectionName::Connect,
+            Connection::Getsockname(_) => ConnectionName::Getsockname,
+            Connection::Getpeername(_) => ConnectionName::Getpeername,
+            Connection::Shutdown(_) => ConnectionName::Shutdown,
+            Connection::Close => ConnectionName::Close,
         }
     }
 

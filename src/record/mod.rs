@@ -16,6 +16,7 @@
 //! the size of a buffer for one, is nothing there: the line has that text already.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::net::Shutdown;
 
 /// The same for each kind.
@@ -29,6 +30,32 @@ macro_rules! each {
             Call::Wait($of) => $said,
             Call::Process($of) => $said,
             Call::Ring($of) => $said,
+        }
+    };
+}
+
+/// The names of the calls of a kind, as the manual has them.
+macro_rules! names {
+    ($name:ident: $($call:ident = $text:literal,)+) => {
+        /// The calls of this kind by name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $(#[doc = $text] $call,)+
+        }
+
+        impl $name {
+            /// The name in the manual.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($name::$call => $text,)+
+                }
+            }
+
+            /// The call of this name, if it is of this kind.
+            pub(super) fn of(text: &str) -> Option<$name> {
+                [$($name::$call),+].into_iter().find(|name| name.as_str() == text)
+            }
         }
     };
 }
@@ -48,18 +75,18 @@ mod value;
 mod wait;
 
 pub(crate) use address::address_text;
-pub use bytes::{Bytes, Data, Receive, Send};
-pub use connection::{Connection, Family, SocketKind, Type};
+pub use bytes::{Bytes, BytesName, Data, Receive, Send};
+pub use connection::{Connection, ConnectionName, Family, SocketKind, Type};
 pub(crate) use errno::error_in_words;
 pub use errno::strerror;
 pub use event::{Event, Kind};
 pub(crate) use message::part;
 pub use message::{Complaint, Control, Header};
-pub use option::{Fcntl, Get, Group, RecordLock, Set, Sockopt};
-pub use process::{Came, Ending, Mask, Process};
-pub use ring::{Answer, Entry, Ring, Submission};
+pub use option::{Fcntl, Get, Group, RecordLock, Set, Sockopt, SockoptName};
+pub use process::{Came, Ending, Mask, Process, ProcessName};
+pub use ring::{Answer, Entry, Ring, RingName, Submission};
 pub use value::OptValue;
-pub use wait::{Change, Interest, Polled, Ready, Select, Wait};
+pub use wait::{Change, Interest, Polled, Ready, Select, Wait, WaitName};
 
 /// What was called, with what of its arguments and answers matters to others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,24 +110,63 @@ pub enum Call {
     Other,
 }
 
-/// A call of a kind is a call.
+/// A call of a kind is a call, and so is its name.
 macro_rules! kinds {
-    ($($variant:ident($kind:ty)),+) => {
-        $(impl From<$kind> for Call {
-            fn from(call: $kind) -> Call {
-                Call::$variant(call)
+    ($($variant:ident($kind:ty, $name:ident)),+) => {
+        /// The name of a call, by its kind.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Name {
+            $(#[doc = concat!("Of a [`", stringify!($kind), "`].")] $variant($name),)+
+        }
+
+        impl Name {
+            /// The name in the manual: `recv`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Name::$variant(name) => name.as_str(),)+
+                }
             }
-        })+
+
+            /// The call of this name, if this version knows it.
+            #[must_use]
+            pub fn of(text: &str) -> Option<Name> {
+                None $(.or_else(|| $name::of(text).map(Name::$variant)))+
+            }
+        }
+
+        impl Call {
+            /// The call of this name in a line of a trace.
+            fn of_name(name: Name, event: &Event) -> Call {
+                match name {
+                    $(Name::$variant(name) => Call::$variant(<$kind>::read(name, event)),)+
+                }
+            }
+        }
+
+        $(
+            impl From<$kind> for Call {
+                fn from(call: $kind) -> Call {
+                    Call::$variant(call)
+                }
+            }
+
+            impl From<$name> for Name {
+                fn from(name: $name) -> Name {
+                    Name::$variant(name)
+                }
+            }
+        )+
     };
 }
 
 kinds!(
-    Connection(Connection),
-    Bytes(Bytes),
-    Option(Sockopt),
-    Wait(Wait),
-    Process(Process),
-    Ring(Ring)
+    Connection(Connection, ConnectionName),
+    Bytes(Bytes, BytesName),
+    Option(Sockopt, SockoptName),
+    Wait(Wait, WaitName),
+    Process(Process, ProcessName),
+    Ring(Ring, RingName)
 );
 
 thread_local! {
@@ -194,6 +260,12 @@ pub(crate) enum Known {
     Waits(bool),
 }
 
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Which way something moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -267,10 +339,12 @@ pub(crate) enum Failure {
 
 /// What each kind of call can say of itself, and of the event that it was.
 pub(crate) trait Told: Sized {
+    /// The names of this kind.
+    type Name;
     /// The call of this name in a line of a trace.
-    fn read(name: &str, event: &Event) -> Option<Self>;
+    fn read(name: Self::Name, event: &Event) -> Self;
     /// Its name in the manual.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> Self::Name;
     /// The call as strace prints it.
     fn strace(&self, outcome: &Outcome) -> Strace;
     /// What a line of JSON says of it.
@@ -320,19 +394,13 @@ impl Call {
         let Some(name) = event.call.as_deref().filter(|_| event.kind != Kind::Note) else {
             return Call::None;
         };
-        None.or_else(|| Connection::read(name, event).map(Call::Connection))
-            .or_else(|| Bytes::read(name, event).map(Call::Bytes))
-            .or_else(|| Sockopt::read(name, event).map(Call::Option))
-            .or_else(|| Wait::read(name, event).map(Call::Wait))
-            .or_else(|| Process::read(name, event).map(Call::Process))
-            .or_else(|| Ring::read(name, event).map(Call::Ring))
-            .unwrap_or(Call::Other)
+        Name::of(name).map_or(Call::Other, |name| Call::of_name(name, event))
     }
 
     /// Its name in the manual; empty for a note, and for a call that this version does not know.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        each!(self, "", call => call.name())
+        each!(self, "", call => call.name().as_str())
     }
 
     /// Whether it waits for others.

@@ -291,27 +291,35 @@ impl Fcntl {
     }
 }
 
+names! {
+    SockoptName:
+    Setsockopt = "setsockopt",
+    Getsockopt = "getsockopt",
+    Fcntl = "fcntl",
+}
+
 impl Told for Sockopt {
-    fn read(name: &str, event: &Event) -> Option<Sockopt> {
+    type Name = SockoptName;
+
+    fn read(name: SockoptName, event: &Event) -> Sockopt {
         let args = Args::of(event);
-        Some(match name {
-            "setsockopt" => Sockopt::Setsockopt(Set::read(args, event)),
-            "getsockopt" => Sockopt::Getsockopt(Get {
+        match name {
+            SockoptName::Setsockopt => Sockopt::Setsockopt(Set::read(args, event)),
+            SockoptName::Getsockopt => Sockopt::Getsockopt(Get {
                 level: args.nth(1).to_owned().into(),
                 option: option_name(args).into(),
                 room: 0,
                 value: None,
             }),
-            "fcntl" => Sockopt::Fcntl(Fcntl::read(args, event)),
-            _ => return None,
-        })
+            SockoptName::Fcntl => Sockopt::Fcntl(Fcntl::read(args, event)),
+        }
     }
 
-    fn name(&self) -> &'static str {
+    fn name(&self) -> SockoptName {
         match self {
-            Sockopt::Setsockopt(_) => "setsockopt",
-            Sockopt::Getsockopt(_) => "getsockopt",
-            Sockopt::Fcntl(_) => "fcntl",
+            Sockopt::Setsockopt(_) => SockoptName::Setsockopt,
+            Sockopt::Getsockopt(_) => SockoptName::Getsockopt,
+            Sockopt::Fcntl(_) => SockoptName::Fcntl,
         }
     }
 

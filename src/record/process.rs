@@ -104,20 +104,31 @@ impl Ending {
     }
 }
 
+names! {
+    ProcessName:
+    Fork = "fork",
+    Waitpid = "waitpid",
+    Kill = "kill",
+    Sigprocmask = "sigprocmask",
+    Sigtimedwait = "sigtimedwait",
+}
+
 impl Told for Process {
-    fn read(name: &str, event: &Event) -> Option<Process> {
+    type Name = ProcessName;
+
+    fn read(name: ProcessName, event: &Event) -> Process {
         let args = Args::of(event);
-        Some(match name {
-            "fork" => Process::Fork,
-            "waitpid" => Process::Waitpid {
+        match name {
+            ProcessName::Fork => Process::Fork,
+            ProcessName::Waitpid => Process::Waitpid {
                 child: args.nth(0).parse().unwrap_or(-1),
                 waits: !args.has("WNOHANG"),
                 ending: Ending::read(args),
             },
-            "kill" => {
+            ProcessName::Kill => {
                 Process::Kill(args.nth(0).parse().unwrap_or_default(), args.nth(1).to_owned())
             }
-            "sigprocmask" => {
+            ProcessName::Sigprocmask => {
                 let names = args.field("[", &[']']).unwrap_or_default();
                 let signals = names.split_whitespace().map(|name| format!("SIG{name}"));
                 let mask = match args.nth(0) {
@@ -127,22 +138,21 @@ impl Told for Process {
                 };
                 Process::Sigprocmask(mask, signals.collect())
             }
-            "sigtimedwait" => {
+            ProcessName::Sigtimedwait => {
                 let signal = event.out.as_deref().map(|out| out.trim_matches(['(', ')']));
                 let came = signal.map(|of| Came { signal: of.to_owned(), code: 0, by: None });
                 Process::Sigtimedwait { signals: Vec::new(), timeout: None, came }
             }
-            _ => return None,
-        })
+        }
     }
 
-    fn name(&self) -> &'static str {
+    fn name(&self) -> ProcessName {
         match self {
-            Process::Fork => "fork",
-            Process::Waitpid { .. } => "waitpid",
-            Process::Kill(..) => "kill",
-            Process::Sigprocmask(..) => "sigprocmask",
-            Process::Sigtimedwait { .. } => "sigtimedwait",
+            Process::Fork => ProcessName::Fork,
+            Process::Waitpid { .. } => ProcessName::Waitpid,
+            Process::Kill(..) => ProcessName::Kill,
+            Process::Sigprocmask(..) => ProcessName::Sigprocmask,
+            Process::Sigtimedwait { .. } => ProcessName::Sigtimedwait,
         }
     }
 

@@ -154,36 +154,45 @@ fn flags(flags: u32, names: &[(u32, &'static str)]) -> String {
     strace::flags(names.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name))
 }
 
+names! {
+    RingName:
+    Setup = "io_uring_setup",
+    RegisterBuffers = "io_uring_register",
+    Enter = "io_uring_enter",
+    Cancel = "cancel",
+}
+
 impl Told for Ring {
-    fn read(name: &str, event: &Event) -> Option<Ring> {
+    type Name = RingName;
+
+    fn read(name: RingName, event: &Event) -> Ring {
         let args = Args::of(event);
         let field = |key| args.field(key, &[',', '}']).and_then(|number| number.parse().ok());
         let nth = |n| args.nth(n).parse().unwrap_or_default();
-        Some(match name {
-            "io_uring_setup" => Ring::Setup {
+        match name {
+            RingName::Setup => Ring::Setup {
                 entries: nth(0),
                 flags: 0,
                 room: field("sq_entries=").zip(field("cq_entries=")),
             },
-            "io_uring_register" => Ring::RegisterBuffers {
+            RingName::RegisterBuffers => Ring::RegisterBuffers {
                 at: 0,
                 room: field("ring_entries=").unwrap_or_default(),
                 group: 0,
             },
-            "io_uring_enter" => {
+            RingName::Enter => {
                 Ring::Enter { to_submit: nth(1), min_complete: nth(2), flags: 0, extra: None }
             }
-            "cancel" => Ring::Cancel,
-            _ => return None,
-        })
+            RingName::Cancel => Ring::Cancel,
+        }
     }
 
-    fn name(&self) -> &'static str {
+    fn name(&self) -> RingName {
         match self {
-            Ring::Setup { .. } => "io_uring_setup",
-            Ring::RegisterBuffers { .. } => "io_uring_register",
-            Ring::Enter { .. } => "io_uring_enter",
-            Ring::Cancel => "cancel",
+            Ring::Setup { .. } => RingName::Setup,
+            Ring::RegisterBuffers { .. } => RingName::RegisterBuffers,
+            Ring::Enter { .. } => RingName::Enter,
+            Ring::Cancel => RingName::Cancel,
         }
     }
 

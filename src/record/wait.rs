@@ -273,32 +273,45 @@ impl Wait {
     }
 }
 
+names! {
+    WaitName:
+    Select = "select",
+    Poll = "poll",
+    Ppoll = "ppoll",
+    EpollCreate = "epoll_create",
+    EpollCtl = "epoll_ctl",
+    EpollWait = "epoll_wait",
+}
+
 impl Told for Wait {
-    fn read(name: &str, event: &Event) -> Option<Wait> {
+    type Name = WaitName;
+
+    fn read(name: WaitName, event: &Event) -> Wait {
         let args = Args::of(event);
         let polled = || read_polled(args, event);
-        Some(match name {
-            "select" => {
+        match name {
+            WaitName::Select => {
                 let (reads, ready) = (args.list(), read_ready(event));
                 Wait::Select(Select { reads, ready, ..Select::default() })
             }
-            "poll" => Wait::Poll(polled(), -1),
-            "ppoll" => Wait::Ppoll { fds: polled(), timeout: None, mask: Vec::new() },
-            "epoll_create" => Wait::EpollCreate,
-            "epoll_ctl" => Wait::EpollCtl(Interest::read(args)),
-            "epoll_wait" => Wait::EpollWait { ready: read_ready(event), room: 0, timeout: -1 },
-            _ => return None,
-        })
+            WaitName::Poll => Wait::Poll(polled(), -1),
+            WaitName::Ppoll => Wait::Ppoll { fds: polled(), timeout: None, mask: Vec::new() },
+            WaitName::EpollCreate => Wait::EpollCreate,
+            WaitName::EpollCtl => Wait::EpollCtl(Interest::read(args)),
+            WaitName::EpollWait => {
+                Wait::EpollWait { ready: read_ready(event), room: 0, timeout: -1 }
+            }
+        }
     }
 
-    fn name(&self) -> &'static str {
+    fn name(&self) -> WaitName {
         match self {
-            Wait::Select(_) => "select",
-            Wait::Poll(..) => "poll",
-            Wait::Ppoll { .. } => "ppoll",
-            Wait::EpollCreate => "epoll_create",
-            Wait::EpollCtl(_) => "epoll_ctl",
-            Wait::EpollWait { .. } => "epoll_wait",
+            Wait::Select(_) => WaitName::Select,
+            Wait::Poll(..) => WaitName::Poll,
+            Wait::Ppoll { .. } => WaitName::Ppoll,
+            Wait::EpollCreate => WaitName::EpollCreate,
+            Wait::EpollCtl(_) => WaitName::EpollCtl,
+            Wait::EpollWait { .. } => WaitName::EpollWait,
         }
     }
 
@@ -380,11 +393,13 @@ impl Told for Wait {
 
     fn asked(&self, on: String, _: &Event) -> String {
         match self {
-            Wait::Select(Select { reads, .. }) => format!("{} {}", self.name(), list(reads)),
+            Wait::Select(Select { reads, .. }) => {
+                format!("{} {}", self.name().as_str(), list(reads))
+            }
             Wait::Poll(fds, _) | Wait::Ppoll { fds, .. } => {
                 let fds: Vec<i32> =
                     fds.iter().map(|entry| entry.fd).filter(|&fd| fd >= 0).collect();
-                format!("{} {}", self.name(), list(&fds))
+                format!("{} {}", self.name().as_str(), list(&fds))
             }
             Wait::EpollCreate | Wait::EpollCtl(_) | Wait::EpollWait { .. } => on,
         }

@@ -213,11 +213,6 @@ impl<S: Subscriber, F: Fn(&Event, u64) + 'static> Layer<S> for Telling<F> {
         event.record(&mut read);
         let mut event = read.0;
         (event.what, event.again) = record::told();
-        debug_assert_eq!(
-            record::Call::read(&event).name(),
-            event.what.name(),
-            "a trace is read back"
-        );
         let now = crate::call::monotonic();
         if event.kind == Kind::Note {
             event.start_ns = now;
