@@ -1088,18 +1088,29 @@ fn without_nanoseconds(result: &str) -> String {
 // ---- the comparison ----
 
 /// A signal that came while a `recv` was about to return 0 is handled on its way out, and no clock of the program
-/// lies between the two: the shutdown of the handler may be told before the 0 that it seems to have caused.
+/// lies between the two: the shutdown of the handler may be told before the 0 that it seems to have caused. And
+/// where another process has shut the listener down, an `accept` may fail before or after the handler finds it so.
 fn on_the_way_out(told: &mut [String], seen: &[String]) {
     let ends = |call: &str, fd: &str| {
         call.starts_with(&format!("recvfrom({fd}, \"\"")) && call.ends_with(" = 0")
     };
+    let too_late = |handler: &str, call: &str, fd: &str| {
+        call.starts_with(&format!("accept4({fd}, "))
+            && call.contains(" = -1 EINVAL")
+            && handler.contains(" = -1 ENOTCONN")
+    };
+    let shuts = |call: &str| {
+        let (fd, _) = call.strip_prefix("shutdown(")?.split_once(',')?;
+        Some(fd.to_owned())
+    };
     for first in 0..told.len().min(seen.len()).saturating_sub(1) {
-        let handler = told[first].strip_prefix("shutdown(").and_then(|rest| rest.split_once(','));
-        if let Some((fd, _)) = handler
-            && ends(&told[first + 1], fd)
-            && told[first] == seen[first + 1]
-            && told[first + 1] == seen[first]
-        {
+        let [one, two] = [&told[first], &told[first + 1]];
+        let may_swap = match (shuts(one), shuts(two)) {
+            (Some(fd), None) => ends(two, &fd) || too_late(one, two, &fd),
+            (None, Some(fd)) => too_late(two, one, &fd),
+            _ => false,
+        };
+        if may_swap && told[first] == seen[first + 1] && told[first + 1] == seen[first] {
             told.swap(first, first + 1);
         }
     }
@@ -1108,12 +1119,17 @@ fn on_the_way_out(told: &mut [String], seen: &[String]) {
 #[test]
 fn only_a_recv_that_returned_zero_may_have_come_before_the_handler() {
     let (shutdown, end) = ("shutdown(4, SHUT_RDWR) = 0", "recvfrom(4, \"\", 9, 0, NULL, NULL) = 0");
+    let no_listener = "accept4(4, 0x..., [128], SOCK_CLOEXEC) = -1 EINVAL (Invalid argument)";
+    let refused = "shutdown(4, SHUT_RDWR) = -1 ENOTCONN (Transport endpoint is not connected)";
     let lines = |lines: [&str; 2]| lines.map(String::from);
     for (told, seen, swapped) in [
         ([shutdown, end], [end, shutdown], true),
         ([shutdown, end], [shutdown, end], false),
         ([shutdown, "recvfrom(5, \"\", 9) = 0"], ["recvfrom(5, \"\", 9) = 0", shutdown], false),
         ([shutdown, "close(4) = 0"], ["close(4) = 0", shutdown], false),
+        ([refused, no_listener], [no_listener, refused], true),
+        ([no_listener, refused], [refused, no_listener], true),
+        ([no_listener, shutdown], [shutdown, no_listener], false),
     ] {
         let mut put = lines(told);
         on_the_way_out(&mut put, &lines(seen));

@@ -97,7 +97,8 @@ pub(super) struct Made {
     pub(super) end: u64,
 }
 
-/// Whether a handler of this thread has shut down this socket, and nobody has recorded it.
+/// Whether a handler of this thread has called shutdown on this socket, and nobody has recorded it. What that
+/// answered says nothing: ENOTCONN of a datagram socket wakes its receive all the same.
 pub(super) fn has_shut_down(fd: RawFd) -> bool {
     if FULL_ONES.load(Ordering::Acquire) == 0 {
         return false;

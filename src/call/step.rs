@@ -106,10 +106,12 @@ impl Step {
             debug_assert_eq!(call.name(), self.call.as_str(), "the value is that of another call");
             // A handler that ran between `start` and `end`: if it is what ended the call, it ran
             // before the call returned; otherwise the call was done, and it ran on the way out.
-            let cut_short = errno.is_some_and(|errno| errno != libc::EAGAIN)
-                || ret == 0
-                    && call.way() == Some(Way::In)
-                    && self.fd.is_some_and(signal::has_shut_down);
+            let ended = match errno {
+                Some(errno) => errno != libc::EAGAIN,
+                None => ret == 0 && call.way() == Some(Way::In),
+            };
+            let cut_short =
+                errno == Some(libc::EINTR) || ended && self.fd.is_some_and(signal::has_shut_down);
             record_handlers(if cut_short { end } else { start });
             let outcome = Outcome { fd: self.fd, ret: Some(ret), errno };
             let forgotten = self.forgotten.map_or_else(Names::default, |names| *names);

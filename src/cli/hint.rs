@@ -9,9 +9,7 @@ use nix::errno::Errno;
 
 use super::bench::Unexpected;
 use super::why;
-use crate::call::{
-    BytesName, CallError, ConnectionName, Name, ProcessName, RingName, SockoptName,
-};
+use crate::call::{BytesName, CallError, ConnectionName, Name, ProcessName, RingName, SockoptName};
 use crate::child::{CannotRun, CannotStart};
 use crate::client::{Interrupted, Usage};
 use crate::inspect;
