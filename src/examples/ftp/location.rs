@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
-use url::{Host, Url};
+use fluent_uri::Uri;
+use percent_encoding::{AsciiSet, percent_decode_str, percent_encode};
 
 use super::remote::Server;
 use super::{AN_ADDRESS, ANONYMOUS, password_in, password_of};
@@ -43,39 +43,38 @@ impl Location {
     /// # Errors
     /// One sentence on what is wrong with it.
     pub fn read(text: &OsStr) -> Result<Location> {
-        // A name that the shell has completed may be no UTF-8: those bytes are as good as %XX.
-        let mut whole = String::new();
-        for chunk in text.as_encoded_bytes().utf8_chunks() {
-            whole += chunk.valid();
-            whole.extend(percent_encode(chunk.invalid(), NON_ALPHANUMERIC));
-        }
-        let text = whole.as_str();
-        // As browsers do, the crate drops a line end and spaces around it all, and takes \ for /. A script
-        // that has one made a mistake.
-        ensure!(!text.contains(|c: char| c.is_control() || c == '\\'), "\\ is written %5C");
-        ensure!(text.trim() == text, "a space at an end is written %20");
-        let url = Url::parse(text)?;
-        ensure!(url.scheme() == "ftp", "only ftp:// is spoken here");
+        let shown = text.to_string_lossy();
+        ensure!(!shown.contains(|c: char| c.is_control() || c == '\\'), "\\ is written %5C");
+        ensure!(shown.trim() == shown, "a space at an end is written %20");
+        let usual = usual(text.as_encoded_bytes());
+        let url = Uri::parse(usual.as_str()).with_context(|| match usual.contains("://") {
+            true => "in the name of a file, % is written %25",
+            false => "a URL here is ftp://HOST/FILE",
+        })?;
+        ensure!(url.scheme().as_str().eq_ignore_ascii_case("ftp"), "only ftp:// is spoken here");
         ensure!(
             url.query().is_none() && url.fragment().is_none(),
             "in the name of a file, ? is written %3F, and # is written %23"
         );
-        let host = match url.host().context("there is no host")? {
-            Host::Ipv6(address) => address.to_string(),
-            host => host.to_string(),
-        };
-        let path = url.path().strip_prefix('/').unwrap_or_default();
+        let authority = url.authority().context("a URL here is ftp://HOST/FILE")?;
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        ensure!(!host.is_empty(), "there is no host");
+        let path = url.path().as_str().strip_prefix('/').unwrap_or_default();
         let path = match path.rsplit_once(";type=") {
             None => path,
             Some((path, "i" | "I")) => path,
             Some((_, other)) => bail!(";type={other} is not done here: files are bytes, ;type=i"),
         };
-        let user = Some(url.username()).filter(|user| !user.is_empty());
+        let user = authority.userinfo().map_or("", |user| user.as_str());
+        let (user, password) = match user.split_once(':') {
+            Some((user, password)) => (user, Some(password)),
+            None => (user, None),
+        };
         Ok(Location {
-            host,
-            port: url.port().unwrap_or(21),
-            user: user.map(text_of).transpose()?,
-            password: url.password().map(text_of).transpose()?,
+            host: text_of(host)?,
+            port: authority.port_to_u16().context("the port")?.unwrap_or(21),
+            user: Some(user).filter(|user| !user.is_empty()).map(text_of).transpose()?,
+            password: password.filter(|text| !text.is_empty()).map(text_of).transpose()?,
             path: bytes_of(path)?,
         })
     }
@@ -109,6 +108,38 @@ impl Location {
             }
         }
     }
+}
+
+/// What no URL has as it stands (RFC 3986), beside what is beyond ASCII: here it is as good as %XX, because
+/// that is how names come from a shell.
+const UNUSUAL: &AsciiSet = &percent_encoding::CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// A user may be an address of e-mail.
+const UNUSUAL_IN_A_USER: &AsciiSet = &UNUSUAL.add(b'@');
+
+/// The URL with all that is unusual as %XX, in its path, and in the user before the last @ of what stands
+/// before the path.
+fn usual(url: &[u8]) -> String {
+    let front = url.windows(3).position(|three| three == b"://").map_or(0, |at| at + 3);
+    let (scheme, rest) = url.split_at(front);
+    let path = rest.iter().position(|&byte| byte == b'/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(path);
+    let host = authority.iter().rposition(|&byte| byte == b'@').unwrap_or(0);
+    let (user, host) = authority.split_at(host);
+    let user = percent_encode(user, UNUSUAL_IN_A_USER).to_string();
+    let [scheme, host] = [scheme, host].map(String::from_utf8_lossy);
+    format!("{scheme}{user}{host}{}", percent_encode(path, UNUSUAL))
 }
 
 /// The bytes that %41 and the like stand for.
@@ -148,6 +179,11 @@ mod tests {
             ("ftp://h/a%20b%23%3F%25", place("h", 21, None, None, "a b#?%")),
             ("ftp://h/%2Fetc/x", place("h", 21, None, None, "/etc/x")),
             ("ftp://h/世界", place("h", 21, None, None, "世界")),
+            ("FTP://h/a [1]", place("h", 21, None, None, "a [1]")),
+            (
+                "ftp://me@home.example:p|q@h/a",
+                place("h", 21, Some("me@home.example"), Some("p|q"), "a"),
+            ),
             ("ftp://h/a%01%1b", place("h", 21, None, None, "a\x01\x1b")),
             ("ftp://h/a;type=i", place("h", 21, None, None, "a")),
             ("ftp://h", place("h", 21, None, None, "")),
@@ -167,9 +203,11 @@ mod tests {
     #[test]
     fn what_is_no_url_is_refused() {
         for (url, why) in [
-            ("h/a", "relative URL"),
+            ("h/a", "ftp://HOST/FILE"),
+            ("ftp:h/a", "ftp://HOST/FILE"),
+            ("ftp://h/100%", "%25"),
             ("http://h/a", "only ftp"),
-            ("ftp:///", "empty host"),
+            ("ftp:///", "no host"),
             ("ftp://h:99999/a", "port"),
             ("ftp://h/a%00b", "control"),
             ("ftp://h/a%0d%0aDELE%20b", "control"),
