@@ -332,6 +332,69 @@ fn a_trace_goes_on_with_whole_lines_and_says_what_it_lost() {
     }
 }
 
+/// A small disk that gets room bit by bit, servers that share a trace there, and a client for each.
+const ON_A_SMALL_DISK: &str = r#"
+mount -t tmpfs -o size=32k none "$1" || exit 99
+cd "$1"
+printf '{"v":1,"an earlier process":"was ended he' >trace
+servers=
+for kind in thread epoll select fork; do
+    "$0" $kind server 127.0.0.1 0 -q --reply echo --trace trace >ready.$kind 2>/dev/null &
+    servers="$servers $!"
+done
+python3 -c '
+import socket, threading, time
+end = time.monotonic() + 15
+def client(kind):
+    line = ""
+    while not line.endswith("\n") and time.monotonic() < end:
+        line = open("ready." + kind).read()
+    place = ("127.0.0.1", int(line.rsplit(":")[-1]))
+    for _ in range(500):
+        server = socket.create_connection(place, 10)
+        for n in range(1, 4):
+            server.sendall(b"hello" * n)
+            server.recv(100)
+        server.close()
+for kind in "thread", "epoll", "select", "fork":
+    threading.Thread(target=client, args=(kind,)).start()
+' & clients=$!
+size=32
+while kill -0 $clients 2>/dev/null; do
+    size=$((size + 4))
+    mount -o remount,size=${size}k "$1"
+    sleep 0.02
+done
+mount -o remount,size=64m "$1"
+kill $servers
+wait
+cat trace
+"#;
+
+/// What one of several writers cuts off a full disk is its own, and none appends to what another is about to
+/// cut off.
+#[test]
+fn a_trace_that_several_share_on_a_full_disk_has_whole_lines() {
+    let Some(mut private) = common::private_mounts() else { return };
+    if !have("python3") {
+        return skip("no python3");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = ["sh", "-c", ON_A_SMALL_DISK, env!("CARGO_BIN_EXE_netplay")];
+    let output = finish(private.args(script).arg(folder.path()).env("LC_ALL", "C.UTF-8"), b"");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut missing = 0;
+    for line in text.lines().skip(1) {
+        let record: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let note = record["text"].as_str().unwrap_or_default();
+        missing += usize::from(note.contains("missing here"));
+    }
+    assert!(missing > 0, "nothing was ever lost");
+    assert!(text.ends_with('\n'), "the last line is torn");
+}
+
 /// How large the files of a server, and of the children that it forks from now on, may become.
 fn limit(server: &Server, size: &str) {
     let pid = server.child.id().to_string();

@@ -1,22 +1,23 @@
 //! The file of a trace: whole lines, whatever becomes of the disk or of the reader.
 //!
 //! A full disk may take a part of a line. The next line would be glued to it, of this process or of another
-//! one that shares the file; so the part is cut off again. A pipe whose reader has stopped would keep a
+//! one that shares the file; so the part is cut off again, and until then a lock keeps the others from writing. A pipe whose reader has stopped would keep a
 //! server from ending; so once a stop was requested the wait for the reader is bounded. Lines that could
 //! not be written are counted, and the next line that can be written says how many there were.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getpid};
 
 use super::{Event, Kind};
 use crate::call;
@@ -32,6 +33,10 @@ const LAST_WAIT: u64 = 500;
 /// How long a wait for the reader lasts before it looks whether a stop was requested, in milliseconds.
 const LOOK: u16 = 100;
 
+/// How long another writer of the same file is waited for. It needs some microseconds, unless it was stopped
+/// (SIGSTOP) in the midst of them.
+const OTHER: Duration = Duration::from_millis(50);
+
 /// Whether a stop was requested; also by a signal that waits while a server forks.
 fn in_a_hurry() -> bool {
     output::in_a_hurry() || call::is_pending(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
@@ -41,6 +46,10 @@ fn in_a_hurry() -> bool {
 #[derive(Debug, Clone)]
 pub struct TraceFile {
     file: Arc<File>,
+    /// Through which whoever writes must go; `None`: it is no file of a disk.
+    door: Option<Arc<Mutex<Door>>>,
+    /// Whether something was written.
+    begun: bool,
     /// Whether the last line in a pipe has no end.
     torn: bool,
     /// Whether a reader let [`LAST_WAIT`] pass: then nothing is waited for any more.
@@ -79,7 +88,10 @@ impl TraceFile {
                 opened => break opened?,
             }
         };
-        Ok(TraceFile::from(File::from(out_of_the_way(file.into()))))
+        // A file of the disk may have to be read as well. (A FIFO that may be read would need no reader.)
+        let is_file = file.metadata().is_ok_and(|data| data.is_file());
+        let readable = is_file.then(|| how.read(true).open(path).ok()).flatten();
+        Ok(TraceFile::from(File::from(out_of_the_way(readable.unwrap_or(file).into()))))
     }
 
     /// Whether it is a file on a disk, and no pipe or terminal.
@@ -92,6 +104,13 @@ impl TraceFile {
     /// # Errors
     /// The first time that lines could not be written: why.
     pub fn write(&mut self, lines: &[u8], event: Option<&Event>) -> Result<(), &str> {
+        let (door, file) = (self.door.clone(), self.file.clone());
+        let _turn = door.as_deref().and_then(|door| Turn::wait(&file, door));
+        if !self.begun {
+            self.begun = true;
+            // Whoever wrote it before may have been ended in the midst of a line.
+            self.torn |= self.door.is_some() && lacks_an_end(&self.file);
+        }
         let missing = self.lost.as_ref().map_or(0, |lost| lost.take());
         if missing > 0 {
             self.noticed = true; // they may be another process's
@@ -172,8 +191,99 @@ impl From<File> for TraceFile {
     fn from(file: File) -> TraceFile {
         let tally = || Tally::new().ok().map(Arc::new);
         let (lost, told, file) = (tally(), tally(), Arc::new(file));
-        TraceFile { file, torn: false, given_up: false, why: None, noticed: false, lost, told }
+        let is_file = file.metadata().is_ok_and(|data| data.is_file());
+        let door = is_file.then(Arc::default);
+        TraceFile {
+            file,
+            door,
+            begun: false,
+            torn: false,
+            given_up: false,
+            why: None,
+            noticed: false,
+            lost,
+            told,
+        }
     }
+}
+
+/// Who may write: one thread of one process.
+#[derive(Debug, Default)]
+struct Door {
+    /// The file once more, opened by this process, and the process. A lock of flock(2) belongs to the open file,
+    /// and a forked child shares that of its parent: it would walk through the parent's lock.
+    own: Option<(Pid, OwnedFd)>,
+    /// Whether another writer was waited for in vain: then none is, until it is done.
+    given_up: bool,
+}
+
+impl Door {
+    fn own(&mut self, file: &File) -> Option<BorrowedFd<'_>> {
+        if self.own.as_ref().is_none_or(|(process, _)| *process != getpid()) {
+            self.own = None; // it is not locked: nobody forks in the midst of a line
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            let again = OpenOptions::new().append(true).open(path).ok()?;
+            self.own = Some((getpid(), out_of_the_way(again.into())));
+        }
+        self.own.as_ref().map(|(_, own)| own.as_fd())
+    }
+}
+
+/// The time in which this thread alone writes.
+struct Turn<'a>(MutexGuard<'a, Door>);
+
+impl Turn<'_> {
+    /// Waits until the other writers are done; `None`: for too long, or there can be no lock.
+    fn wait<'a>(file: &File, door: &'a Mutex<Door>) -> Option<Turn<'a>> {
+        let end = Instant::now() + OTHER;
+        let pause = || {
+            thread::sleep(Duration::from_micros(100));
+            Instant::now() < end
+        };
+        let mut guard = loop {
+            match door.try_lock() {
+                Ok(guard) => break guard,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) if pause() => {}
+                Err(TryLockError::WouldBlock) => return None,
+            }
+        };
+        loop {
+            match flock(guard.own(file)?, libc::LOCK_EX | libc::LOCK_NB) {
+                Ok(()) => {
+                    guard.given_up = false;
+                    return Some(Turn(guard));
+                }
+                Err(Errno::EWOULDBLOCK | Errno::EINTR) if !guard.given_up && pause() => {}
+                Err(_) => {
+                    guard.given_up = true;
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some((_, own)) = &self.0.own {
+            let _ = flock(own.as_fd(), libc::LOCK_UN);
+        }
+    }
+}
+
+/// flock(2). (nix has it only as a lock that owns its file.)
+#[expect(unsafe_code, reason = "a call of the C library")]
+fn flock(file: BorrowedFd<'_>, what: i32) -> nix::Result<()> {
+    // SAFETY: the descriptor is open, and the rest is a number.
+    Errno::result(unsafe { libc::flock(file.as_raw_fd(), what) }).map(drop)
+}
+
+/// Whether the last line of a file has no end, if it can be read.
+fn lacks_an_end(file: &File) -> bool {
+    let size = file.metadata().map_or(0, |data| data.len());
+    let mut last = [0];
+    size > 0 && file.read_exact_at(&mut last, size - 1).is_ok() && last != *b"\n"
 }
 
 fn is_fifo(path: &Path) -> bool {
@@ -197,7 +307,10 @@ fn wait_for_room(pipe: BorrowedFd<'_>) -> u64 {
 
 /// The line that says how many are missing before the record of this event.
 fn note(event: &Event, missing: u64) -> Vec<u8> {
-    let records = if missing == 1 { "record is" } else { "records are" };
+    let records = match missing {
+        1 => "1 record is missing here: it".to_owned(),
+        n => format!("{n} records are missing here: they"),
+    };
     let note = Event {
         v: event.v,
         kind: Kind::Note,
@@ -208,7 +321,7 @@ fn note(event: &Event, missing: u64) -> Vec<u8> {
         role: event.role.clone(),
         example: event.example.clone(),
         boot: event.boot.clone(),
-        text: Some(format!("{missing} {records} missing here: they could not be written")),
+        text: Some(format!("{records} could not be written")),
         ..Event::default()
     };
     let mut line = serde_json::to_vec(&note).expect("an event has no maps");
