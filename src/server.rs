@@ -5,14 +5,13 @@ use std::collections::HashSet;
 use std::fmt;
 use std::io::Write;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::address::{Endpoint, Family};
-use crate::call::{self, CallError, IPV6_V6ONLY};
+use crate::call::{self, CallError};
 pub use crate::descriptor::Tally;
 use crate::escape::{escape, escape_unicode, grouped};
 use crate::output::stdout;
@@ -226,21 +225,12 @@ impl Senders {
     }
 }
 
-/// Says of `::`, which is every address of this machine, whether clients of IPv4 may come there, too:
-/// they may, unless `-6` asked for IPv6 alone. Such a client is called ::ffff:192.0.2.7. Nobody needs to
-/// say it of another address; and where nobody says it, the sysctl net.ipv6.bindv6only decides.
-///
-/// # Errors
-/// None that ipv6(7) documents for a socket without an address.
-pub fn versions(
-    socket: &impl AsFd,
-    address: SocketAddr,
-    asked: Option<Family>,
-) -> call::Result<()> {
-    if address.ip() != Ipv6Addr::UNSPECIFIED {
-        return Ok(());
-    }
-    call::setsockopt(socket, IPV6_V6ONLY, i32::from(asked == Some(Family::V6)))
+/// What IPV6_V6ONLY is to be on a socket for `::`, which is every address of this machine: 0, so that clients of
+/// IPv4 may come there, too, as ::ffff:192.0.2.7; 1 if `-6` asked for IPv6 alone. Another address needs no such
+/// word. Where a program says none, the sysctl net.ipv6.bindv6only decides.
+#[must_use]
+pub fn v6_alone(address: SocketAddr, asked: Option<Family>) -> Option<i32> {
+    (address.ip() == Ipv6Addr::UNSPECIFIED).then_some(i32::from(asked == Some(Family::V6)))
 }
 
 /// Tells on standard output, in one line that is written at once, where the server can be reached:

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use netplay::call::Name;
 use netplay::examples::{Row, TABLE, examples};
 
 fn root() -> PathBuf {
@@ -172,6 +173,17 @@ fn the_door_is_the_only_way_to_the_kernel() {
         for word in forbidden {
             assert!(!code.contains(word), "{}: {word} belongs into src/call/", file.display());
         }
+    }
+}
+
+/// What a server does until it waits for clients stands on its page, call by call.
+#[test]
+fn what_pages_share_calls_nothing_for_them() {
+    for shared in ["server", "client", "patience", "address", "input"] {
+        let code: String = files(shared).iter().map(|file| code(file)).collect();
+        let steps =
+            named_after("call::", &code).into_iter().filter(|name| Name::of(name).is_some());
+        assert_eq!(steps.collect::<Vec<_>>(), [""; 0], "{shared} makes calls that no page shows");
     }
 }
 

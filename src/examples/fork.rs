@@ -32,7 +32,8 @@ use super::row::{Example, Place, Service};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
 use crate::call::{
-    self, Domain, Fork, Pid, SO_REUSEADDR, TcpListener, TcpStream, Type, WaitPidFlag, pollfd,
+    self, Domain, Fork, IPV6_V6ONLY, Pid, SO_REUSEADDR, TcpListener, TcpStream, Type, WaitPidFlag,
+    pollfd,
 };
 use crate::patience::Patience;
 use crate::server::{self, Reply, ServerArgs, Stats};
@@ -43,7 +44,9 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    server::versions(&socket, address, args.endpoint.family)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     server::announce("tcp", call::getsockname(&listener)?)?;

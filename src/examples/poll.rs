@@ -30,7 +30,8 @@ use super::row::{self, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo;
 use crate::call::{
-    self, Domain, MSG_NOSIGNAL, MSG_OOB, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type, pollfd,
+    self, Domain, IPV6_V6ONLY, MSG_NOSIGNAL, MSG_OOB, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener,
+    Type, pollfd,
 };
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
@@ -40,7 +41,9 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    server::versions(&socket, address, args.endpoint.family)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     set_nonblocking(&listener)?;

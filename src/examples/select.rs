@@ -25,7 +25,7 @@ use super::row::{self, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo;
 use crate::call::{
-    self, Domain, FdSet, MSG_NOSIGNAL, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type,
+    self, Domain, FdSet, IPV6_V6ONLY, MSG_NOSIGNAL, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type,
 };
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
@@ -35,7 +35,9 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    server::versions(&socket, address, args.endpoint.family)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     set_nonblocking(&listener)?;

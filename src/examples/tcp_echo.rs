@@ -27,8 +27,8 @@ use anyhow::Result;
 use super::row::{Example, Place, Service};
 use super::script::{self, Demo};
 use crate::call::{
-    self, Domain, MSG_NOSIGNAL, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TcpListener, TcpStream,
-    Type,
+    self, Domain, IPV6_V6ONLY, MSG_NOSIGNAL, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TcpListener,
+    TcpStream, Type,
 };
 use crate::client::ClientArgs;
 use crate::server::{self, Reply, ServerArgs, Stamp, Stats};
@@ -41,7 +41,9 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     // Without it, bind fails for a minute after a server that closed its connections first.
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
     // Only of :: there is something to say: whether it is every address of IPv6, or of IPv4 as well.
-    server::versions(&socket, address, args.endpoint.family)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     // Port 0 meant "any": only now does the port exist that clients need to know.

@@ -24,7 +24,7 @@ use anyhow::Result;
 use super::row::{Example, Place, Service};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
-use crate::call::{self, Domain, SO_REUSEADDR, TcpListener, TcpStream, Type};
+use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, TcpListener, TcpStream, Type};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -33,7 +33,9 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    server::versions(&socket, address, args.endpoint.family)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     server::announce("tcp", call::getsockname(&listener)?)?;

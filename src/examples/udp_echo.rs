@@ -18,7 +18,7 @@ use anyhow::Result;
 
 use super::row::{Example, Place, Service};
 use super::script::{self, Demo};
-use crate::call::{self, Domain, MSG_TRUNC, SO_RCVTIMEO, Type, UdpSocket};
+use crate::call::{self, Domain, IPV6_V6ONLY, MSG_TRUNC, SO_RCVTIMEO, Type, UdpSocket};
 use crate::client::ClientArgs;
 use crate::server::{self, Reply, Senders, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
@@ -27,7 +27,9 @@ use crate::stop::Stop;
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::DGRAM, 0)?;
-    server::versions(&socket, address, args.endpoint.family)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
     // No SO_REUSEADDR: a datagram socket has no TIME_WAIT, and the option would let a second server
     // take the same port and the first one's datagrams.
     call::bind(&socket, address)?;

@@ -32,8 +32,8 @@ use super::row::{self, Example, Place, up_to};
 use super::script::{self, Demo};
 use super::tcp_echo;
 use crate::call::{
-    self, Domain, EpollFlags, EpollOp, MSG_NOSIGNAL, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener,
-    Type, epoll_event,
+    self, Domain, EpollFlags, EpollOp, IPV6_V6ONLY, MSG_NOSIGNAL, SO_REUSEADDR, SOCK_NONBLOCK,
+    TcpListener, Type, epoll_event,
 };
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
@@ -62,7 +62,9 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    server::versions(&socket, address, args.endpoint.family)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     set_nonblocking(&listener)?;

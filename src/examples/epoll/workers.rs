@@ -18,7 +18,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
-use crate::call::{self, Domain, SO_REUSEADDR, SO_REUSEPORT, TcpListener, Type};
+use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, TcpListener, Type};
 use crate::examples::nonblocking::set_nonblocking;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
@@ -33,7 +33,9 @@ pub fn serve(workers: usize, serve_on: ServeOn, args: &ServerArgs, stop: &Stop) 
     for _ in 0..workers {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
         call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-        server::versions(&socket, address, args.endpoint.family)?;
+        if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+            call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+        }
         call::setsockopt(&socket, SO_REUSEPORT, 1)?; // on each of them, and before bind
         call::bind(&socket, address)?;
         let listener = call::listen(socket, args.backlog)?;

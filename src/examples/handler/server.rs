@@ -15,8 +15,8 @@ use libc::POLLIN;
 use super::request::{Handler, Peer, Request};
 use crate::address::Family;
 use crate::call::{
-    self, Domain, Fork, MSG_TRUNC, Pid, SO_REUSEADDR, TcpListener, TcpStream, Type, UdpSocket,
-    WaitPidFlag, pollfd,
+    self, Domain, Fork, IPV6_V6ONLY, MSG_TRUNC, Pid, SO_REUSEADDR, TcpListener, TcpStream, Type,
+    UdpSocket, WaitPidFlag, pollfd,
 };
 use crate::patience::Patience;
 use crate::server::{self, Senders, Stats};
@@ -111,7 +111,9 @@ impl Server {
     ) -> Result<Server> {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
         call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-        server::versions(&socket, address, family)?;
+        if let Some(alone) = server::v6_alone(address, family) {
+            call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+        }
         call::bind(&socket, address)?;
         let listener: TcpListener = call::listen(socket, backlog)?;
         let address = call::getsockname(&listener)?;
@@ -139,7 +141,9 @@ impl Server {
         bufsize: usize,
     ) -> Result<Server> {
         let socket = call::socket(Domain::for_address(address), Type::DGRAM, 0)?;
-        server::versions(&socket, address, family)?;
+        if let Some(alone) = server::v6_alone(address, family) {
+            call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+        }
         call::bind(&socket, address)?;
         let socket = UdpSocket::from(socket);
         let address = call::getsockname(&socket)?;

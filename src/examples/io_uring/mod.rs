@@ -40,7 +40,7 @@ use super::row::{self, Example, Place, Service};
 use super::script::{self, Demo};
 use super::tcp_echo;
 use crate::call::{
-    self, Domain, ONE_THREAD, Operation, Ring, SO_REUSEADDR, Shots, TcpListener, Type,
+    self, Domain, IPV6_V6ONLY, ONE_THREAD, Operation, Ring, SO_REUSEADDR, Shots, TcpListener, Type,
 };
 use crate::patience::Patience;
 use crate::server::{self, Reply, ServerArgs, Stats};
@@ -60,7 +60,9 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    server::versions(&socket, address, args.endpoint.family)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     let address = call::getsockname(&listener)?;

@@ -16,8 +16,8 @@ use cap_tempfile::TempFile;
 
 use super::{Options, PAUSE, open};
 use crate::call::{
-    self, Domain, SO_LINGER, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TCP_NODELAY, TcpListener,
-    TcpStream, Type,
+    self, Domain, IPV6_V6ONLY, SO_LINGER, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TCP_NODELAY,
+    TcpListener, TcpStream, Type,
 };
 use crate::escape::escape;
 use crate::examples::tcp_echo::sendall;
@@ -53,7 +53,9 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    server::versions(&socket, address, args.endpoint.family)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     server::announce("tcp", call::getsockname(&listener)?)?;

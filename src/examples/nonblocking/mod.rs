@@ -29,8 +29,8 @@ use super::row::{self, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo::{connect, sendall};
 use crate::call::{
-    self, Domain, FcntlArg::F_GETFL, FcntlArg::F_SETFL, MSG_NOSIGNAL, OFlag, SO_RCVTIMEO,
-    SO_REUSEADDR, SO_SNDTIMEO, TcpListener, Type,
+    self, Domain, FcntlArg::F_GETFL, FcntlArg::F_SETFL, IPV6_V6ONLY, MSG_NOSIGNAL, OFlag,
+    SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TcpListener, Type,
 };
 use crate::client::ClientArgs;
 use crate::server::{self, ServerArgs, Stats};
@@ -41,7 +41,9 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    server::versions(&socket, address, args.endpoint.family)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     server::announce("tcp", call::getsockname(&listener)?)?;

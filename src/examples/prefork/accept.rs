@@ -24,7 +24,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::call::{
-    self, Domain, FcntlArg, SO_REUSEADDR, SO_REUSEPORT, TcpListener, TcpStream, Type,
+    self, Domain, FcntlArg, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, TcpListener, TcpStream, Type,
 };
 use crate::server::{self, ServerArgs};
 
@@ -50,7 +50,9 @@ pub fn open(
     while listeners.len() < wanted {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
         call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-        server::versions(&socket, address, args.endpoint.family)?;
+        if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+            call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+        }
         if accept == Accept::Reuseport {
             // Every socket at the address must ask for it, and all must be the same user's.
             call::setsockopt(&socket, SO_REUSEPORT, 1)?;
