@@ -566,6 +566,36 @@ fn a_picture_without_room_is_refused_before_anything_runs() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "something is left");
 }
 
+/// A picture may go into a FIFO, whose reader has not come, or does not read.
+#[test]
+fn a_picture_for_a_fifo_waits_for_no_reader_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("picture.html");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let demo = || {
+        let mut demo = netplay();
+        demo.args(["udp-echo", "demo", "-q", "-o"]).arg(&fifo).stdin(Stdio::null());
+        demo
+    };
+    says_so("no reader", &finish(&mut demo(), b""), 1, "this FIFO has no reader");
+
+    let mut never_reads = OpenOptions::new();
+    never_reads.read(true).custom_flags(libc::O_NONBLOCK);
+    let reader = never_reads.open(&fifo).unwrap();
+    nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    let writer = OpenOptions::new().write(true).open(&fifo).unwrap();
+    let is_full = || {
+        let mut list = [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)];
+        poll(&mut list, PollTimeout::ZERO) == Ok(0)
+    };
+    let mut waits = demo().spawn().unwrap();
+    until("the pipe is full", is_full);
+    let start = Instant::now();
+    kill(Pid::from_raw(waits.id().cast_signed()), SIGTERM).unwrap();
+    assert_eq!(common::wait(&mut waits).code(), Some(128 + SIGTERM as i32));
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+}
+
 /// The command for the second terminal can be typed as it is shown.
 #[test]
 fn the_path_of_a_socket_is_shown_as_a_shell_takes_it() {

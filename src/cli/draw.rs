@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
 use super::args::Offer;
+use super::special;
 use crate::draw::{Format, Time, Timeline, View, read};
 use crate::escape::file_name;
 use crate::output::Output;
@@ -147,9 +148,9 @@ fn may_be_written(path: &Path) -> std::io::Result<()> {
     Ok(access(path, AccessFlags::W_OK)?)
 }
 
-fn put(picture: &str, path: &Path) -> std::io::Result<()> {
+fn put(picture: &str, path: &Path) -> Result<()> {
     if is_special(path) {
-        return std::fs::write(path, picture);
+        return special::write(picture.as_bytes(), path);
     }
     let there = std::fs::metadata(path).ok();
     let (file, path) = beside(path)?;
@@ -158,7 +159,7 @@ fn put(picture: &str, path: &Path) -> std::io::Result<()> {
     if let Some(there) = there {
         file.as_file().set_permissions(there.permissions())?;
     }
-    file.persist(path).map(|_| ()).map_err(|error| error.error)
+    file.persist(path).map(|_| ()).map_err(|error| error.error.into())
 }
 
 fn same_file(one: &Path, other: &Path) -> bool {

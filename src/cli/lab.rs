@@ -108,11 +108,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     if let Some(unmet) = outcome.unmet() {
         return Err(unmet.into());
     }
-    let progress = Progress::note(lab.name).unwrap_or_else(|error| {
+    let progress = Progress::note(lab.name).or_else(|error| {
         remark(format_args!("netplay: cannot note that this lab is done: {error:#}"));
-        Progress::read().unwrap_or_default()
+        Progress::read()
     });
-    if talkative {
+    if talkative && let Ok(progress) = progress {
         let done = TABLE.iter().filter(|lab| progress.is_done(lab.name)).count();
         let next = &report.text.next;
         let all = TABLE.len();

@@ -16,6 +16,7 @@ mod man;
 pub mod models;
 mod pages;
 mod progress;
+mod special;
 pub mod sockopt;
 mod state;
 mod why;

@@ -64,8 +64,15 @@ pub(super) fn lock(file: &Path) -> Result<Flock<File>> {
 /// # Errors
 /// The folder cannot be made, or written to.
 pub(super) fn write(file: &Path, text: &str) -> io::Result<()> {
-    let mut whole = tempfile::NamedTempFile::new_in(make_folder(file)?)?;
-    whole.write_all(text.as_bytes())?;
+    make_folder(file)?;
+    // A link stays a link: the file behind it is replaced.
+    let behind = fs::canonicalize(file);
+    let file = behind.as_deref().unwrap_or(file);
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    // tempfile's own error names its file, which nobody has asked for.
+    let whole = tempfile::NamedTempFile::new_in(folder);
+    let whole = whole.map_err(|error| io::Error::from(error.kind()))?;
+    whole.as_file().write_all(text.as_bytes())?;
     whole.persist(file).map(|_| ()).map_err(|error| error.error)
 }
 
