@@ -1096,6 +1096,30 @@ fn multicast(count: i32) -> Vec<Event> {
     records
 }
 
+/// One sender and one receiver, and what is received is never what was sent.
+fn never_received(count: i32) -> Vec<Event> {
+    let mut records = multicast(count);
+    for record in &mut records {
+        for address in [&mut record.local, &mut record.peer].into_iter().flatten() {
+            *address = address.replace("224.0.0.1", "127.0.0.1");
+        }
+        if record.role == "server" {
+            record.data = Some("other".into());
+        }
+    }
+    records
+}
+
+/// The same to a group.
+fn never_received_by_a_group(count: i32) -> Vec<Event> {
+    let mut records = multicast(count);
+    records
+        .iter_mut()
+        .filter(|record| record.role == "server")
+        .for_each(|record| record.data = Some("other".into()));
+    records
+}
+
 /// The time that this thread has used, which other programs on the machine do not change.
 fn thread_time() -> Duration {
     let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
@@ -1189,6 +1213,8 @@ fn the_time_to_find_arrows_grows_with_the_trace_and_not_with_its_square() {
         ("paths", clients_with_paths),
         ("no addresses", clients_without_addresses),
         ("multicast", multicast),
+        ("never received", never_received),
+        ("never received by a group", never_received_by_a_group),
     ] {
         let time = |count| {
             let records: Vec<Event> = records(count).into_iter().map(Event::read).collect();

@@ -5,11 +5,12 @@
 //! recv are three arrows into one. Datagrams are matched by their addresses, their order and what is in
 //! them. An arrow that begins or ends nowhere was seen at one end only, though both were watched.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::Shutdown;
 
 use serde::Serialize;
 
+use super::on_the_way::{Content, OnTheWay, is_same, received_content, sent_content};
 use super::sockets::{
     Id, Reachable, Socket, Sockets, is_for_many, is_wildcard, plain, port, reaches,
 };
@@ -84,61 +85,6 @@ struct Finder<'a> {
     submitted: HashMap<Operation, usize>,
     /// The lanes of sides without a trace, by role.
     outside: HashMap<&'static str, usize>,
-}
-
-/// Datagrams that were sent and not yet received: by where from, and by where to, in the order of their
-/// sending.
-#[derive(Debug, Default)]
-struct OnTheWay(BTreeMap<String, BTreeMap<String, VecDeque<usize>>>);
-
-impl OnTheWay {
-    fn queue(&mut self, from: String, to: String) -> &mut VecDeque<usize> {
-        self.0.entry(from).or_default().entry(to).or_default()
-    }
-
-    fn get_mut(&mut self, from: &str, to: &str) -> Option<&mut VecDeque<usize>> {
-        self.0.get_mut(from)?.get_mut(to)
-    }
-
-    fn forget_empty(&mut self, from: &str, to: &str) {
-        if let Some(of_sender) = self.0.get_mut(from)
-            && of_sender.get(to).is_some_and(VecDeque::is_empty)
-        {
-            of_sender.remove(to);
-        }
-    }
-
-    /// Where a datagram can have been sent from, and where to, that came from `peer` to `local`. A sender
-    /// bound to any address, `0.0.0.0:40312`, is seen as `127.0.0.1:40312` by its peer.
-    fn candidates(&self, peer: &str, local: &str) -> Vec<(String, String)> {
-        let mut pairs = Vec::new();
-        for (from, to_all) in of_place(&self.0, peer).filter(|(from, _)| reaches(peer, from)) {
-            let fits = of_place(to_all, local).filter(|(to, _)| reaches(to, local));
-            pairs.extend(fits.map(|(to, _)| (from.clone(), to.clone())));
-        }
-        pairs
-    }
-
-    /// The datagrams that were not received, by their destination.
-    fn left(self) -> impl Iterator<Item = (String, VecDeque<usize>)> {
-        self.0.into_values().flatten()
-    }
-}
-
-/// The entries of an address that may stand for any address of its port.
-fn of_place<'a, T>(
-    all: &'a BTreeMap<String, T>,
-    address: &str,
-) -> Box<dyn Iterator<Item = (&'a String, &'a T)> + 'a> {
-    if is_wildcard(address) {
-        return Box::new(all.iter());
-    }
-    let any = port(address)
-        .into_iter()
-        .flat_map(|port| [format!("0.0.0.0:{port}"), format!("[::]:{port}")]);
-    let mut keys: Vec<String> = any.chain([address.to_owned()]).collect();
-    keys.sort_unstable();
-    Box::new(keys.into_iter().filter_map(|key| all.get_key_value(&key)))
 }
 
 /// What happened on one socket, as indices of calls.
@@ -467,7 +413,7 @@ impl Finder<'_> {
             if direction == Direction::Out {
                 let to = self.peer(i).or_else(|| socket.peer.clone()).unwrap_or_default();
                 let from = socket.local.clone().unwrap_or_default();
-                on_the_way.queue(from, to).push_back(i);
+                on_the_way.queue(&from, &to).push(i, self.calls);
             } else if self.calls[i].record.peer.is_some() || socket.peer.is_some() {
                 takers.push((i, id));
             }
@@ -484,22 +430,18 @@ impl Finder<'_> {
             let local = socket.local.clone().unwrap_or_default();
             let mut sender = None;
             for (from, to) in on_the_way.candidates(&peer, &local) {
-                let Some(queue) = on_the_way.get_mut(&from, &to) else { continue };
-                let in_time = |&&i: &&usize| self.calls[i].from_ns <= self.calls[taker].to_ns;
-                let same = |&i: &usize| self.is_same_datagram(i, taker);
+                let queue = on_the_way.queue(&from, &to);
                 if is_for_many(&to) {
                     let first = passed.entry((from, to, id)).or_default();
-                    let at = queue.iter().skip(*first).take_while(in_time).position(same);
-                    if let Some(at) = at {
-                        sender = Some(queue[*first + at]);
+                    if let Some(at) = queue.find(*first, taker, self.calls) {
+                        sender = Some(queue.at(at));
                         taken.extend(sender);
-                        *first += at + 1;
+                        *first = at + 1;
                         break;
                     }
-                } else if let Some(at) = queue.iter().take_while(in_time).position(same) {
-                    // One host keeps them in order: what was sent before it is lost.
-                    found.extend(queue.drain(..at).map(|lost| (lost, None)));
-                    sender = queue.pop_front();
+                } else if let Some(at) = queue.find(0, taker, self.calls) {
+                    sender = Some(queue.at(at));
+                    found.extend(queue.take(at).map(|lost| (lost, None)));
                     on_the_way.forget_empty(&from, &to);
                     break;
                 }
@@ -525,8 +467,8 @@ impl Finder<'_> {
             }
         }
         for (to, queue) in on_the_way.left() {
-            let watched = watched.by(&to);
-            for i in queue.into_iter().filter(|i| !taken.contains(i)) {
+            let watched = watched.by(to);
+            for &i in queue.iter().filter(|i| !taken.contains(i)) {
                 if watched {
                     found.push((i, None));
                 } else {
@@ -564,11 +506,18 @@ impl Finder<'_> {
         let nameless = |&&(_, id, direction): &&(usize, Id, Direction)| {
             direction == Direction::Out && self.sockets.all[id].local.is_none()
         };
-        // By where they were sent to.
+        // By where they were sent to, and by what they were. Those of a port stand together as well.
         let mut nameless_to: HashMap<String, VecDeque<(usize, Id)>> = HashMap::new();
+        let mut of_content: HashMap<(String, Content), VecDeque<(usize, Id)>> = HashMap::new();
         for &(i, id, _) in moving.iter().filter(nameless) {
             let to = self.peer(i).unwrap_or_default();
-            nameless_to.entry(place(&to).to_owned()).or_default().push_back((i, id));
+            let content = sent_content(&self.calls[i].record);
+            let of_port = place(&to).to_owned();
+            if of_port != to {
+                of_content.entry((to, content)).or_default().push_back((i, id));
+            }
+            of_content.entry((of_port.clone(), content)).or_default().push_back((i, id));
+            nameless_to.entry(of_port).or_default().push_back((i, id));
         }
         let mut named: HashSet<String> =
             self.sockets.all.iter().filter_map(|socket| socket.local.clone()).collect();
@@ -581,32 +530,44 @@ impl Finder<'_> {
             if named.contains(&peer) {
                 continue;
             }
-            let Some(nameless) = nameless_to.get_mut(place(&local)) else { continue };
             let has_name = |&(_, id): &(usize, Id)| self.sockets.all[id].local.is_some();
-            while nameless.front().is_some_and(has_name) {
-                nameless.pop_front();
-            }
-            let in_time =
-                |&&(i, _): &&(usize, Id)| self.calls[i].from_ns <= self.calls[taker].to_ns;
-            let sent_it = |&&(i, id): &&(usize, Id)| {
-                self.sockets.all[id].local.is_none()
-                    && self.peer(i).is_some_and(|to| reaches(&to, &local))
-                    && self.is_same_datagram(i, taker)
+            let in_time = |&(i, _): &(usize, Id)| self.calls[i].from_ns <= self.calls[taker].to_ns;
+            let sender = match received_content(&self.calls[taker].record) {
+                Some(content) => {
+                    let keys = match port(&local) {
+                        _ if is_wildcard(&local) => vec![place(&local).to_owned()],
+                        Some(port) if is_inet(&local) => {
+                            vec![local, format!("0.0.0.0:{port}"), format!("[::]:{port}")]
+                        }
+                        _ => vec![local],
+                    };
+                    let first = |key: String| {
+                        let queue = of_content.get_mut(&(key, content))?;
+                        while queue.front().is_some_and(has_name) {
+                            queue.pop_front();
+                        }
+                        queue.front().copied().filter(in_time)
+                    };
+                    keys.into_iter().filter_map(first).min()
+                }
+                None => {
+                    let Some(nameless) = nameless_to.get_mut(place(&local)) else { continue };
+                    while nameless.front().is_some_and(has_name) {
+                        nameless.pop_front();
+                    }
+                    let sent_it = |sent: &&(usize, Id)| {
+                        !has_name(sent)
+                            && self.peer(sent.0).is_some_and(|to| reaches(&to, &local))
+                            && is_same(&self.calls[sent.0].record, &self.calls[taker].record)
+                    };
+                    nameless.iter().take_while(|sent| in_time(sent)).find(sent_it).copied()
+                }
             };
-            if let Some(&(_, id)) = nameless.iter().take_while(in_time).find(sent_it) {
+            if let Some((_, id)) = sender {
                 self.sockets.all[id].local = Some(peer.clone());
                 named.insert(peer.clone());
             }
         }
-    }
-
-    /// A datagram that was cut to fit is still the same one.
-    fn is_same_datagram(&self, sent: usize, received: usize) -> bool {
-        let (sent, received) = (&self.calls[sent].record, &self.calls[received].record);
-        let size = received.asked.or(received.bytes);
-        let [sent_data, received_data] =
-            [sent, received].map(|record| record.data.as_deref().unwrap_or_default());
-        (sent.bytes == size || size.is_none()) && sent_data.starts_with(received_data)
     }
 
     fn peer(&self, i: usize) -> Option<String> {

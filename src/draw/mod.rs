@@ -14,6 +14,7 @@
 mod arrows;
 mod html;
 mod markdown;
+mod on_the_way;
 pub mod read;
 mod rows;
 mod sockets;
