@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use anstyle::{AnsiColor, Style};
-use textwrap::WordSeparator::UnicodeBreakProperties;
-use textwrap::core::break_words;
+use textwrap::core::{Word, break_words};
 use textwrap::wrap_algorithms::wrap_first_fit;
+use unicode_linebreak::linebreaks;
 
 use crate::columns::width;
 use crate::escape::escape_unicode;
@@ -67,8 +67,7 @@ impl Text {
     /// The columns of the widest word: with less, it must be broken.
     pub fn widest_word(&self) -> usize {
         let lines = self.text.split('\n');
-        let words = lines.flat_map(|line| UnicodeBreakProperties.find_words(line));
-        words.map(|word| width(word.word)).max().unwrap_or_default()
+        lines.flat_map(words).map(|word| width(word.word)).max().unwrap_or_default()
     }
 
     /// A part of the text as it goes to the terminal.
@@ -101,7 +100,7 @@ fn lines(text: &str, columns: usize) -> Vec<Range<usize>> {
     let mut lines = Vec::new();
     let mut at = 0;
     for given in text.split('\n') {
-        let words = break_words(UnicodeBreakProperties.find_words(given), columns.max(2));
+        let words = break_words(words(given), columns.max(2));
         for line in wrap_first_fit(&words, &[columns as f64]) {
             let bytes: usize = line.iter().map(|word| word.len() + word.whitespace.len()).sum();
             let space = line.last().map_or(0, |word| word.whitespace.len());
@@ -111,6 +110,15 @@ fn lines(text: &str, columns: usize) -> Vec<Range<usize>> {
         at += 1;
     }
     lines
+}
+
+/// The words of a line, each with the spaces behind it: where one ends, a line may. Behind a hyphen none does,
+/// because of options.
+fn words(line: &str) -> impl Iterator<Item = Word<'_>> {
+    let may_end = move |at: &usize| *at == line.len() || !line[..*at].ends_with('-');
+    let ends = linebreaks(line).map(|(at, _)| at).filter(may_end);
+    let starts_and_ends = ends.scan(0, |start, end| Some((std::mem::replace(start, end), end)));
+    starts_and_ends.map(|(start, end)| Word::from(&line[start..end]))
 }
 
 /// The text in ASCII. What diagrams are drawn with keeps its one column.
