@@ -1,6 +1,5 @@
 //! The options, and how they become the arguments of a server or client.
 
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -230,7 +229,7 @@ struct ServerFlags {
     /// What to answer: echo (the same bytes), stamp (with the time), or any text
     #[arg(long, value_name = "echo|stamp|TEXT", hide_possible_values = true)]
     #[arg(value_parser = Offer::new(StringValueParser::new().try_map(answer), || vec!["echo", "stamp"]))]
-    reply: Option<String>,
+    reply: Option<Answer>,
     /// How many clients to serve at once; the others wait in the listener's queue
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
     max_clients: usize,
@@ -286,10 +285,20 @@ fn socket_path(path: PathBuf) -> Result<PathBuf> {
     }
 }
 
-fn answer(text: String) -> Result<String> {
+/// What `--reply` asks for.
+#[derive(Debug, Clone)]
+enum Answer {
+    Echo,
+    Stamp,
+    Text(String),
+}
+
+fn answer(text: String) -> Result<Answer> {
     match text.as_str() {
         "" => bail!("an empty answer is none: say --reply echo, --reply stamp or a text"),
-        _ => Ok(text),
+        "echo" => Ok(Answer::Echo),
+        "stamp" => Ok(Answer::Stamp),
+        _ => Ok(Answer::Text(text)),
     }
 }
 
@@ -457,14 +466,12 @@ pub fn either_or(example: &Example) -> ! {
 pub fn server(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<ServerArgs> {
     let flags = ServerFlags::from_arg_matches(matches)?;
     let (endpoint, path) = place_of(example, matches)?;
-    let reply = match flags.reply.as_deref() {
-        None => example.reply.clone(),
-        Some("echo") => Some(Reply::Echo),
-        Some("stamp") => match example.reply {
-            Some(Reply::Stamp(_)) => example.reply.clone(),
-            _ => Some(Reply::Stamp(Stamp::PLAIN)),
-        },
-        Some(text) => Some(Reply::Text(Cow::Owned(text.as_bytes().to_vec()))),
+    let reply = match (flags.reply, &example.reply) {
+        (None, usual) => usual.clone(),
+        (Some(Answer::Echo), _) => Some(Reply::Echo),
+        (Some(Answer::Stamp), usual @ Some(Reply::Stamp(_))) => usual.clone(),
+        (Some(Answer::Stamp), _) => Some(Reply::Stamp(Stamp::PLAIN)),
+        (Some(Answer::Text(text)), _) => Some(Reply::Text(text.into_bytes().into())),
     };
     Ok(ServerArgs {
         endpoint,

@@ -2,7 +2,7 @@
 //! taught, never a later one.
 //!
 //! Each row stands at the end of its page; [`row`] says what a row is, [`script`] what the demos do. The
-//! command line, the demos and the tests read the table, and know no example by its name.
+//! command line, the demos and the tests read the table: a new row is in all of them.
 
 pub mod script;
 pub mod row;
