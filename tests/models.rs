@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use netplay::child::WITH_PARENT;
 use netplay::examples::models::{MODELS, ROW};
+use netplay::examples::next;
 use netplay::trace::{Event, Kind};
 
 /// The figures of a run, by JSON.
@@ -281,7 +282,7 @@ fn the_figure_fits_80_columns_and_ascii() {
         for line in lines {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        assert!(text.trim_end().ends_with(&format!("try next: {}", ROW.next())), "{text}");
+        assert!(text.trim_end().ends_with(&format!("try next: {}", next(ROW.name()))), "{text}");
         assert!(!text.contains('\x1b'), "{text}");
     }
     let (colored, _) = said(&run(&["models", "--delay", "2", "--color", "always"], b""));

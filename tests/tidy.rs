@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use netplay::call::Name;
-use netplay::examples::{Row, TABLE, examples};
+use netplay::examples::{Row, TABLE, examples, next};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -218,18 +218,37 @@ fn the_order_of_the_table_is_the_order_everywhere() {
     assert_eq!(of_pages, lessons, "left: LESSONS");
 }
 
-/// Whoever does what each row proposes reads the book from the first page to the last.
+/// Whoever does what is proposed after each page reads the book from the first to the last. What else is
+/// proposed is about the page, and can be typed.
 #[test]
 fn what_to_try_next_follows_the_table() {
     for (place, row) in TABLE.iter().enumerate() {
-        let next = row.next();
-        let commands =
-            next.split("netplay ").skip(1).map(|rest| rest.split([',', ';', ' ']).next());
-        let commands: Vec<&str> = commands.flatten().collect();
+        let next = next(row.name());
+        let commands: Vec<Vec<&str>> =
+            next.split("netplay ").skip(1).map(|rest| words(rest)).collect();
         let behind = TABLE.get(place + 1).unwrap_or(row).name();
-        let own = commands[..commands.len() - 1].iter().all(|name| *name == row.name());
-        assert!(own && commands.last() == Some(&behind), "{}: {next}, not {behind}", row.name());
+        let (last, own) = commands.split_last().unwrap();
+        assert_eq!(last[0], behind, "{}: {next}", row.name());
+        assert!(own.iter().all(|words| words[0] == row.name()), "{}: {next}", row.name());
+        for words in &commands {
+            let typed = ["netplay"].iter().chain(words);
+            let read = netplay::cli::command().try_get_matches_from(typed);
+            assert!(read.is_ok(), "{}: {next}: {}", row.name(), read.unwrap_err());
+        }
     }
+}
+
+/// The words of a command, up to the first that is about it.
+fn words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    for word in text.split(' ') {
+        let bare = word.trim_end_matches([',', ';']);
+        words.push(bare);
+        if bare != word {
+            break;
+        }
+    }
+    words
 }
 
 #[test]

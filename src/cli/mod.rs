@@ -36,7 +36,7 @@ use crate::client::{Interrupted, Usage};
 use crate::demo::Recording;
 use crate::draw::{Format, Time, Timeline, View};
 use crate::escape::{escape_lines, escape_unsafe, file_name, hide_password};
-use crate::examples::{Example, Place, examples};
+use crate::examples::{Example, Place, examples, next};
 use crate::inspect;
 use crate::lang::Lang;
 use crate::lesson::{self, Subject};
@@ -252,7 +252,7 @@ fn serve(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
     if !global.quiet {
         let cpu = (cpu_time()? - cpu_before) * 1e3;
         trace::remark(format_args!("{}: {stats}; {cpu:.0} ms of CPU time", example.name));
-        trace::remark(format_args!("try next: {}", example.next));
+        trace::remark(format_args!("try next: {}", next(example.name)));
     }
     Ok(())
 }
@@ -342,7 +342,7 @@ fn speak(example: &'static Example, matches: &ArgMatches, global: &Global) -> Re
     show_transfers(global);
     example.client.speak(&args, matches)?;
     if !global.quiet {
-        trace::remark(format_args!("try next: {}", example.next));
+        trace::remark(format_args!("try next: {}", next(example.name)));
     }
     Ok(())
 }
@@ -382,7 +382,7 @@ fn show(example: &Example, picture: &Picture, v6: bool, global: &Global) -> Resu
         draw::write(&timeline.picture(format, &view), path, &mut stdout())?;
     }
     if !global.quiet {
-        writeln!(stdout(), "try next: {}", example.next)?;
+        writeln!(stdout(), "try next: {}", next(example.name))?;
     }
     whole(recording.missing)
 }

@@ -13,6 +13,7 @@ use super::{Speaker, draw, listen_to_the_record};
 use crate::child;
 use crate::escape::file_name;
 use crate::examples::models::{MODELS, Model, ROW};
+use crate::examples::next;
 use crate::models::{self, Experiment, Format};
 use crate::output::stdout;
 use crate::stop;
@@ -143,7 +144,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
     }
     match file {
         None if format == Format::Json => {}
-        None => writeln!(stdout(), "\ntry next: {}", ROW.next())?,
+        None => writeln!(stdout(), "\ntry next: {}", next(ROW.name()))?,
         Some(path) => {
             remark(format_args!("the figure is in {}", file_name(&path)));
             remark("try next: netplay models -v");

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::args::Offer;
 use crate::call::{self, Kind, OPTIONS, Opt, OptValue};
+use crate::examples::next;
 use crate::examples::sockopt::{Protocol, ROW, Row, probe, probe_all};
 
 const TRY: &str = "\
@@ -194,7 +195,7 @@ pub fn run(request: &Request, quiet: bool, out: &mut dyn Write) -> anyhow::Resul
     let next = match option {
         None => {
             write!(out, "{}", table(&rows))?;
-            ROW.next().to_owned()
+            next(ROW.name())
         }
         Some(option) if value.is_some() => {
             rows.iter().try_for_each(|row| writeln!(out, "{}", sentence(row)))?;

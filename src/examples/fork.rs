@@ -149,6 +149,6 @@ pub static ROW: Example = Example {
     client: &tcp_echo::client,
     tools: &[],
     demo: Demo::of(script::TWO),
-    next: "netplay thread demo",
+    next: None,
     lesson: "fork",
 };

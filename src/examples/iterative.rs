@@ -71,6 +71,6 @@ pub static ROW: Example = Example {
     client: &row::Client(client),
     tools: &[],
     demo: Demo { server: &["--tcp"], client: &["--tcp"], steps: script::WAITS },
-    next: "netplay fork demo",
+    next: None,
     lesson: "iterative",
 };

@@ -27,7 +27,7 @@ pub mod sockopt;
 pub mod mini_ftp;
 pub mod ftp;
 
-pub use row::{Example, Place, Row, Service};
+pub use row::{Example, Place, Row, Service, next};
 
 /// The table.
 pub static TABLE: &[Row] = &[

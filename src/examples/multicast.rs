@@ -319,6 +319,6 @@ pub static ROW: Example = Example {
     client: &row::Client(client),
     tools: &[],
     demo: Demo::of(script::TO_EVERYBODY),
-    next: "netplay multicast client 127.255.255.255, without and with --broadcast; then netplay ping",
+    next: Some("netplay multicast client 127.255.255.255, without and with --broadcast"),
     lesson: "multicast",
 };

@@ -120,6 +120,6 @@ pub static ROW: Example = Example {
     client: &tcp_echo::client,
     tools: &[],
     demo: Demo::of(script::THREE),
-    next: "netplay epoll demo",
+    next: None,
     lesson: "poll",
 };

@@ -129,6 +129,6 @@ pub static ROW: Example = Example {
     client: &tcp_echo::client,
     tools: &[],
     demo: Demo { server: &["--workers=2"], client: &[], steps: script::A_POOL_OF_TWO },
-    next: "netplay nonblocking demo",
+    next: None,
     lesson: "pool",
 };

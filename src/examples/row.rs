@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, ensure};
 use clap::{Arg, ArgMatches, Args, Command};
 
+use super::TABLE;
 use super::script::Demo;
 use crate::client::ClientArgs;
 use crate::server::{Reply, ServerArgs, Stamp, Stats};
@@ -25,11 +26,19 @@ pub enum Row {
         name: &'static str,
         /// What it is, in one line.
         summary: &'static str,
-        /// What to try next.
-        next: &'static str,
+        /// What else to try with it.
+        next: Option<&'static str>,
         /// The lesson behind it.
         lesson: &'static str,
     },
+}
+
+/// What to try after the page of this name: what else there is with it, then the page behind it.
+#[must_use]
+pub fn next(name: &str) -> String {
+    let mut rows = TABLE.iter().skip_while(|row| row.name() != name);
+    let own = rows.next().and_then(Row::own).map(str::to_owned);
+    own.into_iter().chain(rows.next().map(Row::shown)).collect::<Vec<_>>().join(", then ")
 }
 
 impl Row {
@@ -57,12 +66,19 @@ impl Row {
         }
     }
 
-    /// What to try next.
-    #[must_use]
-    pub fn next(&self) -> &'static str {
+    /// What else to try with it.
+    fn own(&self) -> Option<&'static str> {
         match self {
             Row::Example(example) => example.next,
-            Row::Command { next, .. } => next,
+            Row::Command { next, .. } => *next,
+        }
+    }
+
+    /// What shows it at once.
+    fn shown(&self) -> String {
+        match self {
+            Row::Example(example) => format!("netplay {} demo", example.name),
+            Row::Command { name, .. } => format!("netplay {name}"),
         }
     }
 
@@ -100,8 +116,8 @@ pub struct Example {
     pub tools: &'static [Tool],
     /// What its demo does.
     pub demo: Demo,
-    /// What to try next: something with this page, then the page behind it.
-    pub next: &'static str,
+    /// What else to try with it, before the page behind it.
+    pub next: Option<&'static str>,
     /// The lesson behind it.
     pub lesson: &'static str,
 }

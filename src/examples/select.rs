@@ -117,6 +117,6 @@ pub static ROW: Example = Example {
     client: &tcp_echo::client,
     tools: &[],
     demo: Demo::of(script::THREE),
-    next: "netplay poll demo",
+    next: None,
     lesson: "select",
 };

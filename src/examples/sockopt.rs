@@ -266,6 +266,6 @@ fn why(errno: Errno) -> String {
 pub const ROW: row::Row = row::Row::Command {
     name: "sockopt",
     summary: "every socket option, asked and set",
-    next: "netplay sockopt SO_RCVBUF, then netplay mini-ftp demo",
+    next: Some("netplay sockopt SO_RCVBUF"),
     lesson: "socket-api",
 };

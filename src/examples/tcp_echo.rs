@@ -176,6 +176,6 @@ pub static ROW: Example = Example {
     client: &client,
     tools: &[],
     demo: Demo::of(script::ONE),
-    next: "netplay udp-echo demo",
+    next: None,
     lesson: "tcp",
 };

@@ -101,6 +101,6 @@ pub static ROW: Example = Example {
     client: &tcp_echo::client,
     tools: &[],
     demo: Demo::of(script::TWO),
-    next: "netplay handler demo",
+    next: None,
     lesson: "thread",
 };

@@ -106,6 +106,6 @@ pub static ROW: Example = Example {
     client: &client,
     tools: &[],
     demo: Demo::of(script::ONE),
-    next: "netplay unix-echo demo",
+    next: None,
     lesson: "udp",
 };

@@ -124,6 +124,6 @@ pub static ROW: Example = Example {
     client: &client,
     tools: &[],
     demo: Demo::of(script::ONE),
-    next: "netplay iterative demo",
+    next: None,
     lesson: "unix",
 };

@@ -178,6 +178,6 @@ pub static ROW: Example = Example {
         client: &[],
         steps: script::TO_THE_LAST_BYTE,
     },
-    next: "netplay io-uring demo",
+    next: None,
     lesson: "epoll",
 };

@@ -428,6 +428,6 @@ pub static ROW: Example = Example {
         client: &["--user=student", "--password-file=password"],
         steps: script::THERE_AND_BACK,
     },
-    next: "netplay ftp server --anonymous, and curl ftp://127.0.0.1:5858/ beside it",
+    next: Some("netplay ftp server --anonymous, and curl ftp://127.0.0.1:5858/ beside it"),
     lesson: "ftp",
 };

@@ -129,6 +129,6 @@ pub static ROW: Example = Example {
     client: &row::Client(client),
     tools: &[],
     demo: Demo::of(script::TWO),
-    next: "netplay handler server --style threading, then netplay prefork demo",
+    next: Some("netplay handler server --style threading"),
     lesson: "handler",
 };

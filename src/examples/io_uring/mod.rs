@@ -212,6 +212,6 @@ pub static ROW: Example = Example {
     client: &tcp_echo::client,
     tools: &[],
     demo: Demo { server: &["--reply=echo"], client: &[], steps: script::THREE },
-    next: "netplay io-uring server --single-shot, then netplay multicast demo",
+    next: Some("netplay io-uring server --single-shot"),
     lesson: "io-uring",
 };

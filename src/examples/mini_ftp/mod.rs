@@ -88,6 +88,6 @@ pub static ROW: Example = Example {
     client: &client,
     tools: &[],
     demo: Demo::of(script::FILES),
-    next: "netplay mini-ftp server --root DIR, then netplay ftp demo",
+    next: Some("netplay mini-ftp server --root DIR"),
     lesson: "mini-ftp",
 };

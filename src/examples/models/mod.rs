@@ -214,6 +214,6 @@ fn io_uring(socket: BorrowedFd<'_>, message: Message, watch: &mut Stopwatch) -> 
 pub const ROW: Row = Row::Command {
     name: "models",
     summary: "the five models of I/O, measured",
-    next: "netplay models -o models.svg, then netplay select demo",
+    next: Some("netplay models -o models.svg"),
     lesson: "io-models",
 };

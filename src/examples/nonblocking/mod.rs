@@ -159,6 +159,6 @@ pub static ROW: Example = Example {
     client: &client,
     tools: &[],
     demo: Demo::of(script::ONE_SHOT),
-    next: "netplay nonblocking server --blocking, then netplay models",
+    next: Some("netplay nonblocking server --blocking"),
     lesson: "nonblocking",
 };

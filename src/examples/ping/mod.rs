@@ -536,6 +536,6 @@ pub static ROW: Example = Example {
         client: &["--headers", "--count=2", "--interval=0.2"],
         steps: script::LEAVE,
     },
-    next: "netplay ping --raw --headers, as root (it shows the IP header), then netplay sockopt",
+    next: Some("netplay ping --raw --headers, as root (it shows the IP header)"),
     lesson: "ping",
 };

@@ -208,6 +208,6 @@ pub static ROW: Example = Example {
     client: &tcp_echo::client,
     tools: &[],
     demo: Demo { server: &["--workers=2"], client: &[], steps: script::A_POOL_OF_TWO },
-    next: "netplay prefork server --accept lock, then netplay pool demo",
+    next: Some("netplay prefork server --accept lock"),
     lesson: "prefork",
 };
