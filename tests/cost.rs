@@ -8,15 +8,24 @@
 
 mod common;
 
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::fs;
+use std::hint::black_box;
 use std::io::{Read, Write, pipe};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::time::Duration;
 
 use common::{Server, ask, have, netplay, skip, until};
-use netplay::call::{self, Fork, WaitPidFlag, WaitStatus};
+use netplay::call::{
+    self, Domain, EpollFlags, EpollOp, FcntlArg, FdSet, Fork, MSG_NOSIGNAL, Message, OFlag,
+    Operation, Pid, SO_RCVBUF, SO_RCVTIMEO, SO_REUSEADDR, SOCK_NONBLOCK, SigSet, SigmaskHow,
+    TcpListener, TcpStream, Type, UdpSocket, WaitPidFlag, WaitStatus, epoll_event, pollfd,
+};
 use netplay::stop::end_child;
 use nix::sys::signal::Signal::{SIGBUS, SIGSEGV};
 
@@ -92,4 +101,102 @@ fn a_child_leaves_the_end_of_the_program_to_its_parent() {
     assert_eq!(first, *b"p", "the child has done what was left for the parent's end");
     // Both ends stay open for the end of this process.
     let _ = (read.into_raw_fd(), write.into_raw_fd());
+}
+
+/// Counts what each thread takes from the heap.
+struct Counting;
+
+thread_local! {
+    static TAKEN: Cell<usize> = const { Cell::new(0) };
+}
+
+#[expect(unsafe_code, reason = "an allocator is unsafe by its nature")]
+// SAFETY: all is the system's; a counter beside it needs no heap.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = TAKEN.try_with(|taken| taken.set(taken.get() + 1));
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(at, layout) };
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Every call that pages make for each client or message, once; what it needs of its own is there before.
+fn all_calls(message: &mut Message, ring: Option<&mut call::Ring>) -> call::Result<()> {
+    let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
+    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    call::setsockopt(&socket, SO_RCVTIMEO, Duration::from_secs(10))?;
+    call::bind(&socket, here)?;
+    let listener: TcpListener = call::listen(socket, 5)?;
+    let address = call::getsockname(&listener)?;
+    let client: TcpStream = call::connect(call::socket(Domain::IPV4, Type::STREAM, 0)?, address)?;
+    let (peer, _) = call::accept4(&listener, SOCK_NONBLOCK)?;
+    call::getpeername(&peer)?;
+    call::getsockopt(&peer, SO_RCVBUF)?;
+    let flags = OFlag::from_bits_retain(call::fcntl(&peer, FcntlArg::F_GETFL)?);
+    call::fcntl(&peer, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    let mut buf = [0; 64];
+    assert!(call::recv(&peer, &mut buf, 0).unwrap_err().would_block());
+    call::send(&client, b"hello", MSG_NOSIGNAL)?;
+
+    let (mut reads, mut writes) = (FdSet::new(), FdSet::new());
+    reads.insert(&peer);
+    call::select(peer.as_raw_fd() + 1, &mut reads, &mut writes, None)?;
+    let mut list = [pollfd { fd: peer.as_raw_fd(), events: libc::POLLIN, revents: 0 }];
+    call::poll(&mut list, None)?;
+    call::ppoll(&mut list, None, &SigSet::empty())?;
+    let epoll = call::epoll_create()?;
+    call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, &peer, EpollFlags::EPOLLIN)?;
+    call::epoll_wait(&epoll, &mut [epoll_event { events: 0, u64: 0 }; 4], None)?;
+    call::recv(&peer, &mut buf, 0)?;
+    if let Some(ring) = ring {
+        ring.prep_poll(&peer, libc::POLLOUT)?;
+        let operations = ring.to_submit();
+        call::io_uring_enter(ring, operations, 1, None)?;
+        assert_eq!(ring.cqe().unwrap().operation, Operation::Poll);
+    }
+    call::shutdown(&client, Shutdown::Write)?;
+    call::close(client)?;
+
+    let datagrams = call::socket(Domain::IPV4, Type::DGRAM, 0)?;
+    call::bind(&datagrams, here)?;
+    let datagrams: UdpSocket = datagrams.into();
+    let to = call::getsockname(&datagrams)?;
+    for _ in 0..2 {
+        call::sendto(&datagrams, b"hello", 0, to)?;
+    }
+    call::recvfrom(&datagrams, &mut buf, 0)?;
+    call::recvmsg(&datagrams, message, 0)?;
+
+    let nobody = call::socket(Domain::IPV4, Type::STREAM, 0)?;
+    assert!(call::connect::<TcpStream>(nobody, to).is_err(), "only datagrams arrive there");
+    call::sigprocmask(SigmaskHow::SIG_BLOCK, &SigSet::empty())?;
+    assert!(call::waitpid(Some(Pid::this()), WaitPidFlag::WNOHANG).is_err());
+    Ok(()) // and whatever is left is closed
+}
+
+/// What a call is, is put into words and values only for those who listen.
+#[test]
+fn without_a_listener_no_call_takes_memory() {
+    let mut message = Message::new(64);
+    let mut ring = call::io_uring_setup(8, 0);
+    if let Ok(ring) = &mut ring {
+        ring.lend_buffers(64, 1);
+    } else {
+        skip("no io_uring");
+    }
+    all_calls(&mut message, ring.as_mut().ok()).unwrap(); // what is made once for all is made here
+    let before = TAKEN.get();
+    all_calls(&mut message, ring.as_mut().ok()).unwrap();
+    assert_eq!(TAKEN.get() - before, 0, "the record took memory, and nobody listens");
+    drop(black_box(Box::new(1)));
+    assert!(TAKEN.get() > before, "the allocator of this test counts nothing");
 }

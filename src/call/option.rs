@@ -361,6 +361,9 @@ impl Kind {
     }
 }
 
+/// As large as a `struct timeval` or a `struct linger`: most values are no larger.
+const SMALL: usize = 16;
+
 /// A C `long` as bytes, of which a `struct timeval` has two.
 const LONG: usize = size_of::<libc::c_long>();
 
@@ -382,26 +385,33 @@ fn from_memory(kind: Kind, bytes: &[u8]) -> OptValue {
 
 #[expect(unsafe_code, reason = "setsockopt takes a pointer")]
 pub(super) fn set(fd: BorrowedFd<'_>, option: Opt, value: &OptValue) -> io::Result<()> {
-    let value = value.to_memory();
-    let (at, len) = (value.as_ptr().cast(), value.len() as libc::socklen_t);
-    // SAFETY: the pointer and the length are those of one vector, which the kernel only reads.
-    let done = unsafe { libc::setsockopt(fd.as_raw_fd(), option.level, option.name, at, len) };
+    let done = value.in_memory(|value| {
+        let (at, len) = (value.as_ptr().cast(), value.len() as libc::socklen_t);
+        // SAFETY: the pointer and the length are those of one slice, which the kernel only reads.
+        unsafe { libc::setsockopt(fd.as_raw_fd(), option.level, option.name, at, len) }
+    });
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[expect(unsafe_code, reason = "getsockopt takes pointers")]
 pub(super) fn get(fd: BorrowedFd<'_>, option: Opt) -> io::Result<OptValue> {
     let size = option.kind.size();
-    let mut value = vec![0u8; size];
+    // Only what is large needs memory of its own.
+    let (mut small, mut large) = ([0; SMALL], Vec::new());
+    let value = if size <= SMALL {
+        &mut small[..size]
+    } else {
+        large.resize(size, 0);
+        &mut large[..]
+    };
     let mut len = size as libc::socklen_t;
     let at = value.as_mut_ptr().cast();
-    // SAFETY: the kernel writes at most `len` bytes, and the vector has that many.
+    // SAFETY: the kernel writes at most `len` bytes, and the slice has that many.
     let done = unsafe { libc::getsockopt(fd.as_raw_fd(), option.level, option.name, at, &mut len) };
     if done != 0 {
         return Err(io::Error::last_os_error());
     }
-    value.truncate(len as usize);
-    Ok(from_memory(option.kind, &value))
+    Ok(from_memory(option.kind, &value[..size.min(len as usize)]))
 }
 
 /// What is told of an option that is set, of a socket of datagrams or another.

@@ -74,31 +74,35 @@ impl From<Vec<u8>> for OptValue {
 }
 
 impl OptValue {
-    /// The value as C has it in memory.
-    #[must_use]
-    pub(crate) fn to_memory(&self) -> Vec<u8> {
+    /// Hands over the value as C has it in memory.
+    pub(crate) fn in_memory<T>(&self, use_it: impl FnOnce(&[u8]) -> T) -> T {
         match self {
-            OptValue::Int(number) => number.to_ne_bytes().into(),
+            OptValue::Int(number) => use_it(&number.to_ne_bytes()),
             OptValue::Time(time) => {
                 // Rounded up: a short time must not become zero, which means for ever.
                 let microseconds = time.as_nanos().div_ceil(1000);
                 let parts = [microseconds / 1_000_000, microseconds % 1_000_000];
-                parts.map(|part| (part as libc::c_long).to_ne_bytes()).concat()
+                use_it(parts.map(|part| (part as libc::c_long).to_ne_bytes()).as_flattened())
             }
             OptValue::Linger(linger) => {
                 // Rounded up: zero would send a reset.
                 let seconds = linger.unwrap_or_default().as_nanos().div_ceil(1_000_000_000);
                 let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
-                [linger.is_some().into(), seconds].map(i32::to_ne_bytes).concat()
+                use_it([linger.is_some().into(), seconds].map(i32::to_ne_bytes).as_flattened())
             }
-            OptValue::Address(address) => address.octets().into(),
-            OptValue::Text(bytes) | OptValue::Bytes(bytes) => bytes.clone(),
+            OptValue::Address(address) => use_it(&address.octets()),
+            OptValue::Text(bytes) | OptValue::Bytes(bytes) => use_it(bytes),
         }
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn to_memory(&self) -> Vec<u8> {
+        self.in_memory(<[u8]>::to_vec)
     }
 
     /// How many bytes it has in memory.
     pub(crate) fn len(&self) -> usize {
-        self.to_memory().len()
+        self.in_memory(<[u8]>::len)
     }
 }
 
