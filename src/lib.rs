@@ -28,6 +28,7 @@ pub mod address;
 pub mod patience;
 pub mod stop;
 pub mod server;
+pub mod entrance;
 pub mod client;
 pub mod input;
 pub mod examples;

@@ -199,8 +199,8 @@ fn a_client_that_is_always_behind_is_owed_no_more_for_it() {
     let mut client = service.admit(Ok(accepted)).unwrap().unwrap();
     let part = numbered(2000);
     let end = Instant::now() + DEADLINE;
-    while service.stats.sent < 3_000_000 {
-        assert!(Instant::now() < end, "only {} bytes have gone around", service.stats.sent);
+    while service.stats().sent < 3_000_000 {
+        assert!(Instant::now() < end, "only {} bytes have gone around", service.stats().sent);
         let _ = far.write(&part);
         while client.wants_read() && ready(&client.peer, PollFlags::POLLIN, 0) {
             client.heard(call::recv(&client.peer, &mut buf, 0), &buf, &mut service);

@@ -35,7 +35,7 @@ use crate::call::{
     self, Domain, Fork, IPV6_V6ONLY, Pid, SO_REUSEADDR, TcpListener, TcpStream, Type, WaitPidFlag,
     pollfd,
 };
-use crate::patience::Patience;
+use crate::entrance::Entrance;
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::{Sigchld, Stop, end_child, end_children};
 
@@ -51,51 +51,33 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
 
-    let mut stats = Stats::default();
+    let mut entrance = Entrance::new(args, stop, args.max_clients);
     let mut children: HashSet<Pid> = HashSet::new();
-    let mut patience = Patience::default();
     let sigchld = Sigchld::keep();
     let waiting = stop.watch(&listener);
     // The parent stays in this loop until the stop; a child leaves it with the client it is for.
     let mine = loop {
-        if stop.requested() || children.is_empty() && args.full(stats.clients) {
+        if !entrance.goes_on(children.len()) {
             break None;
         }
-        let room = children.len() < args.max_clients && !args.full(stats.clients);
-        let events = if room && patience.left().is_none() { POLLIN } else { 0 };
+        let events = if entrance.has_room(children.len()) { POLLIN } else { 0 };
         let mut list = [pollfd { fd: listener.as_raw_fd(), events, revents: 0 }];
-        match call::ppoll(&mut list, patience.left(), &sigchld.let_in) {
-            Err(error) if !error.interrupted() => return Err(error.into()),
-            // SIGCHLD ended the wait; or it came when the wait had a client to return with at once.
-            Err(_) => reap(&mut children)?,
-            Ok(_) if sigchld.is_pending() => reap(&mut children)?,
-            Ok(_) => {}
+        let waited = call::ppoll(&mut list, entrance.timeout(), &sigchld.let_in);
+        if sigchld.came(waited)? {
+            reap(&mut children)?;
         }
         if list[0].revents == 0 {
             continue;
         }
-        let (peer, client) = match call::accept(&listener) {
-            Ok(accepted) => accepted,
-            Err(_) if stop.requested() => break None,
-            Err(error) => {
-                patience.with(error)?;
-                continue;
-            }
-        };
-        stats.clients += 1;
+        let Some((peer, client)) = entrance.admit(call::accept(&listener))? else { continue };
         let undisturbed = stop.undisturbed(); // a stop now would find the child half made
         match call::fork() {
-            Ok(Fork::Parent(child)) => {
-                children.insert(child);
-                call::close(peer)?;
-            }
+            Ok(Fork::Parent(child)) => drop(children.insert(child)),
             Ok(Fork::Child) => break Some((peer, client, undisturbed)),
             // No more processes, or no memory for one: this client's loss alone.
-            Err(error) => {
-                server::lost(client, error);
-                call::close(peer)?;
-            }
+            Err(error) => server::lost(client, error),
         }
+        call::close(peer)?; // in the parent: the child has it, too
     };
     drop(waiting);
     if let Some((peer, client, undisturbed)) = mine {
@@ -103,7 +85,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     }
     call::close(listener)?;
     end_children(children, &sigchld)?;
-    Ok(stats)
+    Ok(entrance.stats)
 }
 
 /// The child's whole life: it never returns into the parent's loop.
@@ -115,9 +97,8 @@ fn be_the_child(
     stop: &Stop,
 ) -> ! {
     let closed = call::close(listener); // it never accepts
-    let served = echo(&peer, args, stop, &mut Stats::default());
-    let left = call::close(peer);
-    match closed.and(served).and(left) {
+    let served = closed.and_then(|()| echo(&peer, args, stop, &mut Stats::default()));
+    match served.and(call::close(peer)) {
         Ok(()) => end_child(0),
         Err(error) => {
             server::lost(client, error);

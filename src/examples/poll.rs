@@ -97,7 +97,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         call::close(client.peer)?;
     }
     call::close(listener)?;
-    Ok(service.stats)
+    Ok(service.stats())
 }
 
 /// POLLOUT only while something is owed: see above what happens otherwise.

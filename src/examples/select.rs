@@ -101,7 +101,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         call::close(client.peer)?;
     }
     call::close(listener)?;
-    Ok(service.stats)
+    Ok(service.stats())
 }
 
 /// Its row in the table.

@@ -16,7 +16,6 @@
 //! thread behind. While the server runs nobody waits for a particular one of them; the
 //! lecture's script detaches its threads (`setDaemon`), and its end cuts them off.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::Result;
@@ -24,7 +23,8 @@ use anyhow::Result;
 use super::row::{Example, Place, Service};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
-use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, TcpListener, TcpStream, Type};
+use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, TcpListener, Type};
+use crate::entrance::Seats;
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -40,52 +40,34 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
 
-    let total = &Mutex::new(Stats::default());
-    let places = &stop.places(args.at_once())?;
+    let seats = &Seats::new(args, stop)?;
     let waiting = stop.watch(&listener);
-    let mut accepted = 0;
     thread::scope(|scope| -> Result<()> {
-        // Without a free place there is no accept: the next client waits in the listener's queue.
-        while places.take()?
-            && !args.full(accepted)
+        // Without a free seat there is no accept: the next client waits in the listener's queue.
+        while seats.take()?
             && let Some((peer, client)) = waiting.or(|| call::accept(&listener))?
         {
-            accepted += 1;
-            let handed = Arc::new(Mutex::new(Some(peer)));
-            let kept = handed.clone();
             let serve_one = move || {
-                let Some(peer) = take(&handed) else { return };
                 let mut stats = Stats { clients: 1, ..Stats::default() };
                 let served = echo(&peer, args, stop, &mut stats);
-                let left = call::close(peer);
-                if let Err(error) = served.and(left) {
+                if let Err(error) = served.and(call::close(peer)) {
                     server::lost(client, error);
                 }
-                total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
-                places.give_back();
+                seats.leave(stats);
             };
             // The default stack of 2 MiB is address space for nothing: a conversation needs little.
             let thread = thread::Builder::new().stack_size(256 * 1024);
-            // Where there can be no thread, nobody has taken the socket, and it is still ours.
+            // Where there can be no thread, the socket goes with what was to use it.
             if let Err(error) = thread.spawn_scoped(scope, serve_one) {
                 server::no_room(client, format_args!("no thread can be started ({error})"));
-                if let Some(peer) = take(&kept) {
-                    call::close(peer)?;
-                }
-                places.give_back();
+                seats.leave(Stats::default());
             }
         }
         Ok(())
     })?;
     drop(waiting);
     call::close(listener)?;
-    let total = total.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(*total)
-}
-
-/// What was handed over; whoever asks second gets nothing.
-fn take(handed: &Mutex<Option<TcpStream>>) -> Option<TcpStream> {
-    handed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    Ok(seats.total())
 }
 
 /// Its row in the table.

@@ -105,10 +105,17 @@ impl Sigchld {
         Sigchld { let_in }
     }
 
-    /// Whether one is waiting to be let in: a wait that had something else to return at once did not.
-    #[must_use]
-    pub fn is_pending(&self) -> bool {
-        call::is_pending(&[Signal::SIGCHLD])
+    /// Whether one has come, after a wait with [`let_in`](Sigchld::let_in): it interrupted the wait, or the wait
+    /// had something else to return with at once, and it is still kept.
+    ///
+    /// # Errors
+    /// The wait failed for another reason.
+    pub fn came<T>(&self, waited: call::Result<T>) -> call::Result<bool> {
+        match waited {
+            Ok(_) => Ok(call::is_pending(&[Signal::SIGCHLD])),
+            Err(error) if error.interrupted() => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -95,7 +95,7 @@ pub fn serve_on(
         call::close(client.peer)?;
     }
     call::close(epoll)?;
-    Ok(service.stats)
+    Ok(service.stats())
 }
 
 /// Receives until nothing is left, or it was often enough: then there may be more.

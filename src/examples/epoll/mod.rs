@@ -134,7 +134,7 @@ fn serve_on(listener: &TcpListener, most: usize, args: &ServerArgs, stop: &Stop)
         call::close(client.peer)?;
     }
     call::close(epoll)?;
-    Ok(service.stats)
+    Ok(service.stats())
 }
 
 /// EPOLLOUT only while something is owed: a client nearly always takes bytes, and would be told of at

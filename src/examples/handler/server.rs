@@ -252,11 +252,10 @@ impl Server {
             let mut list = [pollfd { fd: self.as_fd().as_raw_fd(), events, revents: 0 }];
             // SIGCHLD ends the wait; but in a program with more threads another one may get it.
             let timeout = (!children.is_empty()).then_some(Duration::from_secs(1));
-            match call::ppoll(&mut list, patience.left().or(timeout), &sigchld.let_in) {
-                Err(error) if !error.interrupted() => return Err(error.into()),
-                Err(_) | Ok(0) => reap(&mut children)?,
-                Ok(_) if sigchld.is_pending() => reap(&mut children)?,
-                Ok(_) => {}
+            let waited = call::ppoll(&mut list, patience.left().or(timeout), &sigchld.let_in);
+            let in_vain = matches!(waited, Ok(0));
+            if sigchld.came(waited)? || in_vain {
+                reap(&mut children)?;
             }
             if list[0].revents == 0 {
                 continue;

@@ -86,7 +86,7 @@ fn all_in_turn(listener: &TcpListener, args: &ServerArgs, stop: &Stop) -> Result
     for client in clients {
         call::close(client.peer)?;
     }
-    Ok(service.stats)
+    Ok(service.stats())
 }
 
 /// What the script does: every call waits, so it serves one client at a time, and uses no time

@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::call::{self, TcpStream};
-use crate::patience::Patience;
+use crate::entrance::Entrance;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -34,12 +34,7 @@ const MOST_OWED: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Service<'a> {
     args: &'a ServerArgs,
-    stop: &'a Stop,
-    /// How many clients there may be at once.
-    most: usize,
-    /// What was done so far.
-    pub stats: Stats,
-    patience: Patience,
+    entrance: Entrance<'a>,
     /// An answer that is no echo.
     made: Vec<u8>,
 }
@@ -48,20 +43,18 @@ impl<'a> Service<'a> {
     /// For at most `most` clients at once.
     #[must_use]
     pub fn new(args: &'a ServerArgs, stop: &'a Stop, most: usize) -> Service<'a> {
-        let (stats, patience, made) = Default::default();
-        Service { args, stop, most, stats, patience, made }
+        Service { args, entrance: Entrance::new(args, stop, most), made: Vec::new() }
     }
 
-    /// Whether there is anything left to wait for, with so many clients here: no stop was requested, and
-    /// with `--once` the one client has not gone yet.
+    /// As [`Entrance::goes_on`].
     #[must_use]
     pub fn goes_on(&self, clients: usize) -> bool {
-        !(self.stop.requested() || clients == 0 && self.args.full(self.stats.clients))
+        self.entrance.goes_on(clients)
     }
 
-    /// Whether another client may come in, with so many here. While descriptors are short, none may.
+    /// As [`Entrance::has_room`].
     pub fn has_room(&mut self, clients: usize) -> bool {
-        clients < self.most && !self.args.full(self.stats.clients) && self.patience.left().is_none()
+        self.entrance.has_room(clients)
     }
 
     /// How long a wait may last: until a client has been silent for too long, or until it is time to look at
@@ -73,28 +66,24 @@ impl<'a> Service<'a> {
         let silent = self.args.idle_timeout.and_then(|limit| {
             clients.into_iter().map(|client| client.time_left(limit)).min() // not looked at without a limit
         });
-        silent.into_iter().chain(self.patience.left()).min()
+        silent.into_iter().chain(self.entrance.timeout()).min()
     }
 
     /// What came of an accept: a client, or `None` if there was none, or no descriptor for it.
     ///
     /// # Errors
-    /// The listener's own: they will not pass.
+    /// As [`Entrance::admit`].
     pub fn admit(
         &mut self,
         accepted: call::Result<(TcpStream, SocketAddr)>,
     ) -> call::Result<Option<Client>> {
-        match accepted {
-            Ok((peer, name)) => {
-                self.stats.clients += 1;
-                Ok(Some(Client::new(peer, name)))
-            }
-            Err(_) if self.stop.requested() => Ok(None), // it has shut the listener down
-            Err(error) => {
-                self.stats.eagain += u64::from(error.would_block());
-                self.patience.with(error).map(|()| None)
-            }
-        }
+        Ok(self.entrance.admit(accepted)?.map(|(peer, name)| Client::new(peer, name)))
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.entrance.stats
     }
 }
 
@@ -149,7 +138,7 @@ impl Client {
         service: &mut Service<'_>,
     ) -> usize {
         let Some(n) = self.result(received, service) else { return 0 };
-        service.stats.received += n as u64;
+        service.entrance.stats.received += n as u64;
         // A server that never answers has heard enough once it has heard something.
         self.ended = n == 0 || service.args.reply.is_none();
         if n > 0 {
@@ -161,13 +150,13 @@ impl Client {
     /// What came of a `recv` of an urgent byte (MSG_OOB), which is not answered.
     pub fn heard_urgent(&mut self, received: call::Result<usize>, service: &mut Service<'_>) {
         let n = self.result(received, service);
-        service.stats.received += n.unwrap_or_default() as u64;
+        service.entrance.stats.received += n.unwrap_or_default() as u64;
     }
 
     /// What came of a `send` of the bytes that are owed: what the kernel did not take stays owed.
     pub fn sent(&mut self, sent: call::Result<usize>, service: &mut Service<'_>) {
         let n = self.result(sent, service).unwrap_or_default();
-        service.stats.sent += n as u64;
+        service.entrance.stats.sent += n as u64;
         self.taken += n;
         if self.owed().is_empty() || self.taken > MOST_OWED {
             self.owed.drain(..self.taken);
@@ -185,7 +174,7 @@ impl Client {
                 Some(n)
             }
             Err(error) if error.would_block() => {
-                service.stats.eagain += 1;
+                service.entrance.stats.eagain += 1;
                 None
             }
             Err(error) => {
@@ -206,7 +195,7 @@ impl Client {
             }
             server::idle(self.name);
         }
-        service.patience.end(); // its descriptor will be free
+        service.entrance.left(); // its descriptor will be free
         true
     }
 

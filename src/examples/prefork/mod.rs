@@ -24,12 +24,12 @@
 //! All workers sleep in `accept`. Whom does a client wake? accept.rs has three answers (`--accept`).
 
 mod accept;
+mod crew;
 
 pub use accept::{Accept, open};
 
 use std::fs::File;
 use std::net::Shutdown;
-use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
@@ -37,21 +37,11 @@ use clap::Args;
 use super::row::{self, Example, Service, up_to};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
-use crate::call::{self, Fork, Pid, TcpListener, WaitPidFlag, WaitStatus};
+use crate::call::{self, Fork, TcpListener, WaitPidFlag, WaitStatus};
 use crate::server::{self, Reply, ServerArgs, Stats, Tally};
 use crate::stop::{Sigchld, Stop, end_child, end_children};
 use accept::accept_in_turn;
-
-/// A worker that dies at once would die again at once: its place stays empty until this is over.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// A worker's place, and with it a listener: when it dies, a successor takes both.
-#[derive(Debug, Clone)]
-struct Place {
-    worker: Option<Pid>,
-    /// Nobody is forked for it before this.
-    from: Instant,
-}
+use crew::Crew;
 
 /// Forks the workers, and a successor for each that dies, until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
@@ -60,7 +50,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let lock = if accept == Accept::Lock { Some(tempfile::tempfile()?) } else { None };
     let clients = Tally::new()?;
 
-    let mut places = vec![Place { worker: None, from: Instant::now() }; workers];
+    let mut crew = Crew::new(workers);
     let (mut done, mut announced) = (false, false);
     let sigchld = Sigchld::keep();
     // The signals of a stop are kept back, too: only ppoll lets them in, and none can be missed.
@@ -70,20 +60,13 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
         if stop.requested() || done {
             break None;
         }
-        let vacant = (0..workers).filter(|&place| places[place].worker.is_none());
-        let next = vacant.min_by_key(|&place| places[place].from);
-        let wait = next.map(|place| places[place].from.saturating_duration_since(Instant::now()));
-        if let (Some(place), Some(Duration::ZERO)) = (next, wait) {
-            places[place].from = Instant::now() + PAUSE;
+        if let Some(place) = crew.vacant() {
             match call::fork() {
-                Ok(Fork::Parent(child)) => places[place].worker = Some(child),
+                Ok(Fork::Parent(child)) => crew.joins(place, child),
                 Ok(Fork::Child) => break Some(place),
                 // Without any worker the server would be ready for clients, and serve none of them.
-                Err(error) if !announced && places.iter().all(|it| it.worker.is_none()) => {
-                    return Err(error.into());
-                }
-                // No more processes, or no memory for one: that may pass.
-                Err(error) => server::worker_missing(error),
+                Err(error) if !announced && crew.is_empty() => return Err(error.into()),
+                Err(error) => server::worker_missing(error), // that may pass
             }
             continue;
         }
@@ -91,9 +74,9 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
             server::announce("tcp", address)?; // every place has its worker, or has been tried
             announced = true;
         }
-        match call::ppoll(&mut [], wait, &sigchld.let_in) {
-            Err(error) if !error.interrupted() => return Err(error.into()),
-            _ => done = reap(&mut places)? && args.once,
+        let waited = call::ppoll(&mut [], crew.timeout(), &sigchld.let_in);
+        if sigchld.came(waited)? {
+            done = reap(&mut crew)? && args.once;
         }
     };
     if let Some(place) = mine {
@@ -103,23 +86,21 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     for listener in &listeners {
         call::shutdown(listener, Shutdown::Both)?; // wakes all that sleep in accept: it fails with EINVAL
     }
-    end_children(places.iter().filter_map(|place| place.worker), &sigchld)?;
+    end_children(crew.workers(), &sigchld)?;
     for listener in listeners {
         call::close(listener)?;
     }
     Ok(Stats { clients: clients.take(), ..Stats::default() })
 }
 
-/// Asks for every worker that has ended, and empties its place; says whether one had done its work.
-fn reap(places: &mut [Place]) -> call::Result<bool> {
+/// Asks for every worker that has ended; whether one had done its work.
+fn reap(crew: &mut Crew) -> call::Result<bool> {
     let mut done = false;
-    while places.iter().any(|place| place.worker.is_some()) {
+    while !crew.is_empty() {
         let ended = call::waitpid(None, WaitPidFlag::WNOHANG)?;
         let Some(worker) = ended.pid() else { break };
         done |= ended == WaitStatus::Exited(worker, 0);
-        if let Some(place) = places.iter_mut().find(|place| place.worker == Some(worker)) {
-            place.worker = None;
-        }
+        crew.leaves(worker);
     }
     Ok(done)
 }
