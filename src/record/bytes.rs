@@ -349,7 +349,7 @@ impl Told for Bytes {
     }
 
     fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
-        use Bytes::{Recv, Recvfrom, Recvmsg, Send, Sendfile, Sendto, Splice};
+        use Bytes::{Recv, Recvfrom, Recvmsg, Send, Sendfile, Sendto, Splice, SyncFileRange};
         let ordinary = match (self, errno) {
             (Recv(_) | Recvfrom(..) | Recvmsg(..) | Splice { .. }, "EAGAIN") => {
                 "nothing has arrived yet (EAGAIN)"
@@ -365,13 +365,23 @@ impl Told for Bytes {
             (Recv(_) | Recvfrom(..), "ECONNREFUSED") => {
                 return Some(Failure::Because("; an earlier datagram found nobody"));
             }
-            _ => return None,
+            (Recv(_) | Recvfrom(..) | Recvmsg(..) | Splice { .. }, _) => return None,
+            (Send(_) | Sendto(..) | Sendfile { .. } | SyncFileRange { .. }, _) => return None,
         };
         Some(Failure::Ordinary(ordinary.to_owned()))
     }
 
     fn failed_at<'a>(&self, event: &'a Event) -> Option<&'a str> {
-        event.peer.as_deref().filter(|_| matches!(self, Bytes::Sendto(..)))
+        match self {
+            Bytes::Sendto(..) => event.peer.as_deref(),
+            Bytes::Recv(_)
+            | Bytes::Recvfrom(..)
+            | Bytes::Recvmsg(..)
+            | Bytes::Send(_)
+            | Bytes::Sendfile { .. }
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => None,
+        }
     }
 
     fn asked(&self, on: String, event: &Event) -> String {

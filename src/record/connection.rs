@@ -322,7 +322,18 @@ impl Told for Connection {
             (Connection::Bind(_), "EADDRINUSE") => {
                 return Some(Failure::Because("; somebody has this address"));
             }
-            _ => return None,
+            (
+                Connection::Socket(_)
+                | Connection::Bind(_)
+                | Connection::Listen(_)
+                | Connection::Accept { .. }
+                | Connection::Connect(_)
+                | Connection::Getsockname(_)
+                | Connection::Getpeername(_)
+                | Connection::Shutdown(_)
+                | Connection::Close,
+                _,
+            ) => return None,
         };
         Some(Failure::Ordinary(ordinary))
     }
@@ -331,7 +342,13 @@ impl Told for Connection {
         match self {
             Connection::Bind(_) => event.local.as_deref(),
             Connection::Connect(_) => event.peer.as_deref(),
-            _ => None,
+            Connection::Socket(_)
+            | Connection::Listen(_)
+            | Connection::Accept { .. }
+            | Connection::Getsockname(_)
+            | Connection::Getpeername(_)
+            | Connection::Shutdown(_)
+            | Connection::Close => None,
         }
     }
 

@@ -75,18 +75,18 @@ mod value;
 mod wait;
 
 pub(crate) use address::address_text;
-pub use bytes::{Bytes, BytesName, Data, Receive, Send};
-pub use connection::{Connection, ConnectionName, Family, SocketKind, Type};
+pub use bytes::*;
+pub use connection::*;
 pub(crate) use errno::error_in_words;
 pub use errno::strerror;
 pub use event::{Event, Kind};
 pub(crate) use message::part;
 pub use message::{Complaint, Control, Header};
-pub use option::{Fcntl, Get, Group, RecordLock, Set, Sockopt, SockoptName};
-pub use process::{Came, Ending, Mask, Process, ProcessName};
-pub use ring::{Answer, Entry, Ring, RingName, Submission};
+pub use option::*;
+pub use process::*;
+pub use ring::*;
 pub use value::OptValue;
-pub use wait::{Change, Interest, Polled, Ready, Select, Wait, WaitName};
+pub use wait::*;
 
 /// What was called, with what of its arguments and answers matters to others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -226,7 +226,14 @@ impl Told for Process {
             (Process::Sigtimedwait { .. }, "EAGAIN") => "no signal came in time (EAGAIN)",
             (Process::Sigtimedwait { .. }, "EINTR") => "a signal ended the wait (EINTR)",
             (Process::Waitpid { .. }, "ECHILD") => "there are no children (ECHILD)",
-            _ => return None,
+            (
+                Process::Fork
+                | Process::Waitpid { .. }
+                | Process::Kill(..)
+                | Process::Sigprocmask(..)
+                | Process::Sigtimedwait { .. },
+                _,
+            ) => return None,
         };
         Some(Failure::Ordinary(ordinary.to_owned()))
     }

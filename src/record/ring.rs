@@ -267,7 +267,13 @@ impl Told for Ring {
             (Ring::Setup { .. }, "EPERM") => {
                 return Some(Failure::Because("; io_uring is switched off or forbidden here"));
             }
-            _ => return None,
+            (
+                Ring::Setup { .. }
+                | Ring::RegisterBuffers { .. }
+                | Ring::Enter { .. }
+                | Ring::Cancel,
+                _,
+            ) => return None,
         };
         Some(Failure::Ordinary(ordinary))
     }
