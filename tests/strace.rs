@@ -17,7 +17,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -29,14 +29,16 @@ use tempfile::TempDir;
 
 use clap::Arg;
 use clap::builder::PossibleValue;
+use netplay::call::{self, Domain, Type};
 use netplay::child::WITH_PARENT;
 use netplay::examples::{Example, Place, Service, examples};
-use netplay::trace::{Event, Kind, story};
+use netplay::lang::Lang;
+use netplay::trace::{self, Event, Kind, Settings, Speaker, TraceFile, story};
 
 /// Every call that the call layer can make. `rt_sigreturn` ends a signal handler, `execve` begins the
 /// program, and in `futex` a thread waits for another one. A `?` before a name: not every machine has it.
 const CALLS: &str = "trace=socket,bind,listen,?accept,accept4,connect,sendto,recvfrom,?send,?recv,\
-    sendmsg,recvmsg,shutdown,getsockname,getpeername,setsockopt,getsockopt,socketpair,close,fcntl,\
+    sendmsg,?sendmmsg,recvmsg,shutdown,getsockname,getpeername,setsockopt,getsockopt,socketpair,close,fcntl,\
     ?select,pselect6,?poll,ppoll,?epoll_create,epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,\
     ?epoll_pwait2,?sendfile,splice,?sync_file_range,?io_uring_setup,?io_uring_enter,?io_uring_register,\
     ?fork,?vfork,clone,?clone3,wait4,waitid,kill,futex,rt_sigprocmask,rt_sigtimedwait,rt_sigreturn,execve";
@@ -366,6 +368,59 @@ fn every_model_tells_what_strace_sees() {
             skip("no io_uring");
         }
     }
+}
+
+/// No page has need of sendmmsg, so this test is its own program: under strace it runs itself once more.
+#[test]
+fn many_datagrams_with_one_call_are_told_as_strace_sees_them() {
+    const TRACE: &str = "NETPLAY_TEST_SENDMMSG";
+    if let Some(file) = std::env::var_os(TRACE) {
+        return send_many(Path::new(&file));
+    }
+    let Some(watched) = Watched::new() else { return };
+    let name = "many_datagrams_with_one_call_are_told_as_strace_sees_them";
+    let mut strace = Command::new("strace");
+    strace.args(["-ff", "-y", "-e", CALLS, "-o"]).arg(watched.path("strace"));
+    strace.arg(std::env::current_exe().unwrap()).args(["--exact", name]);
+    let run = finish(strace.env(TRACE, watched.path("trace")), b"");
+    assert!(run.status.success(), "{run:?}");
+    let told = watched.compare("sendmmsg");
+    for call in
+        ["msg_len=5}, {", "}], 2, 0) = 2", ", ...], 40, MSG_DONTWAIT) = 40", "EMSGSIZE", "= 1"]
+    {
+        assert!(
+            told.lines().any(|line| line.starts_with("sendmmsg(") && line.contains(call)),
+            "{call}"
+        );
+    }
+    let events = fs::read_to_string(watched.path("trace")).unwrap();
+    let events = events.lines().map(|line| serde_json::from_str::<Event>(line).unwrap());
+    let told: Vec<String> = events
+        .filter(|event| event.call.as_deref() == Some("sendmmsg"))
+        .map(|event| format!("{} | {}", event.sentence(Lang::En), event.answered()))
+        .collect();
+    assert!(told[0].starts_with("the kernel took 2 of 2 datagrams to 127.0.0.1:"), "{told:#?}");
+    assert!(told[0].ends_with(", 5 bytes in all; the first: \"hello\" | 2 datagrams"), "{told:#?}");
+    assert!(told[1].contains("40 of 40 datagrams"), "{told:#?}");
+    assert!(told[2].contains("1 of 2 datagrams"), "{told:#?}");
+    assert!(told[3].contains("Message too long (EMSGSIZE)"), "{told:#?}");
+}
+
+/// Two, and an empty one among them; more than strace prints; one that is too long after, and before another.
+fn send_many(trace: &Path) {
+    let file = Some(TraceFile::open(trace).unwrap());
+    let speaker = Speaker { role: "server", example: "sendmmsg" };
+    trace::install(Settings { speaker, file, ..Settings::default() }).unwrap();
+    let socket = call::socket(Domain::IPV4, Type::DGRAM, 0).unwrap();
+    call::bind(&socket, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let socket: call::UdpSocket = socket.into();
+    let to = call::getsockname(&socket).unwrap();
+    let too_long = vec![b'x'; 65_508];
+    assert_eq!(call::sendmmsg(&socket, &[&b"hello"[..], b""], 0, to).unwrap(), 2);
+    assert_eq!(call::sendmmsg(&socket, &[b"more"; 40], call::MSG_DONTWAIT, to).unwrap(), 40);
+    assert_eq!(call::sendmmsg(&socket, &[&b"one"[..], &too_long], 0, to).unwrap(), 1);
+    assert!(call::sendmmsg(&socket, &[&too_long[..], b"one"], 0, to).is_err());
+    call::close(socket).unwrap();
 }
 
 /// A kernel that refuses is told as it refuses, and no other model is the worse for it.

@@ -1,4 +1,4 @@
-//! recvmsg: a message, who sent it, and what the kernel knows about it.
+//! recvmsg: a message, who sent it, and what the kernel knows about it. sendmmsg: many at once.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ use super::error::Result;
 use super::gather::Wait;
 use super::hide;
 use super::step::Step;
-use crate::record::{Bytes, BytesName, Complaint, Control, Header, Receive, part};
+use crate::record::{Bytes, BytesName, Complaint, Control, Header, Many, Receive, part};
 
 /// The memory that [`recvmsg`] fills: a `struct msghdr` and what it points to. It can be used again
 /// and again.
@@ -190,4 +190,50 @@ fn receive(fd: i32, header: *mut libc::msghdr, flags: i32) -> io::Result<usize> 
     // SAFETY: the header is that of a Message, which is borrowed for the call; see `header`.
     let received = unsafe { libc::recvmsg(fd, header, flags) };
     usize::try_from(received).map_err(|_| io::Error::last_os_error())
+}
+
+/// Sends each of these to the address, as a datagram of its own and all with one call; returns how many the
+/// kernel took. It ends at the first that fails, and says why only if that is the first of all. See sendmmsg(2).
+///
+/// Linux takes 1,024 at most.
+#[expect(unsafe_code, reason = "sendmmsg takes pointers")]
+pub fn sendmmsg(
+    socket: &impl AsFd,
+    datagrams: &[impl AsRef<[u8]>],
+    flags: i32,
+    to: impl Into<SockAddr>,
+) -> Result<usize> {
+    let (fd, to) = (socket.as_fd().as_raw_fd(), to.into());
+    let bytes = datagrams.iter().map(AsRef::as_ref);
+    let mut parts: Vec<libc::iovec> = (bytes.clone())
+        .map(|bytes| libc::iovec {
+            iov_base: bytes.as_ptr().cast_mut().cast(),
+            iov_len: bytes.len(),
+        })
+        .collect();
+    let header = |part| {
+        // SAFETY: it is numbers and pointers, for which zero is a value.
+        let mut header: libc::mmsghdr = unsafe { zeroed() };
+        header.msg_hdr.msg_name = to.as_ptr().cast_mut().cast();
+        header.msg_hdr.msg_namelen = to.len();
+        header.msg_hdr.msg_iov = part;
+        header.msg_hdr.msg_iovlen = 1;
+        header
+    };
+    let mut headers: Vec<libc::mmsghdr> = parts.iter_mut().map(|part| header(part)).collect();
+    let count = u32::try_from(headers.len()).unwrap_or(u32::MAX);
+    let room = Wait::Room(bytes.clone().map(<[u8]>::len).sum());
+    let step = Step::wait(BytesName::Sendmmsg, Some(fd), room);
+    // SAFETY: each header points to the address, and to a part that points to bytes: all are there until the
+    // end of this function, and the kernel only reads them. There are `count` headers at least.
+    let sent = unsafe { libc::sendmmsg(fd, headers.as_mut_ptr(), count, flags) };
+    let sent = usize::try_from(sent).map_err(|_| io::Error::last_os_error());
+    step.end(sent, |n| {
+        let taken = n.copied().unwrap_or_default();
+        let moved = |at: usize, bytes: &[u8]| if at < taken { bytes.len() } else { 0 };
+        let datagrams =
+            bytes.enumerate().map(|(at, of)| hide::sent(fd, of, moved(at, of))).collect();
+        Bytes::Sendmmsg(Many { flags, datagrams, to: Some(to.clone()) })
+    })
+    .map_err(|error| error.about(&to))
 }

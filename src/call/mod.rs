@@ -63,7 +63,7 @@ pub use hide::{HIDDEN, Hide, hide, show_secrets};
 pub use libc::{
     MSG_DONTWAIT, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_NONBLOCK,
 };
-pub use message::{Message, recvmsg};
+pub use message::{Message, recvmsg, sendmmsg};
 pub use nix::fcntl::{FcntlArg, FdFlag, OFlag};
 pub use option::*;
 pub use owned::{Epoll, Socket, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};

@@ -23,6 +23,8 @@ pub enum Bytes {
     Send(Send),
     /// sendto(2), and to whom.
     Sendto(Send, Option<SockAddr>),
+    /// sendmmsg(2)
+    Sendmmsg(Many),
     /// sendfile(2)
     Sendfile {
         /// The descriptor of the file.
@@ -72,6 +74,17 @@ pub struct Send {
     pub flags: i32,
     /// All that the kernel was to take.
     pub data: Data,
+}
+
+/// What `sendmmsg` was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Many {
+    /// `MSG_DONTWAIT` and others.
+    pub flags: i32,
+    /// All that the kernel was to take; of a value that was read from a trace, only how many there are.
+    pub datagrams: Vec<Data>,
+    /// To whom.
+    pub to: Option<SockAddr>,
 }
 
 /// Bytes as a record may show them: how many there are, and the first of them.
@@ -168,6 +181,68 @@ impl Send {
     }
 }
 
+/// So many elements of an array does strace print.
+const ELEMENTS: usize = 32;
+
+impl Many {
+    /// `3, [{msg_hdr={…}, msg_len=5}, …], 2, MSG_DONTWAIT`
+    fn read(event: &Event) -> Many {
+        let args = event.args.as_deref().unwrap_or_default();
+        let count = args.rsplit(", ").nth(1).and_then(|count| count.parse().ok());
+        // Linux takes 1,024 at a time, so no true trace has more.
+        let count = count.unwrap_or(0).min(1024);
+        Many {
+            flags: read_flags(Args::of(event)),
+            datagrams: vec![Data::default(); count],
+            to: None,
+        }
+    }
+
+    /// `[{msg_hdr={…}, msg_len=5}, …], 2, MSG_DONTWAIT`; only what the kernel took has a length.
+    fn strace(&self, taken: usize) -> String {
+        let to = match &self.to {
+            Some(to) => format!("msg_name={}, msg_namelen={}", strace::sockaddr(to), to.len()),
+            None => "msg_name=NULL, msg_namelen=0".to_owned(),
+        };
+        let element = |(at, data): (usize, &Data)| {
+            let (text, len) = (strace::data(data), data.len);
+            let taken = if at < taken { format!(", msg_len={len}") } else { String::new() };
+            format!(
+                "{{msg_hdr={{{to}, msg_iov=[{{iov_base={text}, iov_len={len}}}], msg_iovlen=1, \
+                 msg_controllen=0, msg_flags=0}}{taken}}}"
+            )
+        };
+        let count = self.datagrams.len();
+        let elements = self.datagrams.iter().enumerate().take(ELEMENTS).map(element);
+        let more = (count > ELEMENTS).then(|| "...".to_owned());
+        let all: Vec<String> = elements.chain(more).collect();
+        format!("[{}], {count}, {}", all.join(", "), flags_text(self.flags))
+    }
+
+    /// Of what moved, the first datagram is shown.
+    fn facts(&self, outcome: &Outcome) -> Facts {
+        let bytes = |some: &[Data]| some.iter().map(|data| data.len as u64).sum();
+        let asked = Some(bytes(&self.datagrams));
+        let peer = self.to.as_ref().map(address_text);
+        let Some(taken) = outcome.done() else { return Facts { asked, peer, ..Facts::default() } };
+        let taken = &self.datagrams[..self.datagrams.len().min(taken as usize)];
+        let first = taken.first().cloned().unwrap_or_default();
+        let hidden = self.datagrams.iter().map(|data| data.hidden as u64).sum();
+        Facts {
+            asked,
+            peer,
+            bytes: Some(bytes(taken)),
+            hidden: Some(hidden).filter(|&hidden| hidden > 0),
+            ..first.facts(first.len)
+        }
+    }
+}
+
+/// `1 datagram`, `2 datagrams`
+fn datagrams(count: i64) -> String {
+    if count == 1 { "1 datagram".to_owned() } else { format!("{count} datagrams") }
+}
+
 const MSG: [(i32, &str); 6] = [
     (libc::MSG_OOB, "MSG_OOB"),
     (libc::MSG_PEEK, "MSG_PEEK"),
@@ -194,6 +269,7 @@ names! {
     Recvmsg = "recvmsg",
     Send = "send",
     Sendto = "sendto",
+    Sendmmsg = "sendmmsg",
     Sendfile = "sendfile",
     Splice = "splice",
     SyncFileRange = "sync_file_range",
@@ -210,6 +286,7 @@ impl Told for Bytes {
             BytesName::Recvmsg => Bytes::Recvmsg(Receive::read(args), Some(Header::read(args))),
             BytesName::Send => Bytes::Send(Send::read(args)),
             BytesName::Sendto => Bytes::Sendto(Send::read(args), None),
+            BytesName::Sendmmsg => Bytes::Sendmmsg(Many::read(event)),
             BytesName::Sendfile => Bytes::Sendfile { file: -1, offset: 0, end: 0, count: 0 },
             BytesName::Splice => Bytes::Splice { to: -1, count: 0 },
             BytesName::SyncFileRange => Bytes::SyncFileRange { offset: 0, count: 0, flags: 0 },
@@ -223,6 +300,7 @@ impl Told for Bytes {
             Bytes::Recvmsg(..) => BytesName::Recvmsg,
             Bytes::Send(_) => BytesName::Send,
             Bytes::Sendto(..) => BytesName::Sendto,
+            Bytes::Sendmmsg(_) => BytesName::Sendmmsg,
             Bytes::Sendfile { .. } => BytesName::Sendfile,
             Bytes::Splice { .. } => BytesName::Splice,
             Bytes::SyncFileRange { .. } => BytesName::SyncFileRange,
@@ -254,6 +332,10 @@ impl Told for Bytes {
             Bytes::Send(send) => Strace::new("sendto", format!("{fd}, {}", send.strace(None))),
             Bytes::Sendto(send, to) => {
                 Strace::new("sendto", format!("{fd}, {}", send.strace(to.as_ref())))
+            }
+            Bytes::Sendmmsg(many) => {
+                let taken = outcome.done().unwrap_or_default() as usize;
+                Strace::new("sendmmsg", format!("{fd}, {}", many.strace(taken)))
             }
             &Bytes::Sendfile { file, offset, end, count } => {
                 let moved = if end == offset { String::new() } else { format!(" => [{end}]") };
@@ -293,6 +375,7 @@ impl Told for Bytes {
             Bytes::Sendto(send, to) => {
                 Facts { peer: to.as_ref().map(address_text), ..send.facts(outcome) }
             }
+            Bytes::Sendmmsg(many) => many.facts(outcome),
             Bytes::Sendfile { count, .. } | Bytes::Splice { count, .. } => {
                 Facts { bytes: done, asked: Some(*count as u64), ..Facts::default() }
             }
@@ -334,6 +417,12 @@ impl Told for Bytes {
                 format!("the kernel took {} of {}: {shown}", grouped(bytes), count(asked))
             }
             Bytes::Sendto(..) => format!("a datagram of {} to {peer}: {shown}", count(bytes)),
+            Bytes::Sendmmsg(many) => format!(
+                "the kernel took {} of {} to {peer}, {} in all; the first: {shown}",
+                event.ret.unwrap_or_default(),
+                datagrams(many.datagrams.len() as i64),
+                count(bytes)
+            ),
             Bytes::Sendfile { .. } if nothing => "0 bytes: the end of the file".to_owned(),
             Bytes::Sendfile { .. } => {
                 format!("{} from the file to the socket, past this program", count(bytes))
@@ -349,12 +438,14 @@ impl Told for Bytes {
     }
 
     fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
-        use Bytes::{Recv, Recvfrom, Recvmsg, Send, Sendfile, Sendto, Splice, SyncFileRange};
+        use Bytes::{
+            Recv, Recvfrom, Recvmsg, Send, Sendfile, Sendmmsg, Sendto, Splice, SyncFileRange,
+        };
         let ordinary = match (self, errno) {
             (Recv(_) | Recvfrom(..) | Recvmsg(..) | Splice { .. }, "EAGAIN") => {
                 "nothing has arrived yet (EAGAIN)"
             }
-            (Send(_) | Sendto(..) | Sendfile { .. }, "EAGAIN") => {
+            (Send(_) | Sendto(..) | Sendmmsg(_) | Sendfile { .. }, "EAGAIN") => {
                 "the send buffer is full (EAGAIN)"
             }
             (Recv(_), "ENOBUFS") => "no buffer is left to put bytes into (ENOBUFS)",
@@ -366,14 +457,15 @@ impl Told for Bytes {
                 return Some(Failure::Because("; an earlier datagram found nobody"));
             }
             (Recv(_) | Recvfrom(..) | Recvmsg(..) | Splice { .. }, _) => return None,
-            (Send(_) | Sendto(..) | Sendfile { .. } | SyncFileRange { .. }, _) => return None,
+            (Send(_) | Sendto(..) | Sendmmsg(_) | Sendfile { .. }, _) => return None,
+            (SyncFileRange { .. }, _) => return None,
         };
         Some(Failure::Ordinary(ordinary.to_owned()))
     }
 
     fn failed_at<'a>(&self, event: &'a Event) -> Option<&'a str> {
         match self {
-            Bytes::Sendto(..) => event.peer.as_deref(),
+            Bytes::Sendto(..) | Bytes::Sendmmsg(_) => event.peer.as_deref(),
             Bytes::Recv(_)
             | Bytes::Recvfrom(..)
             | Bytes::Recvmsg(..)
@@ -389,6 +481,10 @@ impl Told for Bytes {
             Bytes::Send(_) => format!("{on} {}", quoted(event)),
             Bytes::Sendto(..) => {
                 format!("{on} {} to {}", quoted(event), event.peer.as_deref().unwrap_or_default())
+            }
+            Bytes::Sendmmsg(many) => {
+                let count = datagrams(many.datagrams.len() as i64);
+                format!("{on} {count} to {}", event.peer.as_deref().unwrap_or_default())
             }
             Bytes::Recv(_)
             | Bytes::Recvfrom(..)
@@ -418,6 +514,7 @@ impl Told for Bytes {
                 Some(asked) => format!("{} of {} bytes", grouped(bytes), grouped(asked)),
                 None => count(bytes),
             },
+            Bytes::Sendmmsg(_) => datagrams(event.ret.unwrap_or_default()),
             Bytes::Sendfile { .. } | Bytes::Splice { .. } if nothing => "0: the end".to_owned(),
             Bytes::Sendfile { .. } | Bytes::Splice { .. } => count(bytes),
             Bytes::SyncFileRange { .. } => super::text::number(event.ret),
@@ -428,6 +525,7 @@ impl Told for Bytes {
         match self {
             Bytes::Recv(_) | Bytes::Recvfrom(..) | Bytes::Recvmsg(..) | Bytes::Send(_) => true,
             Bytes::Sendto(..)
+            | Bytes::Sendmmsg(_)
             | Bytes::Sendfile { .. }
             | Bytes::Splice { .. }
             | Bytes::SyncFileRange { .. } => false,
@@ -436,7 +534,9 @@ impl Told for Bytes {
 
     fn way(&self) -> Option<Way> {
         match self {
-            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendfile { .. } => Some(Way::Out),
+            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendmmsg(_) | Bytes::Sendfile { .. } => {
+                Some(Way::Out)
+            }
             Bytes::Recv(_) | Bytes::Recvfrom(..) | Bytes::Recvmsg(..) | Bytes::Splice { .. } => {
                 Some(Way::In)
             }
@@ -446,7 +546,7 @@ impl Told for Bytes {
 
     fn is_addressed(&self) -> bool {
         match self {
-            Bytes::Recvfrom(..) | Bytes::Sendto(..) => true,
+            Bytes::Recvfrom(..) | Bytes::Sendto(..) | Bytes::Sendmmsg(_) => true,
             Bytes::Recv(_)
             | Bytes::Recvmsg(..)
             | Bytes::Send(_)
@@ -466,6 +566,7 @@ impl Told for Bytes {
             Bytes::Recv(_)
             | Bytes::Recvfrom(..)
             | Bytes::Recvmsg(..)
+            | Bytes::Sendmmsg(_)
             | Bytes::Splice { .. }
             | Bytes::SyncFileRange { .. } => Shows::Itself,
         }
@@ -477,6 +578,8 @@ impl Told for Bytes {
         match self {
             Bytes::Send(send) => (!send.is_urgent()).then_some(Direction::Out),
             Bytes::Sendto(..) | Bytes::Sendfile { .. } => Some(Direction::Out),
+            // Of several, the record does not say which was which.
+            Bytes::Sendmmsg(_) => (event.ret == Some(1)).then_some(Direction::Out),
             Bytes::Recv(receive) | Bytes::Recvfrom(receive, _) | Bytes::Recvmsg(receive, _) => {
                 (receive.became() == Received::Taken).then_some(received)
             }
@@ -487,7 +590,9 @@ impl Told for Bytes {
 
     fn acts_at_once(&self) -> bool {
         match self {
-            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendfile { .. } => true,
+            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendmmsg(_) | Bytes::Sendfile { .. } => {
+                true
+            }
             Bytes::Recv(_)
             | Bytes::Recvfrom(..)
             | Bytes::Recvmsg(..)
