@@ -161,7 +161,7 @@ impl Message {
             flags: self.memory.header.msg_flags,
         });
         let (at, room) = (self.memory.data.as_ptr().addr(), self.memory.data.len());
-        Bytes::Recvmsg(Receive { flags, at, room, data }, header)
+        Bytes::Recvmsg(Receive { flags, at, room, data }, header.map(Box::new))
     }
 }
 
@@ -233,7 +233,7 @@ pub fn sendmmsg(
         let moved = |at: usize, bytes: &[u8]| if at < taken { bytes.len() } else { 0 };
         let datagrams =
             bytes.enumerate().map(|(at, of)| hide::sent(fd, of, moved(at, of))).collect();
-        Bytes::Sendmmsg(Many { flags, datagrams, to: Some(to.clone()) })
+        Bytes::Sendmmsg(Many { flags, datagrams, to: Some(to.clone().into()) })
     })
     .map_err(|error| error.about(&to))
 }

@@ -129,7 +129,7 @@ pub fn bind(socket: &impl AsFd, address: impl Into<SockAddr>) -> Result<()> {
     let (fd, address) = (socket.as_fd(), address.into());
     let step = Step::begin(ConnectionName::Bind, Some(fd.as_raw_fd()));
     let bound = SockRef::from(&fd).bind(&address);
-    step.end(bound, |_| Connection::Bind(Some(address.clone())))
+    step.end(bound, |_| Connection::Bind(Some(address.clone().into())))
         .map_err(|error| error.about(&address))
 }
 
@@ -160,7 +160,7 @@ pub fn accept4<L: Listener>(listener: &L, flags: i32) -> Result<(L::Stream, L::A
     let step = Step::wait(ConnectionName::Accept, Some(fd.as_raw_fd()), Wait::Others);
     let accepted = SockRef::from(&fd).accept4(flags | libc::SOCK_CLOEXEC);
     step.end(accepted, |ok| Connection::Accept {
-        peer: ok.map(|(_, address)| address.clone()),
+        peer: ok.map(|(_, address)| address.clone().into()),
         nonblock: flags & SOCK_NONBLOCK != 0,
     })
     .map(|(peer, address)| (Socket(Descriptor::new(peer)).into(), L::address(&address)))
@@ -174,7 +174,7 @@ pub fn connect<S: From<Socket>>(socket: Socket, address: impl Into<SockAddr>) ->
     let fd = socket.as_fd();
     let step = Step::wait(ConnectionName::Connect, Some(fd.as_raw_fd()), Wait::Others);
     let connected = SockRef::from(&fd).connect(&address);
-    step.end(connected, |_| Connection::Connect(Some(address.clone())))
+    step.end(connected, |_| Connection::Connect(Some(address.clone().into())))
         .map_err(|error| error.about(&address))?;
     Ok(socket.into())
 }
@@ -187,7 +187,7 @@ pub fn connect_begin<S: From<Socket>>(socket: Socket, address: impl Into<SockAdd
     let fd = socket.as_fd();
     let step = Step::wait(ConnectionName::Connect, Some(fd.as_raw_fd()), Wait::Others);
     let begun = SockRef::from(&fd).connect(&address);
-    match step.end(begun, |_| Connection::Connect(Some(address.clone()))) {
+    match step.end(begun, |_| Connection::Connect(Some(address.clone().into()))) {
         Err(error) if error.errno() != nix::errno::Errno::EINPROGRESS => Err(error.about(&address)),
         _ => Ok(socket.into()),
     }
@@ -229,7 +229,7 @@ pub fn recvfrom(
     let received = SockRef::from(&fd).recv_from_with_flags(uninit(buf), flags);
     step.end(received, |ok| {
         let brought = receive(fd, buf, flags, ok.map(|(n, _)| *n));
-        Bytes::Recvfrom(brought, ok.map(|(_, from)| from.clone()))
+        Bytes::Recvfrom(brought, ok.map(|(_, from)| from.clone().into()))
     })
     .map(|(n, from)| (n, from.as_socket()))
 }
@@ -248,7 +248,7 @@ pub fn sendto(
     let room = Wait::Room(data.len());
     let step = Step::wait(BytesName::Sendto, Some(fd.as_raw_fd()), room);
     let sent = SockRef::from(&fd).send_to_with_flags(data, &to, flags);
-    step.end(sent, |n| Bytes::Sendto(sending(fd, data, flags, n.copied()), Some(to.clone())))
+    step.end(sent, |n| Bytes::Sendto(sending(fd, data, flags, n.copied()), Some(to.clone().into())))
         .map_err(|error| error.about(&to))
 }
 
@@ -288,7 +288,7 @@ pub fn getsockname(socket: &impl Inet) -> Result<SocketAddr> {
     let fd = socket.as_fd();
     let step = Step::begin(ConnectionName::Getsockname, Some(fd.as_raw_fd()));
     let name = SockRef::from(&fd).local_addr();
-    step.end(name, |name| Connection::Getsockname(name.cloned()))
+    step.end(name, |name| Connection::Getsockname(name.cloned().map(Box::new)))
         .map(|name| TcpListener::address(&name))
 }
 
@@ -298,7 +298,7 @@ pub fn getpeername(socket: &impl Inet) -> Result<SocketAddr> {
     let fd = socket.as_fd();
     let step = Step::begin(ConnectionName::Getpeername, Some(fd.as_raw_fd()));
     let name = SockRef::from(&fd).peer_addr();
-    step.end(name, |name| Connection::Getpeername(name.cloned()))
+    step.end(name, |name| Connection::Getpeername(name.cloned().map(Box::new)))
         .map(|name| TcpListener::address(&name))
 }
 

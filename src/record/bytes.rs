@@ -16,13 +16,13 @@ pub enum Bytes {
     /// recv(2)
     Recv(Receive),
     /// recvfrom(2), and who sent the datagram.
-    Recvfrom(Receive, Option<SockAddr>),
+    Recvfrom(Receive, Option<Box<SockAddr>>),
     /// recvmsg(2), with what the kernel knows beside the bytes, if it brought any.
-    Recvmsg(Receive, Option<Header>),
+    Recvmsg(Receive, Option<Box<Header>>),
     /// send(2)
     Send(Send),
     /// sendto(2), and to whom.
-    Sendto(Send, Option<SockAddr>),
+    Sendto(Send, Option<Box<SockAddr>>),
     /// sendmmsg(2)
     Sendmmsg(Many),
     /// sendfile(2)
@@ -84,7 +84,7 @@ pub struct Many {
     /// All that the kernel was to take; of a value that was read from a trace, only how many there are.
     pub datagrams: Vec<Data>,
     /// To whom.
-    pub to: Option<SockAddr>,
+    pub to: Option<Box<SockAddr>>,
 }
 
 /// Bytes as a record may show them: how many there are, and the first of them.
@@ -223,7 +223,7 @@ impl Many {
     fn facts(&self, outcome: &Outcome) -> Facts {
         let bytes = |some: &[Data]| some.iter().map(|data| data.len as u64).sum();
         let asked = Some(bytes(&self.datagrams));
-        let peer = self.to.as_ref().map(address_text);
+        let peer = self.to.as_deref().map(address_text);
         let Some(taken) = outcome.done() else { return Facts { asked, peer, ..Facts::default() } };
         let taken = &self.datagrams[..self.datagrams.len().min(taken as usize)];
         let first = taken.first().cloned().unwrap_or_default();
@@ -283,7 +283,9 @@ impl Told for Bytes {
         match name {
             BytesName::Recv => Bytes::Recv(Receive::read(args)),
             BytesName::Recvfrom => Bytes::Recvfrom(Receive::read(args), None),
-            BytesName::Recvmsg => Bytes::Recvmsg(Receive::read(args), Some(Header::read(args))),
+            BytesName::Recvmsg => {
+                Bytes::Recvmsg(Receive::read(args), Some(Header::read(args).into()))
+            }
             BytesName::Send => Bytes::Send(Send::read(args)),
             BytesName::Sendto => Bytes::Sendto(Send::read(args), None),
             BytesName::Sendmmsg => Bytes::Sendmmsg(Many::read(event)),
@@ -314,7 +316,7 @@ impl Told for Bytes {
                 Strace::new("recvfrom", format!("{fd}, {}, NULL, NULL", receive.strace()))
             }
             Bytes::Recvfrom(receive, from) => {
-                let from = strace::answered(from.as_ref());
+                let from = strace::answered(from.as_deref());
                 Strace::new("recvfrom", format!("{fd}, {}, {from}", receive.strace()))
             }
             Bytes::Recvmsg(receive, header) => {
@@ -331,7 +333,7 @@ impl Told for Bytes {
             }
             Bytes::Send(send) => Strace::new("sendto", format!("{fd}, {}", send.strace(None))),
             Bytes::Sendto(send, to) => {
-                Strace::new("sendto", format!("{fd}, {}", send.strace(to.as_ref())))
+                Strace::new("sendto", format!("{fd}, {}", send.strace(to.as_deref())))
             }
             Bytes::Sendmmsg(many) => {
                 let taken = outcome.done().unwrap_or_default() as usize;
@@ -357,23 +359,22 @@ impl Told for Bytes {
 
     fn facts(&self, outcome: &Outcome) -> Facts {
         let done = outcome.done().map(|n| n as u64);
-        let of = |from: &Option<SockAddr>| {
-            let from = from.as_ref().filter(|from| from.as_socket().is_some());
-            from.map(address_text)
+        let of = |from: Option<&SockAddr>| {
+            from.filter(|from| from.as_socket().is_some()).map(address_text)
         };
         match self {
             Bytes::Recv(receive) => receive.facts(),
             // How long the datagram was, it may have been cut.
             Bytes::Recvfrom(receive, from) => {
-                Facts { asked: done.or(Some(0)), peer: of(from), ..receive.facts() }
+                Facts { asked: done.or(Some(0)), peer: of(from.as_deref()), ..receive.facts() }
             }
             Bytes::Recvmsg(receive, header) => {
-                let peer = header.as_ref().and_then(|header| of(&header.name));
+                let peer = header.as_ref().and_then(|header| of(header.name.as_ref()));
                 Facts { asked: done, peer, ..receive.facts() }
             }
             Bytes::Send(send) => send.facts(outcome),
             Bytes::Sendto(send, to) => {
-                Facts { peer: to.as_ref().map(address_text), ..send.facts(outcome) }
+                Facts { peer: to.as_deref().map(address_text), ..send.facts(outcome) }
             }
             Bytes::Sendmmsg(many) => many.facts(outcome),
             Bytes::Sendfile { count, .. } | Bytes::Splice { count, .. } => {
@@ -409,7 +410,7 @@ impl Told for Bytes {
                 count(bytes)
             ),
             Bytes::Recvmsg(_, header) => {
-                let beside = header.as_ref().map(Header::beside).unwrap_or_default();
+                let beside = header.as_deref().map(Header::beside).unwrap_or_default();
                 let from = event.peer.as_ref().map(|_| format!(" from {peer}")).unwrap_or_default();
                 format!("{}{from}: {shown}{beside}", count(bytes))
             }

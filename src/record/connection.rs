@@ -18,22 +18,22 @@ pub enum Connection {
     /// socket(2)
     Socket(SocketKind),
     /// bind(2), to this address.
-    Bind(Option<SockAddr>),
+    Bind(Option<Box<SockAddr>>),
     /// listen(2), with its backlog, if that is known.
     Listen(Option<i32>),
     /// accept(2)
     Accept {
         /// Who has connected.
-        peer: Option<SockAddr>,
+        peer: Option<Box<SockAddr>>,
         /// Whether calls on the new socket do not wait: SOCK_NONBLOCK.
         nonblock: bool,
     },
     /// connect(2), to this address.
-    Connect(Option<SockAddr>),
+    Connect(Option<Box<SockAddr>>),
     /// getsockname(2), and the name.
-    Getsockname(Option<SockAddr>),
+    Getsockname(Option<Box<SockAddr>>),
     /// getpeername(2), and the name.
-    Getpeername(Option<SockAddr>),
+    Getpeername(Option<Box<SockAddr>>),
     /// shutdown(2)
     Shutdown(Shutdown),
     /// close(2)
@@ -204,24 +204,24 @@ impl Told for Connection {
         match self {
             Connection::Socket(kind) => Strace::new("socket", kind.strace()),
             Connection::Bind(to) => {
-                Strace::new("bind", format!("{fd}, {}", strace::given(to.as_ref())))
+                Strace::new("bind", format!("{fd}, {}", strace::given(to.as_deref())))
             }
             Connection::Listen(backlog) => {
                 Strace::new("listen", format!("{fd}, {}", backlog.unwrap_or_default()))
             }
             Connection::Accept { peer, nonblock } => {
                 let nonblock = if *nonblock { "|SOCK_NONBLOCK" } else { "" };
-                let peer = strace::answered(peer.as_ref());
+                let peer = strace::answered(peer.as_deref());
                 Strace::new("accept4", format!("{fd}, {peer}, SOCK_CLOEXEC{nonblock}"))
             }
             Connection::Connect(to) => {
-                Strace::new("connect", format!("{fd}, {}", strace::given(to.as_ref())))
+                Strace::new("connect", format!("{fd}, {}", strace::given(to.as_deref())))
             }
             Connection::Getsockname(name) => {
-                Strace::new("getsockname", format!("{fd}, {}", strace::answered(name.as_ref())))
+                Strace::new("getsockname", format!("{fd}, {}", strace::answered(name.as_deref())))
             }
             Connection::Getpeername(name) => {
-                Strace::new("getpeername", format!("{fd}, {}", strace::answered(name.as_ref())))
+                Strace::new("getpeername", format!("{fd}, {}", strace::answered(name.as_deref())))
             }
             Connection::Shutdown(how) => Strace::new("shutdown", format!("{fd}, {}", shut(*how))),
             Connection::Close => Strace::new("close", fd),
@@ -233,21 +233,21 @@ impl Told for Connection {
         match self {
             Connection::Bind(name) | Connection::Getsockname(name) => {
                 // The kernel will choose the port; until it is asked, the address is not known.
-                let chosen = name.as_ref().and_then(SockAddr::as_socket);
+                let chosen = name.as_deref().and_then(SockAddr::as_socket);
                 let named = done && chosen.is_none_or(|address| address.port() != 0);
                 Facts {
-                    local: name.as_ref().map(address_text),
+                    local: name.as_deref().map(address_text),
                     known: if named { Known::Local } else { Known::Nothing },
                     ..Facts::default()
                 }
             }
             Connection::Accept { peer, .. } => {
-                Facts { peer: peer.as_ref().map(address_text), ..Facts::default() }
+                Facts { peer: peer.as_deref().map(address_text), ..Facts::default() }
             }
             Connection::Connect(peer) | Connection::Getpeername(peer) => {
                 let begun = done || outcome.errno == Some(libc::EINPROGRESS);
                 Facts {
-                    peer: peer.as_ref().map(address_text),
+                    peer: peer.as_deref().map(address_text),
                     known: if begun { Known::Peer } else { Known::Nothing },
                     ..Facts::default()
                 }

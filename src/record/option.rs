@@ -29,7 +29,7 @@ pub struct Set {
     /// The value; `None` if the call comes from a trace.
     pub value: Option<OptValue>,
     /// The multicast group that it joins or leaves.
-    pub group: Option<Group>,
+    pub group: Option<Box<Group>>,
     /// Whether the socket is one of datagrams, for which SO_REUSEADDR does something else.
     pub datagrams: bool,
 }
@@ -123,7 +123,13 @@ impl Set {
         datagrams: bool,
     ) -> Set {
         let group = Group::of(option, &value, device);
-        Set { level: level.into(), option: option.into(), value: Some(value), group, datagrams }
+        Set {
+            level: level.into(),
+            option: option.into(),
+            value: Some(value),
+            group: group.map(Box::new),
+            datagrams,
+        }
     }
 
     fn read(args: Args<'_>, event: &Event) -> Set {
@@ -137,7 +143,7 @@ impl Set {
         let level = args.nth(1).to_owned().into();
         // Before there was a key for it, the value said so.
         let datagrams = event.datagrams || value(event).1;
-        Set { level, option: option.into(), value: None, group, datagrams }
+        Set { level, option: option.into(), value: None, group: group.map(Box::new), datagrams }
     }
 }
 
@@ -328,7 +334,8 @@ impl Told for Sockopt {
         match self {
             Sockopt::Setsockopt(Set { level, option, value, group, .. }) => {
                 let len = value.as_ref().map_or(0, OptValue::len);
-                let value = value.as_ref().map(|value| strace_value(option, value, group.as_ref()));
+                let value =
+                    value.as_ref().map(|value| strace_value(option, value, group.as_deref()));
                 let (name, value) = (strace_name(option), value.unwrap_or_default());
                 Strace::new("setsockopt", format!("{fd}, {level}, {name}, {value}, {len}"))
             }
@@ -379,7 +386,7 @@ impl Told for Sockopt {
         let (value, _) = value(event);
         match self {
             Sockopt::Setsockopt(Set { group: Some(group), .. }) => {
-                let Group { joins, address, device } = group;
+                let Group { joins, address, device } = &**group;
                 let device = device.as_deref().unwrap_or("any device");
                 match joins {
                     true => format!(
