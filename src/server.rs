@@ -14,7 +14,7 @@ use crate::address::{Endpoint, Family};
 use crate::call::{self, CallError};
 pub use crate::descriptor::Tally;
 use crate::escape::{escape, escape_unicode, grouped};
-use crate::output::stdout;
+use crate::output::{in_a_hurry, stdout};
 
 /// What the command line, or a test, tells a server.
 #[derive(Debug, Clone)]
@@ -74,7 +74,8 @@ impl ServerArgs {
 
     /// The answer to `data`. An echo is the data itself: no byte is copied.
     pub fn answer<'a>(&self, data: &'a [u8], made: &'a mut Vec<u8>) -> &'a [u8] {
-        if !self.work.is_zero() {
+        // After a signal nobody's work is waited for: in one turn of a loop there may be that of hundreds.
+        if !self.work.is_zero() && !in_a_hurry() {
             call::catch_up(); // a trace has the request before the answer is worked out
             std::thread::sleep(self.work);
         }

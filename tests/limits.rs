@@ -502,6 +502,31 @@ fn a_demo_that_nobody_reads_hears_the_first_signal() {
     }
 }
 
+/// The line that says where the server is has no room in a pipe that is full.
+#[test]
+fn a_server_whose_ready_line_nobody_reads_hears_the_first_signal() {
+    for row in ["tcp-echo", "udp-echo", "fork", "prefork", "pool", "epoll --workers=3", "ftp"] {
+        let (_never_reads, mut writer) = std::io::pipe().unwrap();
+        let size = nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_GETPIPE_SZ).unwrap();
+        writer.write_all(&vec![b'x'; size as usize]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let trace = folder.path().join("trace");
+        let row = words(row);
+        let mut server = netplay();
+        server.arg(row[0]).arg("server").args(&row[1..]).args(["127.0.0.1", "0", "--trace"]);
+        server.arg(&trace).current_dir(&folder).stdin(Stdio::null()).stderr(Stdio::null());
+        let mut server = server.stdout(writer).spawn().unwrap();
+        let calls = if row[0] == "prefork" { "fork" } else { "getsockname" };
+        until("it wants to say so", || {
+            fs::read_to_string(&trace).is_ok_and(|trace| trace.contains(calls))
+        });
+        kill(Pid::from_raw(server.id().cast_signed()), SIGTERM).unwrap();
+        let start = Instant::now();
+        common::wait(&mut server);
+        assert!(start.elapsed() < SOON, "{row:?}: {:?}", start.elapsed());
+    }
+}
+
 /// What cannot be written is refused before anything runs.
 #[test]
 fn a_picture_that_cannot_be_written_is_refused_before_anything_runs() {

@@ -24,6 +24,7 @@ use netplay::address::Endpoint;
 use netplay::examples::Place;
 use netplay::server::ServerArgs;
 use netplay::stop::Stop;
+use nix::poll::PollFlags;
 use nix::sys::signal::Signal::{self, SIGINT, SIGKILL, SIGTERM};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -138,6 +139,31 @@ fn a_server_under_load_stops() {
             thread::spawn(move || while let Ok(1..) = reader.read(&mut buf) {});
         }
         clients
+    });
+}
+
+/// One thread serves all: in one turn each of them is to be answered, and every answer is work.
+#[test]
+fn a_server_with_much_work_stops() {
+    let one_thread = ["nonblocking", "select", "poll", "epoll", "io-uring"];
+    thread::scope(|scope| {
+        for kind in concurrent().filter(|kind| one_thread.contains(&kind.row.name)) {
+            scope.spawn(move || {
+                let server = start(&kind, &["--work", "500"]);
+                let mut clients: Vec<Socket> = (0..8).map(|_| server.connect()).collect();
+                clients.iter_mut().for_each(|client| client.write_all(b"work").unwrap());
+                // Whoever has been answered was accepted: from now on all can have one turn.
+                for client in &mut clients {
+                    client.read_exact(&mut [0; 4]).unwrap();
+                }
+                clients.iter_mut().for_each(|client| client.write_all(b"work").unwrap());
+                // It has seen all of them when it answers.
+                until("an answer", || {
+                    clients.iter().any(|client| rows::ready(client, PollFlags::POLLIN, 0))
+                });
+                ends_well(server.server, SIGTERM, &format!("{kind} with much work"));
+            });
+        }
     });
 }
 

@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use fluent_uri::Uri;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use fluent_uri::{ParseError, ParseErrorKind, Uri};
 use percent_encoding::{AsciiSet, percent_decode_str, percent_encode};
 
 use super::remote::Server;
@@ -44,13 +44,11 @@ impl Location {
     /// One sentence on what is wrong with it.
     pub fn read(text: &OsStr) -> Result<Location> {
         let shown = text.to_string_lossy();
-        ensure!(!shown.contains(|c: char| c.is_control() || c == '\\'), "\\ is written %5C");
+        ensure!(!shown.contains('\\'), "\\ is written %5C");
+        ensure!(!shown.contains(char::is_control), "a control character is written %XX");
         ensure!(shown.trim() == shown, "a space at an end is written %20");
         let usual = usual(text.as_encoded_bytes());
-        let url = Uri::parse(usual.as_str()).with_context(|| match usual.contains("://") {
-            true => "in the name of a file, % is written %25",
-            false => "a URL here is ftp://HOST/FILE",
-        })?;
+        let url = Uri::parse(usual.as_str()).map_err(|error| anyhow!(wrong(&usual, error)))?;
         ensure!(url.scheme().as_str().eq_ignore_ascii_case("ftp"), "only ftp:// is spoken here");
         ensure!(
             url.query().is_none() && url.fragment().is_none(),
@@ -72,7 +70,7 @@ impl Location {
         };
         Ok(Location {
             host: text_of(host)?,
-            port: authority.port_to_u16().context("the port")?.unwrap_or(21),
+            port: authority.port_to_u16().context("a port is at most 65535")?.unwrap_or(21),
             user: Some(user).filter(|user| !user.is_empty()).map(text_of).transpose()?,
             password: password.filter(|text| !text.is_empty()).map(text_of).transpose()?,
             path: bytes_of(path)?,
@@ -142,6 +140,30 @@ fn usual(url: &[u8]) -> String {
     format!("{scheme}{user}{host}{}", percent_encode(path, UNUSUAL))
 }
 
+/// What is wrong with a URL that cannot be parsed, by the place where it is wrong.
+fn wrong(url: &str, error: ParseError) -> &'static str {
+    let Some(front) = url.find("://").map(|at| at + 3) else {
+        return "a URL here is ftp://HOST/FILE";
+    };
+    let in_path = url[front..].find('/').is_some_and(|path| error.index() >= front + path);
+    match error.kind() {
+        ParseErrorKind::InvalidPctEncodedOctet if in_path => {
+            "in the name of a file, % is written %25"
+        }
+        ParseErrorKind::InvalidPctEncodedOctet => "in a user or a password, % is written %25",
+        ParseErrorKind::InvalidIpv6Addr => "[ and ] are around an IPv6 address, as in [::1]",
+        ParseErrorKind::UnexpectedChar
+            if !url[error.index()..].starts_with(|c: char| c.is_ascii()) =>
+        {
+            "a host beyond ASCII is written as DNS has it: xn--..."
+        }
+        ParseErrorKind::UnexpectedChar => {
+            "HOST is a name or an address ([::1] is one of IPv6), PORT a number; in a password, / is \
+             written %2F, ? %3F, # %23"
+        }
+    }
+}
+
 /// The bytes that %41 and the like stand for.
 fn bytes_of(part: &str) -> Result<Vec<u8>> {
     let bytes: Vec<u8> = percent_decode_str(part).collect();
@@ -205,10 +227,20 @@ mod tests {
         for (url, why) in [
             ("h/a", "ftp://HOST/FILE"),
             ("ftp:h/a", "ftp://HOST/FILE"),
-            ("ftp://h/100%", "%25"),
+            ("ftp://h/100%", "name of a file, % is written %25"),
             ("http://h/a", "only ftp"),
             ("ftp:///", "no host"),
-            ("ftp://h:99999/a", "port"),
+            ("ftp://h:99999/a", "65535"),
+            ("ftp://h:21x/a", "PORT a number"),
+            ("ftp://bücher.example/a", "xn--"),
+            ("ftp://a b/c", "HOST is a name"),
+            ("ftp://::1/a", "[::1]"),
+            ("ftp://[::1/a", "[::1]"),
+            ("ftp://[127.0.0.1]/a", "[::1]"),
+            ("ftp://u:p/w@h/a", "%2F"),
+            ("ftp://u:p#w@h/a", "%23"),
+            ("ftp://u:p%@h/a", "password, % is written %25"),
+            ("ftp://h/a\tb", "control character is written"),
             ("ftp://h/a%00b", "control"),
             ("ftp://h/a%0d%0aDELE%20b", "control"),
             ("ftp://u%0a@h/a", "control"),

@@ -54,7 +54,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let (mut done, mut announced) = (false, false);
     let sigchld = Sigchld::keep();
     // The signals of a stop are kept back, too: only ppoll lets them in, and none can be missed.
-    let undisturbed = stop.undisturbed();
+    let mut undisturbed = stop.undisturbed();
     // The parent stays in this loop until the stop; a child leaves it with its place.
     let mine = loop {
         if stop.requested() || done {
@@ -71,8 +71,11 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
             continue;
         }
         if !announced {
+            drop(undisturbed); // the line may have to wait for its reader, and that wait hears a stop
             server::announce("tcp", address)?; // every place has its worker, or has been tried
+            undisturbed = stop.undisturbed();
             announced = true;
+            continue; // a stop may have come
         }
         let waited = call::ppoll(&mut [], crew.timeout(), &sigchld.let_in);
         if sigchld.came(waited)? {
