@@ -72,6 +72,11 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush().map_err(named)
     }
+
+    /// A text is put together first: otherwise each of its pieces would wait for itself.
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        self.write_all(text.to_string().as_bytes())
+    }
 }
 
 /// An error of standard output. The kind stays, because a pipe without a reader is no failure (`| head`).
