@@ -1143,30 +1143,40 @@ fn without_nanoseconds(result: &str) -> String {
 // ---- the comparison ----
 
 /// A signal that came while a `recv` was about to return 0 is handled on its way out, and no clock of the program
-/// lies between the two: the shutdown of the handler may be told before the 0 that it seems to have caused. And
-/// where another process has shut the listener down, an `accept` may fail before or after the handler finds it so.
+/// lies between the two: what the handler shuts down, the socket of the `recv` among it, may be told before the 0
+/// that it seems to have caused. And where another process has shut the listener down, an `accept` may fail before
+/// or after the handler finds it so.
 fn on_the_way_out(told: &mut [String], seen: &[String]) {
-    let ends = |call: &str, fd: &str| {
+    let shuts = |call: &String| call.starts_with("shutdown(");
+    let ends = |handler: &String, call: &String| {
+        let fd = handler.trim_start_matches("shutdown(").split(',').next().unwrap_or_default();
+        let too_late = handler.contains(" = -1 ENOTCONN") && call.contains(" = -1 EINVAL");
         call.starts_with(&format!("recvfrom({fd}, \"\"")) && call.ends_with(" = 0")
+            || call.starts_with(&format!("accept4({fd}, ")) && too_late
     };
-    let too_late = |handler: &str, call: &str, fd: &str| {
-        call.starts_with(&format!("accept4({fd}, "))
-            && call.contains(" = -1 EINVAL")
-            && handler.contains(" = -1 ENOTCONN")
-    };
-    let shuts = |call: &str| {
-        let (fd, _) = call.strip_prefix("shutdown(")?.split_once(',')?;
-        Some(fd.to_owned())
-    };
-    for first in 0..told.len().min(seen.len()).saturating_sub(1) {
-        let [one, two] = [&told[first], &told[first + 1]];
-        let may_swap = match (shuts(one), shuts(two)) {
-            (Some(fd), None) => ends(two, &fd) || too_late(one, two, &fd),
-            (None, Some(fd)) => too_late(two, one, &fd),
-            _ => false,
-        };
-        if may_swap && told[first] == seen[first + 1] && told[first + 1] == seen[first] {
-            told.swap(first, first + 1);
+    for first in 0..told.len().min(seen.len()) {
+        let (told, seen) = (&mut told[first..], &seen[first..]);
+        let handler = told.iter().take_while(|call| shuts(call)).count();
+        if (1..told.len().min(seen.len())).contains(&handler) {
+            let (shut, call) = (&told[..handler], &told[handler]);
+            if shut.iter().any(|shut| ends(shut, call))
+                && seen[0] == *call
+                && seen[1..=handler] == *shut
+            {
+                told[..=handler].rotate_right(1);
+            }
+            continue;
+        }
+        let handler = told[1..].iter().take_while(|call| shuts(call)).count();
+        if (1..seen.len()).contains(&handler) {
+            let (call, shut) = (&told[0], &told[1..=handler]);
+            if call.starts_with("accept4(")
+                && shut.iter().any(|shut| ends(shut, call))
+                && seen[..handler] == *shut
+                && seen[handler] == *call
+            {
+                told[..=handler].rotate_left(1);
+            }
         }
     }
 }
@@ -1176,19 +1186,24 @@ fn only_a_recv_that_returned_zero_may_have_come_before_the_handler() {
     let (shutdown, end) = ("shutdown(4, SHUT_RDWR) = 0", "recvfrom(4, \"\", 9, 0, NULL, NULL) = 0");
     let no_listener = "accept4(4, 0x..., [128], SOCK_CLOEXEC) = -1 EINVAL (Invalid argument)";
     let refused = "shutdown(4, SHUT_RDWR) = -1 ENOTCONN (Transport endpoint is not connected)";
-    let lines = |lines: [&str; 2]| lines.map(String::from);
-    for (told, seen, swapped) in [
-        ([shutdown, end], [end, shutdown], true),
-        ([shutdown, end], [shutdown, end], false),
-        ([shutdown, "recvfrom(5, \"\", 9) = 0"], ["recvfrom(5, \"\", 9) = 0", shutdown], false),
-        ([shutdown, "close(4) = 0"], ["close(4) = 0", shutdown], false),
-        ([refused, no_listener], [no_listener, refused], true),
-        ([no_listener, refused], [refused, no_listener], true),
-        ([no_listener, shutdown], [shutdown, no_listener], false),
+    let other = "shutdown(3, SHUT_RDWR) = -1 ENOTCONN (Transport endpoint is not connected)";
+    let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    for (told, seen, moved) in [
+        (&[shutdown, end][..], &[end, shutdown][..], true),
+        (&[shutdown, end], &[shutdown, end], false),
+        (&[other, shutdown, end], &[end, other, shutdown], true),
+        (&[other, end], &[end, other], false),
+        (&[other, shutdown, end], &[end, shutdown, other], false),
+        (&[shutdown, "recvfrom(5, \"\", 9) = 0"], &["recvfrom(5, \"\", 9) = 0", shutdown], false),
+        (&[shutdown, "close(4) = 0"], &["close(4) = 0", shutdown], false),
+        (&[refused, no_listener], &[no_listener, refused], true),
+        (&[no_listener, refused], &[refused, no_listener], true),
+        (&[no_listener, shutdown], &[shutdown, no_listener], false),
+        (&[end, shutdown], &[shutdown, end], false),
     ] {
         let mut put = lines(told);
         on_the_way_out(&mut put, &lines(seen));
-        assert_eq!(put != lines(told), swapped, "{told:?}");
+        assert_eq!(put, lines(if moved { seen } else { told }), "{told:?}");
     }
 }
 
