@@ -389,8 +389,8 @@ fn nothing_of_a_demo_outlives_it() {
         let status = common::wait(&mut whole);
         let code = status.code().or(status.signal().map(|signal| 128 + signal));
         assert_eq!(code, Some(if term { 128 + SIGTERM as i32 } else { 1 }), "{what}");
-        // A bench asks a server to end and waits for three seconds before it ends it.
-        assert!(start.elapsed() < Duration::from_secs(5), "{what}: {:?}", start.elapsed());
+        // A bench asks a server to end and waits for three seconds before it ends it; the machine may be busy.
+        assert!(start.elapsed() < Duration::from_secs(10), "{what}: {:?}", start.elapsed());
         let left: Vec<_> = all.into_iter().filter_map(process).map(|it| it.id).collect();
         assert!(left.is_empty(), "{what}: it left {left:?}");
     }

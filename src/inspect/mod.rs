@@ -489,13 +489,14 @@ mod tests {
             socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         bound.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
         let port = bound.local_addr().unwrap().as_socket().unwrap().port();
-        let [found, table] = asked(Protocol::Tcp, port);
-        assert!(table.is_empty(), "{table:?}");
+        // A connection from this port that has ended may still have its name (TIME-WAIT).
+        let [found, table] = asked(Protocol::Tcp, port)
+            .map(|found| found.into_iter().filter(|one| one.state != State::TIME_WAIT));
+        assert_eq!(table.collect::<Vec<_>>(), []);
         // Nothing, before Linux 6.8.
-        assert!(
-            found.iter().all(|one| one.is_only_bound() && one.inode == inode(&bound)),
-            "{found:?}"
-        );
+        for one in found {
+            assert!(one.is_only_bound() && one.inode == inode(&bound), "{one:?}");
+        }
     }
 
     #[test]

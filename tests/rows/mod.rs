@@ -342,10 +342,11 @@ pub fn process(id: u32) -> Option<Process> {
     })
 }
 
-/// Its own pages, and of those that it shares with other processes its share.
+/// Its own pages, and of those that it shares with its children its share. Those of the binary do not count: its
+/// share of them grows whenever another process that has them ends.
 fn share_of_memory(id: u32) -> u64 {
     let sums = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
-    let line = sums.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let line = sums.lines().find_map(|line| line.strip_prefix("Pss_Anon:"));
     // A zombie has no memory, and no such line.
     line.map_or(0, |kb| kb.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024)
 }
