@@ -203,7 +203,7 @@ fn a_client_that_is_always_behind_is_owed_no_more_for_it() {
         assert!(Instant::now() < end, "only {} bytes have gone around", service.stats().sent);
         let _ = far.write(&part);
         while client.wants_read() && ready(&client.peer, PollFlags::POLLIN, 0) {
-            client.heard(call::recv(&client.peer, &mut buf, 0), &buf, &mut service);
+            client.heard(call::recv(&client.peer, &mut buf, 0), &mut buf, &mut service);
             let _ = far.write(&part);
         }
         let _ = far.read(&mut buf);

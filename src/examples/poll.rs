@@ -64,7 +64,6 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         // From the end, so that the last entry can fill a gap: it has had its turn.
         for i in (0..clients.len()).rev() {
             let (client, happened) = (&mut clients[i], list[i + 1].revents);
-            let takes = !client.wants_write() || happened & POLLOUT != 0;
             if happened & POLLPRI != 0 {
                 // The urgent byte, beside the stream, or POLLPRI would come again each turn.
                 let received = call::recv(&client.peer, &mut [0], MSG_OOB);
@@ -72,9 +71,10 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             }
             // POLLERR and POLLHUP too: recv returns the bytes that are left, then the error or 0.
             if happened & !(POLLOUT | POLLPRI) != 0 {
-                client.heard(call::recv(&client.peer, &mut buf, 0), &buf, &mut service);
+                client.heard(call::recv(&client.peer, &mut buf, 0), &mut buf, &mut service);
             }
-            if takes && client.wants_write() {
+            // The answer at once: a client that was owed nothing takes bytes, as a rule.
+            if happened != 0 && client.wants_write() {
                 let taken = call::send(&client.peer, client.owed(), MSG_NOSIGNAL);
                 client.sent(taken, &mut service);
             }

@@ -70,12 +70,12 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         let Some(_) = waiting.or(wait)? else { break };
 
         for client in &mut clients {
-            // Whoever was owed nothing takes bytes, as a rule, and needs no place in a set for it.
-            let takes = !client.wants_write() || writes.contains(&client.peer);
-            if reads.contains(&client.peer) {
-                client.heard(call::recv(&client.peer, &mut buf, 0), &buf, &mut service);
+            let (reads, writes) = (reads.contains(&client.peer), writes.contains(&client.peer));
+            if reads {
+                client.heard(call::recv(&client.peer, &mut buf, 0), &mut buf, &mut service);
             }
-            if takes && client.wants_write() {
+            // The answer at once: a client that was owed nothing takes bytes, as a rule.
+            if (reads || writes) && client.wants_write() {
                 let taken = call::send(&client.peer, client.owed(), MSG_NOSIGNAL);
                 client.sent(taken, &mut service);
             }

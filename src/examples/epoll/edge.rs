@@ -102,13 +102,12 @@ pub fn serve_on(
 fn drain(
     client: &mut Client,
     happened: EpollFlags,
-    buf: &mut [u8],
+    buf: &mut Vec<u8>,
     service: &mut Service<'_>,
 ) -> bool {
     for _ in 0..TURNS {
-        let takes = !client.wants_write();
         let n = client.heard(call::recv(&client.peer, buf, 0), buf, service);
-        if takes && client.wants_write() {
+        if client.wants_write() {
             client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), service);
         }
         let short = n < buf.len() && happened == EpollFlags::EPOLLIN;

@@ -109,12 +109,12 @@ fn serve_on(listener: &TcpListener, most: usize, args: &ServerArgs, stop: &Stop)
                 }
                 continue;
             };
-            let takes = !client.wants_write() || happened.contains(EpollFlags::EPOLLOUT);
             // EPOLLERR and EPOLLHUP too: recv returns the bytes that are left, then the error or 0.
             if happened != EpollFlags::EPOLLOUT {
-                client.heard(call::recv(&client.peer, &mut buf, 0), &buf, &mut service);
+                client.heard(call::recv(&client.peer, &mut buf, 0), &mut buf, &mut service);
             }
-            if takes && client.wants_write() {
+            // The answer at once: a client that was owed nothing takes bytes, as a rule.
+            if client.wants_write() {
                 let taken = call::send(&client.peer, client.owed(), MSG_NOSIGNAL);
                 client.sent(taken, &mut service);
             }

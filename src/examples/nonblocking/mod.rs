@@ -72,7 +72,7 @@ fn all_in_turn(listener: &TcpListener, args: &ServerArgs, stop: &Stop) -> Result
         }
         for client in &mut clients {
             if client.wants_read() {
-                client.heard(call::recv(&client.peer, &mut buf, 0), &buf, &mut service);
+                client.heard(call::recv(&client.peer, &mut buf, 0), &mut buf, &mut service);
             }
             if client.wants_write() {
                 let taken = call::send(&client.peer, client.owed(), MSG_NOSIGNAL);

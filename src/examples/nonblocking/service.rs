@@ -16,10 +16,12 @@
 //! counted, and a client's failure is told and ends that client alone.
 //!
 //! When the kernel takes only a part of an answer, a blocking server waits in `send`. Here the rest is
-//! kept, and the server turns to the others. A client that is owed too much is not listened to, or one
+//! kept, and the server turns to the others. A client that is owed something is not listened to, or one
 //! that sends and never reads would fill the memory.
 
+use std::mem;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::call::{self, TcpStream};
@@ -27,8 +29,8 @@ use crate::entrance::Entrance;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
-/// A client that is owed so many bytes is not listened to.
-const MOST_OWED: usize = 64 * 1024;
+/// So many buffers are kept for the next answers.
+const SPARE: usize = 16;
 
 /// Who may come in, what is answered, how long a client may be silent, and what to tell in the end.
 #[derive(Debug)]
@@ -37,13 +39,16 @@ pub struct Service<'a> {
     entrance: Entrance<'a>,
     /// An answer that is no echo.
     made: Vec<u8>,
+    /// Buffers that nobody needs just now.
+    spare: Vec<Vec<u8>>,
 }
 
 impl<'a> Service<'a> {
     /// For at most `most` clients at once.
     #[must_use]
     pub fn new(args: &'a ServerArgs, stop: &'a Stop, most: usize) -> Service<'a> {
-        Service { args, entrance: Entrance::new(args, stop, most), made: Vec::new() }
+        let (made, spare) = Default::default();
+        Service { args, entrance: Entrance::new(args, stop, most), made, spare }
     }
 
     /// As [`Entrance::goes_on`].
@@ -94,9 +99,9 @@ pub struct Client {
     pub peer: TcpStream,
     /// The address of the other end.
     pub name: SocketAddr,
-    owed: Vec<u8>,
-    /// How much of `owed` the kernel has taken.
-    taken: usize,
+    /// A buffer, and which part of it is owed.
+    buf: Vec<u8>,
+    owed: Range<usize>,
     /// It will send no more, or nobody wants to hear it.
     ended: bool,
     /// Its connection has failed.
@@ -107,26 +112,26 @@ pub struct Client {
 
 impl Client {
     fn new(peer: TcpStream, name: SocketAddr) -> Client {
-        let (owed, active) = (Vec::new(), Instant::now());
-        Client { peer, name, owed, taken: 0, ended: false, lost: false, active }
+        let (buf, active) = (Vec::new(), Instant::now());
+        Client { peer, name, buf, owed: 0..0, ended: false, lost: false, active }
     }
 
     /// Whether there is a reason to call `recv`.
     #[must_use]
     pub fn wants_read(&self) -> bool {
-        !self.ended && !self.lost && self.owed().len() < MOST_OWED
+        !self.ended && !self.lost && self.owed.is_empty()
     }
 
     /// Whether there is a reason to call `send`.
     #[must_use]
     pub fn wants_write(&self) -> bool {
-        !self.lost && !self.owed().is_empty()
+        !self.lost && !self.owed.is_empty()
     }
 
     /// The bytes that it is to get next.
     #[must_use]
     pub fn owed(&self) -> &[u8] {
-        &self.owed[self.taken..]
+        &self.buf[self.owed.clone()]
     }
 
     /// What came of a `recv` into `buf`: the answer to it is owed from now on. How many bytes came: 0 if there
@@ -134,15 +139,25 @@ impl Client {
     pub fn heard(
         &mut self,
         received: call::Result<usize>,
-        buf: &[u8],
+        buf: &mut Vec<u8>,
         service: &mut Service<'_>,
     ) -> usize {
         let Some(n) = self.result(received, service) else { return 0 };
         service.entrance.stats.received += n as u64;
         // A server that never answers has heard enough once it has heard something.
         self.ended = n == 0 || service.args.reply.is_none();
-        if n > 0 {
-            self.owed.extend_from_slice(service.args.answer(&buf[..n], &mut service.made));
+        if n == 0 {
+            return 0;
+        }
+        let answer = service.args.answer(&buf[..n], &mut service.made);
+        self.owed = 0..answer.len();
+        if answer.as_ptr() == buf.as_ptr() {
+            // An echo leaves from the very buffer that it came in, and the page gets another.
+            let other = service.spare.pop().unwrap_or_else(|| vec![0; buf.len()]);
+            self.buf = mem::replace(buf, other);
+        } else {
+            self.buf.clear();
+            self.buf.extend_from_slice(answer);
         }
         n
     }
@@ -157,10 +172,10 @@ impl Client {
     pub fn sent(&mut self, sent: call::Result<usize>, service: &mut Service<'_>) {
         let n = self.result(sent, service).unwrap_or_default();
         service.entrance.stats.sent += n as u64;
-        self.taken += n;
-        if self.owed().is_empty() || self.taken > MOST_OWED {
-            self.owed.drain(..self.taken);
-            self.taken = 0;
+        self.owed.start += n;
+        let spare = self.buf.len() == service.args.bufsize && service.spare.len() < SPARE;
+        if self.owed.is_empty() && spare {
+            service.spare.push(mem::take(&mut self.buf));
         }
     }
 
