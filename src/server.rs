@@ -298,6 +298,9 @@ pub fn no_room(client: impl fmt::Display, why: impl fmt::Display) {
     tracing::warn!("client {client} is turned away: {why}; the server goes on");
 }
 
+/// That a server cannot have all its workers, where they are threads. The error behind it says why.
+pub const NO_THREAD: &str = "cannot start a thread for a worker";
+
 /// Tells that a server has a worker less than it should, and why.
 pub fn worker_missing(why: impl Into<anyhow::Error>) {
     tracing::warn!("a worker is missing: {:#}; the others go on", why.into());

@@ -144,6 +144,7 @@ fn without_a_thread_or_a_process_a_command_says_so() {
         ("lab framing --no-ask", "cannot start a thread"),
         ("models", "cannot start"),
         ("bench --models epoll --rounds 1 -q", "cannot start"),
+        ("bench --rounds 1 -q", "cannot start"),
         // None of these is ready with no worker at all.
         ("prefork server 127.0.0.1 0 -q", "fork: "),
         ("pool server 127.0.0.1 0 -q", "cannot start a thread for a worker"),
@@ -157,6 +158,14 @@ fn without_a_thread_or_a_process_a_command_says_so() {
         let output = finish(command.env("XDG_STATE_HOME", state.path()), b"");
         says_so(line, &output, 1, "Resource temporarily unavailable");
         says_so(line, &output, 1, what);
+        if !line.starts_with("bench --models") {
+            says_so(
+                line,
+                &output,
+                1,
+                "hint: you may have no more processes and threads: ulimit -u",
+            );
+        }
         let shows = String::from_utf8_lossy(&output.stdout);
         assert!(!shows.contains("ready"), "{line}: {shows}");
     }

@@ -252,16 +252,20 @@ pub fn rows() -> Vec<&'static str> {
 /// This program cannot be started again.
 pub fn echoing(manner: &Manner) -> Result<Vec<Model>> {
     let load = Load { connections: 1, idle: 0 };
-    let mut found = Vec::new();
+    let (mut found, mut lacks) = (Vec::new(), None);
     for example in examples().filter(echoes) {
         let model = Model { name: example.name.to_owned(), kind: Kind::Row(example, vec![]) };
         // One that serves the other transport, or cannot run on this kernel, is no model here.
-        if let Ok(server) = Server::start(&model, load, manner) {
-            server.stop()?;
-            found.push(model);
+        match Server::start(&model, load, manner) {
+            Ok(server) => {
+                server.stop()?;
+                found.push(model);
+            }
+            Err(error) => lacks = Some(error),
         }
     }
-    Ok(found)
+    // Where none can run, it is no matter of one of them.
+    if found.is_empty() { lacks.map_or(Ok(found), Err) } else { Ok(found) }
 }
 
 /// A port that nobody listens on, and that the kernel gives to nobody who does not ask for it.

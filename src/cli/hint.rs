@@ -14,6 +14,7 @@ use crate::child::{CannotRun, CannotStart};
 use crate::client::{Interrupted, Usage};
 use crate::inspect;
 use crate::lab::Unmet;
+use crate::server::NO_THREAD;
 use crate::stop;
 
 const BIND: Name = Name::Connection(ConnectionName::Bind);
@@ -108,7 +109,7 @@ impl Here {
 
 /// What to do about it: what was found on this machine, where that can be said, or else in general.
 pub fn hint(error: &Error) -> Option<Cow<'static, str>> {
-    if error.is::<CannotStart>() {
+    if error.is::<CannotStart>() || error.to_string() == NO_THREAD {
         let why = error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
         return (why == Some(io::ErrorKind::WouldBlock)).then_some(Cow::Borrowed(NO_MORE));
     }

@@ -63,7 +63,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     stop.request(); // the scope waits for those that run already
-                    return Err(error).context("cannot start a thread for a worker");
+                    return Err(error).context(server::NO_THREAD);
                 }
             }
         }

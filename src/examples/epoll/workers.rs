@@ -53,7 +53,7 @@ pub fn serve(workers: usize, serve_on: ServeOn, args: &ServerArgs, stop: &Stop) 
         let start = |listener| thread::Builder::new().spawn_scoped(scope, move || work(listener));
         let threads: io::Result<Vec<_>> = others.iter().map(start).collect();
         let threads = threads.inspect_err(|_| stop.request());
-        let threads = threads.context("cannot start a thread for a worker")?;
+        let threads = threads.context(server::NO_THREAD)?;
         server::announce("tcp", address).inspect_err(|_| stop.request())?;
         let mut total = work(first)?;
         for thread in threads {
