@@ -621,6 +621,15 @@ fn renders(folder: &Path, pages: &[PathBuf]) {
 }
 
 #[test]
+fn manual_pages_for_a_folder_that_is_not_there_say_how_to_make_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = finish(netplay().arg("man").arg(folder.path().join("new")), b"");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("there is no folder") && told.contains("mkdir -p"), "{told}");
+}
+
+#[test]
 fn every_command_has_a_manual_page_without_a_fault() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::DateTime;
 use clap::{Arg, ArgMatches, Command, builder::PathBufValueParser};
 
@@ -30,6 +30,10 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let mut command = super::command().disable_help_subcommand(true);
     command.build();
     match matches.get_one::<std::path::PathBuf>("directory") {
+        Some(folder) if !folder.exists() => bail!(
+            "there is no folder {}, and manual pages are only put into one that is there: mkdir -p makes it",
+            file_name(folder)
+        ),
         Some(folder) => write_all(&command, folder)
             .with_context(|| format!("cannot write manual pages to {}", file_name(folder))),
         None => Ok(stdout().write_all(page(&command)?.as_bytes())?),

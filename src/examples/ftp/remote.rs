@@ -246,9 +246,10 @@ impl Server {
 
     /// What the server says, as people may see it.
     fn told(&self, text: &[u8]) -> String {
-        let mut bytes = text.to_vec();
+        // A line end is in no password: behind it, the last letters are not the beginning of one.
+        let mut bytes = [text, b"\n"].concat();
         self.sent.clone().hide(&mut bytes);
-        escape(&bytes)
+        escape(&bytes[..text.len()])
     }
 
     fn line(&mut self, patience: &mut Patience) -> Result<Vec<u8>> {
