@@ -513,6 +513,26 @@ fn a_hostile_name_stays_text() {
     assert!(holder["started"].is_string(), "a bracket in the name is no end of it: {holder}");
 }
 
+/// What is proposed can be typed, whatever the name is made of.
+#[test]
+fn the_next_step_can_be_typed_for_any_name() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    if !have("bash") {
+        return common::skip("bash is not installed");
+    }
+    let names: [&[u8]; 5] = [b"a\x1bb", "\u{202e}x".as_bytes(), b"it's", b"a\\b\n1", b"\x1b'\\"];
+    for name in names {
+        let here = tempfile::tempdir().unwrap();
+        let path = here.path().join(OsStr::from_bytes(name)).join("socket");
+        let output = finish(netplay().arg("why").arg(&path), b"");
+        let said = String::from_utf8(output.stdout).unwrap();
+        let next = said.lines().find_map(|line| line.strip_prefix("next: ")).unwrap();
+        let typed = Command::new("bash").args(["-c", next]).status().unwrap();
+        assert!(typed.success() && path.parent().unwrap().is_dir(), "{next}");
+    }
+}
+
 // Errors, and the last failure.
 
 #[test]

@@ -18,7 +18,7 @@ use super::errno::name;
 use super::words::{clock, count, facts, owner};
 use super::{Answer, PATIENCE};
 use crate::call::{self, Domain, FcntlArg, OFlag, Type, UnixStream};
-use crate::escape::{escape, escape_unsafe};
+use crate::escape::{escape, is_unsafe};
 use crate::inspect::{self, Holders, Unix, UnixKind, UnixName};
 
 /// How many bytes of a path fit into `sockaddr_un`, beside the zero byte at its end.
@@ -49,9 +49,33 @@ impl Found {
 
 /// The path as a shell takes it.
 pub(in super::super) fn quoted(path: &Path) -> String {
-    let text = escape_unsafe(&path.to_string_lossy());
+    let text = match path.to_str() {
+        Some(text) if !text.contains(is_unsafe) => text.to_owned(),
+        _ => return steering(path.as_os_str().as_bytes()),
+    };
     let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// A path with bytes that no terminal is to have: a shell reads them in `$'...'` (POSIX.1-2024).
+fn steering(path: &[u8]) -> String {
+    let mut text = String::from("$'");
+    for chunk in path.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\'' | '\\' => text.extend(['\\', c]),
+                c if is_unsafe(c) => text += &octal(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                c => text.push(c),
+            }
+        }
+        text += &octal(chunk.invalid());
+    }
+    text + "'"
+}
+
+/// Three digits end by themselves: what follows may be one.
+fn octal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("\\{byte:03o}")).collect()
 }
 
 /// `netplay why PATH`.
