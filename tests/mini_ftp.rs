@@ -226,10 +226,12 @@ fn the_demo_lists_uploads_and_downloads() {
         "client A -- poem.txt: 33 bytes uploaded",
         "client A -- hello.txt: 22 bytes downloaded",
         "client A -- nothing.txt: 0 bytes: an empty file, or none of that name",
-        "\"U poem.txt\": 33 bytes",
     ] {
         assert!(told.contains(part), "{part}\n{told}");
     }
+    // A server that the machine has kept waiting for longer than the pause finds the header with its data.
+    let whole = told.contains("\"U poem.txt\": 33 bytes");
+    assert!(whole || told.contains("header and data came in one piece"), "{told}");
 }
 
 // What stands for frames.
