@@ -142,9 +142,10 @@ fn the_calls_are_those_of_the_record() {
     for line in fs::read_to_string(&trace).unwrap().lines() {
         let event: Event = serde_json::from_str(line).unwrap();
         if event.role == "server" && event.kind == Kind::Call {
-            match receivers.last_mut() {
-                Some((pid, events)) if *pid == event.pid => events.push(event),
-                _ => receivers.push((event.pid, vec![event])),
+            // One may still be writing its last lines while the next writes its first.
+            match receivers.iter_mut().find(|(pid, _)| *pid == event.pid) {
+                Some((_, events)) => events.push(event),
+                None => receivers.push((event.pid, vec![event])),
             }
         }
     }
