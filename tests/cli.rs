@@ -118,7 +118,7 @@ fn bad_input_is_one_clear_line() {
         (&["tcp-client", "nobody.invalid", "1"], 1, "the host \"nobody.invalid\" has no address"),
         (&["tcp-server", "192.0.2.1", "0", "-q"], 1, "bind 192.0.2.1:0: "),
         (&["unix-client", "/nobody/here", "-q"], 1, "connect /nobody/here: No such file"),
-        (&["man", "/nobody/here"], 1, "cannot write manual pages to /nobody/here"),
+        (&["man", "/nobody/here"], 1, "there is no folder /nobody/here"),
         (
             &["tcp-client", "--trace", "/nobody/here", "1"],
             1,
