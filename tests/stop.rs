@@ -232,6 +232,17 @@ fn an_idle_datagram_server_stops_and_leaves_its_port() {
     }
 }
 
+/// Whoever starts it may have blocked them for himself, and a mask is inherited.
+#[test]
+fn a_server_hears_signals_that_its_parent_has_blocked() {
+    for signal in [SIGINT, SIGTERM, Signal::SIGHUP] {
+        let mut env = std::process::Command::new("env");
+        env.args(["--block-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_netplay")]);
+        let server = Server::from(env.args(["iterative", "server", "--tcp", "127.0.0.1", "0"]));
+        ends_well(server, signal, &format!("blocked {signal}"));
+    }
+}
+
 /// The first signal asks; but the server is busy with an answer that takes a second. The second one
 /// does not ask.
 #[test]

@@ -54,6 +54,7 @@ use draw::Picture;
 #[must_use]
 pub fn main(closed: bool) -> ExitCode {
     stop::outlive_file_limits();
+    stop::hear_signals();
     // A demo's server must not outlive the demo, nor a receiver its measurement.
     if !child::end_with_parent() {
         return ExitCode::from(128 + libc::SIGTERM as u8);

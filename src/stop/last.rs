@@ -34,6 +34,13 @@ pub fn set_in_order(last: impl FnOnce() + Send + 'static) -> io::Result<()> {
     waits.inspect_err(|_| _ = signals.thread_unblock())
 }
 
+/// Lets SIGINT, SIGTERM and SIGHUP come. A process is born with the mask of its parent, and one that a lab starts
+/// would else never hear them.
+pub fn hear_signals() {
+    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+    signals.thread_unblock().expect("they may be unblocked");
+}
+
 /// Returns, unless a signal is about to end the process: the rest is left to that.
 pub fn unless_it_ends() {
     while ENDS.load(SeqCst) {

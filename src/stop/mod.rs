@@ -22,7 +22,7 @@ mod last;
 mod places;
 
 pub use children::{Sigchld, Undisturbed, end_child, end_children};
-pub use last::{set_in_order, unless_it_ends};
+pub use last::{hear_signals, set_in_order, unless_it_ends};
 pub use places::Places;
 
 use std::marker::PhantomData;
