@@ -14,7 +14,7 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::call;
 use crate::patience::Patience;
@@ -47,9 +47,15 @@ impl<'a> Entrance<'a> {
         !(self.stop.requested() || clients == 0 && self.args.full(self.stats.clients))
     }
 
+    /// Whether another client may be served, with so many here.
+    #[must_use]
+    pub fn has_place(&self, clients: usize) -> bool {
+        clients < self.most && !self.args.full(self.stats.clients)
+    }
+
     /// Whether another client may come in, with so many here. While descriptors are short, none may.
     pub fn has_room(&mut self, clients: usize) -> bool {
-        clients < self.most && !self.args.full(self.stats.clients) && self.timeout().is_none()
+        self.has_place(clients) && self.timeout().is_none()
     }
 
     /// How long to wait before looking at the listener again, while descriptors are short.
@@ -81,6 +87,40 @@ impl<'a> Entrance<'a> {
     /// A client has gone, and its descriptor is free.
     pub fn left(&mut self) {
         self.patience.end();
+    }
+}
+
+/// How long a client has been silent, where `--idle-timeout` limits that.
+#[derive(Debug)]
+pub struct Silence {
+    limit: Option<Duration>,
+    since: Instant,
+}
+
+impl Silence {
+    /// It begins now.
+    #[must_use]
+    pub fn begin(args: &ServerArgs) -> Silence {
+        Silence { limit: args.idle_timeout, since: Instant::now() }
+    }
+
+    /// The client has sent or taken something. The clock is not read where nothing is limited.
+    pub fn is_broken(&mut self) {
+        if self.limit.is_some() {
+            self.since = Instant::now();
+        }
+    }
+
+    /// How much longer it may last; `None`: for ever.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        Some(self.limit?.saturating_sub(self.since.elapsed()))
+    }
+
+    /// Whether it has lasted too long.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.left() == Some(Duration::ZERO)
     }
 }
 

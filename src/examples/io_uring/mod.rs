@@ -2,12 +2,11 @@
 //!
 //! ```text
 //!   io_uring_setup = 4        two rings, shared with the kernel: what is to be done, what is done
-//!   io_uring_register         a heap of buffers that the kernel may fill
-//!   accept, please            one submission, an answer for every client
+//!   accept, please
 //!   ┌▶ io_uring_enter         hands over what was submitted, sleeps until something is done
-//!   │    accept = 5           recv on 5, please: one submission, an answer whenever bytes come
-//!   │    recv(5) = 5 "hello"  send on 5, please, out of the buffer that they are in
-//!   │    send(5) = 5          the buffer goes back onto the heap
+//!   │    accept = 5           recv on 5, please, into this buffer; and the next accept
+//!   │    recv(5) = 5 "hello"  send on 5, please, out of the same buffer
+//!   │    send(5) = 5          recv on 5, please
 //!   └─ …
 //! ```
 //!
@@ -21,16 +20,16 @@
 //! completion; one send at a time, or bytes change places; and a socket is closed when all its
 //! operations are done: shutdown makes them end.
 //!
-//! **Many shots.** A recv of one shot needs a buffer from the start, for a client that may never say a
-//! word. One of many shots stays, and takes a buffer off the heap when there are bytes to put into
-//! it, so that ten thousand silent clients share a few. An answer without IORING_CQE_F_MORE is its
-//! last: it is to be submitted again. Kernels before 6.1 lack what this needs; there, and with
-//! `--single-shot`, each operation is submitted anew each time.
+//! On this page each operation is of one shot, and a client has one under way. That is what
+//! `--single-shot` asks for, and what a kernel before 6.1 gets. Usually an operation is of many shots:
+//! multishot.rs.
 
-mod client;
+mod multishot;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
@@ -40,12 +39,12 @@ use super::row::{self, Example, Place, Service};
 use super::script::{self, Demo};
 use super::tcp_echo;
 use crate::call::{
-    self, Domain, IPV6_V6ONLY, ONE_THREAD, Operation, Ring, SO_REUSEADDR, Shots, TcpListener, Type,
+    self, Completion, Domain, IPV6_V6ONLY, ONE_THREAD, Operation, Ring, SO_REUSEADDR, Shots,
+    TcpListener, TcpStream, Type,
 };
-use crate::patience::Patience;
+use crate::entrance::{Entrance, Silence};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
-use client::Client;
 
 /// How many answers are read between two waits. Each may lead to a few submissions, for which the ring
 /// has room.
@@ -66,40 +65,38 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     let address = call::getsockname(&listener)?;
-    let (mut ring, shots) = set_up(args, options)?;
+    let (ring, shots) = set_up(args, options)?;
     server::announce("tcp", address)?;
+    let stats = match shots {
+        Shots::One => serve_on(&listener, ring, args, stop)?,
+        Shots::Many => multishot::serve_on(&listener, ring, args, stop)?,
+    };
+    call::close(listener)?;
+    Ok(stats)
+}
 
-    let mut stats = Stats::default();
-    let mut made = Vec::new();
-    let mut patience = Patience::default();
+/// With one shot each: what is done leads to what is submitted next.
+fn serve_on(
+    listener: &TcpListener,
+    mut ring: Ring,
+    args: &ServerArgs,
+    stop: &Stop,
+) -> Result<Stats> {
+    let mut entrance = Entrance::new(args, stop, most(args));
     let mut clients: HashMap<RawFd, Client> = HashMap::new();
-    // An accept of many shots takes everybody in the queue, and cannot be told for how many there is
-    // room. When there is none it is cancelled; whoever it brought before that waits here.
-    let mut early: VecDeque<Client> = VecDeque::new();
-    let (mut accepting, mut cancelled) = (None, false);
+    let mut made = Vec::new();
+    let mut accepting = false;
     // Asked for no event, this is done when the stop shuts the listener down, accept or no accept.
-    ring.prep_poll(&listener, 0)?;
-    let waiting = stop.watch(&listener);
-    while !(stop.requested() || clients.is_empty() && args.full(stats.clients)) {
-        while has_room(&clients, args, &stats)
-            && let Some(mut client) = early.pop_front()
-        {
-            stats.clients += 1;
-            client.go_on(&mut ring, shots)?;
-            clients.insert(client.peer.as_raw_fd(), client);
+    ring.prep_poll(listener, 0)?;
+    let waiting = stop.watch(listener);
+    while entrance.goes_on(clients.len()) {
+        if !accepting && entrance.has_room(clients.len()) {
+            ring.prep_accept(listener, Shots::One)?;
+            accepting = true;
         }
-        let look = has_room(&clients, args, &stats) && patience.left().is_none();
-        match accepting {
-            None if look => accepting = Some(ring.prep_accept(&listener, shots)?),
-            Some(accept) if !look && !cancelled => {
-                ring.prep_cancel(accept)?;
-                cancelled = true;
-            }
-            _ => {}
-        }
-        let idle = || clients.values().filter_map(|client| client.time_left(args)).min();
-        let idle = args.idle_timeout.and_then(|_| idle());
-        let timeout = idle.into_iter().chain(patience.left()).min();
+        let silent = || clients.values().filter_map(|client| client.time_left()).min();
+        let silent = args.idle_timeout.and_then(|_| silent());
+        let timeout = silent.into_iter().chain(entrance.timeout()).min();
         let wait = || {
             let submissions = ring.to_submit();
             match call::io_uring_enter(&mut ring, submissions, 1, timeout) {
@@ -114,33 +111,36 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
             let Some(done) = ring.cqe() else { break };
             match done.operation {
                 Operation::Accept => {
-                    if !done.more {
-                        (accepting, cancelled) = (None, false);
-                    }
-                    match done.result {
-                        Ok(_) => early.extend(done.accepted.and_then(|fd| Client::new(fd, args))),
-                        Err(_) if stop.requested() => break,
-                        Err(error) if error.cancelled() => {} // by us, for lack of room
-                        Err(error) => patience.with(error)?,
+                    accepting = false;
+                    let accepted = done.result.map(|_| done.accepted);
+                    if let Some(peer) = entrance.admit(accepted)?.flatten() {
+                        let peer = TcpStream::from(peer);
+                        match call::getpeername(&peer) {
+                            Ok(name) => {
+                                let fd = peer.as_raw_fd();
+                                ring.prep_recv(&peer, Shots::One)?;
+                                let silence = Silence::begin(args);
+                                clients.insert(fd, Client { peer, name, silence, over: false });
+                            }
+                            Err(_) => drop(call::close(peer)), // it is gone already
+                        }
                     }
                 }
                 Operation::Recv | Operation::Send => {
                     let fd = done.fd;
                     let client =
-                        clients.get_mut(&fd).expect("it stays until its operations are done");
-                    client.take(done, &mut ring, args, &mut made, &mut stats)?;
-                    client.go_on(&mut ring, shots)?;
-                    if client.is_gone() {
+                        clients.get_mut(&fd).expect("it stays until its operation is done");
+                    if !client.goes_on(done, &mut ring, args, &mut made, &mut entrance.stats)? {
                         let client = clients.remove(&fd).expect("it was found above");
                         call::close(client.peer)?;
-                        patience.end();
+                        entrance.left();
                     }
                 }
-                _ => {} // a cancel: the operation itself says how it ended
+                _ => {} // the poll: the stop
             }
         }
         if args.idle_timeout.is_some() {
-            clients.values_mut().for_each(|client| client.end_if_idle(args));
+            clients.values_mut().for_each(|client| client.end_if_silent());
         }
     }
     drop(waiting);
@@ -150,11 +150,95 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
         }
     }
     drop(ring); // and the kernel lets go of what was under way
-    for client in clients.into_values().chain(early) {
+    for client in clients.into_values() {
         call::close(client.peer)?;
     }
-    call::close(listener)?;
-    Ok(stats)
+    Ok(entrance.stats)
+}
+
+/// A connected socket, for which a recv or a send is under way.
+struct Client {
+    peer: TcpStream,
+    name: SocketAddr,
+    silence: Silence,
+    /// It was silent for too long: what is under way was made to end.
+    over: bool,
+}
+
+impl Client {
+    /// Takes the answer to the operation, and submits the next; `false` if there is none.
+    ///
+    /// # Errors
+    /// The ring's, not the client's.
+    fn goes_on(
+        &mut self,
+        done: Completion,
+        ring: &mut Ring,
+        args: &ServerArgs,
+        made: &mut Vec<u8>,
+        stats: &mut Stats,
+    ) -> call::Result<bool> {
+        let sent = done.operation == Operation::Send;
+        match (done.result, done.buffer) {
+            (Ok(n), Some(buffer)) if n > 0 => {
+                self.silence.is_broken();
+                if sent {
+                    stats.sent += n as u64;
+                    if buffer.is_sent() {
+                        ring.give_back(buffer);
+                        ring.prep_recv(&self.peer, Shots::One)?;
+                    } else {
+                        ring.prep_send(&self.peer, buffer)?; // the kernel has taken a part of it
+                    }
+                    return Ok(true);
+                }
+                stats.received += n as u64;
+                let data = ring.bytes(&buffer);
+                let answer = args.answer(data, made);
+                if std::ptr::eq(answer, data) {
+                    ring.prep_send(&self.peer, buffer)?; // an echo, out of the very buffer that it came in
+                    return Ok(true);
+                }
+                let answer = answer.to_vec();
+                ring.give_back(buffer);
+                match args.reply {
+                    None => return Ok(false), // a server that never answers has heard enough
+                    Some(_) if answer.is_empty() => ring.prep_recv(&self.peer, Shots::One)?,
+                    Some(_) => ring.prep_send(&self.peer, answer.into())?,
+                };
+                Ok(true)
+            }
+            (result, buffer) => {
+                buffer.into_iter().for_each(|unused| ring.give_back(unused));
+                match result {
+                    Err(error) if error.errno() == Errno::ENOBUFS && !sent => {
+                        ring.another_buffer();
+                        ring.prep_recv(&self.peer, Shots::One)?;
+                        return Ok(true);
+                    }
+                    Err(error) if !self.over => server::lost(self.name, error),
+                    _ => {} // recv = 0
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// Ends a client that was silent, or took nothing, for longer than it may: a recv ends with 0, a send
+    /// with EPIPE.
+    fn end_if_silent(&mut self) {
+        if !self.over && self.silence.is_over() {
+            server::idle(self.name);
+            self.over = true;
+            // ENOTCONN: the connection is no more, and its operation is ending by itself.
+            let _ = call::shutdown(&self.peer, Shutdown::Both);
+        }
+    }
+
+    /// How much longer it may be silent; `None`: for ever, or it is ending already.
+    fn time_left(&self) -> Option<Duration> {
+        self.silence.left().filter(|_| !self.over)
+    }
 }
 
 /// Two rings and buffers; of many shots, if this kernel knows how.
@@ -179,10 +263,6 @@ pub fn set_up(args: &ServerArgs, options: &Options) -> Result<(Ring, Shots)> {
     let mut ring = call::io_uring_setup(SUBMISSIONS, 0)?;
     ring.lend_buffers(args.bufsize, buffers);
     Ok((ring, Shots::One))
-}
-
-fn has_room(clients: &HashMap<RawFd, Client>, args: &ServerArgs, stats: &Stats) -> bool {
-    clients.len() < most(args) && !args.full(stats.clients)
 }
 
 /// How many clients are served at once: a heap has 32,768 buffers at most.

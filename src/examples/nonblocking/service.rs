@@ -22,10 +22,10 @@
 use std::mem;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::call::{self, TcpStream};
-use crate::entrance::Entrance;
+use crate::entrance::{Entrance, Silence};
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -68,9 +68,8 @@ impl<'a> Service<'a> {
         &mut self,
         clients: impl IntoIterator<Item = &'c Client>,
     ) -> Option<Duration> {
-        let silent = self.args.idle_timeout.and_then(|limit| {
-            clients.into_iter().map(|client| client.time_left(limit)).min() // not looked at without a limit
-        });
+        let silent = || clients.into_iter().filter_map(|client| client.silence.left()).min();
+        let silent = self.args.idle_timeout.and_then(|_| silent()); // not looked at without a limit
         silent.into_iter().chain(self.entrance.timeout()).min()
     }
 
@@ -82,7 +81,8 @@ impl<'a> Service<'a> {
         &mut self,
         accepted: call::Result<(TcpStream, SocketAddr)>,
     ) -> call::Result<Option<Client>> {
-        Ok(self.entrance.admit(accepted)?.map(|(peer, name)| Client::new(peer, name)))
+        let accepted = self.entrance.admit(accepted)?;
+        Ok(accepted.map(|(peer, name)| Client::new(peer, name, self.args)))
     }
 
     /// What was done so far.
@@ -106,14 +106,13 @@ pub struct Client {
     ended: bool,
     /// Its connection has failed.
     lost: bool,
-    /// When it last sent or took something.
-    active: Instant,
+    silence: Silence,
 }
 
 impl Client {
-    fn new(peer: TcpStream, name: SocketAddr) -> Client {
-        let (buf, active) = (Vec::new(), Instant::now());
-        Client { peer, name, buf, owed: 0..0, ended: false, lost: false, active }
+    fn new(peer: TcpStream, name: SocketAddr, args: &ServerArgs) -> Client {
+        let (buf, silence) = (Vec::new(), Silence::begin(args));
+        Client { peer, name, buf, owed: 0..0, ended: false, lost: false, silence }
     }
 
     /// Whether there is a reason to call `recv`.
@@ -183,9 +182,7 @@ impl Client {
     fn result(&mut self, result: call::Result<usize>, service: &mut Service<'_>) -> Option<usize> {
         match result {
             Ok(n) => {
-                if service.args.idle_timeout.is_some() {
-                    self.active = Instant::now();
-                }
+                self.silence.is_broken();
                 Some(n)
             }
             Err(error) if error.would_block() => {
@@ -203,18 +200,13 @@ impl Client {
     /// Whether it is to be closed: it has ended and has everything, it has failed, or it was silent for too long.
     #[must_use]
     pub fn leaves(&self, service: &mut Service<'_>) -> bool {
-        let limit = service.args.idle_timeout;
         if !(self.lost || self.ended && !self.wants_write()) {
-            if !limit.is_some_and(|limit| self.time_left(limit).is_zero()) {
+            if !self.silence.is_over() {
                 return false;
             }
             server::idle(self.name);
         }
         service.entrance.left(); // its descriptor will be free
         true
-    }
-
-    fn time_left(&self, limit: Duration) -> Duration {
-        limit.saturating_sub(self.active.elapsed())
     }
 }

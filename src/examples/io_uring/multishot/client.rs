@@ -1,11 +1,12 @@
 //! A client whose operations are under way: what may be asked of the kernel next, and when all is done.
 
 use std::net::{Shutdown, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
 use crate::call::{self, Buffer, Completion, Operation, Ring, Shots, Socket, TcpStream};
+use crate::entrance::Silence;
 use crate::server::{self, ServerArgs, Stats};
 
 /// How many bytes a client may be owed before it is no longer listened to.
@@ -27,8 +28,7 @@ pub struct Client {
     ended: bool,
     /// Nothing can be sent to it any more.
     lost: bool,
-    /// When it last sent or took something, if that matters.
-    active: Option<Instant>,
+    silence: Silence,
 }
 
 impl Client {
@@ -45,7 +45,7 @@ impl Client {
                 owed: Vec::new(),
                 ended: false,
                 lost: false,
-                active: args.idle_timeout.is_some().then(Instant::now),
+                silence: Silence::begin(args),
             }),
             Err(_) => {
                 let _ = call::close(peer); // what could its error tell that the other one did not?
@@ -74,7 +74,7 @@ impl Client {
         }
         match (done.result, done.buffer) {
             (Ok(n), Some(buffer)) => {
-                self.active = args.idle_timeout.is_some().then(Instant::now);
+                self.silence.is_broken();
                 if sent {
                     stats.sent += n as u64;
                     self.sent(buffer, ring)
@@ -140,7 +140,7 @@ impl Client {
     ///
     /// # Errors
     /// The ring is full.
-    pub fn go_on(&mut self, ring: &mut Ring, shots: Shots) -> call::Result<()> {
+    pub fn go_on(&mut self, ring: &mut Ring) -> call::Result<()> {
         if !self.sending && !self.owed.is_empty() {
             let owed = std::mem::take(&mut self.owed);
             self.send(owed.into(), ring)?;
@@ -148,7 +148,7 @@ impl Client {
         let listen = self.owed.len() < MOST_OWED;
         match self.receiving {
             None if listen && !self.ended => {
-                self.receiving = Some(ring.prep_recv(&self.peer, shots)?);
+                self.receiving = Some(ring.prep_recv(&self.peer, Shots::Many)?);
             }
             Some(recv) if !listen && !self.cancelled => {
                 ring.prep_cancel(recv)?;
@@ -174,16 +174,15 @@ impl Client {
     }
 
     /// Ends a client that was silent, or took nothing, for longer than it may.
-    pub fn end_if_idle(&mut self, args: &ServerArgs) {
-        if self.time_left(args) == Some(Duration::ZERO) {
+    pub fn end_if_silent(&mut self) {
+        if !self.lost && self.silence.is_over() {
             server::idle(self.name);
             self.hang_up();
         }
     }
 
-    /// How much longer it may be idle; `None`: for ever, or it is ending already.
-    pub fn time_left(&self, args: &ServerArgs) -> Option<Duration> {
-        let active = self.active.filter(|_| !self.lost)?;
-        Some(args.idle_timeout?.saturating_sub(active.elapsed()))
+    /// How much longer it may be silent; `None`: for ever, or it is ending already.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.silence.left().filter(|_| !self.lost)
     }
 }
