@@ -8,7 +8,7 @@
 //! is it the end?        Entrance::goes_on                     Seats::take = false
 //! ```
 //!
-//! While there is no room nobody is accepted: clients wait in the listener's queue. The limits are
+//! While there is no room the server does not accept: clients wait in the listener's queue. The limits are
 //! `--max-clients`, `--once`, and the descriptors of the process.
 
 use std::io;
@@ -111,6 +111,11 @@ impl Silence {
         }
     }
 
+    /// It no longer matters: the client is ending.
+    pub fn end(&mut self) {
+        self.limit = None;
+    }
+
     /// How much longer it may last; `None`: for ever.
     #[must_use]
     pub fn left(&self) -> Option<Duration> {
@@ -152,7 +157,7 @@ impl<'a> Seats<'a> {
         Ok(self.places.take()? && !self.args.full(self.taken.fetch_add(1, Relaxed)))
     }
 
-    /// A client has gone, who was served so.
+    /// A client has gone; this is what was done for it.
     pub fn leave(&self, stats: Stats) {
         self.total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
         self.places.give_back();

@@ -97,8 +97,8 @@ pub(super) struct Made {
     pub(super) end: u64,
 }
 
-/// Whether a handler of this thread has called shutdown on this socket, and nobody has recorded it. What that
-/// answered says nothing: ENOTCONN of a datagram socket wakes its receive all the same.
+/// Whether a handler of this thread has called shutdown on this socket, and the record does not have it yet. The
+/// answer of that call does not matter, because ENOTCONN of a datagram socket wakes its receive all the same.
 pub(super) fn has_shut_down(fd: RawFd) -> bool {
     if FULL_ONES.load(Ordering::Acquire) == 0 {
         return false;

@@ -52,7 +52,7 @@ pub(super) fn write(mut bytes: &[u8], path: &Path) -> Result<()> {
                 let _ = poll(&mut list, PollTimeout::from(LOOK)); // EINTR: it looks at once
                 unless_interrupted()?;
             }
-            // Whoever read it has seen enough: `| head` is no failure either.
+            // The reader has seen enough: `| head` is no failure either.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             Err(error) => return Err(error.into()),
         }

@@ -69,7 +69,7 @@ pub(super) fn write(file: &Path, text: &str) -> io::Result<()> {
     let behind = fs::canonicalize(file);
     let file = behind.as_deref().unwrap_or(file);
     let folder = file.parent().unwrap_or(Path::new("/"));
-    // tempfile's own error names its file, which nobody has asked for.
+    // tempfile's own error names a temporary file, and the user knows nothing of it.
     let whole = tempfile::NamedTempFile::new_in(folder);
     let whole = whole.map_err(|error| io::Error::from(error.kind()))?;
     whole.as_file().write_all(text.as_bytes())?;

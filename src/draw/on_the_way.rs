@@ -1,5 +1,5 @@
-//! Datagrams between their sender and whoever receives them: which one a `recv` took is asked for each of
-//! them, and the answer must not cost a look at all that are on their way.
+//! Datagrams that were sent and not received yet. Each `recv` asks which of them it took, and the answer must
+//! not cost a look at all of them.
 
 use std::collections::{BTreeMap, HashMap};
 

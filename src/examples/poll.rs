@@ -36,7 +36,7 @@ use crate::call::{
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
-/// Serves whoever is ready until the stop.
+/// Serves the clients that are ready, until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;

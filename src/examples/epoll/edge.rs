@@ -18,84 +18,27 @@
 //! `recv` also stops short of an urgent byte and of the end. Both are told with the event, if they were
 //! there; then only EAGAIN or 0 is the end.
 
-use std::collections::HashMap;
-use std::os::fd::{AsRawFd, RawFd};
-
-use anyhow::Result;
-
-use super::{EVENTS, close_the_silent, interest as interest_of_level};
-use crate::call::{
-    self, EpollFlags, EpollOp, MSG_NOSIGNAL, SOCK_NONBLOCK, TcpListener, epoll_event,
-};
+use super::{Trigger, interest as interest_of_level};
+use crate::call::{self, EpollFlags, MSG_NOSIGNAL};
 use crate::examples::nonblocking::{Client, Service};
-use crate::server::{ServerArgs, Stats};
-use crate::stop::Stop;
 
 /// How often a client is listened to before others get their turn.
 const TURNS: usize = 16;
 
-/// Serves at most so many clients at once, whoever is ready, until the stop.
-pub fn serve_on(
-    listener: &TcpListener,
-    most: usize,
-    args: &ServerArgs,
-    stop: &Stop,
-) -> Result<Stats> {
-    let mut service = Service::new(args, stop, most);
-    let mut buf = vec![0; args.bufsize];
-    let mut clients: HashMap<RawFd, (Client, EpollFlags)> = HashMap::new();
-    let epoll = call::epoll_create()?;
-    // A level: an edge would not tell again of a client that was not accepted at once.
-    let mut asked = EpollFlags::EPOLLIN;
-    call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, listener, asked)?;
-    let mut events = [epoll_event { events: 0, u64: 0 }; EVENTS];
-    let waiting = stop.watch(listener);
-    while service.goes_on(clients.len()) {
-        let room = service.has_room(clients.len());
-        let wanted = if room { EpollFlags::EPOLLIN } else { EpollFlags::empty() };
-        if wanted != asked {
-            call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, listener, wanted)?;
-            asked = wanted;
-        }
-        let timeout = service.timeout(clients.values().map(|(client, _)| client));
-        let wait = || call::epoll_wait(&epoll, &mut events, timeout);
-        let Some(n) = waiting.or(wait)? else { break };
+/// The loop is that of a level, with these two.
+pub(super) static EDGE: Trigger = Trigger { interest, turn };
 
-        for event in &events[..n] {
-            let fd = event.u64 as RawFd;
-            let happened = EpollFlags::from_bits_retain(event.events.cast_signed());
-            let Some((client, asked)) = clients.get_mut(&fd) else {
-                if let Some(client) = service.admit(call::accept4(listener, SOCK_NONBLOCK))? {
-                    let wanted = interest(&client);
-                    call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, &client.peer, wanted)?;
-                    clients.insert(client.peer.as_raw_fd(), (client, wanted));
-                }
-                continue;
-            };
-            if happened.contains(EpollFlags::EPOLLOUT) && client.wants_write() {
-                let taken = call::send(&client.peer, client.owed(), MSG_NOSIGNAL);
-                client.sent(taken, &mut service);
-            }
-            let more =
-                happened != EpollFlags::EPOLLOUT && drain(client, happened, &mut buf, &mut service);
-            let wanted = interest(client);
-            if client.leaves(&mut service) {
-                let (client, _) = clients.remove(&fd).expect("it was found above");
-                call::close(client.peer)?;
-            } else if more || wanted != *asked {
-                // Asked anew, the kernel looks anew: what is there already is told as an edge, too.
-                call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, &client.peer, wanted)?;
-                *asked = wanted;
-            }
-        }
-        close_the_silent(&mut clients, args, &mut service)?;
+/// Sends what is owed, and receives what has come.
+fn turn(
+    client: &mut Client,
+    happened: EpollFlags,
+    buf: &mut Vec<u8>,
+    service: &mut Service<'_>,
+) -> bool {
+    if happened.contains(EpollFlags::EPOLLOUT) && client.wants_write() {
+        client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), service);
     }
-    drop(waiting);
-    for (client, _) in clients.into_values() {
-        call::close(client.peer)?;
-    }
-    call::close(epoll)?;
-    Ok(service.stats())
+    happened != EpollFlags::EPOLLOUT && drain(client, happened, buf, service)
 }
 
 /// Receives until nothing is left, or it was often enough: then there may be more.

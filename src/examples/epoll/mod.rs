@@ -52,12 +52,12 @@ pub struct Options {
     workers: usize,
 }
 
-/// Serves whoever is ready until the stop.
+/// Serves the clients that are ready, until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
-    let serve_on = if options.edge { edge::serve_on } else { serve_on };
+    let trigger = if options.edge { &edge::EDGE } else { &LEVEL };
     let workers = options.workers.min(args.at_once()); // each has room for a client at least
     if workers > 1 {
-        return workers::serve(workers, serve_on, args, stop);
+        return workers::serve(workers, trigger, args, stop);
     }
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
@@ -69,18 +69,35 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     set_nonblocking(&listener)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
-    let stats = serve_on(&listener, args.max_clients, args, stop)?;
+    let stats = serve_on(&listener, trigger, args.max_clients, args, stop)?;
     call::close(listener)?;
     Ok(stats)
 }
 
-/// Serves at most so many clients at once, whoever is ready, until the stop.
-fn serve_on(listener: &TcpListener, most: usize, args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+/// What differs between a level and an edge.
+struct Trigger {
+    /// What the kernel is asked to tell of a client.
+    interest: fn(&Client) -> EpollFlags,
+    /// What is done for a client when something has happened; whether there may be more to receive.
+    turn: fn(&mut Client, EpollFlags, &mut Vec<u8>, &mut Service<'_>) -> bool,
+}
+
+static LEVEL: Trigger = Trigger { interest, turn };
+
+/// Serves the clients that are ready, `most` of them at once, until the stop.
+fn serve_on(
+    listener: &TcpListener,
+    trigger: &Trigger,
+    most: usize,
+    args: &ServerArgs,
+    stop: &Stop,
+) -> Result<Stats> {
     let mut service = Service::new(args, stop, most);
     let mut buf = vec![0; args.bufsize];
     // A client by its number, and what the kernel was asked to tell of it.
     let mut clients: HashMap<RawFd, (Client, EpollFlags)> = HashMap::new();
     let epoll = call::epoll_create()?;
+    // A level, always: an edge would not tell again of a client that was not accepted at once.
     let mut asked = EpollFlags::EPOLLIN;
     call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, listener, asked)?;
     let mut events = [epoll_event { events: 0, u64: 0 }; EVENTS];
@@ -103,31 +120,30 @@ fn serve_on(listener: &TcpListener, most: usize, args: &ServerArgs, stop: &Stop)
             let Some((client, asked)) = clients.get_mut(&fd) else {
                 // It is no client's number, so it is the listener's.
                 if let Some(client) = service.admit(call::accept4(listener, SOCK_NONBLOCK))? {
-                    let wanted = interest(&client);
+                    let wanted = (trigger.interest)(&client);
                     call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, &client.peer, wanted)?;
                     clients.insert(client.peer.as_raw_fd(), (client, wanted));
                 }
                 continue;
             };
-            // EPOLLERR and EPOLLHUP too: recv returns the bytes that are left, then the error or 0.
-            if happened != EpollFlags::EPOLLOUT {
-                client.heard(call::recv(&client.peer, &mut buf, 0), &mut buf, &mut service);
-            }
-            // The answer at once: a client that was owed nothing takes bytes, as a rule.
-            if client.wants_write() {
-                let taken = call::send(&client.peer, client.owed(), MSG_NOSIGNAL);
-                client.sent(taken, &mut service);
-            }
-            let wanted = interest(client);
+            let more = (trigger.turn)(client, happened, &mut buf, &mut service);
+            let wanted = (trigger.interest)(client);
             if client.leaves(&mut service) {
                 let (client, _) = clients.remove(&fd).expect("it was found above");
                 call::close(client.peer)?; // which takes it off the list
-            } else if wanted != *asked {
+            } else if more || wanted != *asked {
+                // Asked anew, the kernel looks anew: what is there already is told as an edge as well.
                 call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, &client.peer, wanted)?;
                 *asked = wanted;
             }
         }
-        close_the_silent(&mut clients, args, &mut service)?;
+        if args.idle_timeout.is_some() {
+            // Silence is no event: where it is limited, every client is looked at, every turn.
+            let leaves = |_: &RawFd, (client, _): &mut (Client, _)| client.leaves(&mut service);
+            for (_, (client, _)) in clients.extract_if(leaves) {
+                call::close(client.peer)?;
+            }
+        }
     }
     drop(waiting);
     for (client, _) in clients.into_values() {
@@ -137,6 +153,24 @@ fn serve_on(listener: &TcpListener, most: usize, args: &ServerArgs, stop: &Stop)
     Ok(service.stats())
 }
 
+/// Receives once, and sends the answer: a level tells again of what is left.
+fn turn(
+    client: &mut Client,
+    happened: EpollFlags,
+    buf: &mut Vec<u8>,
+    service: &mut Service<'_>,
+) -> bool {
+    // After EPOLLERR and EPOLLHUP as well: recv returns the bytes that are left, then the error or 0.
+    if happened != EpollFlags::EPOLLOUT {
+        client.heard(call::recv(&client.peer, buf, 0), buf, service);
+    }
+    // The answer at once: a client that was owed nothing takes bytes, as a rule.
+    if client.wants_write() {
+        client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), service);
+    }
+    false
+}
+
 /// EPOLLOUT only while something is owed: a client nearly always takes bytes, and would be told of at
 /// every turn.
 fn interest(client: &Client) -> EpollFlags {
@@ -144,20 +178,6 @@ fn interest(client: &Client) -> EpollFlags {
     wanted.set(EpollFlags::EPOLLIN, client.wants_read());
     wanted.set(EpollFlags::EPOLLOUT, client.wants_write());
     wanted
-}
-
-/// Silence is no event: where it is limited, every client is looked at, every turn.
-fn close_the_silent(
-    clients: &mut HashMap<RawFd, (Client, EpollFlags)>,
-    args: &ServerArgs,
-    service: &mut Service<'_>,
-) -> call::Result<()> {
-    if args.idle_timeout.is_some() {
-        for (_, (client, _)) in clients.extract_if(|_, (client, _)| client.leaves(service)) {
-            call::close(client.peer)?;
-        }
-    }
-    Ok(())
 }
 
 /// Its row in the table.

@@ -18,16 +18,19 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
+use super::{Trigger, serve_on};
 use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, TcpListener, Type};
 use crate::examples::nonblocking::set_nonblocking;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
-/// A server of its own on one listener, which knows of no other thread.
-type ServeOn = fn(&TcpListener, usize, &ServerArgs, &Stop) -> Result<Stats>;
-
 /// Opens the listeners, and serves each in a thread of its own; the first in this one.
-pub fn serve(workers: usize, serve_on: ServeOn, args: &ServerArgs, stop: &Stop) -> Result<Stats> {
+pub(super) fn serve(
+    workers: usize,
+    trigger: &Trigger,
+    args: &ServerArgs,
+    stop: &Stop,
+) -> Result<Stats> {
     let mut address = args.endpoint.resolve()?;
     let mut listeners: Vec<TcpListener> = Vec::new();
     for _ in 0..workers {
@@ -44,7 +47,7 @@ pub fn serve(workers: usize, serve_on: ServeOn, args: &ServerArgs, stop: &Stop) 
         listeners.push(listener);
     }
     let work = |listener| {
-        let served = serve_on(listener, args.max_clients / workers, args, stop);
+        let served = serve_on(listener, trigger, args.max_clients / workers, args, stop);
         stop.request(); // it was stopped, or it failed: the others are to end as well
         served
     };

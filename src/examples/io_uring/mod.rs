@@ -10,7 +10,7 @@
 //!   └─ …
 //! ```
 //!
-//! With select, poll and epoll the kernel says who is *ready*, and the program calls. Here the program
+//! With select, poll and epoll the kernel says which socket is *ready*, and the program calls. Here the program
 //! says what it wants, and the kernel says when it is *done*. Watch for the order: every recv is
 //! submitted before its bytes have come. And watch for the calls: submissions and completions are
 //! written into memory, and one io_uring_enter moves as many of them as there are: the busier the
@@ -20,9 +20,9 @@
 //! completion; one send at a time, or bytes change places; and a socket is closed when all its
 //! operations are done: shutdown makes them end.
 //!
-//! On this page each operation is of one shot, and a client has one under way. That is what
-//! `--single-shot` asks for, and what a kernel before 6.1 gets. Usually an operation is of many shots:
-//! multishot.rs.
+//! On this page each operation completes once, and a client has one under way at a time. That is what
+//! `--single-shot` asks for, and what a kernel before 6.1 gets. Otherwise the server uses multishot
+//! operations: multishot.rs.
 
 mod multishot;
 
@@ -54,7 +54,7 @@ const SUBMISSIONS: u32 = 1024;
 /// More memory than this for buffers, and it would no longer stay in the processor's cache.
 const HEAP: usize = 512 * 1024;
 
-/// Does whatever is done until the stop.
+/// Opens the listener, and serves with the operations that this kernel has.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
@@ -75,7 +75,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     Ok(stats)
 }
 
-/// With one shot each: what is done leads to what is submitted next.
+/// Serves with single-shot operations: each completion leads to the next submission.
 fn serve_on(
     listener: &TcpListener,
     mut ring: Ring,
@@ -94,18 +94,10 @@ fn serve_on(
             ring.prep_accept(listener, Shots::One)?;
             accepting = true;
         }
-        let silent = || clients.values().filter_map(|client| client.time_left()).min();
+        let silent = || clients.values().filter_map(|client| client.silence.left()).min();
         let silent = args.idle_timeout.and_then(|_| silent());
         let timeout = silent.into_iter().chain(entrance.timeout()).min();
-        let wait = || {
-            let submissions = ring.to_submit();
-            match call::io_uring_enter(&mut ring, submissions, 1, timeout) {
-                // EBUSY: an older kernel wants its answers to be read first.
-                Err(error) if error.timed_out() || error.errno() == Errno::EBUSY => Ok(0),
-                taken => taken,
-            }
-        };
-        let Some(_) = waiting.or(wait)? else { break };
+        let Some(_) = waiting.or(|| submit_and_wait(&mut ring, timeout))? else { break };
 
         for _ in 0..ANSWERS {
             let Some(done) = ring.cqe() else { break };
@@ -144,16 +136,31 @@ fn serve_on(
         }
     }
     drop(waiting);
-    while let Some(unread) = ring.cqe() {
-        if let Some(peer) = unread.accepted {
-            call::close(peer)?; // it was ours already
-        }
-    }
-    drop(ring); // and the kernel lets go of what was under way
+    end(ring)?;
     for client in clients.into_values() {
         call::close(client.peer)?;
     }
     Ok(entrance.stats)
+}
+
+/// Hands over what was submitted, and waits until something is done, or for so long.
+fn submit_and_wait(ring: &mut Ring, timeout: Option<Duration>) -> call::Result<usize> {
+    let submissions = ring.to_submit();
+    match call::io_uring_enter(ring, submissions, 1, timeout) {
+        // EBUSY: an older kernel wants its answers to be read first.
+        Err(error) if error.timed_out() || error.errno() == Errno::EBUSY => Ok(0),
+        taken => taken,
+    }
+}
+
+/// Closes the ring, and with it the kernel lets go of what was under way. A client that was accepted
+/// meanwhile is ours already.
+fn end(mut ring: Ring) -> call::Result<()> {
+    while let Some(unread) = ring.cqe() {
+        unread.accepted.map_or(Ok(()), call::close)?;
+    }
+    drop(ring);
+    Ok(())
 }
 
 /// A connected socket, for which a recv or a send is under way.
@@ -227,17 +234,13 @@ impl Client {
     /// Ends a client that was silent, or took nothing, for longer than it may: a recv ends with 0, a send
     /// with EPIPE.
     fn end_if_silent(&mut self) {
-        if !self.over && self.silence.is_over() {
+        if self.silence.is_over() {
             server::idle(self.name);
+            self.silence.end();
             self.over = true;
             // ENOTCONN: the connection is no more, and its operation is ending by itself.
             let _ = call::shutdown(&self.peer, Shutdown::Both);
         }
-    }
-
-    /// How much longer it may be silent; `None`: for ever, or it is ending already.
-    fn time_left(&self) -> Option<Duration> {
-        self.silence.left().filter(|_| !self.over)
     }
 }
 

@@ -1,21 +1,22 @@
-//! # io_uring with many shots: an operation that stays
+//! # io_uring, multishot: an operation that stays
 //!
 //! ```text
-//!   io_uring_register         a heap of buffers that the kernel may fill
+//!   io_uring_register         provided buffers, which the kernel may fill
 //!   accept, please            one submission, an answer for every client
 //!   ┌▶ io_uring_enter         hands over what was submitted, sleeps until something is done
 //!   │    accept = 5           recv on 5, please: one submission, an answer whenever bytes come
 //!   │    recv(5) = 5 "hello"  send on 5, please, out of the buffer that they are in
-//!   │    send(5) = 5          the buffer goes back onto the heap
+//!   │    send(5) = 5          the buffer is provided again
 //!   └─ …
 //! ```
 //!
-//! A recv of one shot needs a buffer from the start, for a client that may never say a word. One of many
-//! shots takes a buffer off the heap when there are bytes to put into it, so that ten thousand silent
-//! clients share a few. An answer without IORING_CQE_F_MORE is its last: it is to be submitted again.
+//! A single-shot recv holds a buffer from its submission on, even if its client never sends a byte. A
+//! multishot recv takes one of the provided buffers when bytes have come, so ten thousand silent clients
+//! share a few. A completion without IORING_CQE_F_MORE is the last one: then it is submitted again.
 //!
-//! Watch for what an operation that stays costs: it cannot be told for how many clients there is room, nor
-//! that a client is owed too much. When it is to end, it is cancelled, and until then it may answer.
+//! Watch for the price. A multishot accept drains the whole queue; it cannot be told to stop at
+//! `--max-clients`. A multishot recv goes on though its client is owed too much. To stop either, the server
+//! cancels it, and more completions may come until the cancellation takes effect.
 
 mod client;
 
@@ -23,16 +24,15 @@ use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsRawFd, RawFd};
 
 use anyhow::Result;
-use nix::errno::Errno;
 
-use super::{ANSWERS, most};
+use super::{ANSWERS, end, most, submit_and_wait};
 use crate::call::{self, Operation, Ring, Shots, TcpListener};
 use crate::entrance::Entrance;
 use crate::server::{ServerArgs, Stats};
 use crate::stop::Stop;
 use client::Client;
 
-/// Does whatever is done until the stop.
+/// Serves with multishot operations, until the stop.
 pub fn serve_on(
     listener: &TcpListener,
     mut ring: Ring,
@@ -42,8 +42,7 @@ pub fn serve_on(
     let mut entrance = Entrance::new(args, stop, most(args));
     let mut made = Vec::new();
     let mut clients: HashMap<RawFd, Client> = HashMap::new();
-    // An accept of many shots takes everybody in the queue, and cannot be told for how many there is
-    // room. When there is none it is cancelled; whoever it brought before that waits here.
+    // Clients that the accept brought before it was cancelled for lack of room: they wait here.
     let mut early: VecDeque<Client> = VecDeque::new();
     let (mut accepting, mut cancelled) = (None, false);
     // Asked for no event, this is done when the stop shuts the listener down, accept or no accept.
@@ -66,18 +65,10 @@ pub fn serve_on(
             }
             _ => {}
         }
-        let idle = || clients.values().filter_map(|client| client.time_left()).min();
+        let idle = || clients.values().filter_map(|client| client.silence.left()).min();
         let idle = args.idle_timeout.and_then(|_| idle());
         let timeout = idle.into_iter().chain(entrance.timeout()).min();
-        let wait = || {
-            let submissions = ring.to_submit();
-            match call::io_uring_enter(&mut ring, submissions, 1, timeout) {
-                // EBUSY: an older kernel wants its answers to be read first.
-                Err(error) if error.timed_out() || error.errno() == Errno::EBUSY => Ok(0),
-                taken => taken,
-            }
-        };
-        let Some(_) = waiting.or(wait)? else { break };
+        let Some(_) = waiting.or(|| submit_and_wait(&mut ring, timeout))? else { break };
 
         for _ in 0..ANSWERS {
             let Some(done) = ring.cqe() else { break };
@@ -112,12 +103,7 @@ pub fn serve_on(
         }
     }
     drop(waiting);
-    while let Some(unread) = ring.cqe() {
-        if let Some(peer) = unread.accepted {
-            call::close(peer)?; // it was ours already
-        }
-    }
-    drop(ring); // and the kernel lets go of what was under way
+    end(ring)?;
     for client in clients.into_values().chain(early) {
         call::close(client.peer)?;
     }

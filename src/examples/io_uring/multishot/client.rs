@@ -1,7 +1,6 @@
 //! A client whose operations are under way: what may be asked of the kernel next, and when all is done.
 
 use std::net::{Shutdown, SocketAddr};
-use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -28,7 +27,7 @@ pub struct Client {
     ended: bool,
     /// Nothing can be sent to it any more.
     lost: bool,
-    silence: Silence,
+    pub silence: Silence,
 }
 
 impl Client {
@@ -169,20 +168,16 @@ impl Client {
     fn hang_up(&mut self) {
         (self.ended, self.lost) = (true, true);
         self.owed.clear();
+        self.silence.end();
         // ENOTCONN: the connection is no more, and its operations are ending by themselves.
         let _ = call::shutdown(&self.peer, Shutdown::Both);
     }
 
     /// Ends a client that was silent, or took nothing, for longer than it may.
     pub fn end_if_silent(&mut self) {
-        if !self.lost && self.silence.is_over() {
+        if self.silence.is_over() {
             server::idle(self.name);
             self.hang_up();
         }
-    }
-
-    /// How much longer it may be silent; `None`: for ever, or it is ending already.
-    pub fn time_left(&self) -> Option<Duration> {
-        self.silence.left().filter(|_| !self.lost)
     }
 }
