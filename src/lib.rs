@@ -12,21 +12,15 @@
 //! The rest is what every server shares ([`server`], [`stop`], [`patience`], [`client`], [`address`])
 //! and the people's side ([`cli`], [`demo`], [`mod@bench`]). ARCHITECTURE.md is the map.
 
+pub use netplay_call::{self as call, descriptor, patience, stop};
+pub use netplay_draw::{self as draw, ink};
+pub use netplay_inspect as inspect;
+pub use netplay_record as record;
+pub use netplay_text::{columns, escape, lang};
+pub use netplay_trace::{self as trace, output};
+
 pub mod byte_order;
-pub mod escape;
-pub mod ink;
-pub mod columns;
-pub mod descriptor;
-pub mod output;
-pub mod lang;
-pub mod record;
-pub mod inspect;
-#[expect(clippy::disallowed_methods, reason = "the door to the kernel")]
-pub mod call;
-pub mod trace;
 pub mod address;
-pub mod patience;
-pub mod stop;
 pub mod server;
 pub mod entrance;
 pub mod client;
@@ -34,7 +28,6 @@ pub mod input;
 pub mod examples;
 pub mod lesson;
 pub mod child;
-pub mod draw;
 pub mod models;
 pub mod bench;
 pub mod demo;

@@ -14,7 +14,8 @@ use crate::address::{Endpoint, Family};
 use crate::call::{self, CallError};
 pub use crate::descriptor::Tally;
 use crate::escape::{escape, escape_unicode, grouped};
-use crate::output::{in_a_hurry, stdout};
+use crate::output::stdout;
+use crate::stop::in_a_hurry;
 
 /// What the command line, or a test, tells a server.
 #[derive(Debug, Clone)]

@@ -33,7 +33,7 @@ use netplay::call::{self, Domain, Type};
 use netplay::child::WITH_PARENT;
 use netplay::examples::{Example, Place, Service, examples};
 use netplay::lang::Lang;
-use netplay::trace::{self, Event, Kind, Settings, Speaker, TraceFile, story};
+use netplay::trace::{self, Event, Kind, Settings, Speaker, TraceFile};
 
 /// Every call that the call layer can make. `rt_sigreturn` ends a signal handler, `execve` begins the
 /// program, and in `futex` a thread waits for another one. A `?` before a name: not every machine has it.
@@ -745,7 +745,7 @@ impl Watched {
             let event: Event = serde_json::from_str(line).unwrap();
             // strace sees nothing of what goes through a ring.
             if event.kind == Kind::Call {
-                told.entry(event.tid).or_default().push(same_words(&story::strace(&event)));
+                told.entry(event.tid).or_default().push(same_words(&event.strace()));
             }
         }
         told

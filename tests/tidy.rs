@@ -52,6 +52,36 @@ fn page(example: &str) -> PathBuf {
     if single.exists() { single } else { root().join(format!("src/examples/{name}/mod.rs")) }
 }
 
+/// The crates beside this one, and what stands in the `[dependencies]` of each. Cargo allows no circle.
+fn crates() -> BTreeMap<String, BTreeSet<String>> {
+    let mut crates = BTreeMap::new();
+    for folder in fs::read_dir(root().join("crates")).unwrap() {
+        let folder = folder.unwrap();
+        let manifest = read(folder.path().join("Cargo.toml"));
+        let (_, dependencies) = manifest.split_once("[dependencies]").unwrap();
+        let lines = dependencies.lines().skip(1).take_while(|line| !line.starts_with('['));
+        let to = lines.filter_map(|line| {
+            Some(line.strip_prefix("netplay-")?.split(['.', ' ']).next().unwrap().to_owned())
+        });
+        crates.insert(folder.file_name().into_string().unwrap(), to.collect());
+    }
+    crates
+}
+
+/// What `src/lib.rs` passes on from the crates: `pub use netplay_call::{self as call, stop};` is call and stop.
+fn passed_on(lib: &str) -> Vec<String> {
+    let lines = lib.lines().filter_map(|line| line.strip_prefix("pub use netplay_"));
+    let mut names = Vec::new();
+    for line in lines {
+        let items = match line.split_once('{') {
+            Some((_, list)) => top_level(list),
+            None => vec![line.trim_end_matches(';')],
+        };
+        names.extend(items.iter().map(|item| item.split(' ').next_back().unwrap().to_owned()));
+    }
+    names
+}
+
 /// The names in `mod` lines, in their order.
 fn mods(text: &str) -> Vec<String> {
     let name = |line: &str| {
@@ -102,9 +132,11 @@ fn top_level(list: &str) -> Vec<&str> {
 
 #[test]
 fn the_arrows_are_those_of_the_map() {
-    let order = mods(&read("src/lib.rs"));
-    let mut real = BTreeMap::new();
-    for (place, name) in order.iter().enumerate() {
+    let lib = read("src/lib.rs");
+    let passed_on = passed_on(&lib);
+    let order = [passed_on.clone(), mods(&lib)].concat();
+    let mut real = crates();
+    for (place, name) in order.iter().enumerate().skip(passed_on.len()) {
         let code: String = files(name).iter().map(|file| code(file)).collect();
         let mut to = named_after("crate::", &code);
         to.retain(|other| order.contains(other) && other != name);
@@ -165,13 +197,13 @@ fn the_door_is_the_only_way_to_the_kernel() {
         "libc::accept",
         "libc::poll(",
     ];
-    for file in under(&root().join("src")) {
-        if file.starts_with(root().join("src/call")) || file.ends_with("address.rs") {
+    for file in ["src", "crates"].iter().flat_map(|folder| under(&root().join(folder))) {
+        if file.starts_with(root().join("crates/call")) || file.ends_with("src/address.rs") {
             continue;
         }
         let code = code(&file);
         for word in forbidden {
-            assert!(!code.contains(word), "{}: {word} belongs into src/call/", file.display());
+            assert!(!code.contains(word), "{}: {word} belongs into crates/call/", file.display());
         }
     }
 }
@@ -179,7 +211,7 @@ fn the_door_is_the_only_way_to_the_kernel() {
 /// What a server does until it waits for clients stands on its page, call by call.
 #[test]
 fn what_pages_share_calls_nothing_for_them() {
-    for shared in ["server", "client", "patience", "address", "input"] {
+    for shared in ["server", "client", "address", "input"] {
         let code: String = files(shared).iter().map(|file| code(file)).collect();
         let steps =
             named_after("call::", &code).into_iter().filter(|name| Name::of(name).is_some());

@@ -1,0 +1,251 @@
+//! The timeline as one page to step through: nothing but this file is needed, and nothing is fetched.
+//!
+//! ```text
+//! page.html   what stands where, with a {{mark}} for each part below
+//! page.css    how it looks, in the colours of every picture
+//! page.js     what it does; it builds only what is in view
+//! the trace   as JSON, in a block that no browser runs
+//! ```
+//!
+//! What a peer sent is in the JSON, with every `<` written `\u003c`, and becomes text and only text. The
+//! page's Content-Security-Policy names its own style and script by their hashes: nothing else could run,
+//! and no request could leave.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline, in_place, time_text};
+use crate::ink;
+use netplay_record::Kind;
+use netplay_record::error_in_words;
+use netplay_text::escape::{grouped, markup};
+use netplay_text::lang::Lang;
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// Without its script the page is a table, up to so many calls.
+const TABLE: usize = 500;
+
+pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
+    let style = ink::variables() + STYLE;
+    fill(PAGE, |mark| match mark {
+        "title" => markup(&view.title),
+        "style" => style.clone(),
+        "style hash" => hash(&style),
+        "script" => SCRIPT.to_owned(),
+        "script hash" => hash(SCRIPT),
+        "trace" => json(&Data::of(timeline, view)),
+        "table" => table(timeline),
+        _ => unreachable!("page.html has the marks above and no others"),
+    })
+}
+
+/// The template with each `{{mark}}` filled, once: a mark in what is filled in stays what it is.
+fn fill(template: &str, part: impl Fn(&str) -> String) -> String {
+    let mut pieces = template.split("{{");
+    let mut page = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (mark, rest) = piece.split_once("}}").expect("every mark of page.html ends");
+        page += &part(mark);
+        page += rest;
+    }
+    page
+}
+
+/// The name of an inline style or script in a Content-Security-Policy.
+fn hash(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
+}
+
+/// In a `<script>` only `<` could end the block, and JSON knows another way to write it.
+fn json(data: &Data) -> String {
+    serde_json::to_string(data).expect("every key is a text").replace('<', "\\u003c")
+}
+
+/// What page.js reads. Texts are numbers of [`words`](Data::words), for most of them repeat.
+#[derive(Serialize)]
+struct Data<'a> {
+    title: &'a str,
+    /// Whether heights are to scale when the page opens.
+    to_scale: bool,
+    span: u64,
+    lanes: Vec<LaneData<'a>>,
+    words: Vec<String>,
+    calls: Calls,
+    /// The call of each row, from the first to the last: a call of two rows begins and returns in them.
+    rows: Vec<usize>,
+    even: Heights,
+    scale: Heights,
+    arrows: Vec<ArrowData>,
+}
+
+#[derive(Serialize)]
+struct LaneData<'a> {
+    name: &'a str,
+    detail: &'a str,
+    role: &'a str,
+    traced: bool,
+}
+
+/// A column for each thing to know of a call.
+#[derive(Default, Serialize)]
+struct Calls {
+    lane: Vec<usize>,
+    from: Vec<u64>,
+    took: Vec<u64>,
+    times: Vec<u64>,
+    /// Whether it failed in earnest.
+    failed: Vec<u8>,
+    name: Vec<usize>,
+    asked: Vec<usize>,
+    answered: Vec<usize>,
+    sentence: Vec<usize>,
+    strace: Vec<usize>,
+    errno: Vec<usize>,
+    state: Vec<usize>,
+    /// The first bytes that moved, and how many did; -1 where none could.
+    data: Vec<usize>,
+    bytes: Vec<i64>,
+}
+
+/// How much lower each row stands than the one before, in hundredths of a row; and the rows before which
+/// time was left out, with how much.
+#[derive(Serialize)]
+struct Heights {
+    down: Vec<u64>,
+    breaks: Vec<(usize, u64)>,
+}
+
+/// What went; from which lane and call, to which lane and call, -1 where there is none; how many bytes.
+#[derive(Serialize)]
+struct ArrowData(ArrowKind, [i64; 4], i64);
+
+impl<'a> Data<'a> {
+    fn of(timeline: &'a Timeline, view: &'a View) -> Data<'a> {
+        let mut pool = Pool::default();
+        pool.number(String::new());
+        let mut calls = Calls::default();
+        for call in &timeline.calls {
+            calls.push(call, &mut pool, view.lang);
+        }
+        let rows = Rows::of(timeline);
+        let lane = |lane: &'a super::Lane| LaneData {
+            name: &lane.name,
+            detail: &lane.detail,
+            role: &lane.role,
+            traced: lane.thread.is_some(),
+        };
+        Data {
+            title: &view.title,
+            to_scale: view.time == Time::True,
+            span: timeline.span_ns,
+            lanes: timeline.lanes.iter().map(lane).collect(),
+            words: pool.words(),
+            calls,
+            even: Heights::of(&rows, Time::Even),
+            scale: Heights::of(&rows, Time::True),
+            rows: rows.rows.iter().map(|row| row.call).collect(),
+            arrows: timeline.arrows.iter().map(ArrowData::of).collect(),
+        }
+    }
+}
+
+impl Calls {
+    fn push(&mut self, call: &Call, pool: &mut Pool, lang: Lang) {
+        let record = &call.record;
+        let note = record.kind == Kind::Note;
+        self.lane.push(call.lane);
+        self.from.push(call.from_ns);
+        self.took.push(call.took_ns());
+        self.times.push(call.times);
+        self.failed.push(call.failed().into());
+        self.name.push(pool.number(call.name().to_owned()));
+        let placed = |text: String| in_place(&text).into_owned();
+        self.asked.push(pool.number(placed(record.asked())));
+        self.answered.push(pool.number(placed(record.answered())));
+        let sentence = if note { record.asked() } else { record.sentence(lang) };
+        self.sentence.push(pool.number(placed(sentence)));
+        self.strace.push(pool.number(if note { String::new() } else { placed(record.strace()) }));
+        let errno = |name: &String| format!("{name}: {}", error_in_words(name));
+        self.errno.push(pool.number(record.errno.as_ref().map(errno).unwrap_or_default()));
+        self.state.push(pool.number(call.state.clone().unwrap_or_default()));
+        self.data.push(pool.number(record.data.clone().unwrap_or_default()));
+        self.bytes.push(record.bytes.map_or(-1, |bytes| bytes as i64));
+    }
+}
+
+impl Heights {
+    fn of(rows: &Rows, time: Time) -> Heights {
+        let heights = rows.heights(time, 100.0);
+        let at = |i: usize| heights.of_rows[i].round() as u64;
+        let down = (0..heights.of_rows.len())
+            .map(|i| if i == 0 { at(0) } else { at(i) - at(i - 1) })
+            .collect();
+        Heights { down, breaks: heights.breaks.iter().map(|gap| (gap.before, gap.ns)).collect() }
+    }
+}
+
+impl ArrowData {
+    fn of(arrow: &Arrow) -> ArrowData {
+        let number = |n: Option<usize>| n.map_or(-1, |n| n as i64);
+        let [from, to] = [arrow.from, arrow.to];
+        let ends = [
+            number(from.map(|tip| tip.lane)),
+            number(from.and_then(|tip| tip.call)),
+            number(to.map(|tip| tip.lane)),
+            number(to.and_then(|tip| tip.call)),
+        ];
+        ArrowData(arrow.kind, ends, arrow.bytes.map_or(-1, |bytes| bytes as i64))
+    }
+}
+
+/// Every text once.
+#[derive(Default)]
+struct Pool(HashMap<String, usize>);
+
+impl Pool {
+    fn number(&mut self, text: String) -> usize {
+        let next = self.0.len();
+        *self.0.entry(text).or_insert(next)
+    }
+
+    fn words(self) -> Vec<String> {
+        let mut words = vec![String::new(); self.0.len()];
+        for (text, number) in self.0 {
+            words[number] = text;
+        }
+        words
+    }
+}
+
+/// What a browser shows that runs no scripts.
+fn table(timeline: &Timeline) -> String {
+    let calls = &timeline.calls;
+    if calls.len() > TABLE {
+        let count = grouped(calls.len() as u64);
+        return format!(
+            "<p>This page needs its script to show {count} calls; a text of them: netplay draw -o FILE.txt</p>"
+        );
+    }
+    let mut table = "<table><caption>The calls, in the order in which they began</caption>\n\
+        <tr><th>Time, s</th><th>Who</th><th>Call</th><th>Took</th></tr>\n"
+        .to_owned();
+    for call in calls {
+        let (seconds, micros) = (call.from_ns / 1_000_000_000, call.from_ns / 1_000 % 1_000_000);
+        let who = markup(&timeline.lanes[call.lane].name);
+        let (what, took) = (markup(&in_place(&headline(call))), time_text(call.took_ns()));
+        writeln!(
+            table,
+            "<tr><td>{seconds}.{micros:06}</td><td>{who}</td><td>{what}</td><td>{took}</td></tr>"
+        )
+        .expect("a text takes every line");
+    }
+    table + "</table>"
+}

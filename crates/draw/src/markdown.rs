@@ -1,0 +1,208 @@
+//! The picture for pages on a code host: a Mermaid sequence diagram, and a table of the calls.
+//!
+//! Mermaid gives every message a height of its own, so what it shows is the order, not the time; an
+//! arrow stands where what it brings set out. The table has the times.
+
+use super::rows::Part;
+use super::{Arrow, ArrowKind, Call, Row, Rows, Timeline, View, time_text};
+use netplay_record::{Kind, Shows};
+use netplay_text::escape::{escape_unsafe, grouped};
+
+/// So many moments are in the diagram: hosts refuse one that is much larger.
+const DRAWN: usize = 200;
+
+/// So many calls are in the table.
+const LISTED: usize = 300;
+
+pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
+    let mut text = format!("# {}\n\n```mermaid\nsequenceDiagram\n", in_text(&view.title));
+    let left_out = diagram(timeline, &mut text);
+    text += "```\n\n";
+    if left_out > 0 {
+        text += &format!("The diagram ends here: {} more moments follow.\n\n", grouped(left_out));
+    }
+    table(timeline, &mut text);
+    text
+}
+
+/// Writes the lines of the diagram; how many rows there were no lines left for.
+fn diagram(timeline: &Timeline, text: &mut String) -> u64 {
+    for (lane, of) in timeline.lanes.iter().enumerate() {
+        let (name, detail) = (in_label(&of.name), in_label(&of.detail));
+        *text += &format!("    participant L{lane} as {name}<br/>{detail}\n");
+    }
+    let rows = Rows::of(timeline);
+    let mut arrows: Vec<Vec<&Arrow>> = vec![Vec::new(); rows.rows.len()];
+    for arrow in &timeline.arrows {
+        let cause = arrow.from.and_then(|tip| tip.call).map(|call| rows.began[call]);
+        let effect = arrow.to.and_then(|tip| tip.call).map(|call| rows.returned[call]);
+        if let Some(row) = cause.or(effect) {
+            arrows[row].push(arrow);
+        }
+    }
+    let (drawn, rest) = rows.rows.split_at(rows.rows.len().min(DRAWN));
+    let mut active = vec![false; timeline.lanes.len()];
+    for (row, &Row { call, part, .. }) in drawn.iter().enumerate() {
+        let of = &timeline.calls[call];
+        let lane = of.lane;
+        if part == Part::Begin {
+            active[lane] = true;
+            *text += &format!("    activate L{lane}\n");
+        }
+        for arrow in &arrows[row] {
+            *text += &format!("    {}\n", message(timeline, arrow));
+        }
+        let state = of.state.as_ref().filter(|_| part != Part::Begin);
+        let state = state.map(|state| format!("[{state}]"));
+        let notes: Vec<String> =
+            note(of, part).iter().chain(&state).map(|note| in_label(note)).collect();
+        if !notes.is_empty() {
+            *text += &format!("    Note over L{lane}: {}\n", notes.join("<br/>"));
+        }
+        if part == Part::End {
+            active[lane] = false;
+            *text += &format!("    deactivate L{lane}\n");
+        }
+    }
+    for (lane, _) in active.iter().enumerate().filter(|(_, active)| **active) {
+        *text += &format!("    deactivate L{lane}\n");
+    }
+    rest.len() as u64
+}
+
+/// An arrow.
+fn message(timeline: &Timeline, arrow: &Arrow) -> String {
+    let what = in_label(&what(timeline, arrow));
+    let line = match arrow.kind {
+        ArrowKind::Connect | ArrowKind::Bytes | ArrowKind::Fork => "->>",
+        ArrowKind::Datagram | ArrowKind::End => "-->>",
+        ArrowKind::Reset => "-x",
+    };
+    match (arrow.from, arrow.to) {
+        (Some(from), Some(to)) => format!("L{}{line}L{}: {what}", from.lane, to.lane),
+        (Some(from), None) => {
+            let why = match arrow.kind {
+                ArrowKind::Datagram => "nobody took it",
+                ArrowKind::Connect => "never accepted",
+                _ => "never read",
+            };
+            format!("L{}-xL{}: {what}, {why}", from.lane, addressee(timeline, from.lane))
+        }
+        (None, Some(to)) => format!("Note over L{}: {what}, from no call seen", to.lane),
+        (None, None) => String::new(),
+    }
+}
+
+/// Where a lost arrow points: to the other side, which it did not reach.
+fn addressee(timeline: &Timeline, from: usize) -> usize {
+    let role = &timeline.lanes[from].role;
+    timeline.lanes.iter().position(|lane| lane.role != *role).unwrap_or(from)
+}
+
+/// What stands on an arrow: the call that it comes from.
+fn what(timeline: &Timeline, arrow: &Arrow) -> String {
+    let cause = arrow.from.and_then(|tip| tip.call).map(|call| &timeline.calls[call]);
+    let bytes = arrow.bytes.map(|bytes| match bytes {
+        1 => "1 byte".to_owned(),
+        bytes => format!("{} bytes", grouped(bytes)),
+    });
+    match (cause, arrow.kind, bytes) {
+        (Some(cause), _, Some(bytes)) if cause.record.bytes != arrow.bytes => {
+            format!("{bytes} of {}", cause.record.asked())
+        }
+        (Some(cause), ..) => cause.record.asked(),
+        (None, _, Some(bytes)) => bytes,
+        (None, ArrowKind::Connect, _) => "a connection".to_owned(),
+        (None, ArrowKind::Reset, _) => "a reset".to_owned(),
+        (None, ..) => "the end".to_owned(),
+    }
+}
+
+/// What is noted of a call: what it waits for, and what it answered. What an arrow says is not said twice.
+fn note(call: &Call, part: Part) -> Option<String> {
+    let record = &call.record;
+    if record.kind == Kind::Note {
+        return Some(record.asked());
+    }
+    let shows = record.what.shows();
+    // What only prepares stands in the table.
+    if shows == Shows::Nothing && !call.failed() {
+        return None;
+    }
+    // What is sent stands on its arrow, if it was sent.
+    let sends = shows == Shows::Arrow;
+    let on = match record.fd {
+        Some(fd) => format!("{}({fd})", call.name()),
+        None => call.name().to_owned(),
+    };
+    let told = match (record.answered(), part) {
+        (_, Part::Begin) if sends => return None,
+        (_, Part::Begin) => return Some(record.asked()),
+        (_, _) if record.errno.is_none() && sends => return None,
+        (nothing, _) if nothing.is_empty() => record.asked(),
+        (answered, Part::Whole) if !record.is_wait() => format!("{} → {answered}", record.asked()),
+        (answered, _) => format!("{on} → {answered}"),
+    };
+    let times = if call.times > 1 { format!(" × {}", grouped(call.times)) } else { String::new() };
+    let failed = if call.failed() { "! " } else { "" };
+    Some(format!("{failed}{told}{times}{}", long(call)))
+}
+
+fn long(call: &Call) -> String {
+    match call.took_ns() {
+        0..1_000_000 => String::new(),
+        ns if call.times > 1 => format!(" in {}", time_text(ns)),
+        ns if call.record.is_wait() => format!(", waited {}", time_text(ns)),
+        ns => format!(", took {}", time_text(ns)),
+    }
+}
+
+fn table(timeline: &Timeline, text: &mut String) {
+    *text += "| ms | who | call | answer | took | TCP |\n|---:|---|---|---|---:|---|\n";
+    for call in timeline.calls.iter().take(LISTED) {
+        let times =
+            if call.times > 1 { format!(" × {}", grouped(call.times)) } else { String::new() };
+        let note = call.record.kind == Kind::Note;
+        *text += &format!(
+            "| {}.{:03} | {} | {} | {}{times} | {} | {} |\n",
+            call.from_ns / 1_000_000,
+            call.from_ns / 1_000 % 1_000,
+            in_text(&timeline.lanes[call.lane].name),
+            in_text(&call.record.asked()),
+            in_text(&call.record.answered()),
+            if note { String::new() } else { time_text(call.took_ns()) },
+            in_text(call.state.as_deref().unwrap_or_default()),
+        );
+    }
+    if let Some(more @ 1..) = timeline.calls.len().checked_sub(LISTED) {
+        *text += &format!("\n{} more calls are left out.\n", grouped(more as u64));
+    }
+}
+
+/// A text for Mermaid: whatever could be its syntax, or that of a page, is a number (`#59;` for `;`).
+fn in_label(text: &str) -> String {
+    encoded(text, '#')
+}
+
+/// A text for a table of Markdown: whatever could be syntax is a number (`&#124;` for `|`).
+fn in_text(text: &str) -> String {
+    encoded(text, '&')
+}
+
+fn encoded(text: &str, sign: char) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in escape_unsafe(text).chars() {
+        match (c, sign) {
+            _ if c.is_alphanumeric() => safe.push(c),
+            (' ' | '.' | ',' | ':' | '(' | ')' | '-' | '→' | '×' | '…' | '=' | '/' | '?', _) =>
+            {
+                safe.push(c);
+            }
+            ('"' | '[' | ']' | '+' | '!', '#') => safe.push(c),
+            _ if !c.is_ascii() => safe.push(c),
+            (_, '&') => safe.push_str(&format!("&#{};", u32::from(c))),
+            _ => safe.push_str(&format!("#{};", u32::from(c))),
+        }
+    }
+    safe
+}

@@ -1,0 +1,191 @@
+//! Reading traces: what can be drawn is kept, what cannot is counted.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use netplay_record::Event;
+use netplay_text::escape::{escape_unsafe, file_name, is_unsafe};
+
+/// What was in the files.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The records that belong on one clock.
+    pub records: Vec<Event>,
+    /// What is not among them, or should be known of them.
+    pub remarks: Vec<Remark>,
+}
+
+/// What is to be said of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Remark {
+    file: PathBuf,
+    /// The first line that it is about.
+    line: Option<usize>,
+    what: String,
+    /// How many lines it is about.
+    lines: usize,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", file_name(&self.file))?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}", self.what)?;
+        match self.lines {
+            0 => Ok(()),
+            1 => write!(f, " (1 line left out)"),
+            n => write!(f, " ({n} such lines left out)"),
+        }
+    }
+}
+
+/// Reads traces of one host; `-` is standard input.
+///
+/// # Errors
+/// A file cannot be read, or there is no record in any of them.
+pub fn read(paths: &[PathBuf]) -> Result<Reading> {
+    let mut reading = Reading::default();
+    let mut boot = None;
+    let mut known = HashSet::new();
+    let mut spans: Vec<(u64, u64, &Path)> = Vec::new();
+    for path in paths {
+        let before = reading.records.len();
+        let read = if path.as_os_str() == "-" {
+            read_one(io::stdin().lock(), path, &mut boot, &mut known, &mut reading)
+        } else {
+            File::open(path).and_then(|file| {
+                // Whoever is still writing it may be faster: what is there now is what is read.
+                let now = match file.metadata()? {
+                    there if there.is_file() => there.len(),
+                    _ => u64::MAX, // a pipe ends when it ends
+                };
+                let file = BufReader::new(file.take(now));
+                read_one(file, path, &mut boot, &mut known, &mut reading)
+            })
+        };
+        read.with_context(|| format!("cannot read the trace {}", file_name(path)))?;
+        let own = &reading.records[before..];
+        let start = own.iter().map(|record| record.start_ns).min();
+        let end = own.iter().map(|record| record.start_ns + record.dur_ns).max();
+        if let (Some(start), Some(end)) = (start, end) {
+            spans.push((start, end, path));
+        }
+    }
+    if reading.records.is_empty() {
+        let why: Vec<String> = reading.remarks.iter().map(ToString::to_string).collect();
+        bail!(
+            "there is nothing to draw: {}",
+            if why.is_empty() { "the trace is empty".to_owned() } else { why.join("; ") }
+        );
+    }
+    spans.sort_unstable();
+    let mut ended: Option<(u64, &Path)> = None; // the last of those before
+    for (start, end, path) in spans {
+        if let Some((end, earlier)) = ended.filter(|&(end, _)| end < start) {
+            let apart = super::time_text(start - end);
+            let what = format!(
+                "begins {apart} after {} has ended: nothing goes from one to the other",
+                file_name(earlier)
+            );
+            reading.remarks.push(Remark { file: path.to_path_buf(), line: None, what, lines: 0 });
+        }
+        ended = ended.max(Some((end, path)));
+    }
+    Ok(reading)
+}
+
+fn read_one(
+    mut from: impl BufRead,
+    path: &Path,
+    boot: &mut Option<String>,
+    known: &mut HashSet<Vec<u8>>,
+    reading: &mut Reading,
+) -> io::Result<()> {
+    let mut left_out: Vec<Remark> = Vec::new();
+    let mut kinds: HashMap<String, usize> = HashMap::new();
+    let mut leave_out = |what: String, number| match kinds.get(&what) {
+        Some(&first) => left_out[first].lines += 1,
+        None => {
+            kinds.insert(what.clone(), left_out.len());
+            let file = path.to_path_buf();
+            left_out.push(Remark { file, line: Some(number), what, lines: 1 });
+        }
+    };
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if from.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match record(&line, boot) {
+            // No thread does the same thing twice in a nanosecond.
+            Ok(_) if !known.insert(line.trim_ascii().to_vec()) => {
+                leave_out("read already".to_owned(), number)
+            }
+            Ok(record) => reading.records.push(record),
+            Err(what) => leave_out(what, number),
+        }
+    }
+    reading.remarks.append(&mut left_out);
+    Ok(())
+}
+
+/// The record in a line, or why it cannot be drawn.
+fn record(line: &[u8], boot: &mut Option<String>) -> Result<Event, String> {
+    let mut record: Event = serde_json::from_slice(line).map_err(|error| {
+        if error.is_eof() {
+            "the line is torn".to_owned()
+        } else {
+            "not a line of a trace".to_owned()
+        }
+    })?;
+    if record.v != 1 {
+        return Err(format!("version {} of the format, and this program knows 1", record.v));
+    }
+    if record.start_ns.checked_add(record.dur_ns).is_none() {
+        return Err("its time is beyond any clock".to_owned());
+    }
+    if let Some(of_record) = &record.boot {
+        let first = boot.get_or_insert_with(|| of_record.clone());
+        if first != of_record {
+            return Err("from another host or boot: its clock is another one".to_owned());
+        }
+    }
+    make_safe(&mut record);
+    Ok(record.read())
+}
+
+/// A trace may come from anywhere: whatever could steer a terminal is escaped, as if a peer had sent it.
+fn make_safe(record: &mut Event) {
+    let texts = [&mut record.wall, &mut record.role, &mut record.example].into_iter();
+    let more = [
+        &mut record.call,
+        &mut record.syscall,
+        &mut record.args,
+        &mut record.errno,
+        &mut record.data,
+        &mut record.local,
+        &mut record.peer,
+        &mut record.out,
+        &mut record.value,
+        &mut record.ready,
+        &mut record.state,
+        &mut record.text,
+        &mut record.boot,
+    ];
+    for text in texts.chain(more.into_iter().flatten()) {
+        if text.chars().any(is_unsafe) {
+            *text = escape_unsafe(text);
+        }
+    }
+}

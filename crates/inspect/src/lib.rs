@@ -1,0 +1,590 @@
+//! What the kernel knows about sockets that are not ours: every one on this host, and who holds it.
+//!
+//! A program can ask its own sockets everything (getsockopt(2)); for all others there are two ways.
+//! [`sock_diag(7)`](https://man7.org/linux/man-pages/man7/sock_diag.7.html) answers in a binary format
+//! over a netlink socket, and is what `ss` asks. The older tables `/proc/net/tcp` and its siblings say
+//! less, as text; they are read where sock_diag is not there, or forbidden. Neither knows processes: a
+//! socket is an inode, and its holders are the processes that have a descriptor of that inode.
+//!
+//! ```text
+//! tcp() udp() unix()   ── sock_diag ──▶ address, state, queues, timer, inode
+//!                       └ /proc/net     the same, less of it
+//! holders([inode])     ── /proc/*/fd ─▶ pid, program, descriptor
+//! ```
+//!
+//! What is asked here is recorded nowhere: it is no part of the program on a page.
+
+mod diag;
+mod holder;
+pub mod table;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use holder::{Holder, Holders, holders};
+
+/// A TCP or UDP socket of this host, or what is left of one (`TIME_WAIT`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inet {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The address of this end. A server for everybody has `0.0.0.0` or `[::]`.
+    pub local: SocketAddr,
+    /// The address of the other end, if there is one.
+    pub peer: Option<SocketAddr>,
+    /// Its state. A UDP socket has no more than two: `ESTABLISHED` when connected, else `CLOSE`.
+    pub state: State,
+    /// Bytes received that the program has not read. **For a listener: how many connections wait for
+    /// accept.**
+    pub receive_queue: u32,
+    /// Bytes sent that are not acknowledged. **For a listener: its backlog**, how many may wait; 0 where
+    /// only `/proc` could be asked, which does not know it.
+    pub send_queue: u32,
+    /// The number that every descriptor of this socket leads to; 0 if no process has it any more.
+    pub inode: u64,
+    /// Whose it is: the user who made it. 0 also if nobody's any more.
+    pub uid: u32,
+    /// The number of the interface it is bound to; 0 is any.
+    pub interface: u32,
+    /// What it waits for, and how long still.
+    pub timer: Option<Timer>,
+    /// Whether an IPv6 socket keeps to IPv6 (`IPV6_V6ONLY`); if not, `[::]` takes IPv4, too. `None`
+    /// for IPv4, and where only `/proc` could be asked.
+    pub v6only: Option<bool>,
+    /// Its memory, if [`Ask::memory`] asked for it.
+    pub memory: Option<Memory>,
+    /// Its measurements, if [`Ask::tcp_info`] asked for them.
+    pub tcp_info: Option<TcpInfo>,
+}
+
+impl Inet {
+    /// Whether clients can come here: a TCP listener, or a UDP socket that is not connected.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match self.protocol {
+            Protocol::Tcp => self.state == State::LISTEN,
+            Protocol::Udp => self.peer.is_none(),
+        }
+    }
+
+    /// Whether this TCP socket is bound, and neither listens nor is connected: no packet reaches it, but
+    /// its port is taken. Linux lists such sockets since 6.8, in the state `CLOSE`; `/proc` and earlier
+    /// kernels hide them.
+    #[must_use]
+    pub fn is_only_bound(&self) -> bool {
+        self.protocol == Protocol::Tcp && self.state == State::CLOSE
+    }
+}
+
+/// TCP or UDP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// Connections.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl Protocol {
+    /// `tcp`, `udp`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        }
+    }
+}
+
+/// The state of a socket, by the number it has in the kernel (`tcp_states.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct State(pub u8);
+
+impl State {
+    /// Connected.
+    pub const ESTABLISHED: State = State(1);
+    /// The handshake is half done: a SYN has come, and was answered.
+    pub const SYN_RECV: State = State(3);
+    /// Closed by this end first; waits until no lost segment can come any more.
+    pub const TIME_WAIT: State = State(6);
+    /// Not connected. For TCP see [`Inet::is_only_bound`].
+    pub const CLOSE: State = State(7);
+    /// A listener.
+    pub const LISTEN: State = State(10);
+
+    /// The name as the kernel has it: `TIME_WAIT`.
+    ///
+    /// ```
+    /// use netplay_inspect::State;
+    /// assert_eq!(State::LISTEN.name(), "LISTEN");
+    /// assert_eq!(State(99).name(), "UNKNOWN");
+    /// ```
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        const NAMES: [&str; 12] = [
+            "ESTABLISHED",
+            "SYN_SENT",
+            "SYN_RECV",
+            "FIN_WAIT1",
+            "FIN_WAIT2",
+            "TIME_WAIT",
+            "CLOSE",
+            "CLOSE_WAIT",
+            "LAST_ACK",
+            "LISTEN",
+            "CLOSING",
+            "SYN_RECV", // as a small record: the kernel's NEW_SYN_RECV
+        ];
+        let at = usize::from(self.0).checked_sub(1);
+        at.and_then(|at| NAMES.get(at)).copied().unwrap_or("UNKNOWN")
+    }
+}
+
+/// A clock that runs for a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timer {
+    /// What happens when it rings.
+    pub kind: TimerKind,
+    /// How long until then.
+    pub left: Duration,
+    /// How often it has rung in vain: retransmissions, keepalive probes without an answer.
+    pub rung: u8,
+}
+
+/// What happens when a [`Timer`] rings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimerKind {
+    /// What was not acknowledged is sent once more.
+    Retransmit,
+    /// A silent peer is asked whether it is still there (or a half-closed connection is given up).
+    Keepalive,
+    /// `TIME_WAIT` is over.
+    TimeWait,
+    /// A peer whose window is closed is asked whether it has opened.
+    Probe,
+}
+
+impl TimerKind {
+    /// `retransmit`, `keepalive`, `time-wait`, `probe`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            TimerKind::Retransmit => "retransmit",
+            TimerKind::Keepalive => "keepalive",
+            TimerKind::TimeWait => "time-wait",
+            TimerKind::Probe => "probe",
+        }
+    }
+
+    /// The numbers of sock_diag, which are those of `/proc/net/tcp`.
+    fn from_number(number: u8) -> Option<TimerKind> {
+        Some(match number {
+            1 => TimerKind::Retransmit,
+            2 => TimerKind::Keepalive,
+            3 => TimerKind::TimeWait,
+            4 => TimerKind::Probe,
+            _ => return None,
+        })
+    }
+}
+
+/// The memory of a socket, in bytes as the kernel counts them: with its own overhead (`SO_MEMINFO`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Taken by what was received.
+    pub received: u32,
+    /// The most that may be: `SO_RCVBUF`.
+    pub receive_buffer: u32,
+    /// Taken by what is to be sent.
+    pub unsent: u32,
+    /// The most that may be: `SO_SNDBUF`.
+    pub send_buffer: u32,
+    /// Datagrams (or segments) that came and found no room.
+    pub drops: u32,
+}
+
+/// A few of the measurements of a TCP connection (tcp(7), `TCP_INFO`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpInfo {
+    /// How long an answer takes, smoothed.
+    pub round_trip: Duration,
+    /// After how long without an acknowledgement a segment is sent again.
+    pub retransmit_after: Duration,
+    /// The largest segment that is sent, in bytes.
+    pub segment: u32,
+    /// How many segments may be under way (the congestion window).
+    pub window: u32,
+    /// How many segments are under way, not acknowledged.
+    pub under_way: u32,
+    /// How many segments were sent again, since the beginning.
+    pub sent_again: u32,
+    /// How long ago data was received.
+    pub last_received: Duration,
+}
+
+/// Which sockets, and what about them.
+///
+/// ```
+/// use netplay_inspect::{self as inspect, Ask};
+/// let listeners = inspect::tcp(Ask::port(5858).memory())?;
+/// assert!(listeners.iter().all(|socket| socket.local.port() == 5858));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ask {
+    port: Option<u16>,
+    open: bool,
+    memory: bool,
+    tcp_info: bool,
+}
+
+impl Ask {
+    /// Every socket.
+    #[must_use]
+    pub fn all() -> Ask {
+        Ask::default()
+    }
+
+    /// The sockets whose own port this is. The kernel sorts them out: 100,000 others cost little.
+    #[must_use]
+    pub fn port(port: u16) -> Ask {
+        Ask { port: Some(port), ..Ask::default() }
+    }
+
+    /// The sockets that clients can come to: TCP listeners, and UDP sockets that are not connected.
+    #[must_use]
+    pub fn open() -> Ask {
+        Ask { open: true, ..Ask::default() }
+    }
+
+    /// Also their memory, and what they dropped.
+    #[must_use]
+    pub fn memory(self) -> Ask {
+        Ask { memory: true, ..self }
+    }
+
+    /// Also what TCP measured.
+    #[must_use]
+    pub fn tcp_info(self) -> Ask {
+        Ask { tcp_info: true, ..self }
+    }
+
+    fn wants(&self, socket: &Inet) -> bool {
+        self.port.is_none_or(|port| port == socket.local.port()) && (!self.open || socket.is_open())
+    }
+}
+
+/// The TCP sockets of this host (of its network namespace), in every state.
+///
+/// # Errors
+/// Neither sock_diag nor `/proc/net` can be read.
+pub fn tcp(ask: Ask) -> io::Result<Vec<Inet>> {
+    diag::inet(Protocol::Tcp, ask).or_else(|_| table::inet(Protocol::Tcp, ask))
+}
+
+/// The UDP sockets of this host.
+///
+/// # Errors
+/// Neither sock_diag nor `/proc/net` can be read.
+pub fn udp(ask: Ask) -> io::Result<Vec<Inet>> {
+    diag::inet(Protocol::Udp, ask).or_else(|_| table::inet(Protocol::Udp, ask))
+}
+
+/// Whether this host has the address: loopback, every address (`0.0.0.0`, `::`), or one of an interface
+/// (getifaddrs(3)).
+#[must_use]
+pub fn is_ours(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    ip.is_loopback() || ip.is_unspecified() || addresses().iter().any(|(own, _)| *own == ip)
+}
+
+/// Whether a datagram to this address is for every machine of a network: `255.255.255.255`, or the last
+/// address of a network in which this host is.
+#[must_use]
+pub fn is_broadcast(ip: IpAddr) -> bool {
+    let IpAddr::V4(ip) = ip else { return false };
+    let last = |(own, mask): &(IpAddr, Option<Ipv4Addr>)| match (own, mask) {
+        (IpAddr::V4(own), Some(mask)) => (mask.to_bits().count_ones() < 31)
+            .then(|| Ipv4Addr::from_bits(own.to_bits() | !mask.to_bits())),
+        _ => None,
+    };
+    ip.is_broadcast() || addresses().iter().any(|one| last(one) == Some(ip))
+}
+
+/// The addresses of the interfaces; those of IPv4 with the mask of their network.
+#[must_use]
+pub fn addresses() -> Vec<(IpAddr, Option<Ipv4Addr>)> {
+    let all = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    all.filter_map(|interface| {
+        let address = interface.address?;
+        if let Some(v4) = address.as_sockaddr_in() {
+            let mask = interface.netmask.and_then(|mask| Some(mask.as_sockaddr_in()?.ip()));
+            return Some((v4.ip().into(), mask));
+        }
+        Some((address.as_sockaddr_in6()?.ip().into(), None))
+    })
+    .collect()
+}
+
+/// A UNIX domain socket of this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unix {
+    /// Its name, if it is bound.
+    pub name: Option<UnixName>,
+    /// What it carries.
+    pub kind: UnixKind,
+    /// Whether it listens.
+    pub listening: bool,
+    /// Whether it is one end of a connection. What a listener accepts has the listener's name.
+    pub connected: bool,
+    /// How many connections wait for accept, if it listens; else the bytes that wait to be read. `None`
+    /// where only `/proc` could be asked.
+    pub receive_queue: Option<u32>,
+    /// The backlog, if it listens. `None` where only `/proc` could be asked.
+    pub send_queue: Option<u32>,
+    /// The number that every descriptor of this socket leads to.
+    pub inode: u64,
+    /// The socket at the other end, if there is one and it is known.
+    pub peer: Option<u64>,
+    /// Whose it is; `None` where it is not told (before Linux 5.3, and in `/proc`).
+    pub uid: Option<u32>,
+    /// The file that it is bound to: device and inode. The name alone may be relative to a directory
+    /// nobody knows, or mean another file by now.
+    pub file: Option<(u64, u64)>,
+}
+
+impl Unix {
+    /// Whether this is the socket bound to the file at `path`, and not merely to that name.
+    #[must_use]
+    pub fn is_at(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        match (self.file, std::fs::metadata(path)) {
+            (Some(file), Ok(there)) => file == (there.dev(), there.ino()),
+            _ => matches!(&self.name, Some(UnixName::Path(name)) if name == path),
+        }
+    }
+}
+
+/// What a UNIX domain socket is called (unix(7)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnixName {
+    /// A file.
+    Path(PathBuf),
+    /// A name without a file, in a space of its own; any bytes.
+    Abstract(Vec<u8>),
+}
+
+/// What a UNIX domain socket carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnixKind {
+    /// Bytes: `SOCK_STREAM`.
+    Stream,
+    /// Messages: `SOCK_DGRAM`.
+    Datagram,
+    /// Messages over a connection: `SOCK_SEQPACKET`.
+    Packets,
+}
+
+impl UnixKind {
+    fn from_number(number: u8) -> Option<UnixKind> {
+        match i32::from(number) {
+            libc::SOCK_STREAM => Some(UnixKind::Stream),
+            libc::SOCK_DGRAM => Some(UnixKind::Datagram),
+            libc::SOCK_SEQPACKET => Some(UnixKind::Packets),
+            _ => None,
+        }
+    }
+}
+
+/// The UNIX domain sockets of this host.
+///
+/// # Errors
+/// Neither sock_diag nor `/proc/net/unix` can be read.
+pub fn unix() -> io::Result<Vec<Unix>> {
+    diag::unix().or_else(|_| table::unix())
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test is a program that others look at")]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::net::UnixListener;
+    use std::time::Instant;
+
+    use super::*;
+
+    fn inode(socket: &impl AsRawFd) -> u64 {
+        let link = format!("/proc/self/fd/{}", socket.as_raw_fd());
+        std::fs::metadata(link).unwrap().ino()
+    }
+
+    /// What both ways of asking say of a port, once it is `so` in both: what another thread of the
+    /// kernel delivers may come a moment later.
+    fn asked_until(
+        protocol: Protocol,
+        port: u16,
+        so: impl Fn(&Inet) -> bool,
+    ) -> [(Inet, Vec<Inet>); 2] {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let found = asked(protocol, port).map(|found| {
+                let one = found.iter().find(|socket| so(socket)).cloned();
+                (one, found)
+            });
+            if let [(Some(one), all), (Some(same), table)] = found {
+                return [(one, all), (same, table)];
+            }
+            assert!(Instant::now() < end, "{found:?}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// What both ways of asking say of a port.
+    fn asked(protocol: Protocol, port: u16) -> [Vec<Inet>; 2] {
+        let ask = Ask::port(port);
+        [diag::inet(protocol, ask).unwrap(), table::inet(protocol, ask).unwrap()]
+    }
+
+    #[test]
+    fn a_listener_is_found_with_what_waits_for_accept() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let _waiting = TcpStream::connect(address).unwrap();
+        let has_one = |socket: &Inet| socket.is_open() && socket.receive_queue == 1;
+        for (one, found) in asked_until(Protocol::Tcp, address.port(), has_one) {
+            assert_eq!((one.local, one.peer), (address, None));
+            assert_eq!((one.inode, one.timer), (inode(&listener), None));
+            assert_eq!(one.uid, nix::unistd::getuid().as_raw());
+            // The connection that waits belongs to no process yet.
+            let waiting = found.iter().find(|socket| socket.state == State::ESTABLISHED).unwrap();
+            assert_eq!((waiting.inode, waiting.local), (0, address));
+        }
+    }
+
+    #[test]
+    fn both_ways_say_the_same_of_addresses() {
+        for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
+            let Ok(listener) = TcpListener::bind(address) else { continue };
+            let (address, datagrams) =
+                (listener.local_addr().unwrap(), UdpSocket::bind(address).unwrap());
+            for found in asked(Protocol::Tcp, address.port()) {
+                let listens = |one: &&Inet| one.inode == inode(&listener);
+                assert_eq!(found.iter().find(listens).map(|one| one.local), Some(address));
+            }
+            let address = datagrams.local_addr().unwrap();
+            for found in asked(Protocol::Udp, address.port()) {
+                assert_eq!(found.iter().map(|one| one.local).collect::<Vec<_>>(), [address]);
+                assert_eq!((found[0].inode, found[0].is_open()), (inode(&datagrams), true));
+            }
+        }
+    }
+
+    #[test]
+    fn a_socket_that_is_only_bound_is_found_where_the_kernel_lists_it() {
+        let bound =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        bound.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let port = bound.local_addr().unwrap().as_socket().unwrap().port();
+        // A connection from this port that has ended may still have its name (TIME-WAIT).
+        let [found, table] = asked(Protocol::Tcp, port)
+            .map(|found| found.into_iter().filter(|one| one.state != State::TIME_WAIT));
+        assert_eq!(table.collect::<Vec<_>>(), []);
+        // Nothing, before Linux 6.8.
+        for one in found {
+            assert!(one.is_only_bound() && one.inode == inode(&bound), "{one:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_ours_if_it_can_be_bound() {
+        for ip in ["127.0.0.9", "0.0.0.0", "192.0.2.1", "2001:db8::1", "::ffff:127.0.0.1"] {
+            let ip: IpAddr = ip.parse().unwrap();
+            assert_eq!(is_ours(ip), UdpSocket::bind((ip, 0)).is_ok(), "{ip}");
+        }
+    }
+
+    #[test]
+    fn time_wait_has_its_minute() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let peer = client.local_addr().unwrap();
+        drop(listener.accept().unwrap()); // closes first
+        drop(client); // and is closed
+        let waits = |socket: &Inet| socket.state == State::TIME_WAIT && socket.peer == Some(peer);
+        for (rest, _) in asked_until(Protocol::Tcp, address.port(), waits) {
+            let timer = rest.timer.unwrap();
+            assert_eq!((timer.kind, rest.inode), (TimerKind::TimeWait, 0));
+            assert!((50..=60).contains(&timer.left.as_secs()), "{timer:?}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_socket_says_whether_it_takes_ipv4() {
+        for only in [true, false] {
+            let socket =
+                socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None).unwrap();
+            socket.set_only_v6(only).unwrap();
+            if socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into()).is_err() {
+                return;
+            }
+            socket.listen(1).unwrap();
+            let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+            let found = diag::inet(Protocol::Tcp, Ask::port(port)).unwrap();
+            let one = found.iter().find(|one| one.is_open()).unwrap();
+            assert_eq!((one.v6only, one.send_queue), (Some(only), 1), "and the backlog");
+        }
+    }
+
+    #[test]
+    fn drops_and_measurements_are_told_when_asked_for() {
+        let slow = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = slow.local_addr().unwrap().port();
+        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        for _ in 0..2000 {
+            sender.send_to(&[0; 1000], slow.local_addr().unwrap()).unwrap();
+        }
+        let memory =
+            diag::inet(Protocol::Udp, Ask::port(port).memory()).unwrap()[0].memory.unwrap();
+        assert!(memory.drops > 0 && memory.received > 0, "{memory:?}");
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let port = client.local_addr().unwrap().port();
+        let found = diag::inet(Protocol::Tcp, Ask::port(port).tcp_info()).unwrap();
+        let info = found.iter().find_map(|one| one.tcp_info).unwrap();
+        assert!(info.segment > 1000 && info.round_trip < Duration::from_secs(5), "{info:?}");
+    }
+
+    #[test]
+    fn a_unix_listener_is_known_by_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a\nb.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let ours = |found: Vec<Unix>| {
+            found.into_iter().find(|socket| socket.inode == inode(&listener)).unwrap()
+        };
+        let one = ours(diag::unix().unwrap());
+        assert!(one.listening && one.is_at(&path), "{one:?}");
+        assert_eq!((one.receive_queue, one.kind), (Some(0), UnixKind::Stream));
+        assert!(ours(table::unix().unwrap()).listening);
+    }
+
+    #[test]
+    fn the_holder_of_a_socket_is_this_process() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let inode = inode(&listener);
+        let found = holders([inode], Duration::from_secs(10));
+        let ours = found.of(inode);
+        // A child of another test, between fork and exec, may hold it, too.
+        let ours = ours.iter().find(|holder| holder.pid == std::process::id()).unwrap();
+        assert_eq!(ours.fd, listener.as_raw_fd());
+        assert!(ours.command.contains("netplay"), "{ours:?}");
+        assert!(ours.started.unwrap().elapsed().unwrap() < Duration::from_secs(600));
+        assert!(found.of(inode + 1).is_empty());
+    }
+}

@@ -1,0 +1,604 @@
+//! Bytes that move, between two programs or between a program and a file.
+
+use socket2::SockAddr;
+
+use super::message::Header;
+use super::text::{Args, count, over_ipv4, peer, quoted, shown};
+use super::{
+    Direction, Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, Way, address_text,
+    strace,
+};
+use netplay_text::escape::{escape_message, grouped};
+
+/// A call that moves bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bytes {
+    /// recv(2)
+    Recv(Receive),
+    /// recvfrom(2), and who sent the datagram.
+    Recvfrom(Receive, Option<Box<SockAddr>>),
+    /// recvmsg(2), with what the kernel knows beside the bytes, if it brought any.
+    Recvmsg(Receive, Option<Box<Header>>),
+    /// send(2)
+    Send(Send),
+    /// sendto(2), and to whom.
+    Sendto(Send, Option<Box<SockAddr>>),
+    /// sendmmsg(2)
+    Sendmmsg(Many),
+    /// sendfile(2)
+    Sendfile {
+        /// The descriptor of the file.
+        file: i32,
+        /// From which of its bytes on.
+        offset: i64,
+        /// Where that is after the call.
+        end: i64,
+        /// How many at most.
+        count: usize,
+    },
+    /// splice(2)
+    Splice {
+        /// The descriptor where the bytes go.
+        to: i32,
+        /// How many at most.
+        count: usize,
+    },
+    /// sync_file_range(2)
+    SyncFileRange {
+        /// From which byte of the file on.
+        offset: i64,
+        /// How many; 0 is all.
+        count: i64,
+        /// What is to be done with them.
+        flags: u32,
+    },
+}
+
+/// What a call that receives was given, and what it brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Receive {
+    /// `MSG_PEEK` and others.
+    pub flags: i32,
+    /// Where the buffer is in memory.
+    pub at: usize,
+    /// How many bytes it has room for.
+    pub room: usize,
+    /// What was received, if the call did not fail.
+    pub data: Option<Data>,
+}
+
+/// What a call that sends was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Send {
+    /// `MSG_NOSIGNAL` and others.
+    pub flags: i32,
+    /// All that the kernel was to take.
+    pub data: Data,
+}
+
+/// What `sendmmsg` was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Many {
+    /// `MSG_DONTWAIT` and others.
+    pub flags: i32,
+    /// All that the kernel was to take; of a value that was read from a trace, only how many there are.
+    pub datagrams: Vec<Data>,
+    /// To whom.
+    pub to: Option<Box<SockAddr>>,
+}
+
+/// Bytes as a record may show them: how many there are, and the first of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Data {
+    /// How many there are.
+    pub len: usize,
+    /// The first 64, with an asterisk for each that is secret.
+    pub first: Vec<u8>,
+    /// How many of all are secret.
+    pub hidden: usize,
+}
+
+/// How many of the bytes that moved a record shows.
+const SHOWN: usize = 64;
+
+impl Data {
+    /// These bytes, of which so many are hidden behind asterisks.
+    #[must_use]
+    pub fn new(bytes: &[u8], hidden: usize) -> Data {
+        Data { len: bytes.len(), first: bytes[..bytes.len().min(SHOWN)].to_vec(), hidden }
+    }
+
+    /// Of these bytes so many moved. What is hidden behind those is still said to be: the call had it.
+    fn facts(&self, moved: usize) -> Facts {
+        Facts {
+            bytes: Some(moved as u64),
+            data: Some(escape_message(&self.first[..self.first.len().min(moved)])),
+            hidden: Some(self.hidden as u64).filter(|&hidden| hidden > 0),
+            ..Facts::default()
+        }
+    }
+}
+
+/// What became of the bytes that a call received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Received {
+    /// They are out of the socket.
+    Taken,
+    /// They are still there, or were never in the stream: MSG_PEEK, MSG_OOB.
+    Aside,
+    /// They came back from the network: MSG_ERRQUEUE.
+    Returned,
+}
+
+impl Receive {
+    fn read(args: Args<'_>) -> Receive {
+        Receive { flags: read_flags(args), ..Receive::default() }
+    }
+
+    fn became(&self) -> Received {
+        match self.flags {
+            flags if flags & libc::MSG_ERRQUEUE != 0 => Received::Returned,
+            flags if flags & (libc::MSG_PEEK | libc::MSG_OOB) != 0 => Received::Aside,
+            _ => Received::Taken,
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        self.data.as_ref().map(|data| data.facts(data.len)).unwrap_or_default()
+    }
+
+    /// The buffer, its size and the flags.
+    fn strace(&self) -> String {
+        let buffer = match &self.data {
+            Some(data) => strace::data(data),
+            None => format!("{:#x}", self.at),
+        };
+        format!("{buffer}, {}, {}", self.room, flags_text(self.flags))
+    }
+}
+
+impl Send {
+    fn read(args: Args<'_>) -> Send {
+        Send { flags: read_flags(args), ..Send::default() }
+    }
+
+    /// Whether it is urgent data, which has no place in the stream.
+    fn is_urgent(&self) -> bool {
+        self.flags & libc::MSG_OOB != 0
+    }
+
+    fn facts(&self, outcome: &Outcome) -> Facts {
+        let asked = Some(self.data.len as u64);
+        match outcome.done() {
+            Some(moved) => Facts { asked, ..self.data.facts(moved as usize) },
+            None => Facts { asked, ..Facts::default() },
+        }
+    }
+
+    fn strace(&self, to: Option<&SockAddr>) -> String {
+        let (data, len) = (strace::data(&self.data), self.data.len);
+        format!("{data}, {len}, {}, {}", flags_text(self.flags), strace::given(to))
+    }
+}
+
+/// So many elements of an array does strace print.
+const ELEMENTS: usize = 32;
+
+impl Many {
+    /// `3, [{msg_hdr={…}, msg_len=5}, …], 2, MSG_DONTWAIT`
+    fn read(event: &Event) -> Many {
+        let args = event.args.as_deref().unwrap_or_default();
+        let count = args.rsplit(", ").nth(1).and_then(|count| count.parse().ok());
+        // Linux takes 1,024 at a time, so no true trace has more.
+        let count = count.unwrap_or(0).min(1024);
+        Many {
+            flags: read_flags(Args::of(event)),
+            datagrams: vec![Data::default(); count],
+            to: None,
+        }
+    }
+
+    /// `[{msg_hdr={…}, msg_len=5}, …], 2, MSG_DONTWAIT`; only what the kernel took has a length.
+    fn strace(&self, taken: usize) -> String {
+        let to = match &self.to {
+            Some(to) => format!("msg_name={}, msg_namelen={}", strace::sockaddr(to), to.len()),
+            None => "msg_name=NULL, msg_namelen=0".to_owned(),
+        };
+        let element = |(at, data): (usize, &Data)| {
+            let (text, len) = (strace::data(data), data.len);
+            let taken = if at < taken { format!(", msg_len={len}") } else { String::new() };
+            format!(
+                "{{msg_hdr={{{to}, msg_iov=[{{iov_base={text}, iov_len={len}}}], msg_iovlen=1, \
+                 msg_controllen=0, msg_flags=0}}{taken}}}"
+            )
+        };
+        let count = self.datagrams.len();
+        let elements = self.datagrams.iter().enumerate().take(ELEMENTS).map(element);
+        let more = (count > ELEMENTS).then(|| "...".to_owned());
+        let all: Vec<String> = elements.chain(more).collect();
+        format!("[{}], {count}, {}", all.join(", "), flags_text(self.flags))
+    }
+
+    /// Of what moved, the first datagram is shown.
+    fn facts(&self, outcome: &Outcome) -> Facts {
+        let bytes = |some: &[Data]| some.iter().map(|data| data.len as u64).sum();
+        let asked = Some(bytes(&self.datagrams));
+        let peer = self.to.as_deref().map(address_text);
+        let Some(taken) = outcome.done() else { return Facts { asked, peer, ..Facts::default() } };
+        let taken = &self.datagrams[..self.datagrams.len().min(taken as usize)];
+        let first = taken.first().cloned().unwrap_or_default();
+        let hidden = self.datagrams.iter().map(|data| data.hidden as u64).sum();
+        Facts {
+            asked,
+            peer,
+            bytes: Some(bytes(taken)),
+            hidden: Some(hidden).filter(|&hidden| hidden > 0),
+            ..first.facts(first.len)
+        }
+    }
+}
+
+/// `1 datagram`, `2 datagrams`
+fn datagrams(count: i64) -> String {
+    if count == 1 { "1 datagram".to_owned() } else { format!("{count} datagrams") }
+}
+
+const MSG: [(i32, &str); 6] = [
+    (libc::MSG_OOB, "MSG_OOB"),
+    (libc::MSG_PEEK, "MSG_PEEK"),
+    (libc::MSG_TRUNC, "MSG_TRUNC"),
+    (libc::MSG_DONTWAIT, "MSG_DONTWAIT"),
+    (libc::MSG_ERRQUEUE, "MSG_ERRQUEUE"),
+    (libc::MSG_NOSIGNAL, "MSG_NOSIGNAL"),
+];
+
+fn flags_text(flags: i32) -> String {
+    let mut set =
+        MSG.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name).peekable();
+    if set.peek().is_none() { flags.to_string() } else { strace::flags(set) }
+}
+
+fn read_flags(args: Args<'_>) -> i32 {
+    MSG.iter().filter(|(_, name)| args.has(name)).fold(0, |flags, (flag, _)| flags | flag)
+}
+
+names! {
+    BytesName:
+    Recv = "recv",
+    Recvfrom = "recvfrom",
+    Recvmsg = "recvmsg",
+    Send = "send",
+    Sendto = "sendto",
+    Sendmmsg = "sendmmsg",
+    Sendfile = "sendfile",
+    Splice = "splice",
+    SyncFileRange = "sync_file_range",
+}
+
+impl Told for Bytes {
+    type Name = BytesName;
+
+    fn read(name: BytesName, event: &Event) -> Bytes {
+        let args = Args::of(event);
+        match name {
+            BytesName::Recv => Bytes::Recv(Receive::read(args)),
+            BytesName::Recvfrom => Bytes::Recvfrom(Receive::read(args), None),
+            BytesName::Recvmsg => {
+                Bytes::Recvmsg(Receive::read(args), Some(Header::read(args).into()))
+            }
+            BytesName::Send => Bytes::Send(Send::read(args)),
+            BytesName::Sendto => Bytes::Sendto(Send::read(args), None),
+            BytesName::Sendmmsg => Bytes::Sendmmsg(Many::read(event)),
+            BytesName::Sendfile => Bytes::Sendfile { file: -1, offset: 0, end: 0, count: 0 },
+            BytesName::Splice => Bytes::Splice { to: -1, count: 0 },
+            BytesName::SyncFileRange => Bytes::SyncFileRange { offset: 0, count: 0, flags: 0 },
+        }
+    }
+
+    fn name(&self) -> BytesName {
+        match self {
+            Bytes::Recv(_) => BytesName::Recv,
+            Bytes::Recvfrom(..) => BytesName::Recvfrom,
+            Bytes::Recvmsg(..) => BytesName::Recvmsg,
+            Bytes::Send(_) => BytesName::Send,
+            Bytes::Sendto(..) => BytesName::Sendto,
+            Bytes::Sendmmsg(_) => BytesName::Sendmmsg,
+            Bytes::Sendfile { .. } => BytesName::Sendfile,
+            Bytes::Splice { .. } => BytesName::Splice,
+            Bytes::SyncFileRange { .. } => BytesName::SyncFileRange,
+        }
+    }
+
+    fn strace(&self, outcome: &Outcome) -> Strace {
+        let fd = outcome.fd();
+        match self {
+            Bytes::Recv(receive) => {
+                Strace::new("recvfrom", format!("{fd}, {}, NULL, NULL", receive.strace()))
+            }
+            Bytes::Recvfrom(receive, from) => {
+                let from = strace::answered(from.as_deref());
+                Strace::new("recvfrom", format!("{fd}, {}, {from}", receive.strace()))
+            }
+            Bytes::Recvmsg(receive, header) => {
+                let flags = flags_text(receive.flags);
+                let header = match (header, &receive.data) {
+                    (Some(header), Some(data)) => {
+                        let data = strace::data(data);
+                        header.strace(&data, receive.room, &flags_text(header.flags))
+                    }
+                    // Before the call only the room for a name is known.
+                    _ => "{msg_namelen=128}".to_owned(),
+                };
+                Strace::new("recvmsg", format!("{fd}, {header}, {flags}"))
+            }
+            Bytes::Send(send) => Strace::new("sendto", format!("{fd}, {}", send.strace(None))),
+            Bytes::Sendto(send, to) => {
+                Strace::new("sendto", format!("{fd}, {}", send.strace(to.as_deref())))
+            }
+            Bytes::Sendmmsg(many) => {
+                let taken = outcome.done().unwrap_or_default() as usize;
+                Strace::new("sendmmsg", format!("{fd}, {}", many.strace(taken)))
+            }
+            &Bytes::Sendfile { file, offset, end, count } => {
+                let moved = if end == offset { String::new() } else { format!(" => [{end}]") };
+                Strace::new("sendfile", format!("{fd}, {file}, [{offset}]{moved}, {count}"))
+            }
+            Bytes::Splice { to, count } => {
+                let args = format!("{fd}, NULL, {to}, NULL, {count}, SPLICE_F_MOVE");
+                Strace::new("splice", args)
+            }
+            Bytes::SyncFileRange { offset, count, flags } => {
+                let flags = match *flags {
+                    libc::SYNC_FILE_RANGE_WRITE => "SYNC_FILE_RANGE_WRITE".to_owned(),
+                    flags => format!("{flags:#x}"),
+                };
+                Strace::new("sync_file_range", format!("{fd}, {offset}, {count}, {flags}"))
+            }
+        }
+    }
+
+    fn facts(&self, outcome: &Outcome) -> Facts {
+        let done = outcome.done().map(|n| n as u64);
+        let of = |from: Option<&SockAddr>| {
+            from.filter(|from| from.as_socket().is_some()).map(address_text)
+        };
+        match self {
+            Bytes::Recv(receive) => receive.facts(),
+            // How long the datagram was, it may have been cut.
+            Bytes::Recvfrom(receive, from) => {
+                Facts { asked: done.or(Some(0)), peer: of(from.as_deref()), ..receive.facts() }
+            }
+            Bytes::Recvmsg(receive, header) => {
+                let peer = header.as_ref().and_then(|header| of(header.name.as_ref()));
+                Facts { asked: done, peer, ..receive.facts() }
+            }
+            Bytes::Send(send) => send.facts(outcome),
+            Bytes::Sendto(send, to) => {
+                Facts { peer: to.as_deref().map(address_text), ..send.facts(outcome) }
+            }
+            Bytes::Sendmmsg(many) => many.facts(outcome),
+            Bytes::Sendfile { count, .. } | Bytes::Splice { count, .. } => {
+                Facts { bytes: done, asked: Some(*count as u64), ..Facts::default() }
+            }
+            Bytes::SyncFileRange { .. } => Facts::default(),
+        }
+    }
+
+    fn english(&self, event: &Event) -> String {
+        let (bytes, peer) = (event.bytes.unwrap_or_default(), peer(event));
+        let asked = event.asked.unwrap_or(bytes);
+        let nothing = event.ret.unwrap_or_default() == 0;
+        let shown = shown(event);
+        match self {
+            Bytes::Recv(_) if nothing => "0 bytes: the end, nothing more will come".to_owned(),
+            Bytes::Recv(_) => format!("{}: {shown}", count(bytes)),
+            Bytes::Recvfrom(..) if event.peer.is_none() => {
+                "no datagram: the socket was shut down".to_owned()
+            }
+            Bytes::Recvfrom(..) if asked > bytes => format!(
+                "a datagram of {} from {peer}, cut to {bytes}: the rest did not fit and is gone: {shown}",
+                count(asked)
+            ),
+            Bytes::Recvfrom(..) => {
+                format!("a datagram of {} from {peer}{}: {shown}", count(bytes), over_ipv4(peer))
+            }
+            Bytes::Recvmsg(..) if nothing && event.peer.is_none() => {
+                "0 bytes: the end, nothing more will come".to_owned()
+            }
+            Bytes::Recvmsg(receive, _) if receive.became() == Received::Returned => format!(
+                "from the error queue: {} sent to {peer} came to nothing: {shown}",
+                count(bytes)
+            ),
+            Bytes::Recvmsg(_, header) => {
+                let beside = header.as_deref().map(Header::beside).unwrap_or_default();
+                let from = event.peer.as_ref().map(|_| format!(" from {peer}")).unwrap_or_default();
+                format!("{}{from}: {shown}{beside}", count(bytes))
+            }
+            Bytes::Send(_) => {
+                format!("the kernel took {} of {}: {shown}", grouped(bytes), count(asked))
+            }
+            Bytes::Sendto(..) => format!("a datagram of {} to {peer}: {shown}", count(bytes)),
+            Bytes::Sendmmsg(many) => format!(
+                "the kernel took {} of {} to {peer}, {} in all; the first: {shown}",
+                event.ret.unwrap_or_default(),
+                datagrams(many.datagrams.len() as i64),
+                count(bytes)
+            ),
+            Bytes::Sendfile { .. } if nothing => "0 bytes: the end of the file".to_owned(),
+            Bytes::Sendfile { .. } => {
+                format!("{} from the file to the socket, past this program", count(bytes))
+            }
+            Bytes::Splice { .. } if nothing => "0 bytes: the end".to_owned(),
+            Bytes::Splice { .. } => {
+                format!("{} moved inside the kernel, past this program", count(bytes))
+            }
+            Bytes::SyncFileRange { .. } => {
+                "the kernel begins to write the file to the disk".to_owned()
+            }
+        }
+    }
+
+    fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
+        use Bytes::{
+            Recv, Recvfrom, Recvmsg, Send, Sendfile, Sendmmsg, Sendto, Splice, SyncFileRange,
+        };
+        let ordinary = match (self, errno) {
+            (Recv(_) | Recvfrom(..) | Recvmsg(..) | Splice { .. }, "EAGAIN") => {
+                "nothing has arrived yet (EAGAIN)"
+            }
+            (Send(_) | Sendto(..) | Sendmmsg(_) | Sendfile { .. }, "EAGAIN") => {
+                "the send buffer is full (EAGAIN)"
+            }
+            (Recv(_), "ENOBUFS") => "no buffer is left to put bytes into (ENOBUFS)",
+            (Send(_), "EPIPE") => return Some(Failure::Because("; the connection is over")),
+            (Recv(_) | Send(_), "ECONNRESET") => {
+                return Some(Failure::Because("; the peer ended it by force"));
+            }
+            (Recv(_) | Recvfrom(..), "ECONNREFUSED") => {
+                return Some(Failure::Because("; an earlier datagram found nobody"));
+            }
+            (Recv(_) | Recvfrom(..) | Recvmsg(..) | Splice { .. }, _) => return None,
+            (Send(_) | Sendto(..) | Sendmmsg(_) | Sendfile { .. }, _) => return None,
+            (SyncFileRange { .. }, _) => return None,
+        };
+        Some(Failure::Ordinary(ordinary.to_owned()))
+    }
+
+    fn failed_at<'a>(&self, event: &'a Event) -> Option<&'a str> {
+        match self {
+            Bytes::Sendto(..) | Bytes::Sendmmsg(_) => event.peer.as_deref(),
+            Bytes::Recv(_)
+            | Bytes::Recvfrom(..)
+            | Bytes::Recvmsg(..)
+            | Bytes::Send(_)
+            | Bytes::Sendfile { .. }
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => None,
+        }
+    }
+
+    fn asked(&self, on: String, event: &Event) -> String {
+        match self {
+            Bytes::Send(_) => format!("{on} {}", quoted(event)),
+            Bytes::Sendto(..) => {
+                format!("{on} {} to {}", quoted(event), event.peer.as_deref().unwrap_or_default())
+            }
+            Bytes::Sendmmsg(many) => {
+                let count = datagrams(many.datagrams.len() as i64);
+                format!("{on} {count} to {}", event.peer.as_deref().unwrap_or_default())
+            }
+            Bytes::Recv(_)
+            | Bytes::Recvfrom(..)
+            | Bytes::Recvmsg(..)
+            | Bytes::Sendfile { .. }
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => on,
+        }
+    }
+
+    fn answered(&self, event: &Event) -> String {
+        let bytes = event.bytes.unwrap_or_default();
+        let nothing = event.ret.unwrap_or_default() == 0;
+        match self {
+            Bytes::Recv(_) | Bytes::Recvmsg(..) if nothing => "0: the end".to_owned(),
+            Bytes::Recvfrom(..) if nothing && event.peer.is_none() => "0: shut down".to_owned(),
+            Bytes::Recv(_) => format!("{} {}", count(bytes), quoted(event)),
+            Bytes::Recvfrom(..) | Bytes::Recvmsg(..) => {
+                let from = event.peer.as_deref().unwrap_or_default();
+                match event.asked.filter(|&asked| asked > bytes) {
+                    Some(asked) => format!("{bytes} of {asked} {} from {from}", quoted(event)),
+                    None => format!("{} {} from {from}", count(bytes), quoted(event)),
+                }
+            }
+            Bytes::Send(_) | Bytes::Sendto(..) => match event.asked.filter(|&asked| asked != bytes)
+            {
+                Some(asked) => format!("{} of {} bytes", grouped(bytes), grouped(asked)),
+                None => count(bytes),
+            },
+            Bytes::Sendmmsg(_) => datagrams(event.ret.unwrap_or_default()),
+            Bytes::Sendfile { .. } | Bytes::Splice { .. } if nothing => "0: the end".to_owned(),
+            Bytes::Sendfile { .. } | Bytes::Splice { .. } => count(bytes),
+            Bytes::SyncFileRange { .. } => super::text::number(event.ret),
+        }
+    }
+
+    fn waits(&self) -> bool {
+        match self {
+            Bytes::Recv(_) | Bytes::Recvfrom(..) | Bytes::Recvmsg(..) | Bytes::Send(_) => true,
+            Bytes::Sendto(..)
+            | Bytes::Sendmmsg(_)
+            | Bytes::Sendfile { .. }
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => false,
+        }
+    }
+
+    fn way(&self) -> Option<Way> {
+        match self {
+            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendmmsg(_) | Bytes::Sendfile { .. } => {
+                Some(Way::Out)
+            }
+            Bytes::Recv(_) | Bytes::Recvfrom(..) | Bytes::Recvmsg(..) | Bytes::Splice { .. } => {
+                Some(Way::In)
+            }
+            Bytes::SyncFileRange { .. } => None,
+        }
+    }
+
+    fn is_addressed(&self) -> bool {
+        match self {
+            Bytes::Recvfrom(..) | Bytes::Sendto(..) | Bytes::Sendmmsg(_) => true,
+            Bytes::Recv(_)
+            | Bytes::Recvmsg(..)
+            | Bytes::Send(_)
+            | Bytes::Sendfile { .. }
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => false,
+        }
+    }
+
+    fn moves(&self) -> Moves {
+        Moves::Nothing // it moves bytes
+    }
+
+    fn shows(&self) -> Shows {
+        match self {
+            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendfile { .. } => Shows::Arrow,
+            Bytes::Recv(_)
+            | Bytes::Recvfrom(..)
+            | Bytes::Recvmsg(..)
+            | Bytes::Sendmmsg(_)
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => Shows::Itself,
+        }
+    }
+
+    fn direction(&self, event: &Event) -> Option<Direction> {
+        let end = event.ret == Some(0) && event.peer.is_some();
+        let received = if end { Direction::End } else { Direction::In };
+        match self {
+            Bytes::Send(send) => (!send.is_urgent()).then_some(Direction::Out),
+            Bytes::Sendto(..) | Bytes::Sendfile { .. } => Some(Direction::Out),
+            // Of several, the record does not say which was which.
+            Bytes::Sendmmsg(_) => (event.ret == Some(1)).then_some(Direction::Out),
+            Bytes::Recv(receive) | Bytes::Recvfrom(receive, _) | Bytes::Recvmsg(receive, _) => {
+                (receive.became() == Received::Taken).then_some(received)
+            }
+            Bytes::Splice { .. } => Some(received),
+            Bytes::SyncFileRange { .. } => None,
+        }
+    }
+
+    fn acts_at_once(&self) -> bool {
+        match self {
+            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendmmsg(_) | Bytes::Sendfile { .. } => {
+                true
+            }
+            Bytes::Recv(_)
+            | Bytes::Recvfrom(..)
+            | Bytes::Recvmsg(..)
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => false,
+        }
+    }
+}

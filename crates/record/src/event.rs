@@ -1,0 +1,255 @@
+//! A line of a trace, and all that can be said of what it tells.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Call, Direction, Failure, Told, error_in_words, ring, text};
+use netplay_text::lang::Lang;
+
+/// One line of a trace: a call, an operation of a ring, or a note between calls. `schema/trace.schema.json` says the same
+/// for programs.
+///
+/// Keys are only ever added. What is unknown is `null`; the keys from `out` on are left out then.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct Event {
+    /// The version of this format: 1.
+    pub v: u32,
+    /// What the line tells of.
+    pub kind: Kind,
+    /// When the call began: nanoseconds of CLOCK_MONOTONIC, comparable within one boot of one host.
+    pub start_ns: u64,
+    /// How long it took, in nanoseconds; waiting included.
+    pub dur_ns: u64,
+    /// When it began, by the calendar (RFC 3339).
+    pub wall: String,
+    /// The process.
+    pub pid: i32,
+    /// The thread; equal to `pid` in a process's first thread.
+    pub tid: i32,
+    /// Who speaks: `server`, `client`, or another name that a program gives itself.
+    pub role: String,
+    /// The example: `tcp-echo`.
+    pub example: String,
+    /// The call's name in the manual and on the page: `recv`.
+    pub call: Option<String>,
+    /// The kernel's name for it, as strace shows: `recvfrom`.
+    pub syscall: Option<String>,
+    /// The descriptor it was about.
+    pub fd: Option<i32>,
+    /// The arguments, as strace prints them.
+    pub args: Option<String>,
+    /// The result; -1 if it failed.
+    pub ret: Option<i64>,
+    /// Why it failed: `EAGAIN`.
+    pub errno: Option<String>,
+    /// How many bytes moved.
+    pub bytes: Option<u64>,
+    /// The first 64 of them, escaped.
+    pub data: Option<String>,
+    /// The address at this end.
+    pub local: Option<String>,
+    /// The address at the other end.
+    pub peer: Option<String>,
+    /// What strace prints behind the result: `(in [3])`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<String>,
+    /// The value of a socket option in words: `1.5 s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Whether the socket whose option is set is one of datagrams: some options mean something else for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub datagrams: bool,
+    /// What a wait found ready: `3 POLLIN, 5 POLLIN|POLLHUP`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<String>,
+    /// How many bytes there were: given to a send, or in the datagram received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<u64>,
+    /// How many of the bytes are secret, and shown as `*` in `data` and `args`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<u64>,
+    /// The state, queues and buffers of the socket after the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The number that ties the completion of an operation to its submission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<u64>,
+    /// The sentence of a note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The start of this host's run to which `start_ns` belongs: the first eight digits of the kernel's boot id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// What was called, as a value: all of the above that says so, read once.
+    #[serde(skip)]
+    pub what: Call,
+    /// Of an operation of a ring: whether answers to it come until it is cancelled, or more than this one.
+    #[serde(skip)]
+    pub again: bool,
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Event::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Event, D::Error> {
+        Event::deserialize(deserializer).map(Event::read)
+    }
+}
+
+impl Event {
+    /// The same, with its call [read](Call::read).
+    #[must_use]
+    pub fn read(mut self) -> Event {
+        self.what = Call::read(&self);
+        self.again = self.kind != Kind::Call && ring::read_again(&self);
+        self
+    }
+
+    /// When the event matters to others, in nanoseconds of CLOCK_MONOTONIC: a call that waits when
+    /// it returns, any other when it begins. So a `send` stands before the `recv` that it wakes. An
+    /// operation of a ring is done when its answer is taken.
+    #[must_use]
+    pub fn moment(&self) -> u64 {
+        let at_once = self.what.acts_at_once() && self.kind != Kind::Complete;
+        match self.dur_ns {
+            0..10_000_000 if at_once => self.start_ns,
+            _ => self.start_ns + self.dur_ns,
+        }
+    }
+}
+
+/// What a line of a trace tells of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A system call.
+    #[default]
+    Call,
+    /// An operation was written into the submission ring of io_uring: no system call.
+    Submit,
+    /// Its answer was taken out of the completion ring: no system call either. It began when it was
+    /// submitted.
+    Complete,
+    /// A remark between calls.
+    Note,
+}
+
+impl Event {
+    /// The call as strace prints it: `recvfrom(4, "hello", 1024, 0, NULL, NULL) = 5`.
+    #[must_use]
+    pub fn strace(&self) -> String {
+        let syscall = self.syscall.as_deref().unwrap_or_default();
+        let args = self.args.as_deref().unwrap_or_default();
+        let ret = self.what.result(self.ret.unwrap_or_default());
+        let errno = match &self.errno {
+            Some(name) => format!(" {name} ({})", error_in_words(name)),
+            None => String::new(),
+        };
+        let out = self.out.as_ref().map(|out| format!(" {out}")).unwrap_or_default();
+        format!("{syscall}({args}) = {ret}{errno}{out}")
+    }
+
+    /// What the call did, in a sentence without a full stop.
+    ///
+    /// A language that the sentences are not written in yet is told in English. To write it is a method of
+    /// the trait `Told` beside `english`, which the compiler then asks of every kind of call, and an arm here.
+    #[must_use]
+    pub fn sentence(&self, lang: Lang) -> String {
+        match lang {
+            Lang::En | Lang::Zh => self.english(),
+        }
+    }
+
+    fn english(&self) -> String {
+        let Some(errno) = &self.errno else {
+            let ret = self.ret.unwrap_or_default();
+            return each!(&self.what, format!("returned {ret}"), call => call.english(self));
+        };
+        let why = match self.failure() {
+            Some(Failure::Ordinary(sentence)) => return sentence,
+            Some(Failure::Because(why)) => why,
+            None => "",
+        };
+        let at = each!(&self.what, None, call => call.failed_at(self));
+        let at = at.map(|address| format!("{address}: ")).unwrap_or_default();
+        format!("{at}{} ({errno}){why}", error_in_words(errno))
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        let errno = self.errno.as_deref()?;
+        if errno == "ECANCELED" {
+            return Some(Failure::Ordinary("it was cancelled (ECANCELED)".to_owned()));
+        }
+        each!(&self.what, None, call => call.failure(errno, self))
+    }
+
+    /// Whether the result only looks like a failure: EAGAIN and EINTR of any call, and what is an ordinary
+    /// answer of this one.
+    #[must_use]
+    pub fn is_ordinary(&self) -> bool {
+        matches!(self.errno.as_deref(), Some("EAGAIN" | "EINTR"))
+            || matches!(self.failure(), Some(Failure::Ordinary(_)))
+    }
+
+    /// What the program asked, in the words of a picture: `recv(4)`, `send(4) "hello"`, `connect 127.0.0.1:5858`.
+    #[must_use]
+    pub fn asked(&self) -> String {
+        let name = self.call.as_deref().unwrap_or_default();
+        let on = match self.fd {
+            Some(fd) => format!("{name}({fd})"),
+            None => name.to_owned(),
+        };
+        match self.kind {
+            Kind::Note => self.text.clone().unwrap_or_default(),
+            Kind::Submit => format!("submit {on}"),
+            Kind::Call | Kind::Complete => each!(&self.what, on, call => call.asked(on, self)),
+        }
+    }
+
+    /// What the kernel answered: `5 bytes "hello"`, `fd 4, client 127.0.0.1:40312`, `EAGAIN`; nothing where
+    /// there is no more to say than that it was done.
+    #[must_use]
+    pub fn answered(&self) -> String {
+        if matches!(self.kind, Kind::Note | Kind::Submit) {
+            return String::new();
+        }
+        if let Some(errno) = &self.errno {
+            return errno.clone();
+        }
+        each!(&self.what, text::number(self.ret), call => call.answered(self))
+    }
+
+    /// Which way bytes moved, or an end; `None` if nothing did. Looking at them first (MSG_PEEK) moves none,
+    /// urgent bytes (MSG_OOB) travel beside the stream, and in the error queue (MSG_ERRQUEUE) lie one's own.
+    #[must_use]
+    pub fn direction(&self) -> Option<Direction> {
+        let only_words = matches!(self.kind, Kind::Note | Kind::Submit);
+        if only_words || self.errno.is_some() {
+            return None;
+        }
+        each!(&self.what, None, call => call.direction(self))
+    }
+
+    /// Whether it is a call that waits for others. A second answer of an operation has not waited since its
+    /// submission, but since the first one.
+    #[must_use]
+    pub fn is_wait(&self) -> bool {
+        self.what.waits() && !self.goes_on()
+    }
+
+    /// Whether this submission asks for answers until it is cancelled: "multishot".
+    #[must_use]
+    pub fn may_answer_often(&self) -> bool {
+        self.kind == Kind::Submit && self.again
+    }
+
+    /// Whether more answers of this operation will come.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.kind == Kind::Complete && self.again
+    }
+}

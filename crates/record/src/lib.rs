@@ -1,0 +1,468 @@
+//! The record of a call, as a typed value: what was called, and all that can be said of it.
+//!
+//! ```text
+//! the door (call)  ──▶  Call  ──▶  the line of strace, and the keys of JSON   with its Outcome
+//! a line of a trace ─▶        ──▶  a sentence of the story                    story
+//!                             ──▶  the short words of a picture               draw
+//!                             ──▶  which way bytes went, whether it waits, which descriptors it moved
+//! ```
+//!
+//! [`Call`] has a variant for each kind of call, and each kind has a file of its own here: an enum with a
+//! variant a call, and one exhaustive match for each thing that can be said of it. A new system call is a new
+//! variant there, and the compiler names every match that lacks it. Nowhere else is the text of a call read to
+//! find out what it did.
+//!
+//! A value that was read from a trace has what sentences and pictures need. What only strace prints of a call,
+//! the size of a buffer for one, is nothing there: the line has that text already.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::net::Shutdown;
+
+/// The same for each kind.
+macro_rules! each {
+    ($call:expr, $none:expr, $of:ident => $said:expr) => {
+        match $call {
+            Call::None | Call::Other => $none,
+            Call::Connection($of) => $said,
+            Call::Bytes($of) => $said,
+            Call::Option($of) => $said,
+            Call::Wait($of) => $said,
+            Call::Process($of) => $said,
+            Call::Ring($of) => $said,
+        }
+    };
+}
+
+/// The names of the calls of a kind, as the manual has them.
+macro_rules! names {
+    ($name:ident: $($call:ident = $text:literal,)+) => {
+        /// The calls of this kind by name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $(#[doc = $text] $call,)+
+        }
+
+        impl $name {
+            /// The name in the manual.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($name::$call => $text,)+
+                }
+            }
+
+            /// The call of this name, if it is of this kind.
+            pub(super) fn of(text: &str) -> Option<$name> {
+                [$($name::$call),+].into_iter().find(|name| name.as_str() == text)
+            }
+        }
+    };
+}
+
+mod address;
+mod bytes;
+mod connection;
+mod errno;
+mod event;
+mod message;
+mod option;
+mod process;
+mod ring;
+mod strace;
+pub mod text;
+mod value;
+mod wait;
+
+pub use address::address_text;
+pub use bytes::*;
+pub use connection::*;
+pub use errno::error_in_words;
+pub use errno::strerror;
+pub use event::{Event, Kind};
+pub use message::part;
+pub use message::{Complaint, Control, Header};
+pub use option::*;
+pub use process::*;
+pub use ring::*;
+pub use value::OptValue;
+pub use wait::*;
+
+/// What was called, with what of its arguments and answers matters to others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Call {
+    /// Nothing: a note stands between calls.
+    #[default]
+    None,
+    /// A connection and its ends.
+    Connection(Connection),
+    /// Bytes that move.
+    Bytes(Bytes),
+    /// Options of a socket, flags of a descriptor.
+    Option(Sockopt),
+    /// A wait for many descriptors.
+    Wait(Wait),
+    /// Processes and signals.
+    Process(Process),
+    /// The rings of io_uring.
+    Ring(Ring),
+    /// A call that this version does not know, from a trace of another.
+    Other,
+}
+
+/// A call of a kind is a call, and so is its name.
+macro_rules! kinds {
+    ($($variant:ident($kind:ty, $name:ident)),+) => {
+        /// The name of a call, by its kind.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Name {
+            $(#[doc = concat!("Of a [`", stringify!($kind), "`].")] $variant($name),)+
+        }
+
+        impl Name {
+            /// The name in the manual: `recv`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Name::$variant(name) => name.as_str(),)+
+                }
+            }
+
+            /// The call of this name, if this version knows it.
+            #[must_use]
+            pub fn of(text: &str) -> Option<Name> {
+                None $(.or_else(|| $name::of(text).map(Name::$variant)))+
+            }
+        }
+
+        impl Call {
+            /// The call of this name in a line of a trace.
+            fn of_name(name: Name, event: &Event) -> Call {
+                match name {
+                    $(Name::$variant(name) => Call::$variant(<$kind>::read(name, event)),)+
+                }
+            }
+        }
+
+        $(
+            impl From<$kind> for Call {
+                fn from(call: $kind) -> Call {
+                    Call::$variant(call)
+                }
+            }
+
+            impl From<$name> for Name {
+                fn from(name: $name) -> Name {
+                    Name::$variant(name)
+                }
+            }
+        )+
+    };
+}
+
+kinds!(
+    Connection(Connection, ConnectionName),
+    Bytes(Bytes, BytesName),
+    Option(Sockopt, SockoptName),
+    Wait(Wait, WaitName),
+    Process(Process, ProcessName),
+    Ring(Ring, RingName)
+);
+
+thread_local! {
+    /// What the event tells of that this thread makes just now.
+    static TOLD: RefCell<(Call, bool)> = const { RefCell::new((Call::None, false)) };
+}
+
+/// Makes an event of `tracing` that tells of this call, and whether answers to it come again. Its fields are the
+/// texts and numbers that everybody may listen to; who listens here asks [`told`] for the value.
+pub fn tell(call: Call, again: bool, event: impl FnOnce()) {
+    TOLD.set((call, again));
+    event();
+    TOLD.take();
+}
+
+/// The call that the event of this moment tells of, and whether answers to it come again.
+pub fn told() -> (Call, bool) {
+    TOLD.with_borrow(Clone::clone)
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The descriptor that it was about.
+    pub fd: Option<i32>,
+    /// What it returned; -1 if it failed. `None` if it has not returned.
+    pub ret: Option<i64>,
+    /// Why it failed.
+    pub errno: Option<i32>,
+}
+
+impl Outcome {
+    /// What it returned, if it did not fail.
+    pub fn done(&self) -> Option<i64> {
+        self.ret.filter(|&ret| ret >= 0 && self.errno.is_none())
+    }
+
+    /// The descriptor as an argument.
+    fn fd(&self) -> String {
+        self.fd.map(|fd| fd.to_string()).unwrap_or_default()
+    }
+}
+
+/// A call as strace prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strace {
+    /// The kernel's name for it.
+    pub syscall: &'static str,
+    /// Its arguments.
+    pub args: String,
+    /// What stands behind the result: what the call wrote into its arguments.
+    pub out: Option<String>,
+}
+
+impl Strace {
+    fn new(syscall: &'static str, args: impl Into<String>) -> Strace {
+        Strace { syscall, args: args.into(), out: None }
+    }
+
+    fn out(self, out: String) -> Strace {
+        Strace { out: Some(out), ..self }
+    }
+}
+
+/// What the keys of a line of JSON say of a call, beside its name, strace's words and its outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// How many bytes moved.
+    pub bytes: Option<u64>,
+    /// How many were asked for.
+    pub asked: Option<u64>,
+    /// The first of them, escaped.
+    pub data: Option<String>,
+    /// How many of them no record may show.
+    pub hidden: Option<u64>,
+    /// The value of a socket option.
+    pub value: Option<String>,
+    /// Whether they moved as datagrams.
+    pub datagrams: bool,
+    /// What a wait found.
+    pub ready: Option<String>,
+    /// The address of this end.
+    pub local: Option<String>,
+    /// The address of the other end.
+    pub peer: Option<String>,
+    /// What is known of the descriptor from this call on.
+    pub known: Known,
+}
+
+/// What is known of a descriptor from this call on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Known {
+    /// No more than before.
+    #[default]
+    Nothing,
+    /// The address of this end, which the call has named.
+    Local,
+    /// The address of the other end.
+    Peer,
+    /// Whether its calls wait.
+    Waits(bool),
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which way something moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To the other side.
+    Out,
+    /// From there.
+    In,
+    /// The other side's end was read.
+    End,
+}
+
+/// Which way the bytes of a call move, if it moves any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From this program.
+    Out,
+    /// To it.
+    In,
+}
+
+/// What a call does to the descriptors of its process, and to the connections behind them, if it does not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moves {
+    /// Nothing.
+    Nothing,
+    /// It makes a socket.
+    Makes {
+        /// Whether that has messages, not a stream: datagrams, or packets.
+        datagrams: bool,
+    },
+    /// It makes a descriptor that is no socket.
+    Opens,
+    /// It makes a listener of its socket.
+    Listens,
+    /// It hands out one of the listener's connections.
+    Accepts {
+        /// Whether calls on the new socket do not wait.
+        nonblock: bool,
+    },
+    /// It connects its socket.
+    Connects,
+    /// It ends a direction of its connection, or both.
+    Shuts(Shutdown),
+    /// It gives its descriptor back.
+    Closes,
+    /// It makes a process that has all of them, too.
+    Copies,
+    /// A process has ended that had some.
+    Ends,
+}
+
+/// What a diagram shows of a call that has no place for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    /// The call and its answer.
+    Itself,
+    /// The arrow of what it sets out.
+    Arrow,
+    /// Nothing: it only prepares, or asks.
+    Nothing,
+}
+
+/// What to say of a call that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// It only looks like a failure: the whole sentence.
+    Ordinary(String),
+    /// What to add to the words of the error.
+    Because(&'static str),
+}
+
+/// What each kind of call can say of itself, and of the event that it was.
+pub trait Told: Sized {
+    /// The names of this kind.
+    type Name;
+    /// The call of this name in a line of a trace.
+    fn read(name: Self::Name, event: &Event) -> Self;
+    /// Its name in the manual.
+    fn name(&self) -> Self::Name;
+    /// The call as strace prints it.
+    fn strace(&self, outcome: &Outcome) -> Strace;
+    /// What a line of JSON says of it.
+    fn facts(&self, outcome: &Outcome) -> Facts;
+    /// What it did, in an English sentence without a full stop.
+    fn english(&self, event: &Event) -> String;
+    /// Why it failed, in English, if there is more to say than the error's own words.
+    fn failure(&self, errno: &str, event: &Event) -> Option<Failure>;
+    /// The address without which its error means little.
+    fn failed_at<'a>(&self, _event: &'a Event) -> Option<&'a str> {
+        None
+    }
+    /// What the program asked, in the words of a picture; `on` is `recv(4)`.
+    fn asked(&self, on: String, event: &Event) -> String;
+    /// What the kernel answered; nothing where that it was done says all.
+    fn answered(&self, event: &Event) -> String;
+    /// Whether it waits for others.
+    fn waits(&self) -> bool;
+    /// Which way its bytes move.
+    fn way(&self) -> Option<Way> {
+        None
+    }
+    /// Which way bytes of a stream or datagrams moved, or an end.
+    fn direction(&self, _event: &Event) -> Option<Direction> {
+        None
+    }
+    /// Whether each of its messages has an address of its own.
+    fn is_addressed(&self) -> bool {
+        false
+    }
+    /// What it does to descriptors, if it does not fail.
+    fn moves(&self) -> Moves;
+    /// What a diagram shows of it.
+    fn shows(&self) -> Shows;
+    /// Whether it acts on others when it begins, and not when it returns.
+    fn acts_at_once(&self) -> bool;
+    /// Its result as strace prints it.
+    fn result(&self, ret: i64) -> String {
+        ret.to_string()
+    }
+}
+
+impl Call {
+    /// What a line of a trace tells of.
+    #[must_use]
+    pub fn read(event: &Event) -> Call {
+        let Some(name) = event.call.as_deref().filter(|_| event.kind != Kind::Note) else {
+            return Call::None;
+        };
+        Name::of(name).map_or(Call::Other, |name| Call::of_name(name, event))
+    }
+
+    /// Its name in the manual; empty for a note, and for a call that this version does not know.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        each!(self, "", call => call.name().as_str())
+    }
+
+    /// Whether it waits for others.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        each!(self, false, call => call.waits())
+    }
+
+    /// What it does to the descriptors of its process, if it does not fail.
+    #[must_use]
+    pub fn moves(&self) -> Moves {
+        each!(self, Moves::Nothing, call => call.moves())
+    }
+
+    /// Which way its bytes move, if it moves any.
+    #[must_use]
+    pub fn way(&self) -> Option<Way> {
+        each!(self, None, call => call.way())
+    }
+
+    /// Whether each of its messages has an address of its own.
+    #[must_use]
+    pub fn is_addressed(&self) -> bool {
+        each!(self, false, call => call.is_addressed())
+    }
+
+    /// What a diagram shows of it.
+    #[must_use]
+    pub fn shows(&self) -> Shows {
+        each!(self, Shows::Itself, call => call.shows())
+    }
+
+    /// Whether it acts on others when it begins, and not when it returns.
+    #[must_use]
+    pub fn acts_at_once(&self) -> bool {
+        each!(self, false, call => call.acts_at_once())
+    }
+
+    /// The call in the words of strace.
+    #[must_use]
+    pub fn strace(&self, outcome: &Outcome) -> Strace {
+        each!(self, Strace::new("", ""), call => call.strace(outcome))
+    }
+
+    /// What the keys of JSON say of it.
+    #[must_use]
+    pub fn facts(&self, outcome: &Outcome) -> Facts {
+        each!(self, Facts::default(), call => call.facts(outcome))
+    }
+
+    /// Its result as strace prints it.
+    pub fn result(&self, ret: i64) -> String {
+        each!(self, ret.to_string(), call => call.result(ret))
+    }
+}

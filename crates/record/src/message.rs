@@ -1,0 +1,178 @@
+//! What `recvmsg` brings beside the bytes: who sent them, and what the kernel has to say about them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::SockAddr;
+
+use super::strace;
+use super::text::Args;
+
+/// `N` bytes from there on; what is missing is zero.
+pub fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut part = [0; N];
+    for (to, from) in part.iter_mut().zip(bytes.iter().skip(at)) {
+        *to = *from;
+    }
+    part
+}
+
+/// A `struct msghdr` that the kernel has filled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Header {
+    /// Who sent the message; of length 0 on a connection. `None` if it comes from a trace.
+    pub name: Option<SockAddr>,
+    /// What the kernel has to say: cmsg(3).
+    pub control: Vec<Control>,
+    /// How many bytes that takes.
+    pub control_len: usize,
+    /// `MSG_TRUNC` and others.
+    pub flags: i32,
+}
+
+impl Header {
+    /// What can be read of it in strace's words.
+    pub(super) fn read(args: Args<'_>) -> Header {
+        let hop_limit = format!("SOL_IPV6, cmsg_type={:#x}", libc::IPV6_HOPLIMIT);
+        let known = [
+            ("SO_TIMESTAMPNS", (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS)),
+            ("cmsg_type=IP_TTL", (libc::IPPROTO_IP, libc::IP_TTL)),
+            (&hop_limit, (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT)),
+        ];
+        let there = known.into_iter().filter(|(word, _)| args.has(word));
+        let control = there.map(|(_, (level, name))| Control { level, name, data: Vec::new() });
+        Header { control: control.collect(), ..Header::default() }
+    }
+
+    /// What the sentence says is beside the bytes.
+    pub(super) fn beside(&self) -> &'static str {
+        let kinds: Vec<(i32, i32)> = self.control.iter().map(Control::kind).collect();
+        match kinds {
+            kinds if kinds.contains(&(libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS)) => {
+                ", and the time of its arrival"
+            }
+            kinds if kinds.contains(&(libc::IPPROTO_IP, libc::IP_TTL)) => ", and its time to live",
+            kinds if kinds.contains(&(libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT)) => {
+                ", and its hop limit"
+            }
+            _ => "",
+        }
+    }
+
+    /// The name, its length and the control messages, around the data and the room for it.
+    pub(super) fn strace(&self, data: &str, size: usize, flags: &str) -> String {
+        let name = match &self.name {
+            Some(name) if name.len() > 0 => {
+                format!("{}, msg_namelen=128 => {}", strace::sockaddr(name), name.len())
+            }
+            _ => "0x..., msg_namelen=128 => 0".to_owned(),
+        };
+        let control: Vec<String> = self.control.iter().map(Control::strace).collect();
+        let control = match control.is_empty() {
+            true => String::new(),
+            false => format!("msg_control=[{}], ", control.join(", ")),
+        };
+        format!(
+            "{{msg_name={name}, msg_iov=[{{iov_base={data}, iov_len={size}}}], msg_iovlen=1, \
+             {control}msg_controllen={}, msg_flags={flags}}}",
+            self.control_len,
+        )
+    }
+}
+
+/// One control message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// `SOL_SOCKET` and others.
+    pub level: i32,
+    /// What it is at that level.
+    pub name: i32,
+    /// What it says.
+    pub data: Vec<u8>,
+}
+
+impl Control {
+    /// Level and name.
+    pub fn kind(&self) -> (i32, i32) {
+        (self.level, self.name)
+    }
+
+    /// A `struct timespec`: two numbers of 64 bits.
+    pub fn time(&self) -> Duration {
+        let number = |at| i64::from_ne_bytes(part(&self.data, at));
+        Duration::new(number(0) as u64, number(8) as u32)
+    }
+
+    fn strace(&self) -> String {
+        let len = HEADER + self.data.len();
+        match self.kind() {
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => format!(
+                "{{cmsg_len={len}, cmsg_level=SOL_SOCKET, cmsg_type=SO_TIMESTAMPNS_OLD, \
+                 cmsg_data={}}}",
+                strace::timespec(self.time())
+            ),
+            (libc::IPPROTO_IP, libc::IP_TTL) => format!(
+                "{{cmsg_len={len}, cmsg_level=SOL_IP, cmsg_type=IP_TTL, cmsg_data=[{}]}}",
+                i32::from_ne_bytes(part(&self.data, 0))
+            ),
+            (libc::IPPROTO_IP, libc::IP_RECVERR) => format!(
+                "{{cmsg_len={len}, cmsg_level=SOL_IP, cmsg_type=IP_RECVERR, cmsg_data={}}}",
+                Complaint::read(&self.data).strace()
+            ),
+            // strace knows those of IPv6 by their numbers only.
+            (libc::IPPROTO_IPV6, name) => {
+                format!("{{cmsg_len={len}, cmsg_level=SOL_IPV6, cmsg_type={name:#x}}}")
+            }
+            (level, name) => format!("{{cmsg_len={len}, cmsg_level={level}, cmsg_type={name:#x}}}"),
+        }
+    }
+}
+
+/// The size of a `struct cmsghdr` before its data.
+const HEADER: usize = size_of::<libc::cmsghdr>();
+
+/// What a router, a host or the own kernel had to say about a message that was sent: a
+/// `struct sock_extended_err`, and behind it who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Complaint {
+    /// The same as an error number.
+    pub errno: i32,
+    /// The type of the ICMP message that brought it; 0 if the own kernel found it.
+    pub kind: u8,
+    /// The code of the ICMP message.
+    pub code: u8,
+    /// Who sent that; `None` if the own kernel found it.
+    pub by: Option<IpAddr>,
+    origin: u8,
+    info: u32,
+    data: u32,
+}
+
+impl Complaint {
+    /// Reads a `struct sock_extended_err` and the address behind it (ip(7), IP_RECVERR).
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Complaint {
+        let number = |at| u32::from_ne_bytes(part(bytes, at));
+        let [origin, kind, code] = part(bytes, 4);
+        // Behind it is a sockaddr_in, whose address begins with its byte 4, or a sockaddr_in6, with 8.
+        let by = match i32::from(u16::from_ne_bytes(part(bytes, 16))) {
+            libc::AF_INET => Some(Ipv4Addr::from(part::<4>(bytes, 20)).into()),
+            libc::AF_INET6 => Some(Ipv6Addr::from(part::<16>(bytes, 24)).into()),
+            _ => None,
+        };
+        let (errno, info, data) = (number(0).cast_signed(), number(8), number(12));
+        Complaint { errno, kind, code, by, origin, info, data }
+    }
+
+    fn strace(&self) -> String {
+        let Complaint { errno, kind, code, by, origin, info, data } = self;
+        let by = match by {
+            Some(by) => strace::sockaddr(&SocketAddr::new(*by, 0).into()),
+            None => "{sa_family=AF_UNSPEC}".to_owned(),
+        };
+        format!(
+            "{{ee_errno={errno}, ee_origin={origin}, ee_type={kind}, ee_code={code}, ee_info={info}, \
+             ee_data={data}, offender={by}}}"
+        )
+    }
+}

@@ -1,0 +1,537 @@
+//! Options of a socket, and the flags of a descriptor.
+
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::text::{Args, number};
+use super::{
+    Event, Facts, Failure, Known, Moves, OptValue, Outcome, Shows, Strace, Told, part, strace,
+};
+
+/// A call that reads or changes what a socket is told to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sockopt {
+    /// setsockopt(2)
+    Setsockopt(Set),
+    /// getsockopt(2)
+    Getsockopt(Get),
+    /// fcntl(2)
+    Fcntl(Fcntl),
+}
+
+/// What `setsockopt` is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Set {
+    /// `SOL_SOCKET` and others.
+    pub level: Cow<'static, str>,
+    /// The option's name in the manual.
+    pub option: Cow<'static, str>,
+    /// The value; `None` if the call comes from a trace.
+    pub value: Option<OptValue>,
+    /// The multicast group that it joins or leaves.
+    pub group: Option<Box<Group>>,
+    /// Whether the socket is one of datagrams, for which SO_REUSEADDR does something else.
+    pub datagrams: bool,
+}
+
+/// A multicast group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Whether it is joined, or left.
+    pub joins: bool,
+    /// Its address.
+    pub address: String,
+    /// Through which device; `None`: any.
+    pub device: Option<String>,
+}
+
+/// What `getsockopt` is given, and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Get {
+    /// `SOL_SOCKET` and others.
+    pub level: Cow<'static, str>,
+    /// The option's name in the manual.
+    pub option: Cow<'static, str>,
+    /// How many bytes there is room for.
+    pub room: usize,
+    /// The value; `None` if the call failed or comes from a trace.
+    pub value: Option<OptValue>,
+}
+
+/// What `fcntl` is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fcntl {
+    /// F_GETFL, and the flags that were there.
+    GetFlags(i32),
+    /// F_SETFL
+    SetFlags(i32),
+    /// F_SETFD: whether the descriptor is closed on exec.
+    SetCloexec(bool),
+    /// F_SETOWN: who gets its signals.
+    SetOwner(i32),
+    /// F_SETLKW: to have a lock, or to give it back.
+    Lock(RecordLock),
+    /// Something else, in the manual's word.
+    Other(String),
+}
+
+impl Default for Fcntl {
+    fn default() -> Fcntl {
+        Fcntl::Other(String::new())
+    }
+}
+
+/// A lock on a part of a file: a `struct flock`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RecordLock {
+    /// F_RDLCK, F_WRLCK, or F_UNLCK to give it back.
+    pub kind: i32,
+    /// SEEK_SET, SEEK_CUR or SEEK_END: from where `start` counts.
+    pub whence: i32,
+    /// The first byte.
+    pub start: i64,
+    /// How many; 0 is all.
+    pub len: i64,
+}
+
+impl RecordLock {
+    /// `{l_type=F_WRLCK, l_whence=SEEK_SET, l_start=0, l_len=0}`
+    fn strace(self) -> String {
+        let RecordLock { kind, whence, start, len } = self;
+        let kind = match kind {
+            libc::F_RDLCK => "F_RDLCK",
+            libc::F_WRLCK => "F_WRLCK",
+            _ => "F_UNLCK",
+        };
+        let whence = match whence {
+            libc::SEEK_SET => "SEEK_SET",
+            libc::SEEK_CUR => "SEEK_CUR",
+            _ => "SEEK_END",
+        };
+        format!("{{l_type={kind}, l_whence={whence}, l_start={start}, l_len={len}}}")
+    }
+}
+
+impl Set {
+    /// The option of this name and level is to have this value. `device` is the name of the device that the value
+    /// of a membership means.
+    pub fn new(
+        level: &'static str,
+        option: &'static str,
+        value: OptValue,
+        device: Option<String>,
+        datagrams: bool,
+    ) -> Set {
+        let group = Group::of(option, &value, device);
+        Set {
+            level: level.into(),
+            option: option.into(),
+            value: Some(value),
+            group: group.map(Box::new),
+            datagrams,
+        }
+    }
+
+    fn read(args: Args<'_>, event: &Event) -> Set {
+        let option = option_name(args);
+        // {imr_multiaddr=inet_addr("239.0.0.1"), …}
+        let group = args.has("MEMBERSHIP, {").then(|| {
+            let mut quoted = args.quoted().map(str::to_owned);
+            let address = quoted.next().unwrap_or_default();
+            Group { joins: joins(&option), address, device: quoted.next() }
+        });
+        let level = args.nth(1).to_owned().into();
+        // Before there was a key for it, the value said so.
+        let datagrams = event.datagrams || value(event).1;
+        Set { level, option: option.into(), value: None, group: group.map(Box::new), datagrams }
+    }
+}
+
+/// What an older trace has behind the value of SO_REUSEADDR.
+const OF_DATAGRAMS: &str = ", of a datagram socket";
+
+/// The value in a line of a trace, and whether that says of it that the socket is one of datagrams.
+fn value(event: &Event) -> (&str, bool) {
+    let text = event.value.as_deref().unwrap_or_default();
+    text.strip_suffix(OF_DATAGRAMS).map_or((text, false), |value| (value, true))
+}
+
+impl Group {
+    fn of(option: &str, value: &OptValue, device: Option<String>) -> Option<Group> {
+        let memory = value.to_memory();
+        let address = match (option, memory.len()) {
+            ("IP_ADD_MEMBERSHIP" | "IP_DROP_MEMBERSHIP", 8) => {
+                Ipv4Addr::from(part(&memory, 0)).to_string()
+            }
+            ("IPV6_ADD_MEMBERSHIP" | "IPV6_DROP_MEMBERSHIP", 20) => {
+                Ipv6Addr::from(part::<16>(&memory, 0)).to_string()
+            }
+            _ => return None,
+        };
+        Some(Group { joins: joins(option), address, device })
+    }
+}
+
+fn joins(option: &str) -> bool {
+    option.contains("_ADD_")
+}
+
+/// The third argument, as the manual spells it.
+fn option_name(args: Args<'_>) -> String {
+    args.nth(2).trim_end_matches("_OLD").to_owned()
+}
+
+/// Linux has two options for each timeout and each time of arrival: the manual's, and one with 64 bits
+/// of seconds on every machine. strace tells them apart, and calls the manual's the old one.
+fn strace_name(option: &str) -> &str {
+    match option {
+        "SO_RCVTIMEO" => "SO_RCVTIMEO_OLD",
+        "SO_SNDTIMEO" => "SO_SNDTIMEO_OLD",
+        "SO_TIMESTAMP" => "SO_TIMESTAMP_OLD",
+        "SO_TIMESTAMPNS" => "SO_TIMESTAMPNS_OLD",
+        name => name,
+    }
+}
+
+/// Four bytes are a number to strace, whatever they mean. (Text too, but here it stays text.)
+fn strace_value(option: &str, value: &OptValue, group: Option<&Group>) -> String {
+    let memory = value.to_memory();
+    let int = |at| i32::from_ne_bytes(part(&memory, at));
+    match (option, value, group) {
+        (_, OptValue::Linger(_), _) => format!("{{l_onoff={}, l_linger={}}}", int(0), int(4)),
+        ("SO_PEERCRED", _, _) if memory.len() == 12 => {
+            format!("{{pid={}, uid={}, gid={}}}", int(0), int(4), int(8))
+        }
+        (_, _, Some(Group { address, device, .. })) if memory.len() == 8 => format!(
+            "{{imr_multiaddr=inet_addr(\"{address}\"), imr_interface=inet_addr(\"{}\")}}",
+            device.as_deref().unwrap_or_default()
+        ),
+        (_, _, Some(Group { address, device, .. })) => {
+            let device = match device {
+                Some(name) => format!("if_nametoindex(\"{name}\")"),
+                None => u32::from_ne_bytes(part(&memory, 16)).to_string(),
+            };
+            format!(
+                "{{inet_pton(AF_INET6, \"{address}\", &ipv6mr_multiaddr), ipv6mr_interface={device}}}"
+            )
+        }
+        (_, OptValue::Int(_) | OptValue::Address(_) | OptValue::Bytes(_), _)
+            if memory.len() == 4 =>
+        {
+            format!("[{}]", int(0))
+        }
+        _ => strace::quoted(&memory),
+    }
+}
+
+/// The flags of an open file that have a name here; the last is O_ASYNC, by its older name.
+const OPEN: [(i32, &str); 3] =
+    [(libc::O_APPEND, "O_APPEND"), (libc::O_NONBLOCK, "O_NONBLOCK"), (libc::O_ASYNC, "FASYNC")];
+
+/// `O_RDWR|O_NONBLOCK`
+fn open_flags(flags: i32) -> String {
+    let set = OPEN.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name);
+    strace::flags(std::iter::once("O_RDWR").chain(set))
+}
+
+fn read_open_flags(text: &str) -> i32 {
+    OPEN.iter().filter(|(_, name)| text.contains(name)).fold(0, |flags, (flag, _)| flags | flag)
+}
+
+impl Fcntl {
+    fn read(args: Args<'_>, event: &Event) -> Fcntl {
+        match args.nth(1) {
+            "F_GETFL" => Fcntl::GetFlags(read_open_flags(event.out.as_deref().unwrap_or_default())),
+            "F_SETFL" => Fcntl::SetFlags(read_open_flags(args.nth(2))),
+            "F_SETFD" => Fcntl::SetCloexec(args.has("FD_CLOEXEC")),
+            "F_SETOWN" => Fcntl::SetOwner(args.nth(2).parse().unwrap_or_default()),
+            "F_SETLKW" => {
+                let kind = if args.has("F_UNLCK") { libc::F_UNLCK } else { libc::F_WRLCK };
+                Fcntl::Lock(RecordLock { kind, ..RecordLock::default() })
+            }
+            other => Fcntl::Other(other.to_owned()),
+        }
+    }
+
+    /// The command, and what stands behind it.
+    fn strace(&self) -> (&str, String) {
+        match self {
+            Fcntl::GetFlags(_) => ("F_GETFL", String::new()),
+            Fcntl::SetFlags(flags) => ("F_SETFL", open_flags(*flags)),
+            Fcntl::SetCloexec(true) => ("F_SETFD", "FD_CLOEXEC".to_owned()),
+            Fcntl::SetCloexec(false) => ("F_SETFD", "0".to_owned()),
+            Fcntl::SetOwner(process) => ("F_SETOWN", process.to_string()),
+            Fcntl::Lock(lock) => ("F_SETLKW", lock.strace()),
+            Fcntl::Other(command) => (command, String::new()),
+        }
+    }
+
+    fn english(&self) -> String {
+        match self {
+            Fcntl::SetFlags(flags) if flags & libc::O_ASYNC != 0 => {
+                "from now on SIGIO tells when something happens here; and it is non-blocking"
+                    .to_owned()
+            }
+            Fcntl::SetFlags(flags) if flags & libc::O_NONBLOCK != 0 => {
+                "non-blocking from now on: a call that would wait fails with EAGAIN".to_owned()
+            }
+            Fcntl::SetFlags(_) => "its calls wait again".to_owned(),
+            Fcntl::SetOwner(process) => format!("its signals go to process {process}"),
+            Fcntl::Lock(lock) if lock.kind == libc::F_UNLCK => {
+                "the lock is given back: one of those that wait for it gets it".to_owned()
+            }
+            Fcntl::Lock(_) => {
+                "the lock is this process's: the others wait until it is given back".to_owned()
+            }
+            Fcntl::GetFlags(flags) => format!("its flags are {}", open_flags(*flags)),
+            Fcntl::SetCloexec(_) | Fcntl::Other(_) => format!("{} is done", self.strace().0),
+        }
+    }
+
+    /// In the words of a picture.
+    fn short(&self) -> &str {
+        match self {
+            Fcntl::SetFlags(flags) if flags & libc::O_NONBLOCK != 0 => "O_NONBLOCK",
+            _ => self.strace().0,
+        }
+    }
+}
+
+names! {
+    SockoptName:
+    Setsockopt = "setsockopt",
+    Getsockopt = "getsockopt",
+    Fcntl = "fcntl",
+}
+
+impl Told for Sockopt {
+    type Name = SockoptName;
+
+    fn read(name: SockoptName, event: &Event) -> Sockopt {
+        let args = Args::of(event);
+        match name {
+            SockoptName::Setsockopt => Sockopt::Setsockopt(Set::read(args, event)),
+            SockoptName::Getsockopt => Sockopt::Getsockopt(Get {
+                level: args.nth(1).to_owned().into(),
+                option: option_name(args).into(),
+                room: 0,
+                value: None,
+            }),
+            SockoptName::Fcntl => Sockopt::Fcntl(Fcntl::read(args, event)),
+        }
+    }
+
+    fn name(&self) -> SockoptName {
+        match self {
+            Sockopt::Setsockopt(_) => SockoptName::Setsockopt,
+            Sockopt::Getsockopt(_) => SockoptName::Getsockopt,
+            Sockopt::Fcntl(_) => SockoptName::Fcntl,
+        }
+    }
+
+    fn strace(&self, outcome: &Outcome) -> Strace {
+        let fd = outcome.fd();
+        match self {
+            Sockopt::Setsockopt(Set { level, option, value, group, .. }) => {
+                let len = value.as_ref().map_or(0, OptValue::size);
+                let value =
+                    value.as_ref().map(|value| strace_value(option, value, group.as_deref()));
+                let (name, value) = (strace_name(option), value.unwrap_or_default());
+                Strace::new("setsockopt", format!("{fd}, {level}, {name}, {value}, {len}"))
+            }
+            Sockopt::Getsockopt(Get { level, option, room, value }) => {
+                let text = match value {
+                    Some(value) if value.size() > 0 => strace_value(option, value, None),
+                    _ => "0x...".to_owned(),
+                };
+                let len = match value.as_ref().map(OptValue::size) {
+                    Some(len) if len != *room => format!("{room} => {len}"),
+                    _ => room.to_string(),
+                };
+                let name = strace_name(option);
+                Strace::new("getsockopt", format!("{fd}, {level}, {name}, {text}, [{len}]"))
+            }
+            Sockopt::Fcntl(fcntl) => {
+                let (command, with) = fcntl.strace();
+                let with = if with.is_empty() { with } else { format!(", {with}") };
+                let told = Strace::new("fcntl", format!("{fd}, {command}{with}"));
+                match fcntl {
+                    Fcntl::GetFlags(flags) if outcome.done().is_some() => {
+                        told.out(format!("(flags {})", open_flags(*flags)))
+                    }
+                    _ => told,
+                }
+            }
+        }
+    }
+
+    fn facts(&self, outcome: &Outcome) -> Facts {
+        match self {
+            Sockopt::Setsockopt(Set { value, datagrams, .. }) => Facts {
+                value: value.as_ref().map(ToString::to_string),
+                datagrams: *datagrams,
+                ..Facts::default()
+            },
+            Sockopt::Getsockopt(Get { value, .. }) => {
+                Facts { value: value.as_ref().map(ToString::to_string), ..Facts::default() }
+            }
+            Sockopt::Fcntl(Fcntl::SetFlags(flags)) if outcome.done().is_some() => {
+                Facts { known: Known::Waits(flags & libc::O_NONBLOCK == 0), ..Facts::default() }
+            }
+            Sockopt::Fcntl(_) => Facts::default(),
+        }
+    }
+
+    fn english(&self, event: &Event) -> String {
+        let (value, _) = value(event);
+        match self {
+            Sockopt::Setsockopt(Set { group: Some(group), .. }) => {
+                let Group { joins, address, device } = &**group;
+                let device = device.as_deref().unwrap_or("any device");
+                match joins {
+                    true => format!(
+                        "it joins {address} at {device}: what is sent to the group arrives here, too"
+                    ),
+                    false => format!("it leaves {address} at {device}"),
+                }
+            }
+            Sockopt::Setsockopt(set) => option_set(&set.option, value, set.datagrams),
+            Sockopt::Getsockopt(Get { option, .. }) if value.is_empty() => {
+                format!("{option} is empty")
+            }
+            Sockopt::Getsockopt(Get { option, .. }) => format!("{option} is {value}"),
+            Sockopt::Fcntl(fcntl) => fcntl.english(),
+        }
+    }
+
+    fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
+        match (self, errno) {
+            (Sockopt::Fcntl(_), "EINTR") => {
+                Some(Failure::Ordinary("a signal ended the wait (EINTR)".to_owned()))
+            }
+            (Sockopt::Setsockopt(_) | Sockopt::Getsockopt(_) | Sockopt::Fcntl(_), _) => None,
+        }
+    }
+
+    fn asked(&self, on: String, event: &Event) -> String {
+        match self {
+            Sockopt::Setsockopt(Set { option, datagrams, .. }) => {
+                let (value, _) = value(event);
+                let of = if *datagrams && option == "SO_REUSEADDR" { OF_DATAGRAMS } else { "" };
+                format!("{on} {option} {value}{of}").trim_end().to_owned()
+            }
+            Sockopt::Getsockopt(Get { option, .. }) => format!("{on} {option}"),
+            Sockopt::Fcntl(fcntl) => format!("{on} {}", fcntl.short()),
+        }
+    }
+
+    fn answered(&self, event: &Event) -> String {
+        match self {
+            Sockopt::Getsockopt(_) => event.value.clone().unwrap_or_default(),
+            Sockopt::Setsockopt(_) | Sockopt::Fcntl(_) => number(event.ret),
+        }
+    }
+
+    fn waits(&self) -> bool {
+        match self {
+            Sockopt::Fcntl(_) => true, // a lock may be another's
+            Sockopt::Setsockopt(_) | Sockopt::Getsockopt(_) => false,
+        }
+    }
+
+    fn moves(&self) -> Moves {
+        Moves::Nothing
+    }
+
+    fn shows(&self) -> Shows {
+        Shows::Nothing
+    }
+
+    fn acts_at_once(&self) -> bool {
+        false
+    }
+
+    fn result(&self, ret: i64) -> String {
+        match self {
+            Sockopt::Fcntl(_) if ret > 0 => format!("{ret:#x}"),
+            _ => ret.to_string(),
+        }
+    }
+}
+
+fn option_set(name: &str, value: &str, datagrams: bool) -> String {
+    match (name, value) {
+        ("SO_REUSEADDR", "1") if !datagrams => {
+            "SO_REUSEADDR on: after a restart the port can be had again at once".to_owned()
+        }
+        ("SO_REUSEADDR", "1") => {
+            "SO_REUSEADDR on: other datagram sockets that set it can share the port".to_owned()
+        }
+        ("SO_RCVTIMEO", "no limit") => {
+            "SO_RCVTIMEO off: a receive waits as long as it takes".to_owned()
+        }
+        ("SO_RCVTIMEO", _) => format!("SO_RCVTIMEO: a receive waits no longer than {value}"),
+        ("SO_SNDTIMEO", _) => {
+            format!("SO_SNDTIMEO: a send or connect waits no longer than {value}")
+        }
+        ("IP_RECVTTL" | "IPV6_RECVHOPLIMIT", "1") => {
+            format!("{name} on: each packet comes with the routers that it could still have passed")
+        }
+        ("IP_RECVERR" | "IPV6_RECVERR", "1") => {
+            format!("{name} on: what becomes of a packet on its way is kept in an error queue")
+        }
+        ("SO_BROADCAST", "1") => "SO_BROADCAST on: it may send to everybody".to_owned(),
+        ("IPV6_V6ONLY", "0") => {
+            "IPV6_V6ONLY off: IPv4 clients come, too, as ::ffff: and their address".to_owned()
+        }
+        ("IPV6_V6ONLY", "1") => {
+            "IPV6_V6ONLY on: IPv6 only; another socket can have the port for IPv4".to_owned()
+        }
+        ("IP_MULTICAST_IF", device) => {
+            format!("IP_MULTICAST_IF: multicast leaves by the device that has {device}")
+        }
+        ("IPV6_MULTICAST_IF", device) => {
+            format!("IPV6_MULTICAST_IF: multicast leaves by device {device}")
+        }
+        ("IP_MULTICAST_TTL" | "IPV6_MULTICAST_HOPS", hops) => match hops {
+            "0" => format!("{name}: multicast stays in this machine"),
+            "1" => format!("{name}: multicast stays in the local network, no router passes it on"),
+            _ => format!("{name} is asked to be {hops}: each router takes one off"),
+        },
+        ("IP_MULTICAST_LOOP" | "IPV6_MULTICAST_LOOP", "0") => {
+            format!("{name} off: this machine is not to hear the multicast that it sends")
+        }
+        ("SO_LINGER", "0 s") => {
+            "SO_LINGER on with no time: close will send a reset instead of a FIN".to_owned()
+        }
+        _ => format!("{name} is asked to be {value}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Call;
+    use netplay_text::lang::Lang;
+
+    #[test]
+    fn an_option_is_told_by_its_value() {
+        let set = |args: &str, value: &str| {
+            let (call, syscall) = (Some("setsockopt".into()), Some("setsockopt".into()));
+            let (args, value) = (Some(args.into()), Some(value.into()));
+            let mut event = Event { call, syscall, args, value, ret: Some(0), ..Event::default() };
+            event.what = Call::read(&event);
+            event.sentence(Lang::En)
+        };
+        let timeout = set("3, SOL_SOCKET, SO_RCVTIMEO_OLD, \"...\", 16", "1.5 s");
+        assert_eq!(timeout, "SO_RCVTIMEO: a receive waits no longer than 1.5 s");
+        let reuse = "3, SOL_SOCKET, SO_REUSEADDR, [1], 4";
+        assert!(!set(reuse, "1").contains("datagram"), "{}", set(reuse, "1"));
+        assert!(set(reuse, "1, of a datagram socket").ends_with("can share the port"));
+        assert!(option_set("SO_REUSEADDR", "1", true).ends_with("can share the port"));
+        let linger = set("3, SOL_SOCKET, SO_LINGER, {l_onoff=1, l_linger=0}, 8", "0 s");
+        assert!(linger.contains("reset instead of a FIN"), "{linger}");
+        let other = set("3, SOL_SOCKET, SO_KEEPALIVE, [1], 4", "1");
+        assert_eq!(other, "SO_KEEPALIVE is asked to be 1");
+    }
+}

@@ -1,0 +1,314 @@
+//! The rings of io_uring. An operation that stands for a call is told as that call; what is here is the
+//! rings' own.
+
+use super::text::{Args, number};
+use super::{Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, strace};
+
+/// A call about rings, or an operation that no call stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ring {
+    /// io_uring_setup(2)
+    Setup {
+        /// Room for so many submissions was asked for.
+        entries: u32,
+        /// IORING_SETUP_SINGLE_ISSUER and others.
+        flags: u32,
+        /// Room for so many submissions there is, and completions.
+        room: Option<(u32, u32)>,
+    },
+    /// io_uring_register(2), of a heap of buffers.
+    RegisterBuffers {
+        /// Where it is in memory.
+        at: u64,
+        /// How many buffers it has room for.
+        room: u32,
+        /// Its number.
+        group: u16,
+    },
+    /// io_uring_enter(2)
+    Enter {
+        /// So many submissions are for the kernel.
+        to_submit: u32,
+        /// So many completions it waits for.
+        min_complete: u32,
+        /// IORING_ENTER_GETEVENTS and others.
+        flags: u32,
+        /// Where the last argument is in memory, and its size, where there is one.
+        extra: Option<(usize, usize)>,
+    },
+    /// The end of another operation.
+    Cancel,
+}
+
+/// What is written into the submission ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submission {
+    /// The number that the completion will have.
+    pub user_data: u64,
+    /// The descriptor that it is about.
+    pub fd: i32,
+    /// What is to be done.
+    pub entry: Entry,
+}
+
+/// An operation, with what stands in its entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// IORING_OP_ACCEPT; whether it answers often.
+    Accept {
+        /// Whether it is of many shots.
+        often: bool,
+    },
+    /// IORING_OP_RECV, into a buffer of this size.
+    Recv(usize),
+    /// IORING_OP_RECV of many shots, each into a buffer of this group.
+    RecvOften(u16),
+    /// IORING_OP_SEND of so many bytes.
+    Send(usize),
+    /// IORING_OP_RECVMSG
+    Recvmsg,
+    /// IORING_OP_POLL_ADD for these events.
+    Poll(i16),
+    /// IORING_OP_ASYNC_CANCEL of the operation with this number.
+    Cancel(u64),
+}
+
+/// How an operation that may answer often says so, in its entry.
+const MULTISHOT: &str = "multishot";
+/// How an answer says that it is not the last.
+const MORE: &str = "IORING_CQE_F_MORE";
+
+impl Submission {
+    /// Whether it asks for answers until it is cancelled.
+    pub fn is_often(&self) -> bool {
+        matches!(self.entry, Entry::Accept { often: true } | Entry::RecvOften(_))
+    }
+
+    /// `IORING_OP_RECV, fd=4, user_data=2, len=1024`
+    pub fn text(&self) -> String {
+        let (code, with) = match self.entry {
+            Entry::Accept { often } => {
+                let often = if often { format!(", {MULTISHOT}") } else { String::new() };
+                ("IORING_OP_ACCEPT", format!("{often}, SOCK_CLOEXEC"))
+            }
+            Entry::Recv(size) => ("IORING_OP_RECV", format!(", len={size}")),
+            Entry::RecvOften(group) => {
+                ("IORING_OP_RECV", format!(", {MULTISHOT}, buf_group={group}"))
+            }
+            Entry::Send(len) => ("IORING_OP_SEND", format!(", len={len}, MSG_NOSIGNAL")),
+            Entry::Recvmsg => ("IORING_OP_RECVMSG", String::new()),
+            Entry::Poll(events) => ("IORING_OP_POLL_ADD", format!(", events={events:#x}")),
+            Entry::Cancel(of) => ("IORING_OP_ASYNC_CANCEL", format!(", operation {of}")),
+        };
+        format!("{code}, fd={}, user_data={}{with}", self.fd, self.user_data)
+    }
+}
+
+/// What is taken out of the completion ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// The number of the operation.
+    pub user_data: u64,
+    /// Its result, or an error below zero.
+    pub result: i32,
+    /// The buffer that the kernel took, by its number.
+    pub buffer: Option<u16>,
+    /// Whether more answers will come.
+    pub more: bool,
+    /// Whether the socket has more to give.
+    pub nonempty: bool,
+}
+
+impl Answer {
+    /// `user_data=2, res=5, flags=IORING_CQE_F_BUFFER|IORING_CQE_F_MORE, bid=3`
+    pub fn text(&self) -> String {
+        let mut text = format!("user_data={}, res={}", self.user_data, self.result);
+        let names = [
+            (self.buffer.is_some(), "IORING_CQE_F_BUFFER"),
+            (self.more, MORE),
+            (self.nonempty, "IORING_CQE_F_SOCK_NONEMPTY"),
+        ];
+        let set: Vec<&str> = names.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
+        if !set.is_empty() {
+            text += &format!(", flags={}", set.join("|"));
+        }
+        if let Some(number) = self.buffer {
+            text += &format!(", bid={number}");
+        }
+        text
+    }
+}
+
+/// Whether the line of a submission or a completion says that more answers come.
+pub(super) fn read_again(event: &Event) -> bool {
+    let args = Args::of(event);
+    args.has(MULTISHOT) || args.has(MORE)
+}
+
+/// The names of the flags of io_uring_setup that are used here.
+const SETUP: [(u32, &str); 2] =
+    [(1 << 12, "IORING_SETUP_SINGLE_ISSUER"), (1 << 13, "IORING_SETUP_DEFER_TASKRUN")];
+const ENTER: [(u32, &str); 2] = [(1, "IORING_ENTER_GETEVENTS"), (1 << 3, "IORING_ENTER_EXT_ARG")];
+
+fn flags(flags: u32, names: &[(u32, &'static str)]) -> String {
+    strace::flags(names.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name))
+}
+
+names! {
+    RingName:
+    Setup = "io_uring_setup",
+    RegisterBuffers = "io_uring_register",
+    Enter = "io_uring_enter",
+    Cancel = "cancel",
+}
+
+impl Told for Ring {
+    type Name = RingName;
+
+    fn read(name: RingName, event: &Event) -> Ring {
+        let args = Args::of(event);
+        let field = |key| args.field(key, &[',', '}']).and_then(|number| number.parse().ok());
+        let nth = |n| args.nth(n).parse().unwrap_or_default();
+        match name {
+            RingName::Setup => Ring::Setup {
+                entries: nth(0),
+                flags: 0,
+                room: field("sq_entries=").zip(field("cq_entries=")),
+            },
+            RingName::RegisterBuffers => Ring::RegisterBuffers {
+                at: 0,
+                room: field("ring_entries=").unwrap_or_default(),
+                group: 0,
+            },
+            RingName::Enter => {
+                Ring::Enter { to_submit: nth(1), min_complete: nth(2), flags: 0, extra: None }
+            }
+            RingName::Cancel => Ring::Cancel,
+        }
+    }
+
+    fn name(&self) -> RingName {
+        match self {
+            Ring::Setup { .. } => RingName::Setup,
+            Ring::RegisterBuffers { .. } => RingName::RegisterBuffers,
+            Ring::Enter { .. } => RingName::Enter,
+            Ring::Cancel => RingName::Cancel,
+        }
+    }
+
+    fn strace(&self, outcome: &Outcome) -> Strace {
+        let fd = outcome.fd();
+        match self {
+            Ring::Setup { entries, flags: set, room } => {
+                let set = flags(*set, &SETUP);
+                let rings = room.map_or(format!("{{flags={set}}}"), |(sq, cq)| {
+                    format!("{{flags={set}, sq_entries={sq}, cq_entries={cq}, ...}}")
+                });
+                Strace::new("io_uring_setup", format!("{entries}, {rings}"))
+            }
+            Ring::RegisterBuffers { at, room, group } => {
+                let heap = format!("{{ring_addr={at:#x}, ring_entries={room}, bgid={group}}}");
+                let args = format!("{fd}, IORING_REGISTER_PBUF_RING, {heap}, 1");
+                Strace::new("io_uring_register", args)
+            }
+            Ring::Enter { to_submit, min_complete, flags: set, extra } => {
+                let extra = match extra {
+                    None => format!("NULL, {}", size_of::<libc::sigset_t>()),
+                    Some((at, size)) => format!("{at:#x}, {size}"),
+                };
+                let set = flags(*set, &ENTER);
+                let args = format!("{fd}, {to_submit}, {min_complete}, {set}, {extra}");
+                Strace::new("io_uring_enter", args)
+            }
+            // No call of its own.
+            Ring::Cancel => Strace::new("", ""),
+        }
+    }
+
+    fn facts(&self, _: &Outcome) -> Facts {
+        Facts::default()
+    }
+
+    fn english(&self, event: &Event) -> String {
+        match (self, event.ret.unwrap_or_default()) {
+            (Ring::Setup { room, .. }, _) => {
+                let (sq, cq) = room.unwrap_or_default();
+                format!(
+                    "two rings shared with the kernel: submissions (room for {sq}), completions ({cq})"
+                )
+            }
+            (Ring::RegisterBuffers { room, .. }, _) => format!(
+                "a heap with room for {room} buffers: the kernel takes one when bytes have come"
+            ),
+            (Ring::Cancel, _) => "the operation that it names ends".to_owned(),
+            (Ring::Enter { min_complete: 0, .. }, 0) => "the kernel took no operation".to_owned(),
+            (Ring::Enter { min_complete: n, .. }, 0) => {
+                format!("completions are there: it waited for {n}")
+            }
+            (Ring::Enter { min_complete: 0, .. }, n) => {
+                format!("the kernel took {} to do; nobody waits", operations(n))
+            }
+            (Ring::Enter { min_complete: m, .. }, n) => {
+                format!("the kernel took {}, and it waited for {m}", operations(n))
+            }
+        }
+    }
+
+    fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
+        let ordinary = match (self, errno) {
+            (Ring::Enter { .. }, "EINTR") => "a signal ended the wait (EINTR)".to_owned(),
+            (Ring::Enter { .. }, "ETIME") => "nothing was done in time (ETIME)".to_owned(),
+            (Ring::Cancel, "ENOENT" | "EALREADY") => {
+                format!("the operation that it names has ended already ({errno})")
+            }
+            (Ring::Setup { .. }, "ENOSYS") => {
+                return Some(Failure::Because("; this kernel has no io_uring"));
+            }
+            (Ring::Setup { .. }, "EPERM") => {
+                return Some(Failure::Because("; io_uring is switched off or forbidden here"));
+            }
+            (
+                Ring::Setup { .. }
+                | Ring::RegisterBuffers { .. }
+                | Ring::Enter { .. }
+                | Ring::Cancel,
+                _,
+            ) => return None,
+        };
+        Some(Failure::Ordinary(ordinary))
+    }
+
+    fn asked(&self, on: String, _: &Event) -> String {
+        on
+    }
+
+    fn answered(&self, event: &Event) -> String {
+        number(event.ret)
+    }
+
+    fn waits(&self) -> bool {
+        match self {
+            Ring::Enter { .. } => true,
+            Ring::Setup { .. } | Ring::RegisterBuffers { .. } | Ring::Cancel => false,
+        }
+    }
+
+    fn moves(&self) -> Moves {
+        match self {
+            Ring::Setup { .. } => Moves::Opens,
+            Ring::RegisterBuffers { .. } | Ring::Enter { .. } | Ring::Cancel => Moves::Nothing,
+        }
+    }
+
+    fn shows(&self) -> Shows {
+        Shows::Itself
+    }
+
+    fn acts_at_once(&self) -> bool {
+        false
+    }
+}
+
+fn operations(n: i64) -> String {
+    if n == 1 { "1 operation".to_owned() } else { format!("{n} operations") }
+}

@@ -1,0 +1,183 @@
+//! Words that the kinds of calls share, and the one reader of strace's text.
+
+use super::Event;
+use netplay_text::escape::grouped;
+
+/// How many bytes of a message a picture has room for.
+const SHOWN: usize = 24;
+
+/// `1 byte`, `1,234 bytes`.
+pub fn count(bytes: u64) -> String {
+    if bytes == 1 { "1 byte".to_owned() } else { format!("{} bytes", grouped(bytes)) }
+}
+
+/// The result, unless that says only that it was done.
+pub(super) fn number(ret: Option<i64>) -> String {
+    ret.filter(|&ret| ret > 0).map(|ret| ret.to_string()).unwrap_or_default()
+}
+
+/// Who is at the other end. Nobody has port 0: over ICMP it stands for none.
+pub(super) fn peer(event: &Event) -> &str {
+    let peer = event.peer.as_deref().unwrap_or("its peer");
+    peer.strip_suffix(":0").unwrap_or(peer)
+}
+
+pub(super) fn local(event: &Event) -> &str {
+    event.local.as_deref().unwrap_or("an address that was not asked for")
+}
+
+/// What an IPv6 socket means by `[::ffff:127.0.0.1]:40312`.
+pub(super) fn over_ipv4(peer: &str) -> &'static str {
+    if peer.starts_with("[::ffff:") { " over IPv4" } else { "" }
+}
+
+/// The first of the bytes that moved, as a story shows them.
+pub(super) fn shown(event: &Event) -> String {
+    let more = if event.bytes.unwrap_or_default() > 64 { "..." } else { "" };
+    let hidden = event.hidden.map(|hidden| format!(" ({hidden} hidden)")).unwrap_or_default();
+    format!("\"{}\"{more}{hidden}", event.data.as_deref().unwrap_or_default())
+}
+
+/// The first of them, as a picture shows them: fewer.
+pub(super) fn quoted(event: &Event) -> String {
+    let Some(data) = event.data.as_deref() else {
+        return event.asked.map(count).unwrap_or_default();
+    };
+    // A trace of others may have letters among bytes that are no text.
+    let binary = ["\\0", "\\x0", "\\x1", "\\x7f"].iter().any(|control| data.contains(control));
+    let data = if binary { &bytes_of_letters(data) } else { data };
+    let mut shown: String = data.chars().take(SHOWN).collect();
+    if shown.len() < data.len() {
+        shown.truncate(whole_escapes(&shown));
+    }
+    let all = shown.len() == data.len() && event.bytes.is_none_or(|bytes| bytes <= 64);
+    format!("\"{shown}\"{}", if all { "" } else { "…" })
+}
+
+/// The text with the bytes of each character beyond ASCII: `\xd7\xb4`.
+fn bytes_of_letters(text: &str) -> String {
+    text.bytes().fold(String::new(), |all, byte| match byte {
+        0x80.. => all + &format!("\\x{byte:02x}"),
+        _ => all + &char::from(byte).to_string(),
+    })
+}
+
+/// How much of an escaped text is left without an escape that was cut in its middle: `a\x1` is `a`.
+fn whole_escapes(text: &str) -> usize {
+    let mut at = 0;
+    while let Some(from) = text[at..].find('\\').map(|found| at + found) {
+        let escape = &text[from..];
+        let long = match escape.as_bytes().get(1) {
+            None => return from,
+            Some(b'x') => 4,
+            Some(b'u') => escape.find('}').map_or(usize::MAX, |end| end + 1),
+            Some(_) => 2,
+        };
+        if long > escape.len() {
+            return from;
+        }
+        at = from + long;
+    }
+    text.len()
+}
+
+/// The arguments of a call, as strace prints them in a line of a trace.
+#[derive(Clone, Copy)]
+pub(super) struct Args<'a>(&'a str);
+
+impl<'a> Args<'a> {
+    pub(super) fn of(event: &'a Event) -> Args<'a> {
+        Args(event.args.as_deref().unwrap_or_default())
+    }
+
+    /// The argument in this place, from 0 on, where none before it has a comma of its own.
+    pub(super) fn nth(self, n: usize) -> &'a str {
+        self.0.split(", ").nth(n).unwrap_or_default()
+    }
+
+    /// Whether the word is there, outside of what the program said or heard.
+    pub(super) fn has(self, word: &str) -> bool {
+        let mut quoted = false;
+        let mut before = ' ';
+        let outside = self.0.split(|c: char| {
+            let quote = c == '"' && !(quoted && before == '\\');
+            // An escaped backslash escapes nothing.
+            before = if before == '\\' && c == '\\' { ' ' } else { c };
+            quoted ^= quote;
+            quote
+        });
+        outside.step_by(2).any(|part| part.contains(word))
+    }
+
+    pub(super) fn end_with(self, word: &str) -> bool {
+        self.0.ends_with(word)
+    }
+
+    /// What stands behind `key=`, up to the next of these.
+    pub(super) fn field(self, key: &str, end: &[char]) -> Option<&'a str> {
+        let (_, rest) = self.0.split_once(key)?;
+        rest.split(end).next()
+    }
+
+    /// The numbers behind each `key=`.
+    pub(super) fn numbers(self, key: &str) -> Vec<i32> {
+        let number = |rest: &str| {
+            let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            rest[..digits].parse().ok()
+        };
+        self.0.split(key).skip(1).filter_map(number).collect()
+    }
+
+    /// The numbers between the first two brackets: `[3 4 5]`.
+    pub(super) fn list(self) -> Vec<i32> {
+        let inside = self.0.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+        let (list, _) = inside.unwrap_or_default();
+        list.split(' ').filter_map(|number| number.parse().ok()).collect()
+    }
+
+    /// What is in double quotes, without what is empty.
+    pub(super) fn quoted(self) -> impl Iterator<Item = &'a str> {
+        self.0.split('"').skip(1).step_by(2).filter(|word| !word.is_empty())
+    }
+}
+
+/// `[3 4 5]`
+pub(super) fn list(numbers: &[i32]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    format!("[{}]", numbers.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_among_bytes_that_are_no_text_are_shown_as_bytes() {
+        let event =
+            |data: &str| Event { data: Some(data.into()), bytes: Some(9), ..Event::default() };
+        assert_eq!(quoted(&event("\\x08\\0ִa")), "\"\\x08\\0\\xd6\\xb4a\"");
+        assert_eq!(quoted(&event("世\\xe7")), "\"世\\xe7\"");
+    }
+
+    #[test]
+    fn a_flag_is_no_word_that_was_said() {
+        let said = Args("4, \"MSG_PEEK \\\\\\\" MSG_PEEK\", 20, MSG_OOB, NULL, NULL");
+        assert!(said.has("MSG_OOB") && !said.has("MSG_PEEK"));
+        assert!(Args("4, \"\\\\\", 1, MSG_PEEK").has("MSG_PEEK"));
+    }
+
+    #[test]
+    fn no_escape_is_cut_in_its_middle() {
+        for (text, whole) in [
+            ("hello", "hello"),
+            ("\\r\\n", "\\r\\n"),
+            ("a\\r\\", "a\\r"),
+            ("a\\x1", "a"),
+            ("a\\x1b", "a\\x1b"),
+            ("a\\u{202e", "a"),
+            ("\\\\", "\\\\"),
+        ] {
+            assert_eq!(&text[..whole_escapes(text)], whole, "{text}");
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! Waits for many descriptors at once.
+
+use std::time::Duration;
+
+use nix::sys::epoll::EpollFlags;
+
+use super::text::{Args, list, number};
+use super::{Event, Facts, Failure, Kind, Moves, Outcome, Shows, Strace, Told, strace};
+
+/// A call that waits for many descriptors, or says which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// select(2)
+    Select(Select),
+    /// poll(2), with its descriptors and how many milliseconds it waits; -1 is for ever.
+    Poll(Vec<Polled>, i32),
+    /// ppoll(2), with its descriptors.
+    Ppoll {
+        /// Its descriptors.
+        fds: Vec<Polled>,
+        /// How long it waits; `None` is for ever.
+        timeout: Option<Duration>,
+        /// The signals that are held back meanwhile: `SIGIO`.
+        mask: Vec<String>,
+    },
+    /// epoll_create(2)
+    EpollCreate,
+    /// epoll_ctl(2)
+    EpollCtl(Interest),
+    /// epoll_wait(2)
+    EpollWait {
+        /// What happened.
+        ready: Vec<Ready>,
+        /// How many entries there is room for.
+        room: i32,
+        /// How many milliseconds it waits; -1 is for ever.
+        timeout: i32,
+    },
+}
+
+/// What `select` is given, and what it leaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Select {
+    /// The highest descriptor plus one.
+    pub nfds: i32,
+    /// The descriptors to read from.
+    pub reads: Vec<i32>,
+    /// Those to write to.
+    pub writes: Vec<i32>,
+    /// How long it waits; `None` is for ever.
+    pub timeout: Option<Duration>,
+    /// What of that is left.
+    pub left: Option<Duration>,
+    /// The descriptors that are ready.
+    pub ready: Vec<Ready>,
+}
+
+/// An entry of the list that `poll` is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Polled {
+    /// The descriptor; the kernel does not look at a negative one.
+    pub fd: i32,
+    /// What is waited for: POLLIN and others.
+    pub events: i16,
+    /// What happened.
+    pub revents: i16,
+}
+
+/// A descriptor on which something happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ready {
+    /// The descriptor.
+    pub fd: i32,
+    /// What: the bits of poll and epoll, which mean the same (EPOLLIN is POLLIN).
+    pub events: u32,
+}
+
+/// What `epoll_ctl` does to the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interest {
+    /// What is done.
+    pub change: Change,
+    /// The descriptor.
+    pub fd: i32,
+    /// The events that are wanted of it.
+    pub events: u32,
+}
+
+/// A change of the list of interest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// EPOLL_CTL_ADD
+    Add,
+    /// EPOLL_CTL_MOD
+    Modify,
+    /// EPOLL_CTL_DEL
+    Delete,
+}
+
+const ADD: &str = "EPOLL_CTL_ADD";
+const MODIFY: &str = "EPOLL_CTL_MOD";
+const DELETE: &str = "EPOLL_CTL_DEL";
+
+impl Interest {
+    /// `4, EPOLL_CTL_ADD, 3, {events=EPOLLIN, …}`
+    fn read(args: Args<'_>) -> Interest {
+        let change = match args.nth(1) {
+            ADD => Change::Add,
+            MODIFY => Change::Modify,
+            _ => Change::Delete,
+        };
+        let events = read_bits(args.field("events=", &[',']).unwrap_or_default());
+        Interest { change, fd: args.nth(2).parse().unwrap_or(-1), events }
+    }
+}
+
+const IN: u32 = libc::POLLIN as u32;
+const OUT: u32 = libc::POLLOUT as u32;
+
+/// The events of poll, in the order in which strace prints them.
+const POLL_EVENTS: [(u32, &str); 6] = [
+    (IN, "POLLIN"),
+    (libc::POLLPRI as u32, "POLLPRI"),
+    (OUT, "POLLOUT"),
+    (libc::POLLERR as u32, "POLLERR"),
+    (libc::POLLHUP as u32, "POLLHUP"),
+    (libc::POLLNVAL as u32, "POLLNVAL"),
+];
+
+/// `POLLIN|POLLHUP`
+fn poll_bits(bits: u32) -> String {
+    let set = POLL_EVENTS.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name);
+    strace::flags(set)
+}
+
+/// `EPOLLIN|EPOLLET`
+fn epoll_bits(bits: u32) -> String {
+    let flags = EpollFlags::from_bits_truncate(bits.cast_signed());
+    strace::flags(flags.iter_names().map(|(name, _)| name))
+}
+
+/// `read`: what `select` can find.
+fn select_bits(bits: u32) -> String {
+    if bits == IN { "read".to_owned() } else { "write".to_owned() }
+}
+
+/// The way back, of all three.
+fn read_bits(text: &str) -> u32 {
+    let bit = |name| match name {
+        "read" => IN,
+        "write" => OUT,
+        name => {
+            let poll = POLL_EVENTS.iter().find(|(_, known)| *known == name).map(|(bit, _)| *bit);
+            let epoll = || EpollFlags::from_name(name).map(|flag| flag.bits().cast_unsigned());
+            poll.or_else(epoll).unwrap_or_default()
+        }
+    };
+    text.split('|').fold(0, |bits, name| bits | bit(name))
+}
+
+/// What a wait found, from a line of a trace: `3 POLLIN, 5 POLLIN|POLLHUP`.
+fn read_ready(event: &Event) -> Vec<Ready> {
+    let entries = event.ready.as_deref().unwrap_or_default().split(", ");
+    let entry = |entry: &str| {
+        let (fd, what) = entry.split_once(' ')?;
+        Some(Ready { fd: fd.parse().ok()?, events: read_bits(what) })
+    };
+    entries.filter_map(entry).collect()
+}
+
+fn read_polled(args: Args<'_>, event: &Event) -> Vec<Polled> {
+    let ready = read_ready(event);
+    let happened = |fd| ready.iter().find(|ready| ready.fd == fd).map_or(0, |ready| ready.events);
+    let mut fds = args.numbers("fd=");
+    // The completion of an operation names its descriptor only there.
+    fds.extend(ready.iter().map(|ready| ready.fd).filter(|_| event.kind == Kind::Complete));
+    let entry = |fd| Polled { fd, events: 0, revents: happened(fd) as i16 };
+    fds.into_iter().map(entry).collect()
+}
+
+fn happened(fds: &[Polled]) -> impl Iterator<Item = &Polled> {
+    fds.iter().filter(|entry| entry.revents != 0)
+}
+
+/// The bits of an event as poll has them, with room for epoll's.
+fn bits(events: i16) -> u32 {
+    events.cast_unsigned().into()
+}
+
+/// `[{fd=3, events=POLLIN}]`
+fn poll_list(fds: &[Polled]) -> String {
+    let entry = |entry: &Polled| match entry.fd {
+        // What a negative descriptor asks for is not looked at either.
+        fd @ ..0 => format!("{{fd={fd}}}"),
+        fd => format!("{{fd={fd}, events={}}}", poll_bits(bits(entry.events))),
+    };
+    format!("[{}]", fds.iter().map(entry).collect::<Vec<_>>().join(", "))
+}
+
+/// `([{fd=3, revents=POLLIN}])`
+fn poll_out(n: i64, fds: &[Polled]) -> String {
+    if n == 0 {
+        return "(Timeout)".to_owned();
+    }
+    let entry =
+        |entry: &Polled| format!("{{fd={}, revents={}}}", entry.fd, poll_bits(bits(entry.revents)));
+    format!("([{}])", happened(fds).map(entry).collect::<Vec<_>>().join(", "))
+}
+
+impl Select {
+    fn ready(&self, events: u32) -> Vec<i32> {
+        let of_kind = self.ready.iter().filter(|ready| ready.events == events);
+        of_kind.map(|ready| ready.fd).collect()
+    }
+
+    /// `(in [3], out [4])`, or `(Timeout)`.
+    fn out(&self, n: i64) -> String {
+        if n == 0 {
+            return "(Timeout)".to_owned();
+        }
+        let sets = [("in", self.ready(IN)), ("out", self.ready(OUT))];
+        let sets = sets.into_iter().filter(|(_, set)| !set.is_empty());
+        let mut parts: Vec<String> =
+            sets.map(|(name, set)| format!("{name} {}", list(&set))).collect();
+        parts.extend(self.left.map(|left| format!("left {}", strace::timespec(left))));
+        format!("({})", parts.join(", "))
+    }
+}
+
+/// `{events=EPOLLIN, data={u32=3, u64=3}}`: the data of an entry is its descriptor.
+fn epoll_event(fd: i32, events: u32) -> String {
+    format!("{{events={}, data={{u32={fd}, u64={fd}}}}}", epoll_bits(events))
+}
+
+/// What glibc's functions call on this machine: newer architectures have the later ones only.
+const OLD: bool = cfg!(any(target_arch = "x86_64", target_arch = "x86"));
+const SELECT: &str = if cfg!(target_env = "musl") { "select" } else { "pselect6" };
+const POLL: &str = if OLD { "poll" } else { "ppoll" };
+const EPOLL_WAIT: &str = if OLD { "epoll_wait" } else { "epoll_pwait" };
+
+impl Wait {
+    /// The entries that are ready, and the words of this call for what happened there.
+    fn found(&self) -> (Vec<Ready>, fn(u32) -> String) {
+        let of = |fds: &[Polled]| {
+            let ready = |entry: &Polled| Ready { fd: entry.fd, events: bits(entry.revents) };
+            happened(fds).map(ready).collect()
+        };
+        match self {
+            Wait::Select(select) => (select.ready.clone(), select_bits),
+            Wait::Poll(fds, _) | Wait::Ppoll { fds, .. } => (of(fds), poll_bits),
+            Wait::EpollWait { ready, .. } => (ready.clone(), epoll_bits),
+            Wait::EpollCreate | Wait::EpollCtl(_) => (Vec::new(), epoll_bits),
+        }
+    }
+
+    /// `3 POLLIN, 4 POLLIN|POLLHUP`
+    fn ready(&self) -> String {
+        let (ready, name) = self.found();
+        let entry = |ready: &Ready| format!("{} {}", ready.fd, name(ready.events));
+        ready.iter().map(entry).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same with what it means.
+    fn english_ready(&self) -> String {
+        let (ready, name) = self.found();
+        if ready.is_empty() {
+            return "nothing became ready in time".to_owned();
+        }
+        let entry = |ready: &Ready| {
+            format!("fd {} {} ({})", ready.fd, name(ready.events), meanings(ready.events))
+        };
+        format!("ready: {}", ready.iter().map(entry).collect::<Vec<_>>().join("; "))
+    }
+}
+
+names! {
+    WaitName:
+    Select = "select",
+    Poll = "poll",
+    Ppoll = "ppoll",
+    EpollCreate = "epoll_create",
+    EpollCtl = "epoll_ctl",
+    EpollWait = "epoll_wait",
+}
+
+impl Told for Wait {
+    type Name = WaitName;
+
+    fn read(name: WaitName, event: &Event) -> Wait {
+        let args = Args::of(event);
+        let polled = || read_polled(args, event);
+        match name {
+            WaitName::Select => {
+                let (reads, ready) = (args.list(), read_ready(event));
+                Wait::Select(Select { reads, ready, ..Select::default() })
+            }
+            WaitName::Poll => Wait::Poll(polled(), -1),
+            WaitName::Ppoll => Wait::Ppoll { fds: polled(), timeout: None, mask: Vec::new() },
+            WaitName::EpollCreate => Wait::EpollCreate,
+            WaitName::EpollCtl => Wait::EpollCtl(Interest::read(args)),
+            WaitName::EpollWait => {
+                Wait::EpollWait { ready: read_ready(event), room: 0, timeout: -1 }
+            }
+        }
+    }
+
+    fn name(&self) -> WaitName {
+        match self {
+            Wait::Select(_) => WaitName::Select,
+            Wait::Poll(..) => WaitName::Poll,
+            Wait::Ppoll { .. } => WaitName::Ppoll,
+            Wait::EpollCreate => WaitName::EpollCreate,
+            Wait::EpollCtl(_) => WaitName::EpollCtl,
+            Wait::EpollWait { .. } => WaitName::EpollWait,
+        }
+    }
+
+    fn strace(&self, outcome: &Outcome) -> Strace {
+        let (fd, done) = (outcome.fd(), outcome.done());
+        match self {
+            Wait::Select(select) => {
+                let Select { nfds, reads, writes, timeout, .. } = select;
+                let (reads, writes) = (list(reads), list(writes));
+                let timeout = strace::timeout(*timeout);
+                let args = format!("{nfds}, {reads}, {writes}, NULL, {timeout}, NULL");
+                let told = Strace::new(SELECT, args);
+                Strace { out: done.map(|n| select.out(n)), ..told }
+            }
+            Wait::Poll(fds, timeout) => {
+                let args = format!("{}, {}, {timeout}", poll_list(fds), fds.len());
+                Strace { out: done.map(|n| poll_out(n, fds)), ..Strace::new(POLL, args) }
+            }
+            Wait::Ppoll { fds, timeout, mask } => {
+                let (timeout, mask) = (strace::timeout(*timeout), strace::signals(mask));
+                let args = format!("{}, {}, {timeout}, {mask}, 8", poll_list(fds), fds.len());
+                Strace { out: done.map(|n| poll_out(n, fds)), ..Strace::new("ppoll", args) }
+            }
+            Wait::EpollCreate => Strace::new("epoll_create1", "EPOLL_CLOEXEC"),
+            Wait::EpollCtl(Interest { change, fd: of, events }) => {
+                let change = match change {
+                    Change::Add => ADD,
+                    Change::Modify => MODIFY,
+                    Change::Delete => DELETE,
+                };
+                let event = epoll_event(*of, *events);
+                Strace::new("epoll_ctl", format!("{fd}, {change}, {of}, {event}"))
+            }
+            Wait::EpollWait { ready, room, timeout } => {
+                let ready = match done {
+                    Some(_) => {
+                        let ready = ready.iter().map(|ready| epoll_event(ready.fd, ready.events));
+                        format!("[{}]", ready.collect::<Vec<_>>().join(", "))
+                    }
+                    None => "0x...".to_owned(),
+                };
+                let mask = if OLD { "" } else { ", NULL, 8" };
+                Strace::new(EPOLL_WAIT, format!("{fd}, {ready}, {room}, {timeout}{mask}"))
+            }
+        }
+    }
+
+    fn facts(&self, outcome: &Outcome) -> Facts {
+        match self {
+            Wait::Select(_) | Wait::Poll(..) | Wait::Ppoll { .. } | Wait::EpollWait { .. } => {
+                Facts { ready: outcome.done().map(|_| self.ready()), ..Facts::default() }
+            }
+            Wait::EpollCreate | Wait::EpollCtl(_) => Facts::default(),
+        }
+    }
+
+    fn english(&self, _: &Event) -> String {
+        match self {
+            Wait::Select(_) | Wait::Poll(..) | Wait::Ppoll { .. } | Wait::EpollWait { .. } => {
+                self.english_ready()
+            }
+            Wait::EpollCreate => "a list of interest in the kernel, empty so far".to_owned(),
+            Wait::EpollCtl(Interest { change, fd, events }) => match change {
+                Change::Add => format!("fd {fd} is on the list now, for {}", epoll_bits(*events)),
+                Change::Modify => format!("of fd {fd} it wants {} now", epoll_bits(*events)),
+                Change::Delete => format!("fd {fd} is off the list"),
+            },
+        }
+    }
+
+    fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
+        match errno {
+            "EINTR" if self.waits() => {
+                Some(Failure::Ordinary("a signal ended the wait (EINTR)".to_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    fn asked(&self, on: String, _: &Event) -> String {
+        match self {
+            Wait::Select(Select { reads, .. }) => {
+                format!("{} {}", self.name().as_str(), list(reads))
+            }
+            Wait::Poll(fds, _) | Wait::Ppoll { fds, .. } => {
+                let fds: Vec<i32> =
+                    fds.iter().map(|entry| entry.fd).filter(|&fd| fd >= 0).collect();
+                format!("{} {}", self.name().as_str(), list(&fds))
+            }
+            Wait::EpollCreate | Wait::EpollCtl(_) | Wait::EpollWait { .. } => on,
+        }
+    }
+
+    fn answered(&self, event: &Event) -> String {
+        match self {
+            Wait::EpollCreate | Wait::EpollCtl(_) => number(event.ret),
+            Wait::Select(_) | Wait::Poll(..) | Wait::Ppoll { .. } | Wait::EpollWait { .. } => {
+                match event.ret.unwrap_or_default() {
+                    0 => "nothing in time".to_owned(),
+                    _ => format!("ready {}", event.ready.as_deref().unwrap_or_default()),
+                }
+            }
+        }
+    }
+
+    fn waits(&self) -> bool {
+        match self {
+            Wait::Select(_) | Wait::Poll(..) | Wait::Ppoll { .. } | Wait::EpollWait { .. } => true,
+            Wait::EpollCreate | Wait::EpollCtl(_) => false,
+        }
+    }
+
+    fn moves(&self) -> Moves {
+        match self {
+            Wait::EpollCreate => Moves::Opens,
+            Wait::Select(_)
+            | Wait::Poll(..)
+            | Wait::Ppoll { .. }
+            | Wait::EpollCtl(_)
+            | Wait::EpollWait { .. } => Moves::Nothing,
+        }
+    }
+
+    fn shows(&self) -> Shows {
+        Shows::Itself
+    }
+
+    fn acts_at_once(&self) -> bool {
+        false
+    }
+}
+
+/// What the events of a wait mean (poll(2)).
+fn meanings(events: u32) -> String {
+    const MEANINGS: [(u32, &str); 7] = [
+        (IN, "something has arrived"),
+        (libc::POLLPRI as u32, "urgent data"),
+        (OUT, "the kernel takes bytes again"),
+        (libc::POLLERR as u32, "an error is pending"),
+        (libc::POLLHUP as u32, "both directions have ended"),
+        (libc::POLLNVAL as u32, "no open descriptor"),
+        (libc::EPOLLRDHUP as u32, "the peer will send no more"),
+    ];
+    let known = |bit: u32| MEANINGS.iter().find(|(of, _)| *of == bit).map(|(_, words)| *words);
+    let set = (0..32).map(|bit| 1 << bit).filter(|bit| events & bit != 0);
+    set.map(|bit| known(bit).unwrap_or("an event")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Call;
+
+    #[test]
+    fn a_wait_says_who_is_ready_or_that_nobody_was() {
+        for call in ["select", "poll", "ppoll", "epoll_wait"] {
+            let wait = |ret, ready: &str| {
+                let mut event = Event {
+                    call: Some(call.to_owned()),
+                    ret: Some(ret),
+                    ready: Some(ready.to_owned()),
+                    ..Event::default()
+                };
+                event.what = Call::read(&event);
+                event
+            };
+            assert_eq!(wait(0, "").answered(), "nothing in time", "{call}");
+            assert_eq!(wait(1, "5 EPOLLIN").answered(), "ready 5 EPOLLIN", "{call}");
+        }
+    }
+}

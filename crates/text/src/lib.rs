@@ -1,0 +1,13 @@
+//! The words of netplay: [`escape`] makes what others sent safe to show, [`columns`] says how wide a text is and
+//! where its lines break, [`lang`] chooses between English and Chinese.
+//!
+//! ```
+//! use netplay_text::{columns::width, escape::escape};
+//!
+//! assert_eq!(escape(b"\x1b[2J and \n"), "\\x1b[2J and \\n");
+//! assert_eq!(width("\u{4e16}\u{754c}"), 4);
+//! ```
+
+pub mod columns;
+pub mod escape;
+pub mod lang;

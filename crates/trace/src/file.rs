@@ -1,0 +1,380 @@
+//! The file of a trace: whole lines, whatever becomes of the disk or of the reader.
+//!
+//! A full disk may take a part of a line. The next line would be glued to it, of this process or of another
+//! one that shares the file; so the part is cut off again, and until then a lock keeps the others from writing. A pipe whose reader has stopped would keep a
+//! server from ending; so once a stop was requested the wait for the reader is bounded. Lines that could
+//! not be written are counted, and the next line that can be written says how many there were.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getpid};
+
+use super::{Event, Kind};
+use netplay_call as call;
+use netplay_call::descriptor::{Tally, out_of_the_way};
+use netplay_call::stop;
+
+/// How long a FIFO may be without a reader before it is an error to write to it.
+const READER: Duration = Duration::from_secs(5);
+
+/// How long the reader of a pipe may take when a stop was requested, in milliseconds.
+const LAST_WAIT: u64 = 500;
+
+/// How long a wait for the reader lasts before it looks whether a stop was requested, in milliseconds.
+const LOOK: u16 = 100;
+
+/// How long another writer of the same file is waited for. It needs some microseconds, unless it was stopped
+/// (SIGSTOP) in the midst of them.
+const OTHER: Duration = Duration::from_millis(50);
+
+/// Whether a stop was requested; also by a signal that waits while a server forks.
+fn in_a_hurry() -> bool {
+    stop::in_a_hurry() || call::is_pending(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
+}
+
+/// A file that takes the lines of one process, and of the children that it forks.
+#[derive(Debug, Clone)]
+pub struct TraceFile {
+    file: Arc<File>,
+    /// Through which whoever writes must go; `None`: it is no file of a disk.
+    door: Option<Arc<Mutex<Door>>>,
+    /// Whether something was written.
+    begun: bool,
+    /// Whether the last line in a pipe has no end.
+    torn: bool,
+    /// Whether a reader let [`LAST_WAIT`] pass: then nothing is waited for any more.
+    given_up: bool,
+    /// Why a line could not be written, the first time.
+    why: Option<String>,
+    /// Whether lines of any process were found to be missing.
+    noticed: bool,
+    /// How many lines are missing, and no line in the file says so; of all processes.
+    lost: Option<Arc<Tally>>,
+    /// How many lines are missing for which there is such a line.
+    told: Option<Arc<Tally>>,
+}
+
+impl TraceFile {
+    /// Opens a file to be appended to, whole lines at a time, so several processes may share it.
+    ///
+    /// # Errors
+    /// It cannot be opened; it is a FIFO, and no reader comes within five seconds.
+    pub fn open(path: &Path) -> io::Result<TraceFile> {
+        // The descriptor is this program's alone, and so is O_NONBLOCK; a file of the disk knows no waiting.
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        let mut how = OpenOptions::new();
+        how.append(true).create(true).custom_flags(flags);
+        let end = Instant::now() + READER;
+        let file = loop {
+            match how.open(path) {
+                // A FIFO without a reader (fifo(7)).
+                Err(error) if error.raw_os_error() == Some(libc::ENXIO) && is_fifo(path) => {
+                    if Instant::now() > end {
+                        let why = "this FIFO has no reader; start that first";
+                        return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+                    }
+                    thread::sleep(Duration::from_millis(20));
+                }
+                opened => break opened?,
+            }
+        };
+        // A file of the disk may have to be read as well. (A FIFO that may be read would need no reader.)
+        let is_file = file.metadata().is_ok_and(|data| data.is_file());
+        let readable = is_file.then(|| how.read(true).open(path).ok()).flatten();
+        Ok(TraceFile::from(File::from(out_of_the_way(readable.unwrap_or(file).into()))))
+    }
+
+    /// Whether it is a file on a disk, and no pipe or terminal.
+    pub(super) fn is_regular(&self) -> bool {
+        self.file.metadata().is_ok_and(|data| data.is_file())
+    }
+
+    /// Writes whole lines, or counts them; `event` lends its names to the line that says how many are missing.
+    ///
+    /// # Errors
+    /// The first time that lines could not be written: why.
+    pub fn write(&mut self, lines: &[u8], event: Option<&Event>) -> Result<(), &str> {
+        let (door, file) = (self.door.clone(), self.file.clone());
+        let _turn = door.as_deref().and_then(|door| Turn::wait(&file, door));
+        if !self.begun {
+            self.begun = true;
+            // Whoever wrote it before may have been ended in the midst of a line.
+            self.torn |= self.door.is_some() && lacks_an_end(&self.file);
+        }
+        let missing = self.lost.as_ref().map_or(0, |lost| lost.take());
+        if missing > 0 {
+            self.noticed = true; // they may be another process's
+            match event.map(|event| self.put(&note(event, missing))) {
+                Some(Ok(())) => add(self.told.as_deref(), missing),
+                _ => add(self.lost.as_deref(), missing),
+            }
+        }
+        let Err((error, rest)) = self.put(lines) else { return Ok(()) };
+        add(self.lost.as_deref(), rest);
+        if self.why.is_some() {
+            return Ok(());
+        }
+        Err(self.why.insert(error.to_string()))
+    }
+
+    /// Whether lines are known to be missing: then [`write`](TraceFile::write) wants an event.
+    pub(super) fn has_failed(&self) -> bool {
+        self.why.is_some() || self.noticed
+    }
+
+    /// How many lines are missing in all, and why; `None`: none is.
+    pub fn missing(&self) -> Option<String> {
+        let (lost, told) = (self.lost.as_ref()?, self.told.as_ref()?);
+        let (untold, said) = (lost.take(), told.take());
+        lost.add(untold);
+        told.add(said);
+        let n = untold + said;
+        let records = if n == 1 { "record is" } else { "records are" };
+        let why = self.why.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        (n > 0).then(|| format!("{n} {records} missing in the trace{why}"))
+    }
+
+    /// Writes lines after the end of the last one. If it fails: why, and how many are not there.
+    fn put(&mut self, lines: &[u8]) -> Result<(), (io::Error, u64)> {
+        let count = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        if self.torn {
+            self.put_bytes(b"\n").map_err(|(error, _)| (error, count(lines)))?;
+            self.torn = false;
+        }
+        self.put_bytes(lines).map_err(|(error, written)| {
+            let whole =
+                lines[..written].iter().rposition(|&byte| byte == b'\n').map_or(0, |n| n + 1);
+            self.torn = written > whole && !self.cut_off((written - whole) as u64);
+            (error, count(&lines[whole..]))
+        })
+    }
+
+    /// Writes bytes. If it fails: why, and how many are there.
+    fn put_bytes(&mut self, bytes: &[u8]) -> Result<(), (io::Error, usize)> {
+        let mut written = 0;
+        let mut waited = 0;
+        while written < bytes.len() {
+            match nix::unistd::write(&*self.file, &bytes[written..]) {
+                Ok(n) => written += n,
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) if self.given_up || waited >= LAST_WAIT => {
+                    self.given_up = true;
+                    return Err((io::Error::other("its reader does not read"), written));
+                }
+                Err(Errno::EAGAIN) => waited += wait_for_room(self.file.as_fd()),
+                Err(errno) => return Err((errno.into(), written)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back the part of a line at the end of the file; whether that could be done. A pipe gives
+    /// nothing back, and what another process has appended since must stay.
+    fn cut_off(&mut self, part: u64) -> bool {
+        let Ok(end) = (&*self.file).stream_position() else { return false };
+        self.file.metadata().is_ok_and(|data| data.is_file() && data.len() == end)
+            && self.file.set_len(end - part).is_ok()
+    }
+}
+
+impl From<File> for TraceFile {
+    fn from(file: File) -> TraceFile {
+        let tally = || Tally::new().ok().map(Arc::new);
+        let (lost, told, file) = (tally(), tally(), Arc::new(file));
+        let is_file = file.metadata().is_ok_and(|data| data.is_file());
+        let door = is_file.then(Arc::default);
+        TraceFile {
+            file,
+            door,
+            begun: false,
+            torn: false,
+            given_up: false,
+            why: None,
+            noticed: false,
+            lost,
+            told,
+        }
+    }
+}
+
+/// Who may write: one thread of one process.
+#[derive(Debug, Default)]
+struct Door {
+    /// The file once more, opened by this process, and the process. A lock of flock(2) belongs to the open file,
+    /// and a forked child shares that of its parent: it would walk through the parent's lock.
+    own: Option<(Pid, OwnedFd)>,
+    /// Whether another writer was waited for in vain: then none is, until it is done.
+    given_up: bool,
+}
+
+impl Door {
+    fn own(&mut self, file: &File) -> Option<BorrowedFd<'_>> {
+        if self.own.as_ref().is_none_or(|(process, _)| *process != getpid()) {
+            self.own = None; // it is not locked: nobody forks in the midst of a line
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            let again = OpenOptions::new().append(true).open(path).ok()?;
+            self.own = Some((getpid(), out_of_the_way(again.into())));
+        }
+        self.own.as_ref().map(|(_, own)| own.as_fd())
+    }
+}
+
+/// The time in which this thread alone writes.
+struct Turn<'a>(MutexGuard<'a, Door>);
+
+impl Turn<'_> {
+    /// Waits until the other writers are done; `None`: for too long, or there can be no lock.
+    fn wait<'a>(file: &File, door: &'a Mutex<Door>) -> Option<Turn<'a>> {
+        let end = Instant::now() + OTHER;
+        let pause = || {
+            thread::sleep(Duration::from_micros(100));
+            Instant::now() < end
+        };
+        let mut guard = loop {
+            match door.try_lock() {
+                Ok(guard) => break guard,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) if pause() => {}
+                Err(TryLockError::WouldBlock) => return None,
+            }
+        };
+        loop {
+            match flock(guard.own(file)?, libc::LOCK_EX | libc::LOCK_NB) {
+                Ok(()) => {
+                    guard.given_up = false;
+                    return Some(Turn(guard));
+                }
+                Err(Errno::EWOULDBLOCK | Errno::EINTR) if !guard.given_up && pause() => {}
+                Err(_) => {
+                    guard.given_up = true;
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some((_, own)) = &self.0.own {
+            let _ = flock(own.as_fd(), libc::LOCK_UN);
+        }
+    }
+}
+
+/// flock(2). (nix has it only as a lock that owns its file.)
+#[expect(unsafe_code, reason = "a call of the C library")]
+fn flock(file: BorrowedFd<'_>, what: i32) -> nix::Result<()> {
+    // SAFETY: the descriptor is open, and the rest is a number.
+    Errno::result(unsafe { libc::flock(file.as_raw_fd(), what) }).map(drop)
+}
+
+/// Whether the last line of a file has no end, if it can be read.
+fn lacks_an_end(file: &File) -> bool {
+    let size = file.metadata().map_or(0, |data| data.len());
+    let mut last = [0];
+    size > 0 && file.read_exact_at(&mut last, size - 1).is_ok() && last != *b"\n"
+}
+
+fn is_fifo(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|data| data.file_type().is_fifo())
+}
+
+fn add(tally: Option<&Tally>, more: u64) {
+    if let Some(tally) = tally {
+        tally.add(more);
+    }
+}
+
+/// Waits until a pipe has room; how long that was at most, in milliseconds.
+#[expect(clippy::disallowed_methods, reason = "the observer's own wait, and for no socket")]
+fn wait_for_room(pipe: BorrowedFd<'_>) -> u64 {
+    let mut list = [PollFd::new(pipe, PollFlags::POLLOUT)];
+    // EINTR: a signal, perhaps the one that requests the stop; the caller looks.
+    let _ = poll(&mut list, PollTimeout::from(LOOK));
+    if in_a_hurry() { u64::from(LOOK) } else { 0 }
+}
+
+/// The line that says how many are missing before the record of this event.
+fn note(event: &Event, missing: u64) -> Vec<u8> {
+    let records = match missing {
+        1 => "1 record is missing here: it".to_owned(),
+        n => format!("{n} records are missing here: they"),
+    };
+    let note = Event {
+        v: event.v,
+        kind: Kind::Note,
+        start_ns: event.start_ns,
+        wall: event.wall.clone(),
+        pid: event.pid,
+        tid: event.tid,
+        role: event.role.clone(),
+        example: event.example.clone(),
+        boot: event.boot.clone(),
+        text: Some(format!("{records} could not be written")),
+        ..Event::default()
+    };
+    let mut line = serde_json::to_vec(&note).expect("an event has no maps");
+    line.push(b'\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, SeekFrom, Write};
+
+    use super::*;
+
+    fn event() -> Event {
+        Event { v: 1, role: "server".into(), ..Event::default() }
+    }
+
+    #[test]
+    fn a_torn_line_of_a_file_is_cut_off_again() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"one\ntwo\nthr").unwrap();
+        let mut trace = TraceFile::from(file);
+        assert!(trace.cut_off(3));
+        trace.lost.as_ref().unwrap().add(2);
+        trace.write(b"four\n", Some(&event())).unwrap();
+        let mut text = String::new();
+        (&*trace.file).seek(SeekFrom::Start(0)).unwrap();
+        (&*trace.file).read_to_string(&mut text).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines[0], lines[1], lines.last()), ("one", "two", Some(&"four")));
+        assert!(lines[2].contains("2 records are missing here"), "{text}");
+        assert!(trace.missing().unwrap().starts_with("2 records are missing"));
+    }
+
+    #[test]
+    fn a_line_after_a_torn_one_in_a_pipe_begins_anew() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut trace = TraceFile::from(File::from(std::os::fd::OwnedFd::from(writer)));
+        trace.torn = true;
+        trace.write(b"whole\n", None).unwrap();
+        drop(trace);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "\nwhole\n");
+    }
+
+    #[test]
+    fn what_a_full_disk_did_not_take_is_counted() {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut trace = TraceFile::from(full);
+        assert!(trace.write(b"one\ntwo\n", Some(&event())).is_err());
+        assert!(trace.write(b"three\n", Some(&event())).is_ok(), "it is said once");
+        let missing = trace.missing().unwrap();
+        assert!(missing.starts_with("3 records are missing in the trace: No space"), "{missing}");
+    }
+}

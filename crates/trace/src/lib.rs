@@ -1,0 +1,312 @@
+//! What becomes of the record: a story for people, JSON Lines for programs.
+//!
+//! Every call of [`call`](netplay_call) is an event of the `tracing` crate. [`install`] listens to
+//! them: one layer turns each into a line of the [`story`] on standard error, another into a line
+//! of JSON in a file. Any other `tracing` subscriber can listen instead; the events are ordinary.
+//!
+//! The story is told call by call. The lines of JSON of a server that is busy gather, and are written
+//! many at a time; before it sleeps, they are all in the file (`batch.rs` says when, and what a signal
+//! can cost). Into a pipe, and by a client, each is written at once.
+
+pub mod output;
+pub mod story;
+pub mod progress;
+mod screen;
+mod batch;
+mod file;
+mod calendar;
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::field::{Field, Visit};
+use tracing::subscriber::Interest;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+pub use batch::missing;
+pub use file::TraceFile;
+pub use screen::wait_for_nobody;
+use story::{Fold, Story};
+
+pub use netplay_record::{Event, Kind};
+
+/// Who speaks: goes into every record of this process and of the children it forks.
+#[derive(Debug, Clone, Default)]
+pub struct Speaker {
+    /// `server`, `client`, or another name that says what the process is among others.
+    pub role: &'static str,
+    /// The example's name.
+    pub example: &'static str,
+}
+
+/// What to do with the record.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// Who speaks.
+    pub speaker: Speaker,
+    /// The story on standard error, and how; `None` for silence.
+    pub story: Option<Story>,
+    /// The file for JSON Lines.
+    pub file: Option<TraceFile>,
+    /// Where the records are kept for this process itself.
+    pub collection: Option<Collection>,
+}
+
+/// Records that are kept for the process that made them: an experiment draws its own timeline.
+#[derive(Debug, Clone, Default)]
+pub struct Collection(Arc<Mutex<Vec<Event>>>);
+
+impl Collection {
+    /// Keeps a record; of another process, too.
+    pub fn add(&self, record: Event) {
+        self.records().push(record);
+    }
+
+    /// What was kept so far, in the order in which it came; nothing is left behind.
+    #[must_use]
+    pub fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut self.records())
+    }
+
+    fn records(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs a part of an experiment whose calls are too many to tell, or must not be slowed down: nobody listens
+/// to it, and calls cost nothing extra. A note says so.
+pub fn unrecorded<T>(what: &str, part: impl FnOnce() -> T) -> T {
+    tracing::info!("not recorded: {what}");
+    let before = PAUSED.swap(true, Relaxed); // it may be a part of what is unrecorded already
+    let result = part();
+    PAUSED.store(before, Relaxed);
+    result
+}
+
+static PAUSED: AtomicBool = AtomicBool::new(false);
+
+/// Lets the records of this thread have a role of their own: both sides can be threads of one process.
+pub fn speak_as(role: &'static str) {
+    ROLE.set(Some(role));
+}
+
+thread_local! {
+    static ROLE: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+/// Listens to the record from now on. Without a story, a file or a collection nobody listens, and calls
+/// cost nothing extra.
+///
+/// # Errors
+/// Somebody listens already.
+pub fn install(settings: Settings) -> io::Result<()> {
+    let Settings { speaker, story, file, collection } = settings;
+    if story.is_none() && file.is_none() && collection.is_none() {
+        return Ok(());
+    }
+    if story.is_some() && speaker.role == "server" {
+        screen::wait_for_nobody();
+    }
+    let first = nix::unistd::getpid().as_raw();
+    let story = story.map(|story| {
+        Telling::new(speaker.clone(), move |event, _| tell_story(&story, event, first))
+    });
+    let kept = collection.map(|collection| {
+        Telling::new(speaker.clone(), move |event, _| collection.add(event.clone()))
+    });
+    let lines = file.map(|file| {
+        batch::begin(file, speaker.role == "server");
+        Telling::new(speaker, batch::add)
+    });
+    tracing_subscriber::registry()
+        .with(story)
+        .with(kept)
+        .with(lines)
+        .try_init()
+        .map_err(io::Error::other)
+}
+
+fn tell_story(story: &Story, event: &Event, first: i32) {
+    thread_local! {
+        // A thread folds its own repetitions; so telling takes no lock, and a forked child can
+        // never inherit one that is held.
+        static FOLD: std::cell::RefCell<Fold> = std::cell::RefCell::default();
+    }
+    let lane = if event.tid == first {
+        event.role.clone()
+    } else {
+        format!("{} {}", event.role, event.tid)
+    };
+    let lines = FOLD.with_borrow_mut(|fold| {
+        fold.bar = progress::shown();
+        story.lines(fold, event, &lane)
+    });
+    if !lines.is_empty() {
+        to_people(&lines);
+    }
+}
+
+/// Writes lines to standard error, beside what a page says of its progress.
+fn to_people(lines: &str) {
+    progress::aside(|| screen::tell(lines));
+}
+
+/// Writes a line to standard error that is no part of the record: a result, a hint. Where `eprintln!`
+/// panics because nobody reads it any more (`2>&1 | head`), there is nobody to tell so.
+pub fn remark(line: impl std::fmt::Display) {
+    batch::tell();
+    to_people(&format!("{line}\n"));
+}
+
+/// One `write`, unless a signal or a full disk cuts it short: so the lines of several processes never mix.
+pub fn write_whole(fd: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match nix::unistd::write(&fd, bytes) {
+            Ok(n) => bytes = &bytes[n..],
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+/// A layer that turns each event of this crate into an [`Event`] and tells it.
+struct Telling<F> {
+    speaker: Speaker,
+    boot: Option<String>,
+    tell: F,
+}
+
+impl<F: Fn(&Event, u64)> Telling<F> {
+    fn new(speaker: Speaker, tell: F) -> Telling<F> {
+        Telling { speaker, boot: boot(), tell }
+    }
+}
+
+impl<S: Subscriber, F: Fn(&Event, u64) + 'static> Layer<S> for Telling<F> {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        is_ours(metadata) && !PAUSED.load(Relaxed)
+    }
+
+    /// Whether a call is told is asked anew each time: see [`unrecorded`].
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if is_ours(metadata) { Interest::sometimes() } else { Interest::never() }
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let (pid, tid) = netplay_call::who();
+        let mut read = Reader(Event {
+            v: 1,
+            kind: Kind::Note,
+            pid,
+            tid,
+            role: ROLE.get().unwrap_or(self.speaker.role).to_owned(),
+            example: self.speaker.example.to_owned(),
+            boot: self.boot.clone(),
+            ..Event::default()
+        });
+        event.record(&mut read);
+        let mut event = read.0;
+        (event.what, event.again) = netplay_record::told();
+        let now = netplay_call::monotonic();
+        if event.kind == Kind::Note {
+            event.start_ns = now;
+        }
+        event.wall = calendar::rfc3339(now.saturating_sub(event.start_ns));
+        (self.tell)(&event, now);
+    }
+}
+
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("netplay")
+}
+
+/// Two records with the same one were timed by the same clock (random(4), proc_sys_kernel(5)).
+fn boot() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.get(..8)?.to_owned())
+}
+
+/// Reads the fields of a `tracing` event.
+struct Reader(Event);
+
+impl Visit for Reader {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0.text = Some(format!("{value:?}"));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let slot = match field.name() {
+            "call" => {
+                if self.0.kind == Kind::Note {
+                    self.0.kind = Kind::Call;
+                }
+                &mut self.0.call
+            }
+            "kind" => {
+                self.0.kind = if value == "submit" { Kind::Submit } else { Kind::Complete };
+                return;
+            }
+            "syscall" => &mut self.0.syscall,
+            "args" => &mut self.0.args,
+            "errno" => &mut self.0.errno,
+            "data" => &mut self.0.data,
+            "local" => &mut self.0.local,
+            "peer" => &mut self.0.peer,
+            "out" => &mut self.0.out,
+            "value" => &mut self.0.value,
+            "ready" => &mut self.0.ready,
+            "state" => &mut self.0.state,
+            "message" => &mut self.0.text,
+            _ => return,
+        };
+        *slot = Some(value.to_owned());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        if field.name() == "datagrams" {
+            self.0.datagrams = value;
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        match field.name() {
+            "fd" => self.0.fd = Some(value as i32),
+            "ret" => self.0.ret = Some(value),
+            _ => {}
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "bytes" => self.0.bytes = Some(value),
+            "asked" => self.0.asked = Some(value),
+            "hidden" => self.0.hidden = Some(value),
+            "user_data" => self.0.user_data = Some(value),
+            "start_ns" => self.0.start_ns = value,
+            "dur_ns" => self.0.dur_ns = value,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_unrecorded_part_is_not_the_end_of_the_whole() {
+        unrecorded("the whole", || {
+            unrecorded("a part of it", || {});
+            assert!(PAUSED.load(Relaxed));
+        });
+        assert!(!PAUSED.load(Relaxed));
+    }
+}

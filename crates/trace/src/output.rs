@@ -1,0 +1,85 @@
+//! Standard output, whose errors say what could not be written: `standard output: No space left on device`.
+//! And a bound on the wait for its reader: a full pipe makes `write` wait, and without the bound the first
+//! Ctrl-C would not be heard.
+
+use std::fmt;
+use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::os::fd::AsFd;
+
+use netplay_call::stop::in_a_hurry;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// As much goes into a pipe that is ready, without waiting (PIPE_BUF, pipe(7)).
+const AT_ONCE: usize = 4096;
+
+/// How long a wait for a reader lasts before it looks whether a stop was requested, in milliseconds.
+const LOOK: u16 = 100;
+
+/// Standard output, held until it is dropped.
+#[derive(Debug)]
+pub struct Output(StdoutLock<'static>);
+
+/// Standard output, for results. It waits until another thread that holds it lets it go.
+#[must_use]
+pub fn stdout() -> Output {
+    Output(io::stdout().lock())
+}
+
+impl Output {
+    /// Whether people see it as it comes.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.0.is_terminal()
+    }
+
+    /// Waits until the reader has made room, or a stop is requested. A file is always ready.
+    #[expect(clippy::disallowed_methods, reason = "the observer's own wait, and for no socket")]
+    fn wait_for_room(&self) -> io::Result<()> {
+        loop {
+            let mut list = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
+            match poll(&mut list, PollTimeout::from(LOOK)) {
+                Ok(0) | Err(nix::errno::Errno::EINTR) if in_a_hurry() => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "it is not being read"));
+                }
+                Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+                // Ready; or it cannot be asked, and the write says what is wrong.
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.wait_for_room().map_err(named)?;
+        self.0.write(&bytes[..bytes.len().min(AT_ONCE)]).map_err(named)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(named)
+    }
+
+    /// A text is put together first: otherwise each of its pieces would wait for itself.
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        self.write_all(text.to_string().as_bytes())
+    }
+}
+
+/// An error of standard output. The kind stays, because a pipe without a reader is no failure (`| head`).
+fn named(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::Interrupted => error,
+        kind => io::Error::new(kind, OfStdout(error)),
+    }
+}
+
+#[derive(Debug)]
+struct OfStdout(io::Error);
+
+impl fmt::Display for OfStdout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "standard output: {}", self.0)
+    }
+}
+
+impl std::error::Error for OfStdout {}

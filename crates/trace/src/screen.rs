@@ -1,0 +1,109 @@
+//! Standard error, whose reader may stop reading: a server's clients are not kept waiting for it.
+//!
+//! A pipe that nobody empties and a terminal that was stopped with Ctrl-S make `write` wait, and with it
+//! whoever tells a story. So a server writes to them without waiting, and counts what was left out.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::{getpid, write};
+
+use super::write_whole;
+use netplay_call::descriptor::out_of_the_way;
+
+/// How long a reader may hold up the teller before it counts as one that has stopped, in milliseconds.
+const GRACE: u16 = 50;
+
+/// Standard error once more, for writing without waiting; O_NONBLOCK on descriptor 2 itself would change
+/// the terminal of the shell as well, which shares it.
+static SCREEN: OnceLock<OwnedFd> = OnceLock::new();
+
+/// Whether the reader has stopped: then nobody waits for it at all, until it reads again.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the last line that was written has no end.
+static TORN: AtomicBool = AtomicBool::new(false);
+
+/// How many lines were left out since one was written, by the process that counts.
+static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
+static COUNTS: AtomicI32 = AtomicI32::new(0);
+
+/// From now on nobody waits for the reader of standard error.
+pub fn wait_for_nobody() {
+    if let Some(screen) = open() {
+        let _ = SCREEN.set(screen);
+    }
+}
+
+/// A file never makes anybody wait, and has a place to write at, which is not to be had twice. Where a
+/// socket is standard error, it cannot be opened, and stays as it is.
+fn open() -> Option<OwnedFd> {
+    let path = "/proc/self/fd/2";
+    let kind = std::fs::metadata(path).ok()?.file_type();
+    if !(kind.is_fifo() || kind.is_char_device()) {
+        return None;
+    }
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = OpenOptions::new().write(true).custom_flags(flags).open(path).ok()?;
+    Some(out_of_the_way(file.into()))
+}
+
+/// Writes lines. If nobody reads them any more, there is nobody to tell so.
+pub(super) fn tell(lines: &str) {
+    let Some(screen) = SCREEN.get() else {
+        let _ = write_whole(io::stderr().as_fd(), lines.as_bytes());
+        return;
+    };
+    if COUNTS.swap(getpid().as_raw(), Relaxed) != getpid().as_raw() {
+        LEFT_OUT.store(0, Relaxed); // a forked child counts its own
+    }
+    let left_out = LEFT_OUT.load(Relaxed);
+    let mut text = String::new();
+    if TORN.load(Relaxed) {
+        text.push('\n');
+    }
+    if left_out > 0 {
+        let s = if left_out == 1 { "" } else { "s" };
+        text += &format!("-- {left_out} line{s} left out here: nobody read them\n");
+    }
+    text += lines;
+    let written = write_in_time(screen.as_fd(), text.as_bytes());
+    if written == 0 {
+        LEFT_OUT.fetch_add(lines.matches('\n').count() as u64, Relaxed);
+        return;
+    }
+    let rest = &text.as_bytes()[written..];
+    TORN.store(!rest.is_empty(), Relaxed);
+    let rest = rest.iter().filter(|&&byte| byte == b'\n').count() as u64;
+    LEFT_OUT.fetch_sub(left_out, Relaxed);
+    LEFT_OUT.fetch_add(rest, Relaxed);
+}
+
+/// How many bytes went through.
+#[expect(clippy::disallowed_methods, reason = "the observer's own wait, and for no socket")]
+fn write_in_time(fd: BorrowedFd<'_>, bytes: &[u8]) -> usize {
+    let mut written = 0;
+    while written < bytes.len() {
+        match write(fd, &bytes[written..]) {
+            Ok(n) => {
+                written += n;
+                STOPPED.store(false, Relaxed);
+            }
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) if !STOPPED.load(Relaxed) => {
+                let mut list = [PollFd::new(fd, PollFlags::POLLOUT)];
+                let ready = poll(&mut list, PollTimeout::from(GRACE));
+                STOPPED.store(ready == Ok(0), Relaxed);
+            }
+            // It has stopped; or it has gone, and what is left out then is never missed.
+            Err(_) => break,
+        }
+    }
+    written
+}

@@ -1,0 +1,457 @@
+//! The story: a sentence a call, in a learner's words.
+//!
+//! ```text
+//! 10:29:31.456 server  accept       3  client 127.0.0.1:40312 is connected: its socket is fd 4  [waited 2.333 s]
+//! 10:29:31.456 server  recv         4  5 bytes: "hello"
+//! 10:29:31.457 server  send         4  the kernel took 34 of 34 bytes: "[Sun Nov 22 10:29:31 2026] : hello"
+//! ```
+
+use std::ops::Range;
+
+use super::{Event, Kind};
+use anstyle::{AnsiColor, Style};
+use netplay_record::text::count;
+use netplay_record::{Direction, Moves};
+use netplay_text::columns::{width, wrap};
+use netplay_text::escape::{escape_unicode, grouped};
+use netplay_text::lang::Lang;
+
+/// How to tell it.
+#[derive(Debug, Clone)]
+pub struct Story {
+    /// 0: sentences; 1: also the call as strace prints it; 2: also the state of the socket.
+    pub detail: u8,
+    /// Whether colours may be used. They only repeat what the words say.
+    pub color: bool,
+    /// Whether to keep to ASCII: a peer's other characters are escaped.
+    pub ascii: bool,
+    /// Where the time column starts.
+    pub clock: Clock,
+    /// The language of the sentences.
+    pub lang: Lang,
+}
+
+/// What the time column shows.
+#[derive(Debug, Clone, Copy)]
+pub enum Clock {
+    /// The time of day at which the call returned.
+    Wall,
+    /// Seconds from this time of CLOCK_MONOTONIC, in nanoseconds, to the event's [moment](Event::moment).
+    Since(u64),
+}
+
+/// One of two columns side by side, as wide as a terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Column<'a> {
+    /// Clients are told right, servers left.
+    pub right: bool,
+    /// Who speaks, where the column has more than one: `A`.
+    pub name: &'a str,
+    /// How many columns the terminal has, both of these and the time together.
+    pub terminal: usize,
+}
+
+/// A run of calls that all say the same: the first is told, the others are counted.
+#[derive(Debug, Default)]
+pub struct Fold {
+    /// Whether a bar shows how many bytes move: then calls that move them are such a run, too.
+    pub bar: bool,
+    run: Option<Run>,
+    told: u64,
+    more: u64,
+    bytes: u64,
+    since: u64,
+    until: u64,
+}
+
+/// What the calls of a run have in common.
+#[derive(Debug, PartialEq)]
+enum Run {
+    /// Nothing was ready for them.
+    Eagain,
+    /// The same call moved bytes, over the same descriptor.
+    Moved(String, Option<i32>),
+}
+
+impl Run {
+    fn of(event: &Event, bar: bool) -> Option<Run> {
+        match (event.errno.as_deref(), event.bytes) {
+            (Some("EAGAIN"), _) => Some(Run::Eagain),
+            (None, Some(1..)) if bar => Some(Run::Moved(event.call.clone()?, event.fd)),
+            _ => None,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Run::Eagain => "EAGAIN",
+            Run::Moved(call, _) => call,
+        }
+    }
+
+    /// How many of them are told: a loop is seen to be one by its third turn.
+    fn first(&self) -> u64 {
+        match self {
+            Run::Eagain => 1,
+            Run::Moved(..) => 3,
+        }
+    }
+}
+
+impl Story {
+    /// The lines for one event of one thread, each with its line end; `lane` says whose it is.
+    ///
+    /// Of a run the first calls are told; the line after it counts the others. `-vv` tells all.
+    #[must_use]
+    pub fn lines(&self, fold: &mut Fold, event: &Event, lane: &str) -> String {
+        self.told(fold, event, |event| self.line(event, lane))
+    }
+
+    /// The same in a column, with sentences broken where it ends.
+    #[must_use]
+    pub fn lines_in(&self, fold: &mut Fold, event: &Event, column: Column<'_>) -> String {
+        self.told(fold, event, |event| self.line_in(event, column))
+    }
+
+    /// What stands above the two columns.
+    #[must_use]
+    pub fn heading(&self, terminal: usize) -> String {
+        let head = |text: &str| vec![(Style::new().bold(), text.to_owned())];
+        let time = match self.clock {
+            Clock::Wall => format!("{:12}", "time"),
+            Clock::Since(_) => format!("{:>8}", "s"),
+        };
+        let wide = column_width(&time, terminal);
+        let server = format!("server{}", " ".repeat(wide - "server".len()));
+        let line = format!(
+            "{} {}",
+            self.paint(Style::new().dimmed(), &time),
+            self.spans(&head(&server), 0..wide)
+        );
+        format!("{line}{}{}\n", self.gap(None), self.spans(&head("clients"), 0.."clients".len()))
+    }
+
+    /// Tells an event by `line`, and what it ends of a run.
+    fn told(&self, fold: &mut Fold, event: &Event, line: impl Fn(&Event) -> String) -> String {
+        let run = Run::of(event, fold.bar).filter(|_| self.detail < 2);
+        let mut lines = String::new();
+        if run != fold.run {
+            lines = folded(fold, event).map(|run| line(&run)).unwrap_or_default();
+            *fold = Fold { bar: fold.bar, run, ..Fold::default() };
+        }
+        let end = event.start_ns + event.dur_ns;
+        match &fold.run {
+            Some(run) if fold.told == run.first() => {
+                fold.more += 1;
+                fold.bytes += event.bytes.unwrap_or_default();
+                fold.until = end;
+                lines
+            }
+            _ => {
+                fold.told += 1;
+                fold.since = end;
+                lines + &line(event)
+            }
+        }
+    }
+
+    fn time(&self, event: &Event) -> String {
+        match self.clock {
+            Clock::Wall => wall_time(event),
+            Clock::Since(zero) => {
+                let ns = event.moment().saturating_sub(zero);
+                format!("{:8.3}", ns as f64 / 1e9)
+            }
+        }
+    }
+
+    /// What happened, and how it looks.
+    fn words(&self, event: &Event) -> (Style, String) {
+        let failed = event.ret == Some(-1) && !event.is_ordinary();
+        let style = if failed { AnsiColor::Red.on_default() } else { Style::new() };
+        let text = match event.kind {
+            Kind::Note => event.text.clone().unwrap_or_default(),
+            Kind::Call => event.sentence(self.lang),
+            Kind::Submit => submission(event),
+            Kind::Complete => completion(event, self.lang),
+        };
+        (style, self.shown(text))
+    }
+
+    /// The text in the characters that can be shown.
+    fn shown(&self, text: String) -> String {
+        if self.ascii { escape_unicode(&text) } else { text }
+    }
+
+    fn line(&self, event: &Event, lane: &str) -> String {
+        let time = self.time(event);
+        let role = role(event);
+        let dim = Style::new().dimmed();
+        let (words, text) = self.words(event);
+        let head =
+            format!("{} {}", self.paint(dim, &time), self.paint(role, &format!("{lane:<8}")));
+        let mut lines = match event.kind {
+            Kind::Note => format!("{head} {}\n", self.paint(dim, &format!("-- {text}"))),
+            Kind::Call | Kind::Submit | Kind::Complete => {
+                let call = event.call.as_deref().unwrap_or_default();
+                let fd = fd_column(event);
+                let call = self.paint(Style::new().bold(), &format!("{call:<11}"));
+                let text = self.paint(words, &text);
+                let waited = match waited(event) {
+                    Some(waited) => self.paint(dim, &format!("  [waited {waited}]")),
+                    None => String::new(),
+                };
+                format!("{head} {call} {fd:>3}  {text}{waited}\n")
+            }
+        };
+        if self.detail > 0 && event.kind == Kind::Call {
+            let indent = " ".repeat(time.len() + 1 + lane.len().max(8) + 1);
+            for detail in self.details(event) {
+                lines += &format!("{indent}{}\n", self.paint(dim, &detail));
+            }
+        }
+        lines
+    }
+
+    /// What `-v` and `-vv` add to a call.
+    fn details(&self, event: &Event) -> Vec<String> {
+        let now = event.state.as_ref().map(|state| format!("now: {state}"));
+        [self.shown(event.strace())].into_iter().chain(now).collect()
+    }
+
+    /// A line of two columns, and more as they are needed:
+    ///
+    /// ```text
+    ///    0.032 accept(3)  client 127.0.0.1:40312  │
+    ///            is connected: its socket is fd 4 │
+    ///    0.033                                    ← A send(3)  the kernel took 5 of 5
+    ///                                             │   bytes: "hello"
+    /// ```
+    fn line_in(&self, event: &Event, column: Column<'_>) -> String {
+        let dim = Style::new().dimmed();
+        let time = self.time(event);
+        let wide = column_width(&time, column.terminal);
+        let (words, text) = self.words(event);
+        let mut said = Vec::new();
+        if !column.name.is_empty() {
+            said.push((role(event), format!("{} ", column.name)));
+        }
+        match event.kind {
+            Kind::Note => said.push((dim, format!("-- {text}"))),
+            Kind::Call | Kind::Submit | Kind::Complete => {
+                let call = event.call.as_deref().unwrap_or_default();
+                said.push((Style::new().bold(), call.to_owned()));
+                let fd = fd_column(event);
+                let fd = if fd == "-" { String::new() } else { format!("({fd})") };
+                said.push((words, format!("{fd}  {text}")));
+                if let Some(waited) = waited(event) {
+                    said.push((dim, format!("  [waited {waited}]")));
+                }
+            }
+        }
+        let mut lines = self.broken(&said, wide, 0);
+        if self.detail > 0 && event.kind == Kind::Call {
+            for detail in self.details(event) {
+                lines.extend(self.broken(&[(dim, detail)], wide, 2));
+            }
+        }
+        let mut text = String::new();
+        for (i, (line, used)) in lines.into_iter().enumerate() {
+            let time = if i == 0 { &time } else { "" };
+            let time = format!("{time:>0$} ", self.time(event).len());
+            let gap = self.gap((i == 0).then_some(event).filter(|event| crosses(event)));
+            let rest = " ".repeat(wide - used);
+            text += &self.paint(dim, &time);
+            text += &match column.right {
+                true => format!("{}{gap}{line}\n", " ".repeat(wide)),
+                false => format!("{line}{rest}{}\n", gap.trim_end()),
+            };
+        }
+        text
+    }
+
+    /// What stands between two columns: a line, or the way that bytes have just gone.
+    fn gap(&self, crosses: Option<&Event>) -> String {
+        match (crosses.map(|event| event.role == "server"), self.ascii) {
+            (None, false) => " │ ",
+            (None, true) => " | ",
+            (Some(true), false) => " → ",
+            (Some(true), true) => " > ",
+            (Some(false), false) => " ← ",
+            (Some(false), true) => " < ",
+        }
+        .to_owned()
+    }
+
+    /// The lines of a text in a column of this width, with their widths. The first is indented by `indent`,
+    /// the others by two more.
+    fn broken(
+        &self,
+        spans: &[(Style, String)],
+        wide: usize,
+        indent: usize,
+    ) -> Vec<(String, usize)> {
+        let text: String = spans.iter().map(|(_, text)| text.as_str()).collect();
+        let lines = wrap(&text, wide - indent, wide - indent - 2).into_iter().enumerate();
+        lines
+            .map(|(i, at)| {
+                let indent = if i == 0 { indent } else { indent + 2 };
+                let used = indent + width(&text[at.clone()]);
+                (" ".repeat(indent) + &self.spans(spans, at), used)
+            })
+            .collect()
+    }
+
+    /// A part of a text of several styles.
+    fn spans(&self, spans: &[(Style, String)], part: Range<usize>) -> String {
+        let mut painted = String::new();
+        let mut start = 0;
+        for (style, text) in spans {
+            let from = part.start.clamp(start, start + text.len()) - start;
+            let to = part.end.clamp(start, start + text.len()) - start;
+            if from < to {
+                painted += &self.paint(*style, &text[from..to]);
+            }
+            start += text.len();
+        }
+        painted
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+/// The note that ends a run; none if all of it was told.
+fn folded(fold: &Fold, event: &Event) -> Option<Event> {
+    let run = fold.run.as_ref().filter(|_| fold.more > 0)?;
+    let times = if fold.more == 1 { "time" } else { "times" };
+    let time = duration(fold.until.saturating_sub(fold.since));
+    let mut text = format!("... {} {} more {times} in {time}", run.name(), grouped(fold.more));
+    if fold.bytes > 0 {
+        text += &format!(": {}", count(fold.bytes));
+    }
+    // Its time is that of the event, before which it is told: lines stand in the order of time.
+    Some(Event { kind: Kind::Note, text: Some(text), ..event.clone() })
+}
+
+fn role(event: &Event) -> Style {
+    match event.role.as_str() {
+        "server" => AnsiColor::Cyan.on_default(),
+        _ => AnsiColor::Green.on_default(),
+    }
+}
+
+/// Each of two columns has this width, beside the time and with three columns between them.
+fn column_width(time: &str, terminal: usize) -> usize {
+    (terminal.saturating_sub(time.len() + 1 + 3) / 2).max(10)
+}
+
+/// Whether something has just left for the other side: that it arrives, nobody knows yet.
+fn crosses(event: &Event) -> bool {
+    let connects = event.what.moves() == Moves::Connects && event.errno.is_none();
+    connects || event.direction() == Some(Direction::Out) && event.bytes > Some(0)
+}
+
+fn submission(event: &Event) -> String {
+    let shots = if event.may_answer_often() { ", for many answers" } else { "" };
+    format!(
+        "operation {} is written into the ring{shots}; the kernel does not know of it yet",
+        number(event)
+    )
+}
+
+fn completion(event: &Event, lang: Lang) -> String {
+    let state = if event.goes_on() { "has an answer, and goes on" } else { "is done" };
+    format!("operation {} {state}: {}", number(event), event.sentence(lang))
+}
+
+/// The number of an operation.
+fn number(event: &Event) -> u64 {
+    event.user_data.unwrap_or_default()
+}
+
+/// How long the call waited, if that is worth telling: from a millisecond on.
+fn waited(event: &Event) -> Option<String> {
+    (event.dur_ns >= 1_000_000 && event.is_wait()).then(|| duration(event.dur_ns))
+}
+
+fn duration(ns: u64) -> String {
+    match ns {
+        0..10_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
+        10_000_000..1_000_000_000 => format!("{} ms", ns / 1_000_000),
+        _ => format!("{:.3} s", ns as f64 / 1e9),
+    }
+}
+
+fn fd_column(event: &Event) -> String {
+    let makes = matches!(event.what.moves(), Moves::Makes { .. } | Moves::Opens);
+    let made = event.errno.is_none() && makes;
+    let fd = if made { event.ret.map(|fd| fd as i32) } else { event.fd };
+    fd.map_or("-".to_owned(), |fd| fd.to_string())
+}
+
+/// `10:29:31.456`, when the call returned.
+fn wall_time(event: &Event) -> String {
+    let start = chrono::DateTime::parse_from_rfc3339(&event.wall);
+    let end = start.map(|start| start + chrono::TimeDelta::nanoseconds(event.dur_ns as i64));
+    end.map_or_else(|_| "-".repeat(12), |end| end.format("%H:%M:%S%.3f").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain() -> Story {
+        Story { detail: 0, color: false, ascii: true, clock: Clock::Since(0), lang: Lang::En }
+    }
+
+    fn eagain(at: u64) -> Event {
+        Event {
+            role: "server".into(),
+            call: Some("recv".into()),
+            fd: Some(4),
+            ret: Some(-1),
+            errno: Some("EAGAIN".into()),
+            start_ns: at,
+            ..Event::default()
+        }
+        .read()
+    }
+
+    #[test]
+    fn a_run_of_eagains_is_told_once_and_counted() {
+        let story = plain();
+        let mut fold = Fold::default();
+        assert_eq!(story.lines(&mut fold, &eagain(0), "server").lines().count(), 1);
+        for at in 1..=1234 {
+            assert_eq!(story.lines(&mut fold, &eagain(at * 1_000_000), "server"), "");
+        }
+        let bytes = Event { errno: None, ret: Some(5), bytes: Some(5), ..eagain(1_300_000_000) };
+        let lines = story.lines(&mut fold, &bytes, "server");
+        assert!(lines.contains("EAGAIN 1,234 more times in 1.234 s"), "{lines}");
+        assert_eq!(lines.lines().count(), 2);
+    }
+
+    #[test]
+    fn beside_a_bar_a_run_of_bytes_is_told_thrice_and_counted() {
+        let moved = |at: u64, bytes: u64| Event {
+            errno: None,
+            bytes: (bytes > 0).then_some(bytes),
+            ret: Some(bytes as i64),
+            ..eagain(at)
+        };
+        for (bar, detail, told) in [(false, 0, 1004), (true, 2, 2008), (true, 0, 5), (true, 1, 9)] {
+            let story = Story { detail, ..plain() };
+            let mut fold = Fold { bar, ..Fold::default() };
+            let mut lines = String::new();
+            for at in 0..1003 {
+                lines += &story.lines(&mut fold, &moved(at * 1_000_000, 65_536), "client");
+            }
+            lines += &story.lines(&mut fold, &moved(2_000_000_000, 0), "client");
+            assert_eq!(lines.lines().count(), told, "{lines}");
+            let counted = lines.contains("... recv 1,000 more times in 1.000 s: 65,536,000 bytes");
+            assert_eq!(counted, told < 10, "{lines}");
+        }
+    }
+}
