@@ -300,7 +300,17 @@ pub fn no_room(client: impl fmt::Display, why: impl fmt::Display) {
 }
 
 /// That a server cannot have all its workers, where they are threads. The error behind it says why.
-pub const NO_THREAD: &str = "cannot start a thread for a worker";
+pub const NO_THREAD: NoThread = NoThread;
+
+/// The type of [`NO_THREAD`], by which it is known again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoThread;
+
+impl fmt::Display for NoThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot start a thread for a worker")
+    }
+}
 
 /// Tells that a server has a worker less than it should, and why.
 pub fn worker_missing(why: impl Into<anyhow::Error>) {

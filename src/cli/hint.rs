@@ -14,7 +14,7 @@ use crate::child::{CannotRun, CannotStart};
 use crate::client::{Interrupted, Usage};
 use crate::inspect;
 use crate::lab::Unmet;
-use crate::server::NO_THREAD;
+use crate::server::NoThread;
 use crate::stop;
 
 const BIND: Name = Name::Connection(ConnectionName::Bind);
@@ -109,7 +109,7 @@ impl Here {
 
 /// What to do about it: what was found on this machine, where that can be said, or else in general.
 pub fn hint(error: &Error) -> Option<Cow<'static, str>> {
-    if error.is::<CannotStart>() || error.to_string() == NO_THREAD {
+    if error.is::<CannotStart>() || error.is::<NoThread>() {
         let why = error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
         return (why == Some(io::ErrorKind::WouldBlock)).then_some(Cow::Borrowed(NO_MORE));
     }
@@ -141,7 +141,7 @@ fn found(error: &CallError) -> Option<String> {
         },
         (None, Some(path)) => match (call, errno) {
             (BIND, Errno::EADDRINUSE) | (CONNECT, Errno::ECONNREFUSED) => {
-                why::path_hint(call.as_str(), path)
+                why::path_hint(call, path)
             }
             _ => None,
         },

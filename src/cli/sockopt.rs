@@ -14,7 +14,7 @@ use clap::error::ErrorKind;
 use serde_json::{Value, json};
 
 use super::args::Offer;
-use crate::call::{self, Kind, OPTIONS, Opt, OptValue};
+use crate::call::{self, Kind, OPTIONS, Opt, OptValue, SockoptName};
 use crate::examples::next;
 use crate::examples::sockopt::{Protocol, ROW, Row, probe, probe_all};
 
@@ -282,7 +282,7 @@ fn sentence(row: &Row) -> String {
     let then = match &row.kernel {
         Ok(_) if kernel == asked => format!("the kernel has {kernel}"),
         Ok(_) => format!("the kernel has {kernel}: {remark}"),
-        Err(error) if error.call() == "setsockopt" => format!("refused: {remark}"),
+        Err(error) if error.name() == SockoptName::Setsockopt.into() => format!("refused: {remark}"),
         Err(_) => remark,
     };
     format!("{name} on {protocol}: {was}asked {asked}, {then}")

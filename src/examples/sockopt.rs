@@ -192,7 +192,7 @@ impl Row {
     pub fn remark(&self) -> String {
         match (&self.default, &self.kernel) {
             (_, Ok(kernel)) => self.compare(kernel),
-            (_, Err(error)) if error.call() == "getsockopt" => {
+            (_, Err(error)) if error.name() == SockoptName::Getsockopt.into() => {
                 "set, but cannot be asked back".into()
             }
             (Ok(_), Err(error)) if error.errno() == Errno::ENOPROTOOPT => "read-only".into(),

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
 
 use super::actor::Ended;
-use crate::call::CallError;
+use crate::call::{CallError, ProcessName};
 
 /// How long the question takes.
 const ASKED: Duration = Duration::from_millis(200);
@@ -42,7 +42,7 @@ pub(super) fn is_no_reason_for(error: &anyhow::Error) -> bool {
         let call: Option<&CallError> = cause.downcast_ref();
         let other: Option<&io::Error> = cause.downcast_ref();
         // EAGAIN of fork says that the user may have no more processes.
-        call.is_some_and(|it| it.call() == "fork" || !of_a_late_side.contains(&it.errno()))
+        call.is_some_and(|it| it.name() == ProcessName::Fork.into() || !of_a_late_side.contains(&it.errno()))
             || other.is_some_and(|it| it.raw_os_error().is_some())
             || cause.is::<Errno>()
             || cause.is::<Ended>()

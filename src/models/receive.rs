@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::call::{
-    self, CallError, Clocks, Domain, Message, SO_TIMESTAMPNS, TcpListener, TcpStream, Type,
+    self, CallError, Clocks, Domain, Message, Name, RingName, SO_TIMESTAMPNS, TcpListener, TcpStream, Type,
     UdpSocket,
 };
 use crate::examples::models::{Model, Stopwatch};
@@ -125,9 +125,9 @@ fn measure(model: &Model, socket: BorrowedFd<'_>) -> Result<Measured> {
 /// Why a model cannot run here, in one line.
 fn reason(error: &anyhow::Error) -> String {
     let call = error.downcast_ref::<CallError>();
-    let what = match call.map(|error| (error.call(), error.errno())) {
-        Some(("io_uring_setup", Errno::ENOSYS)) => ": this kernel has no io_uring",
-        Some(("io_uring_setup", Errno::EPERM | Errno::EACCES)) => {
+    let what = match call.map(|error| (error.name(), error.errno())) {
+        Some((Name::Ring(RingName::Setup), Errno::ENOSYS)) => ": this kernel has no io_uring",
+        Some((Name::Ring(RingName::Setup), Errno::EPERM | Errno::EACCES)) => {
             ": forbidden by the sysctl kernel.io_uring_disabled, or by a filter (seccomp)"
         }
         _ => "",

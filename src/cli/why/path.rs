@@ -357,7 +357,7 @@ fn removable(path: &Path, about: &fs::Metadata) -> bool {
 }
 
 /// After a bind or connect of a path that failed.
-pub(in super::super) fn hint(call: &str, path: &Path) -> Option<String> {
+pub(in super::super) fn hint(call: Name, path: &Path) -> Option<String> {
     let found = look(path, Duration::from_millis(150)).ok()?;
     let shown = quoted(path);
     let about = fs::symlink_metadata(path).ok()?;
@@ -365,19 +365,19 @@ pub(in super::super) fn hint(call: &str, path: &Path) -> Option<String> {
         return Some(format!("{shown} is there already, and no socket: take another path"));
     }
     match (call, found.open().next()) {
-        ("bind", Some(socket)) => {
+        (BIND, Some(socket)) => {
             let pids = found.holders.of(socket.inode).iter().map(|one| one.pid.to_string());
             let pids: Vec<String> = pids.collect();
             let stop =
                 if pids.is_empty() { String::new() } else { format!(" (kill {})", pids.join(" ")) };
             Some(format!("{} has {shown}: stop it{stop} or take another path", found.owner(socket)))
         }
-        ("connect", None) if found.sockets.iter().all(|one| one.connected) => Some(format!(
+        (CONNECT, None) if found.sockets.iter().all(|one| one.connected) => Some(format!(
             "no program listens at {shown} any more, its server ended without unlink: start the server again"
         )),
         (_, None) => {
             let (why, next) = verdict(path, &found, bind(path));
-            let next = if call == "bind" { next } else { "start the server again".to_owned() };
+            let next = if call == BIND { next } else { "start the server again".to_owned() };
             Some(format!("{why}: {next}"))
         }
         (_, Some(_)) => None,

@@ -17,7 +17,7 @@ use super::data::read_six_numbers;
 use super::telnet::{Echo, LONGEST, Line, Lines, Passwords};
 use crate::address::Endpoint;
 use crate::call::{
-    self, CallError, Domain, MSG_DONTWAIT, MSG_PEEK, SO_RCVTIMEO, SO_SNDTIMEO, TcpStream, Type,
+    self, BytesName, CallError, Domain, MSG_DONTWAIT, MSG_PEEK, Name, SO_RCVTIMEO, SO_SNDTIMEO, TcpStream, Type,
 };
 use crate::escape::escape;
 use crate::trace::remark;
@@ -89,7 +89,7 @@ impl std::error::Error for Refused {}
 pub fn is_gone(error: &Error) -> bool {
     error.is::<Gone>()
         || error.downcast_ref::<CallError>().is_some_and(|error| {
-            matches!(error.call(), "recv" | "send")
+            matches!(error.name(), Name::Bytes(BytesName::Recv | BytesName::Send))
                 && matches!(error.errno(), Errno::ECONNRESET | Errno::EPIPE)
         })
 }
