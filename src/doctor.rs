@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::call::{self, CallError, Domain, Shots, Type};
 use crate::escape::file_name;
 use crate::examples::io_uring::{Options, set_up};
+use crate::inspect::{numbers, sysctl};
 use crate::lang::Lang;
 use crate::server::ServerArgs;
 
@@ -123,7 +124,7 @@ fn io_uring() -> Check {
         }
         Err(error) => {
             let effect = "netplay io-uring ends with 4; models and bench leave it out";
-            let mend = match (error, setting("kernel/io_uring_disabled").as_deref()) {
+            let mend = match (error, sysctl("kernel/io_uring_disabled").as_deref()) {
                 (Errno::ENOSYS, _) => "boot a kernel that has io_uring (5.1 or later)",
                 (_, Some("1" | "2")) => "sudo sysctl -w kernel.io_uring_disabled=0",
                 (Errno::EPERM | Errno::EACCES, _) => {
@@ -163,7 +164,7 @@ fn ipv6() -> Check {
 
 fn ping() -> Check {
     let what = "ICMP datagrams";
-    let range = setting("net/ipv4/ping_group_range").unwrap_or_default().replace('\t', " to ");
+    let range = sysctl("net/ipv4/ping_group_range").unwrap_or_default().replace('\t', " to ");
     match call::socket(Domain::IPV4, Type::DGRAM, libc::IPPROTO_ICMP) {
         Ok(_) => Check::good(
             what,
@@ -214,7 +215,7 @@ fn user_namespaces() -> Check {
         }
         Err(error) => error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw),
     };
-    let is = |name: &str, value: &str| setting(name).as_deref() == Some(value);
+    let is = |name: &str, value: &str| sysctl(name).as_deref() == Some(value);
     let mend = if is("kernel/apparmor_restrict_unprivileged_userns", "1") {
         "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
     } else if is("kernel/unprivileged_userns_clone", "0") {
@@ -245,7 +246,7 @@ fn ptrace() -> Check {
         let mend = "in a container: docker run --cap-add SYS_PTRACE …";
         return Check::less(what, "strace fails", effect, mend);
     }
-    match setting("kernel/yama/ptrace_scope").as_deref() {
+    match sysctl("kernel/yama/ptrace_scope").as_deref() {
         Some(scope @ ("1" | "2" | "3")) if !nix::unistd::geteuid().is_root() => Check::less(
             what,
             format!("own children only (ptrace_scope {scope})"),
@@ -258,7 +259,7 @@ fn ptrace() -> Check {
 
 fn counting() -> Check {
     let what = "counting calls";
-    let level = setting("kernel/perf_event_paranoid").and_then(|text| text.parse::<i32>().ok());
+    let level = sysctl("kernel/perf_event_paranoid").and_then(|text| text.parse::<i32>().ok());
     let tracepoint = Path::new("/sys/kernel/tracing/events/raw_syscalls/sys_enter/id");
     let found =
         level.map_or("no perf events".to_owned(), |level| format!("perf_event_paranoid {level}"));
@@ -293,7 +294,7 @@ fn processes() -> Check {
     let (soft, _) = getrlimit(Resource::RLIMIT_NPROC).unwrap_or((0, 0));
     let system = ["kernel/threads-max", "kernel/pid_max"]
         .iter()
-        .filter_map(|name| setting(name)?.parse::<u64>().ok())
+        .filter_map(|name| sysctl(name)?.parse::<u64>().ok())
         .min()
         .unwrap_or(u64::MAX);
     let most = soft.min(system);
@@ -306,9 +307,8 @@ fn processes() -> Check {
 
 fn ports() -> Check {
     let what = "ports";
-    let range = setting("net/ipv4/ip_local_port_range").unwrap_or_default();
-    let bounds: Vec<u64> = range.split_whitespace().filter_map(|n| n.parse().ok()).collect();
-    let found = range.split_whitespace().collect::<Vec<_>>().join(" to ");
+    let bounds = numbers("net/ipv4/ip_local_port_range").unwrap_or_default();
+    let found = bounds.iter().map(u64::to_string).collect::<Vec<_>>().join(" to ");
     match bounds[..] {
         [low, high] if high.saturating_sub(low) < 10_000 => Check::less(
             what,
@@ -322,7 +322,7 @@ fn ports() -> Check {
 
 fn backlog() -> Check {
     let what = "backlog";
-    let most: u64 = setting("net/core/somaxconn").and_then(|n| n.parse().ok()).unwrap_or(0);
+    let most: u64 = sysctl("net/core/somaxconn").and_then(|n| n.parse().ok()).unwrap_or(0);
     if most >= 128 {
         return Check::good(
             what,
@@ -402,12 +402,6 @@ fn screen(terminal: &Terminal) -> Check {
             )
         }
     }
-}
-
-/// A setting of the kernel, without the end of its line.
-fn setting(name: &str) -> Option<String> {
-    let text = fs::read_to_string(Path::new("/proc/sys").join(name)).ok()?;
-    Some(text.trim().to_owned())
 }
 
 fn on_path(program: &str) -> bool {

@@ -10,7 +10,6 @@ use clap::{Args as ClapArgs, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::Offer;
-use super::draw::{try_to_write, write};
 use crate::address::Endpoint;
 use crate::bench::estimate::estimate;
 use crate::bench::machine::Machine;
@@ -20,7 +19,7 @@ use crate::bench::sample::Report;
 use crate::bench::{self, server};
 use crate::client::{Interrupted, Usage};
 use crate::escape::{file_name, hide_option};
-use crate::input::whole;
+use crate::files::{try_to_write, whole, write};
 use crate::stop::Stop;
 use crate::trace::remark;
 
@@ -230,7 +229,7 @@ fn show(args: &Args, report: &Report, ascii: bool, out: &mut impl Write) -> Resu
     let text = if args.json { report.json()? } else { report.text(ascii) };
     out.write_all(text.as_bytes())?;
     match &args.output {
-        Some(path) => write(&written(report, path)?, path, out),
+        Some(path) => write(&written(report, path)?, path),
         None => Ok(()),
     }
 }

@@ -6,10 +6,11 @@ use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 
 use super::args::Global;
-use super::draw::{self, Picture};
+use super::draw::Picture;
 use super::progress::Progress;
 use crate::child;
 use crate::draw::{Format, View};
+use crate::files::{is_stdout, try_to_write, write};
 use crate::lab::{Lab, Look, Report, TABLE};
 use crate::lang::Lang;
 use crate::output::stdout;
@@ -69,11 +70,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         return lab.play(play, &args.with);
     }
     if let Some(path) = &args.picture.output {
-        if args.json && draw::is_stdout(path) {
+        if args.json && is_stdout(path) {
             let text = "--json and -o - cannot both have standard output: give -o a file\n";
             clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, text).exit();
         }
-        draw::try_to_write(path)?;
+        try_to_write(path)?;
     }
     let predicted = args.predict.map(|n| foretold(n, lab.text(global.language()).choices.len()));
     let report = Report { lab, text: lab.text(global.language()), look: look(global) };
@@ -103,7 +104,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         let format = Format::of(path).unwrap_or(Format::Text);
         let title = format!("netplay lab {}", lab.name);
         let view = View { title, time: args.picture.time, ..global.look(false) };
-        draw::write(&outcome.timeline.picture(format, &view), path, &mut stdout())?;
+        write(&outcome.timeline.picture(format, &view), path)?;
     }
     if let Some(unmet) = outcome.unmet() {
         return Err(unmet.into());

@@ -9,6 +9,7 @@ use chrono::DateTime;
 use clap::{Arg, ArgMatches, Command, builder::PathBufValueParser};
 
 use crate::escape::file_name;
+use crate::files::write;
 use crate::output::stdout;
 
 /// `netplay man [DIRECTORY]`.
@@ -45,7 +46,7 @@ fn write_all(command: &Command, folder: &Path) -> Result<()> {
         write_all(below, folder)?;
     }
     let name = command.get_display_name().unwrap_or(command.get_name());
-    super::draw::write(&page(command)?, &folder.join(format!("{name}.1")), &mut stdout())
+    write(&page(command)?, &folder.join(format!("{name}.1")))
 }
 
 /// The page of a command.

@@ -1,7 +1,7 @@
 //! The command line: commands from the table of examples, options, exit codes.
 //!
-//! Exit codes: 0 done · 1 network or run error · 2 usage · 3 an expectation was not met (`bench
-//! --expect`) · 4 cannot run here · 128+n ended by a signal.
+//! What a command is about lives elsewhere: here is what can be typed, what is called for it, and what becomes of
+//! an error: a line, a hint ([`crate::why`]), an exit code.
 
 mod args;
 mod bar;
@@ -9,16 +9,14 @@ pub mod bench;
 pub mod byte_order;
 pub mod draw;
 pub mod doctor;
+mod exit;
 pub mod explain;
-mod hint;
 pub mod lab;
 mod man;
 pub mod models;
 mod pages;
 mod progress;
-mod special;
 pub mod sockopt;
-mod state;
 mod why;
 
 use std::io::{self, IsTerminal, Write};
@@ -37,6 +35,7 @@ use crate::demo::Recording;
 use crate::draw::{Format, Time, Timeline, View};
 use crate::escape::{escape_lines, escape_unsafe, file_name, hide_password};
 use crate::examples::{Example, Place, examples, next};
+use crate::files;
 use crate::inspect;
 use crate::lang::Lang;
 use crate::lesson::{self, Subject};
@@ -45,6 +44,7 @@ use crate::server::ServerArgs;
 use crate::stop::{self, Stop};
 use crate::trace::story::{Clock, Story};
 use crate::trace::{self, Settings, Speaker, TraceFile};
+use crate::why::{hint, quoted, remember};
 use crate::{call, demo};
 use args::Global;
 use draw::Picture;
@@ -76,7 +76,7 @@ pub fn main(closed: bool) -> ExitCode {
         Ok(()) if missing.is_some() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let code = hint::exit_code(&error);
+            let code = exit::code(&error);
             // What an error quotes may be anybody's.
             let said = escape_lines(&format!("{error:#}"));
             if error.is::<Usage>() {
@@ -84,10 +84,10 @@ pub fn main(closed: bool) -> ExitCode {
                 trace::remark(format_args!("error: {said}"));
             } else if code != 0 && !error.is::<Interrupted>() {
                 trace::remark(format_args!("netplay: {said}"));
-                if let Some(hint) = hint::hint(&error) {
+                if let Some(hint) = hint(&error) {
                     trace::remark(format_args!("  hint: {hint}"));
                 }
-                why::remember(&error);
+                remember(&error);
             }
             ExitCode::from(code)
         }
@@ -158,9 +158,7 @@ fn run(matches: &ArgMatches) -> Result<()> {
         }
         "draw" => {
             let args = draw::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
-            let mut out = stdout();
-            let look = global.look(out.is_terminal());
-            draw::run(&args, &look, &mut out)?;
+            draw::run(&args, &global.look(stdout().is_terminal()))?;
             if !global.quiet && !args.is_for_a_browser() {
                 trace::remark("try next: the same with -o timeline.html, a page to step through");
             }
@@ -189,13 +187,7 @@ fn run(matches: &ArgMatches) -> Result<()> {
         }
         "why" => {
             let args = why::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
-            let question = args.question().unwrap_or_else(|error| error.exit());
-            if global.verbose > 0 || global.trace.is_some() {
-                let global =
-                    Global { quiet: global.verbose == 0, trace: global.trace.clone(), ..global };
-                listen_to_the_record(&global, Speaker { role: "client", example: "why" })?;
-            }
-            why::run(&question, &global, &mut stdout())
+            why::run(&args, &global)
         }
         "models" => {
             let args = models::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
@@ -279,7 +271,7 @@ fn its_client(
 ) -> Result<Option<String>> {
     let name = example.short.unwrap_or(example.name);
     let place = match example.place {
-        Place::Path => why::quoted(&args.path),
+        Place::Path => quoted(&args.path),
         Place::Host => host(args.endpoint.resolve()?),
         Place::Internet | Place::Group { .. } => {
             let address = args.endpoint.resolve()?;
@@ -307,7 +299,7 @@ fn its_client(
         agreed += &format!("--{} ", option.get_long().unwrap_or(id));
         if option.get_action().takes_values() {
             let values = matches.get_raw(id).into_iter().flatten();
-            agreed.extend(values.map(|value| why::quoted(Path::new(value)) + " "));
+            agreed.extend(values.map(|value| quoted(Path::new(value)) + " "));
         }
     }
     Ok(Some(format!("netplay {name}-client {agreed}{place}")))
@@ -372,7 +364,7 @@ fn work(example: &Example, name: &str, matches: &ArgMatches, global: &Global) ->
 /// Both sides in this terminal, and in a picture if one is asked for.
 fn show(example: &Example, picture: &Picture, v6: bool, global: &Global) -> Result<()> {
     if let Some(path) = &picture.output {
-        draw::try_to_write(path)?;
+        files::try_to_write(path)?;
     }
     let recording = demos(&[example], v6, global, picture.output.is_some())?;
     if let Some(path) = &picture.output {
@@ -380,7 +372,7 @@ fn show(example: &Example, picture: &Picture, v6: bool, global: &Global) -> Resu
         let title = format!("netplay {} demo", example.name);
         let view = View { title, time: picture.time, ..global.look(false) };
         let timeline = Timeline::new(recording.records, &recording.names);
-        draw::write(&timeline.picture(format, &view), path, &mut stdout())?;
+        files::write(&timeline.picture(format, &view), path)?;
     }
     if !global.quiet {
         writeln!(stdout(), "try next: {}", next(example.name))?;

@@ -9,11 +9,12 @@ use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 
 use super::args::Global;
-use super::{Speaker, draw, listen_to_the_record};
+use super::{Speaker, listen_to_the_record};
 use crate::child;
 use crate::escape::file_name;
 use crate::examples::models::{MODELS, Model, ROW};
 use crate::examples::next;
+use crate::files;
 use crate::models::{self, Experiment, Format};
 use crate::output::stdout;
 use crate::stop;
@@ -102,7 +103,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
         return models::receive(model, tcp);
     }
     let (format, file) = form(&args, global);
-    file.as_deref().map_or(Ok(()), draw::try_to_write)?;
+    file.as_deref().map_or(Ok(()), files::try_to_write)?;
     // The figures are the result, and the calls behind them only for who asks.
     let story = Global { quiet: global.verbose == 0, trace: global.trace.clone(), ..*global };
     listen_to_the_record(&story, Speaker { role: "client", example: "models" })?;
@@ -133,7 +134,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
     })?;
     let report = models::write(&experiment, &outcomes, format);
     match &file {
-        Some(path) => draw::write(&report, path, &mut stdout())?,
+        Some(path) => files::write(&report, path)?,
         None => stdout().write_all(report.as_bytes())?,
     }
     if !outcomes.iter().any(|outcome| outcome.phases.is_ok()) {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::state;
 use crate::escape::escape;
+use crate::files::state;
 
 /// The labs that are done, and when each was, by name.
 #[derive(Debug, Default)]

@@ -282,7 +282,9 @@ fn sentence(row: &Row) -> String {
     let then = match &row.kernel {
         Ok(_) if kernel == asked => format!("the kernel has {kernel}"),
         Ok(_) => format!("the kernel has {kernel}: {remark}"),
-        Err(error) if error.name() == SockoptName::Setsockopt.into() => format!("refused: {remark}"),
+        Err(error) if error.name() == SockoptName::Setsockopt.into() => {
+            format!("refused: {remark}")
+        }
         Err(_) => remark,
     };
     format!("{name} on {protocol}: {was}asked {asked}, {then}")

@@ -42,8 +42,9 @@ pub(super) fn is_no_reason_for(error: &anyhow::Error) -> bool {
         let call: Option<&CallError> = cause.downcast_ref();
         let other: Option<&io::Error> = cause.downcast_ref();
         // EAGAIN of fork says that the user may have no more processes.
-        call.is_some_and(|it| it.name() == ProcessName::Fork.into() || !of_a_late_side.contains(&it.errno()))
-            || other.is_some_and(|it| it.raw_os_error().is_some())
+        call.is_some_and(|it| {
+            it.name() == ProcessName::Fork.into() || !of_a_late_side.contains(&it.errno())
+        }) || other.is_some_and(|it| it.raw_os_error().is_some())
             || cause.is::<Errno>()
             || cause.is::<Ended>()
     })

@@ -13,6 +13,7 @@ use nix::errno::Errno;
 
 use crate::examples::{Row, TABLE};
 use crate::lang::Lang;
+use crate::record::{errno_named, errnos};
 
 pub use markdown::{Look, render};
 
@@ -96,7 +97,7 @@ pub enum Subject {
 #[must_use]
 pub fn find(name: &str) -> Option<Subject> {
     let name = name.to_lowercase().replace('_', "-");
-    lesson(&name).map(Subject::Lesson).or_else(|| errno(&name).map(Subject::Errno))
+    lesson(&name).map(Subject::Lesson).or_else(|| errno_named(&name).map(Subject::Errno))
 }
 
 fn lesson(name: &str) -> Option<&'static Lesson> {
@@ -104,22 +105,6 @@ fn lesson(name: &str) -> Option<&'static Lesson> {
     let also = ALSO.iter().find(|(also, _)| *also == name).map(|(_, topic)| *topic);
     let topic = row.map(Row::lesson).or(also).unwrap_or(name);
     LESSONS.iter().find(|lesson| lesson.topic == topic)
-}
-
-/// `EADDRINUSE`, or 98.
-fn errno(name: &str) -> Option<Errno> {
-    let name = match &*name.to_uppercase() {
-        "EWOULDBLOCK" => "EAGAIN".to_owned(),
-        "ENOTSUP" => "EOPNOTSUPP".to_owned(),
-        "EDEADLOCK" => "EDEADLK".to_owned(),
-        name => name.to_owned(),
-    };
-    errnos().find(|errno| name == format!("{errno:?}") || name == (*errno as i32).to_string())
-}
-
-/// Every number that has a name on Linux.
-fn errnos() -> impl Iterator<Item = Errno> {
-    (1..=133).map(Errno::from_raw).filter(|&errno| errno != Errno::UnknownErrno)
 }
 
 /// The name that was meant, of ours or of these further ones, if one is near to what was typed.

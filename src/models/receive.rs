@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::call::{
-    self, CallError, Clocks, Domain, Message, Name, RingName, SO_TIMESTAMPNS, TcpListener, TcpStream, Type,
-    UdpSocket,
+    self, CallError, Clocks, Domain, Message, Name, RingName, SO_TIMESTAMPNS, TcpListener,
+    TcpStream, Type, UdpSocket,
 };
 use crate::examples::models::{Model, Stopwatch};
 use crate::server::announce;

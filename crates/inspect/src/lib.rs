@@ -16,6 +16,7 @@
 
 mod diag;
 mod holder;
+mod sysctl;
 pub mod table;
 
 use std::io;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use holder::{Holder, Holders, holders};
+pub use sysctl::{numbers, sysctl};
 
 /// A TCP or UDP socket of this host, or what is left of one (`TIME_WAIT`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -83,7 +83,7 @@ use crate::call::{
 };
 use crate::client::ask_unseen;
 use crate::escape::{escape, file_name};
-use crate::input::first_line;
+use crate::files::first_line;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 use crate::trace::remark;

@@ -17,7 +17,8 @@ use super::data::read_six_numbers;
 use super::telnet::{Echo, LONGEST, Line, Lines, Passwords};
 use crate::address::Endpoint;
 use crate::call::{
-    self, BytesName, CallError, Domain, MSG_DONTWAIT, MSG_PEEK, Name, SO_RCVTIMEO, SO_SNDTIMEO, TcpStream, Type,
+    self, BytesName, CallError, Domain, MSG_DONTWAIT, MSG_PEEK, Name, SO_RCVTIMEO, SO_SNDTIMEO,
+    TcpStream, Type,
 };
 use crate::escape::escape;
 use crate::trace::remark;

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use nix::errno::Errno;
 use serde_json::{Value, json};
 
-use super::errno::name;
+use super::words::name;
 use crate::call::{self, Domain, Opt, SO_REUSEADDR, SO_REUSEPORT, Type};
 
 /// What a bind of one address brings.

@@ -14,9 +14,8 @@ use nix::unistd::{AccessFlags, faccessat, geteuid};
 use serde_json::{Value, json};
 use socket2::SockAddr;
 
-use super::errno::name;
-use super::words::{clock, count, facts, owner};
-use super::{Answer, PATIENCE};
+use super::answer::{Answer, HINT_PATIENCE, PATIENCE};
+use super::words::{clock, count, facts, name, owner};
 use crate::call::{self, Domain, FcntlArg, OFlag, Type, UnixStream};
 use crate::escape::{escape, is_unsafe};
 use crate::inspect::{self, Holders, Unix, UnixKind, UnixName};
@@ -48,7 +47,7 @@ impl Found {
 }
 
 /// The path as a shell takes it.
-pub(in super::super) fn quoted(path: &Path) -> String {
+pub fn quoted(path: &Path) -> String {
     let text = match path.to_str() {
         Some(text) if !text.contains(is_unsafe) => text.to_owned(),
         _ => return steering(path.as_os_str().as_bytes()),
@@ -87,14 +86,14 @@ pub(super) fn answer(path: &Path) -> anyhow::Result<Answer> {
 }
 
 /// `netplay why @NAME`: the bind is tried, because it leaves nothing behind.
-pub(super) fn answer_abstract(name: &[u8]) -> anyhow::Result<Answer> {
-    let named = |one: &Unix| matches!(&one.name, Some(UnixName::Abstract(other)) if other == name);
+pub(super) fn answer_abstract(label: &[u8]) -> anyhow::Result<Answer> {
+    let named = |one: &Unix| matches!(&one.name, Some(UnixName::Abstract(other)) if other == label);
     let all = inspect::unix().context("the kernel does not tell of its sockets")?;
     let sockets: Vec<Unix> = all.into_iter().filter(named).collect();
     let holders = inspect::holders(sockets.iter().map(|socket| socket.inode), PATIENCE);
     let found = Found { sockets, holders };
-    let text = format!("@{}", escape(name));
-    let address = SockAddr::unix(std::ffi::OsStr::from_bytes(&[b"\0", name].concat()))
+    let text = format!("@{}", escape(label));
+    let address = SockAddr::unix(std::ffi::OsStr::from_bytes(&[b"\0", label].concat()))
         .with_context(|| format!("{text} is too long for the name of a socket"))?;
     let bound = call::socket(Domain::UNIX, Type::STREAM, 0)
         .and_then(|socket| call::bind(&socket, address))
@@ -107,7 +106,7 @@ pub(super) fn answer_abstract(name: &[u8]) -> anyhow::Result<Answer> {
             "netplay unix-server PATH".to_owned(),
         ),
         Err(errno) => (
-            format!("a second bind fails for {}, whatever its options", super::errno::name(errno)),
+            format!("a second bind fails for {}, whatever its options", name(errno)),
             "take another name".to_owned(),
         ),
     };
@@ -356,30 +355,49 @@ fn removable(path: &Path, about: &fs::Metadata) -> bool {
     access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok() && (!sticky || ours)
 }
 
-/// After a bind or connect of a path that failed.
-pub(in super::super) fn hint(call: Name, path: &Path) -> Option<String> {
-    let found = look(path, Duration::from_millis(150)).ok()?;
-    let shown = quoted(path);
-    let about = fs::symlink_metadata(path).ok()?;
-    if !about.file_type().is_socket() && found.sockets.is_empty() {
-        return Some(format!("{shown} is there already, and no socket: take another path"));
+/// After a bind of a path that was in use.
+pub(super) fn bind_hint(path: &Path) -> Option<String> {
+    let found = look(path, HINT_PATIENCE).ok()?;
+    if let Some(taken) = no_socket(path, &found)? {
+        return Some(taken);
     }
-    match (call, found.open().next()) {
-        (BIND, Some(socket)) => {
-            let pids = found.holders.of(socket.inode).iter().map(|one| one.pid.to_string());
-            let pids: Vec<String> = pids.collect();
-            let stop =
-                if pids.is_empty() { String::new() } else { format!(" (kill {})", pids.join(" ")) };
-            Some(format!("{} has {shown}: stop it{stop} or take another path", found.owner(socket)))
-        }
-        (CONNECT, None) if found.sockets.iter().all(|one| one.connected) => Some(format!(
+    let Some(socket) = found.open().next() else {
+        let (why, next) = verdict(path, &found, bind(path));
+        return Some(format!("{why}: {next}"));
+    };
+    let pids = found.holders.of(socket.inode).iter().map(|one| one.pid.to_string());
+    let pids: Vec<String> = pids.collect();
+    let stop = if pids.is_empty() { String::new() } else { format!(" (kill {})", pids.join(" ")) };
+    let (owner, shown) = (found.owner(socket), quoted(path));
+    Some(format!("{owner} has {shown}: stop it{stop} or take another path"))
+}
+
+/// After a connect to a path that was refused.
+pub(super) fn connect_hint(path: &Path) -> Option<String> {
+    let found = look(path, HINT_PATIENCE).ok()?;
+    if let Some(taken) = no_socket(path, &found)? {
+        return Some(taken);
+    }
+    if found.open().next().is_some() {
+        return None;
+    }
+    if found.sockets.iter().all(|one| one.connected) {
+        let shown = quoted(path);
+        return Some(format!(
             "no program listens at {shown} any more, its server ended without unlink: start the server again"
-        )),
-        (_, None) => {
-            let (why, next) = verdict(path, &found, bind(path));
-            let next = if call == BIND { next } else { "start the server again".to_owned() };
-            Some(format!("{why}: {next}"))
-        }
-        (_, Some(_)) => None,
+        ));
     }
+    let (why, _) = verdict(path, &found, bind(path));
+    Some(format!("{why}: start the server again"))
+}
+
+/// That something else than a socket is there; `None` if nothing is.
+fn no_socket(path: &Path, found: &Found) -> Option<Option<String>> {
+    let about = fs::symlink_metadata(path).ok()?;
+    let other = !about.file_type().is_socket() && found.sockets.is_empty();
+    Some(
+        other.then(|| {
+            format!("{} is there already, and no socket: take another path", quoted(path))
+        }),
+    )
 }

@@ -1,4 +1,4 @@
-//! What went wrong, as an exit code and a next step.
+//! What to do about a call that has failed, in one line.
 
 use std::borrow::Cow;
 use std::io;
@@ -7,15 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::Error;
 use nix::errno::Errno;
 
-use super::bench::Unexpected;
-use super::why;
+use super::{machine, path, port};
 use crate::call::{BytesName, CallError, ConnectionName, Name, ProcessName, RingName, SockoptName};
-use crate::child::{CannotRun, CannotStart};
-use crate::client::{Interrupted, Usage};
+use crate::child::CannotStart;
 use crate::inspect;
-use crate::lab::Unmet;
 use crate::server::NoThread;
-use crate::stop;
 
 const BIND: Name = Name::Connection(ConnectionName::Bind);
 const CONNECT: Name = Name::Connection(ConnectionName::Connect);
@@ -28,44 +24,18 @@ const RECVFROM: Name = Name::Bytes(BytesName::Recvfrom);
 const SEND: Name = Name::Bytes(BytesName::Send);
 const SENDTO: Name = Name::Bytes(BytesName::Sendto);
 
-/// The exit code for an error: 0 if it is none, 4 if this machine does not allow it.
-pub fn exit_code(error: &Error) -> u8 {
-    if error.is::<Interrupted>() {
-        return 128 + stop::signal().unwrap_or(libc::SIGINT) as u8;
-    }
-    if let (Some(signal), Some(error)) = (stop::signal(), error.downcast_ref::<io::Error>())
-        && error.kind() == io::ErrorKind::TimedOut
-    {
-        return 128 + signal as u8; // it ended a wait for a reader
-    }
-    if error.is::<Usage>() {
-        return 2;
-    }
-    if error.is::<Unexpected>() || error.is::<Unmet>() {
-        return 3;
-    }
-    if error.is::<CannotRun>() {
-        return 4;
-    }
-    if let Some(error) = error.downcast_ref::<io::Error>()
-        && error.kind() == io::ErrorKind::BrokenPipe
-    {
-        // Whoever read our output has seen enough: `| head`.
-        return 0;
-    }
-    let error = error.downcast_ref::<CallError>();
-    if let Some(error) = error
-        && let Some(address) = error.address()
-        && no_loopback(error.name(), error.errno(), address.ip(), &Here::of(None))
-    {
-        return 4;
-    }
-    match error.map(|error| (error.name(), error.errno())) {
-        Some((BIND | SOCKET | SETSOCKOPT, Errno::EACCES | Errno::EPERM)) => 4,
-        Some((SOCKET, Errno::EAFNOSUPPORT)) => 4,
-        Some((IO_URING_SETUP, Errno::ENOSYS | Errno::EPERM | Errno::EACCES)) => 4,
-        _ => 1,
-    }
+/// Whether this machine does not allow what was tried: a privilege is missing, or a part of the kernel, or loopback.
+#[must_use]
+pub fn cannot_run(error: &CallError) -> bool {
+    let (call, errno) = (error.name(), error.errno());
+    let loopback = |address: SocketAddr| no_loopback(call, errno, address.ip(), &Here::of(None));
+    error.address().is_some_and(loopback)
+        || matches!(
+            (call, errno),
+            (BIND | SOCKET | SETSOCKOPT, Errno::EACCES | Errno::EPERM)
+                | (SOCKET, Errno::EAFNOSUPPORT)
+                | (IO_URING_SETUP, Errno::ENOSYS | Errno::EPERM | Errno::EACCES)
+        )
 }
 
 /// Whether 127.0.0.1 or `::1` is not there, or there is no way to loopback. Another address of it may be missing
@@ -108,6 +78,7 @@ impl Here {
 }
 
 /// What to do about it: what was found on this machine, where that can be said, or else in general.
+#[must_use]
 pub fn hint(error: &Error) -> Option<Cow<'static, str>> {
     if error.is::<CannotStart>() || error.is::<NoThread>() {
         let why = error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
@@ -131,18 +102,17 @@ fn found(error: &CallError) -> Option<String> {
     match (error.address(), error.path()) {
         (Some(address), _) if address.port() == 0 => None,
         (Some(address), _) => match (call, errno) {
-            (BIND, Errno::EADDRINUSE) => why::bind_hint(address),
-            (BIND, Errno::EACCES) => why::privileged_port(address.port()),
-            (CONNECT, Errno::ECONNREFUSED) => Some(why::refused_hint(address)),
+            (BIND, Errno::EADDRINUSE) => port::bind_hint(address),
+            (BIND, Errno::EACCES) => machine::privileged_port(address.port()),
+            (CONNECT, Errno::ECONNREFUSED) => Some(port::refused_hint(address)),
             (CONNECT, Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT) => {
-                why::connect_hint(address)
+                port::connect_hint(address)
             }
             _ => None,
         },
         (None, Some(path)) => match (call, errno) {
-            (BIND, Errno::EADDRINUSE) | (CONNECT, Errno::ECONNREFUSED) => {
-                why::path_hint(call, path)
-            }
+            (BIND, Errno::EADDRINUSE) => path::bind_hint(path),
+            (CONNECT, Errno::ECONNREFUSED) => path::connect_hint(path),
             _ => None,
         },
         (None, None) => None,
@@ -362,7 +332,7 @@ mod tests {
             "[fe80::1%3]",
             "[ff02::1]",
         ];
-        let errnos = (1..=133).map(Errno::from_raw).filter(|errno| *errno != Errno::UnknownErrno);
+        let errnos = crate::record::errnos();
         let machines = [true, false].map(|v6| [true, false].map(|loopback_v6| (v6, loopback_v6)));
         for (errno, ip) in errnos.flat_map(|errno| all.map(|ip| (errno, ip))) {
             for (port, (v6, loopback_v6)) in [0, 80, 7777]

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Local};
+use nix::errno::Errno;
 use nix::unistd::{Uid, User, getuid};
 use serde_json::{Value, json};
 
@@ -87,6 +88,11 @@ pub(super) fn seconds(time: Duration) -> u64 {
 /// `1 connection`, `3 connections`.
 pub(super) fn count(n: usize, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
+/// `EADDRINUSE`.
+pub(super) fn name(errno: Errno) -> String {
+    format!("{errno:?}")
 }
 
 /// The holders as JSON has them.

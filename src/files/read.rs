@@ -1,7 +1,4 @@
-//! Files that the user names and this program reads, whatever they turn out to be.
-//!
-//! A name may lead to a pipe whose writer takes its time (`<(pass show ftp)`), to one that has no writer, or to a
-//! device without an end. So a wait for bytes hears the first signal and has an end, and so has the file.
+//! Reading a file that the user names.
 
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read};

@@ -13,10 +13,12 @@ use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::super::state;
-use super::{Answer, errno, path, port};
+use super::answer::Answer;
+use super::words::name;
+use super::{errno, path, port};
 use crate::call::{CallError, strerror};
 use crate::escape::escape_unsafe;
+use crate::files::state;
 use crate::inspect;
 
 /// A call that failed.
@@ -37,7 +39,7 @@ fn file() -> Option<PathBuf> {
 }
 
 /// Keeps a failure for a later `netplay why`, if it was one of a call.
-pub(in super::super) fn remember(error: &Error) {
+pub fn remember(error: &Error) {
     let Some(error) = error.downcast_ref::<CallError>() else { return };
     let failure = Failure {
         call: error.call().to_owned(),
@@ -74,7 +76,7 @@ impl Failure {
             "call": self.call,
             "address": self.address.map(|address| address.to_string()),
             "path": self.path.as_ref().map(|path| path.to_string_lossy()),
-            "errno": errno::name(errno),
+            "errno": name(errno),
             "time": self.time,
         });
         let mut answers = vec![Answer { key: "last", text, facts }];
@@ -85,7 +87,7 @@ impl Failure {
             (None, Some(path)) => answers.push(path::answer(path)?),
             _ => {}
         }
-        answers.push(errno::answer(errno)?);
+        answers.push(errno::answer(errno));
         Ok(answers)
     }
 }

@@ -10,16 +10,14 @@ use anyhow::Context;
 use nix::errno::Errno;
 use serde_json::{Value, json};
 
+use super::answer::{Answer, HINT_PATIENCE, PATIENCE};
 use super::bind::{Trial, free_port};
+use super::machine::privileged_ports;
 use super::words::{count, facts, is_hidden, owner, processes, seconds, user};
-use super::{Answer, PATIENCE};
 use crate::inspect::{self, Ask, Holders, Inet, Protocol, State};
 
 /// How many sockets of a kind are told one by one.
 const MOST: usize = 12;
-
-/// How long a hint may look through the processes.
-const HINT_PATIENCE: Duration = Duration::from_millis(150);
 
 /// Everything that has a port.
 struct Port {
@@ -162,7 +160,7 @@ impl Port {
             );
         }
         if trials.iter().any(|trial| trial.plain == Err(Errno::EACCES)) {
-            rules.push(super::errno::privileged_ports());
+            rules.push(privileged_ports());
         }
         rules
     }
@@ -336,7 +334,7 @@ pub(super) fn who_listens() -> io::Result<String> {
 // The hints.
 
 /// After a bind that failed for EADDRINUSE.
-pub(in super::super) fn bind_hint(wanted: SocketAddr) -> Option<String> {
+pub(super) fn bind_hint(wanted: SocketAddr) -> Option<String> {
     let port = Port::look(wanted.port(), HINT_PATIENCE).ok()?;
     let in_the_way = |state| {
         let all = port.in_state(state).into_iter();
@@ -400,7 +398,7 @@ fn meet(socket: &Inet, wanted: SocketAddr) -> bool {
 }
 
 /// After a connect that was refused: where it would not have been.
-pub(in super::super) fn refused_hint(tried: SocketAddr) -> String {
+pub(super) fn refused_hint(tried: SocketAddr) -> String {
     let nobody = format!("nobody listens on {tried}");
     elsewhere(tried).unwrap_or_else(|| {
         if inspect::is_ours(tried.ip()) {
@@ -439,7 +437,7 @@ fn elsewhere(tried: SocketAddr) -> Option<String> {
 }
 
 /// After a connect that got no answer: whether the queue of the listener is full.
-pub(in super::super) fn connect_hint(tried: SocketAddr) -> Option<String> {
+pub(super) fn connect_hint(tried: SocketAddr) -> Option<String> {
     if !inspect::is_ours(tried.ip()) {
         return None;
     }

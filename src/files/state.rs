@@ -1,7 +1,7 @@
 //! What netplay remembers of its user between two commands: small files, each replaced whole.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -12,12 +12,14 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 
+use super::write::replace;
 use crate::escape::escape;
 
 /// The file of this name in `$XDG_STATE_HOME/netplay`, by default in `~/.local/state/netplay` (XDG Base
 /// Directory Specification). `None` if neither is known, or if it is not ours: under sudo the home may be
 /// somebody else's, and a file of root's would be in the way there.
-pub(super) fn file(name: &str) -> Option<PathBuf> {
+#[must_use]
+pub fn file(name: &str) -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let (base, owner) = match (set("XDG_STATE_HOME"), set("HOME")) {
         (Some(state), _) => (state.clone(), state),
@@ -36,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The folder cannot be made, or written to; another process keeps the lock.
-pub(super) fn lock(file: &Path) -> Result<Flock<File>> {
+pub fn lock(file: &Path) -> Result<Flock<File>> {
     let beside = file.with_extension("lock");
     let name = || escape(beside.as_os_str().as_encoded_bytes());
     make_folder(file).with_context(|| {
@@ -59,26 +61,17 @@ pub(super) fn lock(file: &Path) -> Result<Flock<File>> {
     }
 }
 
-/// Writes a file: beside, then under its name.
+/// Writes a file whole.
 ///
 /// # Errors
 /// The folder cannot be made, or written to.
-pub(super) fn write(file: &Path, text: &str) -> io::Result<()> {
+pub fn write(file: &Path, text: &str) -> io::Result<()> {
     make_folder(file)?;
-    // A link stays a link: the file behind it is replaced.
-    let behind = fs::canonicalize(file);
-    let file = behind.as_deref().unwrap_or(file);
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    // tempfile's own error names a temporary file, and the user knows nothing of it.
-    let whole = tempfile::NamedTempFile::new_in(folder);
-    let whole = whole.map_err(|error| io::Error::from(error.kind()))?;
-    whole.as_file().write_all(text.as_bytes())?;
-    whole.persist(file).map(|_| ()).map_err(|error| error.error)
+    replace(file, text, 0o600)
 }
 
 /// The folder of a file, which is made if it is not there.
-fn make_folder(file: &Path) -> io::Result<&Path> {
+fn make_folder(file: &Path) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    Ok(folder)
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

@@ -1,0 +1,80 @@
+//! `netplay why`: not what an error means in general but what stands behind it here and now.
+
+use std::io::Write;
+
+use anyhow::Result;
+use clap::error::ErrorKind;
+use serde_json::json;
+
+use super::args::Global;
+use super::listen_to_the_record;
+use crate::escape::{escape, escape_unicode};
+use crate::output::stdout;
+use crate::trace::Speaker;
+use crate::why::What;
+
+const TRY: &str = "\
+Try:
+  netplay why                        the last failure, explained as of now
+  netplay why 5858                   who holds the port, and whether a bind would work
+  netplay why EADDRINUSE             what on this machine bears on an error
+  netplay why /run/user/1000/x.sock  who listens at a path; @NAME is an abstract name
+
+A number up to 133 is both: why 98 answers for the error and for the port, why :98 for the port alone.";
+
+/// The arguments of `netplay why`.
+#[derive(Debug, clap::Args)]
+#[command(about = "Say who holds a port, what refused a call, and what to do next")]
+#[command(after_help = TRY)]
+pub struct Args {
+    /// A port, an error by name or number, or the path of a socket [default: the last failure]
+    #[arg(value_name = "PORT|ERRNO|PATH")]
+    what: Option<String>,
+
+    /// Print the same facts as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Answers.
+///
+/// # Errors
+/// The kernel does not tell of its sockets at all, or standard output cannot be written.
+pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
+    let asked = match args.what.as_deref() {
+        None => vec![What::Last],
+        Some(word) => What::of(word).unwrap_or_else(|| refuse(word)),
+    };
+    if global.verbose > 0 || global.trace.is_some() {
+        let global = Global { quiet: global.verbose == 0, trace: global.trace.clone(), ..*global };
+        listen_to_the_record(&global, Speaker { role: "client", example: "why" })?;
+    }
+    let mut answers = Vec::new();
+    for what in asked {
+        answers.extend(what.answers()?);
+    }
+    let mut out = stdout();
+    if args.json {
+        let mut object = json!({});
+        for answer in answers {
+            object[answer.key] = answer.facts;
+        }
+        writeln!(out, "{object:#}")?;
+        return Ok(());
+    }
+    for (i, answer) in answers.iter().enumerate() {
+        let text = &answer.text;
+        let text = if global.plain() { escape_unicode(text) } else { text.clone() };
+        write!(out, "{}{text}", if i > 0 { "\n" } else { "" })?;
+    }
+    Ok(())
+}
+
+/// Ends the program: nothing is known that has this name.
+fn refuse(word: &str) -> ! {
+    let word = escape(word.as_bytes());
+    let text = format!(
+        "\"{word}\" is no port (0 to 65535), no error (as EADDRINUSE) and no path (with a /)\n"
+    );
+    clap::Error::raw(ErrorKind::InvalidValue, text).exit()
+}
