@@ -6,6 +6,7 @@
     reason = "a test is a peer, and may panic"
 )]
 
+#[path = "suite/common/mod.rs"]
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -1,7 +1,7 @@
 //! The lessons: what is behind the pages, in English and in Chinese.
 //!
 //! They are Markdown, `lessons/LANG/TOPIC.md`, and compiled in, so that `netplay explain` needs no file.
-//! Whatever can be checked in them is: `tests/lessons.rs` compares every quote with the source, follows
+//! Whatever can be checked in them is: `tests/suite/lessons.rs` compares every quote with the source, follows
 //! every link, runs every command, and holds the two languages against each other.
 
 mod markdown;

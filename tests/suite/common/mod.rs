@@ -1,0 +1,485 @@
+//! What the tests share: the real binary as a server or client process, with deadlines.
+//!
+//! No test sleeps: each waits for an event (a line, a byte, an exit), and every wait ends.
+
+#![allow(dead_code, reason = "every test file uses a part of this one")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigHandler, Signal, kill};
+use nix::unistd::Pid;
+
+/// No wait in a test is longer. It is generous: a loaded machine is slow, not wrong.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The program under test, without the environment's opinions.
+pub fn netplay() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netplay"));
+    hears_signals(&mut command);
+    command.env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
+    // The last failure of a test is not the user's.
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    command
+}
+
+/// Has a program start as from a terminal: a shell ignores SIGINT for what it runs in the background, nohup
+/// ignores SIGHUP, and the tests would hand that down.
+#[expect(
+    unsafe_code,
+    reason = "only between fork and exec can a child be told apart from its parent"
+)]
+fn hears_signals(command: &mut Command) {
+    let usual = || {
+        for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+            // SAFETY: no code becomes a handler.
+            unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
+        }
+        Ok(())
+    };
+    // SAFETY: signal(2) may be called between fork and exec, and nothing else is.
+    unsafe { command.pre_exec(usual) };
+}
+
+/// Runs netplay to its end with this standard input.
+pub fn run(args: &[&str], input: &[u8]) -> Output {
+    finish(netplay().args(args), input)
+}
+
+/// Runs a command to its end, which must come before the deadline.
+pub fn finish(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // A program that does not read its input closes it: that is its own affair.
+    thread::spawn(move || stdin.write_all(&input));
+    let stdout = gather(child.stdout.take().unwrap());
+    let stderr = gather(child.stderr.take().unwrap());
+    let status = wait(&mut child);
+    Output {
+        status,
+        stdout: stdout.recv_timeout(DEADLINE).unwrap(),
+        stderr: stderr.recv_timeout(DEADLINE).unwrap(),
+    }
+}
+
+/// What a child exits with; one that does not end in time is ended, and fails the test.
+pub fn wait(child: &mut Child) -> ExitStatus {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() > end {
+            let _ = child.kill();
+            panic!("process {} did not end in time", child.id());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Waits until something that no event announces (a file in /proc, a counter) is so.
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !so() {
+        assert!(Instant::now() < end, "waited in vain for this: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn gather(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = from.read_to_end(&mut bytes);
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+/// A server of the real binary on a free port of loopback, or on a path. Dropping it kills it.
+pub struct Server {
+    pub child: Child,
+    /// What the ready line says behind its kind: `127.0.0.1:40321`, or a path.
+    pub place: String,
+    stdout: Arc<Mutex<Vec<u8>>>,
+    stderr: Arc<Mutex<Vec<u8>>>,
+    stderr_ended: Receiver<()>,
+}
+
+/// How a server ended.
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stderr: String,
+    /// How long it took from the signal to the end.
+    pub took: Duration,
+}
+
+impl Server {
+    /// `Server::start("select", &["--reply", "echo"])`: on 127.0.0.1, quiet.
+    pub fn start(example: &str, options: &[&str]) -> Server {
+        let mut args = vec![example, "server", "127.0.0.1", "0", "-q"];
+        args.extend(options);
+        Server::from(netplay().args(args))
+    }
+
+    /// A server of any command that prints a ready line.
+    pub fn from(command: &mut Command) -> Server {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let (sender, ready) = mpsc::channel();
+        let payload = Arc::new(Mutex::new(Vec::new()));
+        let into = payload.clone();
+        thread::spawn(move || {
+            let (mut stdout, mut line) = (BufReader::new(stdout), String::new());
+            let _ = stdout.read_line(&mut line);
+            let _ = sender.send(line);
+            let mut buf = [0; 4096];
+            while let Ok(n @ 1..) = stdout.read(&mut buf) {
+                into.lock().unwrap().extend_from_slice(&buf[..n]);
+            }
+        });
+        let stderr = Arc::new(Mutex::new(Vec::new()));
+        let (sender, stderr_ended) = mpsc::channel();
+        let (mut from, into) = (child.stderr.take().unwrap(), stderr.clone());
+        thread::spawn(move || {
+            let mut buf = [0; 4096];
+            while let Ok(n @ 1..) = from.read(&mut buf) {
+                into.lock().unwrap().extend_from_slice(&buf[..n]);
+            }
+            let _ = sender.send(());
+        });
+        let mut server =
+            Server { child, place: String::new(), stdout: payload, stderr, stderr_ended };
+        let line = ready.recv_timeout(DEADLINE).unwrap_or_default();
+        let place = line.trim_end().strip_prefix("ready: ").and_then(|line| line.split_once(' '));
+        match place {
+            Some((_, place)) => server.place = place.to_owned(),
+            None => panic!("no ready line but {line:?}; stderr: {}", server.stderr()),
+        }
+        server
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.place.parse().unwrap()
+    }
+
+    /// Its port, as text for a command line.
+    pub fn port(&self) -> String {
+        self.address().port().to_string()
+    }
+
+    /// A new TCP connection to it.
+    pub fn connect(&self) -> TcpStream {
+        connect(self.address())
+    }
+
+    /// What it has written to standard output so far, behind its ready line.
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.stdout.lock().unwrap()).into_owned()
+    }
+
+    /// What it has written to standard error so far.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.lock().unwrap()).into_owned()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Asks it to end with SIGTERM, and waits for that.
+    pub fn stop(self) -> Ended {
+        self.stop_by(Signal::SIGTERM)
+    }
+
+    /// Asks it to end with this signal, and waits for that.
+    pub fn stop_by(self, signal: Signal) -> Ended {
+        self.signal(signal);
+        self.ended()
+    }
+
+    /// Waits for it to end by itself.
+    pub fn ended(mut self) -> Ended {
+        let start = Instant::now();
+        let status = wait(&mut self.child);
+        let took = start.elapsed();
+        self.stderr_ended
+            .recv_timeout(DEADLINE)
+            .expect("a process it left behind holds its stderr");
+        Ended { status, stderr: self.stderr(), took }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A TCP connection none of whose waits is endless.
+pub fn connect(to: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&to, DEADLINE).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+/// A UDP socket on loopback whose waits end.
+pub fn udp() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket
+}
+
+/// Sends all of it and reads as many bytes as it wants back.
+pub fn ask(stream: &mut TcpStream, message: &[u8], answer: usize) -> Vec<u8> {
+    stream.write_all(message).unwrap();
+    let mut bytes = vec![0; answer];
+    stream.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+/// Says on the test's own output for lack of what a part of it cannot run here. The tests of a file, and
+/// `cargo test` itself, end with a line that sums this. In CI nothing may be skipped.
+pub fn skip(lack: &str) {
+    assert!(std::env::var_os("CI").is_none(), "in CI nothing is skipped: {lack}");
+    let thread = thread::current();
+    let line = format!("SKIPPED in {}: {lack}\n", thread.name().unwrap_or("a test"));
+    // Not eprintln: the test runner would keep that to itself.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    let mut skipped = SKIPPED.lock().unwrap();
+    if skipped.is_empty() {
+        at_the_end();
+    }
+    *skipped.entry(lack.to_owned()).or_default() += 1;
+    drop(skipped);
+    if let Some(notes) = std::env::var_os("NETPLAY_SKIPPED") {
+        // Whoever has no cargo for a parent (a debugger) misses only that line.
+        let _ = note(lack, &notes_of(&notes, std::os::unix::process::parent_id()));
+    }
+}
+
+/// What this process has skipped, and how often.
+static SKIPPED: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+
+/// Has the sum printed when the tests of this file have ended: whoever runs no more than those sees no other.
+#[expect(unsafe_code, reason = "the test runner tells nobody when it has done")]
+fn at_the_end() {
+    extern "C" fn sum() {
+        let Ok(skipped) = SKIPPED.lock() else { return };
+        let lacks: Vec<String> = skipped.iter().map(|(lack, n)| format!("{lack} ({n})")).collect();
+        let line = format!("skipped here: {}\n", lacks.join(", "));
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+    // SAFETY: the function is there as long as the process is, and does not unwind: nothing in it panics.
+    unsafe { libc::atexit(sum) };
+}
+
+/// Where the tests of one run leave their notes: all of them, and the sum, are children of one cargo. The
+/// number of a process comes again; with the time of its start it does not.
+pub fn notes_of(notes: &OsStr, cargo: u32) -> PathBuf {
+    let stat = std::fs::read_to_string(format!("/proc/{cargo}/stat")).unwrap_or_default();
+    // Behind the name in brackets, which may have blanks and brackets in it (proc_pid_stat(5)).
+    let started = stat.rsplit(") ").next().unwrap_or_default().split(' ').nth(19).unwrap_or("0");
+    let mut name = notes.to_owned();
+    name.push(format!(".{cargo}.{started}"));
+    name.into()
+}
+
+/// Adds a line to them, in one piece: many tests do so at once.
+pub fn note(lack: &str, notes: &Path) -> std::io::Result<()> {
+    if let Some(folder) = notes.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let line = lack.split_whitespace().collect::<Vec<_>>().join(" ") + "\n";
+    std::fs::OpenOptions::new().append(true).create(true).open(notes)?.write_all(line.as_bytes())
+}
+
+/// Lets everybody ping.
+pub const ANYBODY: &str = "echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range";
+
+/// A command that runs what its arguments will say in a network of its own, which has loopback and what
+/// these lines of shell make of it. `None` where there can be none: the caller returns.
+pub fn alone(lines: &str) -> Option<Command> {
+    for program in ["unshare", "ip", "setpriv"] {
+        if !have(program) {
+            skip(&format!("{program} is not installed"));
+            return None;
+        }
+    }
+    let command = || match nix::unistd::geteuid().is_root() {
+        true => Command::new("unshare"),
+        false => {
+            let mut sudo = Command::new("sudo");
+            sudo.args(["-n", "unshare"]);
+            sudo
+        }
+    };
+    if !command().args(["--net", "true"]).output().is_ok_and(|tried| tried.status.success()) {
+        skip("nobody here may make a network of its own (unshare --net)");
+        return None;
+    }
+    let script = format!("ip link set lo up && {lines} && exec \"$@\"");
+    let mut command = command();
+    command.args(["--net", "sh", "-c", &script, "sh"]).env("LC_ALL", "C.UTF-8");
+    Some(command)
+}
+
+/// The program under test, run without privilege: as the user nobody if we are root, or else as ourselves.
+pub struct Nobody {
+    /// Where everybody may run it: the folder that it was built in may be closed.
+    copy: Option<tempfile::TempDir>,
+}
+
+impl Nobody {
+    /// `None` where there is no way to be somebody else: the caller returns.
+    pub fn new() -> Option<Nobody> {
+        if !nix::unistd::geteuid().is_root() {
+            return Some(Nobody { copy: None });
+        }
+        if !have("setpriv") {
+            skip("no setpriv");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("netplay");
+        std::fs::copy(env!("CARGO_BIN_EXE_netplay"), &program).unwrap();
+        for path in [folder.path(), &program] {
+            std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+        }
+        // setpriv itself still starts what is behind a closed door; what that starts, it does not.
+        let mut again = unprivileged();
+        again.args(["sh", "-c", "\"$0\" --version"]).arg(program);
+        if !finish(&mut again, b"").status.success() {
+            skip("no folder for temporary files that everybody may enter");
+            return None;
+        }
+        Some(Nobody { copy: Some(folder) })
+    }
+
+    /// The program, whose arguments follow.
+    pub fn command(&self) -> Command {
+        let Some(folder) = &self.copy else { return netplay() };
+        let mut command = unprivileged();
+        command.arg(folder.path().join("netplay"));
+        command
+    }
+}
+
+fn unprivileged() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).current_dir("/");
+    command.env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
+    command
+}
+
+/// The program under test, run by root. `None` where we cannot be root: the caller returns.
+pub fn as_root() -> Option<Command> {
+    if nix::unistd::geteuid().is_root() {
+        return Some(netplay());
+    }
+    // What ends sudo must not leave the rest behind.
+    let mut sudo = Command::new("sudo");
+    sudo.args(["-n", "setpriv", "--pdeathsig", "KILL"]);
+    let mut tried = Command::new("sudo");
+    tried.args(["-n", "setpriv", "--pdeathsig", "KILL", "true"]);
+    if !tried.output().is_ok_and(|tried| tried.status.success()) {
+        skip("neither root nor sudo");
+        return None;
+    }
+    sudo.arg(env!("CARGO_BIN_EXE_netplay"));
+    Some(sudo)
+}
+
+/// A command that runs what its arguments will say with mounts of its own. `None` where it cannot have
+/// them: the caller returns.
+pub fn private_mounts() -> Option<Command> {
+    if !have("unshare") {
+        skip("no unshare");
+        return None;
+    }
+    let mut ways: Vec<&[&str]> = vec![&["unshare", "-m"], &["unshare", "-Urm"]];
+    if have("sudo") && have("setpriv") {
+        // In a changed root nobody may have a user namespace. What ends sudo must not leave the rest behind.
+        ways.push(&["sudo", "-n", "setpriv", "--pdeathsig", "KILL", "unshare", "-m"]);
+    }
+    let command = |way: &[&str]| {
+        let mut command = Command::new(way[0]);
+        command.args(&way[1..]);
+        command
+    };
+    let works = |way: &&&[&str]| {
+        let mut tried = command(way);
+        finish(tried.args(["mount", "-t", "tmpfs", "none", "/tmp"]), b"").status.success()
+    };
+    let way = ways.iter().find(works);
+    if way.is_none() {
+        skip("no mounts of its own for a process (unshare -m)");
+    }
+    way.map(|way| command(way))
+}
+
+/// The names in a folder, in order.
+pub fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Whether this process may have so many descriptors at once; from now on it may, if that is allowed at all.
+/// The tests beside this one only gain by it.
+pub fn room_for(descriptors: u64) -> bool {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap();
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    soft >= descriptors || setrlimit(Resource::RLIMIT_NOFILE, descriptors, hard).is_ok()
+}
+
+/// Whether a program is there to be run.
+pub fn have(program: &str) -> bool {
+    let there = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output();
+    there.is_ok_and(|found| found.status.success())
+}
+
+/// Whether IPv6 has a device for multicast here; if not, that is said.
+pub fn ipv6_has_a_device() -> bool {
+    let devices = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    let there = devices.lines().any(|line| !line.ends_with(" lo"));
+    if !there {
+        skip("no device but lo has IPv6, and that one takes no multicast");
+    }
+    there
+}

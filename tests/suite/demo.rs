@@ -1,0 +1,185 @@
+//! The demo: what is told on a terminal, and that its trace has everything.
+
+use std::collections::HashMap;
+use std::fs;
+use std::process::Command;
+
+use crate::common::{finish, have, netplay, run, skip};
+use netplay::columns::width;
+use netplay::trace::Event;
+
+/// What a demo writes on a terminal of so many columns, from its first line on; `steps` as terminal.py has them.
+fn on_terminal(columns: usize, steps: &[&str], demo: &str) -> Option<String> {
+    if !have("python3") || !have("stty") {
+        skip("no python3");
+        return None;
+    }
+    let mut python = Command::new("python3");
+    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py")).args(steps);
+    let program = env!("CARGO_BIN_EXE_netplay");
+    // Each word of the demo is a plain one: the shell splits them as we would.
+    let script = format!("stty cols {columns} rows 24; exec \"{program}\" {demo}");
+    python.args(["--", "sh", "-c", &script]);
+    python.env_remove("NO_COLOR").env("TERM", "dumb").env("LC_ALL", "C.UTF-8");
+    let output = finish(&mut python, b"");
+    let screen = String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n");
+    assert!(output.status.success(), "{}\n{screen}", String::from_utf8_lossy(&output.stderr));
+    Some(screen)
+}
+
+/// The lines that are told in two columns: those below their heading.
+fn told(screen: &str) -> Vec<&str> {
+    let lines = screen.lines().skip_while(|line| !line.trim_end().ends_with("clients"));
+    let told: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    assert!(!told.is_empty(), "there are no two columns: {screen}");
+    told
+}
+
+/// What stands left and right of the line between the columns, and the column that it is in.
+fn halves(line: &str) -> (&str, &str, usize) {
+    let at = line.find(['│', '→', '←']).unwrap_or_else(|| panic!("no line between: {line}"));
+    let (left, right) = line.split_at(at);
+    let middle = right.chars().next().unwrap();
+    (left, &right[middle.len_utf8()..], width(left))
+}
+
+fn demo_fits(columns: usize, demo: &str) {
+    let Some(screen) = on_terminal(columns, &[], demo) else { return };
+    let told = told(&screen);
+    let middle = halves(told[0]).2;
+    for line in told {
+        let (left, right, at) = halves(line);
+        assert!(width(line) <= columns, "wider than {columns}: {line}");
+        assert_eq!(at, middle, "the columns are not straight: {line}");
+        let client = right.trim_start().starts_with("A ");
+        assert!(!client || left.len() <= 9 || left[9..].trim().is_empty(), "both sides: {line}");
+    }
+}
+
+#[test]
+fn on_a_terminal_the_server_is_left_and_clients_are_right() {
+    let Some(screen) = on_terminal(100, &[], "tcp-echo demo") else { return };
+    let told = told(&screen);
+    let is_told = |what: &str, on_the_left: bool| {
+        let found = told.iter().map(|line| halves(line)).any(|(left, right, _)| {
+            if on_the_left {
+                left[8..].trim_start().starts_with(what)
+            } else {
+                right.contains(what)
+            }
+        });
+        assert!(found, "no {what} {}: {screen}", if on_the_left { "left" } else { "right" });
+    };
+    for call in ["listen(3)", "accept(3)", "recv(4)", "send(4)", "close(4)"] {
+        is_told(call, true);
+    }
+    for call in ["A connect(3)", "A send(3)", "A recv(3)", "A shutdown(3)"] {
+        is_told(call, false);
+    }
+    let way = |call: &str| told.iter().find(|line| line.contains(call)).unwrap();
+    assert!(way(" send(4)").contains('→') && way("A send(3)").contains('←'), "{screen}");
+    assert!(screen.contains("[waited"), "{screen}");
+}
+
+#[test]
+fn every_line_stays_in_its_column() {
+    demo_fits(80, "select demo");
+    demo_fits(121, "fork demo -v");
+    demo_fits(200, "udp-echo demo -vv");
+    demo_fits(80, "mini-ftp demo"); // a file of it is called 世界.txt
+}
+
+#[test]
+fn a_narrow_terminal_is_told_one_line_a_call() {
+    let Some(screen) = on_terminal(79, &[], "tcp-echo demo") else { return };
+    assert!(screen.contains(" client A connect "), "{screen}");
+    assert!(!screen.contains('│'), "{screen}");
+}
+
+#[test]
+fn without_a_terminal_there_is_one_column() {
+    let piped = String::from_utf8(run(&["tcp-echo", "demo"], b"").stdout).unwrap();
+    assert!(piped.contains(" client A connect "), "{piped}");
+    assert!(!piped.contains('│'), "{piped}");
+}
+
+#[test]
+fn in_ascii_the_columns_are_ascii() {
+    let Some(screen) = on_terminal(100, &[], "select demo --ascii") else { return };
+    assert!(screen.is_ascii() && screen.contains(" | A socket(3)"), "{screen}");
+}
+
+/// The demo writes more than a terminal holds unread, so it is still writing when the window changes.
+#[test]
+fn a_window_may_be_resized_between_lines() {
+    let Some(screen) = on_terminal(100, &["listen(", "resize 140"], "ftp demo -vv") else {
+        return;
+    };
+    let mut middles: Vec<usize> = told(&screen).iter().map(|line| halves(line).2).collect();
+    middles.dedup();
+    assert_eq!(middles.len(), 2, "the line between the columns was in columns {middles:?}");
+    assert!(middles[0] < middles[1], "{middles:?}");
+}
+
+/// A busy loop makes thousands of calls in a demo: each of them is in the trace, as strace counts.
+#[test]
+fn a_flood_of_calls_loses_no_record() {
+    if !have("strace") {
+        return skip("no strace");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (calls, trace) = (folder.path().join("calls"), folder.path().join("trace.jsonl"));
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-e", "trace=accept4,recvfrom,sendto", "-o"]).arg(&calls);
+    command.arg(env!("CARGO_BIN_EXE_netplay")).args(["nonblocking", "demo", "-q", "--trace"]);
+    let output = finish(command.arg(&trace).env("LC_ALL", "C.UTF-8"), b"");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if stderr.contains("ptrace") {
+        return skip("no strace that may trace");
+    }
+    assert!(output.status.success(), "{stderr}");
+    let mut counted: HashMap<(i32, String), u32> = HashMap::new();
+    let calls = fs::read_to_string(&calls).unwrap();
+    // The first is the demo's: the observer looks whether loopback is there, before there is a side.
+    let observer = calls.split(' ').next().unwrap();
+    for line in calls.lines().filter(|line| !line.starts_with(observer)) {
+        // `4711 accept4(3, …`; the second half of a call that another process interrupted has no `(` there.
+        let (tid, rest) = line.split_once(' ').unwrap();
+        if let Some((call, _)) = rest.trim_start().split_once('(')
+            && call.chars().all(|c| c.is_ascii_alphanumeric())
+        {
+            *counted.entry((tid.parse().unwrap(), call.to_owned())).or_default() += 1;
+        }
+    }
+    let mut recorded: HashMap<(i32, String), u32> = HashMap::new();
+    for line in fs::read_to_string(&trace).unwrap().lines() {
+        let event: Event = serde_json::from_str(line).unwrap();
+        let call = event.syscall.unwrap_or_default();
+        if ["accept4", "recvfrom", "sendto"].contains(&call.as_str()) {
+            *recorded.entry((event.tid, call)).or_default() += 1;
+        }
+    }
+    assert!(recorded.values().sum::<u32>() > 100, "this is no flood: {recorded:?}");
+    assert_eq!(recorded, counted, "left: the trace; right: strace");
+}
+
+/// Of a run of EAGAINs the story tells one and counts the others: what it counts is in the trace.
+#[test]
+fn the_story_and_the_trace_count_the_same_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace.jsonl");
+    let mut command = netplay();
+    command.args(["nonblocking", "demo", "--trace"]).arg(&trace);
+    let output = finish(&mut command, b"");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let story = String::from_utf8(output.stdout).unwrap();
+    let told = story.lines().filter(|line| line.contains("(EAGAIN)")).count();
+    let counted =
+        story.lines().filter_map(|line| line.split_once("... EAGAIN ")?.1.split_once(' '));
+    let counted: usize =
+        counted.map(|(more, _)| more.replace(',', "").parse::<usize>().unwrap()).sum();
+    let recorded = fs::read_to_string(&trace).unwrap();
+    let recorded = recorded.lines().filter(|line| line.contains("\"errno\":\"EAGAIN\"")).count();
+    assert!(recorded > 100, "this is no flood: {recorded}");
+    assert_eq!(told + counted, recorded, "left: the story; right: the trace");
+}

@@ -1,0 +1,51 @@
+//! Every claim of every page, on loopback: one program, so that it is linked once and its themes share the cores.
+//! `cargo test --test suite stop::` runs one theme.
+//!
+//! What cannot have neighbours in its process is a program of its own: `tests/cost.rs` brings an allocator, and the
+//! servers of `tests/serve.rs` fork this very process, have a handler for SIGCHLD, or need low descriptors.
+//! `tests/tidy.rs` is by itself because it only reads: it is built and run while the rest is not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is a peer, and may panic"
+)]
+
+mod common;
+mod rows;
+
+mod bench;
+mod byte_order;
+mod cli;
+mod completions;
+mod demo;
+mod doctor;
+mod draw;
+mod draw_svg;
+mod draw_text;
+mod faults;
+mod ftp;
+mod ftp_client;
+mod ftp_strangers;
+mod install;
+mod ipv6;
+mod labs;
+mod lessons;
+mod limits;
+mod mini_ftp;
+mod models;
+mod multicast;
+mod page;
+mod pages;
+mod peers;
+mod pictures;
+mod ping;
+mod pool;
+mod secrets;
+mod skipped;
+mod sockopt;
+mod stop;
+mod strace;
+mod trace;
+mod usage;
+mod why;

@@ -1,0 +1,376 @@
+//! `ping`: both sockets, both versions of IP, what routers and strangers send, and where it is forbidden.
+//!
+//! Each test has a network of its own, with its own net.ipv4.ping_group_range; so this machine's settings
+//! are neither asked nor changed.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Output, Stdio};
+
+use crate::common::{self, ANYBODY, alone, finish, have, skip, wait};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const NETPLAY: &str = env!("CARGO_BIN_EXE_netplay");
+
+/// What a new network allows: nobody's group, and raw sockets for the privileged.
+const NOBODY: &str = "echo 1 0 >/proc/sys/net/ipv4/ping_group_range";
+
+/// Takes the privilege of raw sockets away from root.
+const ORDINARY: &[&str] = &["setpriv", "--bounding-set=-net_raw"];
+
+/// A neighbour who forwards, and a way through it to hosts that are not there.
+const ROUTER: &str = "
+    { setpriv --pdeathsig KILL unshare --net sleep 20 >/dev/null & router=$!; } &&
+    until [ \"$(readlink /proc/$router/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do :; done &&
+    ip link add here type veth peer name there netns $router &&
+    ip addr add 192.0.2.1/24 dev here && ip addr add 2001:db8::1/64 dev here nodad &&
+    ip link set here up &&
+    nsenter -t $router -n sh -c '
+        ip link set lo up && ip link set there up &&
+        ip addr add 192.0.2.2/24 dev there && ip addr add 2001:db8::2/64 dev there nodad &&
+        echo 1 >/proc/sys/net/ipv4/ip_forward && echo 1 >/proc/sys/net/ipv6/conf/all/forwarding &&
+        ip route add default via 192.0.2.1 && ip -6 route add default via 2001:db8::1' &&
+    ip route add default via 192.0.2.2 && ip -6 route add default via 2001:db8::2";
+
+/// A stranger who answers for a silent kernel: first with a reply to another identifier, one that is
+/// damaged and one of four bytes, which no kernel hands on; then with the right one, twice.
+const STRANGER: &str = r#"
+import socket, struct
+def sum_of(b):
+    b += bytes(len(b) % 2)
+    s = sum(struct.unpack("!%dH" % (len(b) // 2), b))
+    while s >> 16: s = (s & 0xffff) + (s >> 16)
+    return ~s & 0xffff
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+print("ready", flush=True)
+while True:
+    packet = raw.recv(65535)[20:]
+    if len(packet) < 8 or packet[0] != 8: continue
+    identifier, sequence = struct.unpack("!HH", packet[4:8])
+    def reply(identifier):
+        m = struct.pack("!BBHHH", 0, 0, 0, identifier, sequence) + packet[8:]
+        return m[:2] + struct.pack("!H", sum_of(m)) + m[4:]
+    good = reply(identifier)
+    damaged = good[:-1] + bytes([good[-1] ^ 1])
+    for m in [reply(identifier ^ 1), damaged, good[:4], good, good]: raw.sendto(m, ("127.0.0.1", 0))
+"#;
+
+/// Runs `netplay ping` with these arguments in a network of its own; `who` is what stands before it.
+fn ping(lines: &str, who: &[&str], args: &[&str]) -> Option<Output> {
+    Some(finish(alone(lines)?.args(who).args([NETPLAY, "ping"]).args(args), b""))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn ends(output: &Output, code: i32) {
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{}\n{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+}
+
+/// `(bytes, address, sequence, ttl)` of each reply, in our words or in those of ping(8).
+fn replies(said: &[u8]) -> Vec<(String, String, String, String)> {
+    let plain =
+        text(said).replace("icmp_seq=", "seq ").replace("ttl=", "ttl ").replace([',', ':'], " ");
+    let lines = plain.lines().filter(|line| line.contains(" bytes from "));
+    let read = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let after = |word| words[words.iter().position(|&w| w == word).unwrap() + 1].to_owned();
+        (words[0].to_owned(), after("from"), after("seq"), after("ttl"))
+    };
+    lines.map(read).collect()
+}
+
+const QUICK: &[&str] = &["--count", "3", "--interval", "0.02", "-q"];
+
+#[test]
+fn both_sockets_get_a_reply_to_every_request_over_both_versions_of_ip() {
+    for host in ["127.0.0.1", "::1", "localhost", "[::1]"] {
+        for socket in [&[][..], &["--raw"]] {
+            let args = [&[host], QUICK, socket].concat();
+            let Some(done) = ping(ANYBODY, &[], &args) else { return };
+            ends(&done, 0);
+            let said = text(&done.stdout);
+            assert!(said.contains("3 sent, 3 received, 0% lost; there and back: least "), "{said}");
+            let kind = if socket.is_empty() { "a datagram socket" } else { "a raw socket" };
+            assert!(said.contains(kind), "{args:?}: {said}");
+            assert_eq!(replies(&done.stdout).len(), 3, "{said}");
+        }
+    }
+}
+
+#[test]
+fn every_size_of_payload_comes_back_as_it_was() {
+    for (host, largest) in [("127.0.0.1", "65507"), ("::1", "65527")] {
+        for size in ["0", "1", "1471", largest] {
+            for socket in [&[][..], &["--raw"]] {
+                let args = [&[host, "--size", size, "--headers"], QUICK, socket].concat();
+                let Some(done) = ping(ANYBODY, &[], &args) else { return };
+                ends(&done, 0);
+                let said = text(&done.stdout);
+                assert_eq!(said.matches("the same").count(), 3, "{args:?}: {said}");
+                assert!(!said.contains("not what was sent"), "{args:?}: {said}");
+            }
+        }
+    }
+}
+
+/// Two messages come for each request to a raw socket on loopback. A queue that is read once for each
+/// request overflows, and what is lost there was lost by nobody else.
+#[test]
+fn nothing_is_lost_in_the_receive_queue() {
+    for host in ["127.0.0.1", "::1"] {
+        for size in ["56", "20000"] {
+            for socket in [&[][..], &["--raw"]] {
+                let fast = [host, "--size", size, "--count", "1000", "--interval", "0", "-q"];
+                let Some(done) = ping(ANYBODY, &[], &[&fast, socket].concat()) else { return };
+                ends(&done, 0);
+                let said = text(&done.stdout);
+                assert!(
+                    said.contains("1000 sent, 1000 received, 0% lost; there"),
+                    "{host}: {said}"
+                );
+            }
+        }
+    }
+}
+
+/// A raw socket receives what others ask and are answered: its queue may never be empty.
+#[test]
+fn a_storm_of_others_holds_nothing_up() {
+    let storm = format!(
+        "{ANYBODY} && {{ setpriv --pdeathsig KILL {NETPLAY} ping --raw 127.0.0.1 --interval 0 \
+         --count 65535 -q >/dev/null & }}"
+    );
+    let args = ["127.0.0.1", "--raw", "--count", "100", "--interval", "0.001", "--timeout", "1"];
+    let Some(done) = ping(&storm, &[], &args) else { return };
+    ends(&done, 0);
+    let said = text(&done.stdout);
+    assert!(said.contains("100 sent, ") && !said.contains("once more"), "{said}");
+}
+
+#[test]
+fn the_demo_works_for_an_ordinary_user_where_groups_may_ping() {
+    let Some(done) = ping(ANYBODY, ORDINARY, &["demo"]) else { return };
+    ends(&done, 0);
+    let told = text(&done.stdout);
+    for claim in [
+        "a new ICMP (IPv4) socket",
+        "64 bytes from 127.0.0.1: seq 2, ttl 64",
+        "ICMP header     sent         came",
+        "verifies: all words add up to ffff",
+        "2 sent, 2 received, 0% lost",
+    ] {
+        assert!(told.contains(claim), "no {claim:?} in {told}");
+    }
+}
+
+#[test]
+fn where_nobody_may_ping_exit_4_says_the_line_that_allows_it() {
+    let sysctl = "sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"";
+    for (args, line) in [
+        (&["demo"][..], sysctl),
+        (&["demo", "-q"], sysctl),
+        (&["127.0.0.1"], sysctl),
+        (&["-6", "-q"], sysctl),
+        (&["127.0.0.1", "--raw"], "sudo setcap cap_net_raw+ep"),
+        (&["::1", "--raw", "-q"], "sudo setcap cap_net_raw+ep"),
+    ] {
+        let Some(done) = ping(NOBODY, ORDINARY, args) else { return };
+        ends(&done, 4);
+        assert!(text(&done.stderr).contains(line), "{args:?}: {}", text(&done.stderr));
+    }
+}
+
+#[test]
+fn where_only_a_raw_socket_is_allowed_it_is_taken_and_the_reason_told() {
+    let Some(done) = ping(NOBODY, &[], &["127.0.0.1", "--count", "1"]) else { return };
+    ends(&done, 0);
+    let story = text(&done.stderr);
+    assert!(story.contains("ping_group_range has no group of ours"), "{story}");
+    assert!(story.contains("a new raw ICMP (IPv4) socket"), "{story}");
+}
+
+#[test]
+fn a_raw_socket_shows_the_ip_header_and_sees_its_own_request() {
+    let args = ["127.0.0.1", "--raw", "--count", "1", "--headers", "--ttl", "9"];
+    let Some(done) = ping(ANYBODY, &[], &args) else { return };
+    ends(&done, 0);
+    let (said, story) = (text(&done.stdout), text(&done.stderr));
+    assert!(said.contains("  protocol                     01           1: ICMP"), "{said}");
+    assert_eq!(said.matches(" verifies").count(), 2, "both checksums: {said}");
+    assert_eq!(story.matches("our own request").count(), 1, "{story}");
+    // The request went out with our TTL; the reply has the kernel's own.
+    assert!(said.contains("ttl 64"), "{said}");
+    assert!(story.contains("IP_TTL is asked to be 9"), "{story}");
+}
+
+#[test]
+fn the_identifier_of_a_datagram_socket_is_its_port() {
+    let args = ["127.0.0.1", "--count", "1", "--headers"];
+    let Some(done) = ping(ANYBODY, ORDINARY, &args) else { return };
+    ends(&done, 0);
+    let (said, story) = (text(&done.stdout), text(&done.stderr));
+    let (_, port) = story.split_once("this end is 0.0.0.0:").unwrap();
+    let port = port.split_whitespace().next().unwrap();
+    assert!(said.contains(&format!("identifier {port}, over a datagram socket")), "{said}");
+    assert!(said.contains(&format!("{port}: whose")), "{said}");
+    assert!(!said.contains("IPv4 header"), "{said}");
+}
+
+#[test]
+fn a_router_that_counts_the_ttl_down_to_zero_is_told() {
+    for (host, router) in [("198.51.100.7", "192.0.2.2"), ("2001:db8:1::7", "2001:db8::2")] {
+        for socket in [&[][..], &["--raw"]] {
+            let short = [host, "--ttl", "1", "--count", "2", "--interval", "0.2", "-q"];
+            let lines = format!("{ANYBODY} && {ROUTER}");
+            let Some(done) = ping(&lines, &[], &[&short, socket].concat()) else { return };
+            ends(&done, 1);
+            let said = text(&done.stdout);
+            for sequence in 1..=2 {
+                let line = format!("from {router}: seq {sequence}, time exceeded: its TTL");
+                assert!(said.contains(&line), "{socket:?}: {said}");
+            }
+            assert!(said.contains("2 sent, 0 received, 100% lost, 2 came to nothing"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_silent_host_is_exit_1_and_all_lost() {
+    let silent = format!("{ANYBODY} && echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all");
+    for socket in [&[][..], &["--raw"]] {
+        let args = ["127.0.0.1", "--timeout", "0.3"];
+        let Some(done) = ping(&silent, &[], &[&args, QUICK, socket].concat()) else { return };
+        ends(&done, 1);
+        assert!(text(&done.stdout).contains("3 sent, 0 received, 100% lost"), "{done:?}");
+        assert!(text(&done.stderr).contains("no reply from 127.0.0.1"), "{done:?}");
+    }
+}
+
+/// Runs a ping beside the [`STRANGER`], who alone answers, and is ready before it begins.
+fn beside_a_stranger(args: &[&str]) -> Option<Output> {
+    if !have("python3") {
+        skip("no python3");
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let code = folder.path().join("stranger.py");
+    std::fs::write(&code, STRANGER).unwrap();
+    let (code, ready) = (code.display(), folder.path().join("ready"));
+    let ready = ready.display();
+    let lines = format!(
+        "{ANYBODY} && echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all &&
+         {{ setpriv --pdeathsig KILL python3 {code} >{ready} & }} &&
+         until [ -s {ready} ]; do kill -0 $! || exit; done"
+    );
+    let always = ["127.0.0.1", "--count", "3", "--interval", "0.05", "--timeout", "10"];
+    ping(&lines, &[], &[&always, args].concat())
+}
+
+#[test]
+fn what_strangers_send_is_passed_over_and_what_comes_twice_is_counted() {
+    let Some(done) = beside_a_stranger(&["--raw"]) else { return };
+    let (said, story) = (text(&done.stdout), text(&done.stderr));
+    assert!(said.contains("3 sent, 3 received, 0% lost"), "{said}{story}");
+    assert!(said.contains("seq 1, ttl 64, time") && said.contains(", once more"), "{said}");
+    assert!(said.contains(", 2 came more than once") || said.contains(", 3 came"), "{said}");
+    for why in ["for somebody else: identifier", "checksum does not verify"] {
+        assert!(story.contains(why), "no {why:?} in {story}");
+    }
+}
+
+#[test]
+fn a_datagram_socket_is_spared_what_strangers_send() {
+    let Some(done) = beside_a_stranger(&[]) else { return };
+    let (said, story) = (text(&done.stdout), text(&done.stderr));
+    assert!(said.contains("3 sent, 3 received, 0% lost"), "{said}{story}");
+    assert!(!story.contains("passed over"), "{story}");
+}
+
+/// Every address, size, sequence number and TTL is what ping(8) says of the same host.
+#[test]
+fn it_says_what_the_other_ping_says() {
+    if !have("ping") {
+        return skip("no ping");
+    }
+    for host in ["127.0.0.1", "::1"] {
+        let args = [host, "--count", "3", "--interval", "0.2", "--size", "100", "-q"];
+        let Some(ours) = ping(ANYBODY, &[], &args) else { return };
+        let theirs = ["ping", "-n", "-c", "3", "-i", "0.2", "-s", "100", host];
+        let Some(mut command) = alone(ANYBODY) else { return };
+        let theirs = finish(command.args(theirs), b"");
+        let found = replies(&ours.stdout);
+        assert_eq!(found.len(), 3);
+        assert_eq!(found, replies(&theirs.stdout), "{}", text(&theirs.stdout));
+    }
+}
+
+#[test]
+fn ctrl_c_ends_it_with_the_statistics() {
+    let Some(mut command) = alone(ANYBODY) else { return };
+    let args = [NETPLAY, "ping", "127.0.0.1", "--count", "65535", "--interval", "10", "-q"];
+    let command = command.args(args).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("seq 1,") {
+        assert_ne!(lines.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    assert!(wait(&mut child).success());
+    lines.read_to_string(&mut said).unwrap();
+    assert!(said.contains("1 sent, 1 received, 0% lost"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_asked_is_one_clear_sentence() {
+    for (args, code, sentence) in [
+        (&["127.0.0.1", "demo"][..], 2, "takes a HOST and options, or a command, and not both"),
+        (&["--count", "0"], 2, "it is 1 to 65535"),
+        (&["--ttl", "256"], 2, "it is 1 to 255"),
+        (&["--message", "x"], 2, "unexpected argument '--message'"),
+        (&["--size", "65508"], 2, "at most 65507 over IPv4, and 127.0.0.1 is IPv4"),
+        (&["::1", "--size", "65528"], 2, "at most 65507 over IPv4 and 65527 over IPv6"),
+        (&["--size", "large"], 2, "it is a number of bytes"),
+        (&["--interval", "-1"], 2, "unexpected argument '-1'"),
+        (&["--interval", "soon"], 2, "it is a number of seconds"),
+        (
+            &["192.0.2.1", "--interval", "0.1"],
+            2,
+            "--interval is at least 0.2 s, except on loopback",
+        ),
+        (&["224.0.0.1"], 1, "224.0.0.1 is an address of many"),
+        (&["255.255.255.255"], 1, "255.255.255.255 is an address of many"),
+        (&["ff02::1"], 1, "ff02::1 is an address of many"),
+        (&["-6", "127.0.0.1"], 2, "127.0.0.1 is no IPv6 address"),
+        (&["nobody.invalid"], 1, "the host \"nobody.invalid\" has no address"),
+    ] {
+        let done = common::run(&[&["ping"], args].concat(), b"");
+        ends(&done, code);
+        assert!(text(&done.stderr).contains(sentence), "{args:?}: {}", text(&done.stderr));
+    }
+}
+
+/// The address of a whole network is known only by its routes: there the kernel refuses.
+#[test]
+fn a_broadcast_address_is_refused() {
+    let lines = format!("{ANYBODY} && ip addr add 192.0.2.1/24 brd + dev lo");
+    for socket in [&[][..], &["--raw"]] {
+        let args = ["192.0.2.255", "--count", "1"];
+        let Some(done) = ping(&lines, &[], &[&args, socket].concat()) else { return };
+        ends(&done, 1);
+        assert!(
+            text(&done.stderr).contains("address of a whole network"),
+            "{}",
+            text(&done.stderr)
+        );
+    }
+}
