@@ -1568,7 +1568,7 @@ fn every_refusal_names_its_reason() {
 #[test]
 fn a_program_that_runs_can_be_replaced() {
     let site = Site::new(&[]);
-    fs::copy("/bin/sleep", site.path("program")).unwrap();
+    common::install(Path::new("/bin/sleep"), &site.path("program"));
     let mut runs = Command::new(site.path("program")).arg("60").spawn().unwrap();
     let writes = fs::File::options().append(true).open(site.path("program"));
     assert_eq!(writes.unwrap_err().kind(), std::io::ErrorKind::ExecutableFileBusy);

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::finish;
+use crate::common::{finish, script};
 
 /// The script with a `cargo` that builds nothing: the binary of these tests is there already.
 fn install(prefix: &str, folder: &Path) -> std::process::Output {
@@ -13,14 +13,13 @@ fn install(prefix: &str, folder: &Path) -> std::process::Output {
     fs::create_dir_all(&release).unwrap();
     symlink(env!("CARGO_BIN_EXE_netplay"), release.join("netplay")).unwrap();
     let cargo = folder.join("cargo");
-    fs::write(&cargo, "#!/bin/sh\n[ \"$*\" = 'build --release --locked' ]\n").unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/install"));
+    script("#!/bin/sh\n[ \"$*\" = 'build --release --locked' ]\n", &cargo);
+    let mut install = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/install"));
     let path = std::env::var("PATH").unwrap();
-    script.env("PATH", format!("{}:{path}", folder.display()));
-    script.env("CARGO_TARGET_DIR", folder.join("target"));
-    script.env("DESTDIR", folder.join("dest"));
-    finish(script.arg(prefix).current_dir(folder), b"")
+    install.env("PATH", format!("{}:{path}", folder.display()));
+    install.env("CARGO_TARGET_DIR", folder.join("target"));
+    install.env("DESTDIR", folder.join("dest"));
+    finish(install.arg(prefix).current_dir(folder), b"")
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! `cargo test` ends with one line that says what was skipped, and for lack of what.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::common::{finish, note, notes_of};
+use crate::common::{finish, note, notes_of, script};
 
 /// What stands in for rustdoc ends with this.
 const STATUS: i32 = 7;
@@ -19,8 +17,7 @@ impl Desk {
     fn new() -> Desk {
         let desk = Desk { folder: tempfile::tempdir().unwrap() };
         let rustdoc = desk.folder.path().join("rustdoc");
-        fs::write(&rustdoc, format!("#!/bin/sh\necho \"asked $*\"\nexit {STATUS}\n")).unwrap();
-        fs::set_permissions(&rustdoc, fs::Permissions::from_mode(0o755)).unwrap();
+        script(&format!("#!/bin/sh\necho \"asked $*\"\nexit {STATUS}\n"), &rustdoc);
         desk
     }
 

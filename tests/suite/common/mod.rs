@@ -374,10 +374,8 @@ impl Nobody {
         }
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("netplay");
-        std::fs::copy(env!("CARGO_BIN_EXE_netplay"), &program).unwrap();
-        for path in [folder.path(), &program] {
-            std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
-        }
+        install(Path::new(env!("CARGO_BIN_EXE_netplay")), &program);
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         // setpriv itself still starts what is behind a closed door; what that starts, it does not.
         let mut again = unprivileged();
         again.args(["sh", "-c", "\"$0\" --version"]).arg(program);
@@ -402,6 +400,21 @@ fn unprivileged() -> Command {
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).current_dir("/");
     command.env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
     command
+}
+
+/// Copies a program. Another program does so: what this one has open for writing, a child that another test
+/// makes just now holds until it runs its own program, and until then nobody may run the copy (ETXTBSY).
+pub fn install(from: &Path, to: &Path) {
+    assert!(
+        Command::new("install").args(["-m", "755"]).args([from, to]).status().unwrap().success()
+    );
+}
+
+/// Makes a program of a script, in the same way.
+pub fn script(text: &str, to: &Path) {
+    let mut install = Command::new("install");
+    let output = finish(install.args(["-m", "755", "/dev/stdin"]).arg(to), text.as_bytes());
+    assert!(output.status.success(), "{output:?}");
 }
 
 /// The program under test, run by root. `None` where we cannot be root: the caller returns.
