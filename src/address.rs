@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 
 /// Which version of IP an address must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,20 @@ impl Endpoint {
             bail!("{bare} is no {family} address");
         }
         Ok(found)
+    }
+
+    /// Tries one address of the host after the other, and returns what the first one brings that does not fail.
+    ///
+    /// # Errors
+    /// That of the last address; as [`resolve_all`](Endpoint::resolve_all).
+    pub fn first_of_all<T, E: Into<Error>>(
+        &self,
+        mut attempt: impl FnMut(SocketAddr) -> Result<T, E>,
+    ) -> Result<T> {
+        let addresses = self.resolve_all()?;
+        let (last, others) = addresses.split_last().expect("a host has one address at least");
+        let early = others.iter().find_map(|&address| attempt(address).ok());
+        early.map_or_else(|| attempt(*last).map_err(Into::into), Ok)
     }
 }
 

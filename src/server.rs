@@ -299,6 +299,11 @@ pub fn no_room(client: impl fmt::Display, why: impl fmt::Display) {
     tracing::warn!("client {client} is turned away: {why}; the server goes on");
 }
 
+/// Tells that a client was turned away because there can be no thread for it.
+pub fn no_thread(client: impl fmt::Display, error: impl fmt::Display) {
+    no_room(client, format_args!("no thread can be started ({error})"));
+}
+
 /// That a server cannot have all its workers, where they are threads. The error behind it says why.
 pub const NO_THREAD: NoThread = NoThread;
 

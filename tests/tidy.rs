@@ -211,7 +211,7 @@ fn the_door_is_the_only_way_to_the_kernel() {
 /// What a server does until it waits for clients stands on its page, call by call.
 #[test]
 fn what_pages_share_calls_nothing_for_them() {
-    for shared in ["server", "client", "address", "files"] {
+    for shared in ["server", "entrance", "client", "address", "files"] {
         let code: String = files(shared).iter().map(|file| code(file)).collect();
         let steps =
             named_after("call::", &code).into_iter().filter(|name| Name::of(name).is_some());

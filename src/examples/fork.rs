@@ -21,23 +21,19 @@
 //! Here SIGCHLD interrupts the wait. It is blocked at all other times: if it arrived just before a
 //! plain `accept` went to sleep, nobody would wake up for it.
 
-use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use anyhow::Result;
-use libc::POLLIN;
 
 use super::row::{Example, Place, Service};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
 use crate::call::{
-    self, Domain, Fork, IPV6_V6ONLY, Pid, SO_REUSEADDR, TcpListener, TcpStream, Type, WaitPidFlag,
-    pollfd,
+    self, Domain, Fork, IPV6_V6ONLY, SO_REUSEADDR, TcpListener, Type, WaitPidFlag, pollfd,
 };
-use crate::entrance::Entrance;
+use crate::entrance::Children;
 use crate::server::{self, Reply, ServerArgs, Stats};
-use crate::stop::{Sigchld, Stop, end_child, end_children};
+use crate::stop::Stop;
 
 /// Forks a child for each client until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
@@ -51,70 +47,36 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
 
-    let mut entrance = Entrance::new(args, stop, args.max_clients);
-    let mut children: HashSet<Pid> = HashSet::new();
-    let sigchld = Sigchld::keep();
-    let waiting = stop.watch(&listener);
-    // The parent stays in this loop until the stop; a child leaves it with the client it is for.
-    let mine = loop {
-        if !entrance.goes_on(children.len()) {
-            break None;
-        }
-        let events = if entrance.has_room(children.len()) { POLLIN } else { 0 };
-        let mut list = [pollfd { fd: listener.as_raw_fd(), events, revents: 0 }];
-        let waited = call::ppoll(&mut list, entrance.timeout(), &sigchld.let_in);
-        if sigchld.came(waited)? {
-            reap(&mut children)?;
+    let mut children = Children::new(args, stop, &listener);
+    while children.goes_on() {
+        let mut list =
+            [pollfd { fd: listener.as_raw_fd(), events: children.interest(), revents: 0 }];
+        let waited = call::ppoll(&mut list, children.timeout(), children.let_in());
+        let mut more = children.may_have_ended(waited)?;
+        // Signals are not counted: one SIGCHLD may stand for many children.
+        while more && let Some(child) = call::waitpid(None, WaitPidFlag::WNOHANG)?.pid() {
+            more = children.leaves(child);
         }
         if list[0].revents == 0 {
             continue;
         }
-        let Some((peer, client)) = entrance.admit(call::accept(&listener))? else { continue };
-        let undisturbed = stop.undisturbed(); // a stop now would find the child half made
+        let Some((peer, client)) = children.admit(call::accept(&listener))? else { continue };
         match call::fork() {
-            Ok(Fork::Parent(child)) => drop(children.insert(child)),
-            Ok(Fork::Child) => break Some((peer, client, undisturbed)),
+            Ok(Fork::Child) => {
+                let mut session = children.in_child();
+                let closed = call::close(listener); // it never accepts
+                let served = closed.and_then(|()| echo(&peer, &mut session));
+                Children::end_child(client, served.and(call::close(peer))) // it never returns
+            }
+            Ok(Fork::Parent(child)) => children.joins(child),
             // No more processes, or no memory for one: this client's loss alone.
             Err(error) => server::lost(client, error),
         }
         call::close(peer)?; // in the parent: the child has it, too
-    };
-    drop(waiting);
-    if let Some((peer, client, undisturbed)) = mine {
-        be_the_child(listener, peer, client, args, &stop.in_child(undisturbed));
     }
+    let stats = children.end()?;
     call::close(listener)?;
-    end_children(children, &sigchld)?;
-    Ok(entrance.stats)
-}
-
-/// The child's whole life: it never returns into the parent's loop.
-fn be_the_child(
-    listener: TcpListener,
-    peer: TcpStream,
-    client: SocketAddr,
-    args: &ServerArgs,
-    stop: &Stop,
-) -> ! {
-    let closed = call::close(listener); // it never accepts
-    let served = closed.and_then(|()| echo(&peer, args, stop, &mut Stats::default()));
-    match served.and(call::close(peer)) {
-        Ok(()) => end_child(0),
-        Err(error) => {
-            server::lost(client, error);
-            end_child(1)
-        }
-    }
-}
-
-/// Asks for every child that has ended: signals are not counted, so one SIGCHLD may stand for many.
-fn reap(children: &mut HashSet<Pid>) -> Result<()> {
-    while !children.is_empty()
-        && let Some(child) = call::waitpid(None, WaitPidFlag::WNOHANG)?.pid()
-    {
-        children.remove(&child);
-    }
-    Ok(())
+    Ok(stats)
 }
 
 /// Its row in the table.

@@ -23,7 +23,6 @@
 //!   order in which the threads went to sleep.
 //! - No thread has a successor: what kills one of them kills the process, and with it all of them.
 
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -34,85 +33,51 @@ use super::prefork::{Accept, Options, open};
 use super::row::{self, Example, Place, Service};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
-use crate::call::{self, TcpListener, TcpStream, pollfd};
+use crate::call::{self, TcpListener, pollfd};
+use crate::entrance::{OneAtATime, Team};
 use crate::server::{self, Reply, ServerArgs, Stats};
-use crate::stop::{Stop, Watch};
+use crate::stop::Stop;
 
 /// Starts the threads, and waits for the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
-    let (accept, workers) = (options.accept, options.workers(args));
-    let (listeners, address) = open(args, accept, workers)?;
-    let lock = (accept == Accept::Lock).then(Mutex::default);
-
-    let mut stats = Stats::default();
-    let waits: Vec<Watch<'_>> = listeners.iter().map(|listener| stop.watch(listener)).collect();
+    let (listeners, address) = open(args, options)?;
+    let lock: &Lock = &(options.accept == Accept::Lock).then(Mutex::default);
+    let team = Team::new(args, stop, &listeners);
     thread::scope(|scope| -> Result<()> {
-        let mut threads = Vec::new();
+        let _end = team.ends_with_this();
         // Threads that are made meanwhile get no signal of a stop, ever: this thread is to have it.
         let undisturbed = stop.undisturbed();
-        // Each its own listener, or all the same.
-        for (listener, waiting) in listeners.iter().zip(&waits).cycle().take(workers) {
-            let worker = || {
-                let worked = work(listener, waiting, lock.as_ref(), args, stop);
-                if !stop.requested() {
-                    stop.request(); // it was to have one client (`--once`), or cannot accept any
-                }
-                worked
-            };
-            match thread::Builder::new().stack_size(256 * 1024).spawn_scoped(scope, worker) {
-                Ok(thread) => threads.push(thread),
-                Err(error) => {
-                    stop.request(); // the scope waits for those that run already
-                    return Err(error).context(server::NO_THREAD);
-                }
-            }
+        // Each has its own listener, or all have the same.
+        for (listener, clients) in team.members(&listeners).take(options.workers(args)) {
+            let thread = thread::Builder::new().stack_size(256 * 1024);
+            let worker = || team.left(work(listener, lock, clients));
+            thread.spawn_scoped(scope, worker).context(server::NO_THREAD)?;
         }
         drop(undisturbed);
-        server::announce("tcp", address).inspect_err(|_| stop.request())?;
+        server::announce("tcp", address)?;
         // And here it sleeps until then: asked for no event, poll still tells of the listener's end.
         let mut list = [pollfd { fd: listeners[0].as_raw_fd(), events: 0, revents: 0 }];
-        while waits[0].or(|| call::poll(&mut list, None))?.is_some() {}
-        for thread in threads {
-            stats.add(thread.join().expect("a worker does not panic")?);
-        }
-        Ok(())
+        Ok(team.sleep(|| call::poll(&mut list, None))?)
     })?;
-    drop(waits);
-    for listener in listeners {
-        call::close(listener)?;
-    }
+    let stats = team.end()?;
+    listeners.into_iter().try_for_each(call::close)?;
     Ok(stats)
 }
 
-/// Serves one client after the other, until the stop.
-fn work(
-    listener: &TcpListener,
-    waiting: &Watch<'_>,
-    lock: Option<&Mutex<()>>,
-    args: &ServerArgs,
-    stop: &Stop,
-) -> call::Result<Stats> {
-    let mut stats = Stats::default();
-    while !args.full(stats.clients)
-        && let Some((peer, client)) = waiting.or(|| accept_in_turn(listener, lock))?
-    {
-        stats.clients += 1;
-        let served = echo(&peer, args, stop, &mut stats);
-        let left = call::close(peer);
-        if let Err(error) = served.and(left) {
-            server::lost(client, error);
-        }
-    }
-    Ok(stats)
-}
+/// Who has it may accept; without one, all may.
+type Lock = Option<Mutex<()>>;
 
-/// Accepts, alone if there is a lock.
-fn accept_in_turn(
-    listener: &TcpListener,
-    lock: Option<&Mutex<()>>,
-) -> call::Result<(TcpStream, SocketAddr)> {
-    let _turn = lock.map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
-    call::accept(listener)
+/// Serves one client after the other, until the stop. With a lock it accepts alone.
+fn work(listener: &TcpListener, lock: &Lock, mut clients: OneAtATime<'_>) -> call::Result<Stats> {
+    let accept = || {
+        let _turn = lock.as_ref().map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
+        call::accept(listener)
+    };
+    while let Some((peer, client)) = clients.next(accept)? {
+        let served = echo(&peer, &mut clients.session);
+        clients.left(client, served.and(call::close(peer)));
+    }
+    Ok(clients.end())
 }
 
 /// Its row in the table.

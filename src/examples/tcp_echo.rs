@@ -31,6 +31,7 @@ use crate::call::{
     TcpStream, Type,
 };
 use crate::client::ClientArgs;
+use crate::entrance::{OneAtATime, Session};
 use crate::server::{self, Reply, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
 
@@ -40,7 +41,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     // Without it, bind fails for a minute after a server that closed its connections first.
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    // Only of :: there is something to say: whether it is every address of IPv6, or of IPv4 as well.
+    // Matters for `::` only: should it accept clients of IPv4 as well?
     if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
         call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
     }
@@ -49,19 +50,13 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     // Port 0 meant "any": only now does the port exist that clients need to know.
     server::announce("tcp", call::getsockname(&listener)?)?;
 
-    let mut stats = Stats::default();
-    // Ctrl-C shuts this socket down: then whoever waits on it is woken, and `or` brings nothing.
-    let waiting = stop.watch(&listener);
-    while !args.full(stats.clients)
-        && let Some((peer, client)) = waiting.or(|| call::accept(&listener))?
-    {
-        stats.clients += 1;
-        if let Err(error) = echo(&peer, args, stop, &mut stats) {
-            server::lost(client, error);
-        }
-        call::close(peer)?;
+    let mut clients = OneAtATime::new(args, stop, &listener);
+    // Ctrl-C shuts the listener down: accept fails, and there is no next client.
+    while let Some((peer, client)) = clients.next(|| call::accept(&listener))? {
+        let served = echo(&peer, &mut clients.session);
+        clients.left(client, served.and(call::close(peer)));
     }
-    drop(waiting); // a closed socket must not be shut down: its number may be another's by then
+    let stats = clients.end();
     call::close(listener)?;
     Ok(stats)
 }
@@ -69,24 +64,18 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 /// Answers whatever arrives, until the peer sends no more.
 ///
 /// One `recv` is not one `send` of the peer: TCP keeps the order of bytes, not how they were cut.
-pub fn echo(
-    peer: &impl AsFd,
-    args: &ServerArgs,
-    stop: &Stop,
-    stats: &mut Stats,
-) -> call::Result<()> {
-    if let Some(limit) = args.idle_timeout {
+pub fn echo(peer: &impl AsFd, session: &mut Session<'_>) -> call::Result<()> {
+    if let Some(limit) = session.idle_timeout() {
         call::setsockopt(peer, SO_RCVTIMEO, limit)?;
         call::setsockopt(peer, SO_SNDTIMEO, limit)?;
     }
-    let waiting = stop.watch(peer);
-    // What arrives, and the answer made of it.
-    let (mut buf, mut made) = (vec![0; args.bufsize], Vec::new());
+    let mut buf = session.buffer();
+    // Ctrl-C shuts this socket down: whoever waits on it is woken, and `or` brings nothing.
+    let waiting = session.watch(peer);
     while let Some(n @ 1..) = waiting.or(|| call::recv(peer, &mut buf, 0))? {
-        stats.received += n as u64;
-        let answer = args.answer(&buf[..n], &mut made);
+        let answer = session.answer(&buf[..n]);
         let Some(()) = waiting.or(|| sendall(peer, answer))? else { break };
-        stats.sent += answer.len() as u64;
+        session.stats.sent += answer.len() as u64;
     }
     Ok(())
 }
@@ -110,31 +99,25 @@ pub fn sendall(peer: &impl AsFd, mut data: &[u8]) -> call::Result<()> {
 /// Connects, holds a conversation, closes.
 pub fn client(args: &ClientArgs) -> Result<()> {
     let server = connect(args)?;
-    // Nobody called bind here: connect chose an address and a free port for this end.
+    // There was no bind here: connect chose an address and a free port for this end.
     call::getsockname(&server)?;
-    let said = converse(&server, args);
-    call::close(server)?;
-    said
+    converse(&server, args)?;
+    Ok(call::close(server)?)
 }
 
-/// Connects to the first of the host's addresses at which somebody listens.
+/// Connects to the first of the host's addresses at which a server listens.
 ///
 /// A name may have several, `localhost` both ::1 and 127.0.0.1, and its server only one of them. A socket
 /// whose connect failed is spent: the next try has another.
 pub fn connect(args: &ClientArgs) -> Result<TcpStream> {
-    let mut addresses = args.endpoint.resolve_all()?.into_iter().peekable();
-    while let Some(address) = addresses.next() {
+    args.endpoint.first_of_all(|address| {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
         if let Some(limit) = args.timeout {
             call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
             call::setsockopt(&socket, SO_SNDTIMEO, limit)?; // connect keeps to it, too
         }
-        match call::connect(socket, address) {
-            Err(_) if addresses.peek().is_some() => {}
-            connected => return Ok(connected?),
-        }
-    }
-    unreachable!("a host has one address at least, and the last one returns")
+        call::connect(socket, address)
+    })
 }
 
 /// A message, a reply, and so on; then the half-close: nothing more to say, but still listening.
@@ -142,8 +125,7 @@ pub fn connect(args: &ClientArgs) -> Result<TcpStream> {
 /// While it sends it does not read. A message that is larger than all buffers on the way would have
 /// both sides wait in `send` for ever; `--timeout` ends that.
 pub fn converse(server: &impl AsFd, args: &ClientArgs) -> Result<()> {
-    let mut talk = args.talk()?;
-    let mut buf = vec![0; args.bufsize];
+    let (mut talk, mut buf) = (args.talk()?, vec![0; args.bufsize]);
     while let Some(message) = talk.next_bytes()? {
         sendall(server, &message)?;
         match call::recv(server, &mut buf, 0)? {

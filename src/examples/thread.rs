@@ -40,34 +40,26 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
 
-    let seats = &Seats::new(args, stop)?;
-    let waiting = stop.watch(&listener);
+    let seats = Seats::new(args, stop, &listener)?;
     thread::scope(|scope| -> Result<()> {
         // Without a free seat there is no accept: the next client waits in the listener's queue.
-        while seats.take()?
-            && let Some((peer, client)) = waiting.or(|| call::accept(&listener))?
-        {
-            let serve_one = move || {
-                let mut stats = Stats { clients: 1, ..Stats::default() };
-                let served = echo(&peer, args, stop, &mut stats);
-                if let Err(error) = served.and(call::close(peer)) {
-                    server::lost(client, error);
-                }
-                seats.leave(stats);
+        while let Some((mut seat, (peer, client))) = seats.admit(|| call::accept(&listener))? {
+            let conversation = move || {
+                let served = echo(&peer, &mut seat.session);
+                seat.leave(client, served.and(call::close(peer)));
             };
             // The default stack of 2 MiB is address space for nothing: a conversation needs little.
             let thread = thread::Builder::new().stack_size(256 * 1024);
             // Where there can be no thread, the socket goes with what was to use it.
-            if let Err(error) = thread.spawn_scoped(scope, serve_one) {
-                server::no_room(client, format_args!("no thread can be started ({error})"));
-                seats.leave(Stats::default());
+            if let Err(error) = thread.spawn_scoped(scope, conversation) {
+                server::no_thread(client, error);
             }
         }
         Ok(())
     })?;
-    drop(waiting);
+    let stats = seats.end();
     call::close(listener)?;
-    Ok(seats.total())
+    Ok(stats)
 }
 
 /// Its row in the table.

@@ -28,6 +28,7 @@ use super::script::{self, Demo};
 use super::tcp_echo::{converse, echo};
 use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, Type, UnixListener, UnixStream};
 use crate::client::ClientArgs;
+use crate::entrance::OneAtATime;
 use crate::escape::file_name;
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
@@ -47,18 +48,12 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let listener: UnixListener = call::listen(socket, args.backlog)?;
     server::announce("unix", file_name(&args.path))?;
 
-    let mut stats = Stats::default();
-    let waiting = stop.watch(&listener);
-    while !args.full(stats.clients)
-        && let Some((peer, ())) = waiting.or(|| call::accept(&listener))?
-    {
-        stats.clients += 1;
-        if let Err(error) = echo(&peer, args, stop, &mut stats) {
-            server::lost(stats.clients, error);
-        }
-        call::close(peer)?;
+    let mut clients = OneAtATime::new(args, stop, &listener);
+    while let Some((peer, ())) = clients.next(|| call::accept(&listener))? {
+        let served = echo(&peer, &mut clients.session);
+        clients.left(clients.session.stats.clients + 1, served.and(call::close(peer)));
     }
-    drop(waiting);
+    let stats = clients.end();
     call::close(listener)?;
     drop(file);
     Ok(stats)

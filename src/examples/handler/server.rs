@@ -1,16 +1,14 @@
 //! The server: opens its socket, waits for requests, and has each handled in one of three styles.
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::sync_channel;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use libc::POLLIN;
 
 use super::request::{Handler, Peer, Request};
 use crate::address::Family;
@@ -18,9 +16,9 @@ use crate::call::{
     self, Domain, Fork, IPV6_V6ONLY, MSG_TRUNC, Pid, SO_REUSEADDR, TcpListener, TcpStream, Type,
     UdpSocket, WaitPidFlag, pollfd,
 };
-use crate::patience::Patience;
-use crate::server::{self, Senders, Stats};
-use crate::stop::{Sigchld, Stop, Watch, end_children};
+use crate::entrance::{Children, OneAtATime, Seats, Session};
+use crate::server::{self, Senders, ServerArgs, Stats};
+use crate::stop::Stop;
 
 /// Where a request is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +74,8 @@ pub struct Server {
     pub max_clients: usize,
     /// Whether to end after the first request.
     pub once: bool,
-    /// From which addresses datagrams came.
+    /// How many datagrams came, and from which addresses.
+    datagrams: AtomicU64,
     senders: Mutex<Senders>,
 }
 
@@ -117,13 +116,7 @@ impl Server {
         call::bind(&socket, address)?;
         let listener: TcpListener = call::listen(socket, backlog)?;
         let address = call::getsockname(&listener)?;
-        Ok(Server {
-            socket: Socket::Tcp(listener),
-            address,
-            max_clients: 256,
-            once: false,
-            senders: Mutex::default(),
-        })
+        Ok(Server::of(Socket::Tcp(listener), address))
     }
 
     /// A UDP server at this address.
@@ -147,13 +140,12 @@ impl Server {
         call::bind(&socket, address)?;
         let socket = UdpSocket::from(socket);
         let address = call::getsockname(&socket)?;
-        Ok(Server {
-            socket: Socket::Udp(socket, bufsize),
-            address,
-            max_clients: 256,
-            once: false,
-            senders: Mutex::default(),
-        })
+        Ok(Server::of(Socket::Udp(socket, bufsize), address))
+    }
+
+    fn of(socket: Socket, address: SocketAddr) -> Server {
+        let (datagrams, senders) = Default::default();
+        Server { socket, address, max_clients: 256, once: false, datagrams, senders }
     }
 
     /// Where it can be reached: with the port that the kernel chose, if it was asked to.
@@ -178,136 +170,112 @@ impl Server {
         make: impl Fn() -> H + Sync,
         stop: &Stop,
     ) -> Result<Stats> {
+        let (max_clients, once) = (self.max_clients, self.once);
+        let args = &ServerArgs { max_clients, once, ..ServerArgs::default() };
         match style {
-            Style::Iterative => self.iterative(make, stop),
-            Style::Forking => self.forking(make, stop),
-            Style::Threading => self.threading(make, stop),
+            Style::Iterative => self.iterative(make, args, stop),
+            Style::Forking => self.forking(make, args, stop),
+            Style::Threading => self.threading(make, args, stop),
         }
     }
 
-    fn iterative<H: Handler>(self, make: impl Fn() -> H, stop: &Stop) -> Result<Stats> {
-        let mut stats = Stats::default();
-        let waiting = stop.watch(&self);
-        while !(self.once && stats.clients > 0)
-            && let Some(arrival) = self.next(&waiting)?
-        {
-            stats.add(handle(arrival, self.datagrams(), &make, stop));
+    /// The loop of tcp_echo.rs.
+    fn iterative<H: Handler>(
+        self,
+        make: impl Fn() -> H,
+        args: &ServerArgs,
+        stop: &Stop,
+    ) -> Result<Stats> {
+        let mut clients = OneAtATime::new(args, stop, &self);
+        while let Some(Some(arrival)) = clients.next(|| self.receive())? {
+            let client = arrival.client();
+            let handled = handle(arrival, self.datagram_socket(), &make, &mut clients.session);
+            clients.left(client, handled);
         }
-        drop(waiting);
-        let stats = self.told(stats);
+        let stats = self.told(clients.end());
         self.close()?;
         Ok(stats)
     }
 
-    fn threading<H: Handler>(self, make: impl Fn() -> H + Sync, stop: &Stop) -> Result<Stats> {
+    /// The loop of thread.rs.
+    fn threading<H: Handler>(
+        self,
+        make: impl Fn() -> H + Sync,
+        args: &ServerArgs,
+        stop: &Stop,
+    ) -> Result<Stats> {
         let (server, make) = (&self, &make);
-        let total = &Mutex::new(Stats::default());
-        let places = &stop.places(if self.once { 1 } else { self.max_clients })?;
-        let mut requests = 0;
-        let waiting = stop.watch(&self);
+        let seats = Seats::new(args, stop, server)?;
         thread::scope(|scope| -> Result<()> {
-            while places.take()?
-                && !(self.once && requests > 0)
-                && let Some(arrival) = self.next(&waiting)?
-            {
-                requests += 1;
-                let (hand_over, handed) = sync_channel(1);
+            while let Some((mut seat, Some(arrival))) = seats.admit(|| server.receive())? {
+                let client = arrival.client();
                 let handle_it = move || {
-                    let Ok(arrival) = handed.recv() else { return };
-                    let stats = handle(arrival, server.datagrams(), make, stop);
-                    total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
-                    places.give_back();
+                    let datagrams = server.datagram_socket();
+                    let handled = handle(arrival, datagrams, make, &mut seat.session);
+                    seat.leave(client, handled);
                 };
-                match thread::Builder::new().spawn_scoped(scope, handle_it) {
-                    Ok(_) => hand_over.send(arrival).expect("the thread takes it first of all"),
-                    Err(error) => {
-                        let why = format_args!("no thread can be started ({error})");
-                        server::no_room(arrival.client(), why);
-                        arrival.close()?;
-                        places.give_back();
-                    }
+                if let Err(error) = thread::Builder::new().spawn_scoped(scope, handle_it) {
+                    server::no_thread(client, error);
                 }
             }
             Ok(())
         })?;
-        drop(waiting);
-        let stats = self.told(*total.lock().unwrap_or_else(PoisonError::into_inner));
+        let stats = self.told(seats.end());
         self.close()?;
         Ok(stats)
     }
 
-    fn forking<H: Handler>(self, make: impl Fn() -> H, stop: &Stop) -> Result<Stats> {
-        let mut stats = Stats::default();
-        let mut children: HashSet<Pid> = HashSet::new();
-        let mut patience = Patience::default();
-        let sigchld = Sigchld::keep();
-        let waiting = stop.watch(&self);
-        let mine = loop {
-            let last = self.once && stats.clients > 0;
-            if stop.requested() || children.is_empty() && last {
-                break None;
-            }
-            let room = children.len() < self.max_clients && !last && patience.left().is_none();
-            let events = if room { POLLIN } else { 0 };
-            let mut list = [pollfd { fd: self.as_fd().as_raw_fd(), events, revents: 0 }];
+    /// The loop of fork.rs.
+    fn forking<H: Handler>(
+        self,
+        make: impl Fn() -> H,
+        args: &ServerArgs,
+        stop: &Stop,
+    ) -> Result<Stats> {
+        let mut children = Children::new(args, stop, &self);
+        while children.goes_on() {
+            let (fd, events) = (self.as_fd().as_raw_fd(), children.interest());
+            let mut list = [pollfd { fd, events, revents: 0 }];
             // SIGCHLD ends the wait; but in a program with more threads another one may get it.
-            let timeout = (!children.is_empty()).then_some(Duration::from_secs(1));
-            let waited = call::ppoll(&mut list, patience.left().or(timeout), &sigchld.let_in);
+            let look = children.any().then_some(Duration::from_secs(1));
+            let timeout = children.timeout().or(look);
+            let waited = call::ppoll(&mut list, timeout, children.let_in());
             let in_vain = matches!(waited, Ok(0));
-            if sigchld.came(waited)? || in_vain {
-                reap(&mut children)?;
+            if children.may_have_ended(waited)? || in_vain {
+                // A library must not wait for "any child": the others belong to somebody else.
+                for child in children.all().collect::<Vec<Pid>>() {
+                    if call::waitpid(Some(child), WaitPidFlag::WNOHANG)?.pid().is_some() {
+                        children.leaves(child);
+                    }
+                }
             }
             if list[0].revents == 0 {
                 continue;
             }
-            let arrival = match self.receive() {
-                Ok(Some(arrival)) => arrival,
-                Ok(None) => break None,
-                Err(_) if stop.requested() => break None,
-                Err(error) => {
-                    patience.with(error)?;
-                    continue;
-                }
-            };
-            stats.clients += 1;
-            let undisturbed = stop.undisturbed();
+            let Some(Some(arrival)) = children.admit(self.receive())? else { continue };
             match call::fork() {
-                Ok(Fork::Parent(child)) => {
-                    children.insert(child);
-                    arrival.close()?;
+                Ok(Fork::Child) => {
+                    let mut session = children.in_child();
+                    let datagrams = match self.socket {
+                        Socket::Udp(socket, _) => Some(socket),
+                        Socket::Tcp(listener) => {
+                            let _ = call::close(listener); // recorded; a child has nobody to return to
+                            None
+                        }
+                    };
+                    let client = arrival.client();
+                    let handled = handle(arrival, datagrams.as_ref(), &make, &mut session);
+                    session.left(client, handled);
+                    std::process::exit(if session.stats.failed > 0 { 1 } else { 0 })
                 }
-                Ok(Fork::Child) => break Some((arrival, undisturbed)),
-                Err(error) => {
-                    server::lost(arrival.client(), error);
-                    arrival.close()?;
-                }
+                Ok(Fork::Parent(child)) => children.joins(child),
+                Err(error) => server::lost(arrival.client(), error),
             }
-        };
-        if let Some((arrival, undisturbed)) = mine {
-            // The child: it accepts nobody, handles its request, and never returns. The watch is the
-            // parent's, and its lock may be held by a thread that does not exist here.
-            std::mem::forget(waiting);
-            let stop = stop.in_child(undisturbed);
-            let datagrams = match self.socket {
-                Socket::Udp(socket, _) => Some(socket),
-                Socket::Tcp(listener) => {
-                    let _ = call::close(listener); // recorded; a child has nobody to return to
-                    None
-                }
-            };
-            let stats = handle(arrival, datagrams.as_ref(), &make, &stop);
-            std::process::exit(if stats.failed > 0 { 1 } else { 0 });
+            arrival.close()?;
         }
-        drop(waiting);
-        let stats = self.told(stats);
+        let stats = self.told(children.end()?);
         self.close()?;
-        end_children(children, &sigchld)?;
         Ok(stats)
-    }
-
-    /// Waits for the next request; `None` is the stop.
-    fn next(&self, waiting: &Watch<'_>) -> Result<Option<Arrival>> {
-        Ok(waiting.or(|| self.receive())?.flatten())
     }
 
     /// The one call that makes a request: accept, or recvfrom. `None`: the socket was shut down.
@@ -322,6 +290,7 @@ impl Server {
                 let (len, client) = call::recvfrom(socket, &mut data, MSG_TRUNC)?;
                 data.truncate(len);
                 if let Some(client) = client {
+                    self.datagrams.fetch_add(1, Relaxed);
                     self.senders.lock().unwrap_or_else(PoisonError::into_inner).note(client);
                 }
                 Ok(client.map(|client| Arrival::Datagram(data, client)))
@@ -335,13 +304,14 @@ impl Server {
             Socket::Tcp(_) => stats,
             Socket::Udp(..) => {
                 let addresses = self.senders.lock().unwrap_or_else(PoisonError::into_inner).count();
-                Stats { clients: 0, datagrams: stats.clients, addresses: Some(addresses), ..stats }
+                let datagrams = self.datagrams.load(Relaxed);
+                Stats { clients: 0, datagrams, addresses: Some(addresses), ..stats }
             }
         }
     }
 
     /// The socket that answers datagrams, if that is what this server receives.
-    fn datagrams(&self) -> Option<&UdpSocket> {
+    fn datagram_socket(&self) -> Option<&UdpSocket> {
         match &self.socket {
             Socket::Tcp(_) => None,
             Socket::Udp(socket, _) => Some(socket),
@@ -386,26 +356,24 @@ fn handle<H: Handler>(
     arrival: Arrival,
     datagrams: Option<&UdpSocket>,
     make: impl Fn() -> H,
-    stop: &Stop,
-) -> Stats {
+    session: &mut Session<'_>,
+) -> Result<()> {
     let client = arrival.client();
-    let converse = |peer| {
-        let mut request = Request { client, peer, stats: Stats { clients: 1, ..Stats::default() } };
-        if let Err(error) = steps(&make, &mut request) {
-            request.stats.failed = 1;
-            server::lost(client, error);
-        }
-        request.stats
+    let converse = |peer, session: &mut Session<'_>| {
+        let mut request = Request { client, peer, stats: Stats::default() };
+        let handled = steps(&make, &mut request);
+        request.stats.failed = u64::from(handled.is_err());
+        session.stats.add(request.stats);
+        handled
     };
     match (arrival, datagrams) {
         (Arrival::Connection(peer, _), _) => {
-            let stats = converse(Peer::Stream(&peer, stop.watch(&peer)));
-            if let Err(error) = call::close(peer) {
-                server::lost(client, error);
-            }
-            stats
+            let handled = converse(Peer::Stream(&peer, session.watch(&peer)), session);
+            handled.and(Ok(call::close(peer)?))
         }
-        (Arrival::Datagram(data, _), Some(socket)) => converse(Peer::Datagram(socket, Some(data))),
+        (Arrival::Datagram(data, _), Some(socket)) => {
+            converse(Peer::Datagram(socket, Some(data)), session)
+        }
         (Arrival::Datagram(..), None) => unreachable!("only a datagram socket receives datagrams"),
     }
 }
@@ -425,17 +393,4 @@ fn steps<H: Handler>(make: impl Fn() -> H, request: &mut Request<'_>) -> Result<
 fn caught<T>(step: impl FnOnce() -> Result<T>) -> Result<T> {
     let done = catch_unwind(AssertUnwindSafe(step));
     done.unwrap_or_else(|_| Err(anyhow!("the handler panicked")))
-}
-
-/// Asks after each of our children whether it has ended. A library must not wait for "any child":
-/// the others belong to somebody else.
-fn reap(children: &mut HashSet<Pid>) -> call::Result<()> {
-    let mut ended = Vec::new();
-    for &child in children.iter() {
-        if call::waitpid(Some(child), WaitPidFlag::WNOHANG)?.pid().is_some() {
-            ended.push(child);
-        }
-    }
-    children.retain(|child| !ended.contains(child));
-    Ok(())
 }

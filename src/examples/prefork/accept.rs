@@ -21,12 +21,38 @@ use std::fs::File;
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
 use crate::call::{
     self, Domain, FcntlArg, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, TcpListener, TcpStream, Type,
 };
+use crate::examples::row::up_to;
 use crate::server::{self, ServerArgs};
+
+/// How many workers there are unless `--workers` says otherwise: enough to see who gets a client, few
+/// enough to follow. One that waits costs no processor, so it is a number of clients, not of cores.
+pub const WORKERS: usize = 4;
+
+/// The options of a server with a fixed number of workers.
+#[derive(Debug, Args)]
+#[command(mut_arg("max_clients", |arg| {
+    arg.help("How many clients to serve at once; there are no more workers than that")
+}))]
+pub struct Options {
+    /// How many workers there are: each serves one client at a time
+    #[arg(long, value_name = "N", default_value_t = WORKERS, value_parser = up_to::<usize>(256))]
+    workers: usize,
+    /// Who waits in accept: all on one listener, one after the other, or each on its own
+    #[arg(long, value_name = "accept", default_value_t = Accept::Shared, value_enum)]
+    pub accept: Accept,
+}
+
+impl Options {
+    /// How many workers there are: never more than clients may be served at once.
+    pub fn workers(&self, args: &ServerArgs) -> usize {
+        self.workers.min(args.at_once())
+    }
+}
 
 /// Who calls accept, and on which listener: the words of `--accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,21 +65,18 @@ pub enum Accept {
 
 /// Opens the listener, or one for each worker, and says at which address. All are there before a client is,
 /// and before a worker: so no client is refused, and a successor finds the queue of a worker that died.
-pub fn open(
-    args: &ServerArgs,
-    accept: Accept,
-    workers: usize,
-) -> Result<(Vec<TcpListener>, SocketAddr)> {
+pub fn open(args: &ServerArgs, options: &Options) -> Result<(Vec<TcpListener>, SocketAddr)> {
     let mut address = args.endpoint.resolve()?;
     let mut listeners = Vec::new();
-    let wanted = if accept == Accept::Reuseport { workers } else { 1 };
+    let of_their_own = options.accept == Accept::Reuseport;
+    let wanted = if of_their_own { options.workers(args) } else { 1 };
     while listeners.len() < wanted {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
         call::setsockopt(&socket, SO_REUSEADDR, 1)?;
         if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
             call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
         }
-        if accept == Accept::Reuseport {
+        if of_their_own {
             // Every socket at the address must ask for it, and all must be the same user's.
             call::setsockopt(&socket, SO_REUSEPORT, 1)?;
         }

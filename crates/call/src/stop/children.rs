@@ -72,9 +72,21 @@ impl Undisturbed {
     /// From now on SIGINT, SIGTERM and SIGHUP wait, in this thread.
     #[must_use]
     pub fn begin() -> Undisturbed {
+        Undisturbed { mask: Undisturbed::block(), parent: getpid() }
+    }
+
+    /// Blocks them; the mask before.
+    fn block() -> SigSet {
         let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-        let mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).expect("they may be blocked");
-        Undisturbed { mask, parent: getpid() }
+        signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).expect("they may be blocked")
+    }
+
+    /// Lets them come while this is done, and those that have waited.
+    pub fn interrupted<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        self.mask.thread_set_mask().expect("the mask was in force before");
+        let done = work();
+        self.mask = Undisturbed::block();
+        done
     }
 }
 

@@ -1,0 +1,137 @@
+//! The places of a server with a process for each client.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use libc::POLLIN;
+
+use super::{Entrance, Session};
+use crate::call::{self, Pid, SigSet};
+use crate::server::{self, ServerArgs, Stats};
+use crate::stop::{Sigchld, Stop, Undisturbed, Watch, end_child, end_children};
+
+/// The children of a server, one for each client.
+///
+/// While it lives, SIGCHLD comes only in a wait that lets it in ([`let_in`](Children::let_in)): so no child can end
+/// unnoticed between a look at the children and the wait. From a client's [`admit`](Children::admit) on the signals
+/// of a stop wait as well, because one that came now would find the child half made.
+#[derive(Debug)]
+pub struct Children<'a, 'socket> {
+    args: &'a ServerArgs,
+    stop: &'a Stop,
+    entrance: Entrance<'a>,
+    here: HashSet<Pid>,
+    waiting: Watch<'socket>,
+    undisturbed: Option<Undisturbed>,
+    sigchld: Sigchld,
+}
+
+impl<'a, 'socket> Children<'a, 'socket> {
+    /// None yet, for the clients of this listener, until the stop.
+    #[must_use]
+    pub fn new(args: &'a ServerArgs, stop: &'a Stop, listener: &'socket impl AsFd) -> Self {
+        Children {
+            args,
+            stop,
+            entrance: Entrance::new(args, stop, args.max_clients),
+            here: HashSet::new(),
+            waiting: stop.watch(listener),
+            undisturbed: None,
+            sigchld: Sigchld::keep(),
+        }
+    }
+
+    /// Whether there is anything left to wait for, as [`Entrance::goes_on`].
+    #[must_use]
+    pub fn goes_on(&mut self) -> bool {
+        self.undisturbed = None;
+        self.entrance.goes_on(self.here.len())
+    }
+
+    /// What the listener is to be asked for: a client, or nothing while no other may come in.
+    pub fn interest(&mut self) -> i16 {
+        if self.entrance.has_room(self.here.len()) { POLLIN } else { 0 }
+    }
+
+    /// As [`Entrance::timeout`].
+    pub fn timeout(&mut self) -> Option<Duration> {
+        self.entrance.timeout()
+    }
+
+    /// The mask to give to [`call::ppoll`], in which SIGCHLD is let in.
+    #[must_use]
+    pub fn let_in(&self) -> &SigSet {
+        &self.sigchld.let_in
+    }
+
+    /// Whether a child may have ended, after that wait.
+    ///
+    /// # Errors
+    /// The wait failed.
+    pub fn may_have_ended<T>(&self, waited: call::Result<T>) -> call::Result<bool> {
+        Ok(self.sigchld.came(waited)? && !self.here.is_empty())
+    }
+
+    /// As [`Entrance::admit`].
+    ///
+    /// # Errors
+    /// As [`Entrance::admit`].
+    pub fn admit<T>(&mut self, accepted: call::Result<T>) -> call::Result<Option<T>> {
+        let admitted = self.entrance.admit(accepted)?;
+        self.undisturbed = admitted.is_some().then(|| self.stop.undisturbed());
+        Ok(admitted)
+    }
+
+    /// Whether there is any.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        !self.here.is_empty()
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = Pid> {
+        self.here.iter().copied()
+    }
+
+    /// A child was made.
+    pub fn joins(&mut self, child: Pid) {
+        self.here.insert(child);
+    }
+
+    /// A child has ended, and was waited for. Whether there are more.
+    pub fn leaves(&mut self, child: Pid) -> bool {
+        self.here.remove(&child);
+        !self.here.is_empty()
+    }
+
+    /// In a child: its conversation, with a stop of its own. See [`Stop::in_child`].
+    #[must_use]
+    pub fn in_child(self) -> Session<'a> {
+        // It is the parent's, and its lock may be held by a thread that does not exist here.
+        std::mem::forget(self.waiting);
+        let since = self.undisturbed.expect("a child is made for a client that was just admitted");
+        Session::new(self.args, &self.stop.in_child(since))
+    }
+
+    /// The end of a child, at once: see [`end_child`]. If its conversation failed, that is told.
+    pub fn end_child(client: impl Display, served: call::Result<()>) -> ! {
+        match served {
+            Ok(()) => end_child(0),
+            Err(error) => {
+                server::lost(client, error);
+                end_child(1)
+            }
+        }
+    }
+
+    /// Ends those that are left, and says what was done. The listener may be closed then.
+    ///
+    /// # Errors
+    /// As [`end_children`].
+    pub fn end(self) -> call::Result<Stats> {
+        end_children(self.here, &self.sigchld)?;
+        Ok(self.entrance.stats)
+    }
+}

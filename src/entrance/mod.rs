@@ -1,0 +1,108 @@
+//! Who may come in, when it is over, and what is counted: what the servers decide alike, and no page is about.
+//!
+//! There is one type for each family of servers. Read the one of a page before the page:
+//!
+//! ```text
+//!                          one client           a thread         a process        one thread
+//!                          at a time            a client         a client         for all
+//!                          OneAtATime           Seats            Children         Entrance
+//! may another come in?     next ┐               admit ┐          interest         has_room
+//! accept ────────────────▶ next ┘ None: over    admit ┘          admit            admit
+//! the conversation         session              Seat::session    in_child         the page's own
+//! a client has gone        left                 Seat::leave      leaves           left
+//! is it the end?           next = None          admit = None     goes_on          goes_on
+//! what was done            end                  end              end              stats
+//! ```
+//!
+//! `Team` is for a fixed number of threads, each of which serves one client at a time.
+//!
+//! While there is no room the server does not accept: clients wait in the listener's queue. The limits are
+//! `--max-clients`, `--once`, and the descriptors of the process.
+
+mod children;
+mod seats;
+mod session;
+mod silence;
+mod team;
+
+pub use children::Children;
+pub use seats::{Seat, Seats};
+pub use session::{OneAtATime, Session};
+pub use silence::Silence;
+pub use team::Team;
+
+use std::time::Duration;
+
+use crate::call;
+use crate::patience::Patience;
+use crate::server::{ServerArgs, Stats};
+use crate::stop::Stop;
+
+/// The entrance of a server that waits for its listener and its clients alike.
+#[derive(Debug)]
+pub struct Entrance<'a> {
+    args: &'a ServerArgs,
+    stop: &'a Stop,
+    /// How many clients there may be at once.
+    most: usize,
+    patience: Patience,
+    /// What was done so far.
+    pub stats: Stats,
+}
+
+impl<'a> Entrance<'a> {
+    /// For at most `most` clients at once.
+    #[must_use]
+    pub fn new(args: &'a ServerArgs, stop: &'a Stop, most: usize) -> Entrance<'a> {
+        Entrance { args, stop, most, patience: Patience::default(), stats: Stats::default() }
+    }
+
+    /// Whether there is anything left to wait for, with so many clients here: no stop was requested, and
+    /// with `--once` the one client has not gone yet.
+    #[must_use]
+    pub fn goes_on(&self, clients: usize) -> bool {
+        !(self.stop.requested() || clients == 0 && self.args.full(self.stats.clients))
+    }
+
+    /// Whether another client may be served, with so many here.
+    #[must_use]
+    pub fn has_place(&self, clients: usize) -> bool {
+        clients < self.most && !self.args.full(self.stats.clients)
+    }
+
+    /// Whether another client may come in, with so many here. While descriptors are short, none may.
+    pub fn has_room(&mut self, clients: usize) -> bool {
+        self.has_place(clients) && self.timeout().is_none()
+    }
+
+    /// How long to wait before looking at the listener again, while descriptors are short.
+    pub fn timeout(&mut self) -> Option<Duration> {
+        self.patience.left()
+    }
+
+    /// What came of an accept: a client, or `None` if there was none, or no descriptor for it.
+    ///
+    /// # Errors
+    /// The listener's own: they will not pass.
+    pub fn admit<Client>(
+        &mut self,
+        accepted: call::Result<Client>,
+    ) -> call::Result<Option<Client>> {
+        match accepted {
+            Ok(client) => {
+                self.stats.clients += 1;
+                Ok(Some(client))
+            }
+            Err(_) if self.stop.requested() => Ok(None), // it has shut the listener down
+            Err(error) => {
+                self.stats.eagain += u64::from(error.would_block());
+                self.patience.with(error).map(|()| None)
+            }
+        }
+    }
+
+    /// A client has gone, and its descriptor is free.
+    pub fn left(&mut self) {
+        self.patience.end();
+    }
+}

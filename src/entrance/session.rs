@@ -1,0 +1,112 @@
+//! A conversation, and one conversation after the other.
+
+use std::fmt::Display;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Error;
+
+use crate::call;
+use crate::server::{self, ServerArgs, Stats};
+use crate::stop::{Stop, Watch};
+
+/// What a blocking conversation needs beside its socket: the settings, the stop, and a place for its figures.
+#[derive(Debug)]
+pub struct Session<'a> {
+    args: &'a ServerArgs,
+    stop: Stop,
+    /// What was done so far.
+    pub stats: Stats,
+    /// An answer that is no echo.
+    made: Vec<u8>,
+}
+
+impl<'a> Session<'a> {
+    /// One in which nothing was done yet.
+    #[must_use]
+    pub fn new(args: &'a ServerArgs, stop: &Stop) -> Session<'a> {
+        Session { args, stop: stop.clone(), stats: Stats::default(), made: Vec::new() }
+    }
+
+    /// How long the client may be silent, if that is limited.
+    #[must_use]
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.args.idle_timeout
+    }
+
+    /// A buffer to receive into.
+    #[must_use]
+    pub fn buffer(&self) -> Vec<u8> {
+        vec![0; self.args.bufsize]
+    }
+
+    /// As [`Stop::watch`].
+    pub fn watch<'socket>(&self, peer: &'socket impl AsFd) -> Watch<'socket> {
+        self.stop.watch(peer)
+    }
+
+    /// The answer to what was received. An echo is the data itself: no byte is copied.
+    pub fn answer<'b>(&'b mut self, data: &'b [u8]) -> &'b [u8] {
+        self.stats.received += data.len() as u64;
+        self.args.answer(data, &mut self.made)
+    }
+
+    /// The client has gone. If its conversation failed, that is its loss alone, and is told.
+    pub fn left(&mut self, client: impl Display, served: Result<(), impl Into<Error>>) {
+        self.stats.clients += 1;
+        if let Err(error) = served {
+            server::lost(client, error);
+        }
+    }
+}
+
+/// The clients of a server that serves one after the other.
+#[derive(Debug)]
+pub struct OneAtATime<'a> {
+    /// The conversation with the client whose turn it is.
+    pub session: Session<'a>,
+    waiting: Arc<Watch<'a>>,
+}
+
+impl<'a> OneAtATime<'a> {
+    /// The clients of this listener, until the stop.
+    #[must_use]
+    pub fn new(args: &'a ServerArgs, stop: &Stop, listener: &'a impl AsFd) -> OneAtATime<'a> {
+        OneAtATime::waiting(Session::new(args, stop), stop.watch(listener).into())
+    }
+
+    /// Those of a worker process, which accepts on a listener that other workers have as well. See
+    /// [`Stop::watch_shared`].
+    #[must_use]
+    pub fn shared(session: Session<'a>, listener: &'a impl AsFd) -> OneAtATime<'a> {
+        let waiting = session.stop.watch_shared(listener).into();
+        OneAtATime::waiting(session, waiting)
+    }
+
+    pub(super) fn waiting(session: Session<'a>, waiting: Arc<Watch<'a>>) -> OneAtATime<'a> {
+        OneAtATime { session, waiting }
+    }
+
+    /// Waits for the next client. `None` is the end: the stop came, or with `--once` the one client has gone.
+    ///
+    /// # Errors
+    /// The listener's own: they will not pass. See [`Watch::or`].
+    pub fn next<T>(&mut self, accept: impl FnMut() -> call::Result<T>) -> call::Result<Option<T>> {
+        if self.session.args.full(self.session.stats.clients) {
+            return Ok(None);
+        }
+        self.waiting.or(accept)
+    }
+
+    /// The client has gone. If its conversation failed, that is its loss alone, and is told.
+    pub fn left(&mut self, client: impl Display, served: Result<(), impl Into<Error>>) {
+        self.session.left(client, served);
+    }
+
+    /// What was done. No wait for a client is watched any more: the listener may be closed.
+    #[must_use]
+    pub fn end(self) -> Stats {
+        self.session.stats
+    }
+}

@@ -1,0 +1,44 @@
+//! Silence: how long a client may say nothing.
+
+use std::time::{Duration, Instant};
+
+use crate::server::ServerArgs;
+
+/// How long a client has been silent, where `--idle-timeout` limits that.
+#[derive(Debug)]
+pub struct Silence {
+    limit: Option<Duration>,
+    since: Instant,
+}
+
+impl Silence {
+    /// It begins now.
+    #[must_use]
+    pub fn begin(args: &ServerArgs) -> Silence {
+        Silence { limit: args.idle_timeout, since: Instant::now() }
+    }
+
+    /// The client has sent or taken something. The clock is not read where nothing is limited.
+    pub fn is_broken(&mut self) {
+        if self.limit.is_some() {
+            self.since = Instant::now();
+        }
+    }
+
+    /// It no longer matters: the client is ending.
+    pub fn end(&mut self) {
+        self.limit = None;
+    }
+
+    /// How much longer it may last; `None`: for ever.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        Some(self.limit?.saturating_sub(self.since.elapsed()))
+    }
+
+    /// Whether it has lasted too long.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.left() == Some(Duration::ZERO)
+    }
+}
