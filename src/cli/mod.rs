@@ -154,7 +154,7 @@ fn run(matches: &ArgMatches) -> Result<()> {
         "byte-order" => {
             let args =
                 byte_order::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
-            byte_order::run(&args, &mut stdout())
+            byte_order::run(&args)
         }
         "draw" => {
             let args = draw::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());

@@ -1,4 +1,5 @@
-//! Byte order and addresses: against std for any value, against libc for the texts people write.
+//! Byte order and addresses: against std for any value, against libc for the texts people write; and what the command
+//! draws of them.
 //!
 //! libc is asked through python3, whose `socket` module calls it. Without a python3 on the PATH
 //! those tests say so on stderr and check nothing.
@@ -7,10 +8,12 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Command, Stdio};
 
+use crate::common::run;
 use netplay::byte_order::*;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
+use serde_json::Value;
 
 proptest! {
     #[test]
@@ -278,4 +281,160 @@ fn libc(expression: &str, texts: &[String]) -> Option<Vec<Option<String>>> {
         .collect();
     assert_eq!(answers.len(), texts.len());
     Some(answers)
+}
+
+// The command.
+
+/// What `netplay byte-order LINE` prints, or its error.
+fn byte_order(line: &str) -> Result<String, String> {
+    let words: Vec<&str> = ["byte-order"].into_iter().chain(line.split_whitespace()).collect();
+    let output = run(&words, b"");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    match output.status.code() {
+        Some(0) => Ok(text(output.stdout)),
+        Some(2) => Err(text(output.stderr)),
+        code => panic!("{line}: {code:?}"),
+    }
+}
+
+fn facts(line: &str) -> Value {
+    serde_json::from_str(&byte_order(&format!("{line} --json")).unwrap()).unwrap()
+}
+
+/// Every subcommand, with arguments that make its lines as long as they get.
+const LINES: [&str; 16] = [
+    "",
+    "htons 5858",
+    "htons 65535",
+    "ntohs 57878",
+    "htonl 4294967294",
+    "ntohl 0xfeffffff",
+    "inet_aton 255.255.255.255",
+    "inet-aton 0x7f.1",
+    "inet_ntoa 0xfffffffe",
+    "inet_pton 255.255.255.255",
+    "inet_pton 1111:2222:3333:4444:5555:6666:7777:8888",
+    "inet_ntop ff:ff:ff:ff",
+    "inet_ntop 11112222333344445555666677778888",
+    "show 5858",
+    "show 4294967295",
+    "show 18446744073709551615",
+];
+
+#[test]
+fn a_picture_fits_a_projector_and_any_terminal() {
+    for line in LINES {
+        let picture = byte_order(line).unwrap();
+        assert!(picture.is_ascii(), "{picture}");
+        for row in picture.lines() {
+            assert!(row.len() <= 78 && row == row.trim_end(), "{line}: {row:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_said_to_come_next_works() {
+    for line in LINES {
+        let picture = byte_order(line).unwrap();
+        let commands: Vec<&str> = picture
+            .lines()
+            .filter_map(|row| row.split_once("netplay byte-order ").map(|(_, command)| command))
+            .map(|command| command.split_once("   ").map_or(command, |(command, _)| command))
+            .collect();
+        assert!(!commands.is_empty(), "{picture}");
+        for command in commands {
+            byte_order(command).unwrap();
+        }
+    }
+}
+
+#[test]
+fn htons_draws_memory_the_wire_and_the_mistake() {
+    let picture = byte_order("htons 5858").unwrap();
+    let boxes = |bytes: [u8; 2]| format!("| {:02x} | {:02x} |", bytes[0], bytes[1]);
+    let drawn: Vec<&str> =
+        picture.lines().map(str::trim).filter(|row| row.starts_with('|')).collect();
+    assert_eq!(drawn, [boxes(5858_u16.to_ne_bytes()), boxes([0x16, 0xe2])]);
+    assert!(picture.contains("5858 = 0x16e2"), "{picture}");
+    if cfg!(target_endian = "little") {
+        assert!(picture.contains("htons(5858) = 57878 = 0xe216"), "{picture}");
+        assert!(picture.contains("the kernel sees port 57878, not 5858"), "{picture}");
+    }
+}
+
+#[test]
+fn show_marks_the_most_significant_byte_in_both_orders() {
+    let picture = byte_order("show 0x12345678").unwrap();
+    let rows: Vec<&str> = picture.lines().collect();
+    let marked: Vec<&str> = rows
+        .windows(3)
+        .filter_map(|three| three[2].find("^^").map(|column| &three[0][column..column + 2]))
+        .collect();
+    assert_eq!(marked, ["12", "12"], "{picture}");
+    assert!(picture.contains("| 78 | 56 | 34 | 12 |"), "{picture}");
+    assert!(picture.contains("| 12 | 34 | 56 | 78 |"), "{picture}");
+    assert!(byte_order("").unwrap().starts_with("0x12345678 = 305419896"));
+}
+
+#[test]
+fn show_takes_the_width_from_the_value_and_the_zeros_in_front() {
+    for (value, bits) in [
+        ("0", 16),
+        ("65535", 16),
+        ("65536", 32),
+        ("0o200000", 32),
+        ("0x1234", 16),
+        ("0x00001234", 32),
+        ("0x0000_0000_0000_1234", 64),
+        ("0b1", 16),
+        ("0b00000000_00000000_00000001", 32),
+        ("4294967296", 64),
+    ] {
+        assert_eq!(facts(&format!("show {value}"))["bits"], bits, "{value}");
+    }
+}
+
+#[test]
+fn json_has_the_facts_of_the_picture() {
+    let port = facts("htons 5858");
+    assert_eq!(port["wire"], "16 e2");
+    assert_eq!(port["memory"], 5858_u16.to_ne_bytes().map(|byte| format!("{byte:02x}")).join(" "));
+    assert_eq!(port["result"], htons(5858));
+    assert_eq!(port["meaning"], "port 5858");
+    assert_eq!(facts("inet_aton 127.1")["bytes"], "7f 00 00 01");
+    assert_eq!(facts("inet_aton 127.1")["number"], 0x7f00_0001);
+    assert_eq!(facts("inet_ntoa 0x7f000001")["address"], "127.0.0.1");
+    assert_eq!(facts("inet_pton ::1")["family"], "AF_INET6");
+    assert_eq!(facts("")["big_endian"], "12 34 56 78");
+}
+
+#[test]
+fn inet_ntop_takes_bytes_together_and_apart() {
+    for bytes in
+        ["7f000001", "7f 00 00 01", "7f:00:00:01", "0x7f000001", "0x7f 0 0 0x1", "7F,0,0,1"]
+    {
+        assert_eq!(facts(&format!("inet_ntop {bytes}"))["address"], "127.0.0.1", "{bytes}");
+    }
+}
+
+#[test]
+fn bad_input_gets_one_clear_line() {
+    for (line, says) in [
+        ("htons 65536", "16 bits hold at most 65535"),
+        ("htonl 4294967296", "32 bits hold at most 4294967295"),
+        ("show 18446744073709551616", "64 bits hold at most 18446744073709551615"),
+        ("htons -1", "no sign"),
+        ("htons 0177", "a leading 0 means octal in C"),
+        ("htons +1", "write decimal digits"),
+        ("show 0x", "write decimal digits"),
+        ("show 0x+1", "write decimal digits"),
+        ("inet_aton 08", "no octal digit"),
+        ("inet_pton 127.1", "write 127.0.0.1, as inet_aton reads it"),
+        ("inet_ntop ::1", "not 4 bytes (IPv4) or 16 (IPv6) but 1"),
+        ("inet_ntop 7f0 0 0 1", "\"7f0\" is no hexadecimal byte"),
+        ("inet_ntop 7f 0x 0 0 1", "\"0x\" is no hexadecimal byte"),
+    ] {
+        let error = byte_order(line).unwrap_err();
+        assert!(error.lines().next().unwrap().contains(says), "{line}: {error}");
+    }
 }

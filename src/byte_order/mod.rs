@@ -18,13 +18,19 @@
 //! second half turns addresses from text into bytes and back: [`inet_aton`] and [`inet_ntoa`], the
 //! old pair for IPv4, and [`inet_pton`] and [`inet_ntop`], the pair that knows IPv6 as well.
 //!
-//! All of it is arithmetic: nothing here enters the kernel, so strace shows no line for it.
+//! All of it is arithmetic: nothing here enters the kernel, so strace shows no line for it. [`drawn`] shows what
+//! the functions do, byte by byte.
 //!
 //! The names big- and little-endian are from Danny Cohen's "On Holy Wars and a Plea for Peace"
 //! (IEN 137, 1980); the order on the wire is RFC 791, appendix B.
 
+pub mod drawn;
+mod number;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+
+pub use number::{Number, unsigned};
 
 /// Host to network, short: a 16-bit number (a port) from host order to network order.
 ///
