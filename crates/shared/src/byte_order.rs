@@ -335,9 +335,12 @@ pub fn inet_ntop(address: impl Into<IpAddr>) -> String {
 /// The text is quoted with escapes, so a hostile one cannot move the cursor of who reads the error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
-    call: String,
-    text: String,
-    why: String,
+    /// The function that refused it.
+    pub call: String,
+    /// What it was given.
+    pub text: String,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 impl fmt::Display for ParseError {
