@@ -19,6 +19,7 @@ use crate::examples::row::{Serve, Tool};
 use crate::examples::{Example, Place, Row, TABLE, examples};
 use crate::lang::Lang;
 use crate::server::{Reply, ServerArgs, Stamp};
+use crate::terminal;
 
 /// The options that every command has.
 #[derive(Debug, Args)]
@@ -61,27 +62,13 @@ pub enum Color {
 }
 
 impl Color {
-    pub fn use_on(self, terminal: bool) -> bool {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    pub fn use_on(self, is_terminal: bool) -> bool {
         match self {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => terminal && set("NO_COLOR").is_none() && !dumb_terminal(),
+            Color::Auto => is_terminal && terminal::takes_color(),
         }
     }
-}
-
-/// Whether the terminal has text only: no colours, and no line that changes.
-pub fn dumb_terminal() -> bool {
-    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
-}
-
-/// Whether the locale writes UTF-8: LC_ALL, else LC_CTYPE, else LANG says so.
-pub fn utf8_locale() -> bool {
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
-    let locale = locale.unwrap_or_default().to_lowercase();
-    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 fn lang() -> Offer<impl TypedValueParser<Value = Lang>> {
@@ -357,8 +344,8 @@ pub fn command() -> Command {
         .subcommand(lab::Args::augment_args(Command::new("lab")))
         .subcommand(doctor::Args::augment_args(Command::new("doctor")))
         .subcommand(explain::Args::augment_args(Command::new("explain")))
-        .subcommand(super::pages::completions_command())
-        .subcommand(super::man::command())
+        .subcommand(super::packages::completions())
+        .subcommand(super::packages::man())
 }
 
 /// What an example is called with, and each of its sides by a name of its own.

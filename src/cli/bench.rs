@@ -1,15 +1,15 @@
 //! `netplay bench`: every server model under one load.
 
 use std::fmt;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Args as ClapArgs, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
-use super::args::Offer;
+use super::args::{Global, Offer};
 use crate::address::Endpoint;
 use crate::bench::estimate::estimate;
 use crate::bench::machine::Machine;
@@ -20,7 +20,9 @@ use crate::bench::{self, server};
 use crate::client::{Interrupted, Usage};
 use crate::escape::{file_name, hide_option};
 use crate::files::{try_to_write, whole, write};
+use crate::output::stdout;
 use crate::stop::Stop;
+use crate::terminal::turns;
 use crate::trace::remark;
 
 /// What is measured first, and what everybody else is compared with: the first of these that the
@@ -182,13 +184,14 @@ fn yardstick_first(mut models: Vec<Model>) -> Vec<Model> {
 ///
 /// # Errors
 /// [`Interrupted`], after a partial table; a server failed; a file cannot be written.
-pub fn run(args: &Args, quiet: bool, ascii: bool, out: &mut impl Write) -> Result<()> {
+pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
+    let (quiet, ascii) = (global.quiet, global.plain());
     args.output.as_deref().map_or(Ok(()), try_to_write)?;
     if let Some([new, old]) = args.compare.as_deref() {
-        return compare(new, old, ascii, out);
+        return compare(new, old, ascii);
     }
     if let Some(path) = &args.from {
-        return show(args, &read(path)?, ascii, out);
+        return show(args, &read(path)?, ascii);
     }
     let stop = Stop::new();
     stop.on_signals();
@@ -199,7 +202,10 @@ pub fn run(args: &Args, quiet: bool, ascii: bool, out: &mut impl Write) -> Resul
     if !quiet {
         remark(estimate(&plan, &stop));
     }
-    let bar = bar(plan.turns(), quiet, ascii);
+    let bar = match quiet || !io::stderr().is_terminal() {
+        true => ProgressBar::hidden(),
+        false => turns(plan.turns(), ascii),
+    };
     let report = bench::run(&plan, &stop, &|what| {
         if bar.length() <= Some(bar.position()) {
             bar.inc_length(1); // there is time for another round
@@ -209,7 +215,7 @@ pub fn run(args: &Args, quiet: bool, ascii: bool, out: &mut impl Write) -> Resul
     });
     bar.finish_and_clear();
     let report = report?;
-    show(args, &report, ascii, out)?;
+    show(args, &report, ascii)?;
     if report.partial {
         return Err(Interrupted.into());
     }
@@ -225,9 +231,9 @@ pub fn run(args: &Args, quiet: bool, ascii: bool, out: &mut impl Write) -> Resul
     Ok(())
 }
 
-fn show(args: &Args, report: &Report, ascii: bool, out: &mut impl Write) -> Result<()> {
+fn show(args: &Args, report: &Report, ascii: bool) -> Result<()> {
     let text = if args.json { report.json()? } else { report.text(ascii) };
-    out.write_all(text.as_bytes())?;
+    stdout().write_all(text.as_bytes())?;
     match &args.output {
         Some(path) => write(&written(report, path)?, path),
         None => Ok(()),
@@ -263,7 +269,8 @@ fn judge(plan: &Plan, report: &Report) -> Result<()> {
     }
 }
 
-fn compare(new: &Path, old: &Path, ascii: bool, out: &mut impl Write) -> Result<()> {
+fn compare(new: &Path, old: &Path, ascii: bool) -> Result<()> {
+    let mut out = stdout();
     let (new, old) = (read(new)?, read(old)?);
     for sheet in new.compare(&old) {
         writeln!(out, "{}\n{}", sheet.title, sheet.text(ascii))?;
@@ -286,19 +293,6 @@ fn written(report: &Report, path: &Path) -> Result<String> {
         Some("html") => report.html(),
         _ => Ok(report.markdown()),
     }
-}
-
-fn bar(turns: usize, quiet: bool, ascii: bool) -> ProgressBar {
-    if quiet || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("[{bar:20}] {elapsed}, turn {pos}/{len}: {wide_msg}")
-        .expect("the template is well formed");
-    ProgressBar::new(turns as u64).with_style(style.progress_chars(if ascii {
-        "#-"
-    } else {
-        "█░"
-    }))
 }
 
 fn report_file(name: &str) -> Result<PathBuf, String> {

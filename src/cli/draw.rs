@@ -8,10 +8,11 @@ use anyhow::Result;
 use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Args as ClapArgs, ValueEnum};
 
-use super::args::Offer;
+use super::args::{Global, Offer};
 use crate::draw::{Format, Time, Timeline, View, read};
 use crate::escape::file_name;
 use crate::files::{is_stdout, try_to_write, write};
+use crate::output::stdout;
 use crate::trace::remark;
 
 /// Draw traces as one timeline of both ends
@@ -71,18 +72,13 @@ impl Args {
     fn format(&self) -> Format {
         Format::of(&self.output).unwrap_or(self.format.into())
     }
-
-    /// Whether it is the page to step through.
-    pub fn is_for_a_browser(&self) -> bool {
-        self.format() == Format::Html
-    }
 }
 
 /// Reads the traces and writes the picture.
 ///
 /// # Errors
 /// There is nothing to draw, a trace cannot be read, or the picture cannot be written.
-pub fn run(args: &Args, look: &View) -> Result<()> {
+pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     try_to_write(&args.output)?;
     let same = |trace: &&PathBuf| same_file(trace, &args.output);
     if let Some(trace) = args.traces.iter().find(same) {
@@ -93,9 +89,14 @@ pub fn run(args: &Args, look: &View) -> Result<()> {
         remark(format_args!("netplay: {said}"));
     }
     let names: Vec<String> = args.traces.iter().map(|trace| file_name(trace)).collect();
-    let view = View { title: names.join(" + "), time: args.time, ..look.clone() };
+    let view =
+        View { title: names.join(" + "), time: args.time, ..global.look(stdout().is_terminal()) };
     let picture = Timeline::new(reading.records, &HashMap::new()).picture(args.format(), &view);
-    write(&picture, &args.output)
+    write(&picture, &args.output)?;
+    if !global.quiet && args.format() != Format::Html {
+        remark("try next: the same with -o timeline.html, a page to step through");
+    }
+    Ok(())
 }
 
 fn time() -> Offer<impl TypedValueParser<Value = Time>> {

@@ -2,17 +2,15 @@
 
 use std::io::Write;
 
-use anyhow::Result;
-use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
-use clap::{Arg, Command};
-use nix::errno::Errno;
+use anyhow::{Result, bail};
+use clap::builder::{StringValueParser, TypedValueParser};
 
-use super::args::Global;
-use super::terminal_columns;
-use crate::call::strerror;
+use super::args::{Global, Offer};
+use crate::examples::Example;
 use crate::lab::{Lab, TABLE};
 use crate::lang::Lang;
-use crate::lesson::{self, Lesson, Look, Subject};
+use crate::lesson::{self, Look, Subject};
+use crate::output::stdout;
 use crate::trace::remark;
 
 const TRY: &str = "\
@@ -31,7 +29,7 @@ Try:
 #[command(after_help = TRY)]
 pub struct Args {
     /// A topic, an example, or an errno; without one, the table of contents
-    #[arg(value_name = "TOPIC", value_parser = ReadTopic)]
+    #[arg(value_name = "TOPIC", value_parser = Offer::new(StringValueParser::new().try_map(named), || lesson::topics().collect()))]
     topic: Option<Topic>,
     #[command(flatten)]
     form: Form,
@@ -45,27 +43,6 @@ pub struct Form {
     plain: bool,
 }
 
-/// Reads a topic; shells complete the names of the lessons.
-#[derive(Debug, Clone)]
-struct ReadTopic;
-
-impl TypedValueParser for ReadTopic {
-    type Value = Topic;
-
-    fn parse_ref(
-        &self,
-        command: &Command,
-        arg: Option<&Arg>,
-        value: &std::ffi::OsStr,
-    ) -> Result<Topic, clap::Error> {
-        StringValueParser::new().try_map(|name| named(&name)).parse_ref(command, arg, value)
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(lesson::topics().map(PossibleValue::new)))
-    }
-}
-
 /// What somebody asks about.
 #[derive(Debug, Clone, Copy)]
 enum Topic {
@@ -75,11 +52,11 @@ enum Topic {
     Lab(&'static str),
 }
 
-fn named(name: &str) -> Result<Topic, String> {
+fn named(name: String) -> Result<Topic, String> {
     let lab = || Lab::named(&name.to_lowercase()).map(|lab| Topic::Lab(lab.name));
     let labs = TABLE.iter().map(|lab| lab.name);
-    lesson::find(name).map(Topic::Lessons).or_else(lab).ok_or_else(|| {
-        match lesson::similar(name, labs) {
+    lesson::find(&name).map(Topic::Lessons).or_else(lab).ok_or_else(|| {
+        match lesson::similar(&name, labs) {
             Some(similar) => format!("no lesson has this name; did you mean '{similar}'?"),
             None => "no lesson has this name; netplay explain lists them all".to_owned(),
         }
@@ -89,16 +66,16 @@ fn named(name: &str) -> Result<Topic, String> {
 /// Runs it.
 ///
 /// # Errors
-/// If `out` cannot be written.
-pub(super) fn run(args: &Args, global: &Global, terminal: bool, out: &mut dyn Write) -> Result<()> {
+/// Standard output cannot be written.
+pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let lang = global.language();
     match args.topic {
-        None => print(lesson::contents(lang), &args.form, global, terminal, out),
+        None => print(lesson::contents(lang), &args.form, global),
         Some(Topic::Lessons(Subject::Lesson(lesson))) => {
-            show(lesson, &args.form, global, terminal, out)
+            print(lesson.text(lang), &args.form, global)
         }
         Some(Topic::Lessons(Subject::Errno(errno))) => {
-            print(&about(errno, lang), &args.form, global, terminal, out)
+            print(&lesson::page_of_errno(errno, lang), &args.form, global)
         }
         Some(Topic::Lab(name)) => {
             let sentence = match lang {
@@ -107,60 +84,36 @@ pub(super) fn run(args: &Args, global: &Global, terminal: bool, out: &mut dyn Wr
                 }
                 Lang::Zh => format!("`{name}` 是一个实验，自带讲解：`netplay lab {name}`\n"),
             };
-            print(&sentence, &args.form, global, terminal, out)
+            print(&sentence, &args.form, global)
         }
     }
 }
 
-/// One lesson.
+/// The lesson behind an example.
 ///
 /// # Errors
-/// If `out` cannot be written.
-pub(super) fn show(
-    lesson: &Lesson,
-    form: &Form,
-    global: &Global,
-    terminal: bool,
-    out: &mut dyn Write,
-) -> Result<()> {
-    print(lesson.text(global.language()), form, global, terminal, out)
-}
-
-/// What is known about an error number, in Markdown.
-fn about(errno: Errno, lang: Lang) -> String {
-    let title = format!("# {errno:?} ({}): {}", errno as i32, strerror(errno));
-    let text = match (lesson::about_errno(errno, lang), lang) {
-        (Some(section), _) => section,
-        (None, Lang::En) => {
-            "None of the calls that netplay makes is documented to return it. \
-             `man 3 errno` lists every error number.\n"
-        }
-        (None, Lang::Zh) => {
-            "netplay 所用的系统调用，手册都没有写会返回它。`man 3 errno` 列出全部错误号。\n"
-        }
+/// Standard output cannot be written.
+pub(super) fn teach(example: &Example, form: &Form, global: &Global) -> Result<()> {
+    let Some(Subject::Lesson(lesson)) = lesson::find(example.lesson) else {
+        bail!("{} has no lesson", example.name);
     };
-    format!("{title}\n\n{}\n", text.trim())
+    print(lesson.text(global.language()), form, global)
 }
 
 /// A text in Markdown, for a terminal or as it is.
-fn print(
-    markdown: &str,
-    form: &Form,
-    global: &Global,
-    terminal: bool,
-    out: &mut dyn Write,
-) -> Result<()> {
-    let lang = global.language();
-    let ascii = global.plain() && lang == Lang::En;
-    if global.plain() && !ascii && !form.plain && !global.quiet {
+fn print(markdown: &str, form: &Form, global: &Global) -> Result<()> {
+    let mut out = stdout();
+    let view = global.look(out.is_terminal());
+    let ascii = view.ascii && view.lang == Lang::En;
+    if view.ascii && !ascii && !form.plain && !global.quiet {
         remark("Chinese cannot be written in ASCII, so here it is as it is; --lang en can be");
     }
     let look = Look {
-        columns: if terminal { terminal_columns() } else { 80 },
-        styled: global.color.use_on(terminal),
+        columns: view.columns,
+        styled: view.color,
         ascii,
-        links: !std::ptr::eq(markdown, lesson::contents(lang)),
-        lang,
+        links: !std::ptr::eq(markdown, lesson::contents(view.lang)),
+        lang: view.lang,
     };
     let text = if form.plain { markdown.to_owned() } else { lesson::render(markdown, &look) };
     out.write_all(text.as_bytes())?;

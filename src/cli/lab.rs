@@ -7,11 +7,10 @@ use clap::builder::PossibleValuesParser;
 
 use super::args::Global;
 use super::draw::Picture;
-use super::progress::Progress;
 use crate::child;
 use crate::draw::{Format, View};
 use crate::files::{is_stdout, try_to_write, write};
-use crate::lab::{Lab, Look, Report, TABLE};
+use crate::lab::{Lab, Look, Progress, Report, TABLE};
 use crate::lang::Lang;
 use crate::output::stdout;
 use crate::stop;

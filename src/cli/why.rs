@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use serde_json::json;
 
 use super::args::Global;
-use super::listen_to_the_record;
+use super::listen_for_those_who_ask;
 use crate::escape::{escape, escape_unicode};
 use crate::output::stdout;
 use crate::trace::Speaker;
@@ -46,8 +46,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         Some(word) => What::of(word).unwrap_or_else(|| refuse(word)),
     };
     if global.verbose > 0 || global.trace.is_some() {
-        let global = Global { quiet: global.verbose == 0, trace: global.trace.clone(), ..*global };
-        listen_to_the_record(&global, Speaker { role: "client", example: "why" })?;
+        listen_for_those_who_ask(global, Speaker { role: "client", example: "why" })?;
     }
     let mut answers = Vec::new();
     for what in asked {

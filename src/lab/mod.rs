@@ -15,6 +15,7 @@
 mod actor;
 mod busy;
 mod figure;
+mod progress;
 mod report;
 mod stage;
 mod text;
@@ -58,6 +59,7 @@ use crate::trace::{self, Collection, Event, Kind, TraceFile};
 pub use crate::child::CannotRun;
 pub use actor::{Actor, heed, tell};
 pub use figure::{Figure, Table, Value};
+pub use progress::Progress;
 pub use report::{Look, Report};
 pub use stage::{Act, Stage};
 pub use text::Text;

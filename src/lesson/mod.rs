@@ -13,7 +13,7 @@ use nix::errno::Errno;
 
 use crate::examples::{Row, TABLE};
 use crate::lang::Lang;
-use crate::record::{errno_named, errnos};
+use crate::record::{errno_named, errnos, strerror};
 
 pub use markdown::{Look, render};
 
@@ -131,6 +131,23 @@ pub fn about_errno(errno: Errno, lang: Lang) -> Option<&'static str> {
     let text = lesson("errno")?.text(lang);
     let (_, section) = text.split_once(&format!("\n## {errno:?}\n"))?;
     Some(section.split("\n## ").next().unwrap_or(section))
+}
+
+/// What is known about an error number: a page in Markdown.
+#[must_use]
+pub fn page_of_errno(errno: Errno, lang: Lang) -> String {
+    let title = format!("# {errno:?} ({}): {}", errno as i32, strerror(errno));
+    let text = match (about_errno(errno, lang), lang) {
+        (Some(section), _) => section,
+        (None, Lang::En) => {
+            "None of the calls that netplay makes is documented to return it. \
+             `man 3 errno` lists every error number.\n"
+        }
+        (None, Lang::Zh) => {
+            "netplay 所用的系统调用，手册都没有写会返回它。`man 3 errno` 列出全部错误号。\n"
+        }
+    };
+    format!("{title}\n\n{}\n", text.trim())
 }
 
 /// The table of contents, in Markdown.

@@ -16,8 +16,7 @@ use super::{PAUSE, open};
 use crate::call::{self, SO_RCVTIMEO, TcpStream};
 use crate::client::{ClientArgs, Talk};
 use crate::escape::escape;
-use crate::examples::tcp_echo::connect;
-use crate::sendall;
+use crate::examples::tcp_echo::{connect, sendall};
 
 const MENU: &str = "list, download NAME, upload NAME, quit";
 

@@ -1,0 +1,275 @@
+//! # Socket options: what can be asked and set, and what the kernel makes of it
+//!
+//! ```text
+//! level        whose options                          socket
+//! ----------   ------------------------------------   -----------------------------
+//! SOL_SOCKET   every socket's: buffers, timeouts      tcp   udp   unix   socket(7)
+//!     |
+//! SOL_IP       of IPv4: TTL, multicast, errors        tcp   udp          ip(7)
+//! SOL_IPV6     of IPv6, on AF_INET6 sockets           tcp   udp          ipv6(7)
+//!     |
+//! SOL_TCP      Nagle, keepalive, congestion           tcp                tcp(7)
+//! SOL_UDP      joining and cutting datagrams                udp          udp(7)
+//!
+//! socket       a fresh one for each option: one may change another (SO_TIMESTAMPNS ends SO_TIMESTAMP)
+//! getsockopt   the default
+//! setsockopt   another value
+//! getsockopt   what the kernel made of it
+//! close
+//! ```
+//!
+//! Watch for a success that is none: setsockopt returns 0, and the value is another one.
+//!
+//! - SO_RCVBUF and SO_SNDBUF double what they are asked for, because the kernel keeps its own notes
+//!   in the buffer; above net.core.rmem_max and wmem_max they are capped first, without an error.
+//! - SO_REUSEADDR is not SO_REUSEPORT. The first forgives old connections in TIME_WAIT; the second
+//!   lets several live sockets have one address.
+//! - TCP_NODELAY does not make TCP faster. It stops the wait of a small segment for the
+//!   acknowledgement of the one before, which a dialogue feels and a download does not.
+//! - SO_TYPE, SO_ERROR and TCP_INFO can only be asked; and SO_ERROR forgets what it has told.
+
+mod code;
+pub mod told;
+pub mod words;
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::row;
+use crate::call::{self, *};
+
+/// A kind of socket whose options are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// A stream over IP.
+    Tcp,
+    /// Datagrams over IP.
+    Udp,
+    /// A stream within the machine.
+    Unix,
+}
+
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Unix];
+
+    /// `tcp`, `udp`, `unix`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+            Protocol::Unix => "unix",
+        }
+    }
+
+    /// Whether its sockets have options of that level at all.
+    #[must_use]
+    pub fn has(self, level: &str) -> bool {
+        match level {
+            "SOL_SOCKET" => true,
+            "SOL_TCP" => self == Protocol::Tcp,
+            "SOL_UDP" => self == Protocol::Udp,
+            _ => self != Protocol::Unix,
+        }
+    }
+
+    /// A fresh socket that has the options of the level.
+    fn socket(self, level: &str) -> call::Result<Socket> {
+        let internet = if level == "SOL_IPV6" { Domain::IPV6 } else { Domain::IPV4 };
+        match self {
+            Protocol::Tcp => call::socket(internet, Type::STREAM, 0),
+            Protocol::Udp => call::socket(internet, Type::DGRAM, 0),
+            Protocol::Unix => call::socket(Domain::UNIX, Type::STREAM, 0),
+        }
+    }
+}
+
+/// What became of one option on one fresh socket.
+#[derive(Debug)]
+pub struct Row {
+    /// The kind of socket.
+    pub protocol: Protocol,
+    /// The option.
+    pub option: Opt,
+    /// What the kernel said first.
+    pub default: call::Result<OptValue>,
+    /// What it was asked to set.
+    pub asked: OptValue,
+    /// What it said then. The error is that of whichever call failed: its name says so.
+    pub kernel: call::Result<OptValue>,
+}
+
+/// Asks an option of a fresh socket, sets it to `value`, or to some other value than it has, and
+/// asks again.
+///
+/// ```
+/// use netplay::call::{OptValue, SO_RCVBUF, SO_TYPE};
+/// use netplay::examples::sockopt::{Protocol, probe};
+///
+/// let row = probe(Protocol::Tcp, SO_RCVBUF, Some(5000.into()))?;
+/// assert_eq!(row.kernel.as_ref().unwrap(), &OptValue::Int(10_000));
+/// assert!(row.remark().starts_with("doubled"));
+/// assert_eq!(probe(Protocol::Tcp, SO_TYPE, None)?.remark(), "read-only");
+/// # Ok::<(), netplay::call::CallError>(())
+/// ```
+///
+/// # Errors
+/// There is no such socket: a machine without IPv6, or without a free descriptor. What the option's
+/// calls answer is in the row.
+pub fn probe(protocol: Protocol, option: Opt, value: Option<OptValue>) -> call::Result<Row> {
+    let socket = protocol.socket(option.level())?;
+    let default = call::getsockopt(&socket, option);
+    let asked = value.unwrap_or_else(|| another(option, default.as_ref().ok()));
+    let kernel = call::setsockopt(&socket, option, asked.clone())
+        .and_then(|()| call::getsockopt(&socket, option));
+    drop(socket); // a close, and told as one
+    Ok(Row { protocol, option, default, asked, kernel })
+}
+
+/// Tries every option of the socket's own levels. Without IPv6 on the machine those of SOL_IPV6 are
+/// left out.
+///
+/// # Errors
+/// As [`probe`].
+pub fn probe_all(protocol: Protocol) -> call::Result<Vec<Row>> {
+    OPTIONS
+        .iter()
+        .filter(|option| protocol.has(option.level()))
+        .map(|&option| probe(protocol, option, None))
+        .filter(|row| !matches!(row, Err(error) if error.errno() == Errno::EAFNOSUPPORT))
+        .collect()
+}
+
+/// A value that the option does not have yet, and that does no harm on a socket about to be closed.
+fn another(option: Opt, default: Option<&OptValue>) -> OptValue {
+    // A multicast group that never leaves the machine, joined on loopback.
+    let ipv4_group = [239, 255, 0, 1, 127, 0, 0, 1];
+    let sender = [127, 0, 0, 1];
+    let ipv6_group =
+        [&[0xff, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9], &1u32.to_ne_bytes()[..]];
+    match (option, default) {
+        (SO_RCVBUF | SO_SNDBUF | SO_RCVBUFFORCE | SO_SNDBUFFORCE, _) => 5000.into(),
+        (SO_RCVLOWAT, _) => 10.into(),
+        (SO_ATTACH_BPF | SO_ATTACH_REUSEPORT_EBPF, _) => (-1).into(),
+        (SO_BINDTODEVICE, _) => "lo".into(),
+        (IP_TOS, _) => 16.into(),
+        (IP_MULTICAST_IF, _) => Ipv4Addr::LOCALHOST.into(),
+        (IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP, _) => ipv4_group.to_vec().into(),
+        (
+            IP_ADD_SOURCE_MEMBERSHIP
+            | IP_DROP_SOURCE_MEMBERSHIP
+            | IP_BLOCK_SOURCE
+            | IP_UNBLOCK_SOURCE,
+            _,
+        ) => [&ipv4_group[..], &sender].concat().into(),
+        (IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP, _) => ipv6_group.concat().into(),
+        (IPV6_ADDRFORM, _) => libc::AF_INET.into(),
+        (IPV6_MTU, _) => 1280.into(),
+        (TCP_CONGESTION, Some(now)) if now.to_string() == "reno" => "cubic".into(),
+        (TCP_CONGESTION, _) => "reno".into(),
+        (TCP_DEFER_ACCEPT, _) => 5.into(),
+        (TCP_USER_TIMEOUT | TCP_WINDOW_CLAMP, _) => 30_000.into(),
+        (UDP_SEGMENT, _) => 1000.into(),
+        (_, Some(OptValue::Int(-1 | 1))) => 0.into(),
+        (_, Some(OptValue::Int(n @ 2..))) => (n / 2).into(),
+        // Nobody else uses it, so nothing is known of it but its size.
+        (_, Some(value @ (OptValue::Text(_) | OptValue::Bytes(_)))) => value.clone(),
+        _ => match option.kind() {
+            Kind::Int => 1.into(),
+            Kind::Time => Duration::from_millis(1500).into(),
+            Kind::Linger => Some(Duration::from_secs(5)).into(),
+            Kind::Address => Ipv4Addr::LOCALHOST.into(),
+            // As long as an int, or the kernel does not even look which option it is.
+            Kind::Text(_) => OptValue::Text(vec![0; 4]),
+            Kind::Bytes(size) => vec![0; size].into(),
+        },
+    }
+}
+
+impl Row {
+    /// What the answers mean, in a few words.
+    #[must_use]
+    pub fn remark(&self) -> String {
+        match (&self.default, &self.kernel) {
+            (_, Ok(kernel)) => self.compare(kernel),
+            (_, Err(error)) if error.name() == SockoptName::Getsockopt.into() => {
+                "set, but cannot be asked back".into()
+            }
+            (Ok(_), Err(error)) if error.errno() == Errno::ENOPROTOOPT => "read-only".into(),
+            (Ok(_), Err(error)) if unknown(error.errno()) => "can only be asked here".into(),
+            (Err(error), Err(set)) if unknown(set.errno()) => why(error.errno()),
+            (_, Err(error)) => why(error.errno()),
+        }
+    }
+
+    fn compare(&self, kernel: &OptValue) -> String {
+        match (&self.asked, kernel) {
+            (asked, kernel) if asked == kernel => "as asked".into(),
+            // One of the two may end in a zero byte.
+            (OptValue::Text(_), text) if self.asked.to_string() == text.to_string() => {
+                "as asked".into()
+            }
+            (_, kernel) if self.default.as_ref().is_ok_and(|default| default == kernel) => {
+                "accepted and ignored".into()
+            }
+            (&OptValue::Int(asked), &OptValue::Int(kernel)) => {
+                compare_numbers(self.option, asked.into(), kernel.into())
+            }
+            (OptValue::Time(asked), OptValue::Time(kernel))
+                if kernel.abs_diff(*asked) <= Duration::from_millis(10) =>
+            {
+                "rounded to the kernel's clock tick".into()
+            }
+            _ => "something else".into(),
+        }
+    }
+}
+
+fn compare_numbers(option: Opt, asked: i64, kernel: i64) -> String {
+    match cap(option) {
+        Some(_) if kernel == 2 * asked => "doubled, bookkeeping included".into(),
+        Some((name, cap)) if asked > cap && kernel == 2 * cap => {
+            format!("capped at {name} = {cap}, then doubled")
+        }
+        _ if kernel > asked => "raised".into(),
+        _ => "lowered".into(),
+    }
+}
+
+/// The most that an unprivileged program gets for a buffer, before it is doubled.
+fn cap(option: Opt) -> Option<(&'static str, i64)> {
+    let (name, file) = match option {
+        SO_RCVBUF => ("net.core.rmem_max", "/proc/sys/net/core/rmem_max"),
+        SO_SNDBUF => ("net.core.wmem_max", "/proc/sys/net/core/wmem_max"),
+        _ => return None,
+    };
+    Some((name, fs::read_to_string(file).ok()?.trim().parse().ok()?))
+}
+
+/// The two ways to say that there is no such option.
+fn unknown(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOPROTOOPT | Errno::EOPNOTSUPP)
+}
+
+fn why(errno: Errno) -> String {
+    let words = match errno {
+        Errno::EPERM | Errno::EACCES => "wants privilege",
+        Errno::ENOTCONN => "only when connected",
+        Errno::EINVAL => "refused here",
+        errno if unknown(errno) => return "no such option here".into(),
+        _ => return format!("{errno:?}"),
+    };
+    format!("{errno:?}: {words}")
+}
+
+/// Its row in the table.
+pub const ROW: row::Row = row::Row::Command {
+    name: "sockopt",
+    summary: "every socket option, asked and set",
+    next: Some("netplay sockopt SO_RCVBUF"),
+    lesson: "socket-api",
+};

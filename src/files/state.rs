@@ -1,0 +1,77 @@
+//! What netplay remembers of its user between two commands: small files, each replaced whole.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
+
+use super::write::replace;
+use crate::escape::escape;
+
+/// The file of this name in `$XDG_STATE_HOME/netplay`, by default in `~/.local/state/netplay` (XDG Base
+/// Directory Specification). `None` if neither is known, or if it is not ours: under sudo the home may be
+/// somebody else's, and a file of root's would be in the way there.
+#[must_use]
+pub fn file(name: &str) -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let (base, owner) = match (set("XDG_STATE_HOME"), set("HOME")) {
+        (Some(state), _) => (state.clone(), state),
+        (None, Some(home)) => (home.join(".local/state"), home),
+        (None, None) => return None,
+    };
+    let theirs = fs::metadata(owner).is_ok_and(|about| about.uid() != geteuid().as_raw());
+    (!theirs).then(|| base.join("netplay").join(name))
+}
+
+/// How long to wait for another process that changes the same file: it reads and writes a few lines.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Keeps others from changing a file until the lock is dropped. The lock is a file beside it, because the
+/// file itself is replaced; it stays there, empty.
+///
+/// # Errors
+/// The folder cannot be made, or written to; another process keeps the lock.
+pub fn lock(file: &Path) -> Result<Flock<File>> {
+    let beside = file.with_extension("lock");
+    let name = || escape(beside.as_os_str().as_encoded_bytes());
+    make_folder(file).with_context(|| {
+        let folder = beside.parent().unwrap_or(&beside);
+        format!("there can be no folder {}", escape(folder.as_os_str().as_encoded_bytes()))
+    })?;
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let mut open = options.open(&beside).with_context(name)?;
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match Flock::lock(open, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) if Instant::now() < end => open = file,
+            Err((_, Errno::EWOULDBLOCK)) => bail!("another process keeps {} locked", name()),
+            Err((_, errno)) => return Err(errno).with_context(name),
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Writes a file whole.
+///
+/// # Errors
+/// The folder cannot be made, or written to.
+pub fn write(file: &Path, text: &str) -> io::Result<()> {
+    make_folder(file)?;
+    replace(file, text, 0o600)
+}
+
+/// The folder of a file, which is made if it is not there.
+fn make_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}

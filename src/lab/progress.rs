@@ -1,0 +1,83 @@
+//! Which labs are done: a small file in the folder for states.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::escape::escape;
+use crate::files::state;
+
+/// The labs that are done, and when each was, by name.
+#[derive(Debug, Default)]
+pub struct Progress(BTreeMap<String, String>);
+
+impl Progress {
+    /// What was noted; nothing, if there is no such file yet.
+    ///
+    /// # Errors
+    /// There is one, and it cannot be read, or says something else.
+    pub fn read() -> Result<Progress> {
+        let Some(file) = file() else { return Ok(Progress::default()) };
+        match fs::metadata(&file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Progress::default()),
+            // A pipe under this name would have us wait.
+            Ok(about) if !about.is_file() => bail!("{} is not a file", shown(&file)),
+            _ => {}
+        }
+        let text = fs::read_to_string(&file).with_context(|| shown(&file))?;
+        let noted = serde_json::from_str(&text).map(Progress);
+        noted
+            .with_context(|| format!("{} is not a list of labs: netplay lab --reset", shown(&file)))
+    }
+
+    /// Whether a lab was done.
+    #[must_use]
+    pub fn is_done(&self, lab: &str) -> bool {
+        self.0.contains_key(lab)
+    }
+
+    /// Notes that a lab is done, beside whatever other processes note at the same time.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, or others keep it locked.
+    pub fn note(lab: &str) -> Result<Progress> {
+        let file = file().context("there is no home for it, or one of somebody else's")?;
+        // From the read to the write: otherwise one of two would overwrite the other's mark.
+        let _lock = state::lock(&file)?;
+        let mut progress = Progress::read()?;
+        let today = chrono::Local::now().format("%Y-%m-%d").to_string();
+        progress.0.entry(lab.to_owned()).or_insert(today);
+        let text = serde_json::to_string_pretty(&progress.0)? + "\n";
+        state::write(&file, &text).with_context(|| shown(&file))?;
+        Ok(progress)
+    }
+
+    /// Forgets all of it.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn forget() -> Result<()> {
+        let Some(file) = file() else { return Ok(()) };
+        if fs::symlink_metadata(&file).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return Ok(());
+        }
+        let _lock = state::lock(&file)?;
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", shown(&file)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn shown(file: &Path) -> String {
+    escape(file.as_os_str().as_encoded_bytes())
+}
+
+fn file() -> Option<PathBuf> {
+    state::file("labs.json")
+}

@@ -1,0 +1,120 @@
+//! The manual pages: one for each command, in the roff that groff and mandoc read alike.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use chrono::DateTime;
+use clap::Command;
+
+use crate::escape::file_name;
+use crate::files::write;
+
+/// The page of the program alone.
+///
+/// # Errors
+/// The command has what roff cannot say.
+pub fn page_of(command: Command) -> Result<String> {
+    page(&whole(command))
+}
+
+/// Writes a page for the program and for each of its commands into a folder.
+///
+/// # Errors
+/// The folder is not there, or cannot be written.
+pub fn write_pages(command: Command, folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        bail!(
+            "there is no folder {}, and manual pages are only put into one that is there: mkdir -p makes it",
+            file_name(folder)
+        );
+    }
+    write_all(&whole(command), folder)
+        .with_context(|| format!("cannot write manual pages to {}", file_name(folder)))
+}
+
+/// `netplay help` has no page of its own, so none may be named.
+fn whole(command: Command) -> Command {
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    command
+}
+
+fn write_all(command: &Command, folder: &Path) -> Result<()> {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        write_all(below, folder)?;
+    }
+    let name = command.get_display_name().unwrap_or(command.get_name());
+    write(&page(command)?, &folder.join(format!("{name}.1")))
+}
+
+/// The page of a command.
+fn page(command: &Command) -> Result<String> {
+    let version = concat!("netplay ", env!("CARGO_PKG_VERSION"));
+    let title = command.get_display_name().unwrap_or(command.get_name()).to_uppercase();
+    let man = clap_mangen::Man::new(command.clone()).title(title).date(date()).source(version);
+    let mut roff = Vec::new();
+    man.manual("The socket playground").render(&mut roff)?;
+    tidy(&String::from_utf8(roff)?)
+}
+
+/// The day on which the page is made. A package that is built twice has the same page twice: there the
+/// variable says what day it is (<https://reproducible-builds.org/specs/source-date-epoch/>).
+fn date() -> String {
+    let told = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse().ok());
+    let told = told.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    told.unwrap_or_else(|| chrono::Local::now().to_utc()).format("%Y-%m-%d").to_string()
+}
+
+/// What a line of roff should not be longer than.
+const WIDTH: usize = 80;
+
+/// The same page, as those who write roff by hand would write it: no blank at the end of a line, no line
+/// that a terminal does not hold, one request for one paragraph; and what is a command to type stands as
+/// it is typed.
+fn tidy(roff: &str) -> Result<String> {
+    // A break, a blank line and a break are one space between two lines.
+    let roff = roff.replace("\n.br\n\n.br\n", "\n.sp\n").replace("\n\n.br\n", "\n.sp\n");
+    let roff = roff.replace(" \\fR]", "\\fR]").replace('…', "...");
+    let mut page = String::new();
+    let (mut extra, mut verbatim) = (false, false);
+    for line in roff.lines().map(str::trim_end) {
+        if let Some(heading) = line.strip_prefix(".SH ") {
+            extra = heading == "EXTRA";
+        }
+        let is_typed = extra && line.starts_with("  ");
+        if is_typed != verbatim {
+            writeln!(page, "{}", if is_typed { ".nf" } else { ".fi" })?;
+            verbatim = is_typed;
+        }
+        match line {
+            "" => writeln!(page, ".PP")?,
+            _ if is_typed || line.starts_with(['.', '\'']) => writeln!(page, "{line}")?,
+            _ => fill(&mut page, line)?,
+        }
+    }
+    if verbatim {
+        writeln!(page, ".fi")?;
+    }
+    Ok(page)
+}
+
+/// Writes a line of text as lines that are short enough.
+fn fill(page: &mut String, text: &str) -> Result<()> {
+    let mut long = 0;
+    for word in text.split(' ') {
+        // At the start of a line these would begin a request.
+        let request = word.starts_with(['.', '\'']);
+        if long == 0 || long + 1 + word.len() <= WIDTH {
+            let blank = if long == 0 { "" } else { " " };
+            write!(page, "{blank}{word}")?;
+            long += blank.len() + word.len();
+        } else {
+            let guard = if request { "\\&" } else { "" };
+            write!(page, "\n{guard}{word}")?;
+            long = guard.len() + word.len();
+        }
+    }
+    writeln!(page)?;
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! What a package ships beside the program, made of its command line: manual pages, and completions for shells.
+
+mod completions;
+mod man;
+
+pub use completions::completions;
+pub use man::{page_of, write_pages};

@@ -1,0 +1,323 @@
+//! What every server shares and no page is about: its settings, its answers, its ready line.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+use std::io::Write;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::address::{Endpoint, Family};
+use crate::call::{self, CallError};
+pub use crate::descriptor::Tally;
+use crate::escape::{escape, escape_unicode, grouped};
+use crate::output::stdout;
+use crate::stop::in_a_hurry;
+
+/// What the command line, or a test, tells a server.
+#[derive(Debug, Clone)]
+pub struct ServerArgs {
+    /// Where to listen.
+    pub endpoint: Endpoint,
+    /// Where to listen, for a server on a UNIX socket.
+    pub path: PathBuf,
+    /// How many finished connections may wait for accept; on Linux one more may.
+    pub backlog: i32,
+    /// The size of the receive buffer in bytes.
+    pub bufsize: usize,
+    /// What to answer to each receive; `None` for a server that never answers.
+    pub reply: Option<Reply>,
+    /// How many clients may be served at once; the others wait in the listener's queue.
+    pub max_clients: usize,
+    /// How long a client may be silent before it is closed; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// How long each answer pretends to take to work out.
+    pub work: Duration,
+    /// Whether to end after the first client (over UDP: the first datagram).
+    pub once: bool,
+    /// Whether a terminal is shown ASCII only.
+    pub ascii: bool,
+}
+
+impl Default for ServerArgs {
+    /// Any free port of 127.0.0.1, everything else as on the command line.
+    fn default() -> ServerArgs {
+        ServerArgs {
+            endpoint: Endpoint::default(),
+            path: PathBuf::new(),
+            backlog: 128,
+            bufsize: 1024,
+            reply: Some(Reply::Echo),
+            max_clients: 256,
+            idle_timeout: None,
+            work: Duration::ZERO,
+            once: false,
+            ascii: false,
+        }
+    }
+}
+
+impl ServerArgs {
+    /// Whether a server that has accepted so many clients accepts no more, ever.
+    #[must_use]
+    pub fn full(&self, accepted: u64) -> bool {
+        self.once && accepted > 0
+    }
+
+    /// How many clients may be served at once.
+    #[must_use]
+    pub fn at_once(&self) -> usize {
+        if self.once { 1 } else { self.max_clients }
+    }
+
+    /// The answer to `data`. An echo is the data itself: no byte is copied.
+    pub fn answer<'a>(&self, data: &'a [u8], made: &'a mut Vec<u8>) -> &'a [u8] {
+        // After a signal nobody's work is waited for: in one turn of a loop there may be that of hundreds.
+        if !self.work.is_zero() && !in_a_hurry() {
+            call::catch_up(); // a trace has the request before the answer is worked out
+            std::thread::sleep(self.work);
+        }
+        match &self.reply {
+            None => &[],
+            Some(Reply::Echo) => data,
+            Some(Reply::Text(text)) => {
+                made.clear();
+                made.extend_from_slice(text);
+                made
+            }
+            Some(Reply::Stamp(stamp)) => {
+                made.clear();
+                made.extend([stamp.open, &ctime(), stamp.middle].concat().bytes());
+                made.extend(data);
+                made.extend(stamp.close.bytes());
+                made
+            }
+        }
+    }
+}
+
+/// What a server answers to what it received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The same bytes.
+    Echo,
+    /// The time of day and the same bytes.
+    Stamp(Stamp),
+    /// Always this.
+    Text(Cow<'static, [u8]>),
+}
+
+impl Reply {
+    /// Always this text.
+    #[must_use]
+    pub const fn text(text: &'static str) -> Reply {
+        Reply::Text(Cow::Borrowed(text.as_bytes()))
+    }
+}
+
+/// How a stamped answer is put together: open, time, middle, data, close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the three texts around the time and the data")]
+pub struct Stamp {
+    pub open: &'static str,
+    pub middle: &'static str,
+    pub close: &'static str,
+}
+
+impl Stamp {
+    /// `[Sun Nov 22 10:29:29 2026] DATA`, for an example whose answer usually has no time.
+    pub const PLAIN: Stamp = Stamp { open: "[", middle: "] ", close: "" };
+}
+
+/// The local time as C's `ctime` writes it, without its line end: `Sun Nov  1 10:29:29 2026`.
+#[must_use]
+pub fn ctime() -> String {
+    chrono::Local::now().format("%a %b %e %H:%M:%S %Y").to_string()
+}
+
+/// What a server did, told when it ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Connections accepted.
+    pub clients: u64,
+    /// Datagrams received. One sender may have sent all of them, or each may have had another.
+    pub datagrams: u64,
+    /// From how many addresses they came, as far as [`Senders`] counts; `None`: a server of connections.
+    pub addresses: Option<u64>,
+    /// Bytes received.
+    pub received: u64,
+    /// Bytes that the kernel took for sending.
+    pub sent: u64,
+    /// Calls that answered EAGAIN.
+    pub eagain: u64,
+    /// Requests that a handler failed to answer.
+    pub failed: u64,
+}
+
+impl Stats {
+    /// Those of a server without connections: it has datagrams and addresses, and no clients.
+    #[must_use]
+    pub fn of_datagrams() -> Stats {
+        Stats { addresses: Some(0), ..Stats::default() }
+    }
+
+    /// Adds what another thread counted. How many addresses there are in all it cannot know: that is left alone.
+    pub fn add(&mut self, other: Stats) {
+        self.clients += other.clients;
+        self.datagrams += other.datagrams;
+        self.received += other.received;
+        self.sent += other.sent;
+        self.eagain += other.eagain;
+        self.failed += other.failed;
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Stats { clients, datagrams, addresses, received, sent, eagain, failed } = *self;
+        match addresses {
+            None => {
+                write!(f, "{} client{}", grouped(clients), if clients == 1 { "" } else { "s" })?
+            }
+            Some(addresses) => {
+                let s = if datagrams == 1 { "" } else { "s" };
+                write!(f, "{} datagram{s}", grouped(datagrams))?;
+                let least = if addresses < Senders::MOST as u64 { "" } else { "at least " };
+                let es = if addresses == 1 { "" } else { "es" };
+                if datagrams > 0 {
+                    write!(f, " from {least}{} address{es}", grouped(addresses))?;
+                }
+            }
+        }
+        // A server whose children do the talking has seen no bytes itself.
+        if received > 0 || sent > 0 {
+            write!(f, ", {} bytes received, {} sent", grouped(received), grouped(sent))?;
+        }
+        if eagain > 0 {
+            write!(f, ", {} calls in vain (EAGAIN)", grouped(eagain))?;
+        }
+        if failed > 0 { write!(f, ", {} failed", grouped(failed)) } else { Ok(()) }
+    }
+}
+
+/// The addresses from which datagrams came. They are all that a server without connections knows of its
+/// clients: one program may send from several, and after it another may have the same.
+#[derive(Debug, Default)]
+pub struct Senders(HashSet<SocketAddr>);
+
+impl Senders {
+    /// No more are counted, because anybody can write any sender's address on a datagram, and each is kept.
+    pub const MOST: usize = 65_536;
+
+    /// Notes the sender of a datagram, and returns how many there are.
+    pub fn note(&mut self, sender: SocketAddr) -> u64 {
+        if self.0.len() < Senders::MOST {
+            self.0.insert(sender);
+        }
+        self.count()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
+/// What IPV6_V6ONLY is to be on a socket for `::`, which is every address of this machine: 0, so that clients of
+/// IPv4 may come there, too, as ::ffff:192.0.2.7; 1 if `-6` asked for IPv6 alone. Another address needs no such
+/// word. Where a program says none, the sysctl net.ipv6.bindv6only decides.
+#[must_use]
+pub fn v6_alone(address: SocketAddr, asked: Option<Family>) -> Option<i32> {
+    (address.ip() == Ipv6Addr::UNSPECIFIED).then_some(i32::from(asked == Some(Family::V6)))
+}
+
+/// Tells on standard output, in one line that is written at once, where the server can be reached:
+/// `ready: tcp 127.0.0.1:40321`. A script that has read it may connect.
+///
+/// # Errors
+/// If standard output cannot be written: then nobody could ever learn the port.
+pub fn announce(kind: &str, address: impl fmt::Display) -> Result<()> {
+    call::catch_up(); // whoever reads the line finds in a trace how it came to it
+    let mut out = stdout();
+    writeln!(out, "ready: {kind} {address}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Shows a message on standard output, on a line of its own: as it is, or escaped on a terminal.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn show(message: &[u8], ascii: bool) -> Result<()> {
+    let mut out = stdout();
+    if out.is_terminal() {
+        let text = escape(message);
+        let text = if ascii { escape_unicode(&text) } else { text };
+        out.write_all(text.as_bytes())?;
+    } else {
+        out.write_all(message)?;
+    }
+    writeln!(out)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Tells that a client was silent, or took nothing, for longer than it may.
+pub fn idle(client: impl fmt::Display) {
+    tracing::info!("client {client} was idle for too long: its connection ends");
+}
+
+/// Tells that the conversation with one client failed, over a connection or in datagrams. It is the
+/// only one: the server goes on.
+pub fn lost(client: impl fmt::Display, error: impl Into<anyhow::Error>) {
+    let error = error.into();
+    if error.downcast_ref().is_some_and(CallError::would_block) {
+        idle(client); // SO_RCVTIMEO or SO_SNDTIMEO ran out
+    } else {
+        tracing::warn!("client {client}: {error:#}; it alone is affected, the server goes on");
+    }
+}
+
+/// Tells what a client was served with, where that is not one answer after the other.
+pub fn served(client: impl fmt::Display, what: impl fmt::Display) {
+    tracing::info!("client {client}: {what}");
+}
+
+/// Tells that this kernel does less than it was asked for, and what follows from that.
+pub fn single_shot(error: impl fmt::Display) {
+    tracing::warn!(
+        "{error}: this kernel lacks what many shots need (Linux 6.1), so each operation is of one shot"
+    );
+}
+
+/// Tells that a client was turned away, and why.
+pub fn no_room(client: impl fmt::Display, why: impl fmt::Display) {
+    tracing::warn!("client {client} is turned away: {why}; the server goes on");
+}
+
+/// Tells that a client was turned away because there can be no thread for it.
+pub fn no_thread(client: impl fmt::Display, error: impl fmt::Display) {
+    no_room(client, format_args!("no thread can be started ({error})"));
+}
+
+/// That a server cannot have all its workers, where they are threads. The error behind it says why.
+pub const NO_THREAD: NoThread = NoThread;
+
+/// The type of [`NO_THREAD`], by which it is known again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoThread;
+
+impl fmt::Display for NoThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot start a thread for a worker")
+    }
+}
+
+/// Tells that a server has a worker less than it should, and why.
+pub fn worker_missing(why: impl Into<anyhow::Error>) {
+    tracing::warn!("a worker is missing: {:#}; the others go on", why.into());
+}
