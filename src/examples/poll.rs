@@ -25,39 +25,28 @@ use std::os::fd::AsRawFd;
 use anyhow::Result;
 use libc::{POLLIN, POLLOUT, POLLPRI};
 
-use super::nonblocking::{Client, Service, set_nonblocking};
+use super::nonblocking::{self, Client, Service, set_nonblocking};
 use super::row::{self, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo;
-use crate::call::{
-    self, Domain, IPV6_V6ONLY, MSG_NOSIGNAL, MSG_OOB, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener,
-    Type, pollfd,
-};
+use crate::call::{self, MSG_NOSIGNAL, MSG_OOB, SOCK_NONBLOCK, pollfd};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// Serves the clients that are ready, until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
-    let address = args.endpoint.resolve()?;
-    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
-    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
-        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
-    }
-    call::bind(&socket, address)?;
-    let listener: TcpListener = call::listen(socket, args.backlog)?;
+    let listener = nonblocking::open(args)?;
     set_nonblocking(&listener)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
 
     let mut service = Service::new(args, stop, args.max_clients);
-    let mut buf = vec![0; args.bufsize];
     // list[0] is the listener, list[i + 1] belongs to clients[i].
     let mut clients: Vec<Client> = Vec::new();
     let mut list = vec![pollfd { fd: listener.as_raw_fd(), events: POLLIN, revents: 0 }];
     let waiting = stop.watch(&listener);
-    while service.goes_on(clients.len()) {
-        // With no event asked for, the listener still wakes us when the stop shuts it down (POLLHUP).
-        list[0].events = if service.has_room(clients.len()) { POLLIN } else { 0 };
+    while service.goes_on() {
+        // Asked for nothing, the listener still wakes us when the stop shuts it down (POLLHUP).
+        list[0].events = if service.has_room() { POLLIN } else { 0 };
         let timeout = service.timeout(&clients);
         let Some(_) = waiting.or(|| call::poll(&mut list, timeout))? else { break };
 
@@ -66,17 +55,15 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             let (client, happened) = (&mut clients[i], list[i + 1].revents);
             if happened & POLLPRI != 0 {
                 // The urgent byte, beside the stream, or POLLPRI would come again each turn.
-                let received = call::recv(&client.peer, &mut [0], MSG_OOB);
-                client.heard_urgent(received, &mut service);
+                client.heard_urgent(call::recv(&client.peer, &mut [0], MSG_OOB), &mut service);
             }
             // POLLERR and POLLHUP too: recv returns the bytes that are left, then the error or 0.
             if happened & !(POLLOUT | POLLPRI) != 0 {
-                client.heard(call::recv(&client.peer, &mut buf, 0), &mut buf, &mut service);
+                client.heard(call::recv(&client.peer, service.room(), 0), &mut service);
             }
             // The answer at once: a client that was owed nothing takes bytes, as a rule.
-            if happened != 0 && client.wants_write() {
-                let taken = call::send(&client.peer, client.owed(), MSG_NOSIGNAL);
-                client.sent(taken, &mut service);
+            if happened != 0 && client.is_owed() {
+                client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);
             }
             list[i + 1].events = interest(client);
             if client.leaves(&mut service) {
@@ -92,19 +79,12 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             clients.push(client);
         }
     }
-    drop(waiting);
-    for client in clients {
-        call::close(client.peer)?;
-    }
-    call::close(listener)?;
-    Ok(service.stats())
+    Ok(service.stats()) // dropped here, the sockets are closed
 }
 
 /// POLLOUT only while something is owed: see above what happens otherwise.
 fn interest(client: &Client) -> i16 {
-    let read = if client.wants_read() { POLLIN | POLLPRI } else { 0 };
-    let write = if client.wants_write() { POLLOUT } else { 0 };
-    read | write
+    if client.is_owed() { POLLOUT } else { POLLIN | POLLPRI }
 }
 
 /// Its row in the table.

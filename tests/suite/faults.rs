@@ -1,6 +1,7 @@
 //! The servers outlive bad clients and bad days: resets, silence, clients that take nothing, and no
 //! descriptors left. What they have accepted comes back, whole and in order.
 
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -192,12 +193,12 @@ fn a_client_that_is_always_behind_is_owed_no_more_for_it() {
     while service.stats().sent < 3_000_000 {
         assert!(Instant::now() < end, "only {} bytes have gone around", service.stats().sent);
         let _ = far.write(&part);
-        while client.wants_read() && ready(&client.peer, PollFlags::POLLIN, 0) {
-            client.heard(call::recv(&client.peer, &mut buf, 0), &mut buf, &mut service);
+        while !client.is_owed() && ready(&client.peer, PollFlags::POLLIN, 0) {
+            client.heard(call::recv(&client.peer, service.room(), 0), &mut service);
             let _ = far.write(&part);
         }
         let _ = far.read(&mut buf);
-        if client.wants_write() {
+        if client.is_owed() {
             client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);
         }
     }
@@ -205,6 +206,45 @@ fn a_client_that_is_always_behind_is_owed_no_more_for_it() {
     // Debug shows each byte that is kept in at most five characters: "255, ".
     let kept = format!("{client:?}").len() / 5;
     assert!(kept < 200_000, "some {kept} bytes are kept");
+}
+
+/// Its end comes while the server cannot send: what it is still owed must not be forgotten over that.
+#[test]
+fn a_client_that_ends_while_it_is_owed_gets_all_of_it() {
+    // Those that turn to others meanwhile, and have to remember.
+    let remember = ["nonblocking", "select", "poll", "epoll", "io-uring"];
+    for kind in concurrent().filter(|kind| remember.contains(&kind.row.name)) {
+        let server = start(&kind, &[]);
+        let mut client = server.connect();
+        let from = client.local_addr().unwrap().as_socket().unwrap().port();
+        // It takes nothing, and sends until the server does not receive any more.
+        let part = numbered(64 * 1024);
+        let mut sent = Vec::new();
+        while sent.is_empty() || all_received_soon(server.address().port(), from) {
+            client.write_all(&part).unwrap();
+            sent.extend_from_slice(&part);
+        }
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer.len(), sent.len(), "{kind}");
+        assert!(answer == sent, "{kind} answers something else");
+    }
+}
+
+/// Whether the server soon has received all that came from this port.
+fn all_received_soon(server: u16, from: u16) -> bool {
+    let (local, remote) = (format!("0100007F:{server:04X}"), format!("0100007F:{from:04X}"));
+    let end = Instant::now() + Duration::from_millis(200);
+    while Instant::now() < end {
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let line = lines.find(|line| line[1] == local && line[2] == remote);
+        if line.is_some_and(|line| line[4].ends_with(":00000000")) {
+            return true;
+        }
+    }
+    false
 }
 
 #[test]

@@ -75,6 +75,13 @@ impl FdSet {
         fd < FdSet::SIZE && unsafe { libc::FD_ISSET(fd, &self.bits) }
     }
 
+    /// The highest descriptor that was put into it, **plus one**: the larger one of all sets is what
+    /// [`select`] is to be given.
+    #[must_use]
+    pub fn nfds(&self) -> RawFd {
+        self.end
+    }
+
     fn iter(&self) -> impl Iterator<Item = RawFd> {
         (0..self.end).filter(|&fd| self.has(fd))
     }

@@ -18,51 +18,40 @@
 //! `recv` also stops short of an urgent byte and of the end. Both are told with the event, if they were
 //! there; then only EAGAIN or 0 is the end.
 
-use super::{Trigger, interest as interest_of_level};
+use super::Trigger;
 use crate::call::{self, EpollFlags, MSG_NOSIGNAL};
 use crate::examples::nonblocking::{Client, Service};
 
 /// How often a client is listened to before others get their turn.
 const TURNS: usize = 16;
 
-/// The loop is that of a level, with these two.
-pub(super) static EDGE: Trigger = Trigger { interest, turn };
+/// The loop is that of a level, with these two. What can stop a `recv` short of the last byte is to be told with
+/// the event.
+pub(super) static EDGE: Trigger = Trigger {
+    always: EpollFlags::EPOLLET.union(EpollFlags::EPOLLRDHUP).union(EpollFlags::EPOLLPRI),
+    turn,
+};
 
-/// Sends what is owed, and receives what has come.
-fn turn(
-    client: &mut Client,
-    happened: EpollFlags,
-    buf: &mut Vec<u8>,
-    service: &mut Service<'_>,
-) -> bool {
-    if happened.contains(EpollFlags::EPOLLOUT) && client.wants_write() {
+/// Sends what is owed, and receives what has come. Bytes that come while something is owed are told anew
+/// afterwards, when the kernel is asked anew.
+fn turn(client: &mut Client, happened: EpollFlags, service: &mut Service<'_>) -> bool {
+    if client.is_owed() {
         client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), service);
     }
-    happened != EpollFlags::EPOLLOUT && drain(client, happened, buf, service)
+    !client.is_owed() && happened != EpollFlags::EPOLLOUT && drain(client, happened, service)
 }
 
 /// Receives until nothing is left, or it was often enough: then there may be more.
-fn drain(
-    client: &mut Client,
-    happened: EpollFlags,
-    buf: &mut Vec<u8>,
-    service: &mut Service<'_>,
-) -> bool {
+fn drain(client: &mut Client, happened: EpollFlags, service: &mut Service<'_>) -> bool {
     for _ in 0..TURNS {
-        let n = client.heard(call::recv(&client.peer, buf, 0), buf, service);
-        if client.wants_write() {
+        let n = client.heard(call::recv(&client.peer, service.room(), 0), service);
+        if client.is_owed() {
             client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), service);
         }
-        let short = n < buf.len() && happened == EpollFlags::EPOLLIN;
-        if n == 0 || short || !client.wants_read() {
+        let short = n < service.room().len() && happened == EpollFlags::EPOLLIN;
+        if n == 0 || short || client.is_owed() {
             return false;
         }
     }
     true
-}
-
-/// As with a level, and what can stop a `recv` short of the last byte: it is to be told with the event.
-fn interest(client: &Client) -> EpollFlags {
-    let stops = EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI;
-    interest_of_level(client) | stops | EpollFlags::EPOLLET
 }

@@ -27,19 +27,113 @@ use std::os::fd::{AsRawFd, RawFd};
 use anyhow::Result;
 use clap::Args;
 
-use super::nonblocking::{Client, Service, set_nonblocking};
+use super::nonblocking::{self, Client, Service, set_nonblocking};
 use super::row::{self, Example, Place, up_to};
 use super::script::{self, Demo};
 use super::tcp_echo;
 use crate::call::{
-    self, Domain, EpollFlags, EpollOp, IPV6_V6ONLY, MSG_NOSIGNAL, SO_REUSEADDR, SOCK_NONBLOCK,
-    TcpListener, Type, epoll_event,
+    self, EpollFlags, EpollOp, MSG_NOSIGNAL, SOCK_NONBLOCK, TcpListener, epoll_event,
 };
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// How many events one wait can bring; the others come with the next.
 const EVENTS: usize = 256;
+
+/// Serves the clients that are ready, until the stop.
+pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
+    let trigger = if options.edge { &edge::EDGE } else { &LEVEL };
+    let workers = options.workers.min(args.at_once()); // each has room for a client at least
+    if workers > 1 {
+        return workers::serve(workers, trigger, args, stop);
+    }
+    let listener = nonblocking::open(args)?;
+    set_nonblocking(&listener)?;
+    server::announce("tcp", call::getsockname(&listener)?)?;
+    serve_on(&listener, trigger, Service::new(args, stop, args.max_clients), stop)
+}
+
+/// What differs between a level and an edge.
+struct Trigger {
+    /// What the kernel is asked to tell of every client.
+    always: EpollFlags,
+    /// What is done for a client when something has happened; whether there may be more to receive.
+    turn: fn(&mut Client, EpollFlags, &mut Service<'_>) -> bool,
+}
+
+static LEVEL: Trigger = Trigger { always: EpollFlags::empty(), turn };
+
+/// Serves the clients that are ready, until the stop.
+fn serve_on(
+    listener: &TcpListener,
+    trigger: &Trigger,
+    mut service: Service<'_>,
+    stop: &Stop,
+) -> Result<Stats> {
+    let epoll = call::epoll_create()?;
+    // A level, always: an edge would not tell again of a client that was not accepted at once.
+    call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, listener, EpollFlags::EPOLLIN)?;
+    let mut open = true;
+    let mut clients: HashMap<RawFd, Client> = HashMap::new();
+    let mut events = [epoll_event { events: 0, u64: 0 }; EVENTS];
+    let waiting = stop.watch(listener);
+    while service.goes_on() {
+        if service.has_room() != open {
+            open = !open;
+            // Asked for nothing, the listener still wakes us when the stop shuts it down (EPOLLHUP).
+            let wanted = if open { EpollFlags::EPOLLIN } else { EpollFlags::empty() };
+            call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, listener, wanted)?;
+        }
+        let timeout = service.timeout(clients.values());
+        let wait = || call::epoll_wait(&epoll, &mut events, timeout);
+        let Some(n) = waiting.or(wait)? else { break };
+
+        for event in &events[..n] {
+            let fd = event.u64 as RawFd;
+            let happened = EpollFlags::from_bits_retain(event.events.cast_signed());
+            if let Some(client) = clients.get_mut(&fd) {
+                let was_owed = client.is_owed();
+                let more = (trigger.turn)(client, happened, &mut service);
+                if client.leaves(&mut service) {
+                    let client = clients.remove(&fd).expect("it was found above");
+                    call::close(client.peer)?; // which takes it off the list
+                } else if more || client.is_owed() != was_owed {
+                    // Asked anew, the kernel looks anew: what is there already is told as an edge as well.
+                    let wanted = interest(client) | trigger.always;
+                    call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, &client.peer, wanted)?;
+                }
+            } else if let Some(client) = service.admit(call::accept4(listener, SOCK_NONBLOCK))? {
+                let wanted = interest(&client) | trigger.always;
+                call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, &client.peer, wanted)?;
+                clients.insert(client.peer.as_raw_fd(), client);
+            }
+        }
+        // Silence is no event.
+        for client in service.silent(&mut clients) {
+            call::close(client.peer)?;
+        }
+    }
+    Ok(service.stats()) // dropped here, all is closed
+}
+
+/// Receives once, and sends the answer: a level tells again of what is left.
+fn turn(client: &mut Client, _: EpollFlags, service: &mut Service<'_>) -> bool {
+    // After EPOLLERR and EPOLLHUP as well: recv returns the bytes that are left, then the error or 0.
+    if !client.is_owed() {
+        client.heard(call::recv(&client.peer, service.room(), 0), service);
+    }
+    // The answer at once: a client that was owed nothing takes bytes, as a rule.
+    if client.is_owed() {
+        client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), service);
+    }
+    false
+}
+
+/// EPOLLOUT only while something is owed: a client nearly always takes bytes, and would be told of at
+/// every turn.
+fn interest(client: &Client) -> EpollFlags {
+    if client.is_owed() { EpollFlags::EPOLLOUT } else { EpollFlags::EPOLLIN }
+}
 
 /// The options of the server.
 #[derive(Debug, Args)]
@@ -50,134 +144,6 @@ pub struct Options {
     /// How many threads there are, each with a listener and a list of its own, and its share of --max-clients
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = up_to::<usize>(256))]
     workers: usize,
-}
-
-/// Serves the clients that are ready, until the stop.
-pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
-    let trigger = if options.edge { &edge::EDGE } else { &LEVEL };
-    let workers = options.workers.min(args.at_once()); // each has room for a client at least
-    if workers > 1 {
-        return workers::serve(workers, trigger, args, stop);
-    }
-    let address = args.endpoint.resolve()?;
-    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
-    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
-        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
-    }
-    call::bind(&socket, address)?;
-    let listener: TcpListener = call::listen(socket, args.backlog)?;
-    set_nonblocking(&listener)?;
-    server::announce("tcp", call::getsockname(&listener)?)?;
-    let stats = serve_on(&listener, trigger, args.max_clients, args, stop)?;
-    call::close(listener)?;
-    Ok(stats)
-}
-
-/// What differs between a level and an edge.
-struct Trigger {
-    /// What the kernel is asked to tell of a client.
-    interest: fn(&Client) -> EpollFlags,
-    /// What is done for a client when something has happened; whether there may be more to receive.
-    turn: fn(&mut Client, EpollFlags, &mut Vec<u8>, &mut Service<'_>) -> bool,
-}
-
-static LEVEL: Trigger = Trigger { interest, turn };
-
-/// Serves the clients that are ready, `most` of them at once, until the stop.
-fn serve_on(
-    listener: &TcpListener,
-    trigger: &Trigger,
-    most: usize,
-    args: &ServerArgs,
-    stop: &Stop,
-) -> Result<Stats> {
-    let mut service = Service::new(args, stop, most);
-    let mut buf = vec![0; args.bufsize];
-    // A client by its number, and what the kernel was asked to tell of it.
-    let mut clients: HashMap<RawFd, (Client, EpollFlags)> = HashMap::new();
-    let epoll = call::epoll_create()?;
-    // A level, always: an edge would not tell again of a client that was not accepted at once.
-    let mut asked = EpollFlags::EPOLLIN;
-    call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, listener, asked)?;
-    let mut events = [epoll_event { events: 0, u64: 0 }; EVENTS];
-    let waiting = stop.watch(listener);
-    while service.goes_on(clients.len()) {
-        // With no event asked for, the listener still wakes us when the stop shuts it down (EPOLLHUP).
-        let room = service.has_room(clients.len());
-        let wanted = if room { EpollFlags::EPOLLIN } else { EpollFlags::empty() };
-        if wanted != asked {
-            call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, listener, wanted)?;
-            asked = wanted;
-        }
-        let timeout = service.timeout(clients.values().map(|(client, _)| client));
-        let wait = || call::epoll_wait(&epoll, &mut events, timeout);
-        let Some(n) = waiting.or(wait)? else { break };
-
-        for event in &events[..n] {
-            let fd = event.u64 as RawFd;
-            let happened = EpollFlags::from_bits_retain(event.events.cast_signed());
-            let Some((client, asked)) = clients.get_mut(&fd) else {
-                // It is no client's number, so it is the listener's.
-                if let Some(client) = service.admit(call::accept4(listener, SOCK_NONBLOCK))? {
-                    let wanted = (trigger.interest)(&client);
-                    call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, &client.peer, wanted)?;
-                    clients.insert(client.peer.as_raw_fd(), (client, wanted));
-                }
-                continue;
-            };
-            let more = (trigger.turn)(client, happened, &mut buf, &mut service);
-            let wanted = (trigger.interest)(client);
-            if client.leaves(&mut service) {
-                let (client, _) = clients.remove(&fd).expect("it was found above");
-                call::close(client.peer)?; // which takes it off the list
-            } else if more || wanted != *asked {
-                // Asked anew, the kernel looks anew: what is there already is told as an edge as well.
-                call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, &client.peer, wanted)?;
-                *asked = wanted;
-            }
-        }
-        if args.idle_timeout.is_some() {
-            // Silence is no event: where it is limited, every client is looked at, every turn.
-            let leaves = |_: &RawFd, (client, _): &mut (Client, _)| client.leaves(&mut service);
-            for (_, (client, _)) in clients.extract_if(leaves) {
-                call::close(client.peer)?;
-            }
-        }
-    }
-    drop(waiting);
-    for (client, _) in clients.into_values() {
-        call::close(client.peer)?;
-    }
-    call::close(epoll)?;
-    Ok(service.stats())
-}
-
-/// Receives once, and sends the answer: a level tells again of what is left.
-fn turn(
-    client: &mut Client,
-    happened: EpollFlags,
-    buf: &mut Vec<u8>,
-    service: &mut Service<'_>,
-) -> bool {
-    // After EPOLLERR and EPOLLHUP as well: recv returns the bytes that are left, then the error or 0.
-    if happened != EpollFlags::EPOLLOUT {
-        client.heard(call::recv(&client.peer, buf, 0), buf, service);
-    }
-    // The answer at once: a client that was owed nothing takes bytes, as a rule.
-    if client.wants_write() {
-        client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), service);
-    }
-    false
-}
-
-/// EPOLLOUT only while something is owed: a client nearly always takes bytes, and would be told of at
-/// every turn.
-fn interest(client: &Client) -> EpollFlags {
-    let mut wanted = EpollFlags::empty();
-    wanted.set(EpollFlags::EPOLLIN, client.wants_read());
-    wanted.set(EpollFlags::EPOLLOUT, client.wants_write());
-    wanted
 }
 
 /// Its row in the table.

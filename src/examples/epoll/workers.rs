@@ -20,7 +20,7 @@ use anyhow::{Context, Result};
 
 use super::{Trigger, serve_on};
 use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, TcpListener, Type};
-use crate::examples::nonblocking::set_nonblocking;
+use crate::examples::nonblocking::{Service, set_nonblocking};
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -47,12 +47,13 @@ pub(super) fn serve(
         listeners.push(listener);
     }
     let work = |listener| {
-        let served = serve_on(listener, trigger, args.max_clients / workers, args, stop);
+        let service = Service::new(args, stop, args.max_clients / workers);
+        let served = serve_on(listener, trigger, service, stop);
         stop.request(); // it was stopped, or it failed: the others are to end as well
         served
     };
     let (first, others) = listeners.split_first().expect("there are two at least");
-    let total = thread::scope(|scope| -> Result<Stats> {
+    thread::scope(|scope| -> Result<Stats> {
         let start = |listener| thread::Builder::new().spawn_scoped(scope, move || work(listener));
         let threads: io::Result<Vec<_>> = others.iter().map(start).collect();
         let threads = threads.inspect_err(|_| stop.request());
@@ -63,9 +64,5 @@ pub(super) fn serve(
             total.add(thread.join().expect("a worker does not panic")?);
         }
         Ok(total)
-    })?;
-    for listener in listeners {
-        call::close(listener)?;
-    }
-    Ok(total)
+    })
 }

@@ -36,8 +36,41 @@ use crate::client::ClientArgs;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
-/// Looks at every socket in turn until the stop.
+/// Looks at every socket in turn, at once and again, until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
+    let listener = open(args)?;
+    server::announce("tcp", call::getsockname(&listener)?)?;
+    if options.blocking {
+        return one_at_a_time(&listener, args, stop);
+    }
+    set_nonblocking(&listener)?;
+    let mut service = Service::new(args, stop, args.max_clients);
+    let mut clients: Vec<Client> = Vec::new();
+    while service.goes_on() {
+        if service.has_room()
+            && let Some(client) = service.admit(call::accept(&listener))?
+        {
+            // An accepted socket does not inherit the listener's O_NONBLOCK.
+            set_nonblocking(&client.peer)?;
+            clients.push(client);
+        }
+        for client in &mut clients {
+            if !client.is_owed() {
+                client.heard(call::recv(&client.peer, service.room(), 0), &mut service);
+            }
+            if client.is_owed() {
+                client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);
+            }
+        }
+        for client in clients.extract_if(.., |client| client.leaves(&mut service)) {
+            call::close(client.peer)?;
+        }
+    }
+    Ok(service.stats()) // dropped here, the sockets are closed
+}
+
+/// A listening socket, made with the calls of [`tcp_echo::serve`](super::tcp_echo::serve).
+pub fn open(args: &ServerArgs) -> Result<TcpListener> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
@@ -45,48 +78,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
         call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
     }
     call::bind(&socket, address)?;
-    let listener: TcpListener = call::listen(socket, args.backlog)?;
-    server::announce("tcp", call::getsockname(&listener)?)?;
-
-    let stats = match options.blocking {
-        true => one_at_a_time(&listener, args, stop)?,
-        false => all_in_turn(&listener, args, stop)?,
-    };
-    call::close(listener)?;
-    Ok(stats)
-}
-
-/// The busy loop: no call in it ever waits.
-fn all_in_turn(listener: &TcpListener, args: &ServerArgs, stop: &Stop) -> Result<Stats> {
-    set_nonblocking(listener)?;
-    let mut service = Service::new(args, stop, args.max_clients);
-    let mut clients: Vec<Client> = Vec::new();
-    let mut buf = vec![0; args.bufsize];
-    while service.goes_on(clients.len()) {
-        if service.has_room(clients.len())
-            && let Some(client) = service.admit(call::accept(listener))?
-        {
-            // An accepted socket does not inherit the listener's O_NONBLOCK.
-            set_nonblocking(&client.peer)?;
-            clients.push(client);
-        }
-        for client in &mut clients {
-            if client.wants_read() {
-                client.heard(call::recv(&client.peer, &mut buf, 0), &mut buf, &mut service);
-            }
-            if client.wants_write() {
-                let taken = call::send(&client.peer, client.owed(), MSG_NOSIGNAL);
-                client.sent(taken, &mut service);
-            }
-        }
-        for client in clients.extract_if(.., |client| client.leaves(&mut service)) {
-            call::close(client.peer)?;
-        }
-    }
-    for client in clients {
-        call::close(client.peer)?;
-    }
-    Ok(service.stats())
+    Ok(call::listen(socket, args.backlog)?)
 }
 
 /// What the script does: every call waits, so it serves one client at a time, and uses no time

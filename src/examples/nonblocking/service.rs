@@ -6,9 +6,9 @@
 //! ```text
 //! page                                          here
 //! accept4 ─────────────────────────────────────▶ admit    a Client, if there is one
-//! recv ────────────────────────────────────────▶ heard    the answer is owed to the client
+//! recv(room) ──────────────────────────────────▶ heard    the answer is owed to the client
 //! send(owed) ──────────────────────────────────▶ sent     what the kernel took is owed no longer
-//! wants_read, wants_write ◀──────────────────── …         what the next wait is to wait for
+//! is_owed ◀──────────────────────────────────── …         whether to wait until it takes bytes, or has sent some
 //! leaves? then close
 //! ```
 //!
@@ -19,47 +19,46 @@
 //! kept, and the server turns to the others. A client that is owed something is not listened to, or one
 //! that sends and never reads would fill the memory.
 
+use std::collections::HashMap;
 use std::mem;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use crate::call::{self, TcpStream};
 use crate::entrance::{Entrance, Silence};
-use crate::server::{self, ServerArgs, Stats};
+use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
-
-/// So many buffers are kept for the next answers.
-const SPARE: usize = 16;
 
 /// Who may come in, what is answered, how long a client may be silent, and what to tell in the end.
 #[derive(Debug)]
 pub struct Service<'a> {
     args: &'a ServerArgs,
     entrance: Entrance<'a>,
+    /// How many clients are here.
+    here: usize,
+    /// Where the next bytes arrive.
+    buf: Vec<u8>,
     /// An answer that is no echo.
     made: Vec<u8>,
-    /// Buffers that nobody needs just now.
-    spare: Vec<Vec<u8>>,
 }
 
 impl<'a> Service<'a> {
     /// For at most `most` clients at once.
-    #[must_use]
     pub fn new(args: &'a ServerArgs, stop: &'a Stop, most: usize) -> Service<'a> {
-        let (made, spare) = Default::default();
-        Service { args, entrance: Entrance::new(args, stop, most), made, spare }
+        let (here, buf, made) = Default::default();
+        Service { args, entrance: Entrance::new(args, stop, most), here, buf, made }
     }
 
-    /// As [`Entrance::goes_on`].
-    #[must_use]
-    pub fn goes_on(&self, clients: usize) -> bool {
-        self.entrance.goes_on(clients)
+    /// Whether there is anything left to wait for, as [`Entrance::goes_on`] has it.
+    pub fn goes_on(&self) -> bool {
+        self.entrance.goes_on(self.here)
     }
 
-    /// As [`Entrance::has_room`].
-    pub fn has_room(&mut self, clients: usize) -> bool {
-        self.entrance.has_room(clients)
+    /// Whether another client may come in, as [`Entrance::has_room`] has it.
+    pub fn has_room(&mut self) -> bool {
+        self.entrance.has_room(self.here)
     }
 
     /// How long a wait may last: until a client has been silent for too long, or until it is time to look at
@@ -73,6 +72,15 @@ impl<'a> Service<'a> {
         silent.into_iter().chain(self.entrance.timeout()).min()
     }
 
+    /// Those that have been silent for too long. Silence is no event, so a loop that learns of events alone asks for
+    /// them, every turn; where it is not limited, nothing is looked at.
+    pub fn silent(&mut self, clients: &mut HashMap<RawFd, Client>) -> Vec<Client> {
+        match self.args.idle_timeout {
+            None => Vec::new(),
+            Some(_) => clients.extract_if(|_, it| it.leaves(self)).map(|(_, it)| it).collect(),
+        }
+    }
+
     /// What came of an accept: a client, or `None` if there was none, or no descriptor for it.
     ///
     /// # Errors
@@ -81,12 +89,24 @@ impl<'a> Service<'a> {
         &mut self,
         accepted: call::Result<(TcpStream, SocketAddr)>,
     ) -> call::Result<Option<Client>> {
-        let accepted = self.entrance.admit(accepted)?;
-        Ok(accepted.map(|(peer, name)| Client::new(peer, name, self.args)))
+        let Some((peer, name)) = self.entrance.admit(accepted)? else { return Ok(None) };
+        self.here += 1;
+        let (buf, silence) = (Vec::new(), Silence::begin(self.args));
+        Ok(Some(Client { peer, name, buf, owed: 0..0, ended: false, silence }))
+    }
+
+    /// Room for what arrives next.
+    pub fn room(&mut self) -> &mut [u8] {
+        self.buf.resize(self.args.bufsize, 0);
+        &mut self.buf
+    }
+
+    /// The buffer in which an answer stands: an echo in the very one that its bytes came in.
+    fn answer(&mut self) -> &mut Vec<u8> {
+        if self.args.reply == Some(Reply::Echo) { &mut self.buf } else { &mut self.made }
     }
 
     /// What was done so far.
-    #[must_use]
     pub fn stats(&self) -> Stats {
         self.entrance.stats
     }
@@ -98,65 +118,36 @@ pub struct Client {
     /// The connected socket.
     pub peer: TcpStream,
     /// The address of the other end.
-    pub name: SocketAddr,
-    /// A buffer, and which part of it is owed.
+    name: SocketAddr,
+    /// A buffer, while a part of it is owed.
     buf: Vec<u8>,
     owed: Range<usize>,
-    /// It will send no more, or nobody wants to hear it.
+    /// It is not listened to any more: it will send nothing, or has failed.
     ended: bool,
-    /// Its connection has failed.
-    lost: bool,
     silence: Silence,
 }
 
 impl Client {
-    fn new(peer: TcpStream, name: SocketAddr, args: &ServerArgs) -> Client {
-        let (buf, silence) = (Vec::new(), Silence::begin(args));
-        Client { peer, name, buf, owed: 0..0, ended: false, lost: false, silence }
-    }
-
-    /// Whether there is a reason to call `recv`.
-    #[must_use]
-    pub fn wants_read(&self) -> bool {
-        !self.ended && !self.lost && self.owed.is_empty()
-    }
-
-    /// Whether there is a reason to call `send`.
-    #[must_use]
-    pub fn wants_write(&self) -> bool {
-        !self.lost && !self.owed.is_empty()
+    /// Whether it is to be sent something; until it has all of that, it is not listened to.
+    pub fn is_owed(&self) -> bool {
+        !self.owed.is_empty()
     }
 
     /// The bytes that it is to get next.
-    #[must_use]
     pub fn owed(&self) -> &[u8] {
         &self.buf[self.owed.clone()]
     }
 
-    /// What came of a `recv` into `buf`: the answer to it is owed from now on. How many bytes came: 0 if there
-    /// were none, or at the end.
-    pub fn heard(
-        &mut self,
-        received: call::Result<usize>,
-        buf: &mut Vec<u8>,
-        service: &mut Service<'_>,
-    ) -> usize {
+    /// What came of a `recv` into the service's room: the answer to it is owed from now on. How many bytes came:
+    /// 0 if there were none, or at the end.
+    pub fn heard(&mut self, received: call::Result<usize>, service: &mut Service<'_>) -> usize {
         let Some(n) = self.result(received, service) else { return 0 };
         service.entrance.stats.received += n as u64;
         // A server that never answers has heard enough once it has heard something.
         self.ended = n == 0 || service.args.reply.is_none();
-        if n == 0 {
-            return 0;
-        }
-        let answer = service.args.answer(&buf[..n], &mut service.made);
-        self.owed = 0..answer.len();
-        if answer.as_ptr() == buf.as_ptr() {
-            // An echo leaves from the very buffer that it came in, and the page gets another.
-            let other = service.spare.pop().unwrap_or_else(|| vec![0; buf.len()]);
-            self.buf = mem::replace(buf, other);
-        } else {
-            self.buf.clear();
-            self.buf.extend_from_slice(answer);
+        if n > 0 {
+            self.owed = 0..service.args.answer(&service.buf[..n], &mut service.made).len();
+            mem::swap(&mut self.buf, service.answer());
         }
         n
     }
@@ -172,9 +163,8 @@ impl Client {
         let n = self.result(sent, service).unwrap_or_default();
         service.entrance.stats.sent += n as u64;
         self.owed.start += n;
-        let spare = self.buf.len() == service.args.bufsize && service.spare.len() < SPARE;
-        if self.owed.is_empty() && spare {
-            service.spare.push(mem::take(&mut self.buf));
+        if !self.is_owed() {
+            *service.answer() = mem::take(&mut self.buf);
         }
     }
 
@@ -183,30 +173,35 @@ impl Client {
         match result {
             Ok(n) => {
                 self.silence.is_broken();
-                Some(n)
+                return Some(n);
             }
-            Err(error) if error.would_block() => {
-                service.entrance.stats.eagain += 1;
-                None
-            }
+            Err(error) if error.interrupted() => {}
+            Err(error) if error.would_block() => service.entrance.stats.eagain += 1,
             Err(error) => {
                 server::lost(self.name, error);
-                self.lost = true;
-                None
+                (self.ended, self.owed) = (true, 0..0);
             }
         }
+        None
+    }
+
+    /// It cannot be served: it is to be closed at once.
+    pub fn turn_away(&mut self, why: &str) {
+        server::no_room(self.name, why);
+        self.ended = true;
     }
 
     /// Whether it is to be closed: it has ended and has everything, it has failed, or it was silent for too long.
-    #[must_use]
     pub fn leaves(&self, service: &mut Service<'_>) -> bool {
-        if !(self.lost || self.ended && !self.wants_write()) {
-            if !self.silence.is_over() {
-                return false;
-            }
+        let done = self.ended && !self.is_owed();
+        let idle = !done && self.silence.is_over();
+        if idle {
             server::idle(self.name);
         }
-        service.entrance.left(); // its descriptor will be free
-        true
+        if done || idle {
+            service.here -= 1;
+            service.entrance.left(); // its descriptor will be free
+        }
+        done || idle
     }
 }
