@@ -1,6 +1,6 @@
 //! Pictures made of text: each trace of `tests/draw` against the picture that was looked at.
 //!
-//! `UPDATE_EXPECTED=1 cargo test --test suite draw_text::` writes them anew; then look at what has changed.
+//! `INSTA_UPDATE=always cargo test --test suite draw_text::` writes them anew; then look at what has changed.
 
 use std::collections::HashMap;
 use std::fs;
@@ -38,16 +38,14 @@ fn drawn(name: &str, options: &[&str]) -> String {
 
 /// The picture is the one in the file.
 fn is_as_expected(name: &str, ending: &str, options: &[&str]) {
-    let path = folder().join(format!("{name}.{ending}"));
     let picture = drawn(name, options);
-    if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        fs::write(&path, &picture).unwrap();
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        picture == expected,
-        "{name}.{ending} is another one now:\n{picture}\nand was expected to be:\n{expected}"
-    );
+    // insta does not look at white space at the end.
+    assert_eq!(picture, format!("{}\n", picture.trim_end()), "{name}.{ending}");
+    let mut beside_the_trace = insta::Settings::clone_current();
+    beside_the_trace.set_snapshot_path(folder());
+    beside_the_trace.set_prepend_module_to_snapshot(false);
+    beside_the_trace.set_omit_expression(true);
+    beside_the_trace.bind(|| insta::assert_snapshot!(format!("{name}.{ending}"), picture));
 }
 
 fn timeline(name: &str) -> Timeline {
@@ -75,6 +73,9 @@ fn true_time_and_ascii_are_as_looked_at() {
     is_as_expected("text_fork", "true.txt", &["--time", "true"]);
     is_as_expected("text_lost_datagram", "ascii.txt", &["--ascii"]);
     is_as_expected("text_eagain", "ascii.txt", &["--ascii"]);
+    let files = fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path());
+    let looked_at = files.filter(|file| file.extension().is_some_and(|ending| ending == "snap"));
+    assert_eq!(looked_at.count(), 2 * traces().len() + 3, "a picture of nothing is left");
 }
 
 #[test]

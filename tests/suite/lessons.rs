@@ -2,6 +2,7 @@
 //! somewhere, and both languages say the same.
 //!
 //! `UPDATE_EXPECTED=1 cargo test --test suite lessons::` fills in the quotes; then look at what has changed.
+//! (insta keeps a snapshot in a file of its own, or in a test; a quote has its place inside a lesson.)
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
