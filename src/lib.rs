@@ -16,15 +16,12 @@ pub use netplay_call::{self as call, descriptor, patience, stop};
 pub use netplay_draw::{self as draw, ink};
 pub use netplay_inspect as inspect;
 pub use netplay_record as record;
+pub use netplay_shared::{address, client, files, sendall, server};
 pub use netplay_text::{columns, escape, lang};
 pub use netplay_trace::{self as trace, output};
 
 pub mod byte_order;
-pub mod address;
-pub mod server;
 pub mod entrance;
-pub mod client;
-pub mod files;
 pub mod terminal;
 pub mod examples;
 pub mod lesson;

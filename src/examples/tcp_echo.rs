@@ -27,11 +27,11 @@ use anyhow::Result;
 use super::row::{Example, Place, Service};
 use super::script::{self, Demo};
 use crate::call::{
-    self, Domain, IPV6_V6ONLY, MSG_NOSIGNAL, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TcpListener,
-    TcpStream, Type,
+    self, Domain, IPV6_V6ONLY, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TcpListener, TcpStream, Type,
 };
 use crate::client::ClientArgs;
 use crate::entrance::{OneAtATime, Session};
+use crate::sendall;
 use crate::server::{self, Reply, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
 
@@ -76,22 +76,6 @@ pub fn echo(peer: &impl AsFd, session: &mut Session<'_>) -> call::Result<()> {
         let answer = session.answer(&buf[..n]);
         let Some(()) = waiting.or(|| sendall(peer, answer))? else { break };
         session.stats.sent += answer.len() as u64;
-    }
-    Ok(())
-}
-
-/// Sends all of `data`. One `send` may take less: the kernel takes what fits into its buffer.
-///
-/// A program that ignores the number which send returns loses the rest, and only when it is busy.
-/// MSG_NOSIGNAL: sending to a peer that is gone is to fail, and nothing else. Without it a signal comes
-/// as well (SIGPIPE), which ends a C program; Rust's start-up code has it ignored.
-pub fn sendall(peer: &impl AsFd, mut data: &[u8]) -> call::Result<()> {
-    while !data.is_empty() {
-        match call::send(peer, data, MSG_NOSIGNAL) {
-            Ok(taken) => data = &data[taken..],
-            Err(error) if error.interrupted() => {}
-            Err(error) => return Err(error),
-        }
     }
     Ok(())
 }

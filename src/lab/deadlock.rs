@@ -13,8 +13,8 @@ use crate::call::{
     self, Domain, MSG_DONTWAIT, MSG_NOSIGNAL, OptValue, SO_RCVBUF, SO_SNDBUF, SO_SNDTIMEO,
     TcpListener, TcpStream, Type, pollfd,
 };
-use crate::examples::tcp_echo::sendall;
 use crate::inspect::{self, Ask, Inet};
+use crate::sendall;
 use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];

@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::{Stage, Value};
 use crate::call::{self, TcpListener, TcpStream};
 use crate::escape::escape;
-use crate::examples::tcp_echo::sendall;
+use crate::sendall;
 
 pub(super) const PLAYS: super::Plays = &[];
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{Stage, Value};
 use crate::call::{self, OptValue, TCP_INFO, TCP_NODELAY, TCP_QUICKACK, TcpListener, TcpStream};
-use crate::examples::tcp_echo::sendall;
+use crate::sendall;
 use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use nix::errno::Errno;
 
-use super::super::tcp_echo::sendall;
 use super::data::read_six_numbers;
 use super::telnet::{Echo, LONGEST, Line, Lines, Passwords};
 use crate::address::Endpoint;
@@ -21,6 +20,7 @@ use crate::call::{
     TcpStream, Type,
 };
 use crate::escape::escape;
+use crate::sendall;
 use crate::trace::remark;
 
 /// No reply is longer: a server that never ends one would fill the memory.

@@ -26,10 +26,10 @@ use std::time::{Duration, Instant};
 
 use libc::{POLLERR, POLLHUP, POLLIN};
 
-use super::super::tcp_echo::sendall;
 use crate::call::{
     self, HIDDEN, Hide, MSG_DONTWAIT, SO_OOBINLINE, SO_SNDTIMEO, TCP_NODELAY, TcpStream, pollfd,
 };
+use crate::sendall;
 use crate::stop::{Stop, Watch};
 
 /// The longest line: a verb and a path of PATH_MAX bytes fit in.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 
-use super::super::tcp_echo::sendall;
 use crate::call::{self, TcpStream, UdpSocket};
+use crate::sendall;
 use crate::server::Stats;
 use crate::stop::Watch;
 

@@ -16,7 +16,8 @@ use super::{PAUSE, open};
 use crate::call::{self, SO_RCVTIMEO, TcpStream};
 use crate::client::{ClientArgs, Talk};
 use crate::escape::escape;
-use crate::examples::tcp_echo::{connect, sendall};
+use crate::examples::tcp_echo::connect;
+use crate::sendall;
 
 const MENU: &str = "list, download NAME, upload NAME, quit";
 

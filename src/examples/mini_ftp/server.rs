@@ -20,7 +20,7 @@ use crate::call::{
     TcpListener, TcpStream, Type,
 };
 use crate::escape::escape;
-use crate::examples::tcp_echo::sendall;
+use crate::sendall;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::{Stop, Watch};
 

@@ -27,12 +27,13 @@ use clap::Args;
 
 use super::row::{self, Example, Place};
 use super::script::{self, Demo};
-use super::tcp_echo::{connect, sendall};
+use super::tcp_echo::connect;
 use crate::call::{
     self, Domain, FcntlArg::F_GETFL, FcntlArg::F_SETFL, IPV6_V6ONLY, MSG_NOSIGNAL, OFlag,
     SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TcpListener, Type,
 };
 use crate::client::ClientArgs;
+use crate::sendall;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 

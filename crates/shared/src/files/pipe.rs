@@ -14,7 +14,7 @@ use anyhow::{Result, ensure};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::client::Interrupted;
-use crate::stop;
+use netplay_call::stop;
 
 /// How long a FIFO may be without a reader.
 const READER: Duration = Duration::from_secs(5);

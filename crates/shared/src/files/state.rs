@@ -13,7 +13,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 
 use super::write::replace;
-use crate::escape::escape;
+use netplay_text::escape::escape;
 
 /// The file of this name in `$XDG_STATE_HOME/netplay`, by default in `~/.local/state/netplay` (XDG Base
 /// Directory Specification). `None` if neither is known, or if it is not ours: under sudo the home may be

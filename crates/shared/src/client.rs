@@ -23,9 +23,9 @@ use rustyline::validate::Validator;
 use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
 
 use crate::address::Endpoint;
-use crate::escape::{escape, escape_unicode, hide_typed};
-use crate::output::stdout;
-use crate::trace::remark;
+use netplay_text::escape::{escape, escape_unicode, hide_typed};
+use netplay_trace::output::stdout;
+use netplay_trace::remark;
 
 /// What the command line, or a test, tells a client.
 #[derive(Debug, Clone)]

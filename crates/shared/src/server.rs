@@ -11,11 +11,11 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::address::{Endpoint, Family};
-use crate::call::{self, CallError};
-pub use crate::descriptor::Tally;
-use crate::escape::{escape, escape_unicode, grouped};
-use crate::output::stdout;
-use crate::stop::in_a_hurry;
+pub use netplay_call::descriptor::Tally;
+use netplay_call::stop::in_a_hurry;
+use netplay_call::{self as call, CallError};
+use netplay_text::escape::{escape, escape_unicode, grouped};
+use netplay_trace::output::stdout;
 
 /// What the command line, or a test, tells a server.
 #[derive(Debug, Clone)]

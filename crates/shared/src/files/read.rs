@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 
 use crate::client::Interrupted;
-use crate::stop;
+use netplay_call::stop;
 
 /// How long the writer of a pipe may take: somebody may have to unlock something first.
 const WRITER: Duration = Duration::from_secs(60);

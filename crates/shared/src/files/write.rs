@@ -11,8 +11,8 @@ use nix::unistd::{AccessFlags, access};
 use tempfile::NamedTempFile;
 
 use super::pipe;
-use crate::escape::file_name;
-use crate::output::stdout;
+use netplay_text::escape::file_name;
+use netplay_trace::output::stdout;
 
 /// Writes a text; a file has its name only when it is whole.
 ///

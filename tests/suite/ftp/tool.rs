@@ -1,0 +1,97 @@
+//! Our client: `get` and `put`, the menu, and the terminal that it may have.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::common::{finish, netplay};
+
+pub fn url(address: SocketAddr, path: &str) -> String {
+    format!("ftp://ftp:p@{address}/{path}")
+}
+
+/// How a tool ended: its exit code, what it printed, what it told.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ended {
+    pub fn of(output: &Output) -> Ended {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        Ended { code: output.status.code().unwrap_or_else(|| panic!("{output:?}")), out, err }
+    }
+
+    /// This is its exit code, all that it printed, and among what it told.
+    #[track_caller]
+    pub fn is(self, code: i32, out: &str, err: &str) -> Ended {
+        assert_eq!((self.code, self.out.as_str()), (code, out), "{}", self.err);
+        assert!(self.err.contains(err), "{err}: {}", self.err);
+        self
+    }
+
+    #[track_caller]
+    pub fn well(self, out: &str) -> Ended {
+        self.is(0, out, "")
+    }
+
+    /// It failed like this, whatever it has printed before.
+    #[track_caller]
+    pub fn badly(self, code: i32, why: &str) -> Ended {
+        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        assert!(self.err.contains(why), "{why}: {}", self.err);
+        self
+    }
+}
+
+/// `netplay ftp` with these arguments, run in a folder.
+pub fn tool(here: &Path, args: &[&str]) -> Ended {
+    let mut command = netplay();
+    command.args(["ftp"]).args(args).current_dir(here);
+    if !args.contains(&"--timeout") {
+        command.args(["--timeout", "20"]);
+    }
+    command.env("TERM", "xterm"); // there is no terminal, whatever this says
+    Ended::of(&finish(&mut command, b""))
+}
+
+/// The same without its story: what it tells is what went wrong.
+pub fn quiet(here: &Path, args: &[&str]) -> Ended {
+    tool(here, &[args, &["-q"]].concat())
+}
+
+/// Fetches the file `f`, quietly.
+pub fn get(here: &Path, from: SocketAddr, args: &[&str]) -> Ended {
+    quiet(here, &[&["get", &url(from, "f")], args].concat())
+}
+
+/// The client with its menu, quietly, and these lines for it.
+pub fn menu(here: &Path, to: SocketAddr, lines: &str) -> Ended {
+    let (host, port) = (to.ip().to_string(), to.port().to_string());
+    let mut client = netplay();
+    client.args(["ftp", "client", &host, &port, "-q", "--timeout", "20"]);
+    client.args(["--user", "ftp", "--password", "p"]).current_dir(here);
+    Ended::of(&finish(&mut client, lines.as_bytes()))
+}
+
+/// Runs a command in a terminal of its own and types these lines, each when its prompt is seen:
+/// the exit code, and the screen.
+pub fn on_a_terminal(here: &Path, steps: &[&str], args: &[&str]) -> (i32, String) {
+    on_a_terminal_of_type("xterm", here, steps, args)
+}
+
+pub fn on_a_terminal_of_type(
+    kind: &str,
+    here: &Path,
+    steps: &[&str],
+    args: &[&str],
+) -> (i32, String) {
+    let mut python = Command::new("python3");
+    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py")).args(steps);
+    python.arg("--").arg(env!("CARGO_BIN_EXE_netplay")).args(args).current_dir(here);
+    let ended = Ended::of(&finish(python.env("LC_ALL", "C.UTF-8").env("TERM", kind), b""));
+    (ended.code, ended.out + &ended.err)
+}
