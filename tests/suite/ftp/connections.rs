@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use super::loopbacks;
 use super::site::{Ftp, Site, connect_from, content};
 use crate::common::{Server, connect, netplay};
-use netplay::examples::ftp::data::{read_six_numbers, six_numbers};
+use netplay_ftp::data::{read_six_numbers, six_numbers};
 
 #[test]
 fn both_families_and_both_ways_carry_files() {

@@ -1,4 +1,4 @@
-//! `get` and `put` (`src/examples/ftp/get_put.rs`): exit codes and whole files. A claim that needs a server
+//! `get` and `put` (`crates/ftp/src/get_put.rs`): exit codes and whole files. A claim that needs a server
 //! holds for ours, pyftpdlib and vsftpd.
 
 use std::fs::{self, File};

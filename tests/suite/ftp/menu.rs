@@ -1,4 +1,4 @@
-//! What the menu of our client does (`src/examples/ftp/client.rs`).
+//! What the menu of our client does (`crates/ftp/src/client.rs`).
 
 use std::ffi::OsStr;
 use std::fs;

@@ -33,7 +33,7 @@ fn loopbacks() -> [IpAddr; 2] {
 #[test]
 fn the_document_names_tests_that_are_there() {
     let document = include_str!("../../../docs/ftp.md");
-    let mut tests = include_str!("../../../src/examples/ftp/names.rs").to_owned();
+    let mut tests = include_str!("../../../crates/ftp/src/names.rs").to_owned();
     for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/ftp")).unwrap() {
         tests += &fs::read_to_string(file.unwrap().path()).unwrap();
     }

@@ -10,7 +10,7 @@ use std::thread;
 
 use crate::common::{DEADLINE, Server, finish, have, netplay, run, skip};
 use netplay::call;
-use netplay::examples::ftp::telnet::Passwords;
+use netplay_ftp::telnet::Passwords;
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};

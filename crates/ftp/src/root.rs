@@ -55,7 +55,7 @@ pub const TEMPORARY: &str = ".netplay-upload-";
 /// mostly UTF-8, but a file that a client in China has named is there as well.
 ///
 /// ```
-/// use netplay::examples::ftp::root::Path;
+/// use netplay_ftp::root::Path;
 /// let home = Path::default();
 /// assert_eq!(home.join(b"a/./b//c")?.bytes(), b"/a/b/c");
 /// assert_eq!(home.join(b"a")?.join(b"../../..")?.bytes(), b"/");

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use nix::errno::Errno;
 
-use super::super::data::{self, Cut, Eprt, Transfer, Way, six_numbers};
 use super::Session;
-use crate::call::{self, TcpStream, strerror};
+use crate::data::{self, Cut, Eprt, Transfer, Way, six_numbers};
+use netplay_call::{self as call, TcpStream, strerror};
 
 impl Session<'_> {
     pub(super) fn no_way(&mut self) {

@@ -12,7 +12,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::escape::escape;
+use netplay_text::escape::escape;
 
 /// A word of a line.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -34,12 +34,12 @@ use nix::unistd::pipe2;
 use super::listing::Listing;
 use super::root::{self, Upload};
 use super::telnet::Control;
-use crate::byte_order::{htonl, htons, ntohl, ntohs};
-use crate::call::{
-    self, CallError, Domain, FcntlArg, MSG_NOSIGNAL, OFlag, OptValue, SO_ERROR, SO_LINGER,
+use netplay_call::{
+    self as call, CallError, Domain, FcntlArg, MSG_NOSIGNAL, OFlag, OptValue, SO_ERROR, SO_LINGER,
     SO_REUSEADDR, SOCK_NONBLOCK, SYNC_FILE_RANGE_WRITE, TCP_CONGESTION, TcpListener, TcpStream,
     Type, pollfd,
 };
+use netplay_shared::byte_order::{htonl, htons, ntohl, ntohs};
 
 /// How much is read, sent or received at once.
 const PIECE: usize = 1024 * 1024;
@@ -105,7 +105,7 @@ impl From<std::io::Error> for Cut {
 /// The address as PORT and PASV say it: `127,0,0,1,156,64`.
 ///
 /// ```
-/// use netplay::examples::ftp::data::{read_six_numbers, six_numbers};
+/// use netplay_ftp::data::{read_six_numbers, six_numbers};
 /// let address = "127.0.0.1:40000".parse()?;
 /// assert_eq!(six_numbers(address), "127,0,0,1,156,64");
 /// assert_eq!(read_six_numbers("127,0,0,1,156,64"), Some(address));

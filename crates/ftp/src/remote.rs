@@ -14,14 +14,14 @@ use nix::errno::Errno;
 
 use super::data::read_six_numbers;
 use super::telnet::{Echo, LONGEST, Line, Lines, Passwords};
-use crate::address::Endpoint;
-use crate::call::{
-    self, BytesName, CallError, Domain, MSG_DONTWAIT, MSG_PEEK, Name, SO_RCVTIMEO, SO_SNDTIMEO,
-    TcpStream, Type,
+use netplay_call::{
+    self as call, BytesName, CallError, Domain, MSG_DONTWAIT, MSG_PEEK, Name, SO_RCVTIMEO,
+    SO_SNDTIMEO, TcpStream, Type,
 };
-use crate::escape::escape;
-use crate::sendall;
-use crate::trace::remark;
+use netplay_shared::address::Endpoint;
+use netplay_shared::sendall;
+use netplay_text::escape::escape;
+use netplay_trace::remark;
 
 /// No reply is longer: a server that never ends one would fill the memory.
 const LONGEST_REPLY: usize = 8 * LONGEST;

@@ -15,7 +15,7 @@ use anyhow::Result;
 use chrono::NaiveDateTime;
 
 use super::remote::{Reply, Server};
-use crate::escape::escape;
+use netplay_text::escape::escape;
 
 /// What a server tells of a file; `None`: it does not.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

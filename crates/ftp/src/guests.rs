@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::guesses::host;
-use crate::call::{self, MSG_DONTWAIT, MSG_NOSIGNAL, TcpStream};
+use netplay_call::{self as call, MSG_DONTWAIT, MSG_NOSIGNAL, TcpStream};
 
 /// Places at the door.
 const DOOR: usize = 256;

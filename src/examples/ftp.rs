@@ -21,57 +21,31 @@
 //! Watch for the second connection. The control connection lives as long as the session; for each
 //! file and each listing a data connection is made, and its end is the end of the file. Its port
 //! travels as two decimal numbers, the bytes of a 16-bit number in network order:
-//! [`data::six_numbers`] makes them with `htons`.
+//! [`six_numbers`](netplay_ftp::data::six_numbers) makes them with `htons`.
 //!
 //! The password goes over the wire as it is typed, like everything else here: on a network of others,
 //! use something that encrypts.
 //!
-//! Read on in this order:
-//!
-//! - [`telnet`]: the control connection, lines out of bytes;
-//! - [`root`]: the folder that is served, and nothing outside of it;
-//! - [`listing`]: what LIST, NLST and MLSD say;
-//! - [`data`]: the data connection, active and passive, and what moves over it;
-//! - [`guests`]: who is here: the clients, and those at the door;
-//! - [`guesses`]: wrong passwords, and how long a guesser waits for the answer;
-//! - [`session`]: the table of verbs, and what each does: who and where on its own page, the data
-//!   connection in `session/way.rs`, files in `session/files.rs`;
-//! - then this page's `serve`: a thread for each client, as on the `thread` page;
-//! - and the other side of it all: `remote`, the server as a client sees it, and `facts`, what it tells of
-//!   a file; `names` and `local`, how files are called and kept here; `client`, a menu; `location`, a URL;
-//!   `get_put`, a file for a script.
+//! This page is the server's loop: a thread for each client, as on the `thread` page. What is said on the two
+//! connections, and the clients, are for daily use, and so in a crate of their own: read on in [`netplay_ftp`].
 
-pub mod telnet;
-pub mod root;
-pub mod listing;
-pub mod data;
-pub mod guesses;
-pub mod guests;
-pub mod session;
-mod remote;
-mod facts;
-mod names;
-mod local;
-mod client;
-mod location;
-mod get_put;
-
-pub use client::client;
-pub use get_put::{Get, Put, get, put};
-
-use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use libc::POLLIN;
+use netplay_ftp::guesses::Guesses;
+use netplay_ftp::guests::{Guest, Guests, Limits};
+use netplay_ftp::login::{Login, USER, number, seconds};
+use netplay_ftp::root::{self, Root};
+use netplay_ftp::session::{Rules, converse};
+use netplay_ftp::{client, get, put};
 use nix::errno::Errno;
 
 use super::row::{self, Example, Place, Service};
@@ -81,16 +55,10 @@ use crate::call::{
     self, Domain, FcntlArg, IPV6_V6ONLY, MSG_DONTWAIT, MSG_NOSIGNAL, OFlag, SO_REUSEADDR,
     TcpListener, TcpStream, Type, pollfd,
 };
-use crate::client::ask_unseen;
-use crate::escape::{escape, file_name};
-use crate::files::first_line;
+use crate::escape::file_name;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 use crate::trace::remark;
-use guesses::Guesses;
-use guests::{Guest, Guests, Limits};
-use root::Root;
-use session::{Rules, converse};
 
 /// Serves a folder until the stop, with a thread for each client.
 pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<Stats> {
@@ -272,68 +240,6 @@ fn rules(args: &ServerArgs, options: &ServerOptions) -> Result<Rules> {
     })
 }
 
-/// The user that there is when none is named.
-pub const USER: &str = "netplay";
-
-/// Who needs no password, and by custom says an address in its place.
-const ANONYMOUS: &str = "anonymous";
-const AN_ADDRESS: &str = "netplay@";
-
-impl Login {
-    /// The password that was given, if one was: itself, or as the first line of a file.
-    fn password(&self) -> Result<Option<String>> {
-        match &self.password_file {
-            Some(file) => password_in(file).map(Some),
-            None => {
-                self.password.iter().for_each(|_| can_be_seen("--password"));
-                Ok(self.password.clone())
-            }
-        }
-    }
-}
-
-/// The first line of this file.
-fn password_in(file: &Path) -> Result<String> {
-    let name = escape(file.as_os_str().as_bytes());
-    let line = first_line(file, telnet::LONGEST) // no command has room for more
-        .with_context(|| format!("cannot read the password from {name}"))?;
-    ensure!(!line.is_empty(), "{name} has no password in its first line");
-    String::from_utf8(line).with_context(|| format!("the password in {name} is not UTF-8"))
-}
-
-/// Arguments are no secret: /proc shows those of every process to every user.
-fn can_be_seen(what: &str) {
-    remark(format_args!(
-        "warning: everybody on this machine can see {what} in the process list (ps); --password-file FILE \
-         keeps it out of there"
-    ));
-}
-
-/// The password of this user: the one that was given, or the one that is typed now, unseen.
-fn password_of(user: &str, given: Option<String>) -> Result<String> {
-    match given {
-        Some(password) => Ok(password),
-        None if std::io::stdin().is_terminal() => {
-            ask_unseen(&format!("password of {}: ", escape(user.as_bytes())))
-        }
-        None => bail!("user {user} needs a password: --password-file has it"),
-    }
-}
-
-/// A name of one byte at least.
-fn user(name: &str) -> Result<String> {
-    ensure!(!name.is_empty(), "a user has a name");
-    Ok(name.to_owned())
-}
-
-/// `60`, `0.5`: above 0, and no less than the kernel's clocks can tell from it.
-fn seconds(text: &str) -> Result<Duration> {
-    match text.parse() {
-        Ok(seconds @ 1e-6..=1e9) => Ok(Duration::from_secs_f64(seconds)),
-        _ => bail!("it takes a number of seconds above 0, such as 60 or 0.5"),
-    }
-}
-
 /// `50000-50100`.
 fn ports(text: &str) -> Result<(u16, u16)> {
     let read = text
@@ -342,14 +248,6 @@ fn ports(text: &str) -> Result<(u16, u16)> {
     match read {
         Some((low, high)) if 0 < low && low <= high => Ok((low, high)),
         _ => bail!("it takes two ports, the lower one first, such as 50000-50100"),
-    }
-}
-
-/// `3`.
-fn number(text: &str) -> Result<usize> {
-    match text.parse() {
-        Ok(n @ 1..) => Ok(n),
-        _ => bail!("it takes a number above 0"),
     }
 }
 
@@ -383,20 +281,6 @@ pub struct ServerOptions {
     /// How many clients one address may have [default: as many as --max-clients]
     #[arg(long, value_name = "N", value_parser = number)]
     max_per_host: Option<usize>,
-}
-
-/// The options of both sides.
-#[derive(Debug, Args)]
-pub struct Login {
-    /// Who may log in [default: netplay]
-    #[arg(long, value_name = "NAME", value_parser = user)]
-    user: Option<String>,
-    /// The password; without one, the server makes one for this run
-    #[arg(long, value_name = "TEXT")]
-    password: Option<String>,
-    /// A file with the password in its first line
-    #[arg(long, value_name = "FILE")]
-    password_file: Option<PathBuf>,
 }
 
 /// Its row in the table.

@@ -6,10 +6,10 @@ use anyhow::Result;
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat};
 
-use super::super::data::{Cut, Transfer};
-use super::super::listing::{self, Facts, Format, Listing};
-use super::super::root::{self, Entry, Path, Root, Upload, kind};
 use super::{Access, Session, Store, quoted, words};
+use crate::data::{Cut, Transfer};
+use crate::listing::{self, Facts, Format, Listing};
+use crate::root::{self, Entry, Path, Root, Upload, kind};
 
 /// Held from the look at the old version to the new one's taking its place.
 static CONTINUING: Mutex<()> = Mutex::new(());

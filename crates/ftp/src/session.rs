@@ -32,9 +32,9 @@ use super::guests::Guest;
 use super::listing::{FACTS, Format};
 use super::root::{self, Path, Root};
 use super::telnet::{Control, Heard, Line};
-use crate::call::{TcpStream, strerror};
-use crate::server::Stats;
-use crate::stop::Stop;
+use netplay_call::stop::Stop;
+use netplay_call::{TcpStream, strerror};
+use netplay_shared::server::Stats;
 
 /// What is allowed, to whom, and for how long.
 #[derive(Debug)]
@@ -264,7 +264,7 @@ impl Session<'_> {
                 Heard::End => break,
                 Heard::Silence => {
                     self.reply(421, "You said nothing for too long.")?;
-                    crate::server::idle(self.client);
+                    netplay_shared::server::idle(self.client);
                     break;
                 }
             }

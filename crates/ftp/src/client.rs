@@ -21,11 +21,11 @@ use anyhow::{Context, Result, bail, ensure};
 use super::local::{self, Unfinished, path_of};
 use super::names::{Open, Word, last, listed, quoted, split, words};
 use super::remote::{Server, is_gone, receive, stalled};
-use super::{AN_ADDRESS, ANONYMOUS, Login, USER, password_of};
-use crate::call;
-use crate::client::{ClientArgs, Talk};
-use crate::escape::{escape, escape_unsafe, file_name, hide_typed};
-use crate::trace::progress::Progress;
+use crate::login::{AN_ADDRESS, ANONYMOUS, Login, USER, password_of};
+use netplay_call as call;
+use netplay_shared::client::{ClientArgs, Talk};
+use netplay_text::escape::{escape, escape_unsafe, file_name, hide_typed};
+use netplay_trace::progress::Progress;
 
 const MENU: &str = r#"list [PATH]           what is there
 download NAME [AS]    fetch a file

@@ -89,7 +89,7 @@ impl<'a> Listing<'a> {
 /// or for a byte where one of the two is not UTF-8; neither for a dot at the beginning.
 ///
 /// ```
-/// use netplay::examples::ftp::listing::is_like;
+/// use netplay_ftp::listing::is_like;
 /// assert!(is_like(b"poem.txt", b"*.t?t") && is_like(b"a*b", b"a*b"));
 /// assert!(!is_like(b".hidden", b"*") && is_like(b".hidden", b".*"));
 /// assert!(is_like("世".as_bytes(), b"?") && is_like(b"\xca\xc0", b"??"));

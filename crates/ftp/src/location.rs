@@ -9,8 +9,8 @@ use fluent_uri::{ParseError, ParseErrorKind, Uri};
 use percent_encoding::{AsciiSet, percent_decode_str, percent_encode};
 
 use super::remote::Server;
-use super::{AN_ADDRESS, ANONYMOUS, password_in, password_of};
-use crate::address::Endpoint;
+use crate::login::{AN_ADDRESS, ANONYMOUS, password_in, password_of};
+use netplay_shared::address::Endpoint;
 
 /// What a URL says. Names are bytes, as %XX tells them.
 #[derive(Debug, Clone, PartialEq, Eq)]

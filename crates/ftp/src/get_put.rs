@@ -30,17 +30,17 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use super::can_be_seen;
 use super::facts::Facts;
 use super::local::{self, Part, path_of};
 use super::location::{self, Location};
 use super::names::last;
 use super::remote::{Refused, Server, TooMuch, is_gone, receive, stalled};
-use crate::call;
-use crate::client::Usage;
-use crate::escape::{escape, file_name};
-use crate::trace::progress::Progress;
-use crate::trace::remark;
+use crate::login::can_be_seen;
+use netplay_call as call;
+use netplay_shared::client::Usage;
+use netplay_text::escape::{escape, file_name};
+use netplay_trace::progress::Progress;
+use netplay_trace::remark;
 
 /// So many of the last bytes of a part are compared before a transfer goes on behind them.
 const COMPARED: u64 = 64 * 1024;

@@ -26,11 +26,12 @@ use std::time::{Duration, Instant};
 
 use libc::{POLLERR, POLLHUP, POLLIN};
 
-use crate::call::{
-    self, HIDDEN, Hide, MSG_DONTWAIT, SO_OOBINLINE, SO_SNDTIMEO, TCP_NODELAY, TcpStream, pollfd,
+use netplay_call::stop::{Stop, Watch};
+use netplay_call::{
+    self as call, HIDDEN, Hide, MSG_DONTWAIT, SO_OOBINLINE, SO_SNDTIMEO, TCP_NODELAY, TcpStream,
+    pollfd,
 };
-use crate::sendall;
-use crate::stop::{Stop, Watch};
+use netplay_shared::sendall;
 
 /// The longest line: a verb and a path of PATH_MAX bytes fit in.
 pub const LONGEST: usize = 8 * 1024;
@@ -248,8 +249,8 @@ const AUTHORITY: &[u8] = b"://";
 /// Follows a control connection, and hides the passwords on it, in whatever pieces they come:
 ///
 /// ```
-/// use netplay::call::Hide;
-/// use netplay::examples::ftp::telnet::Passwords;
+/// use netplay_call::Hide;
+/// use netplay_ftp::telnet::Passwords;
 /// let mut pieces = [&b"NOOP\r\npas"[..], b"s one", b" two\r\nQUIT\r\n"].map(<[u8]>::to_vec);
 /// let mut passwords = Passwords::heard();
 /// for piece in &mut pieces {

@@ -22,9 +22,9 @@ use nix::unistd::geteuid;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::names::last;
-use crate::escape::file_name;
-use crate::stop::Undisturbed;
-use crate::trace::{progress, remark};
+use netplay_call::stop::Undisturbed;
+use netplay_text::escape::file_name;
+use netplay_trace::{progress, remark};
 
 /// Opens an ordinary file to read; a FIFO is refused, and not waited for.
 ///
