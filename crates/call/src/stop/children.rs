@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SaFlags, SigHandler, SigSet, SigmaskHow, Signal};
 use nix::unistd::{Pid, getpid, getppid};
 
-use super::{PARENT, SIGNAL, Slot, Stop, WAITS, install, nothing};
+use super::{PARENT, SIGNAL, Slot, Stop, WAITS, here, install, nothing};
 use crate::{self as call, WaitPidFlag};
 
 /// How long a child may take to end by itself after the parent has asked it to.
@@ -32,8 +32,13 @@ impl Stop {
         SIGNAL.store(0, SeqCst);
         PARENT.store(since.parent.as_raw(), SeqCst);
         let stop = Stop::new();
-        stop.on(&[Signal::SIGTERM], SaFlags::SA_RESTART);
-        install(&[Signal::SIGINT, Signal::SIGHUP], SigHandler::SigIgn, SaFlags::empty());
+        if self.hears_signals() {
+            // The parent's handlers will do: of the three signals they heed SIGTERM alone from now on.
+            stop.0.signalled.store(here(), SeqCst);
+        } else {
+            stop.on(&[Signal::SIGTERM], SaFlags::SA_RESTART);
+            install(&[Signal::SIGINT, Signal::SIGHUP], SigHandler::SigIgn, SaFlags::empty());
+        }
         nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).expect("SIGTERM is a signal");
         // What happened before these lines took effect: a stop, or the parent's death.
         if requested || is_orphan() {

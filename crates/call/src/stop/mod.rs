@@ -30,11 +30,10 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicU8,
+    AtomicBool, AtomicI32, AtomicU8, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
@@ -63,8 +62,8 @@ pub struct Stop(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     requested: AtomicBool,
-    /// The thread that takes signals, if they request this stop.
-    signalled: OnceLock<ThreadId>,
+    /// The [mark](here) of the thread that takes signals, if they request this stop; 0: they do not.
+    signalled: AtomicUsize,
     /// What other threads wait on. The lock also keeps a watched descriptor from being closed while
     /// [`Stop::request`] wakes who waits on it.
     others: Mutex<Vec<Wait>>,
@@ -140,21 +139,26 @@ impl Stop {
     /// With SA_RESTART a signal by itself makes no accept or recv fail; the shutdown does.
     fn on(&self, signals: &[Signal], flags: SaFlags) {
         // Only the first call says which thread it is; a later one comes from the same.
-        let _ = self.0.signalled.set(thread::current().id());
+        let _ = self.0.signalled.compare_exchange(0, here(), SeqCst, SeqCst);
         install(signals, SigHandler::Handler(on_signal), flags);
+    }
+
+    /// Whether signals request this stop.
+    fn hears_signals(&self) -> bool {
+        self.0.signalled.load(SeqCst) != 0
     }
 
     /// Whether the stop was requested.
     #[must_use]
     pub fn requested(&self) -> bool {
-        self.0.requested.load(SeqCst) || self.0.signalled.get().is_some() && signal().is_some()
+        self.0.requested.load(SeqCst) || self.hears_signals() && signal().is_some()
     }
 
     /// Requests the stop, from any thread: every wait returns, and so does the server's function.
     pub fn request(&self) {
         self.0.requested.store(true, SeqCst);
         let others = self.0.others(); // held until all are woken
-        if self.0.signalled.get().is_some() {
+        if self.hears_signals() {
             WAITS.iter().filter_map(Slot::wait).for_each(Wait::wake);
         }
         others.iter().copied().for_each(Wait::wake);
@@ -187,7 +191,7 @@ impl Stop {
     /// Makes this stop reach a wait, for as long as the [`Entry`] lives.
     fn enter(&self, wait: Wait) -> Entry {
         let mut others = self.0.others();
-        let by_signal = self.0.signalled.get() == Some(&thread::current().id());
+        let by_signal = self.0.signalled.load(SeqCst) == here();
         if !(by_signal && WAITS.iter().any(|slot| slot.take(wait))) {
             others.push(wait);
         }
@@ -258,7 +262,17 @@ fn borrowed(fd: &RawFd) -> BorrowedFd<'_> {
     unsafe { BorrowedFd::borrow_raw(*fd) }
 }
 
+/// What tells this thread from the others: an address of its own. Unlike the standard library's number of a thread
+/// it is had without a count of who holds it, and so without a page for a forked child to copy.
+fn here() -> usize {
+    thread_local!(static MARK: u8 = const { 0 });
+    MARK.with(|mark| ptr::from_ref(mark).addr())
+}
+
 extern "C" fn on_signal(number: i32) {
+    if PARENT.load(SeqCst) != 0 && number != libc::SIGTERM {
+        return; // a terminal sends it to parent and children alike: the parent passes the end on
+    }
     if SIGNAL.swap(number, SeqCst) != 0 {
         // The second one: back to the default, which ends the process when this handler returns.
         if let Ok(signal) = Signal::try_from(number) {
@@ -313,7 +327,7 @@ struct Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let mut others = self.stop.0.others();
-        let by_signal = self.stop.0.signalled.get() == Some(&thread::current().id());
+        let by_signal = self.stop.0.signalled.load(SeqCst) == here();
         match WAITS.iter().find(|slot| by_signal && slot.wait() == Some(self.wait)) {
             Some(slot) => slot.free(),
             None => others.retain(|wait| *wait != self.wait),
