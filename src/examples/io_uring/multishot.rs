@@ -18,94 +18,123 @@
 //! `--max-clients`. A multishot recv goes on though its client is owed too much. To stop either, the server
 //! cancels it, and more completions may come until the cancellation takes effect.
 
-mod client;
-
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsRawFd, RawFd};
 
 use anyhow::Result;
+use nix::errno::Errno;
 
-use super::{ANSWERS, end, most, submit_and_wait};
-use crate::call::{self, Operation, Ring, Shots, TcpListener};
-use crate::entrance::Entrance;
-use crate::server::{ServerArgs, Stats};
+use super::client::{Client, Service, buffers};
+use super::{ANSWERS, SUBMISSIONS};
+use crate::call::{self, ONE_THREAD, Operation, Ring, Shots, TcpListener, TcpStream};
+use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
-use client::Client;
+
+/// More memory than this for buffers, and it would no longer stay in the processor's cache.
+const HEAP: usize = 512 * 1024;
+
+/// Two rings and a heap of buffers; `None` if this kernel does not know how (before Linux 6.1).
+pub fn set_up(args: &ServerArgs) -> Result<Option<Ring>> {
+    let few = (HEAP / args.bufsize).clamp(1, 512);
+    let made = call::io_uring_setup(SUBMISSIONS, ONE_THREAD).and_then(|mut ring| {
+        call::io_uring_register_buf_ring(&mut ring, args.bufsize, few, buffers(args))?;
+        Ok(ring)
+    });
+    match made {
+        Ok(ring) => Ok(Some(ring)),
+        Err(error) if error.errno() == Errno::EINVAL => {
+            server::single_shot(error);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
 
 /// Serves with multishot operations, until the stop.
 pub fn serve_on(
-    listener: &TcpListener,
+    listener: TcpListener,
     mut ring: Ring,
     args: &ServerArgs,
     stop: &Stop,
 ) -> Result<Stats> {
-    let mut entrance = Entrance::new(args, stop, most(args));
-    let mut made = Vec::new();
+    let mut service = Service::new(args, stop);
     let mut clients: HashMap<RawFd, Client> = HashMap::new();
     // Clients that the accept brought before it was cancelled for lack of room: they wait here.
     let mut early: VecDeque<Client> = VecDeque::new();
     let (mut accepting, mut cancelled) = (None, false);
     // Asked for no event, this is done when the stop shuts the listener down, accept or no accept.
-    ring.prep_poll(listener, 0)?;
-    let waiting = stop.watch(listener);
-    while entrance.goes_on(clients.len()) {
-        while entrance.has_place(clients.len())
+    ring.prep_poll(&listener, 0)?;
+    let waiting = stop.watch(&listener);
+    while service.entrance.goes_on(clients.len()) {
+        while service.entrance.has_place(clients.len())
             && let Some(mut client) = early.pop_front()
         {
-            entrance.stats.clients += 1;
-            client.go_on(&mut ring)?;
+            service.entrance.stats.clients += 1;
+            submit(&mut client, &mut ring)?;
             clients.insert(client.peer.as_raw_fd(), client);
         }
-        let look = entrance.has_room(clients.len());
+        let look = service.entrance.has_room(clients.len());
         match accepting {
-            None if look => accepting = Some(ring.prep_accept(listener, Shots::Many)?),
+            None if look => accepting = Some(ring.prep_accept(&listener, Shots::Many)?),
             Some(accept) if !look && !cancelled => {
                 ring.prep_cancel(accept)?;
                 cancelled = true;
             }
             _ => {}
         }
-        let idle = || clients.values().filter_map(|client| client.silence.left()).min();
-        let idle = args.idle_timeout.and_then(|_| idle());
-        let timeout = idle.into_iter().chain(entrance.timeout()).min();
-        let Some(_) = waiting.or(|| submit_and_wait(&mut ring, timeout))? else { break };
+        let (submissions, timeout) = (ring.to_submit(), service.timeout(clients.values()));
+        let mut enter = || call::io_uring_enter(&mut ring, submissions, 1, timeout);
+        let Some(_) = waiting.or(|| Service::woken(enter()))? else { break };
 
         for _ in 0..ANSWERS {
             let Some(done) = ring.cqe() else { break };
+            let fd = done.fd;
             match done.operation {
                 Operation::Accept => {
                     if !done.more {
                         (accepting, cancelled) = (None, false);
                     }
-                    match done.result {
-                        Ok(_) => early.extend(done.accepted.and_then(|fd| Client::new(fd, args))),
-                        Err(error) if error.cancelled() => {} // by us, for lack of room
-                        Err(error) => drop(entrance.admit::<()>(Err(error))?),
+                    if let Some(peer) = service.accepted(done)?.map(TcpStream::from)
+                        && let Ok(name) = call::getpeername(&peer)
+                    // or it is gone already
+                    {
+                        early.push_back(Client::new(peer, name, args));
                     }
                 }
                 Operation::Recv | Operation::Send => {
-                    let fd = done.fd;
-                    let client =
-                        clients.get_mut(&fd).expect("it stays until its operations are done");
-                    client.take(done, &mut ring, args, &mut made, &mut entrance.stats)?;
-                    client.go_on(&mut ring)?;
-                    if client.is_gone() {
-                        let client = clients.remove(&fd).expect("it was found above");
+                    let client = clients.get_mut(&fd).expect("it stays until nothing is under way");
+                    client.take(done, &mut ring, &mut service);
+                    submit(client, &mut ring)?;
+                    if client.is_gone()
+                        && let Some(client) = clients.remove(&fd)
+                    {
                         call::close(client.peer)?;
-                        entrance.left();
+                        service.entrance.left();
                     }
                 }
                 _ => {} // a cancel: the operation itself says how it ended
             }
         }
-        if args.idle_timeout.is_some() {
-            clients.values_mut().for_each(|client| client.end_if_silent());
-        }
+        service.end_silent(clients.values_mut());
     }
     drop(waiting);
-    end(ring)?;
-    for client in clients.into_values().chain(early) {
-        call::close(client.peer)?;
+    while ring.cqe().is_some() {} // a client that was accepted meanwhile is closed as it is dropped
+    drop(ring); // and with it the kernel lets go of what was under way
+    clients.into_values().chain(early).try_for_each(|client| call::close(client.peer))?;
+    call::close(listener)?;
+    Ok(service.entrance.stats)
+}
+
+/// Submits what can be done next for a client: one send, and one recv unless it is owed too much.
+fn submit(client: &mut Client, ring: &mut Ring) -> call::Result<()> {
+    if let Some(answer) = client.owed() {
+        ring.prep_send(&client.peer, answer)?;
     }
-    Ok(entrance.stats)
+    if client.wants_recv() {
+        client.receiving = Some(ring.prep_recv(&client.peer, Shots::Many)?);
+    }
+    if let Some(recv) = client.cancels_recv() {
+        ring.prep_cancel(recv)?;
+    }
+    Ok(())
 }
