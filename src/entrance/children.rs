@@ -19,8 +19,9 @@ use crate::stop::{Sigchld, Stop, Undisturbed, Watch, end_child, end_children};
 /// of a stop wait as well, because one that came now would find the child half made.
 #[derive(Debug)]
 pub struct Children<'a, 'socket> {
-    args: &'a ServerArgs,
     stop: &'a Stop,
+    /// What the next child will have.
+    session: Session<'a>,
     entrance: Entrance<'a>,
     here: HashSet<Pid>,
     waiting: Watch<'socket>,
@@ -33,8 +34,8 @@ impl<'a, 'socket> Children<'a, 'socket> {
     #[must_use]
     pub fn new(args: &'a ServerArgs, stop: &'a Stop, listener: &'socket impl AsFd) -> Self {
         Children {
-            args,
             stop,
+            session: Session::in_advance(args, stop),
             entrance: Entrance::new(args, stop, args.max_clients),
             here: HashSet::new(),
             waiting: stop.watch(listener),
@@ -109,10 +110,12 @@ impl<'a, 'socket> Children<'a, 'socket> {
     /// In a child: its conversation, with a stop of its own. See [`Stop::in_child`].
     #[must_use]
     pub fn in_child(self) -> Session<'a> {
-        // It is the parent's, and its lock may be held by a thread that does not exist here.
-        std::mem::forget(self.waiting);
-        let since = self.undisturbed.expect("a child is made for a client that was just admitted");
-        Session::new(self.args, &self.stop.in_child(since))
+        let Children { stop, session, undisturbed, waiting, here, .. } = self;
+        // These are the parent's: the lock of its wait may be held by a thread that does not exist here, and to
+        // free memory would mean to copy its page first.
+        std::mem::forget((waiting, here));
+        let since = undisturbed.expect("a child is made for a client that was just admitted");
+        session.in_child(stop.in_child(since))
     }
 
     /// The end of a child, at once: see [`end_child`]. If its conversation failed, that is told.

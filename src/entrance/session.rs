@@ -20,13 +20,27 @@ pub struct Session<'a> {
     pub stats: Stats,
     /// An answer that is no echo.
     made: Vec<u8>,
+    /// A buffer that was made in advance.
+    buffer: Option<Vec<u8>>,
 }
 
 impl<'a> Session<'a> {
     /// One in which nothing was done yet.
     #[must_use]
     pub fn new(args: &'a ServerArgs, stop: &Stop) -> Session<'a> {
-        Session { args, stop: stop.clone(), stats: Stats::default(), made: Vec::new() }
+        let (stats, made) = Default::default();
+        Session { args, stop: stop.clone(), stats, made, buffer: None }
+    }
+
+    /// One for a child that is to be forked. The child has its buffer as a copy; to ask for memory only then would
+    /// have it tidy up first what the parent has freed, and copy every page that it touches.
+    pub(super) fn in_advance(args: &'a ServerArgs, stop: &Stop) -> Session<'a> {
+        Session { buffer: Some(vec![0; args.bufsize]), ..Session::new(args, stop) }
+    }
+
+    /// The same with the stop of the child.
+    pub(super) fn in_child(self, stop: Stop) -> Session<'a> {
+        Session { stop, ..self }
     }
 
     /// How long the client may be silent, if that is limited.
@@ -37,8 +51,8 @@ impl<'a> Session<'a> {
 
     /// A buffer to receive into.
     #[must_use]
-    pub fn buffer(&self) -> Vec<u8> {
-        vec![0; self.args.bufsize]
+    pub fn buffer(&mut self) -> Vec<u8> {
+        self.buffer.take().unwrap_or_else(|| vec![0; self.args.bufsize])
     }
 
     /// As [`Stop::watch`].

@@ -46,12 +46,17 @@ impl Answer for Fork {
 #[expect(unsafe_code, reason = "the child of a threaded program may only do what is safe there")]
 pub fn fork() -> Result<Fork> {
     let step = Step::begin(ProcessName::Fork, None);
-    let held = step.listening().then(|| (gather::hold(), step::hold()));
     // SAFETY: fork cannot break memory; what it can do is leave a lock locked in the child for
     // ever. The record's, if somebody listens, is held here and released in both; the callers keep to what the
     // documentation above asks.
-    let forked = unsafe { nix::unistd::fork() };
-    drop(held);
+    let forked = unsafe {
+        if step.listening() {
+            let _held = (gather::hold(), step::hold());
+            nix::unistd::fork()
+        } else {
+            nix::unistd::fork()
+        }
+    };
     let forked = forked.map_err(io::Error::from).map(|forked| match forked {
         ForkResult::Parent { child } => Fork::Parent(child),
         ForkResult::Child => Fork::Child,

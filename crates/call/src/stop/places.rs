@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -9,13 +10,16 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use super::{Entry, How, Stop, Wait};
 use crate::descriptor::out_of_the_way;
 
-/// How many more clients may be served: a counting semaphore that a signal handler can raise. It is
-/// an eventfd, whose read waits while it is zero (eventfd(2)).
+/// How many more clients may be served: a counting semaphore that a signal handler can raise. It is a number,
+/// and for a thread that finds it at zero an eventfd, whose read waits until it is raised (eventfd(2)). So only
+/// a wait, and its end, is a system call.
 #[derive(Debug)]
 pub struct Places {
     /// One place more than there is wakes the thread that waits for one, and that sees the stop.
     entry: Entry,
-    free: OwnedFd,
+    /// How many there are; below zero: how many threads wait for one.
+    left: AtomicI64,
+    raised: OwnedFd,
 }
 
 impl Stop {
@@ -25,10 +29,10 @@ impl Stop {
     /// No descriptor is left for the eventfd behind it.
     pub fn places(&self, max: usize) -> io::Result<Places> {
         let flags = EfdFlags::EFD_SEMAPHORE | EfdFlags::EFD_CLOEXEC;
-        let free = EventFd::from_value_and_flags(u32::try_from(max).unwrap_or(u32::MAX), flags)?;
-        let free = out_of_the_way(free.into());
-        let entry = self.enter(Wait { fd: free.as_raw_fd(), how: How::Count });
-        Ok(Places { entry, free })
+        let raised = out_of_the_way(EventFd::from_value_and_flags(0, flags)?.into());
+        let left = AtomicI64::new(max.try_into().unwrap_or(i64::MAX));
+        let entry = self.enter(Wait { fd: raised.as_raw_fd(), how: How::Count });
+        Ok(Places { entry, left, raised })
     }
 }
 
@@ -38,22 +42,26 @@ impl Places {
     /// # Errors
     /// None that read(2) documents for an eventfd.
     pub fn take(&self) -> io::Result<bool> {
-        loop {
-            match nix::unistd::read(&self.free, &mut [0; 8]) {
-                Ok(_) if self.entry.stop.requested() => {
-                    self.entry.stop.pass_on();
-                    return Ok(false);
-                }
-                Ok(_) => return Ok(true),
+        let stop = &self.entry.stop;
+        let mut taken = !stop.requested() && self.left.fetch_sub(1, SeqCst) > 0;
+        while !taken && !stop.requested() {
+            match nix::unistd::read(&self.raised, &mut [0; 8]) {
+                Ok(_) => taken = !stop.requested(),
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }
+        if !taken {
+            stop.pass_on();
+        }
+        Ok(taken)
     }
 
     /// Gives a place back.
     pub fn give_back(&self) {
-        nix::unistd::write(&self.free, &1u64.to_ne_bytes())
-            .expect("the count is far below the 2^64 that would make this fail");
+        if self.left.fetch_add(1, SeqCst) < 0 {
+            nix::unistd::write(&self.raised, &1u64.to_ne_bytes())
+                .expect("the count is far below the 2^64 that would make this fail");
+        }
     }
 }
