@@ -18,6 +18,7 @@ use super::server::Server;
 use super::{Bench, FEWEST, LOOK, MOST, MOST_UNDER_STRACE, SERVES_SOME, SHORT_RUN, UNKNOWN};
 use crate::examples::prefork::WORKERS;
 use crate::stop::Stop;
+use crate::words::{about, counted};
 
 /// How long, and of what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,17 +35,13 @@ pub struct Estimate {
 
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let counted = |n: usize, what: &str| counted(n as u64, what);
         let rounds = match self.rounds {
-            (least, most) if least == most => plural(most, "round"),
+            (least, most) if least == most => counted(most, "round"),
             (least, most) => format!("{least} to {most} rounds"),
         };
-        let time = match self.time.as_secs_f64() {
-            seconds @ ..9.5 => format!("{seconds:.1} s"),
-            seconds @ ..119.5 => format!("{seconds:.0} s"),
-            seconds => format!("{:.0} min", seconds / 60.0),
-        };
-        let (servers, loads) = (plural(self.servers, "server"), plural(self.loads, "load"));
+        let time = about(self.time);
+        let (servers, loads) = (counted(self.servers, "server"), counted(self.loads, "load"));
         write!(
             f,
             "this takes about {time}: {servers} (the first one twice), {loads}, {rounds} each"

@@ -31,6 +31,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::child;
 use crate::stop::Stop;
+use crate::words::counted;
 use load::{Clients, Tally};
 use machine::Machine;
 use meter::Calls;
@@ -203,8 +204,8 @@ impl Bench<'_> {
             (Some(how), _) => Some(format!("it ended in the midst of a turn ({how})")),
             (None, 0) => None,
             (None, n) => Some(format!(
-                "it closed {n} connection{} in the midst of a turn, and lives on",
-                if n == 1 { "" } else { "s" }
+                "it closed {} in the midst of a turn, and lives on",
+                counted(n, "connection")
             )),
         };
         Ok((turn(round, tally, used, busy), given_up))

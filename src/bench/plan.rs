@@ -7,8 +7,8 @@ use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::machine::raise_descriptor_limit;
-use crate::escape::grouped;
 use crate::examples::Example;
+use crate::words::{counted, grouped};
 
 /// Everything that a run of the bench is told.
 #[derive(Debug, Clone)]
@@ -60,9 +60,8 @@ impl Load {
     /// The load as a heading: `64 connections`.
     #[must_use]
     pub fn title(self) -> String {
-        let plural = if self.connections == 1 { "" } else { "s" };
         match self.idle {
-            0 => format!("{} connection{plural}", grouped(self.connections as u64)),
+            0 => counted(self.connections as u64, "connection"),
             idle => format!("{} active among {} idle", self.connections, grouped(idle as u64)),
         }
     }

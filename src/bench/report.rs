@@ -7,7 +7,8 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyl
 
 use super::plan::{Load, Manner, Pin};
 use super::sample::{Cell, Report, Spread, Verdict};
-use crate::escape::{escape, grouped};
+use crate::escape::escape;
+use crate::words::{counted, duration, grouped};
 
 /// A table as text, before anybody has decided how it looks.
 #[derive(Debug, Clone)]
@@ -185,15 +186,15 @@ impl Report {
             }
             let errors = cell.errors();
             if let Some(first) = &errors.first {
-                let count = plural(errors.count(), "error");
+                let count = counted(errors.count(), "error");
                 remarks.push(format!("{model}: {count}; the first: {}", shown(first)));
             }
             let unanswered: u64 = cell.turns.iter().map(|turn| turn.unanswered).sum();
             if unanswered > 0 {
-                let rounds = plural(cell.turns.len() as u64, "round");
+                let rounds = counted(cell.turns.len() as u64, "round");
                 remarks.push(format!(
                     "{model}: {} had no reply by the end of their round, in {rounds}",
-                    plural(unanswered, "request")
+                    counted(unanswered, "request")
                 ));
             }
             if let (Some(why), false) = (&cell.look.unseen, cell.again) {
@@ -235,7 +236,7 @@ impl Report {
         let most = self.cells.iter().map(rounds).max().unwrap_or(0);
         let least = self.cells.iter().map(rounds).filter(|&n| n > 0).min().unwrap_or(0);
         let rounds = match least == most {
-            true => plural(most as u64, "round"),
+            true => counted(most as u64, "round"),
             false => format!("{least} to {most} rounds"),
         };
         let lengths = || self.loads().into_iter().map(|load| self.manner.turn(load).as_secs_f64());
@@ -251,15 +252,15 @@ impl Report {
         lines.push(format!(
             "{transport}, {} there and back, {pace}{each}; {rounds} of {length} s, in turns; \
              {}{}.",
-            plural(size as u64, "byte"),
+            counted(size as u64, "byte"),
             if most > 1 { "medians and the middle half; " } else { "" },
-            plural(threads as u64, "client thread"),
+            counted(threads as u64, "client thread"),
         ));
         lines.push(format!(
             "{}, {}, load {:.2} before; congestion control {}; limits: {} descriptors, \
              backlog {}, ports {}; {pinned}; narration off; netplay {}.",
             machine.kernel,
-            plural(machine.cores as u64, "core"),
+            counted(machine.cores as u64, "core"),
             machine.load_average,
             machine.congestion,
             grouped(machine.descriptors),
@@ -270,7 +271,7 @@ impl Report {
         if let Some(others) = self.others() {
             lines.push(format!(
                 "Beside server and client, {others:.2} of {} were busy with other things{}.",
-                plural(machine.cores as u64, "core"),
+                counted(machine.cores as u64, "core"),
                 if others > 0.2 { ", and these figures suffer from it" } else { "" },
             ));
         }
@@ -594,11 +595,6 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// `1 round`, `12,345 rounds`.
-fn plural(count: u64, what: &str) -> String {
-    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
-}
-
 fn list(names: &[String]) -> String {
     match names {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
@@ -629,14 +625,8 @@ fn two(value: f64) -> String {
     format!("{value:.2}")
 }
 
-/// Nanoseconds as people say them: 950 ns, 12.3 µs, 4.56 ms, 1.20 s.
+/// Nanoseconds: 950 ns, 12.3 µs.
 #[must_use]
 pub fn time(ns: f64) -> String {
-    match ns {
-        ..1e3 => format!("{ns:.0} ns"),
-        ..1e5 => format!("{:.1} µs", ns / 1e3),
-        ..1e6 => format!("{:.0} µs", ns / 1e3),
-        ..1e9 => format!("{:.2} ms", ns / 1e6),
-        _ => format!("{:.2} s", ns / 1e9),
-    }
+    duration(ns.round() as u64)
 }

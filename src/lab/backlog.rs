@@ -13,7 +13,7 @@ use crate::call::{
     pollfd,
 };
 use crate::escape::escape;
-use crate::inspect::{self, Ask, Inet};
+use crate::inspect::{self, Ask, Inet, State};
 use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];
@@ -179,6 +179,6 @@ impl Knock {
         let local = call::getsockname(&self.stream)?;
         let found = inspect::tcp(Ask::port(local.port()))?;
         let ours = |socket: &&Inet| socket.local == local && socket.peer == Some(server);
-        Ok(found.iter().find(ours).map_or("CLOSE", |socket| socket.state.name()).to_owned())
+        Ok(found.iter().find(ours).map_or(State::CLOSE, |socket| socket.state).name().to_owned())
     }
 }

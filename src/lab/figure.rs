@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::draw::time_text;
-use crate::escape::grouped;
+use crate::words::{duration, grouped};
 
 /// A measured value.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,12 +33,8 @@ impl Value {
     pub fn text(&self, word: impl Fn(&str) -> String) -> String {
         match self {
             Value::Count(n) => grouped(*n),
-            Value::Bytes(1) => "1 B".to_owned(),
             Value::Bytes(n) => format!("{} B", grouped(*n)),
-            Value::Time(time) if *time < Duration::from_micros(10) => {
-                format!("{:.1} µs", time.as_nanos() as f64 / 1e3)
-            }
-            Value::Time(time) => time_text(time.as_nanos() as u64),
+            Value::Time(time) => duration(time.as_nanos() as u64),
             Value::Rate(rate) => format!("{} /s", grouped(rate.round() as u64)),
             Value::Share(share) => format!("{:.0} %", share * 100.0),
             Value::Level(level) => tank(*level),

@@ -16,7 +16,7 @@ use crate::call::{
     self, Domain, SO_KEEPALIVE, SO_LINGER, SO_RCVTIMEO, Signal, TCP_KEEPCNT, TCP_KEEPIDLE,
     TCP_KEEPINTVL, TCP_USER_TIMEOUT, TcpListener, TcpStream, Type,
 };
-use crate::inspect::{self, Ask, Inet};
+use crate::inspect::{self, Ask, Inet, State};
 use crate::trace::{self, unrecorded};
 
 /// A peer is a process, because one is killed; a link is cut in a process that has a network of its own.
@@ -64,7 +64,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
     stage.claim("reset", reset.recv == "ECONNRESET");
     stage.claim("spins", turns > 1000.0);
     if cut.refused.is_none() {
-        stage.claim("blind", cut.recv == "EAGAIN" && cut.state == "ESTABLISHED");
+        stage.claim("blind", cut.recv == "EAGAIN" && cut.state == State::ESTABLISHED.name());
     }
     let rows = [("close", closed), ("kill", killed), ("linger", reset), ("cut", cut)];
     stage.table("ways", &["way", "recv", "after", "state"], rows.map(row).into());
@@ -78,7 +78,7 @@ pub(super) fn fix(stage: &mut Stage) -> Result<()> {
     // What the kernel tells is that time is over, or how its last try failed.
     let told = |news: &News| {
         let known = ["ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"].contains(&news.recv.as_str());
-        known && news.state == "CLOSE"
+        known && news.state == State::CLOSE.name()
     };
     if keepalive.refused.is_none() {
         stage.claim("noticed", told(&keepalive));
@@ -178,7 +178,8 @@ fn listen(peer: &TcpStream, names: (SocketAddr, SocketAddr), begun: Instant) -> 
     let after = begun.elapsed();
     let found = inspect::tcp(Ask::port(names.0.port()))?;
     let ours = |socket: &&Inet| (socket.local, socket.peer) == (names.0, Some(names.1));
-    let state = found.iter().find(ours).map_or("CLOSE", |socket| socket.state.name()).to_owned();
+    let state =
+        found.iter().find(ours).map_or(State::CLOSE, |socket| socket.state).name().to_owned();
     Ok(News { recv, after, state, refused: None })
 }
 

@@ -1,10 +1,8 @@
 //! What every drawing of the outcomes shares: two scales, the words, and the figures as text.
 
-use std::time::Duration;
-
 use super::send::{Phases, Spread};
 use super::{Experiment, Outcome};
-use crate::escape::grouped;
+use crate::words::{counted, duration, exactly, grouped, plural};
 
 /// The outcomes, ready to be drawn.
 pub(super) struct Figure<'a> {
@@ -31,11 +29,11 @@ impl<'a> Figure<'a> {
         );
         let what = if experiment.tcp { "TCP segment" } else { "UDP datagram" };
         let title = format!(
-            "One {what} sent after {}, received in {} ways",
-            delay(experiment.delay),
-            count(outcomes)
+            "One {what} sent after {}, received in {}",
+            exactly(experiment.delay),
+            counted(count(outcomes) as u64, "way")
         );
-        let error = micros(every().map(|phases| phases.clock_error).max().unwrap_or_default());
+        let error = duration(every().map(|phases| phases.clock_error).max().unwrap_or_default());
         let told = experiment.options.iter().any(|option| option == "--trace" || option == "-v");
         let mut notes = Vec::new();
         if rounds > 1 {
@@ -62,8 +60,9 @@ impl<'a> Figure<'a> {
             if idle > 0 {
                 let of = outcome.rounds.len();
                 notes.push(format!(
-                    "{}: in {idle} of {of} round{} the message was there before the program asked, because this machine is busy: it did not wait",
-                    outcome.model.name, plural(of)
+                    "{}: in {idle} of {of} {} the message was there before the program asked, because this machine is busy: it did not wait",
+                    outcome.model.name,
+                    plural(of as u64, "round")
                 ));
             }
         }
@@ -168,28 +167,6 @@ impl Axis {
     }
 }
 
-/// `50.13 ms`, `38.2 µs`.
-pub(super) fn micros(ns: u64) -> String {
-    match ns {
-        0 => "0 µs".to_owned(),
-        1..100 => format!("{ns} ns"),
-        100..1_000_000 => format!("{:.1} µs", ns as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),
-        _ => format!("{:.3} s", ns as f64 / 1e9),
-    }
-}
-
-fn delay(time: Duration) -> String {
-    match time.as_millis() {
-        0..10_000 => format!("{} ms", time.as_secs_f64() * 1e3),
-        _ => format!("{} s", time.as_secs_f64()),
-    }
-}
-
-fn plural(n: usize) -> &'static str {
-    if n == 1 { "" } else { "s" }
-}
-
 fn count(outcomes: &[Outcome]) -> usize {
     outcomes.iter().filter(|outcome| outcome.phases.is_ok()).count()
 }
@@ -243,7 +220,7 @@ enum Kind {
 impl Kind {
     fn text(self, figure: u64) -> String {
         match self {
-            Kind::Time => micros(figure),
+            Kind::Time => duration(figure),
             Kind::Count => grouped(figure),
         }
     }

@@ -250,7 +250,7 @@ mod tests {
                 assert!(width <= 80, "{width} columns:\n{text}");
                 assert_eq!(text.is_ascii(), ascii, "{text}");
                 let mut rows =
-                    text.lines().filter(|line| line.contains(&crate::escape::grouped(calls)));
+                    text.lines().filter(|line| line.contains(&crate::words::grouped(calls)));
                 let row = rows.find(|line| line.starts_with("  epoll ")).unwrap();
                 assert!(text.lines().filter(|line| line.starts_with("    least ")).count() == 7);
                 // The name, two numbers without a unit, and four with.

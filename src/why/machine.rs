@@ -6,7 +6,7 @@ use std::fs;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{getgid, getgroups, getuid};
 
-use crate::escape::grouped;
+use crate::words::grouped;
 use crate::inspect::{self, Ask, State, numbers, sysctl};
 
 /// A setting of IPv4, as its numbers.

@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 use socket2::SockAddr;
 
 use super::answer::{Answer, HINT_PATIENCE, PATIENCE};
-use super::words::{clock, count, facts, name, owner};
+use super::words::{clock, facts, name, owner};
 use crate::call::{self, Domain, FcntlArg, OFlag, Type, UnixStream};
 use crate::escape::{escape, is_unsafe};
-use crate::inspect::{self, Holders, Unix, UnixKind, UnixName};
+use crate::inspect::{self, Holders, State, Unix, UnixKind, UnixName};
+use crate::words::counted;
 
 /// How many bytes of a path fit into `sockaddr_un`, beside the zero byte at its end.
 const LONGEST: usize = 107;
@@ -122,7 +123,7 @@ fn report(
 ) -> Answer {
     let mut text = format!("{shown} on this host\n");
     for socket in found.open() {
-        let what = if socket.listening { "LISTEN" } else { "datagrams" };
+        let what = if socket.listening { State::LISTEN.name() } else { "datagrams" };
         text += &format!("  unix {what:<10} {}\n", found.owner(socket));
         if let (true, Some(waiting), Some(backlog)) =
             (socket.listening, socket.receive_queue, socket.send_queue)
@@ -133,7 +134,7 @@ fn report(
     }
     let connected = found.sockets.iter().filter(|one| one.connected).count();
     if connected > 0 {
-        text += &format!("  {}\n", count(connected, "connection"));
+        text += &format!("  {}\n", counted(connected as u64, "connection"));
     }
     text += &format!("why: {why}\nnext: {next}\n");
     let sockets = found.sockets.iter().map(|socket| {

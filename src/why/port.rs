@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use super::answer::{Answer, HINT_PATIENCE, PATIENCE};
 use super::bind::{Trial, free_port};
 use super::machine::privileged_ports;
-use super::words::{count, facts, is_hidden, owner, processes, seconds, user};
+use super::words::{facts, is_hidden, owner, processes, user};
 use crate::inspect::{self, Ask, Holders, Inet, Protocol, State};
+use crate::words::{counted, seconds_left};
 
 /// How many sockets of a kind are told one by one.
 const MOST: usize = 12;
@@ -94,11 +95,11 @@ impl Port {
     fn connections(&self, protocol: Protocol, state: State, sockets: &[&Inet]) -> String {
         let first = sockets[0];
         let what = format!("{} {}", protocol.name(), state.name());
-        let n = count(sockets.len(), "connection");
+        let n = counted(sockets.len() as u64, "connection");
         let detail = match longest(sockets) {
             Some(left) if state == State::TIME_WAIT => {
                 let last = if sockets.len() == 1 { "it" } else { "the last" };
-                format!("{last} is forgotten in {} s", seconds(left))
+                format!("{last} is forgotten in {}", seconds_left(left))
             }
             _ if first.inode == 0 => {
                 "not yet accepted, or already closed by its program".to_owned()
@@ -136,10 +137,10 @@ impl Port {
         let waiting = self.in_state(State::TIME_WAIT);
         if let Some(left) = longest(&waiting).filter(|_| taken) {
             rules.push(format!(
-                "TIME_WAIT: the side that closed first keeps the port for another {} s, so that no late \
+                "TIME_WAIT: the side that closed first keeps the port for another {}, so that no late \
                  segment meets a new connection; a bind goes past it only with SO_REUSEADDR, and only \
                  if the earlier socket had that, too",
-                seconds(left)
+                seconds_left(left)
             ));
         }
         let connected = self
@@ -187,7 +188,7 @@ impl Port {
                     let pids: Vec<String> = pids.iter().take(8).map(u32::to_string).collect();
                     next.push(format!("to have it: kill {}", pids.join(" ")));
                 }
-                Some(left) => next.push(format!("to have it: wait {} s", seconds(left))),
+                Some(left) => next.push(format!("to have it: wait {}", seconds_left(left))),
                 None if !self.holders.hidden().is_empty() => {
                     next.push(format!("to see who has it: sudo netplay why {port}"));
                 }
@@ -352,9 +353,9 @@ pub(super) fn bind_hint(wanted: SocketAddr) -> Option<String> {
     }
     if let Some(left) = longest(&in_the_way(State::TIME_WAIT)) {
         return Some(format!(
-            "{wanted} is in TIME_WAIT for {} s more, and the earlier socket had no SO_REUSEADDR: wait, \
+            "{wanted} is in TIME_WAIT for {} more, and the earlier socket had no SO_REUSEADDR: wait, \
              or take another port",
-            seconds(left)
+            seconds_left(left)
         ));
     }
     if let Some(connected) = port.tcp().find(|one| meet(one, wanted)) {

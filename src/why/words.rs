@@ -1,6 +1,6 @@
 //! Processes, users and times in a few words.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use chrono::{DateTime, Local};
 use nix::errno::Errno;
@@ -78,16 +78,6 @@ pub(super) fn clock(time: SystemTime) -> String {
     let form =
         if time.date_naive() == Local::now().date_naive() { "%H:%M" } else { "%b %-d %H:%M" };
     time.format(form).to_string()
-}
-
-/// Seconds, rounded up: after so many it is over.
-pub(super) fn seconds(time: Duration) -> u64 {
-    time.as_millis().div_ceil(1000) as u64
-}
-
-/// `1 connection`, `3 connections`.
-pub(super) fn count(n: usize, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
 /// `EADDRINUSE`.

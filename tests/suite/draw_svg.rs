@@ -276,7 +276,7 @@ accept(3)
 socket TCP (IPv4) → fd 3
 ESTABLISHED
 connect(3) 127.0.0.1:5000 → connected
-5.1 ms → fd 4, client 127.0.0.1:40000
+5.10 ms → fd 4, client 127.0.0.1:40000
 send(3) \"one\" → 3 bytes
 send(3) \"three\" → 5 bytes
 send(3) \"four\" → 4 bytes
@@ -286,7 +286,7 @@ FIN_WAIT2
 shutdown(3) SHUT_WR
 recv(3)
 CLOSE_WAIT
-3.0 ms → 0: the end
+3.00 ms → 0: the end
 close(4)
 TIME_WAIT
 400 µs → 0: the end
@@ -311,11 +311,11 @@ fn a_wait_is_a_bar_between_its_two_rows_with_its_time() {
     let picture = Document::parse(&svg).unwrap();
     let bars: Vec<Node> = with_class(&picture, "bar");
     let accept = bars[0].parent_element().unwrap();
-    assert!(words(accept).contains("server, at 100 µs, took 5.1 ms"), "{}", words(accept));
+    assert!(words(accept).contains("server, at 0.100 ms, took 5.10 ms"), "{}", words(accept));
     // From its own row over those of socket and connect, and what is left out counts two.
     assert_eq!(number(bars[0], "height"), 88.0);
     let time = accept.descendants().find(|&node| classes(node).any(|class| class == "time"));
-    assert_eq!(words(time.unwrap()), "5.1 ms");
+    assert_eq!(words(time.unwrap()), "5.10 ms");
 }
 
 #[test]
@@ -441,7 +441,11 @@ fn calls_that_found_nothing_are_one_bar_with_their_count() {
     let runs: Vec<Node> =
         with_class(&picture, "again").into_iter().filter(|bar| !is_of(*bar, "legend")).collect();
     assert_eq!(runs.len(), 1);
-    assert!(labels(&picture).contains(&"44 µs → EAGAIN × 5".to_owned()), "{:?}", labels(&picture));
+    assert!(
+        labels(&picture).contains(&"44.0 µs → EAGAIN × 5".to_owned()),
+        "{:?}",
+        labels(&picture)
+    );
 }
 
 #[test]

@@ -544,7 +544,7 @@ fn an_error_goes_by_name_and_number_in_any_case() {
 #[test]
 fn an_error_tells_what_this_machine_has_to_it() {
     let limit = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
-    let limit = netplay::escape::grouped(limit.0);
+    let limit = netplay::words::grouped(limit.0);
     for (word, fact) in [
         ("EMFILE", &*format!("may have {limit} descriptors")),
         ("EACCES", "ip_unprivileged_port_start"),

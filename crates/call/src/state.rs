@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, RawFd};
 
+use netplay_text::tcp::{CLOSED, State};
 use socket2::{SockAddr, SockRef};
 
 /// What the observer saw of a socket.
@@ -28,7 +29,7 @@ pub(super) fn of(fd: RawFd, local: Option<&str>, peer: Option<&str>, closed: boo
     if let Some(state) = tcp_state(fd) {
         // A connection in TIME_WAIT lives on in a smaller record of the kernel's, and its socket says
         // CLOSED.
-        let state = if state == "CLOSED" { in_table().unwrap_or(state) } else { state };
+        let state = if state == CLOSED { in_table().unwrap_or(state) } else { state };
         text = format!("{state}, {text}");
     }
     Seen { text: Some(text), local: name(fd) }
@@ -47,7 +48,7 @@ fn queues(fd: RawFd) -> Option<String> {
 
 /// The first byte of TCP_INFO is the state (tcp(7)).
 fn tcp_state(fd: RawFd) -> Option<&'static str> {
-    state_name(get(fd, libc::IPPROTO_TCP, libc::TCP_INFO, [0u8; 8])?[0])
+    get(fd, libc::IPPROTO_TCP, libc::TCP_INFO, [0u8; 8]).map(|info| State(info[0]).in_record())
 }
 
 /// The state of the connection between two addresses in the kernel's table, which also has those
@@ -68,10 +69,10 @@ fn table_state(local: &str, peer: &str) -> Option<&'static str> {
             (fields.next()? == here && fields.next()? == there).then(|| fields.next())?
         });
         if let Some(state) = row {
-            return state_name(u8::from_str_radix(state, 16).ok()?);
+            return u8::from_str_radix(state, 16).ok().map(|state| State(state).in_record());
         }
     }
-    Some("CLOSED")
+    Some(CLOSED)
 }
 
 /// An address as `/proc/net/tcp` has it: `0100007F:16E2` for 127.0.0.1:5858. The address is written
@@ -84,26 +85,6 @@ fn in_hex(address: SocketAddr) -> String {
     let words = octets.chunks_exact(4).map(|word| word.try_into().expect("four octets a word"));
     let words: String = words.map(|word| format!("{:08X}", u32::from_ne_bytes(word))).collect();
     format!("{words}:{:04X}", address.port())
-}
-
-/// The numbers are those of `enum tcp_state` in the kernel's `tcp_states.h`; what it calls CLOSE is
-/// CLOSED in the standard (RFC 9293, 3.3.2).
-fn state_name(number: u8) -> Option<&'static str> {
-    const NAMES: [&str; 12] = [
-        "ESTABLISHED",
-        "SYN_SENT",
-        "SYN_RECV",
-        "FIN_WAIT1",
-        "FIN_WAIT2",
-        "TIME_WAIT",
-        "CLOSED",
-        "CLOSE_WAIT",
-        "LAST_ACK",
-        "LISTEN",
-        "CLOSING",
-        "SYN_RECV",
-    ];
-    NAMES.get(usize::from(number).checked_sub(1)?).copied()
 }
 
 #[expect(unsafe_code, reason = "a descriptor known only by its number is borrowed")]

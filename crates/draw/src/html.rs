@@ -19,12 +19,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline, in_place, time_text};
+use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline, in_place};
 use crate::ink;
 use netplay_record::Kind;
 use netplay_record::error_in_words;
-use netplay_text::escape::{grouped, markup};
+use netplay_text::escape::markup;
 use netplay_text::lang::Lang;
+use netplay_text::words::{counted, duration};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -229,9 +230,9 @@ impl Pool {
 fn table(timeline: &Timeline) -> String {
     let calls = &timeline.calls;
     if calls.len() > TABLE {
-        let count = grouped(calls.len() as u64);
+        let count = counted(calls.len() as u64, "call");
         return format!(
-            "<p>This page needs its script to show {count} calls; a text of them: netplay draw -o FILE.txt</p>"
+            "<p>This page needs its script to show {count}; a text of them: netplay draw -o FILE.txt</p>"
         );
     }
     let mut table = "<table><caption>The calls, in the order in which they began</caption>\n\
@@ -240,7 +241,7 @@ fn table(timeline: &Timeline) -> String {
     for call in calls {
         let (seconds, micros) = (call.from_ns / 1_000_000_000, call.from_ns / 1_000 % 1_000_000);
         let who = markup(&timeline.lanes[call.lane].name);
-        let (what, took) = (markup(&in_place(&headline(call))), time_text(call.took_ns()));
+        let (what, took) = (markup(&in_place(&headline(call))), duration(call.took_ns()));
         writeln!(
             table,
             "<tr><td>{seconds}.{micros:06}</td><td>{who}</td><td>{what}</td><td>{took}</td></tr>"

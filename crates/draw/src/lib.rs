@@ -34,8 +34,8 @@ use netplay_record::Moves;
 use netplay_record::{Event, Kind};
 use netplay_text::lang::Lang;
 pub use rows::{Break, Heights, Part, Row, Rows, Time};
+pub use words::headline;
 use words::in_place;
-pub use words::{headline, time_text};
 
 /// Several processes on one clock: what there is to draw.
 #[derive(Debug, Default, Serialize)]

@@ -4,9 +4,10 @@
 //! arrow stands where what it brings set out. The table has the times.
 
 use super::rows::Part;
-use super::{Arrow, ArrowKind, Call, Row, Rows, Timeline, View, time_text};
+use super::{Arrow, ArrowKind, Call, Row, Rows, Timeline, View};
 use netplay_record::{Kind, Shows};
-use netplay_text::escape::{escape_unsafe, grouped};
+use netplay_text::escape::escape_unsafe;
+use netplay_text::words::{counted, duration, grouped, milliseconds};
 
 /// So many moments are in the diagram: hosts refuse one that is much larger.
 const DRAWN: usize = 200;
@@ -102,10 +103,7 @@ fn addressee(timeline: &Timeline, from: usize) -> usize {
 /// What stands on an arrow: the call that it comes from.
 fn what(timeline: &Timeline, arrow: &Arrow) -> String {
     let cause = arrow.from.and_then(|tip| tip.call).map(|call| &timeline.calls[call]);
-    let bytes = arrow.bytes.map(|bytes| match bytes {
-        1 => "1 byte".to_owned(),
-        bytes => format!("{} bytes", grouped(bytes)),
-    });
+    let bytes = arrow.bytes.map(|bytes| counted(bytes, "byte"));
     match (cause, arrow.kind, bytes) {
         (Some(cause), _, Some(bytes)) if cause.record.bytes != arrow.bytes => {
             format!("{bytes} of {}", cause.record.asked())
@@ -151,9 +149,9 @@ fn note(call: &Call, part: Part) -> Option<String> {
 fn long(call: &Call) -> String {
     match call.took_ns() {
         0..1_000_000 => String::new(),
-        ns if call.times > 1 => format!(" in {}", time_text(ns)),
-        ns if call.record.is_wait() => format!(", waited {}", time_text(ns)),
-        ns => format!(", took {}", time_text(ns)),
+        ns if call.times > 1 => format!(" in {}", duration(ns)),
+        ns if call.record.is_wait() => format!(", waited {}", duration(ns)),
+        ns => format!(", took {}", duration(ns)),
     }
 }
 
@@ -164,13 +162,12 @@ fn table(timeline: &Timeline, text: &mut String) {
             if call.times > 1 { format!(" × {}", grouped(call.times)) } else { String::new() };
         let note = call.record.kind == Kind::Note;
         *text += &format!(
-            "| {}.{:03} | {} | {} | {}{times} | {} | {} |\n",
-            call.from_ns / 1_000_000,
-            call.from_ns / 1_000 % 1_000,
+            "| {} | {} | {} | {}{times} | {} | {} |\n",
+            milliseconds(call.from_ns),
             in_text(&timeline.lanes[call.lane].name),
             in_text(&call.record.asked()),
             in_text(&call.record.answered()),
-            if note { String::new() } else { time_text(call.took_ns()) },
+            if note { String::new() } else { duration(call.took_ns()) },
             in_text(call.state.as_deref().unwrap_or_default()),
         );
     }

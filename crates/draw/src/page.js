@@ -95,9 +95,11 @@
 
   const grouped = (n) => n.toLocaleString("en-US");
   const span = (ns) => {
-    if (ns < 1e6) return `${Math.floor(ns / 1e3)} µs`;
-    if (ns < 1e9) return `${(ns / 1e6).toFixed(1)} ms`;
-    return ns < 1e11 ? `${(ns / 1e9).toFixed(3)} s` : `${grouped(Math.floor(ns / 1e9))} s`;
+    const three = (n) => n.toFixed(n < 9.995 ? 2 : n < 99.95 ? 1 : 0);
+    if (ns < 1e3) return `${ns} ns`;
+    if (ns < 999_500) return `${three(ns / 1e3)} µs`;
+    if (ns < 999_500_000) return `${three(ns / 1e6)} ms`;
+    return ns < 1e11 ? `${(ns / 1e9).toFixed(3)} s` : `${grouped(Math.round(ns / 1e9))} s`;
   };
   const clock = (ns) => (Math.floor(ns / 1e3) / 1e6).toFixed(6);
   const bytesText = (n) => (n === 1 ? "1 byte" : `${grouped(n)} bytes`);

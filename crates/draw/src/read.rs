@@ -89,7 +89,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading> {
     let mut ended: Option<(u64, &Path)> = None; // the last of those before
     for (start, end, path) in spans {
         if let Some((end, earlier)) = ended.filter(|&(end, _)| end < start) {
-            let apart = super::time_text(start - end);
+            let apart = netplay_text::words::duration(start - end);
             let what = format!(
                 "begins {apart} after {} has ended: nothing goes from one to the other",
                 file_name(earlier)

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Call, Lane};
 use netplay_record::Moves;
+use netplay_text::tcp::CLOSED;
 
 /// A socket of the kernel's, whoever holds it: an index of [`Sockets::all`].
 pub(super) type Id = usize;
@@ -171,7 +172,7 @@ impl Sockets {
                 continue;
             }
             // A new socket has no state worth a word.
-            let told = last[id].is_some() || state != "CLOSED";
+            let told = last[id].is_some() || state != CLOSED;
             last[id] = Some(state.to_owned());
             if told {
                 calls[i].state = last[id].clone();

@@ -15,12 +15,13 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::rows::{Heights, Rows, spread};
 use super::tenths::Tenths;
 use super::{Arrow, ArrowKind, Call, Lane, Timeline, Tip, View};
-use super::{headline, in_place, time_text};
+use super::{headline, in_place};
 use crate::ink::{
     self, CLIENT, DIM, ERROR, INK, Ink, LINE as THIN, PAPER, RAISED, SERVER, WAIT, WAITED,
 };
 use netplay_record::Kind;
-use netplay_text::escape::{Markup, grouped};
+use netplay_text::escape::Markup;
+use netplay_text::words::{counted, duration, grouped, milliseconds};
 
 /// From one row to the next.
 const UNIT: f64 = 22.0;
@@ -213,7 +214,7 @@ impl<'a> Figure<'a> {
                 labels.push(Label { more: lines.collect(), ..note });
                 continue;
             }
-            let time = if self.is_bar(i) { time_text(call.took_ns()) } else { String::new() };
+            let time = if self.is_bar(i) { duration(call.took_ns()) } else { String::new() };
             let (asked, answered) = (call.record.asked(), answer(call));
             let state = call.state.clone();
             if returned - began >= LINE {
@@ -304,14 +305,14 @@ impl<'a> Figure<'a> {
         let threads: BTreeSet<(i32, i32)> =
             timeline.lanes.iter().filter_map(|lane| lane.thread).collect();
         let processes: BTreeSet<i32> = threads.iter().map(|&(process, _)| process).collect();
-        let mut of = count(processes.len() as u64, "process", "processes");
+        let mut of = counted(processes.len() as u64, "process");
         if threads.len() > processes.len() {
-            of += &format!(" with {} threads", threads.len());
+            of += &format!(" with {}", counted(threads.len() as u64, "thread"));
         }
         format!(
             "{} of {of} in {}; time 0 is {}.{:09} s of CLOCK_MONOTONIC",
-            count(calls, "call", "calls"),
-            time_text(timeline.span_ns),
+            counted(calls, "call"),
+            duration(timeline.span_ns),
             timeline.start_ns / 1_000_000_000,
             timeline.start_ns % 1_000_000_000,
         )
@@ -418,7 +419,7 @@ impl<'a> Figure<'a> {
             "\"/>\n<g class=\"small axis\" font-size=\"{SMALL}\" text-anchor=\"end\" fill=\"{DIM}\">"
         )?;
         let x = MARGIN + AXIS - 12.0;
-        let unit = if self.in_seconds() { "s" } else { "ms" };
+        let unit = self.unit();
         writeln!(out, "<text x=\"{x}\" y=\"{}\">{unit}</text>", HEADS + HEAD - 6.0)?;
         for &(y, ns) in &times {
             writeln!(out, "<text x=\"{x}\" y=\"{}\">{}</text>", Tenths(y + 3.5), self.clock(ns))?;
@@ -457,9 +458,18 @@ impl<'a> Figure<'a> {
         self.timeline.span_ns >= 100_000_000_000
     }
 
+    /// What the axis counts.
+    fn unit(&self) -> &'static str {
+        if self.in_seconds() { "s" } else { "ms" }
+    }
+
     fn clock(&self, ns: u64) -> String {
-        let thousandths = if self.in_seconds() { ns / 1_000_000 } else { ns / 1_000 };
-        format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000)
+        milliseconds(if self.in_seconds() { ns / 1_000 } else { ns })
+    }
+
+    /// When something was, as the axis has it.
+    fn at(&self, ns: u64) -> String {
+        format!("at {} {}", self.clock(ns), self.unit())
     }
 
     /// From the first record of a lane to its last it is known to live; before and after, nothing is known.
@@ -572,12 +582,12 @@ impl<'a> Figure<'a> {
 
     fn write_tooltip(&self, out: &mut impl Write, call: &Call, lane: &Lane) -> fmt::Result {
         let record = &call.record;
-        let at = time_text(call.from_ns);
+        let at = self.at(call.from_ns);
         if record.kind == Kind::Note {
-            return write!(out, "{}, at {at}: {}", Markup(&lane.name), Markup(&record.asked()));
+            return write!(out, "{}, {at}: {}", Markup(&lane.name), Markup(&record.asked()));
         }
-        let took = time_text(call.took_ns());
-        write!(out, "{}, at {at}, took {took}", Markup(&lane.name))?;
+        let took = duration(call.took_ns());
+        write!(out, "{}, {at}, took {took}", Markup(&lane.name))?;
         if call.times > 1 {
             write!(out, ": {} calls, of which the last", grouped(call.times))?;
         }
@@ -724,7 +734,7 @@ impl<'a> Figure<'a> {
     }
 
     fn write_arrow_tooltip(&self, out: &mut impl Write, arrow: &Arrow) -> fmt::Result {
-        let bytes = count(arrow.bytes.unwrap_or_default(), "byte", "bytes");
+        let bytes = counted(arrow.bytes.unwrap_or_default(), "byte");
         match arrow.kind {
             ArrowKind::Connect => out.write_str("a connection"),
             ArrowKind::Bytes => out.write_str(&bytes),
@@ -744,7 +754,7 @@ impl<'a> Figure<'a> {
             match tip.call {
                 Some(call) => {
                     let call = headline(&self.timeline.calls[call]);
-                    write!(out, "{}, at {}", Markup(&call), time_text(tip.at_ns))?;
+                    write!(out, "{}, {}", Markup(&call), self.at(tip.at_ns))?;
                 }
                 None => out.write_str(Markup(&lane.detail).to_string().as_str())?,
             }
@@ -758,7 +768,7 @@ impl<'a> Figure<'a> {
             let peer = tip.call.and_then(|call| self.timeline.calls[call].record.peer.as_deref());
             peer.is_some_and(|peer| peer.parse::<std::net::SocketAddr>().is_ok())
         });
-        let bytes = count(arrow.bytes.unwrap_or_default(), "byte", "bytes");
+        let bytes = counted(arrow.bytes.unwrap_or_default(), "byte");
         let word = match arrow.kind {
             ArrowKind::Connect => "connects",
             ArrowKind::Bytes | ArrowKind::Datagram => &bytes,
@@ -865,7 +875,7 @@ impl<'a> Figure<'a> {
              <path fill=\"none\" stroke=\"{DIM}\" d=\"M{left} -3{there}M{left} 3{there}\"/></g></defs>"
         )?;
         for (y, ns) in breaks {
-            let (x, text) = (MARGIN + AXIS - 12.0, time_text(ns));
+            let (x, text) = (MARGIN + AXIS - 12.0, duration(ns));
             let (middle, y) = (Tenths(y + 3.5), Tenths(y));
             writeln!(
                 out,
@@ -1102,10 +1112,6 @@ fn answer(call: &Call) -> String {
 
 fn led_by(sign: &str, text: String) -> String {
     if text.is_empty() { text } else { format!("{sign}{text}") }
-}
-
-fn count(n: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(n), if n == 1 { one } else { many })
 }
 
 /// As wide as so many columns of a font are, at most.

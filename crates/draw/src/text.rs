@@ -18,14 +18,15 @@ mod wires;
 
 use std::collections::BTreeSet;
 
+use super::headline;
 use super::rows::{Heights, Part};
 use super::{Arrow, ArrowKind, Call, Row, Rows, Time, Timeline, View};
-use super::{headline, time_text};
 use line::{DOWN, Ink, LEFT, Line, RIGHT, THICK, UP};
 use netplay_record::Way;
 use netplay_record::{Event, Kind};
 use netplay_text::columns::{width, wrap};
-use netplay_text::escape::{escape_unicode, escape_unsafe, grouped};
+use netplay_text::escape::{escape_unicode, escape_unsafe};
+use netplay_text::words::{counted, duration, grouped, milliseconds};
 use wires::{Wire, Wires};
 
 /// A lane beside whose lifeline calls are told has at least so many columns, and needs no more than so many.
@@ -99,7 +100,7 @@ enum Form {
 
 impl Sheet {
     fn of(timeline: &Timeline, wires: &Wires, view: &View) -> Sheet {
-        let time = clock(timeline.span_ns).len().max(10);
+        let time = milliseconds(timeline.span_ns).len().max(10);
         let left = time + 2;
         let lanes = timeline.lanes.len();
         let share = (view.columns.saturating_sub(left) / lanes.max(1)).min(WIDE.1);
@@ -339,7 +340,7 @@ impl<'a> Painter<'a> {
         }
         line.text(
             0,
-            &format!("{:>1$}", clock(self.rows.rows[row].at_ns), self.sheet.time),
+            &format!("{:>1$}", milliseconds(self.rows.rows[row].at_ns), self.sheet.time),
             Ink::Dim,
         );
         for &wire in &crossing {
@@ -421,10 +422,10 @@ impl<'a> Painter<'a> {
         let sends = record.what.way() == Some(Way::Out);
         let waited = record.is_wait() && !sends && part == Part::End;
         if call.times > 1 {
-            label += &format!(" in {}", time_text(call.took_ns()));
+            label += &format!(" in {}", duration(call.took_ns()));
         } else if waited || call.took_ns() >= LONG_NS {
             let how = if record.is_wait() { "waited" } else { "took" };
-            label += &format!(", {how} {}", time_text(call.took_ns()));
+            label += &format!(", {how} {}", duration(call.took_ns()));
         }
         if let Some(state) = &call.state {
             label += &format!(" [{state}]");
@@ -445,7 +446,7 @@ impl<'a> Painter<'a> {
     }
 
     fn span(&self, ns: u64) -> String {
-        self.words(time_text(ns))
+        self.words(duration(ns))
     }
 
     /// A line between a row and the one before.
@@ -691,7 +692,7 @@ impl<'a> Painter<'a> {
             label += &format!(" ({})", others.join(", "));
         }
         let mut line = Line::default();
-        line.text(0, &format!("{:>1$}", clock(at_ns), self.sheet.time), Ink::Dim);
+        line.text(0, &format!("{:>1$}", milliseconds(at_ns), self.sheet.time), Ink::Dim);
         line.text(self.sheet.time + 2, self.names[lane], self.ink(lane));
         let x = self.sheet.time + 2 + name + 2;
         let room = self.view.columns.saturating_sub(x).max(TOLD);
@@ -762,8 +763,7 @@ fn outside(arrow: &Arrow) -> Option<usize> {
 fn went(kind: ArrowKind, bytes: u64) -> String {
     match kind {
         ArrowKind::Connect => "connects".to_owned(),
-        ArrowKind::Bytes if bytes == 1 => "1 byte".to_owned(),
-        ArrowKind::Bytes => format!("{} bytes", grouped(bytes)),
+        ArrowKind::Bytes => counted(bytes, "byte"),
         ArrowKind::Datagram => format!("datagram of {}", grouped(bytes)),
         ArrowKind::End => "the end".to_owned(),
         ArrowKind::Reset => "a reset".to_owned(),
@@ -781,9 +781,4 @@ fn lost(arrow: &Arrow) -> String {
         (ArrowKind::Bytes, _) => format!("{what} never read"),
         _ => format!("{what}, seen by nobody"),
     }
-}
-
-/// Milliseconds, as all rows show them.
-fn clock(ns: u64) -> String {
-    format!("{}.{:03}", ns / 1_000_000, ns / 1_000 % 1_000)
 }

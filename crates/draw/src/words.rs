@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Call;
-use netplay_text::escape::grouped;
+use netplay_text::words::grouped;
 
 /// Both in one line: `recv(4) → 5 bytes "hello"`.
 #[must_use]
@@ -31,17 +31,6 @@ pub(super) fn in_place(text: &str) -> Cow<'_, str> {
     let end = quotes.find(|&at| !rest[..at].ends_with('\\')).unwrap_or(rest.len());
     let (words, rest) = text.split_at(last + end);
     Cow::Owned(format!("{words}{LEFT_TO_RIGHT_MARK}{rest}"))
-}
-
-/// A time as people read it: `4 µs`, `12.4 ms`, `1.250 s`.
-#[must_use]
-pub fn time_text(ns: u64) -> String {
-    match ns {
-        0..1_000_000 => format!("{} µs", ns / 1_000),
-        1_000_000..1_000_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
-        1_000_000_000..100_000_000_000 => format!("{:.3} s", ns as f64 / 1e9),
-        _ => format!("{} s", grouped(ns / 1_000_000_000)),
-    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use holder::{Holder, Holders, holders};
+pub use netplay_text::tcp::State;
 pub use sysctl::{numbers, sysctl};
 
 /// A TCP or UDP socket of this host, or what is left of one (`TIME_WAIT`).
@@ -97,50 +98,6 @@ impl Protocol {
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
         }
-    }
-}
-
-/// The state of a socket, by the number it has in the kernel (`tcp_states.h`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct State(pub u8);
-
-impl State {
-    /// Connected.
-    pub const ESTABLISHED: State = State(1);
-    /// The handshake is half done: a SYN has come, and was answered.
-    pub const SYN_RECV: State = State(3);
-    /// Closed by this end first; waits until no lost segment can come any more.
-    pub const TIME_WAIT: State = State(6);
-    /// Not connected. For TCP see [`Inet::is_only_bound`].
-    pub const CLOSE: State = State(7);
-    /// A listener.
-    pub const LISTEN: State = State(10);
-
-    /// The name as the kernel has it: `TIME_WAIT`.
-    ///
-    /// ```
-    /// use netplay_inspect::State;
-    /// assert_eq!(State::LISTEN.name(), "LISTEN");
-    /// assert_eq!(State(99).name(), "UNKNOWN");
-    /// ```
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        const NAMES: [&str; 12] = [
-            "ESTABLISHED",
-            "SYN_SENT",
-            "SYN_RECV",
-            "FIN_WAIT1",
-            "FIN_WAIT2",
-            "TIME_WAIT",
-            "CLOSE",
-            "CLOSE_WAIT",
-            "LAST_ACK",
-            "LISTEN",
-            "CLOSING",
-            "SYN_RECV", // as a small record: the kernel's NEW_SYN_RECV
-        ];
-        let at = usize::from(self.0).checked_sub(1);
-        at.and_then(|at| NAMES.get(at)).copied().unwrap_or("UNKNOWN")
     }
 }
 

@@ -8,7 +8,8 @@ use super::{
     Direction, Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, Way, address_text,
     strace,
 };
-use netplay_text::escape::{escape_message, grouped};
+use netplay_text::escape::escape_message;
+use netplay_text::words::{counted, grouped};
 
 /// A call that moves bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,11 +239,6 @@ impl Many {
     }
 }
 
-/// `1 datagram`, `2 datagrams`
-fn datagrams(count: i64) -> String {
-    if count == 1 { "1 datagram".to_owned() } else { format!("{count} datagrams") }
-}
-
 const MSG: [(i32, &str); 6] = [
     (libc::MSG_OOB, "MSG_OOB"),
     (libc::MSG_PEEK, "MSG_PEEK"),
@@ -421,7 +417,7 @@ impl Told for Bytes {
             Bytes::Sendmmsg(many) => format!(
                 "the kernel took {} of {} to {peer}, {} in all; the first: {shown}",
                 event.ret.unwrap_or_default(),
-                datagrams(many.datagrams.len() as i64),
+                counted(many.datagrams.len() as u64, "datagram"),
                 count(bytes)
             ),
             Bytes::Sendfile { .. } if nothing => "0 bytes: the end of the file".to_owned(),
@@ -484,7 +480,7 @@ impl Told for Bytes {
                 format!("{on} {} to {}", quoted(event), event.peer.as_deref().unwrap_or_default())
             }
             Bytes::Sendmmsg(many) => {
-                let count = datagrams(many.datagrams.len() as i64);
+                let count = counted(many.datagrams.len() as u64, "datagram");
                 format!("{on} {count} to {}", event.peer.as_deref().unwrap_or_default())
             }
             Bytes::Recv(_)
@@ -515,7 +511,7 @@ impl Told for Bytes {
                 Some(asked) => format!("{} of {} bytes", grouped(bytes), grouped(asked)),
                 None => count(bytes),
             },
-            Bytes::Sendmmsg(_) => datagrams(event.ret.unwrap_or_default()),
+            Bytes::Sendmmsg(_) => counted(event.ret.unwrap_or_default().unsigned_abs(), "datagram"),
             Bytes::Sendfile { .. } | Bytes::Splice { .. } if nothing => "0: the end".to_owned(),
             Bytes::Sendfile { .. } | Bytes::Splice { .. } => count(bytes),
             Bytes::SyncFileRange { .. } => super::text::number(event.ret),

@@ -3,6 +3,7 @@
 
 use super::text::{Args, number};
 use super::{Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, strace};
+use netplay_text::words::counted;
 
 /// A call about rings, or an operation that no call stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,10 +247,16 @@ impl Told for Ring {
                 format!("completions are there: it waited for {n}")
             }
             (Ring::Enter { min_complete: 0, .. }, n) => {
-                format!("the kernel took {} to do; nobody waits", operations(n))
+                format!(
+                    "the kernel took {} to do; nobody waits",
+                    counted(n.unsigned_abs(), "operation")
+                )
             }
             (Ring::Enter { min_complete: m, .. }, n) => {
-                format!("the kernel took {}, and it waited for {m}", operations(n))
+                format!(
+                    "the kernel took {}, and it waited for {m}",
+                    counted(n.unsigned_abs(), "operation")
+                )
             }
         }
     }
@@ -307,8 +314,4 @@ impl Told for Ring {
     fn acts_at_once(&self) -> bool {
         false
     }
-}
-
-fn operations(n: i64) -> String {
-    if n == 1 { "1 operation".to_owned() } else { format!("{n} operations") }
 }

@@ -1,14 +1,14 @@
 //! Words that the kinds of calls share, and the one reader of strace's text.
 
 use super::Event;
-use netplay_text::escape::grouped;
+use netplay_text::words::counted;
 
 /// How many bytes of a message a picture has room for.
 const SHOWN: usize = 24;
 
 /// `1 byte`, `1,234 bytes`.
-pub fn count(bytes: u64) -> String {
-    if bytes == 1 { "1 byte".to_owned() } else { format!("{} bytes", grouped(bytes)) }
+pub(super) fn count(bytes: u64) -> String {
+    counted(bytes, "byte")
 }
 
 /// The result, unless that says only that it was done.

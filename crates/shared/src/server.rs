@@ -14,7 +14,8 @@ use crate::address::{Endpoint, Family};
 pub use netplay_call::descriptor::Tally;
 use netplay_call::stop::in_a_hurry;
 use netplay_call::{self as call, CallError};
-use netplay_text::escape::{escape, escape_unicode, grouped};
+use netplay_text::escape::{escape, escape_unicode};
+use netplay_text::words::{counted, grouped};
 use netplay_trace::output::stdout;
 
 /// What the command line, or a test, tells a server.
@@ -179,22 +180,18 @@ impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Stats { clients, datagrams, addresses, received, sent, eagain, failed } = *self;
         match addresses {
-            None => {
-                write!(f, "{} client{}", grouped(clients), if clients == 1 { "" } else { "s" })?
-            }
+            None => write!(f, "{}", counted(clients, "client"))?,
             Some(addresses) => {
-                let s = if datagrams == 1 { "" } else { "s" };
-                write!(f, "{} datagram{s}", grouped(datagrams))?;
+                write!(f, "{}", counted(datagrams, "datagram"))?;
                 let least = if addresses < Senders::MOST as u64 { "" } else { "at least " };
-                let es = if addresses == 1 { "" } else { "es" };
                 if datagrams > 0 {
-                    write!(f, " from {least}{} address{es}", grouped(addresses))?;
+                    write!(f, " from {least}{}", counted(addresses, "address"))?;
                 }
             }
         }
         // A server whose children do the talking has seen no bytes itself.
         if received > 0 || sent > 0 {
-            write!(f, ", {} bytes received, {} sent", grouped(received), grouped(sent))?;
+            write!(f, ", {} received, {} sent", counted(received, "byte"), grouped(sent))?;
         }
         if eagain > 0 {
             write!(f, ", {} calls in vain (EAGAIN)", grouped(eagain))?;

@@ -264,20 +264,6 @@ pub fn hide_option(command: &str) -> String {
     hidden.collect::<Vec<_>>().join(" ")
 }
 
-/// A number as people read it: 1,234,567.
-#[must_use]
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Whether a character could steer a terminal, break a line, or hide and reorder what stands around it.
 #[must_use]
 pub fn is_unsafe(c: char) -> bool {
@@ -324,14 +310,6 @@ mod tests {
     fn different_bytes_stay_different() {
         assert_eq!(escape(br"\n"), r"\\n");
         assert_eq!(escape(b"\n"), r"\n");
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(
-            [grouped(0), grouped(999), grouped(1000), grouped(1234567)],
-            ["0", "999", "1,000", "1,234,567"]
-        );
     }
 
     #[test]

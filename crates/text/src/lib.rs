@@ -1,5 +1,6 @@
 //! The words of netplay: [`escape`] makes what others sent safe to show, [`columns`] says how wide a text is and
-//! where its lines break, [`lang`] chooses between English and Chinese.
+//! where its lines break, [`lang`] chooses between English and Chinese,
+//! [`words`] writes numbers, counts and times, [`tcp`] names the states of a connection.
 //!
 //! ```
 //! use netplay_text::{columns::width, escape::escape};
@@ -11,3 +12,5 @@
 pub mod columns;
 pub mod escape;
 pub mod lang;
+pub mod tcp;
+pub mod words;

@@ -16,6 +16,7 @@ use nix::unistd::{getpid, write};
 
 use super::write_whole;
 use netplay_call::descriptor::out_of_the_way;
+use netplay_text::words::counted;
 
 /// How long a reader may hold up the teller before it counts as one that has stopped, in milliseconds.
 const GRACE: u16 = 50;
@@ -69,8 +70,7 @@ pub(super) fn tell(lines: &str) {
         text.push('\n');
     }
     if left_out > 0 {
-        let s = if left_out == 1 { "" } else { "s" };
-        text += &format!("-- {left_out} line{s} left out here: nobody read them\n");
+        text += &format!("-- {} left out here: nobody read them\n", counted(left_out, "line"));
     }
     text += lines;
     let written = write_in_time(screen.as_fd(), text.as_bytes());

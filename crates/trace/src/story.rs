@@ -10,11 +10,11 @@ use std::ops::Range;
 
 use super::{Event, Kind};
 use anstyle::{AnsiColor, Style};
-use netplay_record::text::count;
 use netplay_record::{Direction, Moves};
 use netplay_text::columns::{width, wrap};
-use netplay_text::escape::{escape_unicode, grouped};
+use netplay_text::escape::escape_unicode;
 use netplay_text::lang::Lang;
+use netplay_text::words::{counted, duration, grouped, plural};
 
 /// How to tell it.
 #[derive(Debug, Clone)]
@@ -325,11 +325,15 @@ impl Story {
 /// The note that ends a run; none if all of it was told.
 fn folded(fold: &Fold, event: &Event) -> Option<Event> {
     let run = fold.run.as_ref().filter(|_| fold.more > 0)?;
-    let times = if fold.more == 1 { "time" } else { "times" };
     let time = duration(fold.until.saturating_sub(fold.since));
-    let mut text = format!("... {} {} more {times} in {time}", run.name(), grouped(fold.more));
+    let mut text = format!(
+        "... {} {} more {} in {time}",
+        run.name(),
+        grouped(fold.more),
+        plural(fold.more, "time")
+    );
     if fold.bytes > 0 {
-        text += &format!(": {}", count(fold.bytes));
+        text += &format!(": {}", counted(fold.bytes, "byte"));
     }
     // Its time is that of the event, before which it is told: lines stand in the order of time.
     Some(Event { kind: Kind::Note, text: Some(text), ..event.clone() })
@@ -374,14 +378,6 @@ fn number(event: &Event) -> u64 {
 /// How long the call waited, if that is worth telling: from a millisecond on.
 fn waited(event: &Event) -> Option<String> {
     (event.dur_ns >= 1_000_000 && event.is_wait()).then(|| duration(event.dur_ns))
-}
-
-fn duration(ns: u64) -> String {
-    match ns {
-        0..10_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
-        10_000_000..1_000_000_000 => format!("{} ms", ns / 1_000_000),
-        _ => format!("{:.3} s", ns as f64 / 1e9),
-    }
 }
 
 fn fd_column(event: &Event) -> String {

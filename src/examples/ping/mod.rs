@@ -51,6 +51,7 @@ use crate::call::{
 use crate::client::{self, ClientArgs, Usage};
 use crate::output::stdout;
 use crate::stop::{Stop, Watch};
+use crate::words::counted;
 use header::{Icmp, Ipv4, Meaning};
 
 /// Sends echo requests and tells what comes back, until all are answered, nothing more is to be expected,
@@ -240,9 +241,9 @@ impl Pinging<'_> {
         let (count, size) = (self.plan.count, self.plan.payload.len());
         let kind = if self.raw { "a raw socket" } else { "a datagram socket" };
         say(format_args!(
-            "ping {}: {count} request{} of {} + {size} bytes, identifier {}, over {kind}",
+            "ping {}: {} of {} + {size} bytes, identifier {}, over {kind}",
             self.host.ip(),
-            if count == 1 { "" } else { "s" },
+            counted(count.into(), "request"),
             header::ECHO,
             self.identifier
         ))?;
