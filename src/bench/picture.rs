@@ -14,6 +14,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::plan::Load;
 use super::report::{Sheet, label, time, whole};
 use super::sample::{Cell, Latency, Report};
+use crate::columns::wrapped;
 use crate::escape::markup;
 use crate::ink::{self, COST, DIM, INK, Ink, LINE, LONGEST, P50, P99, P999, PAPER, RATE};
 
@@ -51,8 +52,7 @@ impl Report {
         let labels = self.cells.iter().map(|cell| width(&label(cell), 13.0));
         let names = NAMES.max(labels.fold(0.0, f64::max).ceil() as u32 + 2 * GAP);
         let footer = [self.long_names(), self.footer()].concat();
-        let footer: Vec<_> =
-            footer.iter().flat_map(|line| textwrap::wrap(line, FOOTER_COLUMNS)).collect();
+        let footer: Vec<_> = footer.iter().flat_map(|line| wrapped(line, FOOTER_COLUMNS)).collect();
         let total = heights.iter().sum::<u32>() + 18 * footer.len() as u32 + 16;
         {
             let root = SVGBackend::with_string(&mut picture, (names + 3 * PART + GAP, total))

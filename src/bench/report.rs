@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyl
 
 use super::plan::{Load, Manner, Pin};
 use super::sample::{Cell, Report, Spread, Verdict};
+use crate::columns::cut;
 use crate::escape::escape;
 use crate::words::{counted, duration, grouped};
 
@@ -575,10 +576,7 @@ pub fn label(cell: &Cell) -> String {
 /// A name that fits into a column, and before a bar: a command may be long.
 fn short(name: &str) -> String {
     const LONGEST: usize = 26;
-    match name.chars().count() {
-        ..=LONGEST => name.to_owned(),
-        _ => name.chars().take(LONGEST - 2).chain("..".chars()).collect(),
-    }
+    cut(name, LONGEST, "..").into_owned()
 }
 
 /// What a name stands for that had to be cut.

@@ -29,8 +29,8 @@ pub fn told(checks: &[Check], look: Look) -> String {
         }
         let indent = columns::width(mark) + 1 + names + 2;
         let room = look.columns.clamp(40, 100).saturating_sub(indent);
-        for line in columns::wrap(&check.effect, room, room) {
-            _ = writeln!(text, "{:indent$}{}", "", check.effect[line].trim_end());
+        for line in columns::wrapped(&check.effect, room) {
+            _ = writeln!(text, "{:indent$}{line}", "");
         }
         if let Some(mend) = &check.mend {
             _ = writeln!(text, "{:indent$}mend it: {mend}", ""); // in one line, to be copied

@@ -3,11 +3,8 @@
 use std::ops::Range;
 
 use anstyle::{AnsiColor, Style};
-use textwrap::core::{Word, break_words};
-use textwrap::wrap_algorithms::wrap_first_fit;
-use unicode_linebreak::linebreaks;
 
-use crate::columns::width;
+use crate::columns::{self, width, wrap};
 use crate::escape::escape_unicode;
 
 /// Why a part stands out. No part does so by its colour alone.
@@ -66,8 +63,7 @@ impl Text {
 
     /// The columns of the widest word: with less, it must be broken.
     pub fn widest_word(&self) -> usize {
-        let lines = self.text.split('\n');
-        lines.flat_map(words).map(|word| width(word.word)).max().unwrap_or_default()
+        columns::widest_word(&self.text)
     }
 
     /// A part of the text as it goes to the terminal.
@@ -94,31 +90,16 @@ impl Text {
     }
 }
 
-/// Breaks a text into lines where Unicode allows it (UAX #14): at spaces, and between Chinese characters,
-/// but so that no line begins with `，` or ends with `「`. Spaces at a break belong to no line.
+/// Its lines are broken where [`wrap`] may, and where it has line ends of its own.
 fn lines(text: &str, columns: usize) -> Vec<Range<usize>> {
     let mut lines = Vec::new();
     let mut at = 0;
     for given in text.split('\n') {
-        let words = break_words(words(given), columns.max(2));
-        for line in wrap_first_fit(&words, &[columns as f64]) {
-            let bytes: usize = line.iter().map(|word| word.len() + word.whitespace.len()).sum();
-            let space = line.last().map_or(0, |word| word.whitespace.len());
-            lines.push(at..at + bytes - space);
-            at += bytes;
-        }
-        at += 1;
+        let parts = wrap(given, columns, columns).into_iter();
+        lines.extend(parts.map(|part| at + part.start..at + part.end));
+        at += given.len() + 1;
     }
     lines
-}
-
-/// The words of a line, each with the spaces behind it: where one ends, a line may. Behind a hyphen none does,
-/// because of options.
-fn words(line: &str) -> impl Iterator<Item = Word<'_>> {
-    let may_end = move |at: &usize| *at == line.len() || !line[..*at].ends_with('-');
-    let ends = linebreaks(line).map(|(at, _)| at).filter(may_end);
-    let starts_and_ends = ends.scan(0, |start, end| Some((std::mem::replace(start, end), end)));
-    starts_and_ends.map(|(start, end)| Word::from(&line[start..end]))
 }
 
 /// The text in ASCII. What diagrams are drawn with keeps its one column.
@@ -162,18 +143,6 @@ mod tests {
         assert_eq!(broken("netplay tcp-echo", 11), ["netplay", "tcp-echo"]);
         assert_eq!(broken("one\ntwo", 20), ["one", "two"]);
         assert_eq!(broken("", 20), [""]);
-    }
-
-    #[test]
-    fn chinese_breaks_anywhere_but_before_its_punctuation() {
-        assert_eq!(broken("套接字，端口", 6), ["套接", "字，端", "口"]);
-        assert_eq!(broken("一个「套接字」。", 8), ["一个「套", "接字」。"]);
-        assert_eq!(broken("他说「好」", 6), ["他说", "「好」"]);
-    }
-
-    #[test]
-    fn a_word_wider_than_a_line_is_broken() {
-        assert_eq!(broken("a SO_REUSEADDR b", 6), ["a", "SO_REU", "SEADDR", "b"]);
     }
 
     #[test]

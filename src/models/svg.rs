@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::figure::{After, Axis, Figure, Lengths, cells, meanwhile, ranges, waiting_bar};
+use crate::columns::cut;
 use crate::escape::markup;
 use crate::ink::{self, ASLEEP, BOTH, COPIES, DIM, ERROR, INK, Ink, KNOWS, LINE, PAPER};
 
@@ -111,9 +112,7 @@ pub(super) fn draw(figure: &Figure<'_>) -> String {
         out.text(Look::Plain, 16.0, y + 14.0, "start", outcome.model.name);
         out.text(Look::Small, 16.0, y + 27.0, "start", outcome.model.kind);
         if let Err(reason) = &outcome.phases {
-            let short: String = reason.chars().take(130).collect();
-            let dots = if short.len() < reason.len() { "…" } else { "" };
-            let words = format!("cannot run here: {short}{dots}");
+            let words = format!("cannot run here: {}", cut(reason, 131, "…"));
             out.text(Look::Small, LEFT + 8.0, y + 19.0, "start", &words);
             continue;
         }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::figure::{After, Axis, Figure, HEADS, Lengths, cells, extremes, meanwhile, waiting_bar};
+use crate::columns::wrapped;
 
 /// The bars.
 const WIDTH: usize = 60;
@@ -156,21 +157,8 @@ fn table(out: &mut String, figure: &Figure<'_>) {
     }
     out.push('\n');
     for note in &figure.notes {
-        *out += &wrapped(note);
-    }
-}
-
-/// A note in lines of at most 78 columns.
-fn wrapped(note: &str) -> String {
-    let (mut text, mut length) = (String::from("  -"), 3);
-    for word in note.split(' ') {
-        if length + 1 + word.chars().count() > 78 {
-            text += "\n   ";
-            length = 3;
+        for (nth, line) in wrapped(note, 74).enumerate() {
+            _ = writeln!(out, "  {} {line}", if nth == 0 { '-' } else { ' ' });
         }
-        text += " ";
-        text += word;
-        length += 1 + word.chars().count();
     }
-    text + "\n"
 }

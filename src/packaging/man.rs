@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use chrono::DateTime;
 use clap::Command;
 
+use crate::columns::wrapped;
 use crate::escape::file_name;
 use crate::files::write;
 
@@ -101,20 +102,10 @@ fn tidy(roff: &str) -> Result<String> {
 
 /// Writes a line of text as lines that are short enough.
 fn fill(page: &mut String, text: &str) -> Result<()> {
-    let mut long = 0;
-    for word in text.split(' ') {
+    for (nth, line) in wrapped(text, WIDTH).enumerate() {
         // At the start of a line these would begin a request.
-        let request = word.starts_with(['.', '\'']);
-        if long == 0 || long + 1 + word.len() <= WIDTH {
-            let blank = if long == 0 { "" } else { " " };
-            write!(page, "{blank}{word}")?;
-            long += blank.len() + word.len();
-        } else {
-            let guard = if request { "\\&" } else { "" };
-            write!(page, "\n{guard}{word}")?;
-            long = guard.len() + word.len();
-        }
+        let request = nth > 0 && line.starts_with(['.', '\'']);
+        writeln!(page, "{}{line}", if request { "\\&" } else { "" })?;
     }
-    writeln!(page)?;
     Ok(())
 }

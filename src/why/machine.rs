@@ -6,8 +6,8 @@ use std::fs;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{getgid, getgroups, getuid};
 
-use crate::words::grouped;
 use crate::inspect::{self, Ask, State, numbers, sysctl};
+use crate::words::grouped;
 
 /// A setting of IPv4, as its numbers.
 fn ipv4(name: &str) -> Option<Vec<u64>> {

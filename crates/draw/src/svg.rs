@@ -10,8 +10,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Write};
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
 use super::rows::{Heights, Rows, spread};
 use super::tenths::Tenths;
 use super::{Arrow, ArrowKind, Call, Lane, Timeline, Tip, View};
@@ -20,6 +18,7 @@ use crate::ink::{
     self, CLIENT, DIM, ERROR, INK, Ink, LINE as THIN, PAPER, RAISED, SERVER, WAIT, WAITED,
 };
 use netplay_record::Kind;
+use netplay_text::columns::{cut, width as wide, wrapped};
 use netplay_text::escape::Markup;
 use netplay_text::words::{counted, duration, grouped, milliseconds};
 
@@ -120,8 +119,8 @@ impl Label {
     }
 
     fn width(&self) -> f64 {
-        let first = [&self.asked, &self.time, &self.answered].map(|part| part.width());
-        let longest = self.more.iter().map(|line| line.width()).max().unwrap_or_default();
+        let first = [&self.asked, &self.time, &self.answered].map(|part| wide(part));
+        let longest = self.more.iter().map(|line| wide(line)).max().unwrap_or_default();
         self.tag_width() + columns(first.iter().sum::<usize>().max(longest), FONT)
     }
 
@@ -130,10 +129,10 @@ impl Label {
         let mut left = ((room - self.tag_width()) / columns(1, FONT)).max(0.0) as usize;
         let all = left;
         for part in [&mut self.asked, &mut self.time, &mut self.answered] {
-            *part = cut(part, left);
-            left -= part.width();
+            *part = cut(part, left, "…").into_owned();
+            left -= wide(part);
         }
-        self.more.iter_mut().for_each(|line| *line = cut(line, all));
+        self.more.iter_mut().for_each(|line| *line = cut(line, all, "…").into_owned());
     }
 }
 
@@ -208,7 +207,8 @@ impl<'a> Figure<'a> {
             };
             let (began, returned) = (self.began(i), self.returned(i));
             if call.record.kind == Kind::Note {
-                let mut lines = wrapped(&call.record.asked(), NOTE).into_iter();
+                let said = call.record.asked();
+                let mut lines = wrapped(&said, NOTE).map(str::to_owned);
                 let first = lines.next().unwrap_or_default();
                 let note = label(began, None, first, String::new(), String::new());
                 labels.push(Label { more: lines.collect(), ..note });
@@ -275,7 +275,7 @@ impl<'a> Figure<'a> {
         for arrow in &self.timeline.arrows {
             let ((Some(tip), None) | (None, Some(tip))) = (arrow.from, arrow.to) else { continue };
             let gap = tip.lane + usize::from(self.outward(&tip) == Side::Right);
-            let word = columns(self.arrow_word(arrow).width(), SMALL);
+            let word = columns(wide(&self.arrow_word(arrow)), SMALL);
             gaps[gap] = gaps[gap].max(LOST + word + 30.0);
         }
         limit(&mut gaps);
@@ -292,7 +292,7 @@ impl<'a> Figure<'a> {
             self.lanes.push(x);
         }
         let said = [(&*self.view.title, 18.0), (&*self.summary(), FONT)]
-            .map(|(text, size)| columns(text.width(), size) + 2.0 * MARGIN);
+            .map(|(text, size)| columns(wide(text), size) + 2.0 * MARGIN);
         let whole = x + gaps[lanes.len()] + MARGIN;
         self.width = whole.max(said[1]).max(said[0].min(WIDEST / 2.0)).ceil();
     }
@@ -340,7 +340,7 @@ impl<'a> Figure<'a> {
         }
         self.write_breaks(out)?;
         for (word, x, y) in &words {
-            let width = columns(word.width(), SMALL) + 2.0;
+            let width = columns(wide(word), SMALL) + 2.0;
             writeln!(
                 out,
                 "<rect fill=\"{PAPER}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"11\"/>\
@@ -392,7 +392,7 @@ impl<'a> Figure<'a> {
              <rect class=\"paper\" fill=\"{PAPER}\" width=\"{width}\" height=\"{height}\"/>"
         )?;
         let room = ((width - 2.0 * MARGIN) / columns(1, 18.0)) as usize;
-        let shown = cut(&self.view.title, room);
+        let shown = cut(&self.view.title, room, "…");
         writeln!(
             out,
             "<text class=\"title\" font-family=\"sans-serif\" font-size=\"18\" font-weight=\"bold\" \
@@ -521,7 +521,9 @@ impl<'a> Figure<'a> {
         let (lanes, widths) = (&self.lanes, self.head_widths());
         for (i, lane) in self.timeline.lanes.iter().enumerate() {
             let width = widths[i];
-            let fitting = |text: &str, size| cut(text, ((width - 8.0) / columns(1, size)) as usize);
+            let fitting = |text: &str, size| {
+                cut(text, ((width - 8.0) / columns(1, size)) as usize, "…").into_owned()
+            };
             let (unseen, dashes) = match lane.thread {
                 None => (" outside", " stroke-dasharray=\"5 4\""),
                 Some(_) => ("", ""),
@@ -656,7 +658,7 @@ impl<'a> Figure<'a> {
             let mut before = 0;
             for (text, look) in parts.into_iter().filter(|(text, _)| !text.is_empty()) {
                 write(text, before, top, look)?;
-                before += text.width();
+                before += wide(text);
             }
         }
         for (line, nth) in label.more.iter().zip(1u8..) {
@@ -799,7 +801,7 @@ impl<'a> Figure<'a> {
         let mut words = Vec::new();
         for arrow in &self.timeline.arrows {
             let word = self.arrow_word(arrow);
-            let half = columns(word.width(), SMALL) / 2.0;
+            let half = columns(wide(&word), SMALL) / 2.0;
             let frame = |(x, y): (f64, f64)| [x - half - 2.0, y - 6.0, x + half + 2.0, y + 6.0];
             let place = self
                 .places_on(arrow, half)
@@ -898,7 +900,7 @@ struct Legend {
 impl Legend {
     fn add(&mut self, width: f64, shape: &str, words: &str) -> fmt::Result {
         const SHAPE: f64 = 46.0;
-        let needed = SHAPE + columns(words.width(), SMALL);
+        let needed = SHAPE + columns(wide(words), SMALL);
         if self.x > 0.0 && self.x + needed > width {
             (self.x, self.height) = (0.0, self.height + 20.0);
         }
@@ -1120,57 +1122,11 @@ fn columns(n: usize, size: f64) -> f64 {
 }
 
 fn tag_width(tag: &str) -> f64 {
-    columns(tag.width(), SMALL) + 8.0
+    columns(wide(tag), SMALL) + 8.0
 }
 
 fn head_width(lane: &Lane) -> f64 {
-    columns(lane.name.width(), FONT).max(columns(lane.detail.width(), SMALL)) + 14.0
-}
-
-/// The text, or as much of it as fits into so many columns, with … for the rest.
-fn cut(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut left = columns.saturating_sub(1);
-    let fits = |c: &char| {
-        let width = c.width().unwrap_or_default();
-        let fits = width <= left;
-        left = left.saturating_sub(width);
-        fits
-    };
-    let kept: String = text.chars().take_while(fits).collect();
-    if columns == 0 { String::new() } else { kept + "…" }
-}
-
-/// The text in lines of so many columns, broken at spaces where there are any.
-fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_inclusive(' ') {
-        for piece in pieces(word, columns) {
-            let line = lines.last_mut().expect("there is always a line");
-            if !line.is_empty() && line.width() + piece.trim_end().width() > columns {
-                lines.push(piece);
-            } else {
-                line.push_str(&piece);
-            }
-        }
-    }
-    lines.iter().map(|line| line.trim_end().to_owned()).collect()
-}
-
-/// A word, in pieces if it is wider than a line.
-fn pieces(word: &str, columns: usize) -> Vec<String> {
-    let mut pieces = vec![String::new()];
-    for c in word.chars() {
-        let piece = pieces.last_mut().expect("there is always a piece");
-        if piece.width() + c.width().unwrap_or_default() > columns + 1 {
-            pieces.push(c.to_string());
-        } else {
-            piece.push(c);
-        }
-    }
-    pieces
+    columns(wide(&lane.name), FONT).max(columns(wide(&lane.detail), SMALL)) + 14.0
 }
 
 /// Narrows the widest gaps, until all of them fit into the widest picture.
@@ -1365,25 +1321,6 @@ fn before(from: (f64, f64), to: (f64, f64), back: f64, aside: f64) -> (f64, f64)
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cut_text_fits_and_says_that_it_is_cut() {
-        assert_eq!([cut("hello", 5), cut("hello", 4), cut("hello", 1)], ["hello", "hel…", "…"]);
-        assert_eq!(cut("hello", 0), "");
-        for columns in 1..12 {
-            assert!(cut("a世界 is wide", columns).width() <= columns, "{columns}");
-        }
-    }
-
-    #[test]
-    fn a_note_is_wrapped_without_a_loss() {
-        let note = "a note with an-unbreakable-word-that-is-wider-than-a-line 世界世界世界世界";
-        for columns in 4..60 {
-            let lines = wrapped(note, columns);
-            assert!(lines.iter().all(|line| line.width() <= columns + 1), "{lines:?}");
-            assert_eq!(lines.concat().replace(' ', ""), note.replace(' ', ""));
-        }
-    }
 
     #[test]
     fn only_the_widest_gaps_are_narrowed_and_only_if_there_is_not_room_for_all() {

@@ -1,7 +1,10 @@
 //! Text in columns of a terminal: how wide it is, and where its lines break.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
+use unicode_linebreak::linebreaks;
 use unicode_width::UnicodeWidthChar;
 
 /// How many columns of a terminal a text takes: two for 世, none for an accent of its own.
@@ -21,23 +24,26 @@ pub fn width_of(c: char) -> usize {
     c.width().unwrap_or_default()
 }
 
-/// Breaks a text into lines: the first of `first` columns, all others of `rest`. It breaks at spaces,
-/// which then belong to no line; only a word that is wider than a line is broken itself.
+/// Breaks a text into lines: the first of `first` columns, all others of `rest`. It breaks at spaces, which then
+/// belong to no line, and between Chinese characters where Unicode allows it (UAX #14), so that no line begins
+/// with `，` or ends with `「`. No address, path or option is broken, unless it is wider than a line.
 ///
 /// ```
 /// use netplay_text::columns::wrap;
 /// let lines = |text, first, rest| wrap(text, first, rest).into_iter().map(|at| &text[at]).collect::<Vec<_>>();
 /// assert_eq!(lines("the kernel took 5 of 5", 10, 8), ["the kernel", "took 5", "of 5"]);
-/// assert_eq!(lines("世界世界", 5, 5), ["世界", "世界"]);
+/// assert_eq!(lines("套接字，端口", 6, 6), ["套接", "字，端", "口"]);
 /// ```
 #[must_use]
 pub fn wrap(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
+    let wide = between_wide(text);
     let mut lines = Vec::new();
     let mut start = 0;
     loop {
         let room = if lines.is_empty() { first } else { rest };
-        let line = start..start + fitting(&text[start..], room.max(2));
-        let next = line.end + text[line.end..].len() - text[line.end..].trim_start().len();
+        let line =
+            start..start + fitting(&text[start..], room.max(2), |at| wide.contains(&(start + at)));
+        let next = line.end + indent(&text[line.end..]);
         lines.push(line);
         if next == text.len() {
             return lines;
@@ -46,26 +52,82 @@ pub fn wrap(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
     }
 }
 
-/// How many bytes of the text stand in a line of so many columns: up to a space, if there is one.
-fn fitting(text: &str, room: usize) -> usize {
-    let (mut used, mut word) = (0, 0);
-    let words = text.len() - text.trim_start().len(); // an indent is no place to break
+/// The same, as lines.
+pub fn wrapped(text: &str, columns: usize) -> impl Iterator<Item = &str> {
+    wrap(text, columns, columns).into_iter().map(|line| &text[line])
+}
+
+/// The columns of the widest word: in fewer, it would be broken.
+#[must_use]
+pub fn widest_word(text: &str) -> usize {
+    let wide = between_wide(text);
+    let (mut widest, mut word) = (0, 0);
+    for (at, c) in text.char_indices() {
+        word = match c {
+            ' ' | '\n' => 0,
+            c if wide.contains(&at) => width_of(c),
+            c => word + width_of(c),
+        };
+        widest = widest.max(word);
+    }
+    widest
+}
+
+/// Where a line may end without a space: beside a character of two columns.
+fn between_wide(text: &str) -> HashSet<usize> {
+    let beside = |at: usize| {
+        let (before, behind) = (text[..at].chars().next_back(), text[at..].chars().next());
+        before != Some(' ') && [before, behind].into_iter().flatten().any(|c| width_of(c) == 2)
+    };
+    if text.is_ascii() {
+        HashSet::new()
+    } else {
+        linebreaks(text).map(|(at, _)| at).filter(|&at| beside(at)).collect()
+    }
+}
+
+/// How many bytes of the text stand in a line of so many columns: up to a place where a line may end, if there
+/// is one.
+fn fitting(text: &str, room: usize, may_end: impl Fn(usize) -> bool) -> usize {
+    let (mut used, mut end) = (0, 0);
+    let words = indent(text); // no place to break
     let mut in_space = false;
     for (at, c) in text.char_indices() {
-        if c == ' ' {
-            if !in_space && at > words {
-                word = at;
-            }
-            in_space = true;
-        } else {
-            in_space = false;
-            if used + width_of(c) > room {
-                return if word > 0 { word } else { at };
-            }
+        if at > words && (may_end(at) || c == ' ' && !in_space) {
+            end = at;
+        }
+        in_space = c == ' ';
+        if !in_space && used + width_of(c) > room {
+            return if end > 0 { end } else { at };
         }
         used += width_of(c);
     }
-    text.trim_end().len()
+    text.trim_end_matches(' ').len()
+}
+
+/// How many spaces a text begins with.
+fn indent(text: &str) -> usize {
+    text.len() - text.trim_start_matches(' ').len()
+}
+
+/// The text, or as much of it as fits into so many columns, with this sign for the rest.
+///
+/// ```
+/// use netplay_text::columns::cut;
+/// assert_eq!([cut("hello", 5, "…"), cut("hello", 4, "…")], ["hello", "hel…"]);
+/// ```
+#[must_use]
+pub fn cut<'a>(text: &'a str, columns: usize, sign: &str) -> Cow<'a, str> {
+    if width(text) <= columns {
+        return Cow::Borrowed(text);
+    }
+    let Some(mut left) = columns.checked_sub(width(sign)) else { return Cow::Borrowed("") };
+    let fits = |c: &char| {
+        let fits = width_of(*c) <= left;
+        left = left.saturating_sub(width_of(*c));
+        fits
+    };
+    Cow::Owned(text.chars().take_while(fits).chain(sign.chars()).collect())
 }
 
 #[cfg(test)]
@@ -87,6 +149,40 @@ mod tests {
     fn a_word_wider_than_a_line_is_broken() {
         assert_eq!(lines("ab cdefghij k", 4, 4), ["ab", "cdef", "ghij", "k"]);
         assert_eq!(lines("a世界", 2, 2), ["a", "世", "界"]);
+    }
+
+    #[test]
+    fn chinese_breaks_anywhere_but_before_its_punctuation() {
+        assert_eq!(lines("一个「套接字」。", 8, 8), ["一个「套", "接字」。"]);
+        assert_eq!(lines("他说「好」", 6, 6), ["他说", "「好」"]);
+        assert_eq!([widest_word("套接字，x ab"), widest_word("one\nthree")], [4, 5]);
+    }
+
+    #[test]
+    fn a_name_is_broken_only_if_it_is_wider_than_a_line() {
+        assert_eq!(lines("netplay tcp-echo", 11, 11), ["netplay", "tcp-echo"]);
+        assert_eq!(lines("a/path/to [::1]:5858", 14, 14), ["a/path/to", "[::1]:5858"]);
+        assert_eq!(lines("of\u{a0}one line", 6, 6), ["of\u{a0}one", "line"]);
+    }
+
+    #[test]
+    fn a_cut_text_fits_and_says_that_it_is_cut() {
+        assert_eq!(
+            [cut("hello", 1, "…"), cut("hello", 0, "…"), cut("hello", 3, "..")],
+            ["…", "", "h.."]
+        );
+        for columns in 1..12 {
+            assert!(width(&cut("a世界 is wide", columns, "…")) <= columns, "{columns}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_wrapped_without_a_loss() {
+        let note = "a note with an-unbreakable-word-that-is-wider-than-a-line 世界世界世界世界";
+        for columns in 4..60 {
+            let lines: Vec<&str> = wrapped(note, columns).collect();
+            assert_eq!(lines.concat().replace(' ', ""), note.replace(' ', ""));
+        }
     }
 
     #[test]
