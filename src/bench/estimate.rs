@@ -17,6 +17,7 @@ use super::sample::{Cell, Look};
 use super::server::Server;
 use super::{Bench, FEWEST, LOOK, MOST, MOST_UNDER_STRACE, SERVES_SOME, SHORT_RUN, UNKNOWN};
 use crate::examples::prefork::WORKERS;
+use crate::examples::row::AtOnce;
 use crate::stop::Stop;
 use crate::words::{about, counted};
 
@@ -133,14 +134,14 @@ fn strace(bench: &Bench<'_>, servers: &[&Model]) -> Option<Duration> {
 /// or one in each of its workers.
 fn room(model: &Model) -> Option<usize> {
     let Kind::Row(example, options) = &model.kind else { return None };
-    match example.name {
-        "tcp-echo" | "iterative" => Some(1),
-        "prefork" | "pool" => {
+    match example.at_once {
+        AtOnce::One => Some(1),
+        AtOnce::EachWorker => {
             let given = options.iter().position(|word| word == "--workers");
             let given = given.and_then(|place| options.get(place + 1)?.parse().ok());
             Some(given.unwrap_or(WORKERS))
         }
-        _ => None,
+        AtOnce::All => None,
     }
 }
 

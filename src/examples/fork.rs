@@ -25,7 +25,7 @@ use std::os::fd::AsRawFd;
 
 use anyhow::Result;
 
-use super::row::{Example, Place, Service};
+use super::row::{self, Example, Place, Service};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
 use crate::call::{
@@ -87,6 +87,7 @@ pub static ROW: Example = Example {
     watch: "fork returns twice; the parent closes the client's socket, the child the listener",
     place: Place::Internet,
     service: Service::Echo,
+    at_once: row::AtOnce::All,
     reply: Some(Reply::text("recv your message")),
     server: Some(&serve),
     client: &tcp_echo::client,

@@ -292,6 +292,7 @@ pub static ROW: Example = Example {
             decimal numbers; its end is the end of the file",
     place: Place::Internet,
     service: Service::Files,
+    at_once: row::AtOnce::All,
     reply: None,
     server: Some(&row::Server(serve)),
     client: &row::Client(client),

@@ -66,6 +66,7 @@ pub static ROW: Example = Example {
     watch: "client B is connected at once, by the kernel; but its answer comes only when A is gone",
     place: Place::Internet,
     service: Service::Echo,
+    at_once: row::AtOnce::One,
     reply: Some(Reply::Stamp(udp_echo::STAMP)),
     server: Some(&row::Server(serve)),
     client: &row::Client(client),

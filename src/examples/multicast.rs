@@ -314,6 +314,7 @@ pub static ROW: Example = Example {
             whether anybody is",
     place: Place::Group { v4: GROUP, v6: GROUP_V6 },
     service: Service::Other,
+    at_once: row::AtOnce::All,
     reply: None,
     server: Some(&row::Server(serve)),
     client: &row::Client(client),

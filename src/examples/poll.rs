@@ -95,6 +95,7 @@ pub static ROW: Example = Example {
     watch: "the list stays; what happened is written into it: POLLIN, POLLHUP, POLLERR",
     place: Place::Internet,
     service: row::Service::Echo,
+    at_once: row::AtOnce::All,
     reply: Some(Reply::text("receive message")),
     server: Some(&serve),
     client: &tcp_echo::client,

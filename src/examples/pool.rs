@@ -89,6 +89,7 @@ pub static ROW: Example = Example {
             B leaves",
     place: Place::Internet,
     service: Service::Echo,
+    at_once: row::AtOnce::EachWorker,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&row::Server(serve)),
     client: &tcp_echo::client,

@@ -106,6 +106,8 @@ pub struct Example {
     pub place: Place,
     /// What its server is for.
     pub service: Service,
+    /// How many clients its server serves at once.
+    pub at_once: AtOnce,
     /// What its server answers, unless it is told otherwise; `None`: nothing.
     pub reply: Option<Reply>,
     /// The server; `None` where there is none of ours, for every kernel answers by itself.
@@ -159,6 +161,17 @@ pub enum Service {
     Files,
     /// Something else, whatever `--reply` says; its tests are its own.
     Other,
+}
+
+/// How many clients a server serves at once; the others wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtOnce {
+    /// One after the other.
+    One,
+    /// One in each of its workers: the option `--workers`.
+    EachWorker,
+    /// As many as there are, up to `--max-clients`.
+    All,
 }
 
 /// How most servers stamp their answers, unless told otherwise.

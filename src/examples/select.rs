@@ -89,6 +89,7 @@ pub static ROW: Example = Example {
     watch: "one call waits for everybody; A, B and C are served in the order in which they speak",
     place: Place::Internet,
     service: row::Service::Echo,
+    at_once: row::AtOnce::All,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&serve),
     client: &tcp_echo::client,

@@ -24,7 +24,7 @@ use std::os::fd::AsFd;
 
 use anyhow::Result;
 
-use super::row::{Example, Place, Service};
+use super::row::{self, Example, Place, Service};
 use super::script::{self, Demo};
 use crate::call::{
     self, Domain, IPV6_V6ONLY, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TcpListener, TcpStream, Type,
@@ -137,6 +137,7 @@ pub static ROW: Example = Example {
             the server speaks on that one",
     place: Place::Internet,
     service: Service::Echo,
+    at_once: row::AtOnce::One,
     reply: Some(Reply::Stamp(STAMP)),
     server: Some(&serve),
     client: &client,

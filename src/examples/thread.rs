@@ -20,7 +20,7 @@ use std::thread;
 
 use anyhow::Result;
 
-use super::row::{Example, Place, Service};
+use super::row::{self, Example, Place, Service};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
 use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, TcpListener, Type};
@@ -70,6 +70,7 @@ pub static ROW: Example = Example {
     watch: "B is served while A is still connected: each recv waits in a thread of its own",
     place: Place::Internet,
     service: Service::Echo,
+    at_once: row::AtOnce::All,
     reply: Some(Reply::text("receive your message")),
     server: Some(&serve),
     client: &tcp_echo::client,

@@ -16,7 +16,7 @@
 
 use anyhow::Result;
 
-use super::row::{Example, Place, Service};
+use super::row::{self, Example, Place, Service};
 use super::script::{self, Demo};
 use crate::call::{self, Domain, IPV6_V6ONLY, MSG_TRUNC, SO_RCVTIMEO, Type, UdpSocket};
 use crate::client::ClientArgs;
@@ -101,6 +101,7 @@ pub static ROW: Example = Example {
     watch: "no listen, no accept: one socket serves everybody, and recvfrom tells whom to answer",
     place: Place::Internet,
     service: Service::Echo,
+    at_once: row::AtOnce::All,
     reply: Some(Reply::Stamp(STAMP)),
     server: Some(&serve),
     client: &client,

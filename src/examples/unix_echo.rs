@@ -114,6 +114,7 @@ pub static ROW: Example = Example {
     watch: "only the address differs: a file; the client has no name at all",
     place: Place::Path,
     service: Service::Echo,
+    at_once: row::AtOnce::One,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&serve),
     client: &client,

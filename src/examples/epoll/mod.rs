@@ -155,6 +155,7 @@ pub static ROW: Example = Example {
             would wait for ever on a blocking socket",
     place: Place::Internet,
     service: row::Service::Echo,
+    at_once: row::AtOnce::All,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&row::Server(serve)),
     client: &tcp_echo::client,

@@ -124,6 +124,7 @@ pub static ROW: Example = Example {
     watch: "the calls are those of the fork page; only who makes them is decided elsewhere",
     place: Place::Internet,
     service: Service::Echo,
+    at_once: row::AtOnce::All,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&row::Server(serve)),
     client: &row::Client(client),

@@ -150,6 +150,7 @@ pub static ROW: Example = Example {
             submissions and answers as there are",
     place: Place::Internet,
     service: row::Service::Echo,
+    at_once: row::AtOnce::All,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&row::Server(serve)),
     client: &tcp_echo::client,

@@ -83,6 +83,7 @@ pub static ROW: Example = Example {
             the pauses and the closes are the protocol",
     place: Place::Internet,
     service: Service::Files,
+    at_once: row::AtOnce::All,
     reply: None,
     server: Some(&row::Server(serve)),
     client: &client,

@@ -147,6 +147,7 @@ pub static ROW: Example = Example {
     watch: "the server is never asleep: count the EAGAINs between one client and the next",
     place: Place::Internet,
     service: row::Service::Echo,
+    at_once: row::AtOnce::All,
     reply: None,
     server: Some(&row::Server(serve)),
     client: &client,

@@ -528,6 +528,7 @@ pub static ROW: Example = Example {
             the identifier is where UDP has a port",
     place: Place::Host,
     service: Service::Other,
+    at_once: row::AtOnce::All,
     reply: None,
     server: None,
     client: &row::Client(client),

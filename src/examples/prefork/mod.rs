@@ -104,6 +104,7 @@ pub static ROW: Example = Example {
             served when B leaves",
     place: row::Place::Internet,
     service: Service::Echo,
+    at_once: row::AtOnce::EachWorker,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&row::Server(serve)),
     client: &tcp_echo::client,
