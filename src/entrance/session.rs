@@ -60,10 +60,12 @@ impl<'a> Session<'a> {
         self.stop.watch(peer)
     }
 
-    /// The answer to what was received. An echo is the data itself: no byte is copied.
-    pub fn answer<'b>(&'b mut self, data: &'b [u8]) -> &'b [u8] {
+    /// The answer to what was received; `None`: there is never any, so this server has heard enough. An echo is
+    /// the data itself: no byte is copied.
+    pub fn answer<'b>(&'b mut self, data: &'b [u8]) -> Option<&'b [u8]> {
         self.stats.received += data.len() as u64;
-        self.args.answer(data, &mut self.made)
+        let answer = self.args.answer(data, &mut self.made);
+        self.args.reply.is_some().then_some(answer)
     }
 
     /// The client has gone. If its conversation failed, that is its loss alone, and is told.

@@ -73,7 +73,7 @@ pub fn echo(peer: &impl AsFd, session: &mut Session<'_>) -> call::Result<()> {
     // Ctrl-C shuts this socket down: whoever waits on it is woken, and `or` brings nothing.
     let waiting = session.watch(peer);
     while let Some(n @ 1..) = waiting.or(|| call::recv(peer, &mut buf, 0))? {
-        let answer = session.answer(&buf[..n]);
+        let Some(answer) = session.answer(&buf[..n]) else { break };
         let Some(()) = waiting.or(|| sendall(peer, answer))? else { break };
         session.stats.sent += answer.len() as u64;
     }

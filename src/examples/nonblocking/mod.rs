@@ -14,7 +14,8 @@
 //! socket is ready, and to sleep until one is: the next pages.
 //!
 //! By default the server reads once and closes without an answer. The lecture's script meant to show
-//! this model, but calls `setblocking(1)`, which is the blocking one; `--blocking` does that.
+//! this model, but calls `setblocking(1)`, which is the blocking one; `--blocking` does that: it is
+//! the loop of tcp_echo, in which every call waits, and the processor rests.
 
 mod service;
 
@@ -27,10 +28,10 @@ use clap::Args;
 
 use super::row::{self, Example, Place};
 use super::script::{self, Demo};
-use super::tcp_echo::connect;
+use super::tcp_echo::{self, connect};
 use crate::call::{
     self, Domain, FcntlArg::F_GETFL, FcntlArg::F_SETFL, IPV6_V6ONLY, MSG_NOSIGNAL, OFlag,
-    SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TcpListener, Type,
+    SO_REUSEADDR, TcpListener, Type,
 };
 use crate::client::ClientArgs;
 use crate::sendall;
@@ -39,11 +40,11 @@ use crate::stop::Stop;
 
 /// Looks at every socket in turn, at once and again, until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
+    if options.blocking {
+        return tcp_echo::serve(args, stop);
+    }
     let listener = open(args)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
-    if options.blocking {
-        return one_at_a_time(&listener, args, stop);
-    }
     set_nonblocking(&listener)?;
     let mut service = Service::new(args, stop, args.max_clients);
     let mut clients: Vec<Client> = Vec::new();
@@ -70,7 +71,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     Ok(service.stats()) // dropped here, the sockets are closed
 }
 
-/// A listening socket, made with the calls of [`tcp_echo::serve`](super::tcp_echo::serve).
+/// A listening socket, made with the calls of [`tcp_echo::serve`].
 pub fn open(args: &ServerArgs) -> Result<TcpListener> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
@@ -80,34 +81,6 @@ pub fn open(args: &ServerArgs) -> Result<TcpListener> {
     }
     call::bind(&socket, address)?;
     Ok(call::listen(socket, args.backlog)?)
-}
-
-/// What the script does: every call waits, so it serves one client at a time, and uses no time
-/// while it waits.
-fn one_at_a_time(listener: &TcpListener, args: &ServerArgs, stop: &Stop) -> Result<Stats> {
-    let mut stats = Stats::default();
-    let (mut buf, mut made) = (vec![0; args.bufsize], Vec::new());
-    let waiting = stop.watch(listener);
-    while !args.full(stats.clients)
-        && let Some((peer, name)) = waiting.or(|| call::accept(listener))?
-    {
-        stats.clients += 1;
-        if let Some(limit) = args.idle_timeout {
-            call::setsockopt(&peer, SO_RCVTIMEO, limit)?;
-            call::setsockopt(&peer, SO_SNDTIMEO, limit)?;
-        }
-        let heard = stop.watch(&peer).or(|| call::recv(&peer, &mut buf, 0));
-        let answered = heard.and_then(|heard| {
-            let n = heard.unwrap_or_default(); // none at all: the stop
-            stats.received += n as u64;
-            sendall(&peer, if n > 0 { args.answer(&buf[..n], &mut made) } else { &[] })
-        });
-        if let Err(error) = answered {
-            server::lost(name, error);
-        }
-        call::close(peer)?;
-    }
-    Ok(stats)
 }
 
 /// The flags are read first: writing O_NONBLOCK alone would clear all others.

@@ -175,7 +175,6 @@ impl Client {
                 self.silence.is_broken();
                 return Some(n);
             }
-            Err(error) if error.interrupted() => {}
             Err(error) if error.would_block() => service.entrance.stats.eagain += 1,
             Err(error) => {
                 server::lost(self.name, error);
