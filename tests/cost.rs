@@ -20,7 +20,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::time::Duration;
 
-use common::{Server, ask, have, netplay, skip, until};
+use common::{Server, ask, netplay, skip, strace_may_trace, until};
 use netplay::call::{
     self, Domain, EpollFlags, EpollOp, FcntlArg, FdSet, Fork, MSG_NOSIGNAL, Message, OFlag,
     Operation, Pid, SO_RCVBUF, SO_RCVTIMEO, SO_REUSEADDR, SOCK_NONBLOCK, SigSet, SigmaskHow,
@@ -34,9 +34,7 @@ use tracing_subscriber::layer::SubscriberExt;
 /// The calls of these names that a server and all its threads make while it serves three clients, one
 /// a line; `None` where strace cannot work.
 fn calls(names: &str, server: &[&str]) -> Option<Vec<String>> {
-    let tried = Command::new("strace").args(["-D", "-o", "/dev/null", "true"]).output();
-    if !have("strace") || !tried.is_ok_and(|tried| tried.status.success()) {
-        skip("no strace that may trace");
+    if !strace_may_trace() {
         return None;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -70,7 +68,7 @@ fn a_client_costs_the_thread_server_one_stack() {
 #[test]
 fn a_fault_ends_the_server_as_it_ends_any_program() {
     for signal in [SIGSEGV, SIGBUS] {
-        let server = Server::start("thread", &[]);
+        let server = Server::of("thread").start();
         assert_eq!(server.stop_by(signal).status.signal(), Some(signal as i32));
     }
 }

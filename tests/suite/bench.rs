@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::thread;
 
-use crate::common::{self, Nobody, finish, have, netplay, room_for, run, skip, until};
+use crate::common::{self, Nobody, Server, finish, have, netplay, room_for, run, skip, until};
 use netplay::bench::sample::Report;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -278,9 +278,7 @@ fn servers_of_ipv6_are_measured_as_well() {
         return skip("no IPv6");
     }
     let program = env!("CARGO_BIN_EXE_netplay");
-    let running = common::Server::from(
-        netplay().args(["poll", "server", "::1", "0", "-q", "--reply", "echo"]),
-    );
+    let running = Server::of("poll").at(["::1", "0"]).args(["--reply", "echo"]).start();
     let command = format!("exec {program} poll server ::1 {{port}} -q --reply echo");
     for options in [&["--target", &running.place][..], &["--cmd", &command]] {
         for way in [&[][..], &["--per-request"]] {
@@ -322,15 +320,7 @@ fn a_shell_is_no_process_of_the_server() {
 /// What was not measured has its own reason, and no other.
 #[test]
 fn a_figure_that_is_missing_has_the_reason_that_is_so() {
-    let running = common::Server::from(netplay().args([
-        "thread",
-        "server",
-        "127.0.0.1",
-        "0",
-        "-q",
-        "--reply",
-        "echo",
-    ]));
+    let running = Server::of("thread").args(["--reply", "echo"]).start();
     let once = ["--models", "none", "--connections", "1", "--rounds", "1"];
     let ran = bench(&[&once[..], &["--target", &running.place]].concat());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);

@@ -13,15 +13,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::common::{
-    self, ANYBODY, DEADLINE, Nobody, Server, alone, finish, have, netplay, run, skip, until, wait,
+    self, ANYBODY, DEADLINE, Nobody, Server, alone, finish, have, netplay, run, skip, text, until,
+    wait,
 };
 use netplay::examples::{Place, TABLE, examples};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 /// It ends with this code, and says this somewhere.
 fn says(output: &Output, code: i32, needle: &str) {
@@ -251,15 +248,14 @@ fn a_server_of_files_takes_a_folder_whose_name_is_no_text() {
     let folder = directory.path().join(OsStr::from_bytes(b"\xff"));
     fs::create_dir(&folder).unwrap();
     for name in ["mini-ftp", "ftp"] {
-        let mut command = netplay();
-        command.args([name, "server", "0", "-q", "--root"]).arg(&folder);
-        assert_eq!(Server::from(&mut command).stop().status.code(), Some(0), "{name}");
+        let server = Server::of(name).arg("--root").arg(&folder).start();
+        assert_eq!(server.stop().status.code(), Some(0), "{name}");
     }
 }
 
 #[test]
 fn how_much_is_said_never_changes_the_payload() {
-    let server = Server::start("tcp-echo", &["--reply", "echo"]);
+    let server = Server::of("tcp-echo").args(["--reply", "echo"]).start();
     let stderr = |options: &[&str]| {
         let output =
             run(&[&["tcp-client", "127.0.0.1", &server.port(), "-m", "hi"], options].concat(), b"");
@@ -278,7 +274,7 @@ fn how_much_is_said_never_changes_the_payload() {
 
 #[test]
 fn ascii_keeps_the_story_plain_and_the_payload_whole() {
-    let server = Server::start("tcp-echo", &["--reply", "echo"]);
+    let server = Server::of("tcp-echo").args(["--reply", "echo"]).start();
     let client = |option: &[&str], locale: &str| {
         let port = server.port();
         let mut command = netplay();
@@ -648,8 +644,6 @@ fn every_command_has_a_manual_page_without_a_fault() {
 
 // On a terminal.
 
-const TERMINAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py");
-
 /// Runs netplay on a terminal of its own; each step waits for a text, then types another. Returns
 /// what was on the screen and the exit code.
 fn terminal(steps: &[[&str; 2]], args: &[&str], env: &[(&str, &str)]) -> Option<(String, i32)> {
@@ -661,16 +655,9 @@ fn terminal_for(
     command: &[&str],
     env: &[(&str, &str)],
 ) -> Option<(String, i32)> {
-    if !have("python3") {
-        skip("no python3");
-        return None;
-    }
-    // As in a background job, or under nohup: the terminal must not hand that down.
-    let mut python = Command::new("sh");
-    python.args(["-c", "trap '' HUP INT QUIT; exec python3 \"$@\"", "sh"]);
-    python.arg(TERMINAL).args(steps.as_flattened()).arg("--").args(command);
-    python.env_remove("NO_COLOR").env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
-    let output = finish(python.envs(env.iter().copied()), b"");
+    let mut terminal = common::terminal(steps.as_flattened())?;
+    terminal.args(command).envs(env.iter().copied());
+    let output = finish(&mut terminal, b"");
     let (screen, failed) = (text(&output.stdout), text(&output.stderr));
     assert!(failed.is_empty(), "{failed}\non the screen: {screen}");
     Some((screen, output.status.code().unwrap()))
@@ -678,7 +665,7 @@ fn terminal_for(
 
 #[test]
 fn the_prompt_has_history_and_line_editing_and_an_empty_line_ends_it() {
-    let server = Server::start("tcp-echo", &[]);
+    let server = Server::of("tcp-echo").start();
     let steps = [
         ["> ", "hello\r"],
         ["] : hello", ""],
@@ -716,7 +703,7 @@ fn a_lab_says_what_a_prediction_is_and_takes_none() {
 
 #[test]
 fn ctrl_c_at_the_prompt_is_code_130_without_a_word() {
-    let server = Server::start("tcp-echo", &[]);
+    let server = Server::of("tcp-echo").start();
     let args = ["tcp-client", "-q", &server.port()];
     let Some((screen, code)) = terminal(&[["> ", "\x03"]], &args, &[]) else { return };
     assert_eq!(code, 130, "{screen}");
@@ -761,7 +748,7 @@ fn ctrl_c_ends_a_server_well() {
 
 #[test]
 fn a_server_that_closes_at_the_prompt_is_told() {
-    let server = Server::start("nonblocking", &[]);
+    let server = Server::of("nonblocking").start();
     let args = ["tcp-client", "-q", &server.port()];
     let Some((screen, code)) = terminal(&[["> ", "hello\r"]], &args, &[]) else { return };
     assert_eq!(code, 0);
@@ -771,7 +758,7 @@ fn a_server_that_closes_at_the_prompt_is_told() {
 /// `netplay tcp-client > FILE`, typed at: the prompt is on the terminal, the file has the replies.
 #[test]
 fn the_prompt_is_no_payload() {
-    let server = Server::start("tcp-echo", &["--reply", "echo"]);
+    let server = Server::of("tcp-echo").args(["--reply", "echo"]).start();
     let replies = tempfile::NamedTempFile::new().unwrap();
     let script = "exec \"$0\" tcp-client -q \"$1\" > \"$2\"";
     let path = replies.path().to_str().unwrap();
@@ -785,7 +772,7 @@ fn the_prompt_is_no_payload() {
 
 #[test]
 fn without_a_terminal_there_is_no_prompt() {
-    let server = Server::start("tcp-echo", &["--reply", "echo"]);
+    let server = Server::of("tcp-echo").args(["--reply", "echo"]).start();
     let output = run(&["tcp-client", &server.port()], b"hello\n");
     assert_eq!(text(&output.stdout), "hello\n");
     assert!(!text(&output.stderr).contains("> "));

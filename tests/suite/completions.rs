@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{finish, have, run, skip};
+use crate::common::{finish, have, run, skip, terminal};
 use clap::Arg;
 
 /// Lines that are typed up to a Tab, and what may come then.
@@ -166,11 +166,8 @@ fn fish_completes_every_name_that_runs() {
 fn zsh_completes_every_name_that_runs() {
     let lines = lines();
     let Some(desk) = Desk::new("zsh", &lines) else { return };
-    if !have("python3") {
-        return skip("no python3");
-    }
     std::fs::copy(beside("zshrc"), desk.path("zshrc")).unwrap();
-    let mut python = on_a_terminal(&[["ready> ", "\x10"]]);
+    let Some(mut python) = terminal(&["ready> ", "\x10"]) else { return };
     python.args(["zsh", "-d", "-i"]).env("ZDOTDIR", desk.folder.path());
     python.env("SCRIPT", desk.path("script")).env("LINES_TO_COMPLETE", desk.path("lines"));
     python.env("ANSWERS", desk.path("answers")).current_dir(desk.folder.path());
@@ -179,23 +176,11 @@ fn zsh_completes_every_name_that_runs() {
     desk.compare(&std::fs::read_to_string(desk.path("answers")).unwrap(), &lines);
 }
 
-/// A command on a terminal of its own, whose words follow.
-fn on_a_terminal(steps: &[[&str; 2]]) -> Command {
-    let mut python = Command::new("python3");
-    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py"));
-    python.args(steps.as_flattened()).arg("--");
-    python.env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
-    python
-}
-
 /// Typed at a prompt, with Tab: as a person does.
 #[test]
 fn bash_completes_what_is_typed() {
     let lines = Lines::new();
     let Some(desk) = Desk::new("bash", &lines) else { return };
-    if !have("python3") {
-        return skip("no python3");
-    }
     let steps = [
         ["bash-", "source ./.script; PS1='re'ady'> '\r"],
         ["ready> ", "netplay tcp-ser\t"],
@@ -204,7 +189,7 @@ fn bash_completes_what_is_typed() {
         ["stamp ", "--color=alw\t"],
         ["always ", "\x15exit\r"],
     ];
-    let mut bash = on_a_terminal(&steps);
+    let Some(mut bash) = terminal(steps.as_flattened()) else { return };
     bash.args(["bash", "--norc", "--noprofile", "-i"]);
     let output = finish(bash.current_dir(desk.folder.path()), b"");
     assert!(output.status.success(), "{output:?}");

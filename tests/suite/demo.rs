@@ -4,24 +4,17 @@ use std::collections::HashMap;
 use std::fs;
 use std::process::Command;
 
-use crate::common::{finish, have, netplay, run, skip};
+use crate::common::{self, finish, have, netplay, run, skip};
 use netplay::columns::width;
 use netplay::trace::Event;
 
 /// What a demo writes on a terminal of so many columns, from its first line on; `steps` as terminal.py has them.
 fn on_terminal(columns: usize, steps: &[&str], demo: &str) -> Option<String> {
-    if !have("python3") || !have("stty") {
-        skip("no python3");
-        return None;
-    }
-    let mut python = Command::new("python3");
-    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py")).args(steps);
+    let mut terminal = common::terminal(steps)?;
     let program = env!("CARGO_BIN_EXE_netplay");
     // Each word of the demo is a plain one: the shell splits them as we would.
     let script = format!("stty cols {columns} rows 24; exec \"{program}\" {demo}");
-    python.args(["--", "sh", "-c", &script]);
-    python.env_remove("NO_COLOR").env("TERM", "dumb").env("LC_ALL", "C.UTF-8");
-    let output = finish(&mut python, b"");
+    let output = finish(terminal.args(["sh", "-c", &script]).env("TERM", "dumb"), b"");
     let screen = String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n");
     assert!(output.status.success(), "{}\n{screen}", String::from_utf8_lossy(&output.stderr));
     Some(screen)

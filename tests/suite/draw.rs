@@ -653,7 +653,7 @@ fn the_traces_of_two_terminals_are_one_picture() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     for (example, arrows) in [("tcp-echo", 5), ("udp-echo", 2)] {
         let (ours, theirs) = (path(&format!("{example}-s")), path(&format!("{example}-c")));
-        let server = Server::start(example, &["--trace", &ours]);
+        let server = Server::of(example).args(["--trace", &ours]).start();
         let (host, port) = server.place.rsplit_once(':').unwrap();
         let client =
             run(&[example, "client", host, port, "-q", "--trace", &theirs, "-m", "hello"], b"");

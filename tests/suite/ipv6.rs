@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::Command;
 
-use crate::common::{DEADLINE, Server, connect, finish, have, netplay, private_mounts, run, skip};
+use crate::common::{DEADLINE, Server, connect, finish, have, private_mounts, run, skip};
 use netplay::examples::{Example, Place, Service, examples};
 
 /// Whether this machine has IPv6 at all; if not, that is said.
@@ -23,15 +23,12 @@ fn of_the_network() -> impl Iterator<Item = &'static Example> {
 }
 
 fn server(example: &Example, place: &[&str], options: &[&str]) -> Server {
-    let mut command = netplay();
-    command.args([example.name, "server", "-q"]).args(place).args(options);
-    if example.service == Service::Echo {
-        command.args(["--reply", "echo"]);
-    }
-    if example.name == "ftp" {
-        command.arg("--anonymous");
-    }
-    Server::from(&mut command)
+    let more: &[&str] = match example.service {
+        Service::Echo => &["--reply", "echo"],
+        _ if example.name == "ftp" => &["--anonymous"],
+        _ => &[],
+    };
+    Server::of(example.name).at(place).args(options).args(more).start()
 }
 
 /// Its own client reaches the server at this host, and is answered.
@@ -125,8 +122,8 @@ fn a_client_over_ipv4_is_told_as_such() {
         return;
     }
     for (name, words) in [("tcp-echo", "is connected over IPv4"), ("udp-echo", "over IPv4: \"")] {
-        let args = [name, "server", "::", "0", "--once", "--reply", "echo"];
-        let server = Server::from(netplay().args(args));
+        let options = ["--once", "--reply", "echo"];
+        let server = Server::of(name).at(["::", "0"]).aloud().args(options).start();
         let port = server.port();
         run(&[name, "client", "127.0.0.1", &port, "-q", "-m", "hello"], b"");
         let story = server.ended().stderr;

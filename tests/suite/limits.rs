@@ -209,7 +209,7 @@ fn a_trace_that_nobody_reads_keeps_no_server_from_ending() {
         reader.read(true).write(true).custom_flags(libc::O_NONBLOCK);
         let _never_reads = reader.open(&fifo).unwrap();
         let trace = fifo.to_str().unwrap();
-        let mut server = Server::start(kind, &["--reply", "echo", "--trace", trace]);
+        let mut server = Server::of(kind).args(["--reply", "echo", "--trace", trace]).start();
         // Until the pipe is full, and the server waits for its reader.
         for nth in 0.. {
             assert!(nth < 1000, "{kind}: the pipe is never full");
@@ -245,7 +245,7 @@ fn a_fifo_without_a_reader_is_an_error() {
 #[test]
 fn a_worker_that_was_stopped_keeps_no_server_from_ending() {
     for kind in ["fork", "prefork", "handler"] {
-        let server = Server::start(kind, &["--reply", "echo"]);
+        let server = Server::of(kind).args(["--reply", "echo"]).start();
         let mut client = server.connect();
         ask(&mut client, b"hi", 2);
         let workers = children(&server);
@@ -272,7 +272,7 @@ fn children(server: &Server) -> Vec<Pid> {
 #[test]
 fn a_closed_terminal_ends_a_server_as_ctrl_c_does() {
     for kind in KINDS {
-        let server = Server::start(kind, &["--reply", "echo"]);
+        let server = Server::of(kind).args(["--reply", "echo"]).start();
         ask(&mut server.connect(), b"hi", 2);
         let ended = server.stop_by(SIGHUP);
         assert!(ended.status.success() && ended.took < SOON, "{kind}: {}", ended.stderr);
@@ -309,7 +309,8 @@ fn a_trace_goes_on_with_whole_lines_and_says_what_it_lost() {
     for kind in ["tcp-echo", "fork"] {
         let folder = tempfile::tempdir().unwrap();
         let trace = folder.path().join("trace.jsonl");
-        let server = Server::start(kind, &["--reply", "echo", "--trace", trace.to_str().unwrap()]);
+        let server =
+            Server::of(kind).args(["--reply", "echo", "--trace", trace.to_str().unwrap()]).start();
         let some = |n| (0..n).for_each(|_| _ = ask(&mut server.connect(), b"hello", 5));
         some(3);
         limit(&server, "8000:");
@@ -627,8 +628,7 @@ fn a_picture_for_a_fifo_waits_for_no_reader_without_end() {
 fn the_path_of_a_socket_is_shown_as_a_shell_takes_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("it's a \"socket\"");
-    let server =
-        Server::from(netplay().args(["unix-server", path.to_str().unwrap(), "--reply", "echo"]));
+    let server = Server::of("unix-echo").at([&path]).aloud().args(["--reply", "echo"]).start();
     let line = "in a second terminal: netplay ";
     until("the command is shown", || server.stderr().contains(line));
     let told = server.stderr();

@@ -32,7 +32,7 @@ impl Site {
     fn new(options: &[&str]) -> Site {
         let (root, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let folder = root.path().to_str().unwrap();
-        let server = Server::start("mini-ftp", &[&["--root", folder], options].concat());
+        let server = Server::of("mini-ftp").args([&["--root", folder], options].concat()).start();
         Site { server, root, here }
     }
 

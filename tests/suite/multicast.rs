@@ -3,13 +3,13 @@
 use std::net::UdpSocket;
 use std::process::{Command, Output};
 
-use crate::common::{Server, finish, have, ipv6_has_a_device, netplay, run, skip, udp, until};
+use crate::common::{Server, finish, have, ipv6_has_a_device, run, skip, udp, until};
 
 const GROUP: &str = "239.255.58.58";
 
 /// A receiver of the group, on any port or on that of another.
 fn receiver(place: &[&str], options: &[&str]) -> Server {
-    Server::from(netplay().args(["multicast", "server", "-q"]).args(place).args(options))
+    Server::of("multicast").at(place).args(options).start()
 }
 
 /// Two receivers at one address.
@@ -226,14 +226,14 @@ fn in_the_demo_two_hear_the_first_and_one_the_last() {
 /// One option, and two effects: the story tells that of the socket at hand.
 #[test]
 fn the_story_says_what_reuseaddr_does_for_this_socket() {
-    for (args, says, not) in [
-        (&["multicast", "server", GROUP, "0"][..], "can share the port", "after a restart"),
-        (&["tcp-echo", "server", "0"], "after a restart", "datagram"),
+    for (example, host, says, not) in [
+        ("multicast", GROUP, "can share the port", "after a restart"),
+        ("tcp-echo", "127.0.0.1", "after a restart", "datagram"),
     ] {
-        let mut story = Server::from(netplay().args(args)).stop().stderr;
+        let mut story = Server::of(example).at([host, "0"]).aloud().start().stop().stderr;
         story.retain(|c| c != '\n');
         let line = story.split("SO_REUSEADDR on: ").nth(1).unwrap_or_else(|| panic!("{story}"));
         let line = line.split("bind").next().unwrap();
-        assert!(line.contains(says) && !line.contains(not), "{args:?}: {line}");
+        assert!(line.contains(says) && !line.contains(not), "{example}: {line}");
     }
 }

@@ -236,7 +236,7 @@ impl Page {
         // A name that would be markup, if it were not text.
         let traces = ["server", "<i>client&amp;.jsonl"].map(|name| folder.path().join(name));
         let [ours, theirs] = traces.each_ref().map(|trace| trace.display().to_string());
-        let server = Server::start(example, &["--trace", &ours]);
+        let server = Server::of(example).args(["--trace", &ours]).start();
         let port = server.port();
         let mut args = vec![example, "client", "127.0.0.1", &port, "-q", "--trace", &theirs];
         for message in messages {

@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::common::{self, DEADLINE, Server, ask, netplay, run, skip, udp, until};
+use crate::common::{self, DEADLINE, Server, ask, run, skip, udp, until};
 use netplay::examples::{Place, Service, examples};
 use netplay::trace::{Event, Kind};
 
@@ -21,7 +21,7 @@ impl Traced {
     fn start(example: &str, options: &[&str]) -> Traced {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("trace.jsonl").display().to_string();
-        let server = Server::start(example, &[options, &["--trace", &file]].concat());
+        let server = Server::of(example).args([options, &["--trace", &file]].concat()).start();
         Traced { server, folder }
     }
 
@@ -69,14 +69,10 @@ fn every_example_answers_its_own_client() {
     for example in examples().filter(|example| example.service == Service::Echo) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket").display().to_string();
+        let server = Server::of(example.name).args(["--reply", "echo"]);
         let server = match example.place {
-            Place::Internet | Place::Group { .. } | Place::Host => {
-                Server::start(example.name, &["--reply", "echo"])
-            }
-            Place::Path => {
-                let args = [example.name, "server", &path, "-q", "--reply", "echo"];
-                Server::from(netplay().args(args))
-            }
+            Place::Internet | Place::Group { .. } | Place::Host => server.start(),
+            Place::Path => server.at([&path]).start(),
         };
         let mut args = vec![example.name, "client"];
         let port;
@@ -138,7 +134,7 @@ fn the_session_of_the_readme_is_what_the_program_prints() {
     let [server, client] = blocks.take(2).collect::<Option<Vec<_>>>().unwrap()[..] else {
         panic!("README has no session of two terminals");
     };
-    let live = Server::from(netplay().args(["tcp-echo", "server", "127.0.0.1", "0"]));
+    let live = Server::of("tcp-echo").aloud().start();
     let talk = run(&["tcp-echo", "client", "127.0.0.1", &live.port()], b"hello\n");
     let ended = live.stop();
     // README's server was given its port.
@@ -168,7 +164,7 @@ fn told(story: &str) -> Vec<String> {
 
 #[test]
 fn udp_keeps_message_boundaries() {
-    let server = Server::start("udp-echo", &["--reply", "echo"]);
+    let server = Server::of("udp-echo").args(["--reply", "echo"]).start();
     let client = udp();
     for message in ["one", "", "three"] {
         client.send_to(message.as_bytes(), server.address()).unwrap();
@@ -200,7 +196,7 @@ fn one_udp_socket_serves_everybody() {
 
 #[test]
 fn iterative_makes_the_second_client_wait() {
-    let server = Server::start("iterative", &["--tcp", "--reply", "echo"]);
+    let server = Server::of("iterative").args(["--tcp", "--reply", "echo"]).start();
     let mut first = server.connect();
     assert_eq!(ask(&mut first, b"first", 5), b"first");
     let mut second = server.connect(); // at once: the kernel connects
@@ -216,7 +212,7 @@ fn iterative_makes_the_second_client_wait() {
 
 #[test]
 fn nonblocking_reads_once_and_closes_without_an_answer() {
-    let server = Server::start("nonblocking", &[]);
+    let server = Server::of("nonblocking").start();
     for _ in 0..2 {
         let mut client = server.connect();
         client.write_all(b"hello").unwrap();
@@ -229,9 +225,8 @@ fn nonblocking_reads_once_and_closes_without_an_answer() {
 #[test]
 fn nonblocking_counts_its_eagains_and_its_cpu_time() {
     let told = |options: &[&str]| {
-        let mut args = vec!["nonblocking", "server", "127.0.0.1", "0", "--trace", "/dev/null"];
-        args.extend(options);
-        let server = Server::from(netplay().args(args));
+        let server = Server::of("nonblocking").aloud().args(["--trace", "/dev/null"]);
+        let server = server.args(options).start();
         if options.is_empty() {
             until("accept finds nobody", || server.stderr().contains("(EAGAIN)"));
         }
@@ -251,7 +246,7 @@ fn nonblocking_counts_its_eagains_and_its_cpu_time() {
 
 #[test]
 fn nonblocking_with_a_reply_serves_several_clients_at_once() {
-    let server = Server::start("nonblocking", &["--reply", "echo"]);
+    let server = Server::of("nonblocking").args(["--reply", "echo"]).start();
     let mut clients = [server.connect(), server.connect(), server.connect()];
     for turn in 0..3 {
         for client in clients.iter_mut().rev() {
@@ -301,8 +296,7 @@ fn the_readiness_models_sleep_while_nobody_speaks() {
 
 #[test]
 fn poll_says_what_each_event_meant() {
-    let args = ["poll", "server", "127.0.0.1", "0", "-v", "--reply", "echo"];
-    let server = Server::from(netplay().args(args));
+    let server = Server::of("poll").aloud().args(["-v", "--reply", "echo"]).start();
     let mut client = server.connect();
     ask(&mut client, b"hello", 5);
     drop(client);
@@ -525,7 +519,7 @@ fn an_accept_of_many_shots_brings_nobody_to_a_full_server() {
     if !io_uring_is_there() {
         return;
     }
-    let server = Server::start("io-uring", &["--reply", "echo", "--max-clients", "2"]);
+    let server = Server::of("io-uring").args(["--reply", "echo", "--max-clients", "2"]).start();
     let mut clients: Vec<_> = (0..10).map(|_| server.connect()).collect();
     clients.iter_mut().for_each(|client| client.write_all(b"hello").unwrap());
     while clients.len() > 2 {
@@ -634,7 +628,7 @@ fn handler_serves_in_every_style_over_both_transports() {
         for transport in [&[][..], &["--udp"]] {
             let mut options = vec!["--reply", "echo", "--style", style];
             options.extend(transport);
-            let server = Server::start("handler", &options);
+            let server = Server::of("handler").args(&options).start();
             let port = server.port();
             let mut args = vec!["handler", "client", "127.0.0.1", &port, "-q", "--timeout", "10"];
             args.extend(transport);
@@ -648,7 +642,7 @@ fn handler_serves_in_every_style_over_both_transports() {
 // unix-echo
 
 fn unix_server(path: &str) -> Server {
-    Server::from(netplay().args(["unix-echo", "server", path, "-q", "--reply", "echo"]))
+    Server::of("unix-echo").at([path]).args(["--reply", "echo"]).start()
 }
 
 #[test]
@@ -688,16 +682,15 @@ fn unix_echo_takes_no_path_away_from_anybody() {
 /// A datagram server knows datagrams and the addresses that they came from. It has no clients.
 #[test]
 fn what_comes_in_datagrams_is_counted_as_datagrams() {
-    for arguments in [
-        &["udp-echo", "server"][..],
-        &["iterative", "server"],
-        &["handler", "server", "--udp"],
-        &["handler", "server", "--udp", "--style", "threading"],
-        &["handler", "server", "--udp", "--style", "forking"],
-        &["multicast", "server", "127.0.0.1", "--reply", "echo"],
+    for (example, arguments) in [
+        ("udp-echo", &[][..]),
+        ("iterative", &[]),
+        ("handler", &["--udp"]),
+        ("handler", &["--udp", "--style", "threading"]),
+        ("handler", &["--udp", "--style", "forking"]),
+        ("multicast", &["--reply", "echo"]),
     ] {
-        let place = if arguments.contains(&"127.0.0.1") { &["0"][..] } else { &["127.0.0.1", "0"] };
-        let server = Server::from(netplay().args(arguments).args(place));
+        let server = Server::of(example).aloud().args(arguments).start();
         for socket in [common::udp(), common::udp()] {
             for word in [&b"one"[..], b"two"] {
                 socket.send_to(word, server.address()).unwrap();

@@ -3,7 +3,7 @@
 
 use std::process::{Command, Output};
 
-use crate::common::{Server, finish, have, netplay, run, skip, until};
+use crate::common::{Server, finish, have, run, skip, text, until};
 
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/client.py");
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/server.py");
@@ -22,10 +22,6 @@ fn python(script: &str) -> Option<Command> {
     Some(command)
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 /// What a peer printed; it must have ended well.
 fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{:?}: {}", output.status, text(&output.stderr));
@@ -36,7 +32,7 @@ fn printed(output: &Output) -> String {
 /// stands for what `time.ctime()` says.
 fn python_hears(kind: &str, example: &str, options: &[&str], answers: [&str; 2]) {
     let Some(mut client) = python(CLIENT) else { return };
-    let server = Server::start(example, options);
+    let server = Server::of(example).args(options).start();
     let output = finish(client.args([kind, "127.0.0.1", &server.port()]), TYPED);
     assert_eq!(printed(&output), answers.map(|answer| format!("{answer}\n")).concat());
     assert!(server.stop().status.success());
@@ -114,7 +110,7 @@ fn a_python_client_hears_unix_echo() {
     let Some(mut client) = python(CLIENT) else { return };
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
-    let server = Server::from(netplay().args(["unix-server", "-q"]).arg(&path));
+    let server = Server::of("unix-echo").at([&path]).start();
     let output = finish(client.arg("unix").arg(&path), TYPED);
     assert_eq!(printed(&output), "[CTIME] :hello\n[CTIME] :world\n");
     assert!(server.stop().status.success());
@@ -125,7 +121,7 @@ fn a_python_client_hears_unix_echo() {
 fn the_stamp_is_local_time() {
     let Some(mut client) = python(CLIENT) else { return };
     let zone = ("TZ", "XYZ-13:17");
-    let server = Server::from(netplay().args(["tcp-server", "0", "-q"]).env(zone.0, zone.1));
+    let server = Server::of("tcp-echo").env(zone.0, zone.1).start();
     let args = ["tcp", "127.0.0.1", &server.port()];
     let output = finish(client.args(args).env(zone.0, zone.1), b"hello\n");
     assert_eq!(printed(&output), "[CTIME] : hello\n");
@@ -223,7 +219,7 @@ fn a_pipe_gets_its_answer(tool: &dyn Fn(&str) -> Command) {
         ("pool", "] :hello"),
     ];
     for (example, answer) in answers {
-        let server = Server::start(example, &[]);
+        let server = Server::of(example).start();
         let shown = printed(&finish(&mut tool(&server.port()), b"hello"));
         assert!(shown.trim_end().ends_with(answer), "{example}: {shown:?}");
         assert!(server.stop().status.success());

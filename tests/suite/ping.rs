@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Output, Stdio};
 
-use crate::common::{self, ANYBODY, alone, finish, have, skip, wait};
+use crate::common::{self, ANYBODY, alone, finish, have, skip, text, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -58,10 +58,6 @@ while True:
 /// Runs `netplay ping` with these arguments in a network of its own; `who` is what stands before it.
 fn ping(lines: &str, who: &[&str], args: &[&str]) -> Option<Output> {
     Some(finish(alone(lines)?.args(who).args([NETPLAY, "ping"]).args(args), b""))
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[track_caller]

@@ -223,7 +223,7 @@ fn a_server_hears_signals_that_its_parent_has_blocked() {
     for signal in [SIGINT, SIGTERM, Signal::SIGHUP] {
         let mut env = std::process::Command::new("env");
         env.args(["--block-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_netplay")]);
-        let server = Server::from(env.args(["iterative", "server", "--tcp", "127.0.0.1", "0"]));
+        let server = Server::of("iterative").run_by(env).aloud().arg("--tcp").start();
         ends_well(server, signal, &format!("blocked {signal}"));
     }
 }

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::{
-    self, DEADLINE, Server, ask, finish, have, ipv6_has_a_device, netplay, skip, until,
+    self, DEADLINE, Server, ask, finish, ipv6_has_a_device, netplay, skip, strace_may_trace, until,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -502,7 +502,7 @@ fn ping_tells_what_strace_sees() {
 #[test]
 fn verbose_prints_what_strace_prints() {
     let Some(watched) = Watched::new() else { return };
-    let server = Server::start("tcp-echo", &[]);
+    let server = Server::of("tcp-echo").start();
     let arguments = ["tcp-echo", "client", "127.0.0.1", &server.port(), "-v"];
     let client = finish(&mut watched.strace(CALLS, &arguments), MESSAGES);
     let printed = String::from_utf8(client.stderr).unwrap();
@@ -655,16 +655,7 @@ struct StracedServer {
 impl Watched {
     /// `None` where strace cannot work: the caller returns.
     fn new() -> Option<Watched> {
-        if !have("strace") {
-            skip("no strace");
-            return None;
-        }
-        let tried = Command::new("strace").args(["-o", "/dev/null", "true"]).output().unwrap();
-        if !tried.status.success() {
-            skip("no strace that may trace");
-            return None;
-        }
-        Some(Watched { directory: tempfile::tempdir().unwrap() })
+        strace_may_trace().then(|| Watched { directory: tempfile::tempdir().unwrap() })
     }
 
     fn path(&self, name: &str) -> PathBuf {

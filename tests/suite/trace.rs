@@ -335,7 +335,7 @@ fn a_datagram_that_was_cut_tells_both_lengths() {
 fn descriptors_have_the_same_numbers_with_a_trace_and_without() {
     let trace = Trace::new();
     let traced = trace.server(example("tcp-echo"), &["-q", "--reply", "echo"]);
-    let plain = Server::start("tcp-echo", &["--reply", "echo"]);
+    let plain = Server::of("tcp-echo").args(["--reply", "echo"]).start();
     for server in [&traced, &plain] {
         assert_eq!(sockets(server), [3]);
         let mut client = server.connect();
@@ -358,7 +358,7 @@ fn a_trace_that_cannot_be_written_is_said_once() {
     if !Path::new("/dev/full").exists() {
         return common::skip("no /dev/full");
     }
-    let server = Server::start("tcp-echo", &["--reply", "echo", "--trace", "/dev/full"]);
+    let server = Server::of("tcp-echo").args(["--reply", "echo", "--trace", "/dev/full"]).start();
     ask(&mut server.connect(), b"hello", 5);
     let ended = server.stop();
     assert_eq!(ended.status.code(), Some(1), "the trace is not what was asked for");
@@ -369,11 +369,10 @@ fn a_trace_that_cannot_be_written_is_said_once() {
 #[test]
 fn a_trace_that_may_grow_no_further_is_said_once() {
     let trace = Trace::new();
-    let netplay = netplay();
     let mut limited = std::process::Command::new("sh");
-    limited.args(["-c", "ulimit -f 8 && exec \"$0\" \"$@\""]).arg(netplay.get_program());
-    limited.args(["tcp-echo", "server", "127.0.0.1", "0", "-q", "--reply", "echo", "--trace"]);
-    let server = Server::from(limited.arg(&trace.file));
+    limited.args(["-c", "ulimit -f 8 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_netplay")]);
+    let server = Server::of("tcp-echo").run_by(limited).args(["--reply", "echo", "--trace"]);
+    let server = server.arg(&trace.file).start();
     let mut client = server.connect();
     for _ in 0..100 {
         ask(&mut client, b"hello", 5);
@@ -426,14 +425,9 @@ impl Trace {
     }
 
     fn server(&self, example: &Example, options: &[&str]) -> Server {
-        let mut command = netplay();
-        command.args([example.name, "server"]).current_dir(&self.directory);
-        match example.place {
-            Place::Internet | Place::Host => command.args(["127.0.0.1", "0"]),
-            Place::Group { v4, .. } => command.args([v4, "0"]),
-            Place::Path => command.arg(self.directory.path().join("socket")),
-        };
-        Server::from(command.arg("--trace").arg(&self.file).args(options))
+        let home = self.directory.path();
+        let server = Server::of(example.name).at_home(example, home).aloud().in_folder(home);
+        server.arg("--trace").arg(&self.file).args(options).start()
     }
 
     fn client(
@@ -488,10 +482,8 @@ impl Trace {
 fn a_trace_says_of_an_option_whether_its_socket_is_one_of_datagrams() {
     for (server, datagrams) in [("multicast", true), ("tcp-echo", false)] {
         let trace = Trace::new();
-        let place = if datagrams { vec!["239.255.70.1", "0"] } else { vec!["0"] };
-        let mut command = netplay();
-        command.args([server, "server", "-q", "--trace", &trace.name()]).args(place);
-        Server::from(&mut command).stop();
+        let host = if datagrams { "239.255.70.1" } else { "127.0.0.1" };
+        Server::of(server).at([host, "0"]).args(["--trace", &trace.name()]).start().stop();
         let set = |record: &Value| {
             record["call"] == "setsockopt"
                 && record["args"].as_str().unwrap().contains("SO_REUSEADDR")

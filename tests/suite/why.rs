@@ -10,15 +10,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
-use crate::common::{self, Nobody, Server, finish, have, netplay, run, skip, until};
+use crate::common::{self, Nobody, Server, finish, have, netplay, run, skip, text, until};
 use netplay::inspect::{self, Ask};
 use serde_json::Value;
 use socket2::SockRef;
 use tempfile::TempDir;
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 /// What `netplay why WHAT` prints.
 fn why(what: &str) -> String {
@@ -116,7 +112,7 @@ fn unused_port() -> u16 {
 
 #[test]
 fn a_server_is_named_with_its_pid_and_its_queue() {
-    let server = Server::start("epoll", &["--backlog", "7"]);
+    let server = Server::of("epoll").args(["--backlog", "7"]).start();
     let (port, pid) = (server.port(), server.child.id());
     let kill = format!("next: to have it: kill {pid}\n");
     let said = why(&format!(":{port}"));
@@ -297,7 +293,7 @@ fn a_path_names_its_listener_and_a_file_without_one() {
     has(&hint, &["no socket: take another path"]);
     assert!(!hint.contains("rm "), "{hint}");
     std::fs::remove_file(&path).unwrap();
-    let server = Server::from(netplay().args(["unix-echo", "server", name, "-q"]));
+    let server = Server::of("unix-echo").at([name]).start();
     let pid = server.child.id();
     has(&why(name), &["unix LISTEN", "netplay unix-echo server", &format!("(pid {pid},")]);
     has(&fails(&["unix-echo", "server", name, "-q"]), &[&format!("kill {pid}")]);
@@ -472,8 +468,8 @@ fn another_socket_of_the_same_name_is_not_the_one_at_the_path() {
 #[test]
 fn a_process_of_another_user_is_said_to_be_one() {
     let Some(nobody) = Nobody::new() else { return };
-    let Some(mut root) = common::as_root() else { return };
-    let server = Server::from(root.args(["tcp-echo", "server", "127.0.0.1", "0", "-q"]));
+    let Some(root) = common::as_root() else { return };
+    let server = Server::of("tcp-echo").run_by(root).start();
     let why = ["why", &format!(":{}", server.port())];
     let said = text(&finish(nobody.command().args(why), b"").stdout);
     let sudo = format!("sudo netplay why {}", server.port());
@@ -592,7 +588,7 @@ fn alone_it_explains_the_last_failure_as_of_now() {
 
 #[test]
 fn a_hint_names_who_has_the_address() {
-    let server = Server::start("select", &[]);
+    let server = Server::of("select").start();
     let hint = fails(&["poll", "server", &server.port(), "-q"]);
     let (pid, place) = (server.child.id(), &server.place);
     has(
@@ -612,7 +608,7 @@ fn a_refused_client_hears_where_the_server_is() {
 
 #[test]
 fn json_has_the_same_shape_for_every_socket() {
-    let server = Server::start("tcp-echo", &[]);
+    let server = Server::of("tcp-echo").start();
     let mut talking = server.connect();
     common::ask(&mut talking, b"x", 1);
     let facts = facts(&format!(":{}", server.port()));
@@ -645,9 +641,9 @@ fn json_has_the_same_shape_for_every_socket() {
 /// A TCP server and a UDP server may share a port number: the hint must not send the reader to the wrong one.
 #[test]
 fn a_busy_udp_port_is_not_blamed_on_a_tcp_server() {
-    let tcp = Server::start("tcp-echo", &[]);
+    let tcp = Server::of("tcp-echo").start();
     let port = tcp.port();
-    let udp = Server::from(netplay().args(["udp-server", "127.0.0.1", &port, "-q"]));
+    let udp = Server::of("udp-echo").at(["127.0.0.1", &port]).start();
     let both = fails(&["udp-server", "127.0.0.1", &port, "-q"]);
     assert!(!both.contains("tcp-echo"), "{both}");
     has(&both, &["another program has this address"]);
@@ -660,7 +656,7 @@ fn a_busy_udp_port_is_not_blamed_on_a_tcp_server() {
 #[test]
 fn whose_a_port_is_may_be_unknown() {
     let Some(mut private) = common::private_mounts() else { return };
-    let server = Server::start("tcp-echo", &[]);
+    let server = Server::of("tcp-echo").start();
     let script = "mount -t tmpfs none /proc || exit 99; exec \"$@\"";
     let netplay = env!("CARGO_BIN_EXE_netplay");
     let args = ["sh", "-c", script, "sh", netplay, "why", &server.port()];

@@ -10,7 +10,7 @@
 )]
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use netplay::examples::{Example, Place};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, kill};
 use nix::unistd::Pid;
@@ -129,6 +130,71 @@ pub struct Server {
     stderr_ended: Receiver<()>,
 }
 
+/// `Server::of("select").args(["--reply", "echo"]).start()`: a server of ours that is about to start.
+pub struct Start {
+    program: Command,
+    example: String,
+    place: Vec<OsString>,
+    quiet: bool,
+    options: Vec<OsString>,
+}
+
+impl Start {
+    /// Where it listens: HOST and PORT, or a path.
+    pub fn at<T: AsRef<OsStr>>(mut self, place: impl IntoIterator<Item = T>) -> Start {
+        self.place = place.into_iter().map(|word| word.as_ref().to_owned()).collect();
+        self
+    }
+
+    /// Where the servers of this row listen: in their group, or at a path in this folder.
+    pub fn at_home(self, row: &Example, folder: &Path) -> Start {
+        match row.place {
+            Place::Internet | Place::Host => self,
+            Place::Group { v4, .. } => self.at([v4, "0"]),
+            Place::Path => self.at([folder.join("socket")]),
+        }
+    }
+
+    /// With its story on standard error.
+    pub fn aloud(mut self) -> Start {
+        self.quiet = false;
+        self
+    }
+
+    pub fn arg(mut self, option: impl AsRef<OsStr>) -> Start {
+        self.options.push(option.as_ref().to_owned());
+        self
+    }
+
+    pub fn args<T: AsRef<OsStr>>(self, options: impl IntoIterator<Item = T>) -> Start {
+        options.into_iter().fold(self, Start::arg)
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Start {
+        self.program.env(name, value);
+        self
+    }
+
+    pub fn in_folder(mut self, folder: &Path) -> Start {
+        self.program.current_dir(folder);
+        self
+    }
+
+    /// Run by this command, whose last word is the program: strace, a shell, another user.
+    pub fn run_by(mut self, command: Command) -> Start {
+        self.program = command;
+        self
+    }
+
+    pub fn start(mut self) -> Server {
+        self.program.args([&self.example, "server"]).args(&self.place).args(&self.options);
+        if self.quiet {
+            self.program.arg("-q");
+        }
+        Server::from(&mut self.program)
+    }
+}
+
 /// How a server ended.
 pub struct Ended {
     pub status: ExitStatus,
@@ -138,11 +204,10 @@ pub struct Ended {
 }
 
 impl Server {
-    /// `Server::start("select", &["--reply", "echo"])`: on 127.0.0.1, quiet.
-    pub fn start(example: &str, options: &[&str]) -> Server {
-        let mut args = vec![example, "server", "127.0.0.1", "0", "-q"];
-        args.extend(options);
-        Server::from(netplay().args(args))
+    /// Ours, which `start()` starts: on a free port of 127.0.0.1, quiet, unless the rest says otherwise.
+    pub fn of(example: &str) -> Start {
+        let (example, place) = (example.to_owned(), vec!["127.0.0.1".into(), "0".into()]);
+        Start { program: netplay(), example, place, quiet: true, options: Vec::new() }
     }
 
     /// A server of any command that prints a ready line.
@@ -479,6 +544,37 @@ pub fn room_for(descriptors: u64) -> bool {
     let _turn = ONE_AT_A_TIME.lock().unwrap();
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     soft >= descriptors || setrlimit(Resource::RLIMIT_NOFILE, descriptors, hard).is_ok()
+}
+
+/// A command that runs what its arguments will say in a terminal of its own, and types there: each step waits
+/// for a text on the screen, then types another. `None` where there can be none: the caller returns.
+pub fn terminal(steps: &[&str]) -> Option<Command> {
+    if !have("python3") {
+        skip("no python3");
+        return None;
+    }
+    // As in a background job, or under nohup: the terminal must not hand that down.
+    let mut python = Command::new("sh");
+    python.args(["-c", "trap '' HUP INT QUIT; exec python3 \"$@\"", "sh"]);
+    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py")).args(steps).arg("--");
+    python.env_remove("NO_COLOR").env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
+    Some(python)
+}
+
+/// Whether strace may trace here; if not, that is said.
+pub fn strace_may_trace() -> bool {
+    let mut tried = Command::new("strace");
+    let may =
+        have("strace") && finish(tried.args(["-o", "/dev/null", "true"]), b"").status.success();
+    if !may {
+        skip("no strace that may trace");
+    }
+    may
+}
+
+/// What a program printed, or told, as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Whether a program is there to be run.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use super::stranger::Deed::{Leave, Usual};
 use super::stranger::{GOT, stranger};
 use super::tool::{Ended, get, menu, quiet, url};
-use crate::common::{finish, have, names_in, netplay, skip, until, wait};
+use crate::common::{finish, names_in, netplay, strace_may_trace, until, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -303,9 +303,8 @@ fn a_signal_ends_a_download_and_says_what_it_leaves() {
 /// The file is made, and its lock is only now asked for: the signal waits until the file would be removed.
 #[test]
 fn a_signal_at_the_birth_of_a_part_leaves_no_part() {
-    let traced = || finish(Command::new("strace").args(["-o", "/dev/null", "true"]), b"");
-    if !have("strace") || !traced().status.success() {
-        return skip("no strace that may trace");
+    if !strace_may_trace() {
+        return;
     }
     let here = tempfile::tempdir().unwrap();
     let (address, _) = stranger(b"hello", |verb, _, session| {

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::site::{Ftp, Site, connect_from, threads};
-use crate::common::{Server, connect, netplay, until};
+use crate::common::{Server, connect, until};
 use socket2::{Domain, Socket, Type};
 
 #[test]
@@ -257,7 +257,7 @@ fn a_user_called_ftp_must_give_his_password() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path().to_str().unwrap();
     let own = ["--user", "ftp", "--password", "p", "--anonymous", "--root", root];
-    let server = Server::start("ftp", &own);
+    let server = Server::of("ftp").args(own).start();
     for (user, password, code) in
         [("ftp", "p", 230), ("ftp", "wrong", 530), ("anonymous", "wrong", 230)]
     {
@@ -292,8 +292,7 @@ fn anonymous_and_read_only_change_nothing() {
 fn without_a_user_there_is_a_password_for_one_run() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("a"), "hello").unwrap();
-    let server =
-        Server::from(netplay().args(["ftp", "server", "0", "-q"]).current_dir(root.path()));
+    let server = Server::of("ftp").in_folder(root.path()).start();
     until("the password is said", || server.stderr().contains(", who may read"));
     let said = server.stderr();
     let password = said.split("password ").nth(1).unwrap().split(',').next().unwrap();

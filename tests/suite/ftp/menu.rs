@@ -6,7 +6,6 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use super::site::content;
 use super::stranger::Deed::{Leave, Usual};
 use super::stranger::stranger;
 use super::tool::{Ended, menu, on_a_terminal, tool};
-use crate::common::{finish, have, names_in, netplay, skip};
+use crate::common::{finish, names_in, netplay, terminal};
 
 const WHOLE_MENU: &str = "mkdir \"a b\"\ncd \"a b\"\npwd\nupload here there\nsize there\nlist\n\
     download there back\nrename there here\nverify here\nrm here\ncd ..\nrmdir \"a b\"\nquit\n";
@@ -72,9 +71,6 @@ fn our_client_tells_what_could_not_be_done() {
 
 #[test]
 fn tab_completes_names_of_the_server() {
-    if !have("python3") {
-        return skip("no python3");
-    }
     for site in Peer::all() {
         let here = tempfile::tempdir().unwrap();
         fs::create_dir(site.path("folder")).unwrap();
@@ -93,7 +89,9 @@ fn tab_completes_names_of_the_server() {
             ["uploaded", ""],
             ["> ", "quit\r"],
         ];
-        let (code, screen) = on_a_terminal(here.path(), steps.as_flattened(), &menu);
+        let Some((code, screen)) = on_a_terminal(here.path(), steps.as_flattened(), &menu) else {
+            return;
+        };
         assert_eq!(code, 0, "{screen}");
         assert!(site.path("x").exists(), "{screen}");
     }
@@ -144,9 +142,6 @@ fn names_are_bytes_and_can_be_typed_as_they_are_shown() {
 /// The line editor takes Ctrl-C for a key, and reads none while the server is asked.
 #[test]
 fn ctrl_c_ends_a_question_of_tab_and_leaves_the_terminal_well() {
-    if !have("python3") {
-        return skip("no python3");
-    }
     let (address, _) = stranger(b"", |verb, _, session| {
         if verb != "MLSD" {
             return Usual;
@@ -159,13 +154,12 @@ fn ctrl_c_ends_a_question_of_tab_and_leaves_the_terminal_well() {
         }
         Leave
     });
-    let mut python = Command::new("python3");
-    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py"));
-    python.args(["> ", "size fo\t", "Tab: what is there?", "\x03", "ended", ""]);
-    python.args(["--", "sh", "-c", "trap : INT; \"$@\"; echo ended with $?; stty -a", "sh"]);
+    let steps = ["> ", "size fo\t", "Tab: what is there?", "\x03", "ended", ""];
+    let Some(mut python) = terminal(&steps) else { return };
+    python.args(["sh", "-c", "trap : INT; \"$@\"; echo ended with $?; stty -a", "sh"]);
     python.args([env!("CARGO_BIN_EXE_netplay"), "ftp", "client", "-v", "127.0.0.1"]);
     python.args([&address.port().to_string(), "--user", "u", "--password", "p"]);
-    let ended = finish(python.env("TERM", "xterm"), b"");
+    let ended = finish(&mut python, b"");
     let screen = String::from_utf8_lossy(&ended.stdout);
     assert!(screen.contains("ended with 130"), "{ended:?}");
     for mode in ["icanon", "echo", "isig", "icrnl", "opost"] {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::loopbacks;
 use super::tool::url;
-use crate::common::{Server, have, netplay, skip};
+use crate::common::{Server, have, skip};
 use tempfile::TempDir;
 
 /// A server with a folder of its own. User `ftp`, password `p`.
@@ -52,9 +52,8 @@ while True:
 impl Peer {
     pub fn ours(ip: IpAddr) -> Peer {
         let root = tempfile::tempdir().unwrap();
-        let mut command = netplay();
-        command.args(["ftp", "server", &ip.to_string(), "0", "-q", "--user", "ftp"]);
-        let server = Server::from(command.args(["--password", "p", "--root"]).arg(root.path()));
+        let server = Server::of("ftp").at([&ip.to_string(), "0"]).args(["--user", "ftp"]);
+        let server = server.args(["--password", "p", "--root"]).arg(root.path()).start();
         Peer { server, root, mlsd: true, any_name: true, _settings: None }
     }
 

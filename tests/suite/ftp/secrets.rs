@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::common::{DEADLINE, Server, finish, have, netplay, run, skip};
+use crate::common::{DEADLINE, Server, finish, have, netplay, run, skip, terminal};
 use netplay::call;
 use netplay_ftp::telnet::Passwords;
 use serde_json::Value;
@@ -290,23 +290,18 @@ fn a_password_typed_at_the_prompt_does_not_come_back_with_the_arrow_keys() {
         "--password-file",
         password.to_str().unwrap(),
     ];
-    let mut python = std::process::Command::new("python3");
-    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py"));
-    python.args([
-        "> ",
-        "size f.txt\r",
-        "\n3\r\n",
-        "",
-        "> ",
-        "pass geheim\r",
-        "pass ******",
-        "",
-        "> ",
-        "\x1b[A\r",
-    ]);
-    python.args(["\n3\r\n", "", "> ", "quit\r"]);
-    python.arg("--").arg(env!("CARGO_BIN_EXE_netplay")).args(menu);
-    let ended = finish(python.env("LC_ALL", "C.UTF-8").env("TERM", "xterm"), b"");
+    let steps = [
+        ["> ", "size f.txt\r"],
+        ["\n3\r\n", ""],
+        ["> ", "pass geheim\r"],
+        ["pass ******", ""],
+        ["> ", "\x1b[A\r"],
+        ["\n3\r\n", ""],
+        ["> ", "quit\r"],
+    ];
+    let Some(mut python) = terminal(steps.as_flattened()) else { return };
+    python.arg(env!("CARGO_BIN_EXE_netplay")).args(menu);
+    let ended = finish(&mut python, b"");
     let screen = String::from_utf8_lossy(&ended.stdout);
     assert!(ended.status.success(), "{screen}{}", String::from_utf8_lossy(&ended.stderr));
 }

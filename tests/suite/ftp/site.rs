@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::common::{DEADLINE, Server, connect, finish, have, names_in, netplay, skip};
+use crate::common::{DEADLINE, Server, connect, names_in, netplay, strace_may_trace};
 use netplay::child::WITH_PARENT;
 use tempfile::TempDir;
 
@@ -31,9 +31,7 @@ impl Site {
     /// One under strace, which does as it is told and writes to standard error what it sees. `None`,
     /// and loudly: there is no strace here.
     pub fn under_strace(told: &[&str]) -> Option<Site> {
-        let traced = || finish(Command::new("strace").args(["-o", "/dev/null", "true"]), b"");
-        if !have("strace") || !traced().status.success() {
-            skip("no strace that may trace");
+        if !strace_may_trace() {
             return None;
         }
         let mut strace = Command::new("strace");
@@ -41,20 +39,11 @@ impl Site {
         Some(Site::run_by(strace, &["-q"]))
     }
 
-    pub fn run_by(mut server: Command, options: &[&str]) -> Site {
+    pub fn run_by(program: Command, options: &[&str]) -> Site {
         let root = tempfile::tempdir().unwrap();
-        server.args([
-            "ftp",
-            "server",
-            "127.0.0.1",
-            "0",
-            "--user",
-            "u",
-            "--password",
-            "p",
-            "--root",
-        ]);
-        let server = Server::from(server.arg(root.path()).args(options));
+        let server = Server::of("ftp").run_by(program).aloud();
+        let server = server.args(["--user", "u", "--password", "p", "--root"]).arg(root.path());
+        let server = server.args(options).start();
         Site { server, root }
     }
 

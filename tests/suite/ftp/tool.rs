@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-use crate::common::{finish, netplay};
+use crate::common::{finish, netplay, terminal, text};
 
 pub fn url(address: SocketAddr, path: &str) -> String {
     format!("ftp://ftp:p@{address}/{path}")
@@ -20,7 +20,6 @@ pub struct Ended {
 
 impl Ended {
     pub fn of(output: &Output) -> Ended {
-        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&output.stdout), text(&output.stderr));
         Ended { code: output.status.code().unwrap_or_else(|| panic!("{output:?}")), out, err }
     }
@@ -78,8 +77,8 @@ pub fn menu(here: &Path, to: SocketAddr, lines: &str) -> Ended {
 }
 
 /// Runs a command in a terminal of its own and types these lines, each when its prompt is seen:
-/// the exit code, and the screen.
-pub fn on_a_terminal(here: &Path, steps: &[&str], args: &[&str]) -> (i32, String) {
+/// the exit code, and the screen. `None` where there can be no terminal: the caller returns.
+pub fn on_a_terminal(here: &Path, steps: &[&str], args: &[&str]) -> Option<(i32, String)> {
     on_a_terminal_of_type("xterm", here, steps, args)
 }
 
@@ -88,10 +87,9 @@ pub fn on_a_terminal_of_type(
     here: &Path,
     steps: &[&str],
     args: &[&str],
-) -> (i32, String) {
-    let mut python = Command::new("python3");
-    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py")).args(steps);
-    python.arg("--").arg(env!("CARGO_BIN_EXE_netplay")).args(args).current_dir(here);
-    let ended = Ended::of(&finish(python.env("LC_ALL", "C.UTF-8").env("TERM", kind), b""));
-    (ended.code, ended.out + &ended.err)
+) -> Option<(i32, String)> {
+    let mut terminal = terminal(steps)?;
+    terminal.arg(env!("CARGO_BIN_EXE_netplay")).args(args).current_dir(here);
+    let ended = Ended::of(&finish(terminal.env("TERM", kind), b""));
+    Some((ended.code, ended.out + &ended.err))
 }
