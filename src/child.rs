@@ -19,6 +19,7 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getppid};
@@ -35,6 +36,30 @@ pub fn end_with_parent() -> bool {
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGTERM);
     let parent = parent.parse().unwrap_or(1);
     parent == 1 || getppid() == Pid::from_raw(parent)
+}
+
+/// Leaves no work behind for the children of a server that forks. What the command line was read with
+/// is free by now, in many pieces; whoever next wants a larger one would join and sort them first. If
+/// that is a child, it copies every page that it touches, and so does the next child.
+pub fn tidy_memory() {
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "the C library's own function")]
+    // SAFETY: malloc_trim(3) touches nothing but memory that is free, under malloc's own locks.
+    unsafe {
+        libc::malloc_trim(0); // joins them, and gives whole pages back to the kernel
+    }
+    std::hint::black_box(Vec::<u8>::with_capacity(4096)); // sorts the rest
+}
+
+/// Seconds of CPU time that this process has used, in the program and in the kernel for it.
+///
+/// # Errors
+/// None that getrusage(2) documents.
+pub fn cpu_time() -> Result<f64> {
+    let used = getrusage(UsageWho::RUSAGE_SELF)?;
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    Ok(seconds(used.user_time()) + seconds(used.system_time()))
 }
 
 /// A side, or a lab, cannot run on this machine: why, and the way out.

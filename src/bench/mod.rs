@@ -23,6 +23,7 @@ pub mod load;
 pub mod sample;
 pub mod report;
 pub mod picture;
+pub mod verdict;
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};

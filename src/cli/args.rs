@@ -1,24 +1,24 @@
 //! The options, and how they become the arguments of a server or client.
 
-use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::builder::styling::Styles;
-use clap::builder::{PathBufValueParser, PossibleValue, StringValueParser, TypedValueParser};
-use clap::error::ErrorKind;
+use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum, value_parser};
 
-use super::{bench, byte_order, doctor, draw, explain, lab, models, sockopt, why};
-use crate::address::{Endpoint, Family};
-use crate::client::ClientArgs;
+use super::{bench, byte_order, doctor, draw, explain, lab, why};
+use crate::address::{Endpoint, Family, host, socket_path, usual_path};
+use crate::client::{ClientArgs, Usage};
 use crate::examples::row::{Serve, Tool};
-use crate::examples::{Example, Place, Row, TABLE, examples};
+use crate::examples::value::{Offer, within};
+use crate::examples::{Example, Place, Row, TABLE, examples, sockopt};
 use crate::lang::Lang;
-use crate::server::{Reply, ServerArgs, Stamp};
+use crate::models;
+use crate::server::{Reply, ServerArgs};
 use crate::terminal;
 
 /// The options that every command has.
@@ -76,36 +76,6 @@ fn lang() -> Offer<impl TypedValueParser<Value = Lang>> {
     Offer::new(read, || Lang::ALL.map(Lang::code).to_vec())
 }
 
-/// Reads a value as another parser does, and tells shells which words there are to complete.
-#[derive(Clone)]
-pub struct Offer<P> {
-    read: P,
-    words: fn() -> Vec<&'static str>,
-}
-
-impl<P> Offer<P> {
-    pub fn new(read: P, words: fn() -> Vec<&'static str>) -> Offer<P> {
-        Offer { read, words }
-    }
-}
-
-impl<P: TypedValueParser> TypedValueParser for Offer<P> {
-    type Value = P::Value;
-
-    fn parse_ref(
-        &self,
-        command: &Command,
-        arg: Option<&Arg>,
-        value: &OsStr,
-    ) -> Result<P::Value, clap::Error> {
-        self.read.parse_ref(command, arg, value)
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new((self.words)().into_iter().map(PossibleValue::new)))
-    }
-}
-
 // Which version of IP a demo runs over.
 #[derive(Debug, Args)]
 struct Version {
@@ -126,6 +96,13 @@ struct HostPort {
     /// A port; for a server, 0 means any free one [default: 5858]
     #[arg(value_name = "PORT", index = 2)]
     port: Option<u16>,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+// Which version of IP one side is to use.
+#[derive(Debug, Args)]
+struct Wanted {
     /// Use IPv4
     #[arg(short = '4', conflicts_with = "v6")]
     v4: bool,
@@ -135,16 +112,16 @@ struct HostPort {
 }
 
 impl HostPort {
-    fn endpoint(self) -> Endpoint {
-        let family = family(self.v4, self.v6, self.host.as_deref());
+    fn endpoint(self) -> Result<Endpoint> {
+        let family = self.wanted.family(self.host.as_deref())?;
         let (host, port) = match (self.host, self.port) {
             // The resolver would take any number for an address: 99999 for 0.1.134.159.
             (Some(host), None) if host.bytes().all(|byte| byte.is_ascii_digit()) => {
-                (None, Some(lone_port(&host).unwrap_or_else(|error| error.exit())))
+                (None, Some(lone_port(&host)?))
             }
             both => both,
         };
-        Endpoint { host, port: port.unwrap_or(5858), family }
+        Ok(Endpoint { host, port: port.unwrap_or(5858), family })
     }
 }
 
@@ -154,37 +131,34 @@ struct HostOnly {
     /// A name or address [default: 127.0.0.1]
     #[arg(value_name = "HOST", value_parser = host)]
     host: Option<String>,
-    /// Use IPv4
-    #[arg(short = '4', conflicts_with = "v6")]
-    v4: bool,
-    /// Use IPv6; without HOST, ::1
-    #[arg(short = '6')]
-    v6: bool,
+    #[command(flatten)]
+    wanted: Wanted,
 }
 
 impl HostOnly {
-    fn endpoint(self) -> Endpoint {
-        let family = family(self.v4, self.v6, self.host.as_deref());
-        Endpoint { host: self.host, port: 0, family }
+    fn endpoint(self) -> Result<Endpoint> {
+        let family = self.wanted.family(self.host.as_deref())?;
+        Ok(Endpoint { host: self.host, port: 0, family })
     }
 }
 
-/// The version that is asked for. An address must have it; what a name has, only the resolver knows.
-fn family(v4: bool, v6: bool, host: Option<&str>) -> Option<Family> {
-    let host = host.unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let version = match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(_)) if v6 => "IPv6",
-        Ok(IpAddr::V6(_)) if v4 => "IPv4",
-        _ if v6 => return Some(Family::V6),
-        _ => return v4.then_some(Family::V4),
-    };
-    let text = format!("{host} is no {version} address\n");
-    clap::Error::raw(ErrorKind::ValueValidation, text).exit()
+impl Wanted {
+    /// The version that is asked for. An address must have it; what a name has, only the resolver knows.
+    fn family(&self, host: Option<&str>) -> Result<Option<Family>> {
+        let host = host.unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let version = match host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(_)) if self.v6 => "IPv6",
+            Ok(IpAddr::V6(_)) if self.v4 => "IPv4",
+            _ if self.v6 => return Ok(Some(Family::V6)),
+            _ => return Ok(self.v4.then_some(Family::V4)),
+        };
+        bail!(Usage(format!("{host} is no {version} address")))
+    }
 }
 
-fn lone_port(number: &str) -> Result<u16, clap::Error> {
-    let error = |_| format!("a lone number is a port, and {number} is none: they end at 65535\n");
-    number.parse().map_err(error).map_err(|text| clap::Error::raw(ErrorKind::ValueValidation, text))
+fn lone_port(number: &str) -> Result<u16> {
+    let why = || Usage(format!("a lone number is a port, and {number} is none: they end at 65535"));
+    number.parse().ok().with_context(why)
 }
 
 /// Where: a path.
@@ -195,15 +169,6 @@ struct PathOnly {
     path: Option<PathBuf>,
 }
 
-impl PathOnly {
-    fn path(self) -> PathBuf {
-        self.path.unwrap_or_else(|| match std::env::var_os("XDG_RUNTIME_DIR") {
-            Some(directory) => PathBuf::from(directory).join("netplay.sock"),
-            None => std::env::temp_dir().join(format!("netplay-{}.sock", nix::unistd::getuid())),
-        })
-    }
-}
-
 /// The options of every server.
 #[derive(Debug, Args)]
 struct ServerFlags {
@@ -211,12 +176,12 @@ struct ServerFlags {
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = value_parser!(i32).range(0..))]
     backlog: i32,
     /// The size of the receive buffer, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = size)]
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = within(1..=LARGEST_BUFFER, "a buffer has 1 to 67108864 bytes"))]
     bufsize: usize,
     /// What to answer: echo (the same bytes), stamp (with the time), or any text
     #[arg(long, value_name = "echo|stamp|TEXT", hide_possible_values = true)]
     #[arg(value_parser = Offer::new(StringValueParser::new().try_map(answer), || vec!["echo", "stamp"]))]
-    reply: Option<Answer>,
+    reply: Option<String>,
     /// How many clients to serve at once; the others wait in the listener's queue
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
     max_clients: usize,
@@ -240,7 +205,7 @@ struct ClientFlags {
     #[command(flatten)]
     patience: Patience,
     /// The size of the receive buffer, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = size)]
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = within(1..=LARGEST_BUFFER, "a buffer has 1 to 67108864 bytes"))]
     bufsize: usize,
 }
 
@@ -255,45 +220,9 @@ struct Patience {
 /// The largest buffer anybody needs: a datagram has at most 65,507 bytes, bulk wants 64 KiB.
 const LARGEST_BUFFER: usize = 64 * 1024 * 1024;
 
-fn host(text: &str) -> Result<String> {
-    match text {
-        "" => bail!("the host is empty: say 0.0.0.0 or :: to mean every interface"),
-        url if url.contains("://") => bail!("a host is a name or an address, not a URL"),
-        user if user.contains('@') => bail!("a host has no user in front of it"),
-        host => Ok(host.to_owned()),
-    }
-}
-
-/// A path must fit into sockaddr_un: 107 bytes on Linux.
-fn socket_path(path: PathBuf) -> Result<PathBuf> {
-    match path.as_os_str().len() {
-        108.. => bail!("a socket's path has at most 107 bytes, and this has more"),
-        _ => Ok(path),
-    }
-}
-
-/// What `--reply` asks for.
-#[derive(Debug, Clone)]
-enum Answer {
-    Echo,
-    Stamp,
-    Text(String),
-}
-
-fn answer(text: String) -> Result<Answer> {
-    match text.as_str() {
-        "" => bail!("an empty answer is none: say --reply echo, --reply stamp or a text"),
-        "echo" => Ok(Answer::Echo),
-        "stamp" => Ok(Answer::Stamp),
-        _ => Ok(Answer::Text(text)),
-    }
-}
-
-fn size(text: &str) -> Result<usize> {
-    match text.parse()? {
-        size @ 1..=LARGEST_BUFFER => Ok(size),
-        _ => bail!("a buffer has 1 to {LARGEST_BUFFER} bytes"),
-    }
+fn answer(text: String) -> Result<String> {
+    let why = "an empty answer is none: say --reply echo, --reply stamp or a text";
+    Some(text).filter(|text| !text.is_empty()).context(why)
 }
 
 fn at_least_one(text: &str) -> Result<usize> {
@@ -313,6 +242,7 @@ fn seconds(text: &str) -> Result<Duration> {
 }
 
 /// The whole command line.
+#[must_use]
 pub fn command() -> Command {
     let global = Global::augment_args(Command::new("netplay"))
         .version(env!("CARGO_PKG_VERSION"))
@@ -324,10 +254,10 @@ pub fn command() -> Command {
     let rows = TABLE.iter().flat_map(|row| match row {
         Row::Example(example) => commands_of(example),
         Row::Command { name: "models", .. } => {
-            vec![models::Args::augment_args(Command::new("models"))]
+            vec![models::Options::augment_args(Command::new("models"))]
         }
         Row::Command { name: "sockopt", .. } => {
-            vec![sockopt::Args::augment_args(Command::new("sockopt"))]
+            vec![sockopt::Options::augment_args(Command::new("sockopt"))]
         }
         Row::Command { .. } => vec![],
     });
@@ -441,25 +371,15 @@ pub fn typed(example: &Example, matches: &ArgMatches) -> bool {
     example.server.is_none() && client_side(example).get_arguments().any(typed)
 }
 
-/// Ends the program: some arguments are for the client, and the command that follows is another.
-pub fn either_or(example: &Example) -> ! {
-    let name = example.name;
-    let text =
-        format!("{name} takes a HOST and options, or a command, and not both: see {name} --help\n");
-    clap::Error::raw(ErrorKind::ArgumentConflict, text).exit()
-}
-
 /// The arguments of a server, on a screen that may show ASCII only.
+///
+/// # Errors
+/// These are the arguments of another command.
 pub fn server(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<ServerArgs> {
     let flags = ServerFlags::from_arg_matches(matches)?;
     let (endpoint, path) = place_of(example, matches)?;
-    let reply = match (flags.reply, &example.reply) {
-        (None, usual) => usual.clone(),
-        (Some(Answer::Echo), _) => Some(Reply::Echo),
-        (Some(Answer::Stamp), usual @ Some(Reply::Stamp(_))) => usual.clone(),
-        (Some(Answer::Stamp), _) => Some(Reply::Stamp(Stamp::PLAIN)),
-        (Some(Answer::Text(text)), _) => Some(Reply::Text(text.into_bytes().into())),
-    };
+    let usual = || example.reply.clone();
+    let reply = flags.reply.map(|text| Reply::asked(text, usual().as_ref())).or_else(usual);
     Ok(ServerArgs {
         endpoint,
         path,
@@ -475,6 +395,9 @@ pub fn server(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<Se
 }
 
 /// The arguments of a client, on a screen that may show ASCII only.
+///
+/// # Errors
+/// These are the arguments of another command.
 pub fn client(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<ClientArgs> {
     let ClientFlags { message, patience, bufsize } = match example.server {
         Some(_) => ClientFlags::from_arg_matches(matches)?,
@@ -494,14 +417,17 @@ pub fn timeout(matches: &ArgMatches) -> Result<Option<Duration>> {
 
 fn place_of(example: &Example, matches: &ArgMatches) -> Result<(Endpoint, PathBuf)> {
     Ok(match example.place {
-        Place::Internet => (HostPort::from_arg_matches(matches)?.endpoint(), PathBuf::new()),
+        Place::Internet => (HostPort::from_arg_matches(matches)?.endpoint()?, PathBuf::new()),
         Place::Group { v4, v6 } => {
-            let mut endpoint = HostPort::from_arg_matches(matches)?.endpoint();
+            let mut endpoint = HostPort::from_arg_matches(matches)?.endpoint()?;
             let usual = if endpoint.family == Some(Family::V6) { v6 } else { v4 };
             endpoint.host.get_or_insert(usual.to_owned());
             (endpoint, PathBuf::new())
         }
-        Place::Host => (HostOnly::from_arg_matches(matches)?.endpoint(), PathBuf::new()),
-        Place::Path => (Endpoint::default(), PathOnly::from_arg_matches(matches)?.path()),
+        Place::Host => (HostOnly::from_arg_matches(matches)?.endpoint()?, PathBuf::new()),
+        Place::Path => (
+            Endpoint::default(),
+            PathOnly::from_arg_matches(matches)?.path.unwrap_or_else(usual_path),
+        ),
     })
 }

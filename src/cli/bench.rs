@@ -1,33 +1,31 @@
 //! `netplay bench`: every server model under one load.
 
-use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::builder::{StringValueParser, TypedValueParser};
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
+use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use indicatif::ProgressBar;
+use serde::de::DeserializeOwned;
 
-use super::args::{Global, Offer};
+use super::args::Global;
 use crate::address::Endpoint;
 use crate::bench::estimate::estimate;
 use crate::bench::machine::Machine;
 use crate::bench::plan::{Expect, Kind, Load, Manner, Model, Pin, Plan};
 use crate::bench::report::COLUMNS;
 use crate::bench::sample::Report;
+use crate::bench::verdict::{can_be_named, compared, judge};
 use crate::bench::{self, server};
 use crate::client::{Interrupted, Usage};
 use crate::escape::{file_name, hide_option};
+use crate::examples::value::{Offer, within};
 use crate::files::{try_to_write, whole, write};
 use crate::output::stdout;
 use crate::stop::Stop;
 use crate::terminal::turns;
 use crate::trace::remark;
-
-/// What is measured first, and what everybody else is compared with: the first of these that the
-/// table has. Both serve everybody, in one thread.
-const YARDSTICKS: [&str; 2] = ["epoll", "poll"];
 
 /// Measure every server model under the same load
 #[derive(Debug, ClapArgs)]
@@ -38,25 +36,25 @@ pub struct Args {
     #[arg(value_parser = Offer::new(StringValueParser::new().try_map(model), server::rows))]
     models: Vec<String>,
     /// How many connections speak [default: 1,64, and 1 among 900 idle ones]
-    #[arg(long, value_name = "N,M,…", value_delimiter = ',', value_parser = connections)]
+    #[arg(long, value_name = "N,M,…", value_delimiter = ',', value_parser = within::<usize>(1..=MOST, "a load has 1 to 2147483647 connections that speak"))]
     connections: Vec<usize>,
     /// How many more connections are there and say nothing
-    #[arg(long, value_name = "N", value_parser = idle)]
+    #[arg(long, value_name = "N", value_parser = within::<usize>(0..=MOST, "at most 2147483647 connections can be idle"))]
     idle: Option<usize>,
     /// Bytes of a request, and of its reply [default: 64]
-    #[arg(long, value_name = "BYTES", value_parser = size)]
+    #[arg(long, value_name = "BYTES", value_parser = within::<usize>(1..=16_777_216, "a message has 1 to 16777216 bytes"))]
     size: Option<usize>,
     /// Large messages: 64 KiB unless --size says otherwise
     #[arg(long)]
     bulk: bool,
     /// How often each server has its turn [default: as often as fits into half a minute, 3 times at least]
-    #[arg(long, value_name = "N", value_parser = rounds)]
+    #[arg(long, value_name = "N", value_parser = within::<usize>(1..=1000, "a number from 1 to 1000"))]
     rounds: Option<usize>,
     /// How long a turn lasts, for up to a thousand connections
-    #[arg(long, value_name = "SECS", default_value = "0.06", value_parser = seconds)]
+    #[arg(long, value_name = "SECS", default_value = "0.06", value_parser = within(0.001..=3600.0, "a turn lasts 0.001 to 3600 seconds"))]
     seconds: f64,
     /// So many requests a second are due, ready or not: latency counts from when one was due
-    #[arg(long, value_name = "N", value_parser = rate)]
+    #[arg(long, value_name = "N", value_parser = within(0.1..=1e8, "a rate is a number of requests a second above 0, such as 5000"))]
     rate: Option<f64>,
     /// A connection for each request
     #[arg(long, conflicts_with_all = ["udp", "idle"])]
@@ -65,20 +63,20 @@ pub struct Args {
     #[arg(long, conflicts_with = "idle")]
     udp: bool,
     /// Which processors: the scheduler's choice (free), server and client apart (split), both on one (same)
-    #[arg(long, value_enum, default_value = "free")]
-    pin: Pins,
+    #[arg(long, default_value = "free", value_parser = PossibleValuesParser::new(["free", "split", "same"]).try_map(named::<Pin>))]
+    pin: Pin,
     /// Threads of the client's side [default: half as many as there are processors]
-    #[arg(long, value_name = "N", value_parser = rounds)]
+    #[arg(long, value_name = "N", value_parser = within::<usize>(1..=1000, "a number from 1 to 1000"))]
     threads: Option<usize>,
     /// Also measure a server that runs already, in any language
     #[arg(long, value_name = "HOST:PORT", value_parser = target)]
-    target: Vec<Target>,
+    target: Vec<(String, Endpoint)>,
     /// Also measure a server that this command starts: './my_server {port}'
     #[arg(long, value_name = "COMMAND", value_parser = command)]
     cmd: Vec<String>,
     /// What the replies of those two must be: the same bytes, a line, or anything
-    #[arg(long, value_enum, default_value = "echo")]
-    expect: Expects,
+    #[arg(long, default_value = "echo", value_parser = PossibleValuesParser::new(["echo", "line", "any"]).try_map(named::<Expect>))]
+    expect: Expect,
     /// Also write the report to FILE: .svg .html .md .json (every turn's raw figures) .csv
     #[arg(short, long, value_name = "FILE", value_parser = report_file)]
     output: Option<PathBuf>,
@@ -93,33 +91,6 @@ pub struct Args {
     compare: Option<Vec<PathBuf>>,
 }
 
-// (No doc comments: they would make the help twice as long.)
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Pins {
-    Free,
-    Split,
-    Same,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Expects {
-    Echo,
-    Line,
-    Any,
-}
-
-/// A server that is not ours did not answer as it should: an expectation was not met.
-#[derive(Debug)]
-pub struct Unexpected(String);
-
-impl fmt::Display for Unexpected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Unexpected {}
-
 impl Args {
     fn manner(&self) -> Manner {
         let size = self.size.unwrap_or(if self.bulk { 64 * 1024 } else { 64 });
@@ -130,16 +101,8 @@ impl Args {
             rate: self.rate,
             per_request: self.per_request,
             udp: self.udp,
-            expect: match self.expect {
-                Expects::Echo => Expect::Echo,
-                Expects::Line => Expect::Line,
-                Expects::Any => Expect::Any,
-            },
-            pin: match self.pin {
-                Pins::Free => Pin::Free,
-                Pins::Split => Pin::Split,
-                Pins::Same => Pin::Same,
-            },
+            expect: self.expect,
+            pin: self.pin,
             threads: self.threads.unwrap_or((Machine::here().cores / 2).max(1)),
         }
     }
@@ -159,25 +122,18 @@ impl Args {
 
     fn models(&self, manner: &Manner) -> Result<Vec<Model>> {
         let mut models = match &self.models[..] {
-            [] => yardstick_first(server::echoing(manner)?),
+            [] => server::echoing(manner)?,
             [none] if none == "none" => vec![],
             named => named.iter().map(|name| server::row(name)).collect::<Result<_>>()?,
         };
         for command in &self.cmd {
             models.push(Model { name: hide_option(command), kind: Kind::Command(command.clone()) });
         }
-        for Target { name, endpoint } in &self.target {
+        for (name, endpoint) in &self.target {
             models.push(Model { name: name.clone(), kind: Kind::Target(endpoint.resolve()?) });
         }
         Ok(models)
     }
-}
-
-fn yardstick_first(mut models: Vec<Model>) -> Vec<Model> {
-    let place =
-        YARDSTICKS.iter().find_map(|name| models.iter().position(|model| model.name == *name));
-    models[..=place.unwrap_or(0)].rotate_right(1);
-    models
 }
 
 /// Measures, or compares, and prints.
@@ -188,7 +144,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let (quiet, ascii) = (global.quiet, global.plain());
     args.output.as_deref().map_or(Ok(()), try_to_write)?;
     if let Some([new, old]) = args.compare.as_deref() {
-        return compare(new, old, ascii);
+        return Ok(write!(stdout(), "{}", compared(&read(new)?, &read(old)?, ascii))?);
     }
     if let Some(path) = &args.from {
         return show(args, &read(path)?, ascii);
@@ -235,7 +191,7 @@ fn show(args: &Args, report: &Report, ascii: bool) -> Result<()> {
     let text = if args.json { report.json()? } else { report.text(ascii) };
     stdout().write_all(text.as_bytes())?;
     match &args.output {
-        Some(path) => write(&written(report, path)?, path),
+        Some(path) => write(&report.written(path)?, path),
         None => Ok(()),
     }
 }
@@ -250,74 +206,19 @@ fn read(path: &Path) -> Result<Report> {
     Report::read(&text).with_context(|| name.to_string())
 }
 
-/// The exit code must not say that all is well when it is not.
-fn judge(plan: &Plan, report: &Report) -> Result<()> {
-    let foreign = |name: &str| {
-        plan.models.iter().any(|model| model.name == name && !matches!(model.kind, Kind::Row(..)))
-    };
-    if let Some(cell) =
-        report.cells.iter().find(|cell| foreign(&cell.model) && cell.errors().wrong > 0)
-    {
-        let first = cell.errors().first.unwrap_or_default();
-        return Err(
-            Unexpected(format!("{} did not answer as --expect says: {first}", cell.model)).into()
-        );
-    }
-    match report.cells.iter().find_map(|cell| Some((&cell.model, cell.failed.as_ref()?))) {
-        Some((model, why)) => bail!("{model}: {why}"),
-        None => Ok(()),
-    }
-}
-
-fn compare(new: &Path, old: &Path, ascii: bool) -> Result<()> {
-    let mut out = stdout();
-    let (new, old) = (read(new)?, read(old)?);
-    for sheet in new.compare(&old) {
-        writeln!(out, "{}\n{}", sheet.title, sheet.text(ascii))?;
-        for remark in sheet.remarks {
-            writeln!(out, "  {remark}")?;
-        }
-        writeln!(out)?;
-    }
-    for line in new.circumstances(&old) {
-        writeln!(out, "not the same: {line}")?;
-    }
-    Ok(())
-}
-
-fn written(report: &Report, path: &Path) -> Result<String> {
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("json") => report.json(),
-        Some("csv") => report.csv(),
-        Some("svg") => report.svg(),
-        Some("html") => report.html(),
-        _ => Ok(report.markdown()),
-    }
-}
-
 fn report_file(name: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(name);
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("svg" | "html" | "md" | "json" | "csv") => Ok(path),
-        _ => Err("a report's name ends in .svg, .html, .md, .json or .csv".to_owned()),
+    match can_be_named(&path) {
+        true => Ok(path),
+        false => Err("a report's name ends in .svg, .html, .md, .json or .csv".to_owned()),
     }
 }
 
-/// A server that runs already.
-#[derive(Debug, Clone)]
-struct Target {
-    /// As it was typed.
-    name: String,
-    endpoint: Endpoint,
-}
-
-fn target(text: &str) -> Result<Target> {
-    let (host, port) = text.rsplit_once(':').context("a target is HOST:PORT")?;
-    let port: u16 = port.parse().with_context(|| format!("{port:?} is no port"))?;
-    ensure!(!host.is_empty(), "a target is HOST:PORT");
-    ensure!(port > 0, "nobody listens on port 0");
-    let endpoint = Endpoint { host: Some(host.to_owned()), port, family: None };
-    Ok(Target { name: text.to_owned(), endpoint })
+/// A server that runs already: as it was typed, and where that is.
+fn target(text: &str) -> Result<(String, Endpoint)> {
+    let endpoint: Endpoint = text.parse()?;
+    ensure!(endpoint.port > 0, "nobody listens on port 0");
+    Ok((text.to_owned(), endpoint))
 }
 
 fn command(text: &str) -> Result<String> {
@@ -356,46 +257,7 @@ fn model(text: String) -> Result<String> {
 /// As many as a process could have descriptors: what this machine allows is seen to later.
 const MOST: usize = i32::MAX as usize;
 
-fn connections(text: &str) -> Result<usize> {
-    match text.parse()? {
-        n @ 1..=MOST => Ok(n),
-        _ => bail!("a load has 1 to {MOST} connections that speak"),
-    }
-}
-
-fn idle(text: &str) -> Result<usize> {
-    match text.parse()? {
-        n @ 0..=MOST => Ok(n),
-        _ => bail!("at most {MOST} connections can be idle"),
-    }
-}
-
-fn size(text: &str) -> Result<usize> {
-    match text.parse()? {
-        size @ 1..=16_777_216 => Ok(size),
-        _ => bail!("a message has 1 to 16777216 bytes"),
-    }
-}
-
-fn rounds(text: &str) -> Result<usize> {
-    match text.parse()? {
-        n @ 1..=1000 => Ok(n),
-        _ => bail!("a number from 1 to 1000"),
-    }
-}
-
-fn seconds(text: &str) -> Result<f64> {
-    let seconds: f64 = text.parse()?;
-    match seconds {
-        0.001..=3600.0 => Ok(seconds),
-        _ => bail!("a turn lasts 0.001 to 3600 seconds"),
-    }
-}
-
-fn rate(text: &str) -> Result<f64> {
-    let rate: f64 = text.parse()?;
-    match rate {
-        0.1..=1e8 => Ok(rate),
-        _ => bail!("a rate is a number of requests a second above 0, such as 5000"),
-    }
+/// What a word is the name of, in a report as well.
+fn named<T: DeserializeOwned>(word: String) -> serde_json::Result<T> {
+    serde_json::from_value(word.into())
 }

@@ -9,7 +9,7 @@ use super::args::Global;
 use super::draw::Picture;
 use super::open_trace;
 use crate::demo::{self, Recording};
-use crate::draw::{Format, Timeline, View};
+use crate::draw::Timeline;
 use crate::examples::{Example, examples, next};
 use crate::files;
 use crate::output::stdout;
@@ -23,18 +23,14 @@ pub(super) fn show(example: &Example, picture: &Picture, v6: bool, global: &Glob
     if let Some(path) = &picture.output {
         files::try_to_write(path)?;
     }
-    let recording = demos(&[example], v6, global, picture.output.is_some())?;
-    if let Some(path) = &picture.output {
-        let format = Format::of(path).unwrap_or(Format::Text);
-        let title = format!("netplay {} demo", example.name);
-        let view = View { title, time: picture.time, ..global.look(false) };
-        let timeline = Timeline::new(recording.records, &recording.names);
-        files::write(&timeline.picture(format, &view), path)?;
-    }
+    let Recording { records, names, missing } =
+        demos(&[example], v6, global, picture.output.is_some())?;
+    let title = format!("netplay {} demo", example.name);
+    picture.write(title, &Timeline::new(records, &names), global)?;
     if !global.quiet {
         writeln!(stdout(), "try next: {}", next(example.name))?;
     }
-    whole(recording.missing)
+    whole(missing)
 }
 
 /// A demo whose trace lacks records is no success.

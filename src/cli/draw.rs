@@ -1,17 +1,17 @@
 //! `netplay draw`: the traces of several processes as one picture.
 
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use clap::builder::{StringValueParser, TypedValueParser};
-use clap::{Args as ClapArgs, ValueEnum};
+use anyhow::{Context, Result};
+use clap::Args as ClapArgs;
+use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 
-use super::args::{Global, Offer};
+use super::args::Global;
 use crate::draw::{Format, Time, Timeline, View, read};
 use crate::escape::file_name;
-use crate::files::{is_stdout, try_to_write, write};
+use crate::examples::value::Offer;
+use crate::files::{is_same, is_stdout, try_to_write, write};
 use crate::output::stdout;
 use crate::trace::remark;
 
@@ -28,8 +28,8 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE", default_value = "-", value_parser = picture_file)]
     output: PathBuf,
     /// What to write to standard output
-    #[arg(long, value_enum, default_value = "txt")]
-    format: Suffix,
+    #[arg(long, default_value = "txt", value_parser = suffix())]
+    format: Format,
     /// How heights tell time: even, with every row as high as the next, or true, to scale
     #[arg(long, value_name = "even|true", default_value = "even", value_parser = time(), hide_possible_values = true)]
     time: Time,
@@ -46,31 +46,22 @@ pub struct Picture {
     pub time: Time,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Suffix {
-    Txt,
-    Svg,
-    Html,
-    Md,
-    Json,
-}
-
-impl From<Suffix> for Format {
-    fn from(suffix: Suffix) -> Format {
-        match suffix {
-            Suffix::Txt => Format::Text,
-            Suffix::Svg => Format::Svg,
-            Suffix::Html => Format::Html,
-            Suffix::Md => Format::Markdown,
-            Suffix::Json => Format::Json,
-        }
-    }
-}
-
 impl Args {
     /// The kind of picture.
     fn format(&self) -> Format {
-        Format::of(&self.output).unwrap_or(self.format.into())
+        Format::of(&self.output).unwrap_or(self.format)
+    }
+}
+
+impl Picture {
+    /// Writes the picture of these records, if one was asked for.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn write(&self, title: String, timeline: &Timeline, global: &Global) -> Result<()> {
+        let Some(path) = &self.output else { return Ok(()) };
+        let view = View { title, time: self.time, ..global.look(false) };
+        write(&timeline.picture(Format::of(path).unwrap_or(Format::Text), &view), path)
     }
 }
 
@@ -80,7 +71,7 @@ impl Args {
 /// There is nothing to draw, a trace cannot be read, or the picture cannot be written.
 pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     try_to_write(&args.output)?;
-    let same = |trace: &&PathBuf| same_file(trace, &args.output);
+    let same = |trace: &&PathBuf| is_same(trace, &args.output);
     if let Some(trace) = args.traces.iter().find(same) {
         anyhow::bail!("cannot write {}: it is a trace that is to be drawn", file_name(trace));
     }
@@ -99,6 +90,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     Ok(())
 }
 
+fn suffix() -> impl TypedValueParser<Value = Format> {
+    let suffixes = PossibleValuesParser::new(["txt", "svg", "html", "md", "json"]);
+    suffixes
+        .try_map(|suffix| Format::of(&Path::new("-").with_extension(suffix)).context("no format"))
+}
+
 fn time() -> Offer<impl TypedValueParser<Value = Time>> {
     Offer::new(StringValueParser::new().try_map(|word| word.parse()), || vec!["even", "true"])
 }
@@ -112,9 +109,4 @@ fn picture_file(name: &str) -> Result<PathBuf, String> {
         }
         _ => Ok(path),
     }
-}
-
-fn same_file(one: &Path, other: &Path) -> bool {
-    let id = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
-    !is_stdout(one) && !is_stdout(other) && id(one).is_some_and(|one| id(other) == Some(one))
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use anyhow::Error;
 
-use super::bench::Unexpected;
+use crate::bench::verdict::Unexpected;
 use crate::call::CallError;
 use crate::child::CannotRun;
 use crate::client::{Interrupted, Usage};

@@ -5,8 +5,9 @@ use std::io::Write;
 use anyhow::{Result, bail};
 use clap::builder::{StringValueParser, TypedValueParser};
 
-use super::args::{Global, Offer};
+use super::args::Global;
 use crate::examples::Example;
+use crate::examples::value::Offer;
 use crate::lab::{Lab, TABLE};
 use crate::lang::Lang;
 use crate::lesson::{self, Look, Subject};

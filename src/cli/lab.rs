@@ -1,17 +1,17 @@
 //! `netplay lab`: predict, run, compare, fix.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::builder::PossibleValuesParser;
 
 use super::args::Global;
 use super::draw::Picture;
 use crate::child;
-use crate::draw::{Format, View};
-use crate::files::{is_stdout, try_to_write, write};
-use crate::lab::{Lab, Look, Progress, Report, TABLE};
-use crate::lang::Lang;
+use crate::client::Usage;
+use crate::draw::View;
+use crate::files::{is_stdout, try_to_write};
+use crate::lab::{Lab, Look, Progress, Report, TABLE, ask};
 use crate::output::stdout;
 use crate::stop;
 use crate::trace::story::Clock;
@@ -69,20 +69,24 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         return lab.play(play, &args.with);
     }
     if let Some(path) = &args.picture.output {
-        if args.json && is_stdout(path) {
-            let text = "--json and -o - cannot both have standard output: give -o a file\n";
-            clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, text).exit();
-        }
+        let both = args.json && is_stdout(path);
+        let why = "--json and -o - cannot both have standard output: give -o a file";
+        ensure!(!both, Usage(why.to_owned()));
         try_to_write(path)?;
     }
-    let predicted = args.predict.map(|n| foretold(n, lab.text(global.language()).choices.len()));
     let report = Report { lab, text: lab.text(global.language()), look: look(global) };
+    let choices = report.text.choices.len();
+    if let Some(n) = args.predict.filter(|n| !(1..=choices).contains(n)) {
+        bail!(Usage(format!("--predict {n}: this lab has the answers 1 to {choices}")));
+    }
     let talkative = !global.quiet && !args.json;
     if talkative {
         write!(stdout(), "{}", report.question())?;
     }
-    let predicted = match predicted {
-        None => prediction(args, &report, talkative)?,
+    // Somebody must be there to ask.
+    let there = io::stdin().is_terminal() && io::stderr().is_terminal();
+    let predicted = match args.predict {
+        None if there && talkative && !args.no_ask => ask(choices, report.look.lang)?,
         told => told,
     };
 
@@ -99,12 +103,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         report.answer(&outcome, predicted)
     };
     stdout().write_all(shown.as_bytes())?;
-    if let Some(path) = &args.picture.output {
-        let format = Format::of(path).unwrap_or(Format::Text);
-        let title = format!("netplay lab {}", lab.name);
-        let view = View { title, time: args.picture.time, ..global.look(false) };
-        write(&outcome.timeline.picture(format, &view), path)?;
-    }
+    args.picture.write(format!("netplay lab {}", lab.name), &outcome.timeline, global)?;
     if let Some(unmet) = outcome.unmet() {
         return Err(unmet.into());
     }
@@ -113,84 +112,26 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         Progress::read()
     });
     if talkative && let Ok(progress) = progress {
-        let done = TABLE.iter().filter(|lab| progress.is_done(lab.name)).count();
-        let next = &report.text.next;
-        let all = TABLE.len();
-        match global.language() {
-            Lang::En => writeln!(stdout(), "\n{done} of {all} labs done. Try next: {next}")?,
-            Lang::Zh => writeln!(stdout(), "\n已完成 {done}/{all} 个实验。下一步：{next}")?,
-        }
+        write!(stdout(), "{}", progress.sum(&report.text.next, global.language()))?;
     }
     Ok(())
 }
 
 /// All labs, a line each.
 fn list(args: &Args, global: &Global) -> Result<()> {
-    let lang = global.language();
     let progress = Progress::read().unwrap_or_else(|error| {
         remark(format_args!("netplay: cannot see which labs are done: {error:#}"));
         Progress::default()
     });
-    let mut out = stdout();
-    if args.json {
-        let labs: Vec<_> = TABLE
-            .iter()
-            .map(|lab| {
-                let (title, done) = (lab.text(lang).title, progress.is_done(lab.name));
-                serde_json::json!({ "lab": lab.name, "title": title, "done": done })
-            })
-            .collect();
-        writeln!(out, "{}", serde_json::to_string_pretty(&labs)?)?;
-        return Ok(());
-    }
-    let mark = if global.plain() { "x" } else { "✓" };
-    for (i, lab) in TABLE.iter().enumerate() {
-        let done = if progress.is_done(lab.name) { mark } else { " " };
-        writeln!(out, "{done} {:>2}  {:<12} {}", i + 1, lab.name, lab.text(lang).title)?;
-    }
-    let next = TABLE.iter().find(|lab| !progress.is_done(lab.name)).unwrap_or(&TABLE[0]);
-    if !global.quiet {
-        let try_next = lang.pick("try next: ", "下一步：");
-        writeln!(out, "\n{try_next}netplay lab {}", next.name)?;
-    }
-    Ok(())
-}
-
-/// The prediction of `--predict`, which must be one of the answers that the lab has.
-fn foretold(n: usize, answers: usize) -> usize {
-    if !(1..=answers).contains(&n) {
-        let text = format!("--predict {n}: this lab has the answers 1 to {answers}\n");
-        clap::Error::raw(clap::error::ErrorKind::ValueValidation, text).exit();
-    }
-    n
-}
-
-/// Asks for a prediction, where somebody is there to ask.
-fn prediction(args: &Args, report: &Report<'_>, talkative: bool) -> Result<Option<usize>> {
-    let choices = report.text.choices.len();
-    let there = io::stdin().is_terminal() && io::stderr().is_terminal();
-    if args.no_ask || !talkative || !there {
-        return Ok(None);
-    }
-    let lang = report.look.lang;
-    eprintln!();
-    loop {
-        eprint!("{} (1-{choices}) ", lang.pick("your prediction?", "你的预测？"));
-        let mut line = String::new();
-        if io::stdin().lock().read_line(&mut line)? == 0 {
-            // Ctrl-D leaves the cursor behind the question.
-            eprintln!();
-            bail!("no prediction was given: --no-ask goes on without one");
+    let look = look(global);
+    let text = match args.json {
+        true => serde_json::to_string_pretty(&progress.facts(look.lang))? + "\n",
+        false => {
+            progress.list(&look)
+                + &if global.quiet { String::new() } else { progress.next(look.lang) }
         }
-        match line.trim().parse() {
-            Ok(n) if (1..=choices).contains(&n) => return Ok(Some(n)),
-            _ if line.trim().is_empty() => return Ok(None),
-            _ => match lang {
-                Lang::En => eprintln!("type a number from 1 to {choices}, or Enter for none"),
-                Lang::Zh => eprintln!("请输入 1 到 {choices} 的数字，不预测就直接按 Enter"),
-            },
-        }
-    }
+    };
+    Ok(stdout().write_all(text.as_bytes())?)
 }
 
 /// Keeps the records for the lab, and tells them to whoever has asked.

@@ -23,9 +23,9 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::error::{ContextKind, ContextValue};
-use clap::{ArgMatches, Command, FromArgMatches};
+use clap::{ArgMatches, FromArgMatches};
 
 use crate::call;
 use crate::child;
@@ -40,6 +40,7 @@ use crate::trace::story::{Clock, Story};
 use crate::trace::{self, Settings, Speaker, TraceFile};
 use crate::why::{hint, remember};
 use args::Global;
+pub use args::{client as client_args, command, server as server_args};
 use draw::Picture;
 
 /// Runs the command that the process was started with. `closed`: without a standard output, so that what is
@@ -150,7 +151,7 @@ fn run(matches: &ArgMatches) -> Result<()> {
         "sockopt" => sockopt::run(&read(matches), &global),
         "explain" => explain::run(&read(matches), &global),
         "why" => why::run(&read(matches), &global),
-        "models" => models::run(read(matches), &global),
+        "models" => models::run(&read(matches), &global),
         "doctor" => doctor::run(&read(matches), &global),
         "lab" => lab::run(&read(matches), &global),
         name => {
@@ -158,7 +159,9 @@ fn run(matches: &ArgMatches) -> Result<()> {
                 args::find(name).context("every subcommand is a row of the table")?;
             let (side, matches) = match (side, matches.subcommand()) {
                 (Some(side), _) => (side, matches),
-                (None, Some(_)) if args::typed(example, matches) => args::either_or(example),
+                (None, Some(_)) if args::typed(example, matches) => bail!(Usage(format!(
+                    "{name} takes a HOST and options, or a command, and not both: see {name} --help"
+                ))),
                 (None, Some(named)) => named,
                 (None, None) if args::typed(example, matches) => ("client", matches),
                 (None, None) => return demos::show(example, &Picture::default(), false, &global),
@@ -229,10 +232,4 @@ impl Global {
     fn plain(&self) -> bool {
         self.ascii || !takes_utf8()
     }
-}
-
-/// The whole command, for completions and manual pages.
-#[must_use]
-pub fn command() -> Command {
-    args::command()
 }

@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
-use anyhow::Result;
-use clap::error::ErrorKind;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::args::Global;
 use super::listen_for_those_who_ask;
+use crate::client::Usage;
 use crate::escape::{escape, escape_unicode};
 use crate::output::stdout;
 use crate::trace::Speaker;
@@ -43,7 +43,12 @@ pub struct Args {
 pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let asked = match args.what.as_deref() {
         None => vec![What::Last],
-        Some(word) => What::of(word).unwrap_or_else(|| refuse(word)),
+        Some(word) => What::of(word).with_context(|| {
+            let word = escape(word.as_bytes());
+            Usage(format!(
+                "\"{word}\" is no port (0 to 65535), no error (as EADDRINUSE) and no path (with a /)"
+            ))
+        })?,
     };
     if global.verbose > 0 || global.trace.is_some() {
         listen_for_those_who_ask(global, Speaker { role: "client", example: "why" })?;
@@ -67,13 +72,4 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         write!(out, "{}{text}", if i > 0 { "\n" } else { "" })?;
     }
     Ok(())
-}
-
-/// Ends the program: nothing is known that has this name.
-fn refuse(word: &str) -> ! {
-    let word = escape(word.as_bytes());
-    let text = format!(
-        "\"{word}\" is no port (0 to 65535), no error (as EADDRINUSE) and no path (with a /)\n"
-    );
-    clap::Error::raw(ErrorKind::InvalidValue, text).exit()
 }

@@ -4,8 +4,10 @@
 //! Each row stands at the end of its page; [`row`] says what a row is, [`script`] what the demos do. The
 //! command line, the demos and the tests read the table: a new row is in all of them.
 
+pub mod value;
 pub mod script;
 pub mod row;
+mod partner;
 pub mod tcp_echo;
 pub mod udp_echo;
 pub mod unix_echo;
@@ -27,6 +29,7 @@ pub mod sockopt;
 pub mod mini_ftp;
 pub mod ftp;
 
+pub use partner::its_client;
 pub use row::{Example, Place, Row, Service, next};
 
 /// The table.

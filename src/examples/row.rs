@@ -6,11 +6,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::Result;
 use clap::{Arg, ArgMatches, Args, Command};
 
 use super::TABLE;
 use super::script::Demo;
+pub(super) use super::value::up_to;
 use crate::client::ClientArgs;
 use crate::server::{Reply, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
@@ -306,16 +307,5 @@ impl<O: Args> Work for Task<O> {
 
     fn work(&self, timeout: Option<Duration>, matches: &ArgMatches) -> Result<()> {
         self.0(timeout, &O::from_arg_matches(matches)?)
-    }
-}
-
-/// Reads a number from 1 to `most`.
-pub(super) fn up_to<N: TryFrom<usize>>(
-    most: usize,
-) -> impl Fn(&str) -> Result<N> + Clone + Send + Sync + 'static {
-    move |text| {
-        let number = text.parse()?;
-        ensure!((1..=most).contains(&number), "it is 1 to {most}");
-        number.try_into().map_err(|_| anyhow!("it is 1 to {most}"))
     }
 }

@@ -13,6 +13,7 @@
 //! it measures again, and asks whether the machine was too busy to show anything.
 
 mod actor;
+mod ask;
 mod busy;
 mod figure;
 mod progress;
@@ -58,6 +59,7 @@ use crate::trace::{self, Collection, Event, Kind, TraceFile};
 
 pub use crate::child::CannotRun;
 pub use actor::{Actor, heed, tell};
+pub use ask::ask;
 pub use figure::{Figure, Table, Value};
 pub use progress::Progress;
 pub use report::{Look, Report};

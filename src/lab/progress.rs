@@ -6,9 +6,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 
+use super::{Lab, Look, TABLE};
 use crate::escape::escape;
 use crate::files::state;
+use crate::lang::Lang;
 
 /// The labs that are done, and when each was, by name.
 #[derive(Debug, Default)]
@@ -37,6 +40,45 @@ impl Progress {
     #[must_use]
     pub fn is_done(&self, lab: &str) -> bool {
         self.0.contains_key(lab)
+    }
+
+    /// All labs, a line each, and a mark at those that are done.
+    #[must_use]
+    pub fn list(&self, look: &Look) -> String {
+        let mark = if look.ascii { "x" } else { "✓" };
+        let line = |(i, lab): (usize, &Lab)| {
+            let done = if self.is_done(lab.name) { mark } else { " " };
+            format!("{done} {:>2}  {:<12} {}\n", i + 1, lab.name, lab.text(look.lang).title)
+        };
+        TABLE.iter().enumerate().map(line).collect()
+    }
+
+    /// The same for programs.
+    #[must_use]
+    pub fn facts(&self, lang: Lang) -> Vec<Value> {
+        let one = |lab: &Lab| {
+            let (title, done) = (lab.text(lang).title, self.is_done(lab.name));
+            json!({ "lab": lab.name, "title": title, "done": done })
+        };
+        TABLE.iter().map(one).collect()
+    }
+
+    /// Which lab comes next: the first that is not done.
+    #[must_use]
+    pub fn next(&self, lang: Lang) -> String {
+        let next = TABLE.iter().find(|lab| !self.is_done(lab.name)).unwrap_or(&TABLE[0]);
+        format!("\n{}netplay lab {}\n", lang.pick("try next: ", "下一步："), next.name)
+    }
+
+    /// How many are done, and this as what to do next.
+    #[must_use]
+    pub fn sum(&self, next: &str, lang: Lang) -> String {
+        let all = TABLE.len();
+        let done = TABLE.iter().filter(|lab| self.is_done(lab.name)).count();
+        match lang {
+            Lang::En => format!("\n{done} of {all} labs done. Try next: {next}\n"),
+            Lang::Zh => format!("\n已完成 {done}/{all} 个实验。下一步：{next}\n"),
+        }
     }
 
     /// Notes that a lab is done, beside whatever other processes note at the same time.

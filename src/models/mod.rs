@@ -4,6 +4,7 @@
 //! One run proves little, because the scheduler has its moods. So the models take turns, round after
 //! round, and each figure is a median with the least and the most beside it.
 
+mod command;
 mod receive;
 mod send;
 mod figure;
@@ -11,6 +12,7 @@ mod text;
 mod svg;
 mod report;
 
+pub use command::{Manner, Options, measure};
 pub use receive::receive;
 pub use report::{Format, write};
 pub use send::{Experiment, Outcome, Phases, Spread, rounds, run, run_one};

@@ -24,7 +24,6 @@ use crate::record::errno_named;
 pub use answer::Answer;
 pub use hint::{cannot_run, hint};
 pub use last::remember;
-pub use path::quoted;
 
 /// What is asked about.
 #[derive(Debug)]

@@ -16,13 +16,11 @@ use socket2::SockAddr;
 
 use super::answer::{Answer, HINT_PATIENCE, PATIENCE};
 use super::words::{clock, facts, name, owner};
+use crate::address::LONGEST_PATH;
 use crate::call::{self, Domain, FcntlArg, OFlag, Type, UnixStream};
-use crate::escape::{escape, is_unsafe};
+use crate::escape::{escape, shell_word};
 use crate::inspect::{self, Holders, State, Unix, UnixKind, UnixName};
 use crate::words::counted;
-
-/// How many bytes of a path fit into `sockaddr_un`, beside the zero byte at its end.
-const LONGEST: usize = 107;
 
 struct Found {
     /// Those bound to the path. What a listener accepts has its name, too.
@@ -47,43 +45,12 @@ impl Found {
     }
 }
 
-/// The path as a shell takes it.
-pub fn quoted(path: &Path) -> String {
-    let text = match path.to_str() {
-        Some(text) if !text.contains(is_unsafe) => text.to_owned(),
-        _ => return steering(path.as_os_str().as_bytes()),
-    };
-    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
-/// A path with bytes that no terminal is to have: a shell reads them in `$'...'` (POSIX.1-2024).
-fn steering(path: &[u8]) -> String {
-    let mut text = String::from("$'");
-    for chunk in path.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\'' | '\\' => text.extend(['\\', c]),
-                c if is_unsafe(c) => text += &octal(c.encode_utf8(&mut [0; 4]).as_bytes()),
-                c => text.push(c),
-            }
-        }
-        text += &octal(chunk.invalid());
-    }
-    text + "'"
-}
-
-/// Three digits end by themselves: what follows may be one.
-fn octal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("\\{byte:03o}")).collect()
-}
-
 /// `netplay why PATH`.
 pub(super) fn answer(path: &Path) -> anyhow::Result<Answer> {
     let found = look(path, PATIENCE).context("the kernel does not tell of its sockets")?;
     let bound = bind(path);
     let verdict = verdict(path, &found, bound);
-    Ok(report(&quoted(path), path.to_string_lossy().into_owned(), &found, bound, verdict))
+    Ok(report(&shell_word(path), path.to_string_lossy().into_owned(), &found, bound, verdict))
 }
 
 /// `netplay why @NAME`: the bind is tried, because it leaves nothing behind.
@@ -159,12 +126,12 @@ fn report(
 
 /// Why, and what to do next.
 fn verdict(path: &Path, found: &Found, bound: Result<(), Errno>) -> (String, String) {
-    let shown = quoted(path);
+    let shown = shell_word(path);
     let another = || "take another path".to_owned();
     let length = path.as_os_str().len();
-    if length > LONGEST {
+    if length > LONGEST_PATH {
         let why = format!(
-            "the path has {length} bytes, and a socket's name has room for {LONGEST} and a zero byte \
+            "the path has {length} bytes, and a socket's name has room for {LONGEST_PATH} and a zero byte \
              (unix(7)): neither a bind nor a connect can be made"
         );
         return (why, "take a shorter path, or a relative one".to_owned());
@@ -228,7 +195,7 @@ fn verdict(path: &Path, found: &Found, bound: Result<(), Errno>) -> (String, Str
     if kind.is_symlink() {
         let why = format!(
             "that is a symbolic link to {}: a bind does not follow it, and fails for EADDRINUSE; {connect}",
-            fs::read_link(path).map_or_else(|_| "a file".to_owned(), |to| quoted(&to))
+            fs::read_link(path).map_or_else(|_| "a file".to_owned(), |to| shell_word(&to))
         );
         return (why, another());
     }
@@ -256,7 +223,7 @@ fn verdict(path: &Path, found: &Found, bound: Result<(), Errno>) -> (String, Str
 
 /// The same where no file is.
 fn nothing_there(path: &Path, found: &Found, bound: Result<(), Errno>) -> (String, String) {
-    let shown = quoted(path);
+    let shown = shell_word(path);
     let server = format!("netplay unix-server {shown}");
     let another = || "take another path".to_owned();
     let Err(errno) = bound else {
@@ -270,7 +237,8 @@ fn nothing_there(path: &Path, found: &Found, bound: Result<(), Errno>) -> (Strin
             None => ("there is no such file: a bind makes it".to_owned(), server),
         };
     };
-    let (folder, words, name) = (quoted(folder(path)), crate::call::strerror(errno), name(errno));
+    let (folder, words, name) =
+        (shell_word(folder(path)), crate::call::strerror(errno), name(errno));
     match errno {
         Errno::ENOENT if path.as_os_str().as_bytes().ends_with(b"/") => (
             format!(
@@ -304,7 +272,7 @@ fn nothing_there(path: &Path, found: &Found, bound: Result<(), Errno>) -> (Strin
 /// questions that the kernel asks, in its order (unix(7), path_resolution(7)).
 fn bind(path: &Path) -> Result<(), Errno> {
     let of = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EINVAL));
-    if path.as_os_str().len() > LONGEST {
+    if path.as_os_str().len() > LONGEST_PATH {
         return Err(Errno::ENAMETOOLONG);
     }
     match fs::symlink_metadata(path).map_err(of) {
@@ -369,7 +337,7 @@ pub(super) fn bind_hint(path: &Path) -> Option<String> {
     let pids = found.holders.of(socket.inode).iter().map(|one| one.pid.to_string());
     let pids: Vec<String> = pids.collect();
     let stop = if pids.is_empty() { String::new() } else { format!(" (kill {})", pids.join(" ")) };
-    let (owner, shown) = (found.owner(socket), quoted(path));
+    let (owner, shown) = (found.owner(socket), shell_word(path));
     Some(format!("{owner} has {shown}: stop it{stop} or take another path"))
 }
 
@@ -383,7 +351,7 @@ pub(super) fn connect_hint(path: &Path) -> Option<String> {
         return None;
     }
     if found.sockets.iter().all(|one| one.connected) {
-        let shown = quoted(path);
+        let shown = shell_word(path);
         return Some(format!(
             "no program listens at {shown} any more, its server ended without unlink: start the server again"
         ));
@@ -396,9 +364,7 @@ pub(super) fn connect_hint(path: &Path) -> Option<String> {
 fn no_socket(path: &Path, found: &Found) -> Option<Option<String>> {
     let about = fs::symlink_metadata(path).ok()?;
     let other = !about.file_type().is_socket() && found.sockets.is_empty();
-    Some(
-        other.then(|| {
-            format!("{} is there already, and no socket: take another path", quoted(path))
-        }),
-    )
+    Some(other.then(|| {
+        format!("{} is there already, and no socket: take another path", shell_word(path))
+    }))
 }

@@ -35,6 +35,7 @@ mod models;
 mod multicast;
 mod page;
 mod pages;
+mod partner;
 mod peers;
 mod pictures;
 mod ping;

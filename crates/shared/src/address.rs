@@ -1,8 +1,10 @@
 //! Addresses as people type them: a host, a port, perhaps a family.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::str::FromStr;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result, bail, ensure};
 
 /// Which version of IP an address must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,9 +89,72 @@ impl Endpoint {
     }
 }
 
+/// `HOST:PORT`.
+impl FromStr for Endpoint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Endpoint> {
+        let (host, port) = text.rsplit_once(':').context("it is HOST:PORT")?;
+        ensure!(!host.is_empty(), "it is HOST:PORT");
+        let port = port.parse().with_context(|| format!("{port:?} is no port"))?;
+        Ok(Endpoint { host: Some(host.to_owned()), port, family: None })
+    }
+}
+
+/// The host that is named, which is a name or an address and nothing more.
+///
+/// # Errors
+/// It is empty, a URL, or has a user in front.
+pub fn host(text: &str) -> Result<String> {
+    match text {
+        "" => bail!("the host is empty: say 0.0.0.0 or :: to mean every interface"),
+        url if url.contains("://") => bail!("a host is a name or an address, not a URL"),
+        user if user.contains('@') => bail!("a host has no user in front of it"),
+        host => Ok(host.to_owned()),
+    }
+}
+
 /// A host without the brackets of an IPv6 literal.
 fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// How many bytes of a path fit into `sockaddr_un`, beside the zero byte at its end (unix(7)).
+pub const LONGEST_PATH: usize = 107;
+
+/// The path of a socket.
+///
+/// # Errors
+/// It is longer than a socket's path may be.
+pub fn socket_path(path: PathBuf) -> Result<PathBuf> {
+    let fits = path.as_os_str().len() <= LONGEST_PATH;
+    ensure!(fits, "a socket's path has at most {LONGEST_PATH} bytes, and this has more");
+    Ok(path)
+}
+
+/// The path of a socket when none is named: in the folder that the user has for such things, or one of his own.
+#[must_use]
+pub fn usual_path() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(directory) => PathBuf::from(directory).join("netplay.sock"),
+        None => std::env::temp_dir().join(format!("netplay-{}.sock", nix::unistd::getuid())),
+    }
+}
+
+/// How a client on this machine names the address of a server: loopback, if it is every address; and a link-local
+/// address with its interface, without which it means nothing.
+#[must_use]
+pub fn seen_from_here(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => Ipv6Addr::LOCALHOST.to_string(),
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+            let name = nix::net::if_::if_indextoname(v6.scope_id()).ok();
+            let name = name.and_then(|name| name.into_string().ok());
+            format!("{}%{}", v6.ip(), name.unwrap_or_else(|| v6.scope_id().to_string()))
+        }
+        address => address.ip().to_string(),
+    }
 }
 
 #[cfg(test)]

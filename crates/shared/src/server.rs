@@ -117,6 +117,17 @@ impl Reply {
     pub const fn text(text: &'static str) -> Reply {
         Reply::Text(Cow::Borrowed(text.as_bytes()))
     }
+
+    /// What is asked for by `echo`, `stamp` or any other text, of a server that usually answers so.
+    #[must_use]
+    pub fn asked(text: String, usual: Option<&Reply>) -> Reply {
+        match (text.as_str(), usual) {
+            ("echo", _) => Reply::Echo,
+            ("stamp", Some(Reply::Stamp(usual))) => Reply::Stamp(*usual),
+            ("stamp", _) => Reply::Stamp(Stamp::PLAIN),
+            _ => Reply::Text(text.into_bytes().into()),
+        }
+    }
 }
 
 /// How a stamped answer is put together: open, time, middle, data, close.

@@ -96,6 +96,49 @@ pub fn file_name(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
 }
 
+/// A path, or any other word, as a shell takes it.
+///
+/// ```
+/// use netplay_text::escape::shell_word;
+/// use std::path::Path;
+/// assert_eq!(shell_word(Path::new("it's here")), r"'it'\''s here'");
+/// assert_eq!(shell_word(Path::new("a\tb")), r"$'a\011b'");
+/// ```
+#[must_use]
+pub fn shell_word(path: &Path) -> String {
+    let text = match path.to_str() {
+        Some(text) if !text.contains(is_unsafe) => text,
+        _ => return steering(path.as_os_str().as_encoded_bytes()),
+    };
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// A word with bytes that no terminal is to have: a shell reads them in `$'...'` (POSIX.1-2024).
+fn steering(path: &[u8]) -> String {
+    let mut text = String::from("$'");
+    for chunk in path.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\'' | '\\' => text.extend(['\\', c]),
+                c if is_unsafe(c) => text += &octal(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                c => text.push(c),
+            }
+        }
+        text += &octal(chunk.invalid());
+    }
+    text + "'"
+}
+
+/// Three digits end by themselves: what follows may be one.
+fn octal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("\\{byte:03o}")).collect()
+}
+
 /// The text in ASCII: every other character as `\u{4e16}`.
 ///
 /// ```

@@ -40,6 +40,7 @@ use nix::errno::Errno;
 
 use super::row;
 use crate::call::{self, *};
+pub use words::Options;
 
 /// A kind of socket whose options are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,35 @@
 
 use std::time::Duration;
 
+use clap::Args;
+use clap::builder::StringValueParser;
+
 use super::{Protocol, Row, probe, probe_all};
 use crate::call::{self, Kind, OPTIONS, Opt, OptValue};
 use crate::escape::escape;
+use crate::examples::value::Offer;
+
+const TRY: &str = "\
+Try:
+  netplay sockopt tcp                every option of a TCP socket
+  netplay sockopt SO_RCVBUF          what it is, and how to set it
+  netplay sockopt SO_RCVBUF=5000     what the kernel makes of that
+  netplay sockopt -v SO_LINGER=5     the same, call by call";
+
+/// The words and options of `netplay sockopt`.
+#[derive(Debug, Args)]
+#[command(about = "Ask every socket option, set it, and see what the kernel made of it")]
+#[command(after_help = TRY)]
+pub struct Options {
+    /// tcp, udp, unix (all three unless named), and one option to explain, or to set and ask back
+    #[arg(value_name = "tcp|udp|unix|OPTION|OPTION=VALUE", hide_possible_values = true)]
+    #[arg(value_parser = Offer::new(StringValueParser::new(), names))]
+    pub words: Vec<String>,
+
+    /// Print the same facts as a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// What is to be asked and set.
 #[derive(Debug)]
@@ -69,8 +95,7 @@ impl Request {
 }
 
 /// What can be named here: the kinds of sockets, and the options.
-#[must_use]
-pub fn names() -> Vec<&'static str> {
+fn names() -> Vec<&'static str> {
     let protocols = Protocol::ALL.iter().map(|protocol| protocol.name());
     protocols.chain(OPTIONS.iter().map(|option| option.name())).collect()
 }

@@ -10,4 +10,4 @@ pub mod state;
 mod write;
 
 pub use read::{first_line, whole};
-pub use write::{is_stdout, try_to_write, write};
+pub use write::{is_same, is_stdout, try_to_write, write};

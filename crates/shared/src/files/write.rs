@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -67,6 +67,13 @@ pub(super) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
         file.as_file().set_permissions(there.permissions())?;
     }
     file.persist(path).map(|_| ()).map_err(|error| error.error)
+}
+
+/// Whether two names lead to one file.
+#[must_use]
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    !is_stdout(one) && !is_stdout(other) && id(one).is_some_and(|one| id(other) == Some(one))
 }
 
 /// A pipe or a device, which stays what it is.

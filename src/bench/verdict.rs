@@ -1,0 +1,85 @@
+//! What a report comes to: whether all is well, how it differs from an earlier one, and its form in a file.
+
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::plan::{Kind, Plan};
+use super::sample::Report;
+
+/// A server that is not ours did not answer as it should: an expectation was not met.
+#[derive(Debug)]
+pub struct Unexpected(String);
+
+impl fmt::Display for Unexpected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unexpected {}
+
+/// Whether all is well, for the exit code.
+///
+/// # Errors
+/// [`Unexpected`], or why a server of ours was not measured.
+pub fn judge(plan: &Plan, report: &Report) -> Result<()> {
+    let foreign = |name: &str| {
+        plan.models.iter().any(|model| model.name == name && !matches!(model.kind, Kind::Row(..)))
+    };
+    if let Some(cell) =
+        report.cells.iter().find(|cell| foreign(&cell.model) && cell.errors().wrong > 0)
+    {
+        let first = cell.errors().first.unwrap_or_default();
+        return Err(
+            Unexpected(format!("{} did not answer as --expect says: {first}", cell.model)).into()
+        );
+    }
+    match report.cells.iter().find_map(|cell| Some((&cell.model, cell.failed.as_ref()?))) {
+        Some((model, why)) => bail!("{model}: {why}"),
+        None => Ok(()),
+    }
+}
+
+/// Two reports, compared.
+#[must_use]
+pub fn compared(new: &Report, old: &Report, ascii: bool) -> String {
+    let mut text = String::new();
+    for sheet in new.compare(old) {
+        _ = writeln!(text, "{}\n{}", sheet.title, sheet.text(ascii));
+        for remark in sheet.remarks {
+            _ = writeln!(text, "  {remark}");
+        }
+        text.push('\n');
+    }
+    for line in new.circumstances(old) {
+        _ = writeln!(text, "not the same: {line}");
+    }
+    text
+}
+
+/// Whether a report can have the form that this name asks for by its ending.
+#[must_use]
+pub fn can_be_named(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| FORMS.iter().any(|form| ending == *form))
+}
+
+/// The forms that a report has in a file.
+const FORMS: [&str; 5] = ["svg", "html", "md", "json", "csv"];
+
+impl Report {
+    /// The report in the form that the name of a file asks for.
+    ///
+    /// # Errors
+    /// It cannot be drawn.
+    pub fn written(&self, path: &Path) -> Result<String> {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("json") => self.json(),
+            Some("csv") => self.csv(),
+            Some("svg") => self.svg(),
+            Some("html") => self.html(),
+            _ => Ok(self.markdown()),
+        }
+    }
+}
