@@ -113,7 +113,9 @@ fn without_privileges_strace_counts_the_calls() {
 #[test]
 fn a_server_for_one_client_says_how_many_it_leaves_without_a_reply() {
     let ran = bench(&["--models", "poll,tcp-echo", "--connections", "5"]);
-    assert!(ran.stdout.contains("tcp-echo serves 1 of 5: 4 never got a reply"), "{}", ran.stdout);
+    let served = ran.report.cells.iter().map(|cell| cell.served());
+    assert_eq!(served.collect::<Vec<_>>(), [Some(5), Some(1), Some(5)], "{}", ran.stdout);
+    assert!(ran.stdout.contains("4 never got a reply"), "{}", ran.stdout);
     assert!(!ran.stdout.contains("fastest: tcp-echo"), "{}", ran.stdout);
 }
 
@@ -466,13 +468,11 @@ fn what_cannot_be_held_is_refused_with_the_figure() {
     let many = refused(&["--models", "poll", "--connections", "2000000000"]);
     assert!(many.contains("2000000064 descriptors"), "{many}");
     let large = refused(&["--udp", "--size", "70000"]);
-    assert!(large.contains("65,507"), "{large}");
     let nobody = refused(&["--models", "mini-ftp"]);
-    assert!(nobody.contains("mini-ftp is no echo server"), "{nobody}");
     let steers = refused(&["--models", "none", "--connections", "1", "--cmd", "\x1b[2J{port}"]);
     assert!(!steers.contains('\x1b') && steers.contains("\\u{1b}[2J"), "{steers}");
     let port = refused(&["--models", "poll", "--cmd", "./server"]);
-    assert!(port.contains("{port}"), "{port}");
+    common::said_word_for_word("bench_refused", &[large, nobody, port].join("\n"));
 }
 
 #[test]

@@ -35,7 +35,8 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub fn netplay() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netplay"));
     hears_signals(&mut command);
-    command.env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
+    command.env_remove("NO_COLOR").env_remove("COLUMNS");
+    command.env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
     // The last failure of a test is not the user's.
     command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
@@ -559,6 +560,24 @@ pub fn terminal(steps: &[&str]) -> Option<Command> {
     python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py")).args(steps).arg("--");
     python.env_remove("NO_COLOR").env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
     Some(python)
+}
+
+/// What a program printed and told when it was started with these arguments, and its exit code.
+pub fn transcript(args: &[&str], output: &Output) -> String {
+    let args: Vec<String> = args.iter().map(|arg| format!(" {arg:?}")).collect();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    let code = output.status.code().unwrap_or_else(|| panic!("{output:?}"));
+    format!("$ netplay{}\n{out}{err}[{code}]\n\n", args.concat())
+}
+
+/// These are the words in `tests/words`, every one. `INSTA_UPDATE=always` in the environment writes them anew.
+#[track_caller]
+pub fn said_word_for_word(name: &str, words: &str) {
+    let mut there = insta::Settings::clone_current();
+    there.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/words"));
+    there.set_prepend_module_to_snapshot(false);
+    there.set_omit_expression(true);
+    there.bind(|| insta::assert_snapshot!(name, words));
 }
 
 /// Whether strace may trace here; if not, that is said.
