@@ -111,8 +111,8 @@ impl<'a, 'socket> Children<'a, 'socket> {
     #[must_use]
     pub fn in_child(self) -> Session<'a> {
         let Children { stop, session, undisturbed, waiting, here, .. } = self;
-        // These are the parent's: the lock of its wait may be held by a thread that does not exist here, and to
-        // free memory would mean to copy its page first.
+        // These are the parent's. The lock of its wait may be held by a thread that does not exist here; and to free
+        // memory, the child would first have to copy the page.
         std::mem::forget((waiting, here));
         let since = undisturbed.expect("a child is made for a client that was just admitted");
         session.in_child(stop.in_child(since))

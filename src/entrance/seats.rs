@@ -34,7 +34,7 @@ impl<'a> Seats<'a> {
         Ok(Seats { args, stop, waiting, places, taken, total })
     }
 
-    /// Waits for a free seat, then for the client who is to have it. `None` is the end: the stop came, or with
+    /// Waits for a free seat, then for a client to take it. `None` is the end: the stop came, or with
     /// `--once` the one client has gone.
     ///
     /// # Errors

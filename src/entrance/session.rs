@@ -11,7 +11,7 @@ use crate::call;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::{Stop, Watch};
 
-/// What a blocking conversation needs beside its socket: the settings, the stop, and a place for its figures.
+/// What a blocking conversation needs besides its socket: the settings, the stop, and the counts.
 #[derive(Debug)]
 pub struct Session<'a> {
     args: &'a ServerArgs,
@@ -32,8 +32,8 @@ impl<'a> Session<'a> {
         Session { args, stop: stop.clone(), stats, made, buffer: None }
     }
 
-    /// One for a child that is to be forked. The child has its buffer as a copy; to ask for memory only then would
-    /// have it tidy up first what the parent has freed, and copy every page that it touches.
+    /// One for the next child to be forked, with a buffer: the child gets it as a copy. If the child allocated one
+    /// itself, malloc would first tidy up what the parent has freed, and copy every page that it touches.
     pub(super) fn in_advance(args: &'a ServerArgs, stop: &Stop) -> Session<'a> {
         Session { buffer: Some(vec![0; args.bufsize]), ..Session::new(args, stop) }
     }

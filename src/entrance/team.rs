@@ -25,7 +25,7 @@ impl<'a> Team<'a> {
         Team { args, stop, waits, done: Mutex::new(Ok(Stats::default())) }
     }
 
-    /// A listener for one thread after the other, and the clients whom the thread will have; after the last
+    /// A listener for one thread after the other, and what counts the clients of that thread; after the last
     /// listener comes the first.
     pub fn members<L>(&self, listeners: &'a [L]) -> impl Iterator<Item = (&'a L, OneAtATime<'a>)> {
         listeners.iter().zip(&self.waits).cycle().map(|(listener, wait)| {
@@ -46,7 +46,7 @@ impl<'a> Team<'a> {
         self.end_all();
     }
 
-    /// However the caller's scope ends, the threads are to end, too: it waits for them.
+    /// Ends all threads when it is dropped: however the caller's scope ends, it waits for them.
     #[must_use]
     pub fn ends_with_this(&self) -> impl Sized {
         struct Ends<'t, 'a>(&'t Team<'a>);

@@ -45,7 +45,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let team = Team::new(args, stop, &listeners);
     thread::scope(|scope| -> Result<()> {
         let _end = team.ends_with_this();
-        // Threads that are made meanwhile get no signal of a stop, ever: this thread is to have it.
+        // Threads that are made meanwhile never get a signal of a stop: this thread gets it.
         let undisturbed = stop.undisturbed();
         // Each has its own listener, or all have the same.
         for (listener, clients) in team.members(&listeners).take(options.workers(args)) {
@@ -55,7 +55,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
         }
         drop(undisturbed);
         server::announce("tcp", address)?;
-        // And here it sleeps until then: asked for no event, poll still tells of the listener's end.
+        // Here it sleeps until the stop: asked for no event, poll still reports the listener's end.
         let mut list = [pollfd { fd: listeners[0].as_raw_fd(), events: 0, revents: 0 }];
         Ok(team.sleep(|| call::poll(&mut list, None))?)
     })?;
@@ -64,7 +64,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     Ok(stats)
 }
 
-/// Who has it may accept; without one, all may.
+/// A thread must hold it to accept; where there is none, all may accept at once.
 type Lock = Option<Mutex<()>>;
 
 /// Serves one client after the other, until the stop. With a lock it accepts alone.

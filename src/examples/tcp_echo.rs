@@ -70,7 +70,7 @@ pub fn echo(peer: &impl AsFd, session: &mut Session<'_>) -> call::Result<()> {
         call::setsockopt(peer, SO_SNDTIMEO, limit)?;
     }
     let mut buf = session.buffer();
-    // Ctrl-C shuts this socket down: whoever waits on it is woken, and `or` brings nothing.
+    // Ctrl-C shuts this socket down as well: that ends the wait, and `or` brings nothing.
     let waiting = session.watch(peer);
     while let Some(n @ 1..) = waiting.or(|| call::recv(peer, &mut buf, 0))? {
         let Some(answer) = session.answer(&buf[..n]) else { break };

@@ -59,7 +59,7 @@ impl<'a> Service<'a> {
         silent.into_iter().chain(self.entrance.timeout()).min()
     }
 
-    /// What came of a wait: that its time was over is no error.
+    /// The result of a wait: that its time was over is no error.
     pub fn woken(waited: call::Result<usize>) -> call::Result<usize> {
         match waited {
             // EBUSY: an older kernel wants its answers to be read first.
