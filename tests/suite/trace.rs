@@ -544,7 +544,7 @@ fn story_of(read_at_once: bool) -> (usize, usize) {
     let lines = lines.lock().unwrap();
     let left_out = lines.iter().filter_map(|line| {
         let (number, _) = line.strip_prefix("-- ")?.split_once(" line")?;
-        Some(number.parse::<usize>().unwrap())
+        Some(number.replace(',', "").parse::<usize>().unwrap())
     });
     let notes = left_out.clone().count();
     // What was asked again, until the reader was there, is not the same in every run: two lines each.
