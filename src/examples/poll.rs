@@ -1,7 +1,7 @@
 //! # poll: a list of descriptors instead of a set
 //!
 //! ```text
-//!   list: [{listener, POLLIN}, {4, POLLIN}, {5, POLLIN|POLLOUT}, …]
+//!   list: [{listener, POLLIN}, {4, POLLIN}, {5, POLLOUT}, …]      5 is owed bytes
 //!   ┌▶ poll        sleeps until something happens, and writes into each entry what did:
 //!   │                POLLIN   bytes, a client to accept, or the end (recv returns 0)
 //!   │                POLLPRI  urgent data (MSG_OOB)

@@ -37,9 +37,6 @@ use crate::call::{
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
-/// How many events one wait can bring; the others come with the next.
-const EVENTS: usize = 256;
-
 /// Serves the clients that are ready, until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     let trigger = if options.edge { &edge::EDGE } else { &LEVEL };
@@ -75,7 +72,8 @@ fn serve_on(
     call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, listener, EpollFlags::EPOLLIN)?;
     let mut open = true;
     let mut clients: HashMap<RawFd, Client> = HashMap::new();
-    let mut events = [epoll_event { events: 0, u64: 0 }; EVENTS];
+    // Room for what one wait brings; the others come with the next.
+    let mut events = [epoll_event { events: 0, u64: 0 }; 256];
     let waiting = stop.watch(listener);
     while service.goes_on() {
         if service.has_room() != open {
@@ -108,7 +106,7 @@ fn serve_on(
                 clients.insert(client.peer.as_raw_fd(), client);
             }
         }
-        // Silence is no event.
+        // Silence is no event: where it is limited, every client is looked at, every turn.
         for client in service.silent(&mut clients) {
             call::close(client.peer)?;
         }
