@@ -5,18 +5,16 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Result, anyhow};
-use plotters::coord::Shift;
-use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-
 use super::plan::Load;
 use super::report::{Sheet, label, time, whole};
-use super::sample::{Cell, Latency, Report};
+use super::sample::{Cell, Latency, Report, Spread};
 use crate::columns::wrapped;
+use crate::draw::page;
+use crate::draw::shapes::{
+    Dot, END, Letters, Line, MIDDLE, Opening, Rect, START, Words, round_step,
+};
 use crate::escape::markup;
-use crate::ink::{self, COST, DIM, INK, Ink, LINE, LONGEST, P50, P99, P999, PAPER, RATE};
+use crate::ink::{COST, DIM, INK, Ink, LINE, LONGEST, P50, P99, P999, RATE};
 
 /// So many letters of the footer have room in a line.
 const FOOTER_COLUMNS: usize = 180;
@@ -26,126 +24,134 @@ const TAIL: [Ink; 4] = [P50, P99, P999, LONGEST];
 const TAIL_NAMES: [&str; 4] = ["p50", "p99", "p99.9", "max"];
 
 /// A server's line.
-const ROW: u32 = 24;
+const ROW: f64 = 24.0;
 /// The title of a load and the heads of its parts, and the numbers below them.
-const ABOVE: u32 = 66;
-const BELOW: u32 = 34;
+const ABOVE: f64 = 66.0;
+const BELOW: f64 = 34.0;
 /// The names take so much at least, with a gap on both sides; behind them are the three parts.
-const NAMES: u32 = 190;
-const GAP: u32 = 10;
-const PART: u32 = 333;
+const NAMES: f64 = 190.0;
+const GAP: f64 = 10.0;
+const PART: f64 = 333.0;
 /// What a part leaves free behind its scale, for the figure at the end of a bar.
-const MARGIN: u32 = 64;
+const MARGIN: f64 = 64.0;
 
 impl Report {
     /// As a picture. It is light or dark as the reader's system is.
-    ///
-    /// # Errors
-    /// There is nothing to draw.
-    pub fn svg(&self) -> Result<String> {
-        let mut picture = String::new();
-        let heights: Vec<u32> = self
+    #[must_use]
+    pub fn svg(&self) -> String {
+        let heights: Vec<f64> = self
             .loads()
             .into_iter()
-            .map(|load| ABOVE + BELOW + ROW * self.under(load).len() as u32)
+            .map(|load| ABOVE + BELOW + ROW * self.under(load).len() as f64)
             .collect();
         let labels = self.cells.iter().map(|cell| width(&label(cell), 13.0));
-        let names = NAMES.max(labels.fold(0.0, f64::max).ceil() as u32 + 2 * GAP);
+        let names = NAMES.max(labels.fold(0.0, f64::max).ceil() + 2.0 * GAP);
         let footer = [self.long_names(), self.footer()].concat();
-        let footer: Vec<_> = footer.iter().flat_map(|line| wrapped(line, FOOTER_COLUMNS)).collect();
-        let total = heights.iter().sum::<u32>() + 18 * footer.len() as u32 + 16;
-        {
-            let root = SVGBackend::with_string(&mut picture, (names + 3 * PART + GAP, total))
-                .into_drawing_area();
-            root.fill(&rgb(PAPER)).map_err(undrawn)?;
-            let mut rest = root.clone();
-            for (load, height) in self.loads().into_iter().zip(heights) {
-                let (this, below) = rest.split_vertically(height);
-                self.draw(&this, load, names)?;
-                rest = below;
-            }
-            for (line, nth) in footer.iter().zip(0..) {
-                let style = ("sans-serif", 11).into_font().color(&rgb(DIM));
-                rest.draw_text(line, &style, (12, 8 + 18 * nth)).map_err(undrawn)?;
-            }
-            root.present().map_err(undrawn)?;
+        let footer: Vec<&str> =
+            footer.iter().flat_map(|line| wrapped(line, FOOTER_COLUMNS)).collect();
+        let opening = Opening {
+            title: "netplay bench",
+            about: &self.about(),
+            width: names + 3.0 * PART + GAP,
+            height: heights.iter().sum::<f64>() + 18.0 * footer.len() as f64 + 16.0,
+            ..Opening::default()
+        };
+        let mut picture = opening.to_string();
+        let mut top = 0.0;
+        for (load, height) in self.loads().into_iter().zip(heights) {
+            self.draw(&mut picture, load, names, top);
+            top += height;
         }
-        Ok(finished(&picture))
+        for (line, nth) in footer.iter().zip(0..) {
+            let (x, y) = (12.0, top + 17.0 + 18.0 * f64::from(nth));
+            let _ = writeln!(picture, "{}", Words { look: SMALL, x, y, text: line });
+        }
+        picture + "</svg>\n"
     }
 
-    fn draw(&self, area: &Area<'_>, load: Load, names: u32) -> Result<()> {
-        let cells = self.under(load);
-        let text = |size: u32, ink: Ink| ("sans-serif", size).into_font().color(&rgb(ink));
-        area.draw_text(&load.title(), &text(17, INK), (12, 14)).map_err(undrawn)?;
-        for (cell, nth) in cells.iter().zip(0..) {
-            let ink = if cell.again { DIM } else { INK };
-            let end = text(13, ink).pos(Pos::new(HPos::Right, VPos::Center));
-            let y = (ABOVE + ROW * nth + ROW / 2) as i32;
-            area.draw_text(&label(cell), &end, ((names - GAP) as i32, y)).map_err(undrawn)?;
-        }
-        let part = |nth: u32| {
-            let (x, (_, height)) = ((names + PART * nth) as i32, area.dim_in_pixel());
-            area.clone().shrink((x, 0), (PART, height))
+    /// The picture in words.
+    fn about(&self) -> String {
+        let load = |load: Load| {
+            let rate = |cell: &&Cell| {
+                let rate = cell.rate().map_or("no figure".to_owned(), |rate| whole(rate.median));
+                format!("{} {rate}", label(cell))
+            };
+            let rates: Vec<String> = self.under(load).iter().map(rate).collect();
+            format!("{}, requests a second: {}.", load.title(), rates.join(", "))
         };
+        let loads: Vec<String> = self.loads().into_iter().map(load).collect();
+        loads.join(" ")
+    }
+
+    fn draw(&self, out: &mut String, load: Load, names: f64, top: f64) {
+        let cells = self.under(load);
+        let title = Letters { size: Some(16.0), ..Letters::default() };
+        let _ =
+            writeln!(out, "{}", Words { look: title, x: 12.0, y: top + 26.0, text: &load.title() });
+        let part = |nth: f64| Part { x: names + PART * nth, top, rows: cells.len() };
+        for (nth, cell) in cells.iter().enumerate() {
+            let ink = cell.again.then_some(DIM);
+            let look = Letters { size: Some(12.0), ink, anchor: END, ..Letters::default() };
+            let (x, y) = (names - GAP, part(0.0).row(nth) + 4.0);
+            let _ = writeln!(out, "{}", Words { look, x, y, text: &label(cell) });
+        }
         // One scale for all loads: so the rate can be followed from one to the next.
         let fastest = self.cells.iter().filter_map(|cell| cell.rate()).map(|rate| rate.high);
         let fastest = fastest.fold(1.0, f64::max);
-        let rates =
-            cells.iter().map(|cell| cell.rate().map(|rate| (rate.low, rate.median, rate.high)));
-        bars(&part(0), "requests/s", RATE, fastest, whole, &rates.collect::<Vec<_>>())?;
-        self.latencies(&part(1), &cells)?;
-        let costs = cells.iter().map(|cell| cell.cpu().map(|cpu| (cpu.low, cpu.median, cpu.high)));
-        let costs: Vec<_> = costs.collect();
-        let dearest = costs.iter().flatten().map(|cost| cost.2).fold(1.0, f64::max);
-        bars(&part(2), "CPU for a request", COST, dearest, time, &costs)
+        let rates = cells.iter().map(|cell| cell.rate());
+        part(0.0).bars(out, "requests/s", RATE, fastest, whole, &rates.collect::<Vec<_>>());
+        self.latencies(out, &part(1.0), &cells);
+        let costs: Vec<_> = cells.iter().map(|cell| cell.cpu()).collect();
+        let dearest = costs.iter().flatten().map(|cost| cost.high).fold(1.0, f64::max);
+        part(2.0).bars(out, "CPU for a request", COST, dearest, time, &costs);
     }
 
-    fn latencies(&self, area: &Area<'_>, cells: &[&Cell]) -> Result<()> {
+    fn latencies(&self, out: &mut String, part: &Part, cells: &[&Cell]) {
         let points: Vec<f64> = self.cells.iter().flat_map(tail).flatten().collect();
         let low = points.iter().copied().fold(f64::INFINITY, f64::min).clamp(1.0, 1e9);
         let high = points.iter().copied().fold(low * 10.0, f64::max);
-        let range = (low / 1.5..high * 1.5).log_scale();
-        let head = ("sans-serif", 13).into_font().color(&rgb(DIM));
-        area.draw_text("latency, log scale", &head, (0, 44)).map_err(undrawn)?;
+        let (low, high) = (low / 1.5, high * 1.5);
+        part.head(out, 0.0, "latency, log scale");
         for (what, (ink, nth)) in TAIL_NAMES.into_iter().zip(TAIL.into_iter().zip(0..)) {
-            let x = 130 + 52 * nth;
-            area.draw(&Circle::new((x, 50), 4, rgb(ink).filled())).map_err(undrawn)?;
-            area.draw_text(what, &head, (x + 7, 44)).map_err(undrawn)?;
+            let x = 130.0 + 52.0 * f64::from(nth);
+            let dot = Dot { fill: ink, x: part.x + x, y: part.top + 50.0, radius: 4.0 };
+            let _ = writeln!(out, "{dot}");
+            part.head(out, x + 7.0, what);
         }
-        let rows = cells.len() as f64;
-        let mut chart = chart(area, range, rows)?;
-        mesh(&mut chart, 6, &|ns: &f64| time(*ns))?;
-        for (cell, nth) in cells.iter().zip(0..) {
-            let y = rows - f64::from(nth) - 0.5;
-            let points: Vec<_> =
-                tail(cell).into_iter().zip(TAIL).filter_map(|(x, ink)| Some((x?, ink))).collect();
-            let line = PathElement::new(
-                points.iter().map(|(x, _)| (*x, y)).collect::<Vec<_>>(),
-                rgb(LINE).stroke_width(3),
-            );
-            chart.draw_series([line]).map_err(undrawn)?;
+        let place = |ns: f64| (ns / low).ln() / (high / low).ln();
+        part.scale(out, decades(low, high).into_iter().map(|ns| (place(ns), time(ns))));
+        for (nth, cell) in cells.iter().enumerate() {
+            let y = part.row(nth);
+            let points: Vec<(f64, Ink)> = tail(cell)
+                .into_iter()
+                .zip(TAIL)
+                .filter_map(|(ns, ink)| Some((part.at(place(ns?)), ink)))
+                .collect();
+            if let (Some(&(from, _)), Some(&(to, _))) = (points.first(), points.last()) {
+                let _ = writeln!(
+                    out,
+                    "{}",
+                    Line { ink: LINE, thick: 3.0, from: (from, y), to: (to, y) }
+                );
+            }
             // The middle last: it is not hidden by the end.
-            let dots =
-                points.iter().rev().map(|(x, ink)| Circle::new((*x, y), 4, rgb(*ink).filled()));
-            chart.draw_series(dots).map_err(undrawn)?;
+            for &(x, fill) in points.iter().rev() {
+                let _ = writeln!(out, "{}", Dot { fill, x, y, radius: 4.0 });
+            }
         }
-        Ok(())
     }
 
     /// As a page: the picture and the tables.
-    ///
-    /// # Errors
-    /// There is nothing to draw.
-    pub fn html(&self) -> Result<String> {
-        let mut out = PAGE.to_owned();
-        let _ = writeln!(out, "<h1>netplay bench</h1>\n<figure>{}</figure>", self.svg()?);
+    #[must_use]
+    pub fn html(&self) -> String {
+        let mut body = format!("<h1>netplay bench</h1>\n<figure>{}</figure>\n", self.svg());
         for sheet in self.sheets() {
-            out.push_str(&table(&sheet));
+            body += &table(&sheet);
         }
         for line in self.footer() {
-            let _ = writeln!(out, "<p class=footer>{}</p>", markup(&line));
+            let _ = writeln!(body, "<p class=\"footer\">{}</p>", markup(&line));
         }
-        Ok(out + "</body>\n</html>\n")
+        page::report("netplay bench", &body)
     }
 
     /// As bars, for a terminal.
@@ -217,148 +223,101 @@ fn tail(cell: &Cell) -> [Option<f64>; 4] {
     ]
 }
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Chart<'a, 'b, X> =
-    ChartContext<'a, SVGBackend<'b>, Cartesian2d<X, plotters::coord::types::RangedCoordf64>>;
+/// Letters in passing.
+const SMALL: Letters =
+    Letters { class: "", font: None, size: Some(10.5), bold: false, ink: Some(DIM), anchor: START };
 
-/// One part: a bar for each server, with the middle half as a line on it and the median behind it.
-fn bars(
-    area: &Area<'_>,
-    title: &str,
-    ink: Ink,
-    most: f64,
-    form: fn(f64) -> String,
-    spreads: &[Option<(f64, f64, f64)>],
-) -> Result<()> {
-    let text = |ink: Ink| ("sans-serif", 13).into_font().color(&rgb(ink));
-    area.draw_text(title, &text(DIM), (0, 44)).map_err(undrawn)?;
-    let rows = spreads.len() as f64;
-    let mut chart = chart(area, 0.0..most, rows)?;
-    mesh(&mut chart, 4, &|x: &f64| form(*x))?;
-    for (spread, nth) in spreads.iter().zip(0..) {
-        let Some((low, median, high)) = *spread else { continue };
-        let y = rows - f64::from(nth) - 0.5;
-        let bar = Rectangle::new([(0.0, y - 0.28), (median, y + 0.28)], rgb(ink).filled());
-        chart.draw_series([bar]).map_err(undrawn)?;
-        let half = PathElement::new(vec![(low, y), (high, y)], rgb(INK).stroke_width(1));
-        chart.draw_series([half]).map_err(undrawn)?;
-        let (x, y) = chart.backend_coord(&(median.max(high), y));
-        let style =
-            ("sans-serif", 11).into_font().color(&rgb(INK)).pos(Pos::new(HPos::Left, VPos::Center));
-        let base = area.get_base_pixel();
-        area.draw_text(&form(median), &style, (x - base.0 + 5, y - base.1)).map_err(undrawn)?;
+/// One of the three parts of a load: where it begins, and how many rows it has.
+struct Part {
+    x: f64,
+    top: f64,
+    rows: usize,
+}
+
+impl Part {
+    /// Where a part of the scale is, from 0 to 1.
+    fn at(&self, part: f64) -> f64 {
+        self.x + part * (PART - MARGIN)
     }
-    Ok(())
+
+    /// The middle of a row.
+    fn row(&self, nth: usize) -> f64 {
+        self.top + ABOVE + ROW * (nth as f64 + 0.5)
+    }
+
+    fn head(&self, out: &mut String, x: f64, text: &str) {
+        let look = Letters { size: Some(12.0), ..SMALL };
+        let (x, y) = (self.x + x, self.top + 54.0);
+        let _ = writeln!(out, "{}", Words { look, x, y, text });
+    }
+
+    /// The lines of the scale, and its numbers below them.
+    fn scale(&self, out: &mut String, marks: impl IntoIterator<Item = (f64, String)>) {
+        let (top, bottom) = (self.top + ABOVE, self.top + ABOVE + ROW * self.rows as f64);
+        let line = |from, to| Line { ink: LINE, thick: 1.0, from, to };
+        let _ = writeln!(out, "{}", line((self.x, bottom), (self.at(1.0), bottom)));
+        for (part, text) in marks {
+            let x = self.at(part);
+            let number = Words {
+                look: Letters { anchor: MIDDLE, ..SMALL },
+                x,
+                y: bottom + 17.0,
+                text: &text,
+            };
+            let _ = writeln!(out, "{}\n{number}", line((x, top), (x, bottom + 5.0)));
+        }
+    }
+
+    /// A bar for each server, with the middle half as a line on it and the median behind it.
+    fn bars(
+        &self,
+        out: &mut String,
+        title: &str,
+        ink: Ink,
+        most: f64,
+        form: fn(f64) -> String,
+        spreads: &[Option<Spread>],
+    ) {
+        self.head(out, 0.0, title);
+        let step = round_step(most / 4.0);
+        let marks = (0..=(most / step as f64) as u64).map(|n| (n * step) as f64);
+        self.scale(out, marks.map(|x| (x / most, form(x))));
+        for (nth, spread) in spreads.iter().enumerate() {
+            let Some(Spread { low, median, high }) = *spread else { continue };
+            let place = |x: f64| self.at(x / most);
+            let y = self.row(nth);
+            let height = 0.56 * ROW;
+            let bar = Rect {
+                fill: ink.into(),
+                x: self.x,
+                y: y - height / 2.0,
+                width: place(median) - self.x,
+                height,
+            };
+            let half = Line { ink: INK, thick: 1.0, from: (place(low), y), to: (place(high), y) };
+            let look = Letters { ink: None, ..SMALL };
+            let (x, y) = (place(median.max(high)) + 5.0, y + 3.5);
+            let _ = writeln!(out, "{bar}\n{half}\n{}", Words { look, x, y, text: &form(median) });
+        }
+    }
 }
 
-fn chart<'a, 'b, X>(area: &'a Area<'b>, x: X, rows: f64) -> Result<Chart<'a, 'b, X::CoordDescType>>
-where
-    X: AsRangedCoord<Value = f64>,
-    X::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
-{
-    ChartBuilder::on(area)
-        .margin_top(ABOVE)
-        .margin_right(MARGIN)
-        .x_label_area_size(BELOW)
-        .build_cartesian_2d(x, 0.0..rows)
-        .map_err(undrawn)
+/// The marks of a logarithmic scale: 1, 10, 100; where these are too few, 2 and 5 of each as well.
+fn decades(low: f64, high: f64) -> Vec<f64> {
+    let marks = |of: &[f64]| -> Vec<f64> {
+        let all = (0..12).flat_map(|zeros| of.iter().map(move |n| n * 10f64.powi(zeros)));
+        all.filter(|&mark| mark >= low && mark <= high).collect()
+    };
+    let powers = marks(&[1.0]);
+    if powers.len() < 3 { marks(&[1.0, 2.0, 5.0]) } else { powers }
 }
-
-/// The lines of the scale, and its numbers.
-fn mesh<X>(
-    chart: &mut Chart<'_, '_, X>,
-    numbers: usize,
-    form: &dyn Fn(&f64) -> String,
-) -> Result<()>
-where
-    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
-{
-    chart
-        .configure_mesh()
-        .disable_y_mesh()
-        .y_labels(0)
-        .x_labels(numbers)
-        .x_label_formatter(form)
-        .axis_style(rgb(LINE))
-        .bold_line_style(rgb(LINE))
-        .light_line_style(TRANSPARENT)
-        .label_style(("sans-serif", 11).into_font().color(&rgb(DIM)))
-        .draw()
-        .map_err(undrawn)
-}
-
-fn undrawn(error: impl std::fmt::Display) -> anyhow::Error {
-    anyhow!("the picture cannot be drawn: {error}")
-}
-
-/// The colour as the plotting library has it.
-const fn rgb(ink: Ink) -> RGBColor {
-    let (red, green, blue) = ink.rgb();
-    RGBColor(red, green, blue)
-}
-
-/// The picture with its colours in the dark, and with texts that stand where they should everywhere.
-fn finished(picture: &str) -> String {
-    let style = format!("<style>\n{}</style>\n", ink::night());
-    let (opening, rest) = picture.split_once(">\n").unwrap_or((picture, ""));
-    let lines = rest.lines().map(|line| lowered(line).unwrap_or_else(|| line.to_owned()) + "\n");
-    format!("{opening}>\n{style}{}", lines.collect::<String>())
-}
-
-/// The start of a text, with the height of its letters in `y`: the plotting library leaves that to `dy`,
-/// in units that not every program knows.
-fn lowered(line: &str) -> Option<String> {
-    let number = |name: &str| line.split_once(name)?.1.split('"').next()?.parse::<f64>().ok();
-    let (before, rest) = line.strip_prefix("<text ")?.split_once(" dy=\"")?;
-    let (dy, after) = rest.split_once('"')?;
-    let (x, y) = before.split_once(" y=\"")?;
-    let y: f64 = y.strip_suffix('"')?.parse().ok()?;
-    let part = if dy.ends_with("em") { 0.76 } else { 0.36 };
-    let y = y + part * number(" font-size=\"")?;
-    Some(format!("<text {x} y=\"{y:.1}\"{after}"))
-}
-
-const PAGE: &str = r#"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark">
-<title>netplay bench</title>
-<style>
-body { font: 15px/1.45 sans-serif; max-width: 1200px; margin: 2em auto; padding: 0 1em; background: #fff; color: #1b1f24 }
-figure { margin: 0; overflow-x: auto }
-table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
-th, td { padding: .25em .7em; text-align: right; border-bottom: 1px solid #e3e6ea; white-space: nowrap }
-th:first-child, td:first-child { text-align: left }
-.table { overflow-x: auto }
-.footer { color: #5b6470; font-size: 13px; margin: .3em 0 }
-@media (prefers-color-scheme: dark) {
-  body { background: #14181d; color: #e6e9ed }
-  th, td { border-color: #2b323a }
-  .footer { color: #9aa4b0 }
-}
-</style>
-</head>
-<body>
-"#;
 
 fn table(sheet: &Sheet) -> String {
-    let row = |cells: Vec<&str>, tag: &str| {
-        let cells: String =
-            cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", markup(cell))).collect();
-        format!("<tr>{cells}</tr>\n")
-    };
-    let rows: String = sheet
-        .rows
-        .iter()
-        .map(|cells| row(cells.iter().map(String::as_str).collect(), "td"))
-        .collect();
     let remarks: String =
         sheet.remarks.iter().map(|remark| format!("<li>{}</li>\n", markup(remark))).collect();
     let list = if remarks.is_empty() { remarks } else { format!("<ul>\n{remarks}</ul>\n") };
-    let (title, head) = (markup(&sheet.title), row(sheet.head.clone(), "th"));
-    format!("<h2>{title}</h2>\n<div class=table><table>\n{head}{rows}</table></div>\n{list}")
+    let (title, table) = (markup(&sheet.title), page::table("", &sheet.head, &sheet.rows));
+    format!("<h2>{title}</h2>\n<div class=\"table\">{table}</div>\n{list}")
 }
 
 /// A bar of so much of `width`, in eighths of a character.

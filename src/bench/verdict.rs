@@ -77,8 +77,8 @@ impl Report {
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("json") => self.json(),
             Some("csv") => self.csv(),
-            Some("svg") => self.svg(),
-            Some("html") => self.html(),
+            Some("svg") => Ok(self.svg()),
+            Some("html") => Ok(self.html()),
             _ => Ok(self.markdown()),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::send::{Phases, Spread};
 use super::{Experiment, Outcome};
+use crate::draw::shapes::round_step;
 use crate::words::{counted, duration, exactly, grouped, plural};
 
 /// The outcomes, ready to be drawn.
@@ -138,17 +139,7 @@ impl Axis {
             2_000.. => (1_000, "µs"),
             _ => (1, "ns"),
         };
-        // Four to nine steps: 1, 2 or 5, times a power of ten.
-        let mut step = 1;
-        let mut factors = [2, 5, 10].into_iter().cycle();
-        let mut power = 1;
-        while end / step > 8 {
-            let factor = factors.next().expect("a cycle has no end");
-            step = power * factor;
-            if factor == 10 {
-                power *= 10;
-            }
-        }
+        let step = round_step(end as f64 / 8.9); // four to nine of them
         Axis { end, step, unit, name }
     }
 

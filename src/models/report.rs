@@ -9,6 +9,7 @@ use super::figure::{Figure, HEADS, Lengths, cells, meanwhile, ranges};
 use super::send::{Phases, Spread};
 use super::text::Look;
 use super::{Experiment, Outcome, svg, text};
+use crate::draw::page;
 use crate::escape::markup;
 
 /// A form of the report.
@@ -88,14 +89,6 @@ fn with_ranges(outcome: &Outcome, write: impl Fn(&str) -> String) -> [String; 7]
     cells
 }
 
-const PAGE: &str = "\
-:root{color-scheme:light dark}body{font-family:sans-serif;max-width:980px;margin:2em auto;padding:0 1em;\
-line-height:1.5}svg{max-width:100%;height:auto}div{overflow-x:auto}\
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
-th,td{padding:.3em .8em;text-align:right;border-bottom:1px solid #8888}\
-td{white-space:nowrap}td.left{white-space:normal;min-width:11em}\
-th:nth-child(-n+2),td:first-child,td.left{text-align:left}";
-
 fn html(figure: &Figure<'_>) -> String {
     let mut rows = String::new();
     for outcome in figure.outcomes {
@@ -125,16 +118,13 @@ fn html(figure: &Figure<'_>) -> String {
         }
     }
     let [name, others @ ..] = HEADS;
-    let heads: String =
-        ["meanwhile"].iter().chain(&others).map(|head| format!("<th>{head}</th>")).collect();
-    let title = markup(&figure.title);
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-         <style>{PAGE}</style>\n</head>\n<body>\n<h1>The five models of I/O</h1>\n<div>\n{}</div>\n\
-         <div>\n<table>\n<tr><th>{name}</th>{heads}</tr>\n{rows}</table>\n</div>\n</body>\n</html>\n",
+    let heads: String = others.iter().map(|head| format!("<th>{head}</th>")).collect();
+    let body = format!(
+        "<h1>The five models of I/O</h1>\n<figure>{}</figure>\n<div class=\"table\">\n<table>\n\
+         <tr><th>{name}</th><th class=\"left\">meanwhile</th>{heads}</tr>\n{rows}</table>\n</div>\n",
         svg::draw(figure)
-    )
+    );
+    page::report(&figure.title, &body)
 }
 
 /// Times are microseconds since the program began to wait.

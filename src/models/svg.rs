@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::figure::{After, Axis, Figure, Lengths, cells, meanwhile, ranges, waiting_bar};
 use crate::columns::cut;
-use crate::escape::markup;
-use crate::ink::{self, ASLEEP, BOTH, COPIES, DIM, ERROR, INK, Ink, KNOWS, LINE, PAPER};
+use crate::draw::shapes::{END, Fill, Letters, Line, MIDDLE, Opening, Rect, START, Words};
+use crate::ink::{ASLEEP, BOTH, COPIES, DIM, ERROR, INK, Ink, KNOWS, LINE};
 
 const WIDTH: f64 = 980.0;
 /// The panels, from here to there.
@@ -28,14 +28,15 @@ enum Look {
 }
 
 impl Look {
-    fn attributes(self) -> String {
+    fn letters(self) -> Letters {
+        let plain = Letters::default();
         match self {
-            Look::Title => "font-size=\"17\" font-weight=\"bold\"".to_owned(),
-            Look::Head => "font-weight=\"bold\"".to_owned(),
-            Look::Plain => String::new(),
-            Look::Words => "font-size=\"12\"".to_owned(),
-            Look::Range => format!("font-size=\"10\" fill=\"{DIM}\""),
-            Look::Small => format!("font-size=\"11.5\" fill=\"{DIM}\""),
+            Look::Title => Letters { size: Some(17.0), bold: true, ..plain },
+            Look::Head => Letters { bold: true, ..plain },
+            Look::Plain => plain,
+            Look::Words => Letters { size: Some(12.0), ..plain },
+            Look::Range => Letters { size: Some(10.0), ink: Some(DIM), ..plain },
+            Look::Small => Letters { size: Some(11.5), ink: Some(DIM), ..plain },
         }
     }
 }
@@ -76,49 +77,44 @@ pub(super) fn draw(figure: &Figure<'_>) -> String {
     let (first, second) = (92.0, 92.0 + rows * ROW + 96.0);
     let notes = second + rows * ROW + 48.0;
     let height = notes + 20.0 * figure.notes.len() as f64 + 4.0;
-    let mut out = Drawing(String::new());
-    _ = writeln!(
-        out.0,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
-         height=\"{height}\" role=\"img\" aria-labelledby=\"models-title models-desc\" \
-         font-family=\"sans-serif\" font-size=\"13\" fill=\"{INK}\">\n\
-         <title id=\"models-title\">{}</title>\n<desc id=\"models-desc\">{}</desc>\n\
-         <style>\n{}</style>\n<defs>{}</defs>\n\
-         <rect fill=\"{PAPER}\" width=\"{WIDTH}\" height=\"{height}\"/>",
-        markup(&figure.title),
-        markup(&described(figure)),
-        ink::night(),
-        patterns(),
-    );
-    out.text(Look::Title, 16.0, 30.0, "start", &figure.title);
+    let opening = Opening {
+        title: &figure.title,
+        about: &described(figure),
+        width: WIDTH,
+        height,
+        defs: &patterns(),
+        ..Opening::default()
+    };
+    let mut out = Drawing(opening.to_string());
+    out.text(Look::Title, 16.0, 30.0, START, &figure.title);
 
     out.text(
         Look::Head,
         16.0,
         62.0,
-        "start",
+        START,
         "1. Waiting for the data, and what the program does meanwhile",
     );
     out.bar(Bar::Waiting, 500.0, 47.0, 22.0);
-    out.text(Look::Small, 528.0, 62.0, "start", "waiting");
+    out.text(Look::Small, 528.0, 62.0, START, "waiting");
     out.line(ERROR, 2.0, 592.0, 48.0, 66.0);
-    out.text(Look::Small, 600.0, 62.0, "start", "the message arrives");
+    out.text(Look::Small, 600.0, 62.0, START, "the message arrives");
     for (x, head) in COLUMNS.iter().zip(["waiting", "CPU time", "calls", "EAGAIN"]) {
-        out.text(Look::Small, *x, 82.0, "end", head);
+        out.text(Look::Small, *x, 82.0, END, head);
     }
     out.axis(&figure.waiting, first, rows);
     for (i, outcome) in figure.outcomes.iter().enumerate() {
         let y = first + i as f64 * ROW;
-        out.text(Look::Plain, 16.0, y + 14.0, "start", outcome.model.name);
-        out.text(Look::Small, 16.0, y + 27.0, "start", outcome.model.kind);
+        out.text(Look::Plain, 16.0, y + 14.0, START, outcome.model.name);
+        out.text(Look::Small, 16.0, y + 27.0, START, outcome.model.kind);
         if let Err(reason) = &outcome.phases {
             let words = format!("cannot run here: {}", cut(reason, 131, "…"));
-            out.text(Look::Small, LEFT + 8.0, y + 19.0, "start", &words);
+            out.text(Look::Small, LEFT + 8.0, y + 19.0, START, &words);
             continue;
         }
         let x = LEFT + figure.waiting.place(waiting_bar(outcome), PLOT);
         out.bar(Bar::Waiting, LEFT, y + 5.0, x - LEFT);
-        out.text(Look::Words, LEFT + 8.0, y + 19.0, "start", &meanwhile(outcome));
+        out.text(Look::Words, LEFT + 8.0, y + 19.0, START, &meanwhile(outcome));
         out.line(ERROR, 2.0, x, y, y + ROW);
         let [_, waiting, _, _, calls, eagains, cpu] = cells(outcome);
         let [_, waiting_range, _, _, calls_range, eagains_range, cpu_range] = ranges(outcome);
@@ -130,7 +126,7 @@ pub(super) fn draw(figure: &Figure<'_>) -> String {
     }
 
     let head = format!("2. From the arrival on, magnified {} times", figure.magnified());
-    out.text(Look::Head, 16.0, second - 40.0, "start", &head);
+    out.text(Look::Head, 16.0, second - 40.0, START, &head);
     let legend = [
         (Bar::Knows, 16.0, "until the program knows"),
         (Bar::Copies, 214.0, "copying to the program"),
@@ -138,14 +134,14 @@ pub(super) fn draw(figure: &Figure<'_>) -> String {
     ];
     for (class, x, words) in legend {
         out.bar(class, x, second - 28.0, 22.0);
-        out.text(Look::Small, x + 28.0, second - 14.0, "start", words);
+        out.text(Look::Small, x + 28.0, second - 14.0, START, words);
     }
-    out.text(Look::Small, COLUMNS[1] + 20.0, second - 14.0, "end", "until it knows");
-    out.text(Look::Small, COLUMNS[3], second - 14.0, "end", "copying");
+    out.text(Look::Small, COLUMNS[1] + 20.0, second - 14.0, END, "until it knows");
+    out.text(Look::Small, COLUMNS[3], second - 14.0, END, "copying");
     out.axis(&figure.after, second, rows);
     for (i, outcome) in figure.outcomes.iter().enumerate() {
         let y = second + i as f64 * ROW;
-        out.text(Look::Plain, 16.0, y + 19.0, "start", outcome.model.name);
+        out.text(Look::Plain, 16.0, y + 19.0, START, outcome.model.name);
         let Ok(phases) = &outcome.phases else { continue };
         let place = |time| figure.after.place(time, PLOT);
         match Lengths::of(phases).after {
@@ -161,7 +157,7 @@ pub(super) fn draw(figure: &Figure<'_>) -> String {
         out.figure(COLUMNS[3], y, &copies, &copies_range);
     }
     for (i, note) in figure.notes.iter().enumerate() {
-        out.text(Look::Small, 16.0, notes + 20.0 * i as f64, "start", note);
+        out.text(Look::Small, 16.0, notes + 20.0 * i as f64, START, note);
     }
     out.0 += "</svg>\n";
     out.0
@@ -186,38 +182,32 @@ fn described(figure: &Figure<'_>) -> String {
 struct Drawing(String);
 
 impl Drawing {
-    fn text(&mut self, look: Look, x: f64, y: f64, anchor: &str, words: &str) {
-        let (look, words) = (look.attributes(), markup(words));
-        _ = writeln!(
-            self.0,
-            "<text {look} x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{words}</text>"
-        );
+    fn text(&mut self, look: Look, x: f64, y: f64, anchor: &'static str, text: &str) {
+        let look = Letters { anchor, ..look.letters() };
+        _ = writeln!(self.0, "{}", Words { look, x, y, text });
     }
 
     /// A median, and its range under it, if there is one.
     fn figure(&mut self, x: f64, y: f64, median: &str, range: &str) {
         let lower = if range.is_empty() { 19.0 } else { 14.0 };
-        self.text(Look::Plain, x, y + lower, "end", median);
+        self.text(Look::Plain, x, y + lower, END, median);
         if !range.is_empty() {
-            self.text(Look::Range, x, y + 26.0, "end", range);
+            self.text(Look::Range, x, y + 26.0, END, range);
         }
     }
 
     /// A bar in its colour, and its pattern over it.
     fn bar(&mut self, bar: Bar, x: f64, y: f64, width: f64) {
         let (ink, pattern) = bar.look();
-        let place = format!("x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{BAR}\"");
-        _ = writeln!(self.0, "<rect fill=\"{ink}\" {place}/>");
+        let shape = Rect { fill: ink.into(), x, y, width, height: BAR };
+        _ = writeln!(self.0, "{shape}");
         if let Some(pattern) = pattern {
-            _ = writeln!(self.0, "<rect fill=\"url(#{pattern})\" {place}/>");
+            _ = writeln!(self.0, "{}", Rect { fill: Fill::Pattern(pattern), ..shape });
         }
     }
 
-    fn line(&mut self, ink: Ink, width: f64, x: f64, from: f64, to: f64) {
-        _ = writeln!(
-            self.0,
-            "<path fill=\"none\" stroke=\"{ink}\" stroke-width=\"{width}\" d=\"M{x:.1} {from:.1}V{to:.1}\"/>"
-        );
+    fn line(&mut self, ink: Ink, thick: f64, x: f64, from: f64, to: f64) {
+        _ = writeln!(self.0, "{}", Line { ink, thick, from: (x, from), to: (x, to) });
     }
 
     /// The ticks of a panel of so many rows, and their numbers under it.
@@ -228,7 +218,7 @@ impl Drawing {
             let x = LEFT + axis.place(*at, PLOT);
             self.line(LINE, 1.0, x, top, bottom + 4.0);
             let unit = if i + 1 == ticks.len() { format!(" {}", axis.name) } else { String::new() };
-            self.text(Look::Small, x, bottom + 18.0, "middle", &format!("{number}{unit}"));
+            self.text(Look::Small, x, bottom + 18.0, MIDDLE, &format!("{number}{unit}"));
         }
     }
 }

@@ -7,18 +7,13 @@
 //! the trace   as JSON, in a block that no browser runs
 //! ```
 //!
-//! What a peer sent is in the JSON, with every `<` written `\u003c`, and becomes text and only text. The
-//! page's Content-Security-Policy names its own style and script by their hashes: nothing else could run,
-//! and no request could leave.
+//! What a peer sent is in the JSON, with every `<` written `\u003c`, and becomes text and only text.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use super::page::{self, Page, fill};
 use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline, in_place};
 use crate::ink;
 use netplay_record::Kind;
@@ -27,7 +22,7 @@ use netplay_text::escape::markup;
 use netplay_text::lang::Lang;
 use netplay_text::words::{counted, duration};
 
-const PAGE: &str = include_str!("page.html");
+const BODY: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
@@ -36,33 +31,14 @@ const TABLE: usize = 500;
 
 pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
     let style = ink::variables() + STYLE;
-    fill(PAGE, |mark| match mark {
-        "title" => markup(&view.title),
-        "style" => style.clone(),
-        "style hash" => hash(&style),
-        "script" => SCRIPT.to_owned(),
-        "script hash" => hash(SCRIPT),
-        "trace" => json(&Data::of(timeline, view)),
-        "table" => table(timeline),
+    let body = fill(BODY, |mark| match mark {
+        "title" => markup(&view.title).into(),
+        "script" => SCRIPT.into(),
+        "trace" => json(&Data::of(timeline, view)).into(),
+        "table" => table(timeline).into(),
         _ => unreachable!("page.html has the marks above and no others"),
-    })
-}
-
-/// The template with each `{{mark}}` filled, once: a mark in what is filled in stays what it is.
-fn fill(template: &str, part: impl Fn(&str) -> String) -> String {
-    let mut pieces = template.split("{{");
-    let mut page = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let (mark, rest) = piece.split_once("}}").expect("every mark of page.html ends");
-        page += &part(mark);
-        page += rest;
-    }
-    page
-}
-
-/// The name of an inline style or script in a Content-Security-Policy.
-fn hash(text: &str) -> String {
-    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
+    });
+    Page { title: &view.title, style: &style, body: &body, script: Some(SCRIPT) }.html()
 }
 
 /// In a `<script>` only `<` could end the block, and JSON knows another way to write it.
@@ -235,18 +211,16 @@ fn table(timeline: &Timeline) -> String {
             "<p>This page needs its script to show {count}; a text of them: netplay draw -o FILE.txt</p>"
         );
     }
-    let mut table = "<table><caption>The calls, in the order in which they began</caption>\n\
-        <tr><th>Time, s</th><th>Who</th><th>Call</th><th>Took</th></tr>\n"
-        .to_owned();
-    for call in calls {
+    let row = |call: &Call| {
         let (seconds, micros) = (call.from_ns / 1_000_000_000, call.from_ns / 1_000 % 1_000_000);
-        let who = markup(&timeline.lanes[call.lane].name);
-        let (what, took) = (markup(&in_place(&headline(call))), duration(call.took_ns()));
-        writeln!(
-            table,
-            "<tr><td>{seconds}.{micros:06}</td><td>{who}</td><td>{what}</td><td>{took}</td></tr>"
-        )
-        .expect("a text takes every line");
-    }
-    table + "</table>"
+        [
+            format!("{seconds}.{micros:06}"),
+            timeline.lanes[call.lane].name.clone(),
+            in_place(&headline(call)).into_owned(),
+            duration(call.took_ns()),
+        ]
+    };
+    let rows: Vec<_> = calls.iter().map(row).collect();
+    let caption = "The calls, in the order in which they began";
+    page::table(caption, &["Time, s", "Who", "Call", "Took"], &rows)
 }

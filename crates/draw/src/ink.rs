@@ -64,15 +64,6 @@ inks! {
     LONGEST = "longest" 0xa9c9b6 0x2f6b4b;
 }
 
-impl Ink {
-    /// Red, green and blue, by day.
-    #[must_use]
-    pub const fn rgb(self) -> (u8, u8, u8) {
-        let [_, red, green, blue] = self.light.to_be_bytes();
-        (red, green, blue)
-    }
-}
-
 impl Display for Ink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{:06X}", self.light)

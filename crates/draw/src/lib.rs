@@ -16,11 +16,12 @@ mod html;
 pub mod ink;
 mod markdown;
 mod on_the_way;
+pub mod page;
 pub mod read;
 mod rows;
+pub mod shapes;
 mod sockets;
 mod svg;
-mod tenths;
 mod text;
 mod words;
 

@@ -10,13 +10,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Write};
 
+use super::headline;
 use super::rows::{Heights, Rows, spread};
-use super::tenths::Tenths;
-use super::{Arrow, ArrowKind, Call, Lane, Timeline, Tip, View};
-use super::{headline, in_place};
-use crate::ink::{
-    self, CLIENT, DIM, ERROR, INK, Ink, LINE as THIN, PAPER, RAISED, SERVER, WAIT, WAITED,
+use super::shapes::{
+    Dot, END, Letters, MIDDLE, Opening, Rect, START, Said, Tenths, Words, round_step,
 };
+use super::{Arrow, ArrowKind, Call, Lane, Timeline, Tip, View};
+use crate::ink::{CLIENT, DIM, ERROR, Ink, LINE as THIN, PAPER, RAISED, SERVER, WAIT, WAITED};
 use netplay_record::Kind;
 use netplay_text::columns::{cut, width as wide, wrapped};
 use netplay_text::escape::Markup;
@@ -83,8 +83,8 @@ impl Side {
     /// Where the words are tied that stand there.
     fn anchor(self) -> &'static str {
         match self {
-            Side::Left => " text-anchor=\"end\"",
-            Side::Right => "",
+            Side::Left => END,
+            Side::Right => START,
         }
     }
 }
@@ -341,18 +341,16 @@ impl<'a> Figure<'a> {
         self.write_breaks(out)?;
         for (word, x, y) in &words {
             let width = columns(wide(word), SMALL) + 2.0;
-            writeln!(
-                out,
-                "<rect fill=\"{PAPER}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"11\"/>\
-                 <text class=\"small word\" font-size=\"{SMALL}\" text-anchor=\"middle\" fill=\"{DIM}\" \
-                 x=\"{}\" y=\"{}\">{}</text>",
-                Tenths(x - width / 2.0),
-                Tenths(y - 5.5),
-                Tenths(width),
-                Tenths(*x),
-                Tenths(y + 3.5),
-                Markup(word)
-            )?;
+            let (fill, x, y, text) = (PAPER.into(), *x, *y, word.as_str());
+            let ground = Rect { fill, x: x - width / 2.0, y: y - 5.5, width, height: 11.0 };
+            let look = Letters {
+                class: "small word",
+                size: Some(SMALL),
+                ink: Some(DIM),
+                anchor: MIDDLE,
+                ..Letters::default()
+            };
+            writeln!(out, "{ground}{}", Words { look, x, y: y + 3.5, text })?;
         }
         self.write_heads(out, HEADS)?;
         if heads_again {
@@ -364,43 +362,41 @@ impl<'a> Figure<'a> {
     }
 
     fn write_start(&self, out: &mut impl Write, height: f64) -> fmt::Result {
-        let (width, title) = (self.width, Markup(&self.view.title));
+        let width = self.width;
         let lanes: Vec<String> = self
             .timeline
             .lanes
             .iter()
             .map(|lane| format!("{} ({})", lane.name, lane.detail))
             .collect();
-        writeln!(
-            out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" \
-             role=\"img\" aria-labelledby=\"title desc\" \
-             font-family=\"monospace\" font-size=\"{FONT}\" fill=\"{INK}\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
-             <title id=\"title\">{title}</title>\n\
-             <desc id=\"desc\">A timeline, downwards: {}. Its lifelines, from left to right: {}. \
-             The same is there as text.</desc>\n\
-             <style>\n{}</style>",
-            Markup(&self.summary()),
-            Markup(&lanes.join(", ")),
-            ink::night(),
-        )?;
-        writeln!(
-            out,
-            "<defs><pattern id=\"again\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" \
+        let about = format!(
+            "A timeline, downwards: {}. Its lifelines, from left to right: {}. The same is there as text.",
+            self.summary(),
+            lanes.join(", ")
+        );
+        let again = format!(
+            "<pattern id=\"again\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" \
              patternTransform=\"rotate(45)\"><rect fill=\"{PAPER}\" width=\"5\" height=\"5\"/>\
-             <path stroke=\"{WAIT}\" stroke-width=\"3\" d=\"M0 0V5\"/></pattern></defs>\n\
-             <rect class=\"paper\" fill=\"{PAPER}\" width=\"{width}\" height=\"{height}\"/>"
-        )?;
+             <path stroke=\"{WAIT}\" stroke-width=\"3\" d=\"M0 0V5\"/></pattern>"
+        );
+        let opening = Opening {
+            title: &self.view.title,
+            about: &about,
+            width,
+            height,
+            font: "monospace",
+            size: FONT,
+            defs: &again,
+            links: true,
+        };
+        write!(out, "{opening}")?;
         let room = ((width - 2.0 * MARGIN) / columns(1, 18.0)) as usize;
         let shown = cut(&self.view.title, room, "…");
-        writeln!(
-            out,
-            "<text class=\"title\" font-family=\"sans-serif\" font-size=\"18\" font-weight=\"bold\" \
-             x=\"{MARGIN}\" y=\"30\"{}\n\
-             <text font-family=\"sans-serif\" fill=\"{DIM}\" x=\"{MARGIN}\" y=\"50\">{}</text>",
-            Words(&shown),
-            Markup(&self.summary())
-        )
+        let sans = Letters { font: Some("sans-serif"), ..Letters::default() };
+        let look = Letters { class: "title", size: Some(18.0), bold: true, ..sans };
+        writeln!(out, "{}", Words { look, x: MARGIN, y: 30.0, text: &shown })?;
+        let (look, text) = (Letters { ink: Some(DIM), ..sans }, &*self.summary());
+        writeln!(out, "{}", Words { look, x: MARGIN, y: 50.0, text })
     }
 
     /// The times, at the left, and a thin line from each to what it is about.
@@ -420,9 +416,10 @@ impl<'a> Figure<'a> {
         )?;
         let x = MARGIN + AXIS - 12.0;
         let unit = self.unit();
-        writeln!(out, "<text x=\"{x}\" y=\"{}\">{unit}</text>", HEADS + HEAD - 6.0)?;
+        let look = Letters::default();
+        writeln!(out, "{}", Words { look, x, y: HEADS + HEAD - 6.0, text: unit })?;
         for &(y, ns) in &times {
-            writeln!(out, "<text x=\"{x}\" y=\"{}\">{}</text>", Tenths(y + 3.5), self.clock(ns))?;
+            writeln!(out, "{}", Words { look, x, y: y + 3.5, text: &self.clock(ns) })?;
         }
         out.write_str("</g>\n")
     }
@@ -542,9 +539,9 @@ impl<'a> Figure<'a> {
                 Tenths(y),
                 Tenths(width),
                 Tenths(y + 14.5),
-                Words(&fitting(&lane.name, FONT)),
+                Said(&fitting(&lane.name, FONT)),
                 Tenths(y + 27.5),
-                Words(&fitting(&lane.detail, SMALL)),
+                Said(&fitting(&lane.detail, SMALL)),
                 x = Tenths(lanes[i]),
                 ink = role_ink(lane),
             )?;
@@ -645,7 +642,7 @@ impl<'a> Figure<'a> {
             let led = if label.side == Side::Left { 0 } else { text.len() - trimmed.len() };
             let x = Tenths(label.side.away(text_x, columns(before + led, FONT)));
             let (anchor, y, text) = (label.side.anchor(), Tenths(y), trimmed);
-            write!(out, "<text{look}{anchor} x=\"{x}\" y=\"{y}\"{}", Words(text))
+            write!(out, "<text{look}{anchor} x=\"{x}\" y=\"{y}\"{}", Said(text))
         };
         if label.time.is_empty() {
             write(&format!("{}{}", label.asked, label.answered), 0, top, &look)?;
@@ -728,8 +725,7 @@ impl<'a> Figure<'a> {
         } else {
             write_line(out, arrow.kind, ink, from, to, arrow.to.is_some())?;
             if arrow.from.is_none() {
-                let (x, y) = (Tenths(from.0), Tenths(from.1));
-                write!(out, "<circle fill=\"{PAPER}\" cx=\"{x}\" cy=\"{y}\" r=\"3\"/>")?;
+                write!(out, "{}", Dot { fill: PAPER, x: from.0, y: from.1, radius: 3.0 })?;
             }
         }
         out.write_str("</g>\n")
@@ -1002,21 +998,6 @@ impl Figure<'_> {
     }
 }
 
-/// The end of a text's first tag, and the text itself with the second one.
-///
-/// Spaces stay as many as they are: of a line that repeats them some programs leave one, unless this very
-/// element says otherwise.
-struct Words<'a>(&'a str);
-
-impl fmt::Display for Words<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0;
-        let spaces = text.contains("  ") || text.starts_with(' ') || text.ends_with(' ');
-        f.write_str(if spaces { " xml:space=\"preserve\">" } else { ">" })?;
-        write!(f, "{}</text>", Markup(&in_place(text)))
-    }
-}
-
 /// Boxes that hold something, by the cells of a grid: so a look at one place costs the same in a picture of
 /// any size.
 #[derive(Default)]
@@ -1143,12 +1124,6 @@ fn limit(gaps: &mut [f64]) {
         }
         left -= gap;
     }
-}
-
-/// A round number of nanoseconds, of at least this many: 1, 2 or 5 with zeros.
-fn round_step(ns: f64) -> u64 {
-    let steps = (3..19).flat_map(|zeros| [1, 2, 5].map(|step| step * 10u64.pow(zeros.min(18))));
-    steps.into_iter().find(|&step| step as f64 >= ns).unwrap_or(u64::MAX / 2)
 }
 
 fn role(lane: &Lane) -> &'static str {
