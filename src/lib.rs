@@ -17,7 +17,7 @@ pub use netplay_draw::{self as draw, ink};
 pub use netplay_inspect as inspect;
 pub use netplay_record as record;
 pub use netplay_shared::{address, client, files, sendall, server};
-pub use netplay_text::{columns, escape, lang, words};
+pub use netplay_text::{columns, escape, lang, table, words};
 pub use netplay_trace::{self as trace, output};
 
 pub mod byte_order;

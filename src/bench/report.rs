@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
 use super::plan::{Load, Manner, Pin};
 use super::sample::{Cell, Report, Spread, Verdict};
 use crate::columns::cut;
 use crate::escape::escape;
+use crate::table::{self, Look};
 use crate::words::{counted, duration, grouped};
 
 /// A table as text, before anybody has decided how it looks.
@@ -357,7 +357,7 @@ impl Report {
     pub fn markdown(&self) -> String {
         let mut out = "# netplay bench\n".to_owned();
         for sheet in self.sheets() {
-            let _ = write!(out, "\n## {}\n\n{}\n", sheet.title, sheet.markdown());
+            let _ = write!(out, "\n## {}\n\n{}", sheet.title, sheet.markdown());
             for remark in &sheet.remarks {
                 let _ = write!(out, "\n- {remark}");
             }
@@ -529,28 +529,17 @@ impl Sheet {
     /// As text, for a terminal.
     #[must_use]
     pub fn text(&self, ascii: bool) -> String {
-        let line = LineStyle::none().fill('─').junction('─');
-        let style = match ascii {
-            true => TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-')),
-            false => TableStyle::new().header_separator(line),
-        };
-        self.table(style).trim_fmt()
+        let head: Vec<String> = self.head.iter().map(|head| (*head).to_owned()).collect();
+        let rows: Vec<Vec<String>> = [head].into_iter().chain(self.rows.clone()).collect();
+        let rule = Some(if ascii { "-" } else { "─" });
+        let lines = table::lines(&rows, Look { figures: true, rule, room: None });
+        lines.into_iter().map(|line| format!(" {line}")).collect::<Vec<_>>().join("\n")
     }
 
     /// As Markdown.
     #[must_use]
     pub fn markdown(&self) -> String {
-        self.table(presets::ASCII_MARKDOWN).to_string()
-    }
-
-    fn table(&self, style: TableStyle) -> Table {
-        let mut table = Table::new();
-        table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(self.head.clone()).add_rows(self.rows.clone());
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        table
+        table::markdown(&self.head, |column| column > 0, &self.rows)
     }
 }
 

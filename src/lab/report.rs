@@ -1,7 +1,6 @@
 //! A lab on paper: what is asked, what was measured, what the fix changes; for people and for programs.
 
 use anyhow::Result;
-use comfy_table::{ContentArrangement, Table as Sheet, presets};
 use serde_json::{Value as Json, json};
 
 use super::figure::{Claim, Table, Value};
@@ -10,7 +9,7 @@ use super::{Act, Lab, Outcome, Text};
 use crate::columns;
 use crate::draw::{Format, Time, View};
 use crate::lang::Lang;
-use crate::lesson;
+use crate::{lesson, table};
 
 /// How a report is to look.
 #[derive(Debug, Clone)]
@@ -175,14 +174,11 @@ impl Report<'_> {
     }
 
     fn sheet(&self, heads: &[String], rows: Vec<Vec<String>>) -> String {
-        let mut sheet = Sheet::new();
-        sheet.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        sheet.set_width(self.look.columns.saturating_sub(2).max(20) as u16);
-        if !heads.is_empty() {
-            sheet.set_header(heads);
-        }
-        sheet.add_rows(rows);
-        sheet.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
+        let heads = (!heads.is_empty()).then(|| heads.to_vec());
+        let rows: Vec<Vec<String>> = heads.into_iter().chain(rows).collect();
+        let room = Some(self.look.columns.saturating_sub(2).max(20));
+        let lines = table::lines(&rows, table::Look { room, ..table::Look::default() });
+        lines.into_iter().map(|line| format!("  {line}\n")).collect()
     }
 
     fn picture(&self, timeline: &crate::draw::Timeline) -> String {

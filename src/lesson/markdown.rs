@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 use std::iter::Peekable;
+use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag};
 
+use super::rust;
 use super::text::{Mark, Text, ascii};
-use super::{rust, table};
 use crate::columns::{self, width, width_of};
 use crate::lang::Lang;
+use crate::table;
 
 /// Prose in longer lines is hard to read.
 const LONGEST_LINE: usize = 90;
@@ -74,6 +76,26 @@ struct Margin {
     /// Left of the next line only: a bullet, a number.
     once: Option<String>,
     always: String,
+}
+
+/// A cell of a table.
+struct Cell {
+    text: Text,
+    styled: bool,
+}
+
+impl table::Cell for Cell {
+    fn text(&self) -> &str {
+        self.text.as_str()
+    }
+
+    fn show(&self, part: Range<usize>) -> String {
+        self.text.show(part, self.styled)
+    }
+
+    fn lines(&self, columns: usize) -> Vec<Range<usize>> {
+        self.text.lines(columns)
+    }
 }
 
 impl<'a> Page<'a> {
@@ -176,9 +198,15 @@ impl<'a> Page<'a> {
             }
         }
         self.in_table = false;
-        let rule = self.drawn("─");
+        let styled = self.look.styled;
+        let row = |row: Vec<Text>| row.into_iter().map(|text| Cell { text, styled }).collect();
+        let rows: Vec<Vec<Cell>> = rows.into_iter().map(row).collect();
+        let rule = Some(self.drawn("─"));
         self.open();
-        for line in table::lines(&rows, self.room(), self.look.styled, rule) {
+        for line in table::lines(
+            &rows,
+            table::Look { room: Some(self.room()), rule, ..table::Look::default() },
+        ) {
             self.line(&line);
         }
     }

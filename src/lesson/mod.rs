@@ -6,7 +6,6 @@
 
 mod markdown;
 mod rust;
-mod table;
 mod text;
 
 use nix::errno::Errno;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::columns::{self, width, wrap};
+use crate::columns::{width, wrap};
 use crate::escape::escape_unicode;
 
 /// Why a part stands out. No part does so by its colour alone.
@@ -59,11 +59,6 @@ impl Text {
 
     pub fn width(&self) -> usize {
         self.text.split('\n').map(width).max().unwrap_or_default()
-    }
-
-    /// The columns of the widest word: with less, it must be broken.
-    pub fn widest_word(&self) -> usize {
-        columns::widest_word(&self.text)
     }
 
     /// A part of the text as it goes to the terminal.

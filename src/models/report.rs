@@ -11,6 +11,7 @@ use super::text::Look;
 use super::{Experiment, Outcome, svg, text};
 use crate::draw::page;
 use crate::escape::markup;
+use crate::table;
 
 /// A form of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,19 +62,19 @@ pub fn write(experiment: &Experiment, outcomes: &[Outcome], format: Format) -> S
 }
 
 fn markdown(figure: &Figure<'_>) -> String {
-    let row = |cells: [&str; 7]| format!("| {} |\n", cells.join(" | "));
-    let mut out = format!("# {}\n\n{}| --- |{}\n", figure.title, row(HEADS), " ---: |".repeat(6));
-    for outcome in figure.outcomes {
-        out += &match &outcome.phases {
-            Ok(_) => row(with_ranges(outcome, |range| format!(" ({range})"))
-                .each_ref()
-                .map(String::as_str)),
-            Err(reason) => {
-                let reason = format!("cannot run here: {}", reason.replace('|', "\\|"));
-                row([outcome.model.name, &reason, "", "", "", "", ""])
-            }
-        };
-    }
+    let row = |outcome: &Outcome| match &outcome.phases {
+        Ok(_) => with_ranges(outcome, |range| format!(" ({range})")),
+        Err(reason) => {
+            let [name, reason] =
+                [outcome.model.name.to_owned(), format!("cannot run here: {reason}")];
+            let mut cells = [const { String::new() }; 7];
+            (cells[0], cells[1]) = (name, reason);
+            cells
+        }
+    };
+    let rows: Vec<_> = figure.outcomes.iter().map(row).collect();
+    let out =
+        format!("# {}\n\n{}", figure.title, table::markdown(&HEADS, |column| column > 0, &rows));
     let drawn = text::draw(figure, Look { ascii: false, color: false });
     out + &format!("\n```text\n{drawn}```\n")
 }

@@ -7,6 +7,7 @@ use super::rows::Part;
 use super::{Arrow, ArrowKind, Call, Row, Rows, Timeline, View};
 use netplay_record::{Kind, Shows};
 use netplay_text::escape::escape_unsafe;
+use netplay_text::table;
 use netplay_text::words::{counted, duration, grouped, milliseconds};
 
 /// So many moments are in the diagram: hosts refuse one that is much larger.
@@ -22,7 +23,7 @@ pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
     if left_out > 0 {
         text += &format!("The diagram ends here: {} more moments follow.\n\n", grouped(left_out));
     }
-    table(timeline, &mut text);
+    list(timeline, &mut text);
     text
 }
 
@@ -155,22 +156,24 @@ fn long(call: &Call) -> String {
     }
 }
 
-fn table(timeline: &Timeline, text: &mut String) {
-    *text += "| ms | who | call | answer | took | TCP |\n|---:|---|---|---|---:|---|\n";
-    for call in timeline.calls.iter().take(LISTED) {
+fn list(timeline: &Timeline, text: &mut String) {
+    let row = |call: &Call| {
         let times =
             if call.times > 1 { format!(" × {}", grouped(call.times)) } else { String::new() };
         let note = call.record.kind == Kind::Note;
-        *text += &format!(
-            "| {} | {} | {} | {}{times} | {} | {} |\n",
+        [
             milliseconds(call.from_ns),
             in_text(&timeline.lanes[call.lane].name),
             in_text(&call.record.asked()),
-            in_text(&call.record.answered()),
+            in_text(&call.record.answered()) + &times,
             if note { String::new() } else { duration(call.took_ns()) },
             in_text(call.state.as_deref().unwrap_or_default()),
-        );
-    }
+        ]
+    };
+    let rows: Vec<_> = timeline.calls.iter().take(LISTED).map(row).collect();
+    let heads = ["ms", "who", "call", "answer", "took", "TCP"];
+    *text +=
+        &table::markdown(&heads, |column| heads[column] == "ms" || heads[column] == "took", &rows);
     if let Some(more @ 1..) = timeline.calls.len().checked_sub(LISTED) {
         *text += &format!("\n{} more calls are left out.\n", grouped(more as u64));
     }

@@ -1,6 +1,6 @@
 //! The words of netplay: [`escape`] makes what others sent safe to show, [`columns`] says how wide a text is and
 //! where its lines break, [`lang`] chooses between English and Chinese,
-//! [`words`] writes numbers, counts and times, [`tcp`] names the states of a connection.
+//! [`words`] writes numbers, counts and times, [`table`] tables, [`tcp`] names the states of a connection.
 //!
 //! ```
 //! use netplay_text::{columns::width, escape::escape};
@@ -12,5 +12,6 @@
 pub mod columns;
 pub mod escape;
 pub mod lang;
+pub mod table;
 pub mod tcp;
 pub mod words;
