@@ -103,7 +103,7 @@ pub fn get(timeout: Option<Duration>, told: &Get) -> Result<()> {
     local::limits_are_errors();
     let to = told.to.as_deref();
     let go_on = told.manner.go_on;
-    let output = to.is_some_and(|to| to == "-" || to == "/dev/stdout");
+    let output = to.is_some_and(|to| ["-", "/dev/stdout"].map(Path::new).contains(&to));
     let folder = !output && to.is_none_or(Path::is_dir);
     if told.urls.len() > 1 && !folder {
         return Err(Usage("several files go into a folder, and -o names none".into()).into());
