@@ -9,7 +9,7 @@
 use std::thread;
 use std::time::Duration;
 
-use netplay::examples::handler::{Handler, Request, Server, Style};
+use netplay::handler::{Handler, Request, Server, Style};
 use netplay::server::ctime;
 use netplay::stop::Stop;
 

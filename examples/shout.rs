@@ -7,7 +7,7 @@
 //!
 //! Ctrl-C stops it: the clients that are being served are let go, then `serve` returns.
 
-use netplay::examples::handler::{Handler, Request, Server, Style};
+use netplay::handler::{Handler, Request, Server, Style};
 use netplay::stop::Stop;
 
 struct Shout;
@@ -23,6 +23,7 @@ impl Handler for Shout {
 }
 
 fn main() -> anyhow::Result<()> {
+    netplay::tell("server")?; // each call is a line of a story on standard error
     let stop = Stop::new();
     stop.on_signals();
     let server = Server::tcp("127.0.0.1:0".parse()?, 128)?;

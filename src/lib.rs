@@ -2,35 +2,70 @@
 //!
 //! Every classic socket program of a networking course, as a page to read and a program to run.
 //!
-//! - [`examples`]: the table, and a page an example: `tcp_echo`, `udp_echo`, `select`, …
 //! - [`call`]: the door to the kernel; one function a system call, each of them recorded.
-//! - [`trace`]: the record as a story for people and as JSON Lines for programs.
-//! - [`models`]: the five models of I/O, one message received by each, measured.
-//! - [`inspect`]: every socket of this host, and who holds it.
+//! - [`tell`]: the record as a story on standard error; [`trace`]: as JSON Lines for programs, too.
+//! - [`handler`]: a server for conversations of your own.
 //! - [`byte_order`]: `htons`, `inet_aton` and the others, with the bytes in the open.
 //!
-//! The rest is what every server shares ([`server`], [`stop`], [`patience`], [`client`], [`address`])
-//! and the people's side ([`cli`], [`demo`], [`mod@bench`]). ARCHITECTURE.md is the map.
+//! A program of your own that wants these depends on netplay with `default-features = false`. What only the
+//! feature `cli` brings is the book and its command line:
+//!
+//! - `examples`: the table, and a page an example: `tcp_echo`, `udp_echo`, `select`, …
+//! - `models`: the five models of I/O, one message received by each, measured.
+//! - `draw`, `bench`, `lab`, `lesson`, `why`, `doctor`, `cli`: ARCHITECTURE.md is the map.
+//!
+//! ```
+//! use netplay::call::{self, Domain, TcpListener, TcpStream, Type};
+//!
+//! netplay::tell("server")?; // each call of this program is a line of a story on standard error
+//! let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
+//! call::bind(&socket, "127.0.0.1:0".parse()?)?;
+//! let listener: TcpListener = call::listen(socket, 1)?;
+//! let client = std::net::TcpStream::connect(call::getsockname(&listener)?)?;
+//! let (peer, _address): (TcpStream, _) = call::accept(&listener)?;
+//! drop(client);
+//! assert_eq!(call::recv(&peer, &mut [0; 8], 0)?, 0); // the end: the client has closed
+//! call::close(peer)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub use netplay_call::{self as call, descriptor, patience, stop};
+#[cfg(feature = "cli")]
 pub use netplay_draw::{self as draw, ink};
+#[cfg(feature = "cli")]
 pub use netplay_inspect as inspect;
 pub use netplay_record as record;
-pub use netplay_shared::{address, client, files, sendall, server};
+pub use netplay_shared::{address, sendall, server};
+#[cfg(feature = "cli")]
+pub use netplay_shared::{client, files};
 pub use netplay_text::{columns, escape, lang, table, words};
-pub use netplay_trace::{self as trace, output};
+pub use netplay_trace::{self as trace, output, tell};
 
 pub mod byte_order;
 pub mod entrance;
+pub mod handler;
+
+#[cfg(feature = "cli")]
 pub mod terminal;
+#[cfg(feature = "cli")]
 pub mod examples;
+#[cfg(feature = "cli")]
 pub mod lesson;
+#[cfg(feature = "cli")]
 pub mod child;
+#[cfg(feature = "cli")]
 pub mod models;
+#[cfg(feature = "cli")]
 pub mod bench;
+#[cfg(feature = "cli")]
 pub mod demo;
+#[cfg(feature = "cli")]
 pub mod lab;
+#[cfg(feature = "cli")]
 pub mod doctor;
+#[cfg(feature = "cli")]
 pub mod why;
+#[cfg(feature = "cli")]
 pub mod packaging;
+#[cfg(feature = "cli")]
 pub mod cli;

@@ -23,7 +23,7 @@ use clap::Command;
 use common::{DEADLINE, ask, connect, udp, until};
 use netplay::address::Endpoint;
 use netplay::examples::Place;
-use netplay::examples::handler::{Handler, Request, Server, Style};
+use netplay::handler::{Handler, Request, Server, Style};
 use netplay::server::{ServerArgs, Stats};
 use netplay::stop::Stop;
 use rows::{Kind, datagrams, streams};

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use netplay::call::Name;
 use netplay::examples::{Row, TABLE, examples, next};
@@ -344,4 +345,17 @@ fn every_page_begins_with_what_it_is_and_what_to_watch_for() {
         let watch = 1..160;
         assert!(watch.contains(&row.watch.len()), "{} has nothing to watch for", row.name);
     }
+}
+
+/// Whoever wants the recorded calls in a program of his own does not build the command line's crates.
+#[test]
+fn the_library_alone_needs_few_crates() {
+    let words = "tree --locked --offline -p netplay --no-default-features -e normal --prefix none";
+    let tree = Command::new(env!("CARGO")).args(words.split(' ')).current_dir(root()).output();
+    let tree = String::from_utf8(tree.unwrap().stdout).unwrap();
+    let name = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let crates: BTreeSet<String> = tree.lines().filter(|line| !line.is_empty()).map(name).collect();
+    assert!(crates.iter().any(|name| name.starts_with("libc ")), "{tree}");
+    assert!(!crates.iter().any(|name| name.starts_with("clap")), "{crates:?}");
+    assert!(crates.len() <= 40, "{} crates: {crates:?}", crates.len());
 }

@@ -17,7 +17,7 @@ mod file;
 mod calendar;
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,8 +30,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub use batch::missing;
 pub use file::TraceFile;
+use netplay_text::lang::Lang;
 pub use screen::wait_for_nobody;
-use story::{Fold, Story};
+use story::{Clock, Fold, Story};
 
 pub use netplay_record::{Event, Kind};
 
@@ -129,6 +130,25 @@ pub fn install(settings: Settings) -> io::Result<()> {
         .with(lines)
         .try_init()
         .map_err(io::Error::other)
+}
+
+/// Tells each call of this program from now on as a line of a story on standard error, under this role:
+/// `server`, `client`, or another name. Colours are used on a terminal, unless `NO_COLOR` is set.
+///
+/// ```
+/// netplay_trace::tell("server")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// Somebody listens already.
+pub fn tell(role: &'static str) -> io::Result<()> {
+    let color = io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lang = Lang::of_environment();
+    let story = Story { detail: 0, color, ascii: false, clock: Clock::Wall, lang };
+    let speaker = Speaker { role, example: "" };
+    install(Settings { speaker, story: Some(story), ..Settings::default() })
 }
 
 fn tell_story(story: &Story, event: &Event, first: i32) {

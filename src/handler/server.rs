@@ -34,7 +34,7 @@ pub enum Style {
 /// A bound socket whose requests are for handlers.
 ///
 /// ```
-/// use netplay::examples::handler::{Handler, Request, Server, Style};
+/// use netplay::handler::{Handler, Request, Server, Style};
 /// use netplay::stop::Stop;
 ///
 /// struct Shout;
@@ -103,7 +103,7 @@ impl Server {
     }
 
     /// The same, for one version of IP if it is asked for.
-    pub(super) fn tcp_of(
+    pub(crate) fn tcp_of(
         address: SocketAddr,
         family: Option<Family>,
         backlog: i32,
@@ -128,7 +128,7 @@ impl Server {
     }
 
     /// The same, for one version of IP if it is asked for.
-    pub(super) fn udp_of(
+    pub(crate) fn udp_of(
         address: SocketAddr,
         family: Option<Family>,
         bufsize: usize,

@@ -14,7 +14,7 @@ use crate::stop::Watch;
 /// A new handler is made for every request, so its fields are that request's own.
 ///
 /// ```
-/// use netplay::examples::handler::{Handler, Request};
+/// use netplay::handler::{Handler, Request};
 ///
 /// struct Shout;
 ///

@@ -20,13 +20,7 @@
 //! clients (a thread or process each; the readiness models need none), nor for clients that share a
 //! state that changes: forked handlers each have a copy of it.
 //!
-//! The [`Server`] is usable as a library: see `examples/` in the repository.
-
-mod request;
-mod server;
-
-pub use request::{Handler, Request};
-pub use server::{Server, Style};
+//! The [`Server`] is usable as a library, without this page and the command line: see `examples/` in the repository.
 
 use anyhow::Result;
 use clap::builder::PossibleValue;
@@ -37,6 +31,7 @@ use super::script::{self, Demo};
 use super::{tcp_echo, udp_echo};
 use crate::call::{self, SO_RCVTIMEO, SO_SNDTIMEO};
 use crate::client::ClientArgs;
+use crate::handler::{Handler, Request, Server, Style};
 use crate::server::{Reply, ServerArgs, Stats, announce};
 use crate::stop::Stop;
 

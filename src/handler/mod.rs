@@ -1,0 +1,8 @@
+//! A server for conversations of your own: it opens its socket, waits for requests, and has a [`Handler`] answer each,
+//! here, in a child process or in a thread ([`Style`]). The page of the `handler` example says when to use it.
+
+mod request;
+mod server;
+
+pub use request::{Handler, Request};
+pub use server::{Server, Style};
