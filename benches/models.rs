@@ -18,7 +18,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use netplay::bench;
-use netplay::bench::plan::{Expect, Kind, Load, Manner, Model, Pin, Plan};
+use netplay::bench::machine::Pin;
+use netplay::bench::plan::{Expect, Kind, Load, Manner, Model, Plan};
 use netplay::bench::sample::{Cell, Report, Spread, Turn};
 
 use netplay::stop::Stop;

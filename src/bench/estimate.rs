@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use nix::unistd::Pid;
 
 use super::meter::Calls;
+use super::plan::FEWEST;
 use super::plan::{Kind, Load, Model, Plan};
 use super::sample::{Cell, Look};
 use super::server::Server;
-use super::{Bench, FEWEST, LOOK, MOST, MOST_UNDER_STRACE, SERVES_SOME, SHORT_RUN, UNKNOWN};
+use super::{Bench, LOOK, MOST, MOST_UNDER_STRACE, SERVES_SOME, SHORT_RUN, UNKNOWN};
 use crate::examples::prefork::WORKERS;
 use crate::examples::row::AtOnce;
 use crate::stop::Stop;

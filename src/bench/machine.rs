@@ -8,8 +8,6 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::plan::Pin;
-
 /// Where and with what was measured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {
@@ -126,4 +124,16 @@ pub fn stay_on(processors: &[usize]) -> Result<()> {
         set.set(processor)?;
     }
     Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
+}
+
+/// Which processors are whose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pin {
+    /// Nobody is pinned: the scheduler decides.
+    Free,
+    /// The server has one half of the processors, the client the other.
+    Split,
+    /// Both have the first processor, and nothing else.
+    Same,
 }

@@ -36,7 +36,7 @@ use crate::words::counted;
 use load::{Clients, Tally};
 use machine::Machine;
 use meter::Calls;
-use plan::{Kind, Load, Manner, Model, Plan};
+use plan::{FEWEST, Kind, Load, Manner, Model, Plan};
 use sample::{Cell, Counted, Latency, Look, Memory, Report, ServerUse, Turn};
 use server::Server;
 
@@ -48,7 +48,6 @@ const MOST_UNDER_STRACE: usize = 100;
 
 /// A run that was not told how many rounds to make has as many as fit into this time, within reason.
 const SHORT_RUN: Duration = Duration::from_secs(25);
-const FEWEST: usize = 3;
 const MOST: usize = 9;
 
 /// How long to wait for the first answers: of a server that nobody knows yet; of one that has served

@@ -6,9 +6,12 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::machine::raise_descriptor_limit;
+use super::machine::{Pin, raise_descriptor_limit};
 use crate::examples::Example;
 use crate::words::{counted, grouped};
+
+/// How many rounds a run has at least that was not told how many to make.
+pub(super) const FEWEST: usize = 3;
 
 /// Everything that a run of the bench is told.
 #[derive(Debug, Clone)]
@@ -110,18 +113,6 @@ pub enum Expect {
     Any,
 }
 
-/// Which processors are whose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pin {
-    /// Nobody is pinned: the scheduler decides.
-    Free,
-    /// The server has one half of the processors, the client the other.
-    Split,
-    /// Both have the first processor, and nothing else.
-    Same,
-}
-
 /// Descriptors that a process needs beside its connections.
 const OTHERS: u64 = 64;
 
@@ -173,8 +164,6 @@ impl Plan {
     #[must_use]
     pub fn turns(&self) -> usize {
         // One more for the second copy of the yardstick.
-        (self.models.len() + 1)
-            * self.loads.len()
-            * (self.manner.rounds.unwrap_or(super::FEWEST) + 1)
+        (self.models.len() + 1) * self.loads.len() * (self.manner.rounds.unwrap_or(FEWEST) + 1)
     }
 }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
 
-use super::plan::{Load, Manner, Pin};
+use super::machine::Pin;
+use super::plan::{Load, Manner};
 use super::sample::{Cell, Report, Spread, Verdict};
 use crate::columns::cut;
 use crate::escape::escape;

@@ -5,87 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::builder::styling::Styles;
 use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum, value_parser};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
-use super::{bench, byte_order, doctor, draw, explain, lab, why};
+use super::global::Global;
 use crate::address::{Endpoint, Family, host, socket_path, usual_path};
 use crate::client::{ClientArgs, Usage};
 use crate::examples::row::{Serve, Tool};
 use crate::examples::value::{Offer, within};
-use crate::examples::{Example, Place, Row, TABLE, examples, sockopt};
-use crate::lang::Lang;
-use crate::models;
+use crate::examples::{Example, Place, examples};
 use crate::server::{Reply, ServerArgs};
-use crate::terminal;
-
-/// The options that every command has.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
-pub struct Global {
-    /// Print results only, not the story
-    #[arg(short, long, global = true)]
-    pub quiet: bool,
-    /// Tell more: -v each call as strace prints it, -vv also the state of the socket
-    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
-    pub verbose: u8,
-    /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
-    /// Write ASCII only, as in a locale without UTF-8
-    #[arg(long, global = true)]
-    pub ascii: bool,
-    /// Append each call to FILE, as a line of JSON
-    #[arg(long, global = true, value_name = "FILE")]
-    pub trace: Option<PathBuf>,
-    /// Let FILE also have the states of the sockets, asked after each call, as with -vv
-    #[arg(long, global = true, requires = "trace")]
-    pub observe: bool,
-    /// Show passwords in the story and the trace, not * for each byte: as others see them on the wire
-    #[arg(long, global = true)]
-    pub show_secrets: bool,
-    /// The language of lessons and labs [default: that of NETPLAY_LANG, or of the locale]
-    #[arg(long, global = true, value_name = "en|zh", hide_possible_values = true)]
-    #[arg(value_parser = lang())]
-    pub lang: Option<Lang>,
-}
-
-// When to use colours. (These are no doc comments: they would make every help page twice as long.)
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Color {
-    // On a terminal, unless NO_COLOR is set or TERM is dumb.
-    Auto,
-    Always,
-    Never,
-}
-
-impl Color {
-    pub fn use_on(self, is_terminal: bool) -> bool {
-        match self {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => is_terminal && terminal::takes_color(),
-        }
-    }
-}
-
-fn lang() -> Offer<impl TypedValueParser<Value = Lang>> {
-    let read = StringValueParser::new().try_map(|code| code.parse());
-    Offer::new(read, || Lang::ALL.map(Lang::code).to_vec())
-}
-
-// Which version of IP a demo runs over.
-#[derive(Debug, Args)]
-struct Version {
-    /// Use IPv4, as without this
-    #[arg(short = '4', conflicts_with = "v6")]
-    v4: bool,
-    /// Use IPv6
-    #[arg(short = '6')]
-    v6: bool,
-}
 
 /// Where: HOST and PORT.
 #[derive(Debug, Args)]
@@ -241,83 +171,17 @@ fn seconds(text: &str) -> Result<Duration> {
     }
 }
 
-/// The whole command line.
-#[must_use]
-pub fn command() -> Command {
-    let global = Global::augment_args(Command::new("netplay"))
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("The socket playground: run, see and understand every classic socket program")
-        .styles(Styles::styled())
-        .after_help(
-            "Each example also goes by EXAMPLE-server and EXAMPLE-client: netplay tcp-server.",
-        );
-    let rows = TABLE.iter().flat_map(|row| match row {
-        Row::Example(example) => commands_of(example),
-        Row::Command { name: "models", .. } => {
-            vec![models::Options::augment_args(Command::new("models"))]
-        }
-        Row::Command { name: "sockopt", .. } => {
-            vec![sockopt::Options::augment_args(Command::new("sockopt"))]
-        }
-        Row::Command { .. } => vec![],
-    });
-    global
-        .subcommands(rows)
-        .subcommand(
-            Version::augment_args(Command::new("demo"))
-                .about("The tour: TCP, UDP, and select with three clients"),
-        )
-        .subcommand(byte_order::Args::augment_args(Command::new("byte-order")))
-        .subcommand(why::Args::augment_args(Command::new("why")))
-        .subcommand(draw::Args::augment_args(Command::new("draw")))
-        .subcommand(bench::Args::augment_args(Command::new("bench")))
-        .subcommand(lab::Args::augment_args(Command::new("lab")))
-        .subcommand(doctor::Args::augment_args(Command::new("doctor")))
-        .subcommand(explain::Args::augment_args(Command::new("explain")))
-        .subcommand(super::packages::completions())
-        .subcommand(super::packages::man())
-}
-
-/// What an example is called with, and each of its sides by a name of its own.
-fn commands_of(example: &'static Example) -> Vec<Command> {
-    let server = example.server.map(|server| ("server", server_side(example, server)));
-    let client = ("client", client_side(example));
-    let sides: Vec<_> = server.into_iter().chain([client]).collect();
-    let hidden = sides.clone().into_iter().map(|(side, command)| {
-        let short = example.short.map(|short| format!("{short}-{side}"));
-        command.name(format!("{}-{side}", example.name)).hide(true).aliases(short)
-    });
-    let explain = explain::Form::augment_args(Command::new("explain"))
-        .about("Explain what is behind it: a lesson to read");
-    let demo = draw::Picture::augment_args(Command::new("demo"));
-    let demo = match example.place {
-        Place::Internet | Place::Group { .. } | Place::Host => Version::augment_args(demo),
-        Place::Path => demo,
-    };
-    let demo = demo.about(match example.server {
-        Some(_) => "Run both sides here and tell what happens",
-        None => "Ask this machine's own kernel, and tell what happens",
-    });
-    let whole = match example.server {
-        Some(_) => Command::new(example.name),
-        // There is one side only: what it takes may stand right behind the name.
-        None => client_args(Command::new(example.name), example),
-    };
-    let whole = whole
-        .about(example.summary)
-        .after_help(format!("Watch: {}.", example.watch))
-        .subcommands([demo].into_iter().chain(sides.into_iter().map(|(_, command)| command)))
-        .subcommand(explain)
-        .subcommands(example.tools.iter().map(tool_side));
-    [whole].into_iter().chain(hidden).collect()
-}
-
-fn server_side(example: &Example, server: &dyn Serve) -> Command {
+pub(super) fn server_side(example: &Example, server: &dyn Serve) -> Command {
     let command = ServerFlags::augment_args(place(Command::new("server"), example));
     server.augment(command).about(format!("The server: {}", example.summary))
 }
 
-fn client_side(example: &Example) -> Command {
+/// The server of an example, as a command of its own; `None`: it has none.
+pub(super) fn server_alone(example: &Example) -> Option<Command> {
+    Some(Global::augment_args(server_side(example, example.server?)))
+}
+
+pub(super) fn client_side(example: &Example) -> Command {
     let about = match example.server {
         Some(_) => "The client: sends what is typed, prints the replies",
         None => "The client, and there is nothing else: the kernel of the host answers",
@@ -326,7 +190,7 @@ fn client_side(example: &Example) -> Command {
 }
 
 /// What a client takes. One that only its options tell what to send has no messages.
-fn client_args(command: Command, example: &Example) -> Command {
+pub(super) fn client_args(command: Command, example: &Example) -> Command {
     let command = place(command, example);
     let command = match example.server {
         Some(_) => ClientFlags::augment_args(command),
@@ -335,7 +199,7 @@ fn client_args(command: Command, example: &Example) -> Command {
     example.client.augment(command)
 }
 
-fn tool_side(tool: &Tool) -> Command {
+pub(super) fn tool_side(tool: &Tool) -> Command {
     tool.run.augment(Patience::augment_args(Command::new(tool.name))).about(tool.about)
 }
 

@@ -9,11 +9,13 @@ use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use indicatif::ProgressBar;
 use serde::de::DeserializeOwned;
 
-use super::args::Global;
+use super::args;
+use super::global::Global;
 use crate::address::Endpoint;
 use crate::bench::estimate::estimate;
 use crate::bench::machine::Machine;
-use crate::bench::plan::{Expect, Kind, Load, Manner, Model, Pin, Plan};
+use crate::bench::machine::Pin;
+use crate::bench::plan::{Expect, Kind, Load, Manner, Model, Plan};
 use crate::bench::report::COLUMNS;
 use crate::bench::sample::Report;
 use crate::bench::verdict::{can_be_named, compared, judge};
@@ -237,11 +239,10 @@ fn model(text: String) -> Result<String> {
     let Kind::Row(example, options) = server::row(&text)?.kind else {
         bail!("{text} is no model");
     };
-    let words = ["netplay", example.name, "server"].map(str::to_owned).into_iter();
-    match super::command().try_get_matches_from(words.chain(options)) {
+    let server = args::server_alone(example).context("a model is a server")?;
+    match server.try_get_matches_from(["server".to_owned()].into_iter().chain(options)) {
         Ok(matches) => {
-            let server = matches.subcommand().and_then(|(_, matches)| matches.subcommand());
-            let place = server.and_then(|(_, server)| server.value_source("host"));
+            let place = matches.value_source("host");
             ensure!(place.is_none(), "only options may stand behind the name of a model");
             Ok(text)
         }

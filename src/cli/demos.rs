@@ -5,9 +5,9 @@ use std::io::Write;
 use anyhow::{Context, Result, anyhow};
 use clap::ArgMatches;
 
-use super::args::Global;
 use super::draw::Picture;
-use super::open_trace;
+use super::global::Global;
+use super::global::open_trace;
 use crate::demo::{self, Recording};
 use crate::draw::Timeline;
 use crate::examples::{Example, examples, next};

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use super::args::Global;
+use super::global::Global;
 use crate::doctor::{Look, Terminal, examine, told};
 use crate::output::stdout;
 use crate::terminal::{columns, takes_utf8};

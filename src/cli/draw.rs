@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 
-use super::args::Global;
+use super::global::Global;
 use crate::draw::{Format, Time, Timeline, View, read};
 use crate::escape::file_name;
 use crate::examples::value::Offer;

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Result, bail};
 use clap::builder::{StringValueParser, TypedValueParser};
 
-use super::args::Global;
+use super::global::Global;
 use crate::examples::Example;
 use crate::examples::value::Offer;
 use crate::lab::{Lab, TABLE};

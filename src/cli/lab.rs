@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::PossibleValuesParser;
 
-use super::args::Global;
 use super::draw::Picture;
+use super::global::Global;
 use crate::child;
 use crate::client::Usage;
 use crate::draw::View;
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let lab = Lab::named(name).context("clap has checked it")?;
     if let Some(play) = &args.play {
         let role = if args.role == "server" { "server" } else { "client" };
-        super::listen_to_the_record(global, Speaker { role, example: lab.name })?;
+        super::global::listen_to_the_record(global, Speaker { role, example: lab.name })?;
         return lab.play(play, &args.with);
     }
     if let Some(path) = &args.picture.output {
@@ -91,7 +91,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     };
 
     let collection = Collection::default();
-    let raw = global.trace.as_deref().map(super::open_trace).transpose()?;
+    let raw = global.trace.as_deref().map(super::global::open_trace).transpose()?;
     listen(global, lab, &collection, raw.clone())?;
     stop::set_in_order(child::end_all).context(child::CannotStart("a thread"))?;
     let outcome = lab.try_out(&collection, raw)?;

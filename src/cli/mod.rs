@@ -6,11 +6,13 @@
 mod args;
 pub mod bench;
 pub mod byte_order;
+mod command;
 mod demos;
 pub mod draw;
 pub mod doctor;
 mod exit;
 pub mod explain;
+mod global;
 pub mod lab;
 pub mod models;
 mod menu;
@@ -20,7 +22,6 @@ pub mod sockopt;
 mod why;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -30,18 +31,15 @@ use clap::{ArgMatches, FromArgMatches};
 use crate::call;
 use crate::child;
 use crate::client::{Interrupted, Usage};
-use crate::draw::{Time, View};
-use crate::escape::{escape_lines, escape_unsafe, file_name, hide_password};
-use crate::lang::Lang;
+use crate::escape::{escape_lines, escape_unsafe, hide_password};
 use crate::output::stdout;
 use crate::stop;
-use crate::terminal::{columns, takes_utf8};
-use crate::trace::story::{Clock, Story};
-use crate::trace::{self, Settings, Speaker, TraceFile};
+use crate::trace;
 use crate::why::{hint, remember};
-use args::Global;
-pub use args::{client as client_args, command, server as server_args};
+pub use args::{client as client_args, server as server_args};
+pub use command::command;
 use draw::Picture;
+use global::{Color, Global};
 
 /// Runs the command that the process was started with. `closed`: without a standard output, so that what is
 /// written there would be lost, and nothing would say so.
@@ -53,7 +51,7 @@ pub fn main(closed: bool) -> ExitCode {
     if !child::end_with_parent() {
         return ExitCode::from(128 + libc::SIGTERM as u8);
     }
-    let matches = args::command().try_get_matches();
+    let matches = command().try_get_matches();
     let done = match matches {
         Err(error) if error.use_stderr() => refuse(&without_secrets(with_the_nearest(error))),
         _ if closed => Err(anyhow!("standard output is closed; >/dev/null throws results away")),
@@ -103,7 +101,7 @@ fn refuse(error: &clap::Error) -> ! {
 /// The answer to --help and --version, which clap hands out as an error. Its own `exit` would say 0 even
 /// where nothing can be written.
 fn show_help(help: &clap::Error) -> Result<()> {
-    let color = args::Color::Auto.use_on(io::stdout().is_terminal());
+    let color = Color::Auto.use_on(io::stdout().is_terminal());
     let text = help.render();
     let text = if color { text.ansi().to_string() } else { text.to_string() };
     Ok(stdout().write_all(text.as_bytes())?)
@@ -143,8 +141,8 @@ fn run(matches: &ArgMatches) -> Result<()> {
     };
     match name {
         "demo" => demos::tour(matches, &global),
-        "completions" => packages::run_completions(matches),
-        "man" => packages::run_man(matches),
+        "completions" => packages::run_completions(matches, &command()),
+        "man" => packages::run_man(matches, command()),
         "byte-order" => byte_order::run(&read(matches)),
         "draw" => draw::run(&read(matches), &global),
         "bench" => bench::run(&read(matches), &global),
@@ -180,56 +178,4 @@ fn run(matches: &ArgMatches) -> Result<()> {
 /// The arguments of a command.
 fn read<A: FromArgMatches>(matches: &ArgMatches) -> A {
     A::from_arg_matches(matches).unwrap_or_else(|error| error.exit())
-}
-
-/// Where the answers are the result, the calls behind them are only for those who ask.
-fn listen_for_those_who_ask(global: &Global, speaker: Speaker) -> Result<()> {
-    let quiet = global.verbose == 0;
-    listen_to_the_record(&Global { quiet, trace: global.trace.clone(), ..*global }, speaker)
-}
-
-fn listen_to_the_record(global: &Global, speaker: Speaker) -> Result<()> {
-    let story = global.story(Clock::Wall, io::stderr().is_terminal());
-    call::observe(global.verbose > 1 || global.observe);
-    let file = global.trace.as_deref().map(open_trace).transpose()?;
-    trace::install(Settings { speaker, story, file, collection: None })
-        .context("the record has a listener already")
-}
-
-fn open_trace(path: &Path) -> Result<TraceFile> {
-    TraceFile::open(path).with_context(|| format!("cannot write the trace to {}", file_name(path)))
-}
-
-impl Global {
-    fn story(&self, clock: Clock, terminal: bool) -> Option<Story> {
-        (!self.quiet).then(|| Story {
-            detail: self.verbose,
-            color: self.color.use_on(terminal),
-            ascii: self.plain(),
-            clock,
-            lang: self.language(),
-        })
-    }
-
-    /// How pictures look that are made of text.
-    fn look(&self, terminal: bool) -> View {
-        View {
-            title: String::new(),
-            time: Time::Even,
-            columns: if terminal { columns().unwrap_or(80) } else { 80 },
-            ascii: self.plain(),
-            color: self.color.use_on(terminal),
-            lang: self.language(),
-        }
-    }
-
-    /// What lessons and labs are read in.
-    fn language(&self) -> Lang {
-        self.lang.unwrap_or_else(Lang::of_environment)
-    }
-
-    /// Whether only ASCII can be shown.
-    fn plain(&self) -> bool {
-        self.ascii || !takes_utf8()
-    }
 }

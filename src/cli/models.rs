@@ -4,10 +4,11 @@ use std::io::{self, IsTerminal};
 
 use anyhow::Result;
 
-use super::args::Global;
-use super::{Speaker, listen_for_those_who_ask, listen_to_the_record};
+use super::global::Global;
+use super::global::{listen_for_those_who_ask, listen_to_the_record};
 use crate::files::try_to_write;
 use crate::models::{Manner, Options, measure, receive};
+use crate::trace::Speaker;
 
 /// Runs it.
 ///

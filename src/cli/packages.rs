@@ -22,13 +22,10 @@ pub(super) fn man() -> Command {
 }
 
 /// Prints the manual page, or writes all of them.
-///
-/// # Errors
-/// Standard output or the folder cannot be written.
-pub(super) fn run_man(matches: &ArgMatches) -> Result<()> {
+pub(super) fn run_man(matches: &ArgMatches, whole: Command) -> Result<()> {
     match matches.get_one::<PathBuf>("directory") {
-        Some(folder) => packaging::write_pages(super::command(), folder),
-        None => Ok(stdout().write_all(packaging::page_of(super::command())?.as_bytes())?),
+        Some(folder) => packaging::write_pages(whole, folder),
+        None => Ok(stdout().write_all(packaging::page_of(whole)?.as_bytes())?),
     }
 }
 
@@ -44,11 +41,8 @@ pub(super) fn completions() -> Command {
 }
 
 /// Prints the completions.
-///
-/// # Errors
-/// Standard output cannot be written.
-pub(super) fn run_completions(matches: &ArgMatches) -> Result<()> {
+pub(super) fn run_completions(matches: &ArgMatches, whole: &Command) -> Result<()> {
     let shell = *matches.get_one::<Shell>("shell").context("the shell is required")?;
-    let script = packaging::completions(shell, &super::command())?;
+    let script = packaging::completions(shell, whole)?;
     Ok(stdout().write_all(script.as_bytes())?)
 }

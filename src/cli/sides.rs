@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal};
 use anyhow::{Context, Result};
 use clap::ArgMatches;
 
-use super::args::{self, Global};
-use super::listen_to_the_record;
+use super::args;
+use super::global::Global;
+use super::global::listen_to_the_record;
 use crate::child;
 use crate::examples::{Example, its_client, next};
 use crate::stop::Stop;

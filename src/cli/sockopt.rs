@@ -5,8 +5,8 @@ use std::io::Write;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::args::Global;
-use super::listen_for_those_who_ask;
+use super::global::Global;
+use super::global::listen_for_those_who_ask;
 use crate::call::OptValue;
 use crate::client::Usage;
 use crate::examples::next;

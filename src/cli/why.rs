@@ -5,8 +5,8 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::args::Global;
-use super::listen_for_those_who_ask;
+use super::global::Global;
+use super::global::listen_for_those_who_ask;
 use crate::client::Usage;
 use crate::escape::{escape, escape_unicode};
 use crate::output::stdout;

@@ -30,7 +30,7 @@ pub mod mini_ftp;
 pub mod ftp;
 
 pub use partner::its_client;
-pub use row::{Example, Place, Row, Service, next};
+pub use row::{Example, Place, Row, Service};
 
 /// The table.
 pub static TABLE: &[Row] = &[
@@ -62,4 +62,12 @@ pub fn examples() -> impl Iterator<Item = &'static Example> + Clone {
         Row::Example(example) => Some(*example),
         Row::Command { .. } => None,
     })
+}
+
+/// What to try after the page of this name: what else there is with it, then the page behind it.
+#[must_use]
+pub fn next(name: &str) -> String {
+    let mut rows = TABLE.iter().skip_while(|row| row.name() != name);
+    let own = rows.next().and_then(Row::own).map(str::to_owned);
+    own.into_iter().chain(rows.next().map(Row::shown)).collect::<Vec<_>>().join(", then ")
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Args, Command};
 
-use super::TABLE;
 use super::script::Demo;
 pub(super) use super::value::up_to;
 use crate::client::ClientArgs;
@@ -32,14 +31,6 @@ pub enum Row {
         /// The lesson behind it.
         lesson: &'static str,
     },
-}
-
-/// What to try after the page of this name: what else there is with it, then the page behind it.
-#[must_use]
-pub fn next(name: &str) -> String {
-    let mut rows = TABLE.iter().skip_while(|row| row.name() != name);
-    let own = rows.next().and_then(Row::own).map(str::to_owned);
-    own.into_iter().chain(rows.next().map(Row::shown)).collect::<Vec<_>>().join(", then ")
 }
 
 impl Row {
@@ -68,7 +59,7 @@ impl Row {
     }
 
     /// What else to try with it.
-    fn own(&self) -> Option<&'static str> {
+    pub(super) fn own(&self) -> Option<&'static str> {
         match self {
             Row::Example(example) => example.next,
             Row::Command { next, .. } => *next,
@@ -76,7 +67,7 @@ impl Row {
     }
 
     /// What shows it at once.
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         match self {
             Row::Example(example) => format!("netplay {} demo", example.name),
             Row::Command { name, .. } => format!("netplay {name}"),

@@ -12,7 +12,8 @@ use std::any::Any;
 use std::os::fd::RawFd;
 use std::sync::OnceLock;
 
-use super::{state, step};
+use super::known::never_waits;
+use super::state;
 
 /// A listener that keeps events back for a while.
 pub trait Gatherer: Sync {
@@ -68,7 +69,7 @@ pub(super) fn before(fd: Option<RawFd>, wait: Wait) {
 const SURE_ROOM: usize = 1024;
 
 fn may_wait(fd: RawFd, wait: Wait) -> bool {
-    if step::never_waits(fd) {
+    if never_waits(fd) {
         return false;
     }
     match wait {

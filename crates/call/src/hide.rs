@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use super::step::listening;
+use super::listener::listening;
 use netplay_record::Data;
 
 /// What a hidden byte is shown as.

@@ -37,6 +37,8 @@ mod buffers;
 mod ring;
 mod step;
 mod gather;
+mod known;
+mod listener;
 mod hide;
 mod signal;
 mod state;
@@ -45,7 +47,7 @@ mod transfer;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use socket2::{SockAddr, SockRef};
 
@@ -66,6 +68,7 @@ pub use hide::{HIDDEN, Hide, hide, show_secrets};
 pub use libc::{
     MSG_DONTWAIT, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_NONBLOCK,
 };
+pub use listener::TARGET;
 pub use message::{Message, recvmsg, sendmmsg};
 pub use netplay_record::{
     BytesName, Complaint, ConnectionName, Name, ProcessName, RingName, SockoptName, WaitName,
@@ -73,7 +76,9 @@ pub use netplay_record::{
 };
 pub use nix::fcntl::{FcntlArg, FdFlag, OFlag};
 pub use option::*;
-pub use owned::{Epoll, Socket, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
+pub use owned::{
+    Epoll, Socket, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream, close,
+};
 pub use process::{
     Fork, Pid, SigSet, SigmaskHow, Signal, WaitPidFlag, WaitStatus, fork, kill, sigprocmask,
     sigtimedwait, waitpid,
@@ -85,7 +90,7 @@ pub use ring::{
 pub use signal::is_pending;
 pub(crate) use signal::shutdown_in_handler;
 pub use socket2::{Domain, Type};
-pub use step::{TARGET, observe, who};
+pub use step::{observe, who};
 pub use transfer::{SYNC_FILE_RANGE_WRITE, sendfile, splice, sync_file_range};
 pub use wait::{FdSet, poll, pollfd, ppoll, select};
 
@@ -270,17 +275,6 @@ pub fn shutdown(socket: &impl AsFd, how: Shutdown) -> Result<()> {
     step.end(done, |_| Connection::Shutdown(how))
 }
 
-/// Gives the descriptor back. The connection ends when its last holder closes it: a forked child,
-/// for one, may keep it open. Bytes that were received but never read turn the polite FIN into a
-/// reset. See close(2).
-pub fn close(socket: impl Into<OwnedFd>) -> Result<()> {
-    let fd = socket.into().into_raw_fd();
-    let step = Step::begin(ConnectionName::Close, Some(fd)).forget(fd);
-    // OwnedFd's own destructor would close too, but keep the kernel's answer to itself.
-    let closed = nix::unistd::close(fd).map_err(io::Error::from);
-    step.end(closed, |_| Connection::Close)
-}
-
 /// A socket whose addresses are an IP address and a port.
 pub trait Inet: AsFd {}
 
@@ -351,7 +345,7 @@ pub fn setsockopt(socket: &impl AsFd, option: Opt, value: impl Into<OptValue>) -
     let (fd, value) = (socket.as_fd(), value.into());
     let step = Step::begin(SockoptName::Setsockopt, Some(fd.as_raw_fd()));
     let set = option::set(fd, option, &value);
-    step.end(set, |_| option::told(option, value, step::has_datagrams(fd.as_raw_fd())))
+    step.end(set, |_| option::told(option, value, known::has_datagrams(fd.as_raw_fd())))
 }
 
 /// The value of an option, as the kernel has it. See getsockopt(2).

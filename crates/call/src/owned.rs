@@ -2,13 +2,30 @@
 //!
 //! The standard library has types of the same names. Their destructors close as well, but behind this
 //! module's back: on an error path, where `?` leaves a page in the middle, strace would see a close that
-//! the story does not tell. These types close through [`close`](super::close).
+//! the story does not tell. These types close through [`close`].
 //!
 //! A process that ends with `_exit`, as a forked child does, runs no destructor; the kernel closes then.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
-/// A descriptor of this module's. Dropping it is a [`close`](super::close), and is recorded as one.
+use netplay_record::{Connection, ConnectionName};
+
+use super::error::Result;
+use super::step::Step;
+
+/// Gives the descriptor back. The connection ends when its last holder closes it: a forked child,
+/// for one, may keep it open. Bytes that were received but never read turn the polite FIN into a
+/// reset. See close(2).
+pub fn close(socket: impl Into<OwnedFd>) -> Result<()> {
+    let fd = socket.into().into_raw_fd();
+    let step = Step::begin(ConnectionName::Close, Some(fd)).forget(fd);
+    // OwnedFd's own destructor would close too, but keep the kernel's answer to itself.
+    let closed = nix::unistd::close(fd).map_err(io::Error::from);
+    step.end(closed, |_| Connection::Close)
+}
+
+/// A descriptor of this module's. Dropping it is a [`close`], and is recorded as one.
 #[derive(Debug)]
 pub(super) struct Descriptor(Option<OwnedFd>);
 
@@ -26,7 +43,7 @@ impl Drop for Descriptor {
     fn drop(&mut self) {
         if let Some(fd) = self.0.take() {
             // The error, if any, is recorded; a destructor can return it to no one.
-            let _ = super::close(fd);
+            let _ = close(fd);
         }
     }
 }
@@ -37,12 +54,12 @@ impl From<Descriptor> for OwnedFd {
     }
 }
 
-/// What [`close`](super::close) and the other calls take.
+/// What [`close`] and the other calls take.
 macro_rules! owned {
     ($($(#[$doc:meta])+ $name:ident)+) => { $(
         $(#[$doc])+
         ///
-        /// Dropping it is a [`close`](super::close), and is recorded as one.
+        /// Dropping it is a [`close`], and is recorded as one.
         #[derive(Debug)]
         pub struct $name(pub(super) Descriptor);
 

@@ -30,9 +30,10 @@ use super::clock::monotonic;
 use super::error::{CallError, Result};
 use super::gather::Wait;
 use super::hide;
+use super::listener::listening;
 use super::message::Message;
 use super::owned::{Descriptor, Socket};
-use super::step::{self, Answer, Step, listening};
+use super::step::{self, Answer, Step};
 use netplay_record::{
     self as record, Bytes, BytesName, Call, Connection, ConnectionName, Entry, Name, Polled,
     Receive, RingName, Send, Submission, WaitName,

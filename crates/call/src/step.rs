@@ -9,28 +9,25 @@
 //! All that a record says comes from this value and from how the call ended, its [`Outcome`].
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use socket2::SockAddr;
-use tracing::{Level, enabled, event};
+use tracing::{Level, event};
 
 use super::clock::monotonic;
 use super::error::{CallError, Result};
 use super::gather::{self, Wait};
+use super::known::{Names, names};
+use super::listener::{TARGET, listening};
 use super::{hide, signal, state};
 use netplay_record::{
     self as record, Answer as Completion, Call, Connection, Facts, Known, Moves, Name, OptValue,
     Outcome, Strace, Submission, Way, address_text,
 };
-
-/// The `target` of the events that are calls.
-pub const TARGET: &str = "netplay::call";
 
 /// Whether a record also says what state the socket is in after the call. That costs two or three
 /// further system calls a record, which are the observer's own and are not recorded.
@@ -39,12 +36,6 @@ static OBSERVE: AtomicBool = AtomicBool::new(false);
 /// Asks every record to carry the socket's state, queues and buffer sizes as well.
 pub fn observe(on: bool) {
     OBSERVE.store(on, Relaxed);
-}
-
-/// Whether anybody listens.
-#[inline]
-pub(super) fn listening() -> bool {
-    enabled!(target: TARGET, Level::INFO)
 }
 
 /// A call that has begun.
@@ -314,33 +305,6 @@ impl<T: Answer> Answer for (T, SockAddr) {
     fn answer(&self) -> i64 {
         self.0.answer()
     }
-}
-
-/// What is known of a descriptor, as far as its calls have told it. Asking the kernel would be
-/// further calls, which the program under study did not make.
-#[derive(Clone, Default)]
-struct Names {
-    local: Option<String>,
-    peer: Option<String>,
-    /// It has O_NONBLOCK.
-    never_waits: bool,
-    /// It was made as a socket of datagrams.
-    datagrams: bool,
-}
-
-/// Whether calls on this descriptor are known not to wait.
-pub(super) fn never_waits(fd: RawFd) -> bool {
-    names().get(&fd).is_some_and(|known| known.never_waits)
-}
-
-/// Whether this descriptor is known to be a socket of datagrams.
-pub(super) fn has_datagrams(fd: RawFd) -> bool {
-    names().get(&fd).is_some_and(|known| known.datagrams)
-}
-
-fn names() -> MutexGuard<'static, HashMap<RawFd, Names>> {
-    static NAMES: LazyLock<Mutex<HashMap<RawFd, Names>>> = LazyLock::new(Mutex::default);
-    NAMES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Holds the record still while the process forks, so that the child never inherits a lock whose

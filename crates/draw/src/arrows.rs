@@ -105,7 +105,7 @@ impl Finder<'_> {
         }
         for (i, call) in self.calls.iter().enumerate() {
             // The number may have been another process's before.
-            if let Some((child, parent)) = super::fork(&call.record)
+            if let Some((child, parent)) = super::calls::fork(&call.record)
                 && child != parent
                 && let Some(of_child) = of_process.get(&child)
                 && let Some(&born) =

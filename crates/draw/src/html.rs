@@ -14,7 +14,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::page::{self, Page, fill};
-use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline, in_place};
+use super::words::in_place;
+use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline};
 use crate::ink;
 use netplay_record::Kind;
 use netplay_record::error_in_words;

@@ -6,7 +6,8 @@
 
 use std::str::FromStr;
 
-use super::{Call, Timeline, is_moment};
+use super::calls::{Call, is_moment};
+use super::timeline::Timeline;
 
 /// How heights tell time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

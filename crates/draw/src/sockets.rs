@@ -59,7 +59,7 @@ impl Sockets {
         let mut tables = Tables::default();
         for &i in &order {
             let call = &calls[i];
-            if let Some((child, parent)) = super::fork(&call.record) {
+            if let Some((child, parent)) = super::calls::fork(&call.record) {
                 tables.fork(child, parent);
             }
             let moves = call.record.what.moves();

@@ -17,6 +17,7 @@
 
 mod way;
 mod files;
+mod told;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use nix::errno::Errno;
 
-use self::files::{Told, without_options};
+use self::told::{Told, without_options};
 use super::data::Way;
 use super::guesses::Guesses;
 use super::guests::Guest;

@@ -2,13 +2,13 @@
 
 use socket2::SockAddr;
 
+use super::data::Data;
 use super::message::Header;
 use super::text::{Args, count, over_ipv4, peer, quoted, shown};
 use super::{
     Direction, Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, Way, address_text,
     strace,
 };
-use netplay_text::escape::escape_message;
 use netplay_text::words::{counted, grouped};
 
 /// A call that moves bytes.
@@ -86,38 +86,6 @@ pub struct Many {
     pub datagrams: Vec<Data>,
     /// To whom.
     pub to: Option<Box<SockAddr>>,
-}
-
-/// Bytes as a record may show them: how many there are, and the first of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Data {
-    /// How many there are.
-    pub len: usize,
-    /// The first 64, with an asterisk for each that is secret.
-    pub first: Vec<u8>,
-    /// How many of all are secret.
-    pub hidden: usize,
-}
-
-/// How many of the bytes that moved a record shows.
-const SHOWN: usize = 64;
-
-impl Data {
-    /// These bytes, of which so many are hidden behind asterisks.
-    #[must_use]
-    pub fn new(bytes: &[u8], hidden: usize) -> Data {
-        Data { len: bytes.len(), first: bytes[..bytes.len().min(SHOWN)].to_vec(), hidden }
-    }
-
-    /// Of these bytes so many moved. What is hidden behind those is still said to be: the call had it.
-    fn facts(&self, moved: usize) -> Facts {
-        Facts {
-            bytes: Some(moved as u64),
-            data: Some(escape_message(&self.first[..self.first.len().min(moved)])),
-            hidden: Some(self.hidden as u64).filter(|&hidden| hidden > 0),
-            ..Facts::default()
-        }
-    }
 }
 
 /// What became of the bytes that a call received.

@@ -19,9 +19,10 @@ use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::{Event, Kind, TraceFile, to_people};
+use super::file::TraceFile;
+use super::progress::to_people;
 use netplay_call::{self as call, Gatherer};
-use netplay_record::Moves;
+use netplay_record::{Event, Kind, Moves};
 
 /// How much gathers at most: some 130 lines.
 const ROOM: usize = 64 * 1024;

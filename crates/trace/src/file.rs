@@ -19,10 +19,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid};
 
-use super::{Event, Kind};
 use netplay_call as call;
 use netplay_call::descriptor::{Tally, out_of_the_way};
 use netplay_call::stop;
+use netplay_record::{Event, Kind};
 
 /// How long a FIFO may be without a reader before it is an error to write to it.
 const READER: Duration = Duration::from_secs(5);

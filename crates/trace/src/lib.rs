@@ -18,7 +18,6 @@ mod calendar;
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,6 +30,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 pub use batch::missing;
 pub use file::TraceFile;
 use netplay_text::lang::Lang;
+pub use output::write_whole;
+use progress::to_people;
 pub use screen::wait_for_nobody;
 use story::{Clock, Fold, Story};
 
@@ -171,28 +172,11 @@ fn tell_story(story: &Story, event: &Event, first: i32) {
     }
 }
 
-/// Writes lines to standard error, beside what a page says of its progress.
-fn to_people(lines: &str) {
-    progress::aside(|| screen::tell(lines));
-}
-
 /// Writes a line to standard error that is no part of the record: a result, a hint. Where `eprintln!`
 /// panics because nobody reads it any more (`2>&1 | head`), there is nobody to tell so.
 pub fn remark(line: impl std::fmt::Display) {
     batch::tell();
     to_people(&format!("{line}\n"));
-}
-
-/// One `write`, unless a signal or a full disk cuts it short: so the lines of several processes never mix.
-pub fn write_whole(fd: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match nix::unistd::write(&fd, bytes) {
-            Ok(n) => bytes = &bytes[n..],
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(())
 }
 
 /// A layer that turns each event of this crate into an [`Event`] and tells it.

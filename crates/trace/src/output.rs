@@ -65,6 +65,18 @@ impl Write for Output {
     }
 }
 
+/// One `write`, unless a signal or a full disk cuts it short: so the lines of several processes never mix.
+pub fn write_whole(fd: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match nix::unistd::write(&fd, bytes) {
+            Ok(n) => bytes = &bytes[n..],
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
 /// An error of standard output. The kind stays, because a pipe without a reader is no failure (`| head`).
 fn named(error: io::Error) -> io::Error {
     match error.kind() {

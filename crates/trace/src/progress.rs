@@ -7,6 +7,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use super::screen;
+
 /// What shows how far a transfer is, at the end of the terminal that the story is told on.
 pub trait Bar: Send + Sync {
     /// A transfer begins behind this byte; `total` is the size of the whole file, if that is known.
@@ -71,4 +73,9 @@ impl Drop for Progress {
             bar.end();
         }
     }
+}
+
+/// Writes lines to standard error, beside what a page says of its progress.
+pub(crate) fn to_people(lines: &str) {
+    aside(|| screen::tell(lines));
 }

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{getpid, write};
 
-use super::write_whole;
+use super::output::write_whole;
 use netplay_call::descriptor::out_of_the_way;
 use netplay_text::words::counted;
 

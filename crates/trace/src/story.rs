@@ -8,9 +8,8 @@
 
 use std::ops::Range;
 
-use super::{Event, Kind};
 use anstyle::{AnsiColor, Style};
-use netplay_record::{Direction, Moves};
+use netplay_record::{Direction, Event, Kind, Moves};
 use netplay_text::columns::{width, wrap};
 use netplay_text::escape::escape_unicode;
 use netplay_text::lang::Lang;

@@ -18,7 +18,7 @@
 //! `recv` also stops short of an urgent byte and of the end. Both are told with the event, if they were
 //! there; then only EAGAIN or 0 is the end.
 
-use super::Trigger;
+use super::level::Trigger;
 use crate::call::{self, EpollFlags, MSG_NOSIGNAL};
 use crate::examples::nonblocking::{Client, Service};
 

@@ -18,7 +18,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
-use super::{Trigger, serve_on};
+use super::level::{Trigger, serve_on};
 use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, TcpListener, Type};
 use crate::examples::nonblocking::{Service, set_nonblocking};
 use crate::server::{self, ServerArgs, Stats};

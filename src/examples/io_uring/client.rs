@@ -22,6 +22,11 @@ use crate::entrance::{Entrance, Silence};
 use crate::server::{self, ServerArgs};
 use crate::stop::Stop;
 
+/// How many answers are read between two waits. Each may lead to a few submissions, for which the ring
+/// has room.
+pub(super) const ANSWERS: usize = 128;
+pub(super) const SUBMISSIONS: u32 = 1024;
+
 /// How many bytes a client may be owed before it is no longer listened to.
 const MOST_OWED: usize = 64 * 1024;
 

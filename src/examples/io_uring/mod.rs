@@ -41,12 +41,7 @@ use crate::call::{
 };
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
-use client::{Client, Service, buffers};
-
-/// How many answers are read between two waits. Each may lead to a few submissions, for which the ring
-/// has room.
-const ANSWERS: usize = 128;
-const SUBMISSIONS: u32 = 1024;
+use client::{ANSWERS, Client, SUBMISSIONS, Service, buffers};
 
 /// Serves with single-shot operations, each of whose completions leads to the next submission; or with multishot
 /// ones, if this kernel has them.

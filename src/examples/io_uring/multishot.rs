@@ -24,8 +24,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use anyhow::Result;
 use nix::errno::Errno;
 
-use super::client::{Client, Service, buffers};
-use super::{ANSWERS, SUBMISSIONS};
+use super::client::{ANSWERS, Client, SUBMISSIONS, Service, buffers};
 use crate::call::{self, ONE_THREAD, Operation, Ring, Shots, TcpListener, TcpStream};
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;

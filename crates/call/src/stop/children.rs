@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SaFlags, SigHandler, SigSet, SigmaskHow, Signal};
-use nix::unistd::{Pid, getpid, getppid};
+use nix::unistd::{Pid, getpid};
 
-use super::{PARENT, SIGNAL, Slot, Stop, WAITS, here, install, nothing};
+use super::{PARENT, SIGNAL, Slot, Stop, WAITS, here, install, is_orphan, nothing};
 use crate::{self as call, WaitPidFlag};
 
 /// How long a child may take to end by itself after the parent has asked it to.
@@ -46,12 +46,6 @@ impl Stop {
         }
         stop
     }
-}
-
-/// Whether the parent of this child has died. Async-signal-safe.
-pub(super) fn is_orphan() -> bool {
-    let parent = PARENT.load(SeqCst);
-    parent != 0 && getppid().as_raw() != parent
 }
 
 /// The end of a forked child, at once: `_exit(2)`.

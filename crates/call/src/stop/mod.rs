@@ -37,6 +37,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use nix::unistd::getppid;
 
 use crate::patience::Patience;
 use crate::{self as call, CallError, pollfd};
@@ -110,6 +111,12 @@ pub fn in_a_hurry() -> bool {
 
 /// The process that forked this one for a server; 0: none has.
 static PARENT: AtomicI32 = AtomicI32::new(0);
+
+/// Whether the parent of this child has died. Async-signal-safe.
+fn is_orphan() -> bool {
+    let parent = PARENT.load(SeqCst);
+    parent != 0 && getppid().as_raw() != parent
+}
 
 /// The number of the signal that requested a stop, if one has.
 #[must_use]
@@ -246,7 +253,7 @@ impl Wait {
     fn wake_by(self, shut_down: impl Fn(RawFd)) {
         match self.how {
             How::Shutdown => shut_down(self.fd),
-            How::ShutdownByOrphan if children::is_orphan() => shut_down(self.fd),
+            How::ShutdownByOrphan if is_orphan() => shut_down(self.fd),
             How::ShutdownByOrphan => {}
             // write(2); it cannot fail, because the count is far below 2^64.
             How::Count => drop(nix::unistd::write(borrowed(&self.fd), &1u64.to_ne_bytes())),

@@ -6,10 +6,11 @@ use anyhow::Result;
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat};
 
+use super::told::{Told, without_options};
 use super::{Access, Session, Store, quoted, words};
 use crate::data::{Cut, Transfer};
 use crate::listing::{self, Facts, Format, Listing};
-use crate::root::{self, Entry, Path, Root, Upload, kind};
+use crate::root::{self, Upload, kind};
 
 /// Held from the look at the old version to the new one's taking its place.
 static CONTINUING: Mutex<()> = Mutex::new(());
@@ -269,32 +270,6 @@ impl Session<'_> {
     }
 }
 
-/// A listing, of a folder or of one file.
-pub(super) enum Told<'a> {
-    Folder(Listing<'a>),
-    File(Vec<u8>),
-}
-
-impl Told<'_> {
-    /// What a path leads to. NLST puts `prefix` before each name; for a file it is the name.
-    pub(super) fn of<'r>(
-        root: &'r Root,
-        path: &Path,
-        format: Format,
-        prefix: Vec<u8>,
-    ) -> root::Result<Told<'r>> {
-        let stat = root.stat(path)?;
-        if kind(&stat) == SFlag::S_IFDIR {
-            return Ok(Told::Folder(Listing::new(root.entries(path)?, format, prefix)));
-        }
-        let name = path.split().map(|(_, name)| name.to_owned()).unwrap_or_default();
-        let name = if matches!(format, Format::Names) { prefix } else { name };
-        let reachable = kind(&stat) == SFlag::S_IFREG;
-        let line = listing::line(&Entry { name, stat, link: None, reachable }, format, b"");
-        Ok(Told::File(line.map(|line| [&*line, b"\r\n"].concat()).unwrap_or_default()))
-    }
-}
-
 /// Brings what is kept of the old version into the new one, and hears a stop meanwhile.
 fn copy_old(
     upload: &mut Upload,
@@ -313,14 +288,4 @@ fn copy_old(
         }
     }
     Ok(())
-}
-
-/// The path behind what some clients put before it, as they would for ls: `-la`.
-pub(super) fn without_options(argument: &[u8]) -> &[u8] {
-    let mut rest = argument;
-    while rest.starts_with(b"-") {
-        let space = rest.iter().position(|&byte| byte == b' ');
-        rest = space.map_or(b"", |space| &rest[space + 1..]);
-    }
-    rest
 }
