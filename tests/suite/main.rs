@@ -3,7 +3,7 @@
 //!
 //! What cannot have neighbours in its process is a program of its own: `tests/cost.rs` brings an allocator, and the
 //! servers of `tests/serve.rs` fork this very process, have a handler for SIGCHLD, or need low descriptors.
-//! `tests/tidy.rs` is by itself because it only reads: it is built and run while the rest is not.
+//! `tests/tidy` is by itself because it only reads: it is built and run while the rest is not.
 
 #![allow(
     clippy::unwrap_used,

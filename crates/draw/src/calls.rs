@@ -21,7 +21,7 @@ pub struct Lane {
 /// A call of a lane, or a run of equal calls that found nothing (EAGAIN); or a note.
 #[derive(Debug, Clone, Serialize)]
 pub struct Call {
-    /// Whose: an index of [`Timeline::lanes`].
+    /// Whose: an index of [`Timeline::lanes`](super::Timeline::lanes).
     pub lane: usize,
     /// When it began, in nanoseconds from the timeline's start.
     pub from_ns: u64,
