@@ -2,6 +2,7 @@
 //! And numbers as people read them.
 
 use std::fmt::{self, Display};
+use std::net::Ipv6Addr;
 use std::path::Path;
 
 /// The bytes as one line of printable text: UTF-8 stays readable, everything else is escaped.
@@ -225,12 +226,13 @@ pub fn escape_lines(text: &str) -> String {
 /// assert_eq!(hide_password("bob:se/cr@t@host"), "bob:*******@host");
 /// assert_eq!(hide_password("ftp://bob:s3cret"), "ftp://bob:******");
 /// assert_eq!(hide_password("ftp://[::1]:2121/a"), "ftp://[::1]:2121/a");
+/// assert_eq!(hide_password("ftp://[bob:s3cret@host/a"), "ftp://[bob:******@host/a");
 /// ```
 #[must_use]
 pub fn hide_password(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + 3);
     let rest = &url[start..];
-    let colon = rest.find(':').filter(|_| !rest.starts_with('['));
+    let colon = rest.find(':').filter(|_| !begins_with_ipv6(rest));
     let secret = match (colon, rest.rfind('@')) {
         (Some(colon), Some(at)) if colon < at => colon + 1..at,
         // Where the host should be there is a user, then: a port has digits only.
@@ -245,6 +247,19 @@ pub fn hide_password(url: &str) -> String {
     };
     let hidden = "*".repeat(rest[secret.clone()].chars().count());
     format!("{}{}{hidden}{}", &url[..start], &rest[..secret.start], &rest[secret.end..])
+}
+
+/// Whether a host is here already, and no user before it: an address in brackets, and perhaps a port. A user may
+/// begin with a bracket as well.
+fn begins_with_ipv6(rest: &str) -> bool {
+    let authority = rest.split('/').next().unwrap_or_default();
+    let Some((address, port)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+    else {
+        return false;
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    address.parse::<Ipv6Addr>().is_ok()
+        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 /// A line that was typed, without a password that somebody typed into it: in the commands of FTP, as
