@@ -101,6 +101,16 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading> {
     Ok(reading)
 }
 
+/// Reads one trace from wherever it comes; what is said of it calls it `path`.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_from(from: impl BufRead, path: &Path) -> io::Result<Reading> {
+    let mut reading = Reading::default();
+    read_one(from, path, &mut None, &mut HashSet::new(), &mut reading)?;
+    Ok(reading)
+}
+
 fn read_one(
     mut from: impl BufRead,
     path: &Path,

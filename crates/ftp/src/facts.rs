@@ -20,7 +20,9 @@ use netplay_text::escape::escape;
 /// What a server tells of a file; `None`: it does not.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Facts {
+    /// How many bytes it has.
     pub size: Option<u64>,
+    /// When it was changed.
     pub modified: Option<Modified>,
 }
 
@@ -28,6 +30,7 @@ pub struct Facts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Modified {
     told: String,
+    /// What it means.
     pub time: Option<SystemTime>,
 }
 
@@ -71,7 +74,8 @@ fn told_size(reply: &Reply) -> Option<u64> {
 
 impl Facts {
     /// The facts in a reply to MLST: in its second line, in front of the name.
-    fn read(reply: &[u8]) -> Facts {
+    #[must_use]
+    pub fn read(reply: &[u8]) -> Facts {
         let mut lines = reply.split(|&byte| byte == b'\n').skip(1);
         let line = lines.next().unwrap_or_default().trim_ascii_start();
         let facts = line.split(|&byte| byte == b' ').next().unwrap_or_default();

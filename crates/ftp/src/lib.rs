@@ -24,21 +24,22 @@
 //! ```
 
 pub mod data;
+pub mod facts;
 pub mod guesses;
 pub mod guests;
 pub mod listing;
+pub mod location;
 pub mod login;
+pub mod names;
 pub mod root;
 pub mod session;
 pub mod telnet;
 
 mod client;
-mod facts;
 mod get_put;
 mod local;
-mod location;
-mod names;
 mod remote;
 
 pub use client::client;
 pub use get_put::{Get, Put, get, put};
+pub use remote::{extended_port_in, six_numbers_in};

@@ -15,9 +15,13 @@ use netplay_shared::address::Endpoint;
 /// What a URL says. Names are bytes, as %XX tells them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
+    /// A name, or an address without brackets.
     pub host: String,
+    /// Its port.
     pub port: u16,
+    /// Who logs in.
     pub user: Option<String>,
+    /// With which password.
     pub password: Option<String>,
     /// As the server is told: from the folder that one is in after the login.
     pub path: Vec<u8>,

@@ -501,7 +501,14 @@ impl<T> Transfer<T> {
 }
 
 /// Six numbers, wherever they stand in this text (RFC 1123, 4.1.2.6), and the port that they mean.
-fn six_numbers_in(text: &str) -> Option<(String, u16)> {
+///
+/// ```
+/// use netplay_ftp::six_numbers_in;
+/// let found = six_numbers_in("227 Entering Passive Mode (127,0,0,1,156,64).");
+/// assert_eq!(found, Some(("127,0,0,1,156,64".to_owned(), 40000)));
+/// ```
+#[must_use]
+pub fn six_numbers_in(text: &str) -> Option<(String, u16)> {
     let digit_before = |at: usize| at > 0 && text.as_bytes()[at - 1].is_ascii_digit();
     let starts = text.char_indices().filter(|&(at, c)| c.is_ascii_digit() && !digit_before(at));
     starts.map(|(at, _)| &text[at..]).find_map(|text| {
@@ -515,18 +522,27 @@ fn six_numbers_in(text: &str) -> Option<(String, u16)> {
     })
 }
 
-/// The port in `229 Entering Extended Passive Mode (|||PORT|)`; any character may stand for `|`.
+/// The port in the reply to EPSV.
 fn extended_port(reply: &Reply) -> Result<u16> {
     if reply.code / 100 != 2 {
         return Err(Refused(reply.told.clone()).into());
     }
-    let text = String::from_utf8_lossy(&reply.text);
-    let port = text.split_once('(').and_then(|(_, rest)| {
-        let mark = rest.chars().next()?;
-        let rest = rest.strip_prefix(&[mark; 3][..].iter().collect::<String>())?;
-        rest.split_once(mark)?.0.parse().ok()
-    });
+    let port = extended_port_in(&String::from_utf8_lossy(&reply.text));
     port.with_context(|| format!("there is no port in this: {}", reply.told))
+}
+
+/// The port in `229 Entering Extended Passive Mode (|||PORT|)`; any character may stand for `|`.
+///
+/// ```
+/// use netplay_ftp::extended_port_in;
+/// assert_eq!(extended_port_in("229 Entering Extended Passive Mode (|||40000|)"), Some(40000));
+/// ```
+#[must_use]
+pub fn extended_port_in(text: &str) -> Option<u16> {
+    let (_, rest) = text.split_once('(')?;
+    let mark = rest.chars().next()?;
+    let rest = rest.strip_prefix(&[mark; 3][..].iter().collect::<String>())?;
+    rest.split_once(mark)?.0.parse().ok()
 }
 
 /// Receives to the end; how many bytes there were. More than `most` are too many.

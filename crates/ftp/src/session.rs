@@ -214,6 +214,23 @@ struct Session<'a> {
     epsv_only: bool,
 }
 
+/// A line as a command: its verb, and what stands behind the first space. `None`: it has a byte in it that no
+/// command may have.
+///
+/// ```
+/// use netplay_ftp::session::command;
+/// assert_eq!(command(b"RETR a b"), Some((&b"RETR"[..], &b"a b"[..])));
+/// assert_eq!(command(b"RETR a\rb"), None);
+/// ```
+#[must_use]
+pub fn command(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    if line.iter().any(|byte| matches!(byte, b'\r' | 0)) {
+        return None;
+    }
+    let space = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
+    Some((&line[..space], line.get(space + 1..).unwrap_or_default()))
+}
+
 /// Talks with one client until it goes, is silent for too long, or the server stops.
 ///
 /// # Errors
@@ -275,11 +292,9 @@ impl Session<'_> {
 
     /// One command: who may give it, and does it make sense?
     fn obey(&mut self, line: &[u8]) -> Result<()> {
-        if line.iter().any(|byte| matches!(byte, b'\r' | 0)) {
+        let Some((name, argument)) = command(line) else {
             return self.reply(501, "A command has no carriage return in it, and no NUL.");
-        }
-        let space = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
-        let (name, argument) = (&line[..space], line.get(space + 1..).unwrap_or_default());
+        };
         let is = |verb: &&Verb| verb.name.as_bytes().eq_ignore_ascii_case(name);
         let Some(verb) = VERBS.iter().find(is) else {
             return self.reply(500, "There is no such command.");

@@ -33,7 +33,7 @@ mod client;
 mod server;
 
 pub use client::client;
-pub use server::serve;
+pub use server::{Command, serve, understand};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

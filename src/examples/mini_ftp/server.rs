@@ -36,9 +36,13 @@ const LONGEST: usize = 4096;
 const IDLE: Duration = Duration::from_secs(60);
 
 /// What a client wants.
-enum Command<'a> {
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// The names of the files.
     List,
+    /// This file.
     Download(&'a Path),
+    /// To store this one.
     Upload(&'a Path),
 }
 
@@ -254,7 +258,10 @@ impl Session<'_> {
 }
 
 /// Reads a header: `L`, `D NAME` or `U NAME`. A line end behind it is forgiven: it was typed.
-fn understand(header: &[u8]) -> Result<Command<'_>> {
+///
+/// # Errors
+/// It is none of them.
+pub fn understand(header: &[u8]) -> Result<Command<'_>> {
     let header = header.strip_suffix(b"\n").unwrap_or(header);
     let header = header.strip_suffix(b"\r").unwrap_or(header);
     let (letter, name) = match header {
