@@ -9,6 +9,8 @@
 //! may another come in?     next ┐               admit ┐          interest         has_room
 //! accept ────────────────▶ next ┘ None: over    admit ┘          admit            admit
 //! the conversation         session              Seat::session    in_child         the page's own
+//! no descriptor for it?    Watch::or            Watch::or        admit            admit
+//! silent for too long?     SO_RCVTIMEO          SO_RCVTIMEO      SO_RCVTIMEO      Silence
 //! a client has gone        left                 Seat::leave      leaves           left
 //! is it the end?           next = None          admit = None     goes_on          goes_on
 //! what was done            end                  end              end              stats
@@ -17,7 +19,9 @@
 //! `Team` is for a fixed number of threads, each of which serves one client at a time.
 //!
 //! While there is no room the server does not accept: clients wait in the listener's queue. The limits are
-//! `--max-clients`, `--once`, and the descriptors of the process.
+//! `--max-clients`, `--once`, and the descriptors of the process. When those are short, [`Patience`] tells so once, and
+//! says how long to look away from the listener; where accept itself waits, [`Watch::or`](crate::stop::Watch::or)
+//! pauses. SO_RCVTIMEO is set by `tcp_echo::echo`.
 
 mod children;
 mod seats;

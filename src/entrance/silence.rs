@@ -18,8 +18,8 @@ impl Silence {
         Silence { limit: args.idle_timeout, since: Instant::now() }
     }
 
-    /// The client has sent or taken something. The clock is not read where nothing is limited.
-    pub fn is_broken(&mut self) {
+    /// The client has sent or taken something: its silence begins anew. The clock is not read where nothing is limited.
+    pub fn restart(&mut self) {
         if self.limit.is_some() {
             self.since = Instant::now();
         }

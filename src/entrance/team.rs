@@ -64,7 +64,7 @@ impl<'a> Team<'a> {
         }
     }
 
-    /// Waits for the stop, in the thread that takes signals and accepts nobody.
+    /// Waits for the stop, in the thread that takes signals and accepts no client.
     ///
     /// # Errors
     /// As [`Watch::or`].

@@ -19,7 +19,7 @@
 //! A child that ended is a zombie until its parent asks how (waitpid). The lecture's script
 //! asks after the next accept, so the last child stays a zombie until another client comes.
 //! Here SIGCHLD interrupts the wait. It is blocked at all other times: if it arrived just before a
-//! plain `accept` went to sleep, nobody would wake up for it.
+//! plain `accept` went to sleep, nothing would wake the parent.
 
 use std::os::fd::AsRawFd;
 
@@ -47,7 +47,10 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
 
+    // From here on SIGCHLD is blocked (sigprocmask): only ppoll lets it in.
     let mut children = Children::new(args, stop, &listener);
+    // Ctrl-C interrupts ppoll. If it comes just before, ppoll returns all the same, because Ctrl-C also shuts
+    // the listener down (POLLHUP).
     while children.goes_on() {
         let mut list =
             [pollfd { fd: listener.as_raw_fd(), events: children.interest(), revents: 0 }];
@@ -58,7 +61,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             more = children.leaves(child);
         }
         if list[0].revents == 0 {
-            continue;
+            continue; // no client: SIGCHLD, or the time was over
         }
         let Some((peer, client)) = children.admit(call::accept(&listener))? else { continue };
         match call::fork() {

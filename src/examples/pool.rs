@@ -16,7 +16,7 @@
 //!
 //! - `lock` is a mutex, and not in the record. It is a word in memory; only who has to wait for it
 //!   asks the kernel (futex(2)), and that is no call about a socket.
-//! - A stop kills nobody. It comes to the main thread, which accepts nobody and has nothing else to do:
+//! - A stop kills no thread. It comes to the main thread, which accepts no client and has nothing else to do:
 //!   the listener is shut down, and every thread comes out of its accept.
 //! - The threads share one table of descriptors. On Linux `accept` takes the number of the new
 //!   socket before it goes to sleep: a thread that waits already has one, and the numbers come in the
@@ -44,7 +44,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let lock: &Lock = &(options.accept == Accept::Lock).then(Mutex::default);
     let team = Team::new(args, stop, &listeners);
     thread::scope(|scope| -> Result<()> {
-        let _end = team.ends_with_this();
+        let _end = team.ends_with_this(); // an error below leaves no thread asleep in accept
         // Threads that are made meanwhile never get a signal of a stop: this thread gets it.
         let undisturbed = stop.undisturbed();
         // Each has its own listener, or all have the same.

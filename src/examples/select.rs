@@ -16,8 +16,9 @@
 //! The sockets are non-blocking all the same: "ready" is a hint, and what was there may be gone
 //! before the call that fetches it (select(2), BUGS).
 //!
-//! What ends the loop is in the set as well: a socket for nothing else, which Ctrl-C shuts down. A flag alone
-//! would not do, for the signal may come just before select begins to sleep.
+//! What ends the loop is in the set as well: the *bell*, a socket for nothing else, which Ctrl-C shuts down. (The
+//! self-pipe trick does the same with a pipe.) A flag alone would not do, because the signal may come just before
+//! select begins to sleep. Nor would the listener: while there is no room for a client, it is not in the set.
 
 use anyhow::{Result, ensure};
 
@@ -65,11 +66,13 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             clients.push(client);
         }
         for client in &mut clients {
-            if reads.contains(&client.peer) {
+            let (readable, writable) =
+                (reads.contains(&client.peer), writes.contains(&client.peer));
+            if readable {
                 client.heard(call::recv(&client.peer, service.room(), 0), &mut service);
-                writes.insert(&client.peer); // it was owed nothing: so it takes bytes, as a rule
             }
-            if writes.contains(&client.peer) && client.is_owed() {
+            // The answer at once: a client that was owed nothing takes bytes, as a rule.
+            if (readable || writable) && client.is_owed() {
                 client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);
             }
         }

@@ -13,7 +13,7 @@
 //! not close 4 behind the back of the thread that uses it, as a parent process must.
 //!
 //! The threads are joined: the scope below ends only when the last of them has, so a stop leaves no
-//! thread behind. While the server runs nobody waits for a particular one of them; the
+//! thread behind. While the server runs it waits for no particular one of them; the
 //! lecture's script detaches its threads (`setDaemon`), and its end cuts them off.
 
 use std::thread;
@@ -42,7 +42,8 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 
     let seats = Seats::new(args, stop, &listener)?;
     thread::scope(|scope| -> Result<()> {
-        // Without a free seat there is no accept: the next client waits in the listener's queue.
+        // Without a free seat there is no accept: the next client waits in the listener's queue. Ctrl-C shuts
+        // the listener down and each client's socket as well: then there is no next client, and every echo ends.
         while let Some((mut seat, (peer, client))) = seats.admit(|| call::accept(&listener))? {
             let conversation = move || {
                 let served = echo(&peer, &mut seat.session);
@@ -50,7 +51,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             };
             // The default stack of 2 MiB is address space for nothing: a conversation needs little.
             let thread = thread::Builder::new().stack_size(256 * 1024);
-            // Where there can be no thread, the socket goes with what was to use it.
+            // If the thread cannot be started, the closure is dropped: seat and socket are given back.
             if let Err(error) = thread.spawn_scoped(scope, conversation) {
                 server::no_thread(client, error);
             }

@@ -22,9 +22,9 @@ use crate::entrance::{Entrance, Silence};
 use crate::server::{self, ServerArgs};
 use crate::stop::Stop;
 
-/// How many answers are read between two waits. Each may lead to a few submissions, for which the ring
+/// How many completions are read between two waits. Each may lead to a few submissions, for which the ring
 /// has room.
-pub(super) const ANSWERS: usize = 128;
+pub(super) const COMPLETIONS: usize = 128;
 pub(super) const SUBMISSIONS: u32 = 1024;
 
 /// How many bytes a client may be owed before it is no longer listened to.
@@ -151,7 +151,7 @@ impl Client {
         }
     }
 
-    /// Takes the answer to one of its operations.
+    /// Takes the completion of one of its operations.
     pub fn take(&mut self, done: Completion, ring: &mut Ring, service: &mut Service<'_>) {
         let sent = done.operation == Operation::Send;
         if sent {
@@ -161,7 +161,7 @@ impl Client {
         }
         match (done.result, done.buffer) {
             (Ok(n), Some(buffer)) => {
-                self.silence.is_broken();
+                self.silence.restart();
                 let stats = &mut service.entrance.stats;
                 if !sent {
                     stats.received += n as u64;

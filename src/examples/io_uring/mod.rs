@@ -41,7 +41,7 @@ use crate::call::{
 };
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
-use client::{ANSWERS, Client, SUBMISSIONS, Service, buffers};
+use client::{COMPLETIONS, Client, SUBMISSIONS, Service, buffers};
 
 /// Serves with single-shot operations, each of whose completions leads to the next submission; or with multishot
 /// ones, if this kernel has them.
@@ -74,14 +74,14 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
         let mut enter = || call::io_uring_enter(&mut ring, submissions, 1, timeout);
         let Some(_) = waiting.or(|| Service::woken(enter()))? else { break };
 
-        for _ in 0..ANSWERS {
+        for _ in 0..COMPLETIONS {
             let Some(done) = ring.cqe() else { break };
             let fd = done.fd;
             match done.operation {
                 Operation::Accept => {
+                    // A client that is gone already has no name: its socket is dropped, and so closed.
                     if let Some(peer) = service.admit(done)?.map(TcpStream::from)
                         && let Ok(name) = call::getpeername(&peer)
-                    // or it is gone already
                     {
                         let mut client = Client::new(peer, name, args);
                         client.receiving = Some(ring.prep_recv(&client.peer, Shots::One)?);

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   io_uring_register         provided buffers, which the kernel may fill
-//!   accept, please            one submission, an answer for every client
+//!   accept, please            one submission, a completion for every client
 //!   ┌▶ io_uring_enter         hands over what was submitted, sleeps until something is done
-//!   │    accept = 5           recv on 5, please: one submission, an answer whenever bytes come
+//!   │    accept = 5           recv on 5, please: one submission, a completion whenever bytes come
 //!   │    recv(5) = 5 "hello"  send on 5, please, out of the buffer that they are in
 //!   │    send(5) = 5          the buffer is provided again
 //!   └─ …
@@ -24,7 +24,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use anyhow::Result;
 use nix::errno::Errno;
 
-use super::client::{ANSWERS, Client, SUBMISSIONS, Service, buffers};
+use super::client::{COMPLETIONS, Client, SUBMISSIONS, Service, buffers};
 use crate::call::{self, ONE_THREAD, Operation, Ring, Shots, TcpListener, TcpStream};
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
@@ -85,7 +85,7 @@ pub fn serve_on(
         let mut enter = || call::io_uring_enter(&mut ring, submissions, 1, timeout);
         let Some(_) = waiting.or(|| Service::woken(enter()))? else { break };
 
-        for _ in 0..ANSWERS {
+        for _ in 0..COMPLETIONS {
             let Some(done) = ring.cqe() else { break };
             let fd = done.fd;
             match done.operation {
@@ -93,9 +93,9 @@ pub fn serve_on(
                     if !done.more {
                         (accepting, cancelled) = (None, false);
                     }
+                    // A client that is gone already has no name: its socket is dropped, and so closed.
                     if let Some(peer) = service.accepted(done)?.map(TcpStream::from)
                         && let Ok(name) = call::getpeername(&peer)
-                    // or it is gone already
                     {
                         early.push_back(Client::new(peer, name, args));
                     }

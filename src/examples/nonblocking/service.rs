@@ -172,7 +172,7 @@ impl Client {
     fn result(&mut self, result: call::Result<usize>, service: &mut Service<'_>) -> Option<usize> {
         match result {
             Ok(n) => {
-                self.silence.is_broken();
+                self.silence.restart();
                 return Some(n);
             }
             Err(error) if error.would_block() => service.entrance.stats.eagain += 1,

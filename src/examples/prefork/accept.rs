@@ -14,7 +14,7 @@
 //!   one that has slept longest. (Of those that sleep in select or poll it still wakes all.)
 //! - `lock`: one is in accept, and the others wait for the lock around it. This was the cure where there
 //!   is a herd, and on systems where only one process at a time may call accept.
-//! - `reuseport`: nobody competes. The kernel chooses a listener by a hash of the client's address and
+//! - `reuseport`: no worker competes. The kernel chooses a listener by a hash of the client's address and
 //!   port; but it does not know who is busy. A client may wait for its worker beside an idle one.
 
 use std::fs::File;
@@ -105,7 +105,7 @@ pub fn accept_in_turn(
     accepted
 }
 
-/// A lock on everything from the first byte on, or its end. That the file is empty, nobody minds.
+/// A lock on everything from the first byte on, or its end. The file may be empty.
 fn whole_file(kind: i32) -> libc::flock {
     let (l_type, l_whence) = (kind as libc::c_short, libc::SEEK_SET as libc::c_short);
     libc::flock { l_type, l_whence, l_start: 0, l_len: 0, l_pid: 0 }

@@ -18,7 +18,7 @@
 //! four workers serve four clients. The fifth is connected, by the kernel, and waits in the
 //! listener's queue until one of the four leaves, however silent they are.
 //!
-//! A worker that is killed takes its client along and nobody else: its parent forks a successor. If
+//! A worker that is killed takes its client along and no other: its parent forks a successor. If
 //! it is the parent that is killed, the kernel sends the workers SIGTERM.
 //!
 //! All workers sleep in `accept`. Whom does a client wake? accept.rs has three answers (`--accept`).
@@ -47,6 +47,7 @@ use crew::Crew;
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     let (mut listeners, address) = open(args, options)?;
     let lock = (options.accept == Accept::Lock).then(tempfile::tempfile).transpose()?;
+    // From here on SIGCHLD and the signals of a stop are blocked (sigprocmask): ppoll lets them in.
     let mut crew = Crew::new(args, options.workers(args), stop)?;
     while crew.goes_on() {
         while let Some(place) = crew.vacant() {
@@ -55,8 +56,9 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
                     let (session, served) = crew.in_child();
                     let listener = listeners.swap_remove(place % listeners.len());
                     let closed = listeners.into_iter().try_for_each(call::close); // the others' own
-                    let work = |()| work(listener, lock.as_ref(), session, &served);
-                    Crew::end_child(closed.and_then(work)) // it never returns
+                    let worked =
+                        closed.and_then(|()| work(listener, lock.as_ref(), session, &served));
+                    Crew::end_child(worked) // it never returns
                 }
                 Ok(Fork::Parent(worker)) => crew.joins(place, worker),
                 Err(error) => crew.lacks_one(error)?,
