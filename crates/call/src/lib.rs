@@ -1,9 +1,26 @@
-//! The door to the kernel: one function a system call, and nothing beside it.
+//! The door to the kernel: one function a system call.
 //!
 //! A function here has the name and the arguments of its manual page, makes **one** system call
-//! and records **one** event. No other module of the crate may ask the kernel for anything about a
-//! socket; so what a page of the book does is what `strace` shows of it, line
-//! by line, and what the story tells.
+//! and records **one** event. A page of netplay may ask the kernel for nothing about a socket in
+//! another way; so what it does is what `strace` shows of it, line by line, and what the story tells.
+//!
+//! ```
+//! use netplay_call::{self as call, Domain, TcpListener, TcpStream, Type};
+//!
+//! let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
+//! call::bind(&socket, std::net::SocketAddr::from(([127, 0, 0, 1], 0)))?;
+//! let listener: TcpListener = call::listen(socket, 1)?;
+//!
+//! let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
+//! let client: TcpStream = call::connect(socket, call::getsockname(&listener)?)?;
+//! call::send(&client, b"hello", 0)?;
+//!
+//! let (peer, _address) = call::accept(&listener)?;
+//! let mut buf = [0; 1024];
+//! let n = call::recv(&peer, &mut buf, 0)?;
+//! assert_eq!(&buf[..n], b"hello");
+//! # Ok::<(), netplay_call::CallError>(())
+//! ```
 //!
 //! ```text
 //! a page ── call::recv(&peer, &mut buf, 0) ──▶ recvfrom(2)
@@ -13,11 +30,14 @@
 //!
 //! [`socket`] makes a [`Socket`] that is nothing yet. What it becomes is in the type that the next
 //! calls return: [`listen`] makes a `TcpListener` or `UnixListener`, [`connect`] a `TcpStream`,
-//! `UnixStream` or connected `UdpSocket`, [`accept`] a stream. They are this module's own types, and not
+//! `UnixStream` or connected `UdpSocket`, [`accept`] a stream. They are this crate's own types, and not
 //! the standard library's, because dropping one is a [`close`] with a record, as every close is.
 //!
 //! While nobody listens a call costs one load and one branch more than the system call itself: no
 //! clock is read, nothing is formatted.
+//!
+//! Beside the calls there is what a server needs around them: [`stop`] ends those that wait, [`patience`] is for an
+//! accept that fails for lack of descriptors.
 
 #![expect(clippy::disallowed_methods, reason = "the door to the kernel")]
 

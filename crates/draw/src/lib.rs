@@ -10,6 +10,23 @@
 //!
 //! All processes of one host read the same CLOCK_MONOTONIC, so their records need no adjustment. What
 //! nobody recorded is not drawn: a side without a trace is a lane that says so.
+//!
+//! ```no_run
+//! use std::collections::HashMap;
+//!
+//! use netplay_draw::{Format, Time, Timeline, View, read::read};
+//! use netplay_text::lang::Lang;
+//!
+//! let traces = ["server.jsonl".into(), "client.jsonl".into()];
+//! let timeline = Timeline::new(read(&traces)?.records, &HashMap::new());
+//! for arrow in &timeline.arrows {
+//!     println!("{:?} from {:?} to {:?}", arrow.kind, arrow.from, arrow.to);
+//! }
+//! let (title, time, lang) = ("tcp-echo".into(), Time::default(), Lang::En);
+//! let view = View { title, time, columns: 100, ascii: false, color: false, lang };
+//! print!("{}", timeline.picture(Format::Text, &view));
+//! # Ok::<(), anyhow::Error>(())
+//! ```
 
 mod arrows;
 mod calls;

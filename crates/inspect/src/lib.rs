@@ -13,6 +13,23 @@
 //! ```
 //!
 //! What is asked here is recorded nowhere: it is no part of the program on a page.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use netplay_inspect::{self as inspect, Ask};
+//!
+//! let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! let port = listener.local_addr()?.port();
+//!
+//! let sockets = inspect::tcp(Ask::port(port))?;
+//! let found = sockets.iter().find(|socket| socket.is_open()).expect("it listens");
+//! assert!(found.local.ip().is_loopback());
+//!
+//! let holders = inspect::holders([found.inode], Duration::from_secs(5));
+//! assert_eq!(holders.of(found.inode)[0].pid, std::process::id());
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod diag;
 mod holder;

@@ -12,6 +12,21 @@
 //! variant there, and the compiler names every match that lacks it. Nowhere else is the text of a call read to
 //! find out what it did.
 //!
+//! ```
+//! use netplay_record::Event;
+//! use netplay_text::lang::Lang;
+//!
+//! let line = r#"{"v":1,"kind":"call","start_ns":0,"dur_ns":0,"wall":"","pid":1,"tid":1,"role":"client",
+//!     "example":"tcp-echo","call":"send","syscall":"sendto","fd":3,
+//!     "args":"3, \"hello\", 5, MSG_NOSIGNAL, NULL, 0","ret":5,"errno":null,"bytes":5,"data":"hello",
+//!     "asked":5,"local":null,"peer":null}"#;
+//! let event: Event = serde_json::from_str(line)?;
+//! assert_eq!(event.strace(), r#"sendto(3, "hello", 5, MSG_NOSIGNAL, NULL, 0) = 5"#);
+//! assert_eq!(event.sentence(Lang::En), r#"the kernel took 5 of 5 bytes: "hello""#);
+//! assert_eq!(event.asked(), r#"send(3) "hello""#);
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+//!
 //! A value that was read from a trace has what sentences and pictures need. What only strace prints of a call,
 //! the size of a buffer for one, is nothing there: the line has that text already.
 

@@ -1,5 +1,16 @@
 //! What becomes of the record: a story for people, JSON Lines for programs.
 //!
+//! ```
+//! use netplay_call::{self as call, Domain, Type};
+//!
+//! netplay_trace::tell("server")?; // from here on, each call is a line on standard error:
+//! let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
+//! call::close(socket)?;
+//! // 10:29:31.457 server   socket        3  a new TCP (IPv4) socket: no address yet, no peer
+//! // 10:29:31.457 server   close         3  the descriptor is given back
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Every call of [`call`](netplay_call) is an event of the `tracing` crate. [`install`] listens to
 //! them: one layer turns each into a line of the [`story`] on standard error, another into a line
 //! of JSON in a file. Any other `tracing` subscriber can listen instead; the events are ordinary.
