@@ -17,6 +17,7 @@ use std::process::Command;
 
 use clap::Arg;
 use clap::builder::PossibleValue;
+use netplay::examples::row::AtOnce;
 use netplay::examples::{Example, Place, Service, examples};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -28,9 +29,6 @@ use crate::common::{DEADLINE, Ended, Server, netplay};
 
 /// The rows that speak in datagrams only.
 const DATAGRAMS: &[&str] = &["udp-echo"];
-
-/// The rows that look at the next client only when they are done with one.
-const IN_TURN: &[&str] = &["tcp-echo", "iterative", "unix-echo"];
 
 /// The rows that go about their work in another way, too, when told so.
 const OTHER_WAYS: &[(&str, &str)] = &[("epoll", "--edge"), ("io-uring", "--single-shot")];
@@ -107,7 +105,7 @@ fn word_of(value: &PossibleValue) -> &'static str {
 impl Kind {
     /// Whether a client may have to wait for another one to leave.
     pub fn in_turn(&self) -> bool {
-        let one_by_one = IN_TURN.contains(&self.row.name) || self.options.contains(&"iterative");
+        let one_by_one = self.row.at_once == AtOnce::One || self.options.contains(&"iterative");
         one_by_one || self.by_lot()
     }
 
