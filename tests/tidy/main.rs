@@ -36,12 +36,16 @@ fn files(of: &str) -> Vec<PathBuf> {
 }
 
 fn under(folder: &Path) -> Vec<PathBuf> {
+    with_ending(folder, "rs")
+}
+
+fn with_ending(folder: &Path, wanted: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(under(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.extend(with_ending(&path, wanted));
+        } else if path.extension().is_some_and(|ending| ending == wanted) {
             found.push(path);
         }
     }
@@ -330,6 +334,43 @@ fn links_between_documents_lead_somewhere() {
                     "{document} links to {target}, which is not there"
                 );
             }
+        }
+    }
+}
+
+/// The files under a folder that people read: documents, and the comments of Rust.
+fn texts(folder: &Path) -> Vec<(PathBuf, String)> {
+    let comments = |path: PathBuf| {
+        let text = read(&path);
+        let lines = text.lines().filter(|line| line.trim_start().starts_with("//"));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        (path, text)
+    };
+    let documents = with_ending(folder, "md").into_iter().map(|path| (path.clone(), read(path)));
+    documents.chain(under(folder).into_iter().map(comments)).collect()
+}
+
+#[test]
+fn a_path_that_is_named_is_there() {
+    let tops = ["src", "crates", "tests", "benches", "lessons", "docs", "scripts", "schema"];
+    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
+    let documents = documents.map(|name| (root().join(name), read(name)));
+    let folders =
+        ["src", "crates", "tests", "lessons", "docs"].map(|name| texts(&root().join(name)));
+    for (file, text) in documents.into_iter().chain(folders.into_iter().flatten()) {
+        let text = text.replace("../", "");
+        for word in text.split(|c: char| !c.is_ascii_alphanumeric() && !"/._-".contains(c)) {
+            let word = word.trim_end_matches(['.', '/', '-']);
+            // NAME is anybody's; `upper` is the example that CONTRIBUTING.md makes.
+            let made_up = ["NAME", "LANG", "TOPIC", "upper"].iter().any(|name| word.contains(name));
+            let path = word.split_once('/').filter(|(top, _)| tops.contains(top) && !made_up);
+            let there = path.is_none() || root().join(word).exists();
+            assert!(there, "{}: {word} is not there", file.display());
+        }
+        for (at, _) in text.match_indices(".rs](") {
+            let shown = text[..at + 3].rsplit('[').next().unwrap();
+            let target = text[at + 5..].split(')').next().unwrap();
+            assert!(target.ends_with(shown), "{}: {shown} leads to {target}", file.display());
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Stopping: how a server that sleeps in the kernel learns that it should end.
 //!
-//! The one idiom, on every line of a page that waits:
+//! The idiom, where a page waits:
 //!
 //! ```text
 //! let waiting = stop.watch(&listener);
 //! while let Some((peer, addr)) = waiting.or(|| call::accept(&listener))? { … }
 //! ```
+//!
+//! What a page calls instead has it inside: `clients.next` and `seats.admit` of the crate netplay. A parent of
+//! processes waits in `ppoll`, which the signal interrupts.
 //!
 //! Behind it is a flag and `shutdown(2)`. A flag alone would not do: the signal may arrive just
 //! before the call begins to wait, and the call would never look at the flag again. A socket that
