@@ -94,13 +94,13 @@ pub fn client(args: &ClientArgs) -> Result<()> {
 /// A name may have several, `localhost` both ::1 and 127.0.0.1, and its server only one of them. A socket
 /// whose connect failed is spent: the next try has another.
 pub fn connect(args: &ClientArgs) -> Result<TcpStream> {
-    args.endpoint.first_of_all(|address| {
+    args.endpoint.first_of_all(|address| -> Result<TcpStream> {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
         if let Some(limit) = args.timeout {
             call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
             call::setsockopt(&socket, SO_SNDTIMEO, limit)?; // connect keeps to it, too
         }
-        call::connect(socket, address)
+        Ok(call::connect(socket, address)?)
     })
 }
 

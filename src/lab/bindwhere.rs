@@ -1,6 +1,5 @@
 //! A server is where it has bound: 127.0.0.1 is one address, 0.0.0.0 all of IPv4, and localhost a name.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::mpsc;
 
@@ -8,7 +7,7 @@ use anyhow::{Result, bail};
 use nix::errno::Errno;
 
 use super::{CannotRun, NOT_THERE, Stage, Value};
-use crate::address::Endpoint;
+use crate::address::{AddressError, Endpoint};
 use crate::call::{self, CallError, Domain, IPV6_V6ONLY, TcpListener, Type};
 use crate::escape::escape;
 use crate::trace::unrecorded;
@@ -68,10 +67,10 @@ fn localhost() -> Result<String> {
             let found: Vec<String> = found.iter().map(|it| it.ip().to_string()).collect();
             Ok(found.join(", "))
         }
-        Err(error) => match error.root_cause().downcast_ref::<io::Error>() {
-            Some(limit) if limit.raw_os_error().is_some() => Err(error),
-            _ => Ok(escape(error.root_cause().to_string().as_bytes())),
-        },
+        Err(AddressError::NoAddress(_, why)) if why.raw_os_error().is_none() => {
+            Ok(escape(why.to_string().as_bytes()))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -6,8 +6,6 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-
 use netplay_record::Event;
 use netplay_text::escape::{escape_unsafe, file_name, is_unsafe};
 
@@ -46,11 +44,44 @@ impl fmt::Display for Remark {
     }
 }
 
+/// Why there is nothing to draw.
+#[derive(Debug)]
+pub enum ReadError {
+    /// A file cannot be read.
+    Trace(PathBuf, io::Error),
+    /// There is no record in any of them, for these reasons.
+    Nothing(Vec<Remark>),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::Trace(path, _) => write!(f, "cannot read the trace {}", file_name(path)),
+            ReadError::Nothing(remarks) if remarks.is_empty() => {
+                f.write_str("there is nothing to draw: the trace is empty")
+            }
+            ReadError::Nothing(remarks) => {
+                let why: Vec<String> = remarks.iter().map(ToString::to_string).collect();
+                write!(f, "there is nothing to draw: {}", why.join("; "))
+            }
+        }
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ReadError::Trace(_, error) => Some(error),
+            ReadError::Nothing(_) => None,
+        }
+    }
+}
+
 /// Reads traces of one host; `-` is standard input.
 ///
 /// # Errors
 /// A file cannot be read, or there is no record in any of them.
-pub fn read(paths: &[PathBuf]) -> Result<Reading> {
+pub fn read(paths: &[PathBuf]) -> Result<Reading, ReadError> {
     let mut reading = Reading::default();
     let mut boot = None;
     let mut known = HashSet::new();
@@ -70,7 +101,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading> {
                 read_one(file, path, &mut boot, &mut known, &mut reading)
             })
         };
-        read.with_context(|| format!("cannot read the trace {}", file_name(path)))?;
+        read.map_err(|error| ReadError::Trace(path.clone(), error))?;
         let own = &reading.records[before..];
         let start = own.iter().map(|record| record.start_ns).min();
         let end = own.iter().map(|record| record.start_ns + record.dur_ns).max();
@@ -79,11 +110,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading> {
         }
     }
     if reading.records.is_empty() {
-        let why: Vec<String> = reading.remarks.iter().map(ToString::to_string).collect();
-        bail!(
-            "there is nothing to draw: {}",
-            if why.is_empty() { "the trace is empty".to_owned() } else { why.join("; ") }
-        );
+        return Err(ReadError::Nothing(reading.remarks));
     }
     spans.sort_unstable();
     let mut ended: Option<(u64, &Path)> = None; // the last of those before

@@ -120,16 +120,17 @@ fn connect(address: SocketAddr, timeout: Option<Duration>) -> Result<TcpStream> 
 /// thread asks it, and we wait no longer than we want to.
 fn resolve(endpoint: &Endpoint, timeout: Option<Duration>) -> Result<Vec<SocketAddr>> {
     let name = endpoint.host.as_deref().filter(|host| host.parse::<IpAddr>().is_err());
-    let (Some(name), Some(limit)) = (name, timeout) else { return endpoint.resolve_all() };
+    let (Some(name), Some(limit)) = (name, timeout) else { return Ok(endpoint.resolve_all()?) };
     let (tell, told) = sync_channel(1);
     let asked = endpoint.clone();
     let asker = thread::Builder::new().spawn(move || tell.send(asked.resolve_all()));
     if asker.is_err() {
-        return endpoint.resolve_all();
+        return Ok(endpoint.resolve_all()?);
     }
-    told.recv_timeout(limit).map_err(|_| {
+    let found = told.recv_timeout(limit).map_err(|_| {
         anyhow!("the address of {} was not found within --timeout", escape(name.as_bytes()))
-    })?
+    })?;
+    Ok(found?)
 }
 
 impl Server {

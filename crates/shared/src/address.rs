@@ -1,10 +1,10 @@
 //! Addresses as people type them: a host, a port, perhaps a family.
 
+use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
-
-use anyhow::{Context, Error, Result, bail, ensure};
 
 /// Which version of IP an address must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,61 @@ pub enum Family {
     V4,
     /// IPv6: `-6`.
     V6,
+}
+
+/// What is wrong with an address, or with the name of one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// The host is an empty text.
+    EmptyHost,
+    /// The host is a URL.
+    Url,
+    /// There is a user in front of the host.
+    User,
+    /// It is not `HOST:PORT`.
+    NoPort,
+    /// What stands in the place of the port is no number from 0 to 65535.
+    BadPort(String, std::num::ParseIntError),
+    /// The resolver knows no address of this host (getaddrinfo(3)).
+    NoAddress(String, io::Error),
+    /// The host has no address in the family asked for.
+    OtherFamily(String, Family),
+    /// The path of a socket is longer than [`LONGEST_PATH`].
+    LongPath,
+}
+
+/// What an address is, or a sentence.
+pub type Result<T, E = AddressError> = std::result::Result<T, E>;
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AddressError::EmptyHost => {
+                f.write_str("the host is empty: say 0.0.0.0 or :: to mean every interface")
+            }
+            AddressError::Url => f.write_str("a host is a name or an address, not a URL"),
+            AddressError::User => f.write_str("a host has no user in front of it"),
+            AddressError::NoPort => f.write_str("it is HOST:PORT"),
+            AddressError::BadPort(port, _) => write!(f, "{port:?} is no port"),
+            AddressError::NoAddress(host, _) => write!(f, "the host {host:?} has no address"),
+            AddressError::OtherFamily(host, Family::V4) => write!(f, "{host} is no IPv4 address"),
+            AddressError::OtherFamily(host, Family::V6) => write!(f, "{host} is no IPv6 address"),
+            AddressError::LongPath => {
+                write!(f, "a socket's path has at most {LONGEST_PATH} bytes, and this has more")
+            }
+        }
+    }
+}
+
+impl std::error::Error for AddressError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            AddressError::BadPort(_, error) => Some(error),
+            AddressError::NoAddress(_, error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 /// Where a server listens or a client goes, as typed.
@@ -52,14 +107,14 @@ impl Endpoint {
             return Ok(vec![SocketAddr::new(loopback, self.port)]);
         };
         if host.is_empty() {
-            bail!("the host is empty: say 0.0.0.0 or :: to mean every interface");
+            return Err(AddressError::EmptyHost);
         }
         let bare = bare(host);
         let mut found: Vec<SocketAddr> = match bare.parse::<IpAddr>() {
             Ok(literal) => vec![SocketAddr::new(literal, self.port)],
             Err(_) => (bare, self.port)
                 .to_socket_addrs()
-                .with_context(|| format!("the host {bare:?} has no address"))?
+                .map_err(|error| AddressError::NoAddress(bare.to_owned(), error))?
                 .collect(),
         };
         found.retain(|address| match self.family {
@@ -68,8 +123,8 @@ impl Endpoint {
             Some(Family::V6) => address.is_ipv6(),
         });
         if found.is_empty() {
-            let family = if self.family == Some(Family::V6) { "IPv6" } else { "IPv4" };
-            bail!("{bare} is no {family} address");
+            let family = self.family.unwrap_or(Family::V4);
+            return Err(AddressError::OtherFamily(bare.to_owned(), family));
         }
         Ok(found)
     }
@@ -78,25 +133,27 @@ impl Endpoint {
     ///
     /// # Errors
     /// That of the last address; as [`resolve_all`](Endpoint::resolve_all).
-    pub fn first_of_all<T, E: Into<Error>>(
+    pub fn first_of_all<T, E: From<AddressError>>(
         &self,
         mut attempt: impl FnMut(SocketAddr) -> Result<T, E>,
-    ) -> Result<T> {
+    ) -> Result<T, E> {
         let addresses = self.resolve_all()?;
         let (last, others) = addresses.split_last().expect("a host has one address at least");
         let early = others.iter().find_map(|&address| attempt(address).ok());
-        early.map_or_else(|| attempt(*last).map_err(Into::into), Ok)
+        early.map_or_else(|| attempt(*last), Ok)
     }
 }
 
 /// `HOST:PORT`.
 impl FromStr for Endpoint {
-    type Err = Error;
+    type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Endpoint> {
-        let (host, port) = text.rsplit_once(':').context("it is HOST:PORT")?;
-        ensure!(!host.is_empty(), "it is HOST:PORT");
-        let port = port.parse().with_context(|| format!("{port:?} is no port"))?;
+        let (host, port) = text.rsplit_once(':').ok_or(AddressError::NoPort)?;
+        if host.is_empty() {
+            return Err(AddressError::NoPort);
+        }
+        let port = port.parse().map_err(|error| AddressError::BadPort(port.to_owned(), error))?;
         Ok(Endpoint { host: Some(host.to_owned()), port, family: None })
     }
 }
@@ -107,9 +164,9 @@ impl FromStr for Endpoint {
 /// It is empty, a URL, or has a user in front.
 pub fn host(text: &str) -> Result<String> {
     match text {
-        "" => bail!("the host is empty: say 0.0.0.0 or :: to mean every interface"),
-        url if url.contains("://") => bail!("a host is a name or an address, not a URL"),
-        user if user.contains('@') => bail!("a host has no user in front of it"),
+        "" => Err(AddressError::EmptyHost),
+        url if url.contains("://") => Err(AddressError::Url),
+        user if user.contains('@') => Err(AddressError::User),
         host => Ok(host.to_owned()),
     }
 }
@@ -127,8 +184,9 @@ pub const LONGEST_PATH: usize = 107;
 /// # Errors
 /// It is longer than a socket's path may be.
 pub fn socket_path(path: PathBuf) -> Result<PathBuf> {
-    let fits = path.as_os_str().len() <= LONGEST_PATH;
-    ensure!(fits, "a socket's path has at most {LONGEST_PATH} bytes, and this has more");
+    if path.as_os_str().len() > LONGEST_PATH {
+        return Err(AddressError::LongPath);
+    }
     Ok(path)
 }
 
@@ -185,6 +243,6 @@ mod tests {
             resolve("::1", Some(Family::V4)).unwrap_err().to_string(),
             "::1 is no IPv4 address"
         );
-        assert!(resolve("", None).unwrap_err().to_string().contains("empty"));
+        assert!(matches!(resolve("", None), Err(AddressError::EmptyHost)));
     }
 }
