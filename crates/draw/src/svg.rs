@@ -431,7 +431,7 @@ impl<'a> Figure<'a> {
         let Some(per_ns) = self.heights.per_ns else {
             return of_rows.iter().zip(rows).map(|(&y, row)| (y, row.at_ns)).collect();
         };
-        let step = round_step(48.0 / per_ns);
+        let step = step_of_time(48.0 / per_ns);
         let mut times: Vec<(f64, u64)> = Vec::new();
         let mut breaks = self.heights.breaks.iter().map(|cut| cut.before).peekable();
         for i in 1..rows.len() {
@@ -1126,6 +1126,11 @@ fn limit(gaps: &mut [f64]) {
     }
 }
 
+/// A round number of nanoseconds, of at least this many: a microsecond or more, for which times are written.
+fn step_of_time(least: f64) -> u64 {
+    round_step(least.max(1_000.0))
+}
+
 fn role(lane: &Lane) -> &'static str {
     if lane.role == "server" { "server" } else { "client" }
 }
@@ -1313,7 +1318,7 @@ mod tests {
 
     #[test]
     fn steps_of_time_are_round() {
-        let steps = [1.0, 1_000.1, 2_400.0, 5_000.0, 70_000.0].map(round_step);
+        let steps = [1.0, 1_000.1, 2_400.0, 5_000.0, 70_000.0].map(step_of_time);
         assert_eq!(steps, [1_000, 2_000, 5_000, 5_000, 100_000]);
     }
 }
