@@ -67,16 +67,18 @@ fn whole_escapes(text: &str) -> usize {
     let mut at = 0;
     while let Some(from) = text[at..].find('\\').map(|found| at + found) {
         let escape = &text[from..];
-        let long = match escape.as_bytes().get(1) {
-            None => return from,
-            Some(b'x') => 4,
-            Some(b'u') => escape.find('}').map_or(usize::MAX, |end| end + 1),
-            Some(_) => 2,
+        // Characters, not bytes: what stands behind a backslash in a trace of others may be any.
+        let behind = |n| escape.char_indices().map(|(at, _)| at).chain([escape.len()]).nth(n);
+        let end = match escape.chars().nth(1) {
+            None => None,
+            Some('x') => behind(4),
+            Some('u') => escape.find('}').map(|end| end + 1),
+            Some(_) => behind(2),
         };
-        if long > escape.len() {
-            return from;
+        match end {
+            Some(end) => at = from + end,
+            None => return from,
         }
-        at = from + long;
     }
     text.len()
 }
@@ -176,6 +178,9 @@ mod tests {
             ("a\\x1b", "a\\x1b"),
             ("a\\u{202e", "a"),
             ("\\\\", "\\\\"),
+            // No escape of ours: they came in a trace of others.
+            ("a\\世b\\", "a\\世b"),
+            ("a\\x世", "a"),
         ] {
             assert_eq!(&text[..whole_escapes(text)], whole, "{text}");
         }
