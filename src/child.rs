@@ -39,7 +39,7 @@ pub fn end_with_parent() -> bool {
 }
 
 /// Leaves no work behind for the children of a server that forks. What the command line was read with
-/// is free by now, in many pieces; whoever next wants a larger one would join and sort them first. If
+/// is free by now, in many pieces; the next call that wants a larger one would join and sort them first. If
 /// that is a child, it copies every page that it touches, and so does the next child.
 pub fn tidy_memory() {
     #[cfg(target_env = "gnu")]

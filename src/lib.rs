@@ -3,7 +3,7 @@
 //! Every classic socket program of a networking course, as a page to read and a program to run.
 //!
 //! - [`call`]: the door to the kernel; one function a system call, each of them recorded.
-//! - [`tell`]: the record as a story on standard error; [`trace`]: as JSON Lines for programs, too.
+//! - [`tell`]: the record as a story on standard error; [`trace`]: the record as JSON Lines, for programs.
 //! - [`handler`]: a server for conversations of your own.
 //! - [`byte_order`]: `htons`, `inet_aton` and the others, with the bytes in the open.
 //!

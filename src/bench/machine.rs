@@ -130,7 +130,7 @@ pub fn stay_on(processors: &[usize]) -> Result<()> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pin {
-    /// Nobody is pinned: the scheduler decides.
+    /// Neither is pinned: the scheduler decides.
     Free,
     /// The server has one half of the processors, the client the other.
     Split,

@@ -219,7 +219,7 @@ fn report_file(name: &str) -> Result<PathBuf, String> {
 /// A server that runs already: as it was typed, and where that is.
 fn target(text: &str) -> Result<(String, Endpoint)> {
     let endpoint: Endpoint = text.parse()?;
-    ensure!(endpoint.port > 0, "nobody listens on port 0");
+    ensure!(endpoint.port > 0, "no server can listen on port 0");
     Ok((text.to_owned(), endpoint))
 }
 

@@ -28,7 +28,7 @@ pub(super) fn code(error: &Error) -> u8 {
         return 4;
     }
     match error.downcast_ref::<io::Error>().map(io::Error::kind) {
-        // Whoever read our output has seen enough: `| head`.
+        // The reader of our output has seen enough: `| head`.
         Some(io::ErrorKind::BrokenPipe) => 0,
         // A signal ended a wait for a reader.
         Some(io::ErrorKind::TimedOut) => stop::signal().map_or(1, |signal| 128 + signal as u8),

@@ -84,6 +84,17 @@ impl<'a> Entrance<'a> {
         self.patience.left()
     }
 
+    /// How long a wait for all of these clients may last: until one has been silent for too long, or until it is
+    /// time to look at the listener again. `None`: for ever.
+    pub fn timeout_with<'s>(
+        &mut self,
+        clients: impl IntoIterator<Item = &'s Silence>,
+    ) -> Option<Duration> {
+        let silent = || clients.into_iter().filter_map(Silence::left).min();
+        let silent = self.args.idle_timeout.and_then(|_| silent()); // not looked at without a limit
+        silent.into_iter().chain(self.timeout()).min()
+    }
+
     /// What came of an accept: a client, or `None` if there was none, or no descriptor for it.
     ///
     /// # Errors

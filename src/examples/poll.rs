@@ -25,17 +25,27 @@ use std::os::fd::AsRawFd;
 use anyhow::Result;
 use libc::{POLLIN, POLLOUT, POLLPRI};
 
-use super::nonblocking::{self, Client, Service, set_nonblocking};
+use super::nonblocking::{Client, Service, set_nonblocking};
 use super::row::{self, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo;
-use crate::call::{self, MSG_NOSIGNAL, MSG_OOB, SOCK_NONBLOCK, pollfd};
+use crate::call::{
+    self, Domain, IPV6_V6ONLY, MSG_NOSIGNAL, MSG_OOB, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener,
+    Type, pollfd,
+};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// Serves the clients that are ready, until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
-    let listener = nonblocking::open(args)?;
+    let address = args.endpoint.resolve()?;
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
+    call::bind(&socket, address)?;
+    let listener: TcpListener = call::listen(socket, args.backlog)?;
     set_nonblocking(&listener)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
 

@@ -22,19 +22,28 @@
 
 use anyhow::{Result, ensure};
 
-use super::nonblocking::{self, Client, Service, set_nonblocking};
+use super::nonblocking::{Client, Service, set_nonblocking};
 use super::row::{self, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo;
-use crate::call::{self, Domain, FdSet, MSG_NOSIGNAL, SOCK_NONBLOCK, Type};
+use crate::call::{
+    self, Domain, FdSet, IPV6_V6ONLY, MSG_NOSIGNAL, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type,
+};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// Serves the clients that are ready, until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
-    let listener = nonblocking::open(args)?;
+    let address = args.endpoint.resolve()?;
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
+    call::bind(&socket, address)?;
+    let listener: TcpListener = call::listen(socket, args.backlog)?;
     set_nonblocking(&listener)?;
-    // Nobody speaks on it. When the stop shuts it down it can be read, and select returns.
+    // Nothing is sent to it. When the stop shuts it down it can be read, and select returns.
     let bell = call::socket(Domain::UNIX, Type::DGRAM, 0)?;
     let fit = FdSet::fits(&listener) && FdSet::fits(&bell);
     ensure!(fit, "select takes descriptors below {} only", FdSet::SIZE);

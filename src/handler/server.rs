@@ -259,7 +259,7 @@ impl Server {
                     let datagrams = match self.socket {
                         Socket::Udp(socket, _) => Some(socket),
                         Socket::Tcp(listener) => {
-                            let _ = call::close(listener); // recorded; a child has nobody to return to
+                            let _ = call::close(listener); // recorded; a child has no caller to tell
                             None
                         }
                     };

@@ -234,6 +234,27 @@ fn what_pages_share_calls_nothing_for_them() {
     }
 }
 
+/// Each page that says it is ready for clients over TCP shows the calls that made it so; `handler` is about a server
+/// that makes them for its users, and `pool` opens as `prefork` does.
+#[test]
+fn the_opening_stands_on_every_page() {
+    let mut pages = 0;
+    for name in mods(&read("src/examples/mod.rs")) {
+        let single = root().join(format!("src/examples/{name}.rs"));
+        let folder = root().join("src/examples").join(&name);
+        let files = if single.exists() { vec![single] } else { under(&folder) };
+        let code: String = files.iter().map(|file| code(file)).collect();
+        if !code.contains("announce(\"tcp\"") || ["handler", "pool"].contains(&&*name) {
+            continue;
+        }
+        pages += 1;
+        for call in ["socket", "bind", "listen"] {
+            assert!(code.contains(&format!("call::{call}(")), "{name} does not show {call}");
+        }
+    }
+    assert!(pages > 8, "{pages} pages");
+}
+
 /// The links at the start of a line of a table or a list: `| [`NAME`](…` and `- [NAME](…`.
 fn listed(text: &str) -> Vec<&str> {
     let name = |line| {
@@ -400,5 +421,5 @@ fn the_library_alone_needs_few_crates() {
     let crates: BTreeSet<String> = tree.lines().filter(|line| !line.is_empty()).map(name).collect();
     assert!(crates.iter().any(|name| name.starts_with("libc ")), "{tree}");
     assert!(!crates.iter().any(|name| name.starts_with("clap")), "{crates:?}");
-    assert!(crates.len() <= 40, "{} crates: {crates:?}", crates.len());
+    assert!(crates.len() < 40, "{} crates: {crates:?}", crates.len()); // as the README says
 }

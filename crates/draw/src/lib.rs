@@ -8,8 +8,8 @@
 //!                                      words:   what stands beside it
 //! ```
 //!
-//! All processes of one host read the same CLOCK_MONOTONIC, so their records need no adjustment. What
-//! nobody recorded is not drawn: a side without a trace is a lane that says so.
+//! All processes of one host read the same CLOCK_MONOTONIC, so their records need no adjustment. Only
+//! what was recorded is drawn: a side without a trace is a lane that says so.
 //!
 //! ```no_run
 //! use std::collections::HashMap;

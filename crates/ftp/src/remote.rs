@@ -49,7 +49,7 @@ pub struct Server {
     telnet: Option<bool>,
     /// PASV was refused, and EPSV was not.
     extended: bool,
-    /// The control connection has failed, or a reply is still on its way that nobody waits for.
+    /// The control connection has failed, or a reply is still on its way that is not waited for.
     spent: bool,
 }
 

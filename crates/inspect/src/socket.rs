@@ -25,13 +25,13 @@ pub struct Inet {
     pub send_queue: u32,
     /// The number that every descriptor of this socket leads to; 0 if no process has it any more.
     pub inode: u64,
-    /// Whose it is: the user who made it. 0 also if nobody's any more.
+    /// The user who made it; 0 also where the kernel no longer knows.
     pub uid: u32,
     /// The number of the interface it is bound to; 0 is any.
     pub interface: u32,
     /// What it waits for, and how long still.
     pub timer: Option<Timer>,
-    /// Whether an IPv6 socket keeps to IPv6 (`IPV6_V6ONLY`); if not, `[::]` takes IPv4, too. `None`
+    /// Whether an IPv6 socket keeps to IPv6 (`IPV6_V6ONLY`); if not, `[::]` takes IPv4 as well. `None`
     /// for IPv4, and where only `/proc` could be asked.
     pub v6only: Option<bool>,
     /// Its memory, if [`Ask::memory`] asked for it.
@@ -235,8 +235,8 @@ pub struct Unix {
     pub peer: Option<u64>,
     /// Whose it is; `None` where it is not told (before Linux 5.3, and in `/proc`).
     pub uid: Option<u32>,
-    /// The file that it is bound to: device and inode. The name alone may be relative to a directory
-    /// nobody knows, or mean another file by now.
+    /// The file that it is bound to: device and inode. The name alone may be relative to an unknown
+    /// directory, or mean another file by now.
     pub file: Option<(u64, u64)>,
 }
 

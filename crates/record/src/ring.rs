@@ -248,7 +248,7 @@ impl Told for Ring {
             }
             (Ring::Enter { min_complete: 0, .. }, n) => {
                 format!(
-                    "the kernel took {} to do; nobody waits",
+                    "the kernel took {}, and the call did not wait",
                     counted(n.unsigned_abs(), "operation")
                 )
             }

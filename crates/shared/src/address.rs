@@ -97,7 +97,7 @@ impl Endpoint {
     /// its own; they are not part of the program on the page, and are not recorded.
     ///
     /// # Errors
-    /// One sentence: an empty host, a name nobody knows, or no address of that family.
+    /// The host is empty, the resolver does not know it, or it has no address of that family.
     pub fn resolve_all(&self) -> Result<Vec<SocketAddr>> {
         let Some(host) = &self.host else {
             let loopback = match self.family {

@@ -90,8 +90,8 @@ fn line<C: Cell>(row: &[C], widths: &[usize], nth: usize, figures: bool) -> Stri
     line.trim_end().to_owned()
 }
 
-/// How wide each column is. What does not fit as it is gets the room of its widest word, and then, one
-/// column of the terminal after the other, whoever lacks the most.
+/// How wide each column is. Where not all fit, each first gets the room of its widest word; what is left goes,
+/// one column of the terminal at a time, to the one that lacks the most.
 fn widths<C: Cell>(rows: &[Vec<C>], room: usize) -> Vec<usize> {
     let columns = rows.first().map_or(0, Vec::len);
     let room = room.saturating_sub(GAP * columns.saturating_sub(1));

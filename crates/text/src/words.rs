@@ -106,7 +106,7 @@ pub fn exactly(time: Duration) -> String {
     }
 }
 
-/// A time that nobody knows well: `1.3 s`, `44 s`, `10 min`.
+/// An estimated time: `1.3 s`, `44 s`, `10 min`.
 ///
 /// ```
 /// use std::time::Duration;

@@ -25,7 +25,7 @@ const GRACE: u16 = 50;
 /// the terminal of the shell as well, which shares it.
 static SCREEN: OnceLock<OwnedFd> = OnceLock::new();
 
-/// Whether the reader has stopped: then nobody waits for it at all, until it reads again.
+/// Whether the reader has stopped: then it is not waited for at all, until it reads again.
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
 /// Whether the last line that was written has no end.
@@ -35,7 +35,7 @@ static TORN: AtomicBool = AtomicBool::new(false);
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 static COUNTS: AtomicI32 = AtomicI32::new(0);
 
-/// From now on nobody waits for the reader of standard error.
+/// From now on the reader of standard error is not waited for.
 pub fn wait_for_nobody() {
     if let Some(screen) = open() {
         let _ = SCREEN.set(screen);
@@ -70,7 +70,10 @@ pub(super) fn tell(lines: &str) {
         text.push('\n');
     }
     if left_out > 0 {
-        text += &format!("-- {} left out here: nobody read them\n", counted(left_out, "line"));
+        text += &format!(
+            "-- {} left out here: standard error was not being read\n",
+            counted(left_out, "line")
+        );
     }
     text += lines;
     let written = write_in_time(screen.as_fd(), text.as_bytes());

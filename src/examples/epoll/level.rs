@@ -1,5 +1,17 @@
-//! The loop: a wait brings the clients that are ready, and for each of them there is one receive and one send. It is
-//! told again, with every wait, of what is left (a level); the page of the edge says what changes there.
+//! # epoll with a level: told until it is done
+//!
+//! ```text
+//!   epoll_ctl ADD 5, EPOLLIN
+//!   ┌▶ epoll_wait   5 has something
+//!   │    recv = 1024, send     one of each: what is left is told again
+//!   └─ …
+//! ```
+//!
+//! A level says how things *are*: with every wait, each client that has sent something, until all of it is
+//! received. So one `recv` a turn will do, and no client keeps the others waiting.
+//!
+//! Watch for EPOLLOUT, which is asked for only while a client is owed bytes. EPOLLHUP comes unasked: that is
+//! how the loop learns of Ctrl-C, which shuts the listener down.
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, RawFd};

@@ -14,9 +14,8 @@
 //! cost a wait nothing. Watch for how rarely epoll_ctl is called: once a client, and then only when
 //! what is wanted of it changes, because it is owed bytes that the kernel did not take.
 //!
-//! On this page epoll reports a *level*: a client is ready as long as there is something to receive, so
-//! one `recv` a turn will do, and what it leaves is told again. `--edge` is edge.rs, `--workers N` is
-//! workers.rs.
+//! Three pages follow. The loop is level.rs: epoll reports a *level*, so a client is ready as long as there
+//! is something to receive. `--edge` is edge.rs, `--workers N` is workers.rs.
 
 mod level;
 mod edge;
@@ -25,11 +24,11 @@ mod workers;
 use anyhow::Result;
 use clap::Args;
 
-use super::nonblocking::{self, Service, set_nonblocking};
+use super::nonblocking::{Service, set_nonblocking};
 use super::row::{self, Example, Place, up_to};
 use super::script::{self, Demo};
 use super::tcp_echo;
-use crate::call;
+use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, TcpListener, Type};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 use edge::EDGE;
@@ -42,7 +41,14 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     if workers > 1 {
         return workers::serve(workers, trigger, args, stop);
     }
-    let listener = nonblocking::open(args)?;
+    let address = args.endpoint.resolve()?;
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
+    call::bind(&socket, address)?;
+    let listener: TcpListener = call::listen(socket, args.backlog)?;
     set_nonblocking(&listener)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
     serve_on(&listener, trigger, Service::new(args, stop, args.max_clients), stop)

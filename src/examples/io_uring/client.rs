@@ -53,15 +53,12 @@ impl<'a> Service<'a> {
         wants
     }
 
-    /// How long a wait may last: until a client has been silent for too long, or until it is time to look at
-    /// the listener again. `None`: for ever.
+    /// How long a wait may last, as [`Entrance::timeout_with`] has it.
     pub fn timeout<'c>(
         &mut self,
         clients: impl IntoIterator<Item = &'c Client>,
     ) -> Option<Duration> {
-        let silent = || clients.into_iter().filter_map(|client| client.silence.left()).min();
-        let silent = self.args.idle_timeout.and_then(|_| silent()); // not looked at without a limit
-        silent.into_iter().chain(self.entrance.timeout()).min()
+        self.entrance.timeout_with(clients.into_iter().map(|client| &client.silence))
     }
 
     /// The result of a wait: that its time was over is no error.
@@ -109,7 +106,7 @@ fn most(args: &ServerArgs) -> usize {
     args.at_once().min(16_384)
 }
 
-/// How many buffers a ring may have: for each client one to receive and one to send, so that nobody, however
+/// How many buffers a ring may have: for each client one to receive and one to send, so that no client, however
 /// slow, can keep all of them.
 pub fn buffers(args: &ServerArgs) -> u16 {
     (2 * most(args)).max(512) as u16
@@ -128,7 +125,7 @@ pub struct Client {
     next: Option<Buffer>,
     /// Answers that wait for the send before them.
     waiting: Vec<u8>,
-    /// The client will send no more, or nobody wants to hear it.
+    /// The client will send no more, or what it sends is not wanted.
     ended: bool,
     /// Nothing can be sent to it any more.
     lost: bool,

@@ -43,9 +43,17 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     if options.blocking {
         return tcp_echo::serve(args, stop);
     }
-    let listener = open(args)?;
-    server::announce("tcp", call::getsockname(&listener)?)?;
+    let address = args.endpoint.resolve()?;
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
+    call::bind(&socket, address)?;
+    let listener: TcpListener = call::listen(socket, args.backlog)?;
     set_nonblocking(&listener)?;
+    server::announce("tcp", call::getsockname(&listener)?)?;
+
     let mut service = Service::new(args, stop, args.max_clients);
     let mut clients: Vec<Client> = Vec::new();
     while service.goes_on() {
@@ -69,18 +77,6 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
         }
     }
     Ok(service.stats()) // dropped here, the sockets are closed
-}
-
-/// A listening socket, made with the calls of [`tcp_echo::serve`].
-pub fn open(args: &ServerArgs) -> Result<TcpListener> {
-    let address = args.endpoint.resolve()?;
-    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
-    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
-        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
-    }
-    call::bind(&socket, address)?;
-    Ok(call::listen(socket, args.backlog)?)
 }
 
 /// The flags are read first: writing O_NONBLOCK alone would clear all others.

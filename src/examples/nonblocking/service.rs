@@ -61,15 +61,12 @@ impl<'a> Service<'a> {
         self.entrance.has_room(self.here)
     }
 
-    /// How long a wait may last: until a client has been silent for too long, or until it is time to look at
-    /// the listener again. `None`: for ever.
+    /// How long a wait may last, as [`Entrance::timeout_with`] has it.
     pub fn timeout<'c>(
         &mut self,
         clients: impl IntoIterator<Item = &'c Client>,
     ) -> Option<Duration> {
-        let silent = || clients.into_iter().filter_map(|client| client.silence.left()).min();
-        let silent = self.args.idle_timeout.and_then(|_| silent()); // not looked at without a limit
-        silent.into_iter().chain(self.entrance.timeout()).min()
+        self.entrance.timeout_with(clients.into_iter().map(|client| &client.silence))
     }
 
     /// Those that have been silent for too long. Silence is no event, so a loop that learns of events alone asks for

@@ -36,7 +36,7 @@ pub struct Crew<'a> {
 #[derive(Debug, Clone)]
 struct Place {
     worker: Option<Pid>,
-    /// Nobody is forked for it before this.
+    /// No worker is forked for it before this.
     from: Instant,
 }
 

@@ -135,7 +135,7 @@ pub(super) fn setting(option: Opt, value: &OptValue) -> [String; 3] {
     ]
 }
 
-/// How to ask it, for an option that nobody can set.
+/// How to ask it, for an option that cannot be set.
 pub(super) fn asking(option: Opt) -> [String; 3] {
     let (level, name, python) = (posix(option.level()), option.name(), in_python(option));
     let (variable, size) = match option.kind() {
