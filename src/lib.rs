@@ -19,7 +19,7 @@
 //!
 //! netplay::tell("server")?; // each call of this program is a line of a story on standard error
 //! let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
-//! call::bind(&socket, "127.0.0.1:0".parse()?)?;
+//! call::bind(&socket, std::net::SocketAddr::from(([127, 0, 0, 1], 0)))?;
 //! let listener: TcpListener = call::listen(socket, 1)?;
 //! let client = std::net::TcpStream::connect(call::getsockname(&listener)?)?;
 //! let (peer, _address): (TcpStream, _) = call::accept(&listener)?;

@@ -25,7 +25,7 @@
 //! let (title, time, lang) = ("tcp-echo".into(), Time::default(), Lang::En);
 //! let view = View { title, time, columns: 100, ascii: false, color: false, lang };
 //! print!("{}", timeline.picture(Format::Text, &view));
-//! # Ok::<(), anyhow::Error>(())
+//! # Ok::<(), netplay_draw::read::ReadError>(())
 //! ```
 
 mod arrows;
