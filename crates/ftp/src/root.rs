@@ -340,12 +340,11 @@ fn regular(stat: &FileStat) -> Result<()> {
 /// 16 hexadecimal digits that nobody can guess.
 ///
 /// # Errors
-/// No descriptor is left for the source of them.
+/// The kernel gives none (getrandom(2)).
 pub fn random() -> Result<String> {
-    let mut bytes = [0; 8];
-    let read = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
-    read.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
-    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
+    let number = getrandom::u64()
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+    Ok(format!("{number:016x}"))
 }
 
 /// What is in a folder, one after the other; without `.`, `..` and unfinished uploads.
