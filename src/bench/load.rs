@@ -37,6 +37,7 @@ use super::machine::stay_on;
 use super::plan::{Expect, Load, Manner};
 use crate::child::CannotStart;
 use crate::escape::escape;
+use crate::inspect::numbers;
 use crate::stop::Stop;
 
 /// A SYN that found no room is sent again after a second: so long may a connect take, and half as
@@ -52,11 +53,9 @@ const UNANSWERED: usize = 100;
 const LOST: u64 = 200_000_000;
 /// How many ports connect can choose from at one address (ip(7)): 28,232 unless somebody has changed it.
 static PORTS: LazyLock<u32> = LazyLock::new(|| {
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
-    let bounds: Vec<u32> =
-        range.unwrap_or_default().split_whitespace().filter_map(|n| n.parse().ok()).collect();
+    let bounds = numbers("net/ipv4/ip_local_port_range").unwrap_or_default();
     match bounds[..] {
-        [low, high] if low <= high => high - low + 1,
+        [low, high] if low <= high => (high - low + 1) as u32,
         _ => 28_232,
     }
 });

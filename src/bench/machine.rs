@@ -8,6 +8,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+use crate::inspect::{numbers, sysctl};
+
 /// Where and with what was measured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {
@@ -40,19 +42,26 @@ impl Machine {
     #[must_use]
     pub fn here() -> Machine {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let text = |name| sysctl(name).unwrap_or_default();
         let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         Machine {
             netplay: env!("CARGO_PKG_VERSION").to_owned(),
             debug_build: cfg!(debug_assertions),
-            kernel: format!("{} {}", kernel("kernel/ostype"), kernel("kernel/osrelease")),
+            kernel: format!("{} {}", text("kernel/ostype"), text("kernel/osrelease")),
             processor: after(&cpuinfo, "model name").trim_start_matches([':', ' ']).to_owned(),
             cores: processors().len(),
             memory: first_number(after(&meminfo, "MemTotal:")) * 1024,
-            congestion: kernel("net/ipv4/tcp_congestion_control"),
+            congestion: text("net/ipv4/tcp_congestion_control"),
             descriptors: getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft),
-            somaxconn: first_number(&kernel("net/core/somaxconn")),
-            ports: kernel("net/ipv4/ip_local_port_range")
-                .split_whitespace()
+            somaxconn: numbers("net/core/somaxconn")
+                .unwrap_or_default()
+                .first()
+                .copied()
+                .unwrap_or_default(),
+            ports: numbers("net/ipv4/ip_local_port_range")
+                .unwrap_or_default()
+                .iter()
+                .map(u64::to_string)
                 .collect::<Vec<_>>()
                 .join("-"),
             load_average: fs::read_to_string("/proc/loadavg")
@@ -61,11 +70,6 @@ impl Machine {
                 .unwrap_or_default(),
         }
     }
-}
-
-/// A value under /proc/sys.
-fn kernel(name: &str) -> String {
-    fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default().trim().to_owned()
 }
 
 /// The rest of the first line that begins so.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::number::{Number, Order};
 use super::{Family, ParseError, htonl, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl};
+use crate::words::hex;
 
 /// What a function made of its argument.
 #[derive(Debug)]
@@ -348,11 +349,6 @@ fn address_of(bytes: &[u8]) -> Option<IpAddr> {
     let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     let sixteen = <[u8; 16]>::try_from(bytes).map(IpAddr::from);
     four.or(sixteen).ok()
-}
-
-/// `16 e2`
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
 /// `7f000001`, `7f 00 00 01`, `7f:00:00:01` or `0x7f 0x0 0x0 0x1`: two digits are a byte, one alone

@@ -11,6 +11,7 @@ use super::{CannotRun, NOT_THERE, Stage, Value};
 use crate::byte_order::{htons, ntohs};
 use crate::call::{self, CallError, Domain, Socket, TcpListener, TcpStream, Type};
 use crate::escape::escape;
+use crate::words::hex;
 
 pub(super) const PLAYS: super::Plays = &[];
 
@@ -96,8 +97,8 @@ fn serve_at(stage: &mut Stage, port: u16, put: Put, socket: Socket) -> Result<(T
     let listener: TcpListener = call::listen(socket, 128)?;
     let bound = call::getsockname(&listener)?.port();
     stage.figure("meant", port.to_string());
-    stage.figure("memory", hex(&port.to_ne_bytes()));
-    stage.figure("sockaddr", hex(&put(port).to_ne_bytes()));
+    stage.figure("memory", hex(&port.to_ne_bytes()).to_uppercase());
+    stage.figure("sockaddr", hex(&put(port).to_ne_bytes()).to_uppercase());
     stage.figure("bound", bound.to_string());
     Ok((listener, bound))
 }
@@ -175,7 +176,7 @@ fn hand_over(stage: &mut Stage, bytes: &[u8]) -> Result<Header> {
     let (length, port) = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, f]));
     let read = Header { kind, length, port };
     stage.figure("size", Value::Bytes(got.len() as u64));
-    stage.figure("wire", hex(&got));
+    stage.figure("wire", hex(&got).to_uppercase());
     stage.figure("text", escape(&got));
     let row = |field: &str, sent: u32, read: u32| -> Vec<Value> {
         vec![field.to_owned().into(), sent.to_string().into(), read.to_string().into()]
@@ -187,10 +188,4 @@ fn hand_over(stage: &mut Stage, bytes: &[u8]) -> Result<Header> {
     ];
     stage.table("fields", &["field", "sent", "read"], rows);
     Ok(read)
-}
-
-/// `1F 90`.
-fn hex(bytes: &[u8]) -> String {
-    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-    bytes.join(" ")
 }

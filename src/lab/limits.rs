@@ -13,6 +13,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::{Stage, Value, heed, or_one_of, tell};
 use crate::call::{self, Domain, IP_LOCAL_PORT_RANGE, TcpListener, TcpStream, Type, pollfd};
+use crate::inspect::numbers;
 use crate::trace::unrecorded;
 
 /// The server is a process, because its limit on descriptors is.
@@ -211,10 +212,9 @@ fn until_none_is_left(address: SocketAddr, first_port: u16) -> Result<(Vec<TcpSt
 
 /// The first of some ports in the middle of the host's own range (ip(7)), other ones for each run.
 fn some_ports() -> Result<u16> {
-    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")?;
-    let bounds: Vec<u16> = range.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let bounds = numbers("net/ipv4/ip_local_port_range").unwrap_or_default();
     let [low, high] = bounds[..] else { bail!("ip_local_port_range has two numbers") };
-    let room = u32::from(high - low).saturating_sub(PORTS.into()).max(1);
-    let chance = std::process::id().wrapping_mul(2_654_435_761) % room;
-    Ok(low + chance as u16)
+    let room = high.saturating_sub(low).saturating_sub(PORTS.into()).max(1);
+    let chance = u64::from(std::process::id().wrapping_mul(2_654_435_761)) % room;
+    Ok(u16::try_from(low + chance)?)
 }

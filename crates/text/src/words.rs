@@ -49,6 +49,17 @@ pub fn plural(n: u64, one: &str) -> String {
     format!("{one}{end}")
 }
 
+/// Bytes as they stand in memory, two hexadecimal digits each.
+///
+/// ```
+/// use netplay_text::words::hex;
+/// assert_eq!(hex(&5858_u16.to_be_bytes()), "16 e2");
+/// ```
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
 /// A time that was measured, in nanoseconds. Three digits are what a measurement is worth; seconds have
 /// their milliseconds, as the clock beside them has.
 ///

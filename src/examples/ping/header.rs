@@ -30,6 +30,7 @@ use std::net::Ipv4Addr;
 
 use crate::address::Family;
 use crate::byte_order::{htons, ntohs};
+use crate::words::hex;
 
 /// The size of the header of an echo message.
 pub const ECHO: usize = 8;
@@ -379,11 +380,6 @@ impl Ipv4<'_> {
 
 fn line(name: &str, sent: &str, came: &str, meaning: &str) -> String {
     format!("  {name:<15} {sent:<12} {came:<12} {meaning}").trim_end().to_owned() + "\n"
-}
-
-/// `16 e2`.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
