@@ -9,6 +9,7 @@
     reason = "a test is a peer, and may panic"
 )]
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
@@ -19,7 +20,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,7 @@ use netplay::examples::{Example, Place};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, kill};
 use nix::unistd::Pid;
+use regex::Regex;
 
 /// No wait in a test is longer. It is generous: a loaded machine is slow, not wrong.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -340,6 +342,7 @@ pub fn ask(stream: &mut TcpStream, message: &[u8], answer: usize) -> Vec<u8> {
 /// `cargo test` itself, end with a line that sums this. In CI nothing may be skipped.
 pub fn skip(lack: &str) {
     assert!(std::env::var_os("CI").is_none(), "in CI nothing is skipped: {lack}");
+    SKIPPED_HERE.set(true);
     let thread = thread::current();
     let line = format!("SKIPPED in {}: {lack}\n", thread.name().unwrap_or("a test"));
     // Not eprintln: the test runner would keep that to itself.
@@ -354,6 +357,11 @@ pub fn skip(lack: &str) {
         // Whoever has no cargo for a parent (a debugger) misses only that line.
         let _ = note(lack, &notes_of(&notes, std::os::unix::process::parent_id()));
     }
+}
+
+thread_local! {
+    /// Whether the test of this thread has skipped a part of it.
+    static SKIPPED_HERE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What this process has skipped, and how often.
@@ -560,6 +568,137 @@ pub fn terminal(steps: &[&str]) -> Option<Command> {
     python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py")).args(steps).arg("--");
     python.env_remove("NO_COLOR").env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
     Some(python)
+}
+
+/// What was said in one test, case by case: a page of `tests/words`, compared when the test ends. What differs from
+/// run to run or from machine to machine has a name in its place: see [`settled`], and [`Said::hide`].
+pub struct Said {
+    page: &'static str,
+    cases: RefCell<Vec<(String, String)>>,
+    hidden: RefCell<Vec<(String, &'static str)>>,
+}
+
+impl Said {
+    /// The page of this name.
+    pub fn on(page: &'static str) -> Said {
+        Said { page, cases: RefCell::default(), hidden: RefCell::default() }
+    }
+
+    /// From now on this name stands for this text: a port, a path.
+    pub fn hide(&self, text: impl ToString, name: &'static str) {
+        self.hidden.borrow_mut().push((text.to_string(), name));
+    }
+
+    /// In this case, these are the words. A case that comes again has the same ones.
+    #[track_caller]
+    pub fn add(&self, case: &str, words: &str) {
+        let plain = |text: &str| {
+            let hidden = self.hidden.borrow();
+            let shown = |text: String, (what, name): &(String, &str)| text.replace(what, name);
+            settled(&hidden.iter().rev().fold(text.to_owned(), shown))
+        };
+        let (case, words) = (plain(case), plain(words));
+        let mut cases = self.cases.borrow_mut();
+        match cases.iter().find(|(known, _)| *known == case) {
+            Some((_, known)) => assert_eq!(*known, words, "{}: {case}", self.page),
+            None => cases.push((case, words)),
+        }
+    }
+
+    /// The program ended with this code, and this is why: its error and the hints below it, without its story.
+    #[track_caller]
+    pub fn ends(&self, case: &str, output: &Output, code: i32) {
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{case}: {:?} {stderr}", output.status);
+        assert!(!stderr.contains("panicked"), "{case}: {stderr}");
+        self.add(case, &format!("{}[{code}]", errors(&stderr)));
+    }
+}
+
+impl Drop for Said {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            return;
+        }
+        // Cases that say the same stand together.
+        let mut blocks: Vec<(String, Vec<String>)> = Vec::new();
+        for (case, words) in self.cases.take() {
+            let words = words.trim_end().to_owned();
+            match blocks.iter_mut().find(|(known, _)| *known == words) {
+                Some((_, heads)) => heads.push(case),
+                None => blocks.push((words, vec![case])),
+            }
+        }
+        let blocks = blocks.into_iter().map(|(words, heads)| {
+            let heads: String = heads.iter().map(|case| format!("== {case}\n")).collect();
+            format!("{heads}{words}\n")
+        });
+        let text = blocks.collect::<Vec<_>>().join("\n");
+        if !SKIPPED_HERE.get() {
+            return said_word_for_word(self.page, &text);
+        }
+        // Some cases cannot be had here. Those that can be are on the page.
+        let page = format!("{}/tests/words/{}.snap", env!("CARGO_MANIFEST_DIR"), self.page);
+        let page = by_case(&std::fs::read_to_string(page).unwrap());
+        for (case, words) in by_case(&text) {
+            assert_eq!(Some(&words), page.get(&case), "{}: {case}", self.page);
+        }
+    }
+}
+
+/// The words of each case on a page.
+fn by_case(page: &str) -> BTreeMap<String, String> {
+    let (mut cases, mut heads) = (BTreeMap::<String, String>::new(), Vec::new());
+    let mut in_heads = false;
+    for line in page.lines().skip_while(|line| !line.starts_with("== ")) {
+        if let Some(case) = line.strip_prefix("== ") {
+            if !in_heads {
+                heads.clear();
+            }
+            heads.push(case);
+            in_heads = true;
+        } else {
+            in_heads = false;
+            for &case in heads.iter().filter(|_| !line.is_empty()) {
+                *cases.entry(case.to_owned()).or_default() += &format!("{line}\n");
+            }
+        }
+    }
+    cases
+}
+
+/// The lines of an error, and those below it that are set in.
+pub fn errors(stderr: &str) -> String {
+    let mut of_it = false;
+    let mut lines = String::new();
+    for line in stderr.lines() {
+        let begins = line.starts_with("netplay: ") || line.starts_with("error: ");
+        of_it = begins || of_it && line.starts_with(' ');
+        if of_it {
+            lines += &format!("{line}\n");
+        }
+    }
+    lines
+}
+
+/// A text without what is different each time: the folders of tests, ports, and the processes that have them.
+pub fn settled(text: &str) -> String {
+    static ALWAYS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        let rules = [
+            (r"(/[\w.-]+)+/\.tmp[A-Za-z0-9]{6}", "[folder]"),
+            (r"((?:\d+\.){3}\d+|\]|localhost):\d{4,5}\b", "$1:[port]"),
+            (r"\b(pid|kill|process) \d+", "$1 [pid]"),
+            // Who has a socket, as a hint and `netplay why` name it.
+            (r"; [^;\n]* \(pid \[pid\], started [^)]*\)", "; [program]"),
+            (
+                r"(?m)^(  hint: |  (?:tcp|udp|unix)[A-Z_ ]+\S+ +)[^;\n\[]* \(pid \[pid\], started [^)]*\)",
+                "$1[program]",
+            ),
+        ];
+        rules.map(|(what, name)| (Regex::new(what).unwrap(), name)).into()
+    });
+    let program = text.replace(env!("CARGO_BIN_EXE_netplay"), "[netplay]");
+    ALWAYS.iter().fold(program, |text, (what, name)| what.replace_all(&text, *name).into_owned())
 }
 
 /// What a program printed and told when it was started with these arguments, and its exit code.
