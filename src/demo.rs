@@ -21,7 +21,7 @@ use crate::child::{self, CannotRun, Line, Process};
 use crate::client::Interrupted;
 use crate::escape::file_name;
 use crate::examples::script::Step;
-use crate::examples::{Example, Place, Service};
+use crate::examples::{Example, Place, Purpose};
 use crate::record::{Moves, Way};
 use crate::stop::Stop;
 use crate::trace::story::{Column, Fold, Story};
@@ -185,7 +185,7 @@ impl<'a, 'b> Stage<'a, 'b> {
     fn new(audience: &'a mut Audience<'b>, example: &Example, directory: PathBuf) -> Stage<'a, 'b> {
         let (sender, receiver) = mpsc::channel();
         Stage {
-            results: example.service == Service::Files || example.server.is_none(),
+            results: example.purpose == Purpose::Files || example.server.is_none(),
             directory,
             servers: Vec::new(),
             clients: BTreeMap::new(),
@@ -217,7 +217,7 @@ impl<'a, 'b> Stage<'a, 'b> {
             }
         }
         let mut args = self.side_args(example, "server", place.clone());
-        if example.service == Service::Files {
+        if example.purpose == Purpose::Files {
             args.extend(["--root", "server"].map(String::from));
         }
         let address = example.server.map(|_| self.serve(&args)).transpose()?;

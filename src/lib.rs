@@ -4,7 +4,8 @@
 //!
 //! - [`call`]: the door to the kernel; one function a system call, each of them recorded.
 //! - [`tell`]: the record as a story on standard error; [`trace`]: the record as JSON Lines, for programs.
-//! - [`handler`]: a server for conversations of your own.
+//! - [`handler`]: a server for conversations of your own; [`admission`]: which clients a server of your own admits, how
+//!   many at once, and what it counts. [`stop`] ends its waits.
 //! - [`byte_order`]: `htons`, `inet_aton` and the others, with the bytes in the open.
 //!
 //! A program of your own that wants these depends on netplay with `default-features = false`. What only the
@@ -29,7 +30,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub use netplay_call::{self as call, descriptor, patience, stop};
+pub use netplay_call::{self as call, descriptor, shortage, stop};
 #[cfg(feature = "cli")]
 pub use netplay_draw::{self as draw, ink};
 #[cfg(feature = "cli")]
@@ -42,7 +43,7 @@ pub use netplay_text::{columns, escape, lang, table, words};
 pub use netplay_trace::{self as trace, output, tell};
 
 pub mod byte_order;
-pub mod entrance;
+pub mod admission;
 pub mod handler;
 
 #[cfg(feature = "cli")]

@@ -15,7 +15,7 @@ use super::load::Tally;
 use super::meter;
 use super::plan::{Kind, Load, Manner, Model};
 use crate::child::{Line, Process};
-use crate::examples::{Example, Place, Service, examples};
+use crate::examples::{Example, Place, Purpose, examples};
 use crate::inspect;
 
 /// How long a server may take to become ready.
@@ -237,7 +237,7 @@ fn under_strace(args: &[String], record: &Path) -> Result<String> {
 }
 
 fn echoes(row: &&Example) -> bool {
-    row.service == Service::Echo && row.place == Place::Internet
+    row.purpose == Purpose::Echo && row.place == Place::Internet
 }
 
 /// The names of the rows that echo over some transport.

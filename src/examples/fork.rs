@@ -25,13 +25,13 @@ use std::os::fd::AsRawFd;
 
 use anyhow::Result;
 
-use super::row::{self, Example, Place, Service};
+use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
+use crate::admission::ClientProcesses;
 use crate::call::{
     self, Domain, Fork, IPV6_V6ONLY, SO_REUSEADDR, TcpListener, Type, WaitPidFlag, pollfd,
 };
-use crate::entrance::Children;
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -48,7 +48,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     server::announce("tcp", call::getsockname(&listener)?)?;
 
     // From here on SIGCHLD is blocked (sigprocmask): only ppoll lets it in.
-    let mut children = Children::new(args, stop, &listener);
+    let mut children = ClientProcesses::new(args, stop, &listener);
     // Ctrl-C interrupts ppoll. If it comes just before, ppoll returns all the same, because Ctrl-C also shuts
     // the listener down (POLLHUP).
     while children.goes_on() {
@@ -58,7 +58,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         let mut more = children.may_have_ended(waited)?;
         // Signals are not counted: one SIGCHLD may stand for many children.
         while more && let Some(child) = call::waitpid(None, WaitPidFlag::WNOHANG)?.pid() {
-            more = children.leaves(child);
+            more = children.remove(child);
         }
         if list[0].revents == 0 {
             continue; // no client: SIGCHLD, or the time was over
@@ -69,9 +69,9 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
                 let mut session = children.in_child();
                 let closed = call::close(listener); // it never accepts
                 let served = closed.and_then(|()| echo(&peer, &mut session));
-                Children::end_child(client, served.and(call::close(peer))) // it never returns
+                ClientProcesses::end_child(client, served.and(call::close(peer))) // it never returns
             }
-            Ok(Fork::Parent(child)) => children.joins(child),
+            Ok(Fork::Parent(child)) => children.add(child),
             // No more processes, or no memory for one: this client's loss alone.
             Err(error) => server::lost(client, error),
         }
@@ -89,7 +89,7 @@ pub static ROW: Example = Example {
     summary: "a process for each client",
     watch: "fork returns twice; the parent closes the client's socket, the child the listener",
     place: Place::Internet,
-    service: Service::Echo,
+    purpose: Purpose::Echo,
     at_once: row::AtOnce::All,
     reply: Some(Reply::text("recv your message")),
     server: Some(&serve),

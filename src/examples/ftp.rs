@@ -48,7 +48,7 @@ use netplay_ftp::session::{Rules, converse};
 use netplay_ftp::{client, get, put};
 use nix::errno::Errno;
 
-use super::row::{self, Example, Place, Service};
+use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
 use crate::address::Endpoint;
 use crate::call::{
@@ -69,7 +69,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
     let waiting: Vec<_> = listeners.iter().map(|listener| stop.watch(listener)).collect();
 
     let total = &Mutex::new(Stats::default());
-    let left = &stop.places(0)?; // one more for each client that has left
+    let left = &stop.semaphore(0)?; // one more for each client that has left
     let mut accepted = 0;
     thread::scope(|scope| -> Result<()> {
         // The stop is for `or` to hear: it passes it on to the threads.
@@ -110,7 +110,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
                         server::lost(client, error);
                     }
                     total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
-                    left.give_back();
+                    left.release();
                 };
                 let thread = thread::Builder::new().stack_size(256 * 1024);
                 match thread.spawn_scoped(scope, serve_one) {
@@ -121,14 +121,14 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
                         server::no_room(client, error);
                         drop(guest);
                         close(peer)?;
-                        left.give_back();
+                        left.release();
                     }
                 }
             }
         }
         // The only client is being served: wait for its end here, where a stop is heard, too.
         if args.full(accepted) {
-            left.take()?;
+            left.acquire()?;
         }
         Ok(())
     })?;
@@ -291,7 +291,7 @@ pub static ROW: Example = Example {
     watch: "each file and each listing has a connection of its own, whose port PASV tells as two \
             decimal numbers; its end is the end of the file",
     place: Place::Internet,
-    service: Service::Files,
+    purpose: Purpose::Files,
     at_once: row::AtOnce::All,
     reply: None,
     server: Some(&row::Server(serve)),

@@ -26,7 +26,7 @@ use anyhow::Result;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::row::{self, Example, Place, Service};
+use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
 use super::{tcp_echo, udp_echo};
 use crate::call::{self, SO_RCVTIMEO, SO_SNDTIMEO};
@@ -118,7 +118,7 @@ pub static ROW: Example = Example {
     summary: "a server for any conversation: iterative, forking or threading, over TCP or UDP",
     watch: "the calls are those of the fork page; only who makes them is decided elsewhere",
     place: Place::Internet,
-    service: Service::Echo,
+    purpose: Purpose::Echo,
     at_once: row::AtOnce::All,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&row::Server(serve)),

@@ -18,7 +18,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::row::{self, Example, Place, Service};
+use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
 use super::{tcp_echo, udp_echo};
 use crate::client::ClientArgs;
@@ -65,7 +65,7 @@ pub static ROW: Example = Example {
     summary: "one request at a time: over UDP a datagram, over TCP a whole connection",
     watch: "client B is connected at once, by the kernel; but its answer comes only when A is gone",
     place: Place::Internet,
-    service: Service::Echo,
+    purpose: Purpose::Echo,
     at_once: row::AtOnce::One,
     reply: Some(Reply::Stamp(udp_echo::STAMP)),
     server: Some(&row::Server(serve)),

@@ -30,7 +30,7 @@ pub mod mini_ftp;
 pub mod ftp;
 
 pub use partner::its_client;
-pub use row::{Example, Place, Row, Service};
+pub use row::{Example, Place, Purpose, Row};
 
 /// The table.
 pub static TABLE: &[Row] = &[

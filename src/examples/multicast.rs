@@ -36,7 +36,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use super::row::{self, Example, Place, Service};
+use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
 use crate::address::Endpoint;
 use crate::call::{
@@ -80,7 +80,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
     group.set_port(call::getsockname(&socket)?.port());
     server::announce("udp", group)?;
 
-    let (mut stats, mut senders, mut made) =
+    let (mut stats, mut senders, mut reply) =
         (Stats::of_datagrams(), Senders::default(), Vec::new());
     let mut buf = vec![0; args.bufsize];
     let waiting = stop.watch(&socket);
@@ -95,7 +95,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
         server::show(data, args.ascii)?;
         if args.reply.is_some() {
             // To the sender alone. It hears as many answers as there are members who answer.
-            let answer = args.answer(data, &mut made);
+            let answer = args.answer(data, &mut reply);
             match call::sendto(&socket, answer, 0, sender) {
                 Ok(n) => stats.sent += n as u64,
                 Err(error) => server::lost(sender, error),
@@ -313,7 +313,7 @@ pub static ROW: Example = Example {
     watch: "one sendto, and each member has a copy; the sender learns neither who is in the group nor \
             whether anybody is",
     place: Place::Group { v4: GROUP, v6: GROUP_V6 },
-    service: Service::Other,
+    purpose: Purpose::Other,
     at_once: row::AtOnce::All,
     reply: None,
     server: Some(&row::Server(serve)),

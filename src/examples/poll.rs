@@ -104,7 +104,7 @@ pub static ROW: Example = Example {
     summary: "the same with a list of descriptors, and an event for each thing that can happen",
     watch: "the list stays; what happened is written into it: POLLIN, POLLHUP, POLLERR",
     place: Place::Internet,
-    service: row::Service::Echo,
+    purpose: row::Purpose::Echo,
     at_once: row::AtOnce::All,
     reply: Some(Reply::text("receive message")),
     server: Some(&serve),

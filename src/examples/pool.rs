@@ -14,8 +14,8 @@
 //! This is [`prefork`](super::prefork) with threads: the same limit, and the same three ways to
 //! share out the clients. Watch for what is different in one process:
 //!
-//! - `lock` is a mutex, and not in the record. It is a word in memory; only who has to wait for it
-//!   asks the kernel (futex(2)), and that is no call about a socket.
+//! - `lock` is a mutex, and not in the record. It is a word in memory; only a thread that has to wait
+//!   for it asks the kernel (futex(2)), and that is no call about a socket.
 //! - A stop kills no thread. It comes to the main thread, which accepts no client and has nothing else to do:
 //!   the listener is shut down, and every thread comes out of its accept.
 //! - The threads share one table of descriptors. On Linux `accept` takes the number of the new
@@ -30,11 +30,11 @@ use std::thread;
 use anyhow::{Context, Result};
 
 use super::prefork::{Accept, Options, open};
-use super::row::{self, Example, Place, Service};
+use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
+use crate::admission::{OneAtATime, WorkerThreads};
 use crate::call::{self, TcpListener, pollfd};
-use crate::entrance::{OneAtATime, Team};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -42,24 +42,24 @@ use crate::stop::Stop;
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     let (listeners, address) = open(args, options)?;
     let lock: &Lock = &(options.accept == Accept::Lock).then(Mutex::default);
-    let team = Team::new(args, stop, &listeners);
+    let workers = WorkerThreads::new(args, stop, &listeners);
     thread::scope(|scope| -> Result<()> {
-        let _end = team.ends_with_this(); // an error below leaves no thread asleep in accept
+        let _end = workers.end_on_drop(); // an error below leaves no thread asleep in accept
         // Threads that are made meanwhile never get a signal of a stop: this thread gets it.
         let undisturbed = stop.undisturbed();
         // Each has its own listener, or all have the same.
-        for (listener, clients) in team.members(&listeners).take(options.workers(args)) {
+        for (listener, clients) in workers.with_listeners(&listeners).take(options.workers(args)) {
             let thread = thread::Builder::new().stack_size(256 * 1024);
-            let worker = || team.left(work(listener, lock, clients));
+            let worker = || workers.finish(work(listener, lock, clients));
             thread.spawn_scoped(scope, worker).context(server::NO_THREAD)?;
         }
         drop(undisturbed);
         server::announce("tcp", address)?;
         // Here it sleeps until the stop: asked for no event, poll still reports the listener's end.
         let mut list = [pollfd { fd: listeners[0].as_raw_fd(), events: 0, revents: 0 }];
-        Ok(team.sleep(|| call::poll(&mut list, None))?)
+        Ok(workers.wait_for_stop(|| call::poll(&mut list, None))?)
     })?;
-    let stats = team.end()?;
+    let stats = workers.end()?;
     listeners.into_iter().try_for_each(call::close)?;
     Ok(stats)
 }
@@ -75,7 +75,7 @@ fn work(listener: &TcpListener, lock: &Lock, mut clients: OneAtATime<'_>) -> cal
     };
     while let Some((peer, client)) = clients.next(accept)? {
         let served = echo(&peer, &mut clients.session);
-        clients.left(client, served.and(call::close(peer)));
+        clients.finish(client, served.and(call::close(peer)));
     }
     Ok(clients.end())
 }
@@ -88,7 +88,7 @@ pub static ROW: Example = Example {
     watch: "two threads sleep in accept on one listener; C is connected at once, and served when \
             B leaves",
     place: Place::Internet,
-    service: Service::Echo,
+    purpose: Purpose::Echo,
     at_once: row::AtOnce::EachWorker,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&row::Server(serve)),

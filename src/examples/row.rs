@@ -97,7 +97,7 @@ pub struct Example {
     /// Where its server can be reached.
     pub place: Place,
     /// What its server is for.
-    pub service: Service,
+    pub purpose: Purpose,
     /// How many clients its server serves at once.
     pub at_once: AtOnce,
     /// What its server answers, unless it is told otherwise; `None`: nothing.
@@ -146,7 +146,7 @@ pub enum Place {
 
 /// What a server is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub enum Purpose {
     /// It answers what a client sends: the bytes themselves, a stamp, a text.
     Echo,
     /// It keeps files, in the folder that its option `--root` names.

@@ -100,7 +100,7 @@ pub static ROW: Example = Example {
     summary: "one thread, many clients: the kernel says which socket is ready",
     watch: "one call waits for everybody; A, B and C are served in the order in which they speak",
     place: Place::Internet,
-    service: row::Service::Echo,
+    purpose: row::Purpose::Echo,
     at_once: row::AtOnce::All,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&serve),

@@ -24,13 +24,13 @@ use std::os::fd::AsFd;
 
 use anyhow::Result;
 
-use super::row::{self, Example, Place, Service};
+use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
+use crate::admission::{OneAtATime, Session};
 use crate::call::{
     self, Domain, IPV6_V6ONLY, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TcpListener, TcpStream, Type,
 };
 use crate::client::ClientArgs;
-use crate::entrance::{OneAtATime, Session};
 use crate::sendall;
 use crate::server::{self, Reply, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
@@ -54,7 +54,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     // Ctrl-C shuts the listener down: accept fails, and there is no next client.
     while let Some((peer, client)) = clients.next(|| call::accept(&listener))? {
         let served = echo(&peer, &mut clients.session);
-        clients.left(client, served.and(call::close(peer)));
+        clients.finish(client, served.and(call::close(peer)));
     }
     let stats = clients.end();
     call::close(listener)?;
@@ -136,7 +136,7 @@ pub static ROW: Example = Example {
     watch: "the listener never carries a byte: accept makes a second socket for the client, and \
             the server speaks on that one",
     place: Place::Internet,
-    service: Service::Echo,
+    purpose: Purpose::Echo,
     at_once: row::AtOnce::One,
     reply: Some(Reply::Stamp(STAMP)),
     server: Some(&serve),

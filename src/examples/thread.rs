@@ -20,11 +20,11 @@ use std::thread;
 
 use anyhow::Result;
 
-use super::row::{self, Example, Place, Service};
+use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
+use crate::admission::ClientThreads;
 use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, TcpListener, Type};
-use crate::entrance::Seats;
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -40,25 +40,27 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
 
-    let seats = Seats::new(args, stop, &listener)?;
+    let threads = ClientThreads::new(args, stop, &listener)?;
     thread::scope(|scope| -> Result<()> {
-        // Without a free seat there is no accept: the next client waits in the listener's queue. Ctrl-C shuts
-        // the listener down and each client's socket as well: then there is no next client, and every echo ends.
-        while let Some((mut seat, (peer, client))) = seats.admit(|| call::accept(&listener))? {
+        // Without room there is no accept: the next client waits in the listener's queue. Ctrl-C shuts the
+        // listener down, and each client's socket: then there is no next client, and every echo ends.
+        while let Some(mut session) = threads.room()?
+            && let Some((peer, client)) = threads.next(|| call::accept(&listener))?
+        {
             let conversation = move || {
-                let served = echo(&peer, &mut seat.session);
-                seat.leave(client, served.and(call::close(peer)));
+                let served = echo(&peer, &mut session);
+                session.finish(client, served.and(call::close(peer)));
             };
             // The default stack of 2 MiB is address space for nothing: a conversation needs little.
             let thread = thread::Builder::new().stack_size(256 * 1024);
-            // If the thread cannot be started, the closure is dropped: seat and socket are given back.
+            // If the thread cannot be started, the closure is dropped: the socket is closed, and there is room again.
             if let Err(error) = thread.spawn_scoped(scope, conversation) {
                 server::no_thread(client, error);
             }
         }
         Ok(())
     })?;
-    let stats = seats.end();
+    let stats = threads.end();
     call::close(listener)?;
     Ok(stats)
 }
@@ -70,7 +72,7 @@ pub static ROW: Example = Example {
     summary: "a thread for each client",
     watch: "B is served while A is still connected: each recv waits in a thread of its own",
     place: Place::Internet,
-    service: Service::Echo,
+    purpose: Purpose::Echo,
     at_once: row::AtOnce::All,
     reply: Some(Reply::text("receive your message")),
     server: Some(&serve),

@@ -16,7 +16,7 @@
 
 use anyhow::Result;
 
-use super::row::{self, Example, Place, Service};
+use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
 use crate::call::{self, Domain, IPV6_V6ONLY, MSG_TRUNC, SO_RCVTIMEO, Type, UdpSocket};
 use crate::client::ClientArgs;
@@ -36,7 +36,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let socket = UdpSocket::from(socket);
     server::announce("udp", call::getsockname(&socket)?)?;
 
-    let (mut stats, mut senders, mut made) =
+    let (mut stats, mut senders, mut reply) =
         (Stats::of_datagrams(), Senders::default(), Vec::new());
     let mut buf = vec![0; args.bufsize];
     let waiting = stop.watch(&socket);
@@ -46,7 +46,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             waiting.or(|| call::recvfrom(&socket, &mut buf, MSG_TRUNC))?
     {
         let data = &buf[..len.min(args.bufsize)];
-        let answer = args.answer(data, &mut made);
+        let answer = args.answer(data, &mut reply);
         stats.datagrams += 1;
         stats.addresses = Some(senders.note(client));
         stats.received += data.len() as u64;
@@ -100,7 +100,7 @@ pub static ROW: Example = Example {
     summary: "datagrams: nobody is connected, each message says who sent it",
     watch: "no listen, no accept: one socket serves everybody, and recvfrom tells whom to answer",
     place: Place::Internet,
-    service: Service::Echo,
+    purpose: Purpose::Echo,
     at_once: row::AtOnce::All,
     reply: Some(Reply::Stamp(STAMP)),
     server: Some(&serve),

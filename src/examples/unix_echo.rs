@@ -23,12 +23,12 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag};
 use socket2::SockAddr;
 
-use super::row::{self, Example, Place, Service};
+use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
 use super::tcp_echo::{converse, echo};
+use crate::admission::OneAtATime;
 use crate::call::{self, Domain, SO_RCVTIMEO, SO_SNDTIMEO, Type, UnixListener, UnixStream};
 use crate::client::ClientArgs;
-use crate::entrance::OneAtATime;
 use crate::escape::file_name;
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
@@ -51,7 +51,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let mut clients = OneAtATime::new(args, stop, &listener);
     while let Some((peer, ())) = clients.next(|| call::accept(&listener))? {
         let served = echo(&peer, &mut clients.session);
-        clients.left(clients.session.stats.clients + 1, served.and(call::close(peer)));
+        clients.finish(clients.session.stats.clients + 1, served.and(call::close(peer)));
     }
     let stats = clients.end();
     call::close(listener)?;
@@ -113,7 +113,7 @@ pub static ROW: Example = Example {
     summary: "the same calls without a network: a socket with a path",
     watch: "only the address differs: a file; the client has no name at all",
     place: Place::Path,
-    service: Service::Echo,
+    purpose: Purpose::Echo,
     at_once: row::AtOnce::One,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&serve),

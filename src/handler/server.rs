@@ -12,11 +12,11 @@ use anyhow::{Result, anyhow};
 
 use super::request::{Handler, Peer, Request};
 use crate::address::Family;
+use crate::admission::{ClientProcesses, ClientThreads, OneAtATime, Session};
 use crate::call::{
     self, Domain, Fork, IPV6_V6ONLY, MSG_TRUNC, Pid, SO_REUSEADDR, TcpListener, TcpStream, Type,
     UdpSocket, WaitPidFlag, pollfd,
 };
-use crate::entrance::{Children, OneAtATime, Seats, Session};
 use crate::server::{self, Senders, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -190,7 +190,7 @@ impl Server {
         while let Some(Some(arrival)) = clients.next(|| self.receive())? {
             let client = arrival.client();
             let handled = handle(arrival, self.datagram_socket(), &make, &mut clients.session);
-            clients.left(client, handled);
+            clients.finish(client, handled);
         }
         let stats = self.told(clients.end());
         self.close()?;
@@ -205,14 +205,16 @@ impl Server {
         stop: &Stop,
     ) -> Result<Stats> {
         let (server, make) = (&self, &make);
-        let seats = Seats::new(args, stop, server)?;
+        let threads = ClientThreads::new(args, stop, server)?;
         thread::scope(|scope| -> Result<()> {
-            while let Some((mut seat, Some(arrival))) = seats.admit(|| server.receive())? {
+            while let Some(mut session) = threads.room()?
+                && let Some(Some(arrival)) = threads.next(|| server.receive())?
+            {
                 let client = arrival.client();
                 let handle_it = move || {
                     let datagrams = server.datagram_socket();
-                    let handled = handle(arrival, datagrams, make, &mut seat.session);
-                    seat.leave(client, handled);
+                    let handled = handle(arrival, datagrams, make, &mut session);
+                    session.finish(client, handled);
                 };
                 if let Err(error) = thread::Builder::new().spawn_scoped(scope, handle_it) {
                     server::no_thread(client, error);
@@ -220,7 +222,7 @@ impl Server {
             }
             Ok(())
         })?;
-        let stats = self.told(seats.end());
+        let stats = self.told(threads.end());
         self.close()?;
         Ok(stats)
     }
@@ -232,7 +234,7 @@ impl Server {
         args: &ServerArgs,
         stop: &Stop,
     ) -> Result<Stats> {
-        let mut children = Children::new(args, stop, &self);
+        let mut children = ClientProcesses::new(args, stop, &self);
         while children.goes_on() {
             let (fd, events) = (self.as_fd().as_raw_fd(), children.interest());
             let mut list = [pollfd { fd, events, revents: 0 }];
@@ -245,7 +247,7 @@ impl Server {
                 // A library must not wait for "any child": the others belong to somebody else.
                 for child in children.all().collect::<Vec<Pid>>() {
                     if call::waitpid(Some(child), WaitPidFlag::WNOHANG)?.pid().is_some() {
-                        children.leaves(child);
+                        children.remove(child);
                     }
                 }
             }
@@ -265,10 +267,10 @@ impl Server {
                     };
                     let client = arrival.client();
                     let handled = handle(arrival, datagrams.as_ref(), &make, &mut session);
-                    session.left(client, handled);
+                    session.finish(client, handled);
                     std::process::exit(if session.stats.failed > 0 { 1 } else { 0 })
                 }
-                Ok(Fork::Parent(child)) => children.joins(child),
+                Ok(Fork::Parent(child)) => children.add(child),
                 Err(error) => server::lost(arrival.client(), error),
             }
             arrival.close()?;

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::Command;
 
 use crate::common::{DEADLINE, Server, connect, finish, have, private_mounts, run, skip};
-use netplay::examples::{Example, Place, Service, examples};
+use netplay::examples::{Example, Place, Purpose, examples};
 
 /// Whether this machine has IPv6 at all; if not, that is said.
 fn have_ipv6() -> bool {
@@ -23,8 +23,8 @@ fn of_the_network() -> impl Iterator<Item = &'static Example> {
 }
 
 fn server(example: &Example, place: &[&str], options: &[&str]) -> Server {
-    let more: &[&str] = match example.service {
-        Service::Echo => &["--reply", "echo"],
+    let more: &[&str] = match example.purpose {
+        Purpose::Echo => &["--reply", "echo"],
         _ if example.name == "ftp" => &["--anonymous"],
         _ => &[],
     };
@@ -34,15 +34,15 @@ fn server(example: &Example, place: &[&str], options: &[&str]) -> Server {
 /// Its own client reaches the server at this host, and is answered.
 fn is_reached(example: &Example, server: &Server, host: &[&str]) {
     let port = server.port();
-    let words: &[u8] = match example.service {
-        Service::Files => b"list\nquit\n",
+    let words: &[u8] = match example.purpose {
+        Purpose::Files => b"list\nquit\n",
         _ => b"hello\n",
     };
     let args = [&[example.name, "client", "-q", "--timeout", "10"], host, &[&port[..]]].concat();
     let client = run(&args, words);
     let (name, stderr) = (example.name, String::from_utf8_lossy(&client.stderr));
     assert!(client.status.success(), "{name} {host:?}: {stderr}");
-    if example.service == Service::Echo {
+    if example.purpose == Purpose::Echo {
         assert_eq!(String::from_utf8_lossy(&client.stdout), "hello\n", "{name} {host:?}");
     }
 }
@@ -158,7 +158,7 @@ fn a_client_tries_each_address_of_a_name_and_tells_each_refusal() {
             let server = server(example, &[family, host, "0"], &[]);
             let port = server.port();
             let words: &[u8] =
-                if example.service == Service::Files { b"list\nquit\n" } else { b"hello\n" };
+                if example.purpose == Purpose::Files { b"list\nquit\n" } else { b"hello\n" };
             let client = env!("CARGO_BIN_EXE_netplay");
             let args = [client, example.name, "client", "both", &port, "--timeout", "10"];
             let Some(client) = where_a_name_means_both(&args, words) else { return };
@@ -188,7 +188,7 @@ fn other_clients_are_served_over_either_version() {
     if !have_ipv6() {
         return;
     }
-    let echo = |row: &&Example| row.service == Service::Echo;
+    let echo = |row: &&Example| row.purpose == Purpose::Echo;
     let datagrams = ["udp-echo", "iterative"];
     for example in of_the_network().filter(echo) {
         let server = server(example, &["::", "0"], &[]);

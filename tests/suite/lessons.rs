@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::{ANYBODY, Server, alone, finish, netplay, run, skip};
 use netplay::columns::{width, width_of};
-use netplay::examples::{Place, Service, examples};
+use netplay::examples::{Place, Purpose, examples};
 use netplay::lang::Lang;
 use netplay::lesson::{LESSONS, Look, Subject, about_errno, contents, find, render, topics};
 use nix::errno::Errno;
@@ -422,7 +422,7 @@ fn type_in(commands: &[String], desk: &Path) {
             }
             Some((row, _, from)) => {
                 let server = servers.iter().rev().find(|(name, _)| *name == row.name);
-                let Some((_, server)) = server.filter(|_| row.service == Service::Echo) else {
+                let Some((_, server)) = server.filter(|_| row.purpose == Purpose::Echo) else {
                     continue;
                 };
                 let place = match row.place {

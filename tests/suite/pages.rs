@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::common::{self, DEADLINE, Server, ask, run, skip, udp, until};
-use netplay::examples::{Place, Service, examples};
+use netplay::examples::{Place, Purpose, examples};
 use netplay::trace::{Event, Kind};
 
 /// A server with a trace, and the folder that holds it.
@@ -66,7 +66,7 @@ fn count(events: &[Event], call: &str) -> usize {
 /// Every row of the table that echoes: our client talks to our server, and both end well.
 #[test]
 fn every_example_answers_its_own_client() {
-    for example in examples().filter(|example| example.service == Service::Echo) {
+    for example in examples().filter(|example| example.purpose == Purpose::Echo) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket").display().to_string();
         let server = Server::of(example.name).args(["--reply", "echo"]);

@@ -25,7 +25,7 @@ use clap::Arg;
 use clap::builder::PossibleValue;
 use netplay::call::{self, Domain, Type};
 use netplay::child::WITH_PARENT;
-use netplay::examples::{Example, Place, Service, examples};
+use netplay::examples::{Example, Place, Purpose, examples};
 use netplay::lang::Lang;
 use netplay::trace::{self, Event, Kind, Settings, Speaker, TraceFile};
 
@@ -60,9 +60,9 @@ const MESSAGES: &[u8] = b"hello\n\x01\x027 \x1b[2J \x7f\xff\x00\x009\n\"quoted\"
 
 /// What a client says.
 fn words(example: &Example) -> &'static [u8] {
-    match example.service {
-        Service::Echo | Service::Other => MESSAGES,
-        Service::Files => files(example),
+    match example.purpose {
+        Purpose::Echo | Purpose::Other => MESSAGES,
+        Purpose::Files => files(example),
     }
 }
 
@@ -156,7 +156,7 @@ fn a_large_upload_is_told_as_strace_sees_it() {
 /// The stop reaches sockets on which other threads and processes wait, and ends conversations.
 #[test]
 fn a_stop_in_the_middle_of_a_conversation_is_told_as_strace_sees_it() {
-    let echo = |(example, ..): &(&Example, _, _)| example.service == Service::Echo;
+    let echo = |(example, ..): &(&Example, _, _)| example.purpose == Purpose::Echo;
     for (example, options, _) in ways_to_run().into_iter().filter(echo) {
         let Some(watched) = Watched::new() else { return };
         let options = [&options[..], &["--reply".into(), "echo".into()]].concat();

@@ -11,7 +11,7 @@ use std::thread;
 
 use crate::common::{self, DEADLINE, Server, ask, netplay, run, udp, until, wait};
 use netplay::escape::escape_message;
-use netplay::examples::{Example, Place, Service, examples};
+use netplay::examples::{Example, Place, Purpose, examples};
 use netplay::lang::Lang;
 use netplay::record::{Call, Event, Kind};
 use serde_json::Value;
@@ -34,10 +34,10 @@ fn every_record_of_every_example_fits_the_schema() {
     for example in examples().filter(|example| example.server.is_some()) {
         for detail in ["-q", "-vv"] {
             let trace = Trace::new();
-            let words: &[u8] = match example.service {
-                Service::Echo | Service::Other => b"hello\n\x1b[2J\xff\nworld\n",
-                Service::Files if example.name == "ftp" => b"list\nupload Cargo.toml\nquit\n",
-                Service::Files => b"list\ndownload nothing\nquit\n",
+            let words: &[u8] = match example.purpose {
+                Purpose::Echo | Purpose::Other => b"hello\n\x1b[2J\xff\nworld\n",
+                Purpose::Files if example.name == "ftp" => b"list\nupload Cargo.toml\nquit\n",
+                Purpose::Files => b"list\ndownload nothing\nquit\n",
             };
             let login: &[&str] = match example.name {
                 "ftp" => &["--user", "u", "--password", "p"],
@@ -215,7 +215,7 @@ fn a_fork_servers_children_and_its_clients_share_the_file() {
 /// it has done, and so it is when nothing can be written any more.
 #[test]
 fn a_server_that_is_killed_has_told_all_that_it_did() {
-    for example in examples().filter(|row| row.service == Service::Echo) {
+    for example in examples().filter(|row| row.purpose == Purpose::Echo) {
         let trace = Trace::new();
         let server = trace.server(example, &["-q", "--reply", "echo"]);
         let told = |call: &str| {

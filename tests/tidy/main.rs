@@ -224,7 +224,7 @@ fn the_door_is_the_only_way_to_the_kernel() {
 fn what_pages_share_calls_nothing_for_them() {
     let shared = ["server", "client", "address", "files"];
     let paths = shared.map(|name| format!("crates/shared/src/{name}"));
-    for shared in paths.into_iter().chain(["src/entrance".to_owned()]) {
+    for shared in paths.into_iter().chain(["src/admission".to_owned()]) {
         let file = root().join(format!("{shared}.rs"));
         let files = if file.exists() { vec![file] } else { under(&root().join(&shared)) };
         let code: String = files.iter().map(|file| code(file)).collect();

@@ -36,13 +36,13 @@
 //! While nobody listens a call costs one load and one branch more than the system call itself: no
 //! clock is read, nothing is formatted.
 //!
-//! Beside the calls there is what a server needs around them: [`stop`] ends those that wait, [`patience`] is for an
+//! Beside the calls there is what a server needs around them: [`stop`] ends those that wait, [`shortage`] is for an
 //! accept that fails for lack of descriptors.
 
 #![expect(clippy::disallowed_methods, reason = "the door to the kernel")]
 
 pub mod descriptor;
-pub mod patience;
+pub mod shortage;
 pub mod stop;
 
 mod clock;

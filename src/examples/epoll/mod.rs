@@ -73,7 +73,7 @@ pub static ROW: Example = Example {
     watch: "an edge is told once: so the server receives until nothing is left, and B's last recv \
             would wait for ever on a blocking socket",
     place: Place::Internet,
-    service: row::Service::Echo,
+    purpose: row::Purpose::Echo,
     at_once: row::AtOnce::All,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&row::Server(serve)),

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use crate::admission::{Admission, Silence};
 use crate::call::{self, Buffer, Completion, Operation, Ring, Socket, TcpStream};
-use crate::entrance::{Entrance, Silence};
 use crate::server::{self, ServerArgs};
 use crate::stop::Stop;
 
@@ -33,7 +33,7 @@ const MOST_OWED: usize = 64 * 1024;
 /// Who may come in, what is answered, how long a client may be silent, and what to tell in the end.
 pub struct Service<'a> {
     args: &'a ServerArgs,
-    pub entrance: Entrance<'a>,
+    pub admission: Admission<'a>,
     /// A single-shot accept is under way.
     accepting: bool,
     /// An answer that is no echo.
@@ -42,23 +42,23 @@ pub struct Service<'a> {
 
 impl<'a> Service<'a> {
     pub fn new(args: &'a ServerArgs, stop: &'a Stop) -> Service<'a> {
-        let entrance = Entrance::new(args, stop, most(args));
-        Service { args, entrance, accepting: false, made: Vec::new() }
+        let admission = Admission::new(args, stop, most(args));
+        Service { args, admission, accepting: false, made: Vec::new() }
     }
 
     /// Whether a single-shot accept is to be submitted now: another client may come in, and none is under way.
     pub fn wants_accept(&mut self, clients: usize) -> bool {
-        let wants = !self.accepting && self.entrance.has_room(clients);
+        let wants = !self.accepting && self.admission.has_room(clients);
         self.accepting |= wants;
         wants
     }
 
-    /// How long a wait may last, as [`Entrance::timeout_with`] has it.
+    /// How long a wait may last, as [`Admission::timeout_with`] has it.
     pub fn timeout<'c>(
         &mut self,
         clients: impl IntoIterator<Item = &'c Client>,
     ) -> Option<Duration> {
-        self.entrance.timeout_with(clients.into_iter().map(|client| &client.silence))
+        self.admission.timeout_with(clients.into_iter().map(|client| &client.silence))
     }
 
     /// The result of a wait: that its time was over is no error.
@@ -73,21 +73,21 @@ impl<'a> Service<'a> {
     /// What came of an accept: a client's socket, or `None` if there was none, or no descriptor for it.
     ///
     /// # Errors
-    /// As [`Entrance::admit`].
+    /// As [`Admission::admit`].
     pub fn admit(&mut self, done: Completion) -> call::Result<Option<Socket>> {
         self.accepting = false;
-        Ok(self.entrance.admit(done.result.map(|_| done.accepted))?.flatten())
+        Ok(self.admission.admit(done.result.map(|_| done.accepted))?.flatten())
     }
 
     /// The same of a multishot accept, which may bring more than have a place: they are not let in yet, and not
     /// counted.
     ///
     /// # Errors
-    /// As [`Entrance::admit`].
+    /// As [`Admission::admit`].
     pub fn accepted(&mut self, done: Completion) -> call::Result<Option<Socket>> {
         match done.result {
             Err(error) if error.cancelled() => {} // by us, for lack of room
-            Err(error) => drop(self.entrance.admit::<()>(Err(error))?),
+            Err(error) => drop(self.admission.admit::<()>(Err(error))?),
             Ok(_) => {}
         }
         Ok(done.accepted)
@@ -159,7 +159,7 @@ impl Client {
         match (done.result, done.buffer) {
             (Ok(n), Some(buffer)) => {
                 self.silence.restart();
-                let stats = &mut service.entrance.stats;
+                let stats = &mut service.admission.stats;
                 if !sent {
                     stats.received += n as u64;
                     self.answer(buffer, ring, service);

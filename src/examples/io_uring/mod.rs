@@ -66,7 +66,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     // Asked for no event, this is done when the stop shuts the listener down, accept or no accept.
     ring.prep_poll(&listener, 0)?;
     let waiting = stop.watch(&listener);
-    while service.entrance.goes_on(clients.len()) {
+    while service.admission.goes_on(clients.len()) {
         if service.wants_accept(clients.len()) {
             ring.prep_accept(&listener, Shots::One)?;
         }
@@ -97,7 +97,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
                         client.receiving = Some(ring.prep_recv(&client.peer, Shots::One)?);
                     } else if let Some(client) = clients.remove(&fd) {
                         call::close(client.peer)?;
-                        service.entrance.left();
+                        service.admission.release();
                     }
                 }
                 _ => {} // the poll: the stop
@@ -110,7 +110,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     drop(ring); // and with it the kernel lets go of what was under way
     clients.into_values().try_for_each(|client| call::close(client.peer))?;
     call::close(listener)?;
-    Ok(service.entrance.stats)
+    Ok(service.admission.stats)
 }
 
 /// Two rings and buffers; for multishot operations, if this kernel has them.
@@ -144,7 +144,7 @@ pub static ROW: Example = Example {
     watch: "each recv is submitted before its bytes have come, and one io_uring_enter moves as many \
             submissions and answers as there are",
     place: Place::Internet,
-    service: row::Service::Echo,
+    purpose: row::Purpose::Echo,
     at_once: row::AtOnce::All,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&row::Server(serve)),

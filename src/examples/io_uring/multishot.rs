@@ -64,15 +64,15 @@ pub fn serve_on(
     // Asked for no event, this is done when the stop shuts the listener down, accept or no accept.
     ring.prep_poll(&listener, 0)?;
     let waiting = stop.watch(&listener);
-    while service.entrance.goes_on(clients.len()) {
-        while service.entrance.has_place(clients.len())
+    while service.admission.goes_on(clients.len()) {
+        while service.admission.allows(clients.len())
             && let Some(mut client) = early.pop_front()
         {
-            service.entrance.stats.clients += 1;
+            service.admission.stats.clients += 1;
             submit(&mut client, &mut ring)?;
             clients.insert(client.peer.as_raw_fd(), client);
         }
-        let look = service.entrance.has_room(clients.len());
+        let look = service.admission.has_room(clients.len());
         match accepting {
             None if look => accepting = Some(ring.prep_accept(&listener, Shots::Many)?),
             Some(accept) if !look && !cancelled => {
@@ -108,7 +108,7 @@ pub fn serve_on(
                         && let Some(client) = clients.remove(&fd)
                     {
                         call::close(client.peer)?;
-                        service.entrance.left();
+                        service.admission.release();
                     }
                 }
                 _ => {} // a cancel: the operation itself says how it ended
@@ -121,7 +121,7 @@ pub fn serve_on(
     drop(ring); // and with it the kernel lets go of what was under way
     clients.into_values().chain(early).try_for_each(|client| call::close(client.peer))?;
     call::close(listener)?;
-    Ok(service.entrance.stats)
+    Ok(service.admission.stats)
 }
 
 /// Submits what can be done next for a client: one send, and one recv unless it is owed too much.

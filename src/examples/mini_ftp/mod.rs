@@ -42,7 +42,7 @@ use anyhow::{Result, bail};
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
 use clap::Args;
 
-use super::row::{self, Example, Place, Service};
+use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
 
 /// What stands for a frame: between two names of a list, and between a header and its data.
@@ -82,7 +82,7 @@ pub static ROW: Example = Example {
     watch: "nothing says where a name ends, or a file, or whether there is one: \
             the pauses and the closes are the protocol",
     place: Place::Internet,
-    service: Service::Files,
+    purpose: Purpose::Files,
     at_once: row::AtOnce::All,
     reply: None,
     server: Some(&row::Server(serve)),

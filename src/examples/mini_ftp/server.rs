@@ -65,11 +65,11 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     server::announce("tcp", call::getsockname(&listener)?)?;
 
     let total = &Mutex::new(Stats::default());
-    let places = &stop.places(args.at_once())?;
+    let room = &stop.semaphore(args.at_once())?;
     let waiting = stop.watch(&listener);
     let mut accepted = 0;
     thread::scope(|scope| -> Result<()> {
-        while places.take()?
+        while room.acquire()?
             && !args.full(accepted)
             && let Some((peer, client)) = waiting.or(|| call::accept(&listener))?
         {
@@ -90,7 +90,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
                     Err(error) => server::lost(client, error),
                 }
                 total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
-                places.give_back();
+                room.release();
             };
             let thread = thread::Builder::new().stack_size(256 * 1024);
             match thread.spawn_scoped(scope, serve_one) {
@@ -98,7 +98,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
                 Err(error) => {
                     server::no_room(client, format_args!("no thread can be started ({error})"));
                     call::close(peer)?;
-                    places.give_back();
+                    room.release();
                 }
             }
         }

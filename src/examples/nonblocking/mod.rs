@@ -115,7 +115,7 @@ pub static ROW: Example = Example {
     summary: "calls that never wait: a busy loop, and what it costs",
     watch: "the server is never asleep: count the EAGAINs between one client and the next",
     place: Place::Internet,
-    service: row::Service::Echo,
+    purpose: row::Purpose::Echo,
     at_once: row::AtOnce::All,
     reply: None,
     server: Some(&row::Server(serve)),

@@ -26,8 +26,8 @@ use std::ops::Range;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
+use crate::admission::{Admission, Silence};
 use crate::call::{self, TcpStream};
-use crate::entrance::{Entrance, Silence};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -35,7 +35,7 @@ use crate::stop::Stop;
 #[derive(Debug)]
 pub struct Service<'a> {
     args: &'a ServerArgs,
-    entrance: Entrance<'a>,
+    admission: Admission<'a>,
     /// How many clients are here.
     here: usize,
     /// Where the next bytes arrive.
@@ -48,25 +48,25 @@ impl<'a> Service<'a> {
     /// For at most `most` clients at once.
     pub fn new(args: &'a ServerArgs, stop: &'a Stop, most: usize) -> Service<'a> {
         let (here, buf, made) = Default::default();
-        Service { args, entrance: Entrance::new(args, stop, most), here, buf, made }
+        Service { args, admission: Admission::new(args, stop, most), here, buf, made }
     }
 
-    /// Whether there is anything left to wait for, as [`Entrance::goes_on`] has it.
+    /// Whether there is anything left to wait for, as [`Admission::goes_on`] has it.
     pub fn goes_on(&self) -> bool {
-        self.entrance.goes_on(self.here)
+        self.admission.goes_on(self.here)
     }
 
-    /// Whether another client may come in, as [`Entrance::has_room`] has it.
+    /// Whether another client may come in, as [`Admission::has_room`] has it.
     pub fn has_room(&mut self) -> bool {
-        self.entrance.has_room(self.here)
+        self.admission.has_room(self.here)
     }
 
-    /// How long a wait may last, as [`Entrance::timeout_with`] has it.
+    /// How long a wait may last, as [`Admission::timeout_with`] has it.
     pub fn timeout<'c>(
         &mut self,
         clients: impl IntoIterator<Item = &'c Client>,
     ) -> Option<Duration> {
-        self.entrance.timeout_with(clients.into_iter().map(|client| &client.silence))
+        self.admission.timeout_with(clients.into_iter().map(|client| &client.silence))
     }
 
     /// Those that have been silent for too long. Silence is no event, so a loop that learns of events alone asks for
@@ -81,12 +81,12 @@ impl<'a> Service<'a> {
     /// What came of an accept: a client, or `None` if there was none, or no descriptor for it.
     ///
     /// # Errors
-    /// As [`Entrance::admit`].
+    /// As [`Admission::admit`].
     pub fn admit(
         &mut self,
         accepted: call::Result<(TcpStream, SocketAddr)>,
     ) -> call::Result<Option<Client>> {
-        let Some((peer, name)) = self.entrance.admit(accepted)? else { return Ok(None) };
+        let Some((peer, name)) = self.admission.admit(accepted)? else { return Ok(None) };
         self.here += 1;
         let (buf, silence) = (Vec::new(), Silence::begin(self.args));
         Ok(Some(Client { peer, name, buf, owed: 0..0, ended: false, silence }))
@@ -105,7 +105,7 @@ impl<'a> Service<'a> {
 
     /// What was done so far.
     pub fn stats(&self) -> Stats {
-        self.entrance.stats
+        self.admission.stats
     }
 }
 
@@ -139,7 +139,7 @@ impl Client {
     /// 0 if there were none, or at the end.
     pub fn heard(&mut self, received: call::Result<usize>, service: &mut Service<'_>) -> usize {
         let Some(n) = self.result(received, service) else { return 0 };
-        service.entrance.stats.received += n as u64;
+        service.admission.stats.received += n as u64;
         // A server that never answers has heard enough once it has heard something.
         self.ended = n == 0 || service.args.reply.is_none();
         if n > 0 {
@@ -152,13 +152,13 @@ impl Client {
     /// What came of a `recv` of an urgent byte (MSG_OOB), which is not answered.
     pub fn heard_urgent(&mut self, received: call::Result<usize>, service: &mut Service<'_>) {
         let n = self.result(received, service);
-        service.entrance.stats.received += n.unwrap_or_default() as u64;
+        service.admission.stats.received += n.unwrap_or_default() as u64;
     }
 
     /// What came of a `send` of the bytes that are owed: what the kernel did not take stays owed.
     pub fn sent(&mut self, sent: call::Result<usize>, service: &mut Service<'_>) {
         let n = self.result(sent, service).unwrap_or_default();
-        service.entrance.stats.sent += n as u64;
+        service.admission.stats.sent += n as u64;
         self.owed.start += n;
         if !self.is_owed() {
             *service.answer() = mem::take(&mut self.buf);
@@ -172,7 +172,7 @@ impl Client {
                 self.silence.restart();
                 return Some(n);
             }
-            Err(error) if error.would_block() => service.entrance.stats.eagain += 1,
+            Err(error) if error.would_block() => service.admission.stats.eagain += 1,
             Err(error) => {
                 server::lost(self.name, error);
                 (self.ended, self.owed) = (true, 0..0);
@@ -196,7 +196,7 @@ impl Client {
         }
         if done || idle {
             service.here -= 1;
-            service.entrance.left(); // its descriptor will be free
+            service.admission.release(); // its descriptor will be free
         }
         done || idle
     }

@@ -41,7 +41,7 @@ use clap::Args;
 use libc::{IPPROTO_ICMP, IPPROTO_ICMPV6, POLLERR, POLLIN};
 use nix::errno::Errno;
 
-use super::row::{self, Example, Place, Service, up_to};
+use super::row::{self, Example, Place, Purpose, up_to};
 use super::script::{self, Demo};
 use crate::address::Family;
 use crate::call::{
@@ -527,7 +527,7 @@ pub static ROW: Example = Example {
     watch: "the reply is the request with another type, so the checksum changes by just that; \
             the identifier is where UDP has a port",
     place: Place::Host,
-    service: Service::Other,
+    purpose: Purpose::Other,
     at_once: row::AtOnce::All,
     reply: None,
     server: None,

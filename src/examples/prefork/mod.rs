@@ -24,7 +24,7 @@
 //! All workers sleep in `accept`. Whom does a client wake? accept.rs has three answers (`--accept`).
 
 mod accept;
-mod crew;
+mod workers;
 
 pub use accept::{Accept, Options, WORKERS, open};
 
@@ -33,48 +33,48 @@ use std::net::Shutdown;
 
 use anyhow::Result;
 
-use super::row::{self, Example, Service};
+use super::row::{self, Example, Purpose};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
+use crate::admission::{OneAtATime, Session};
 use crate::call::{self, Fork, TcpListener, WaitPidFlag};
-use crate::entrance::{OneAtATime, Session};
 use crate::server::{Reply, ServerArgs, Stats, Tally};
 use crate::stop::Stop;
 use accept::accept_in_turn;
-use crew::Crew;
+use workers::WorkerProcesses;
 
 /// Forks the workers, and a successor for each that dies, until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     let (mut listeners, address) = open(args, options)?;
     let lock = (options.accept == Accept::Lock).then(tempfile::tempfile).transpose()?;
     // From here on SIGCHLD and the signals of a stop are blocked (sigprocmask): ppoll lets them in.
-    let mut crew = Crew::new(args, options.workers(args), stop)?;
-    while crew.goes_on() {
-        while let Some(place) = crew.vacant() {
+    let mut workers = WorkerProcesses::new(args, options.workers(args), stop)?;
+    while workers.goes_on() {
+        while let Some(slot) = workers.vacant() {
             match call::fork() {
                 Ok(Fork::Child) => {
-                    let (session, served) = crew.in_child();
-                    let listener = listeners.swap_remove(place % listeners.len());
+                    let (session, served) = workers.in_child();
+                    let listener = listeners.swap_remove(slot % listeners.len());
                     let closed = listeners.into_iter().try_for_each(call::close); // the others' own
                     let worked =
                         closed.and_then(|()| work(listener, lock.as_ref(), session, &served));
-                    Crew::end_child(worked) // it never returns
+                    WorkerProcesses::end_child(worked) // it never returns
                 }
-                Ok(Fork::Parent(worker)) => crew.joins(place, worker),
-                Err(error) => crew.lacks_one(error)?,
+                Ok(Fork::Parent(worker)) => workers.add(slot, worker),
+                Err(error) => workers.not_forked(error)?,
             }
         }
-        crew.announce(address)?; // every place has its worker, or has been tried
-        let waited = call::ppoll(&mut [], crew.timeout(), crew.let_in());
-        let mut more = crew.may_have_ended(waited)?;
+        workers.announce(address)?; // every slot has its worker, or has been tried
+        let waited = call::ppoll(&mut [], workers.timeout(), workers.let_in());
+        let mut more = workers.may_have_ended(waited)?;
         while more {
-            more = crew.leaves(call::waitpid(None, WaitPidFlag::WNOHANG)?);
+            more = workers.remove(call::waitpid(None, WaitPidFlag::WNOHANG)?);
         }
     }
     for listener in &listeners {
         call::shutdown(listener, Shutdown::Both)?; // wakes all that sleep in accept: it fails with EINVAL
     }
-    let stats = crew.end()?;
+    let stats = workers.end()?;
     listeners.into_iter().try_for_each(call::close)?;
     Ok(stats)
 }
@@ -91,7 +91,7 @@ fn work(
     while let Some((peer, client)) = clients.next(|| accept_in_turn(&listener, lock))? {
         served_by_all.add_one(); // a variable would be this process's own: the parent would never see it
         let served = echo(&peer, &mut clients.session);
-        clients.left(client, served.and(call::close(peer)));
+        clients.finish(client, served.and(call::close(peer)));
     }
     drop(clients);
     call::close(listener)
@@ -105,7 +105,7 @@ pub static ROW: Example = Example {
     watch: "no fork for a client, and no client without a worker: C is connected at once, and \
             served when B leaves",
     place: row::Place::Internet,
-    service: Service::Echo,
+    purpose: Purpose::Echo,
     at_once: row::AtOnce::EachWorker,
     reply: Some(Reply::Stamp(row::STAMP)),
     server: Some(&row::Server(serve)),

@@ -18,7 +18,7 @@ use std::process::Command;
 use clap::Arg;
 use clap::builder::PossibleValue;
 use netplay::examples::row::AtOnce;
-use netplay::examples::{Example, Place, Service, examples};
+use netplay::examples::{Example, Place, Purpose, examples};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -49,7 +49,7 @@ impl fmt::Display for Kind {
 /// Every kind whose server echoes over connections.
 pub fn streams() -> impl Iterator<Item = Kind> {
     let rows =
-        examples().filter(|row| row.service == Service::Echo && !DATAGRAMS.contains(&row.name));
+        examples().filter(|row| row.purpose == Purpose::Echo && !DATAGRAMS.contains(&row.name));
     rows.flat_map(|row| kinds(row, option(row, "tcp").map(|_| "--tcp")))
 }
 

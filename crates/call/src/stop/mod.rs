@@ -7,7 +7,7 @@
 //! while let Some((peer, addr)) = waiting.or(|| call::accept(&listener))? { … }
 //! ```
 //!
-//! What a page calls instead has it inside: `clients.next` and `seats.admit` of the crate netplay. A parent of
+//! What a page calls instead has it inside: `clients.next` and `threads.next` of the crate netplay. A parent of
 //! processes waits in `ppoll`, which the signal interrupts.
 //!
 //! Behind it is a flag and `shutdown(2)`. A flag alone would not do: the signal may arrive just
@@ -22,11 +22,11 @@
 
 mod children;
 mod last;
-mod places;
+mod semaphore;
 
 pub use children::{Sigchld, Undisturbed, end_child, end_children};
 pub use last::{hear_signals, set_in_order, unless_it_ends};
-pub use places::Places;
+pub use semaphore::Semaphore;
 
 use std::marker::PhantomData;
 use std::net::Shutdown;
@@ -42,7 +42,7 @@ use std::time::Duration;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use nix::unistd::getppid;
 
-use crate::patience::Patience;
+use crate::shortage::Shortage;
 use crate::{self as call, CallError, pollfd};
 
 /// A request to end that any thread, or a signal, can make and every wait hears.
@@ -195,7 +195,7 @@ impl Stop {
 
     fn watch_as<'socket>(&self, how: How, socket: &'socket impl AsFd) -> Watch<'socket> {
         let wait = Wait { fd: socket.as_fd().as_raw_fd(), how };
-        Watch { entry: self.enter(wait), patience: Mutex::default(), socket: PhantomData }
+        Watch { entry: self.enter(wait), shortage: Mutex::default(), socket: PhantomData }
     }
 
     /// Makes this stop reach a wait, for as long as the [`Entry`] lives.
@@ -349,7 +349,7 @@ impl Drop for Entry {
 #[derive(Debug)]
 pub struct Watch<'socket> {
     entry: Entry,
-    patience: Mutex<Patience>,
+    shortage: Mutex<Shortage>,
     socket: PhantomData<&'socket ()>,
 }
 
@@ -358,7 +358,8 @@ impl Watch<'_> {
     ///
     /// A wait that failed for a reason that passes is made again: a signal interrupted it; the
     /// client was gone before it could be accepted; the process is out of descriptors. The last is
-    /// told once, and tried again when there was time for one to become free.
+    /// told once, and tried again when there was time for one to become free: why not after one fixed pause,
+    /// says [`shortage`](crate::shortage).
     ///
     /// # Errors
     /// What `wait` fails with for good.
@@ -373,7 +374,7 @@ impl Watch<'_> {
                 Err(error) if self.parent_has_shut_it_down(&error) => stop.request(),
                 Err(error) if error.interrupted() || error.only_this_client() => {}
                 Err(error) if error.out_of_descriptors() => {
-                    self.patience.lock().unwrap_or_else(PoisonError::into_inner).with(error)?;
+                    self.shortage.lock().unwrap_or_else(PoisonError::into_inner).check(error)?;
                     // Asked for no event, poll still reports the end of the socket (POLLHUP): this
                     // sleeps, but not through a stop.
                     let fd = self.entry.wait.fd;

@@ -19,8 +19,8 @@ pub struct Session<'a> {
     /// What was done so far.
     pub stats: Stats,
     /// An answer that is no echo.
-    made: Vec<u8>,
-    /// A buffer that was made in advance.
+    reply: Vec<u8>,
+    /// A buffer that was allocated in advance.
     buffer: Option<Vec<u8>>,
 }
 
@@ -28,8 +28,8 @@ impl<'a> Session<'a> {
     /// One in which nothing was done yet.
     #[must_use]
     pub fn new(args: &'a ServerArgs, stop: &Stop) -> Session<'a> {
-        let (stats, made) = Default::default();
-        Session { args, stop: stop.clone(), stats, made, buffer: None }
+        let (stats, reply) = Default::default();
+        Session { args, stop: stop.clone(), stats, reply, buffer: None }
     }
 
     /// One for the next child to be forked, with a buffer: the child gets it as a copy. If the child allocated one
@@ -64,12 +64,12 @@ impl<'a> Session<'a> {
     /// the data itself: no byte is copied.
     pub fn answer<'b>(&'b mut self, data: &'b [u8]) -> Option<&'b [u8]> {
         self.stats.received += data.len() as u64;
-        let answer = self.args.answer(data, &mut self.made);
+        let answer = self.args.answer(data, &mut self.reply);
         self.args.reply.is_some().then_some(answer)
     }
 
     /// The client has gone. If its conversation failed, that is its loss alone, and is told.
-    pub fn left(&mut self, client: impl Display, served: Result<(), impl Into<Error>>) {
+    pub fn finish(&mut self, client: impl Display, served: Result<(), impl Into<Error>>) {
         self.stats.clients += 1;
         if let Err(error) = served {
             server::lost(client, error);
@@ -116,8 +116,8 @@ impl<'a> OneAtATime<'a> {
     }
 
     /// The client has gone. If its conversation failed, that is its loss alone, and is told.
-    pub fn left(&mut self, client: impl Display, served: Result<(), impl Into<Error>>) {
-        self.session.left(client, served);
+    pub fn finish(&mut self, client: impl Display, served: Result<(), impl Into<Error>>) {
+        self.session.finish(client, served);
     }
 
     /// What was done. No wait for a client is watched any more: the listener may be closed.

@@ -1,64 +1,65 @@
-//! Who may come in, when it is over, and what is counted: what the servers decide alike, and no page is about.
+//! Which clients are admitted, when a server is done, and what is counted: what the servers decide alike, and no
+//! page is about.
 //!
 //! There is one type for each family of servers. Read the one of a page before the page:
 //!
 //! ```text
-//!                          one client           a thread         a process        one thread
-//!                          at a time            a client         a client         for all
-//!                          OneAtATime           Seats            Children         Entrance
-//! may another come in?     next ┐               admit ┐          interest         has_room
-//! accept ────────────────▶ next ┘ None: over    admit ┘          admit            admit
-//! the conversation         session              Seat::session    in_child         the page's own
-//! no descriptor for it?    Watch::or            Watch::or        admit            admit
-//! silent for too long?     SO_RCVTIMEO          SO_RCVTIMEO      SO_RCVTIMEO      Silence
-//! a client has gone        left                 Seat::leave      leaves           left
-//! is it the end?           next = None          admit = None     goes_on          goes_on
-//! what was done            end                  end              end              stats
+//!                          one client       a thread         a process          one thread
+//!                          at a time        a client         a client           for all
+//!                          OneAtATime       ClientThreads    ClientProcesses    Admission
+//! may another come in?     next ┐           room             interest           has_room
+//! accept ────────────────▶ next ┘           next             admit              admit
+//! the conversation         session          room's session   in_child           the page's own
+//! no descriptor for it?    Watch::or        Watch::or        admit              admit
+//! silent for too long?     SO_RCVTIMEO      SO_RCVTIMEO      SO_RCVTIMEO        Silence
+//! a client has gone        finish           finish           remove             release
+//! is it the end?           next = None      room = None      goes_on            goes_on
+//! what was done            end              end              end                stats
 //! ```
 //!
-//! `Team` is for a fixed number of threads, each of which serves one client at a time.
+//! `WorkerThreads` is for a fixed number of threads, each of which serves one client at a time; the processes of
+//! `prefork` have their own on that page.
 //!
 //! While there is no room the server does not accept: clients wait in the listener's queue. The limits are
-//! `--max-clients`, `--once`, and the descriptors of the process. When those are short, [`Patience`] tells so once, and
-//! says how long to look away from the listener; where accept itself waits, [`Watch::or`](crate::stop::Watch::or)
-//! pauses. SO_RCVTIMEO is set by `tcp_echo::echo`.
+//! `--max-clients`, `--once`, and the descriptors of the process. What happens when those are short says
+//! [`shortage`](crate::shortage). SO_RCVTIMEO is set by `tcp_echo::echo`.
 
-mod children;
-mod seats;
+mod client_processes;
+mod client_threads;
 mod session;
 mod silence;
-mod team;
+mod worker_threads;
 
-pub use children::Children;
-pub use seats::{Seat, Seats};
+pub use client_processes::ClientProcesses;
+pub use client_threads::{ClientThreads, ThreadSession};
 pub use session::{OneAtATime, Session};
 pub use silence::Silence;
-pub use team::Team;
+pub use worker_threads::WorkerThreads;
 
 use std::time::Duration;
 
 use crate::call;
-use crate::patience::Patience;
 use crate::server::{ServerArgs, Stats};
+use crate::shortage::Shortage;
 use crate::stop::Stop;
 
-/// The entrance of a server that waits for its listener and its clients alike.
+/// Admits the clients of a server that waits for its listener and its clients alike.
 #[derive(Debug)]
-pub struct Entrance<'a> {
+pub struct Admission<'a> {
     args: &'a ServerArgs,
     stop: &'a Stop,
     /// How many clients there may be at once.
     most: usize,
-    patience: Patience,
+    shortage: Shortage,
     /// What was done so far.
     pub stats: Stats,
 }
 
-impl<'a> Entrance<'a> {
+impl<'a> Admission<'a> {
     /// For at most `most` clients at once.
     #[must_use]
-    pub fn new(args: &'a ServerArgs, stop: &'a Stop, most: usize) -> Entrance<'a> {
-        Entrance { args, stop, most, patience: Patience::default(), stats: Stats::default() }
+    pub fn new(args: &'a ServerArgs, stop: &'a Stop, most: usize) -> Admission<'a> {
+        Admission { args, stop, most, shortage: Shortage::default(), stats: Stats::default() }
     }
 
     /// Whether there is anything left to wait for, with so many clients here: no stop was requested, and
@@ -68,20 +69,20 @@ impl<'a> Entrance<'a> {
         !(self.stop.requested() || clients == 0 && self.args.full(self.stats.clients))
     }
 
-    /// Whether another client may be served, with so many here.
+    /// Whether the limits allow another client, with so many here.
     #[must_use]
-    pub fn has_place(&self, clients: usize) -> bool {
+    pub fn allows(&self, clients: usize) -> bool {
         clients < self.most && !self.args.full(self.stats.clients)
     }
 
     /// Whether another client may come in, with so many here. While descriptors are short, none may.
     pub fn has_room(&mut self, clients: usize) -> bool {
-        self.has_place(clients) && self.timeout().is_none()
+        self.allows(clients) && self.timeout().is_none()
     }
 
     /// How long to wait before looking at the listener again, while descriptors are short.
     pub fn timeout(&mut self) -> Option<Duration> {
-        self.patience.left()
+        self.shortage.remaining()
     }
 
     /// How long a wait for all of these clients may last: until one has been silent for too long, or until it is
@@ -90,7 +91,7 @@ impl<'a> Entrance<'a> {
         &mut self,
         clients: impl IntoIterator<Item = &'s Silence>,
     ) -> Option<Duration> {
-        let silent = || clients.into_iter().filter_map(Silence::left).min();
+        let silent = || clients.into_iter().filter_map(Silence::remaining).min();
         let silent = self.args.idle_timeout.and_then(|_| silent()); // not looked at without a limit
         silent.into_iter().chain(self.timeout()).min()
     }
@@ -111,13 +112,13 @@ impl<'a> Entrance<'a> {
             Err(_) if self.stop.requested() => Ok(None), // it has shut the listener down
             Err(error) => {
                 self.stats.eagain += u64::from(error.would_block());
-                self.patience.with(error).map(|()| None)
+                self.shortage.check(error).map(|()| None)
             }
         }
     }
 
     /// A client has gone, and its descriptor is free.
-    pub fn left(&mut self) {
-        self.patience.end();
+    pub fn release(&mut self) {
+        self.shortage.end();
     }
 }

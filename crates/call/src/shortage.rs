@@ -1,9 +1,13 @@
-//! What a server does when `accept` fails, and it is not the listener's fault.
+//! A shortage of descriptors: what a server does when `accept` fails, and it is not the listener's fault.
 //!
-//! Out of descriptors, `accept` leaves the client in the queue. A server that simply tries again finds
-//! the same client and the same failure at once, a hundred thousand times a second; one that ends
-//! sends everybody home. So it says once what is wrong, looks away for a while, and tries again when a
-//! descriptor may be free.
+//! Out of descriptors, `accept` leaves the client in the queue. A server that tries again at once finds the same
+//! client and the same failure, a hundred thousand times a second; one that ends cuts off all its clients. So it
+//! says once what is wrong, pauses, and tries again when a descriptor may be free.
+//!
+//! There are two pauses, because there are two ways to learn that a descriptor is free. A loop that closes its
+//! clients itself knows it: it looks away from the listener for a second at most, and looks again as soon as a client
+//! leaves ([`Shortage::end`]). A thread in `accept` does not see what other threads close: it tries again after 10 ms,
+//! then less and less often, down to once a second ([`Watch::or`](crate::stop::Watch::or)).
 
 use std::time::{Duration, Instant};
 
@@ -15,20 +19,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A shortage that comes back within this time is the same one, and has been told.
 const SAME: Duration = Duration::from_secs(10);
 
-/// How a server bears with a listener that it cannot accept from.
+/// Since when, and for how long, a server does not accept because descriptors are short.
 #[derive(Debug, Default)]
-pub struct Patience {
+pub struct Shortage {
     until: Option<Instant>,
     /// When a descriptor was last missing.
     short: Option<Instant>,
 }
 
-impl Patience {
-    /// Takes note of a failed accept.
+impl Shortage {
+    /// Checks why an accept failed: if descriptors are short, the pause begins.
     ///
     /// # Errors
     /// The error, if it is the listener's own and will not pass.
-    pub fn with(&mut self, error: CallError) -> call::Result<()> {
+    pub fn check(&mut self, error: CallError) -> call::Result<()> {
         if error.out_of_descriptors() {
             let now = Instant::now();
             if self.short.replace(now).is_none_or(|last| now - last > SAME) {
@@ -37,13 +41,13 @@ impl Patience {
             self.until = Some(now + PAUSE);
             return Ok(());
         }
-        // Readiness is a hint: whoever was there may be gone again.
+        // Readiness is a hint: the client may be gone again.
         let passes = error.would_block() || error.interrupted() || error.only_this_client();
         if passes { Ok(()) } else { Err(error) }
     }
 
     /// How much longer to look away from the listener; `None`: look.
-    pub fn left(&mut self) -> Option<Duration> {
+    pub fn remaining(&mut self) -> Option<Duration> {
         let left = self.until?.checked_duration_since(Instant::now());
         if left.is_none() {
             self.until = None;

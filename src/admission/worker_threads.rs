@@ -10,24 +10,31 @@ use crate::stop::{Stop, Watch};
 
 /// What the threads of a pool have in common: their waits on the listeners, the stop, and what they did.
 #[derive(Debug)]
-pub struct Team<'a> {
+pub struct WorkerThreads<'a> {
     args: &'a ServerArgs,
     stop: &'a Stop,
     waits: Vec<Arc<Watch<'a>>>,
     done: Mutex<call::Result<Stats>>,
 }
 
-impl<'a> Team<'a> {
-    /// A team for the clients of these listeners, until the stop.
+impl<'a> WorkerThreads<'a> {
+    /// None yet, for the clients of these listeners, until the stop.
     #[must_use]
-    pub fn new(args: &'a ServerArgs, stop: &'a Stop, listeners: &'a [impl AsFd]) -> Team<'a> {
+    pub fn new(
+        args: &'a ServerArgs,
+        stop: &'a Stop,
+        listeners: &'a [impl AsFd],
+    ) -> WorkerThreads<'a> {
         let waits = listeners.iter().map(|listener| stop.watch(listener).into()).collect();
-        Team { args, stop, waits, done: Mutex::new(Ok(Stats::default())) }
+        WorkerThreads { args, stop, waits, done: Mutex::new(Ok(Stats::default())) }
     }
 
     /// A listener for one thread after the other, and what counts the clients of that thread; after the last
     /// listener comes the first.
-    pub fn members<L>(&self, listeners: &'a [L]) -> impl Iterator<Item = (&'a L, OneAtATime<'a>)> {
+    pub fn with_listeners<L>(
+        &self,
+        listeners: &'a [L],
+    ) -> impl Iterator<Item = (&'a L, OneAtATime<'a>)> {
         listeners.iter().zip(&self.waits).cycle().map(|(listener, wait)| {
             let session = Session::new(self.args, self.stop);
             (listener, OneAtATime::waiting(session, Arc::clone(wait)))
@@ -35,7 +42,7 @@ impl<'a> Team<'a> {
     }
 
     /// A thread is done. Then all are: the stop came, it had its one client (`--once`), or it can accept none.
-    pub fn left(&self, worked: call::Result<Stats>) {
+    pub fn finish(&self, worked: call::Result<Stats>) {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         match (&mut *done, worked) {
             (Ok(total), Ok(stats)) => total.add(stats),
@@ -48,8 +55,8 @@ impl<'a> Team<'a> {
 
     /// Ends all threads when it is dropped: however the caller's scope ends, it waits for them.
     #[must_use]
-    pub fn ends_with_this(&self) -> impl Sized {
-        struct Ends<'t, 'a>(&'t Team<'a>);
+    pub fn end_on_drop(&self) -> impl Sized {
+        struct Ends<'t, 'a>(&'t WorkerThreads<'a>);
         impl Drop for Ends<'_, '_> {
             fn drop(&mut self) {
                 self.0.end_all();
@@ -68,7 +75,7 @@ impl<'a> Team<'a> {
     ///
     /// # Errors
     /// As [`Watch::or`].
-    pub fn sleep<T>(&self, mut wait: impl FnMut() -> call::Result<T>) -> call::Result<()> {
+    pub fn wait_for_stop<T>(&self, mut wait: impl FnMut() -> call::Result<T>) -> call::Result<()> {
         while self.waits[0].or(&mut wait)?.is_some() {}
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The places of a server with a process for each client.
+//! The clients of a server with a process for each of them.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -7,58 +7,58 @@ use std::time::Duration;
 
 use libc::POLLIN;
 
-use super::{Entrance, Session};
+use super::{Admission, Session};
 use crate::call::{self, Pid, SigSet};
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::{Sigchld, Stop, Undisturbed, Watch, end_child, end_children};
 
 /// The children of a server, one for each client.
 ///
-/// While it lives, SIGCHLD comes only in a wait that lets it in ([`let_in`](Children::let_in)): so no child can end
-/// unnoticed between a look at the children and the wait. From a client's [`admit`](Children::admit) on the signals
+/// While it lives, SIGCHLD comes only in a wait that lets it in ([`let_in`](ClientProcesses::let_in)): so no child can end
+/// unnoticed between a look at the children and the wait. From a client's [`admit`](ClientProcesses::admit) on the signals
 /// of a stop wait as well, because one that came now would find the child half made.
 #[derive(Debug)]
-pub struct Children<'a, 'socket> {
+pub struct ClientProcesses<'a, 'socket> {
     stop: &'a Stop,
     /// What the next child will have.
     session: Session<'a>,
-    entrance: Entrance<'a>,
-    here: HashSet<Pid>,
+    admission: Admission<'a>,
+    running: HashSet<Pid>,
     waiting: Watch<'socket>,
     undisturbed: Option<Undisturbed>,
     sigchld: Sigchld,
 }
 
-impl<'a, 'socket> Children<'a, 'socket> {
+impl<'a, 'socket> ClientProcesses<'a, 'socket> {
     /// None yet, for the clients of this listener, until the stop.
     #[must_use]
     pub fn new(args: &'a ServerArgs, stop: &'a Stop, listener: &'socket impl AsFd) -> Self {
-        Children {
+        ClientProcesses {
             stop,
             session: Session::in_advance(args, stop),
-            entrance: Entrance::new(args, stop, args.max_clients),
-            here: HashSet::new(),
+            admission: Admission::new(args, stop, args.max_clients),
+            running: HashSet::new(),
             waiting: stop.watch(listener),
             undisturbed: None,
             sigchld: Sigchld::keep(),
         }
     }
 
-    /// Whether there is anything left to wait for, as [`Entrance::goes_on`].
+    /// Whether there is anything left to wait for, as [`Admission::goes_on`].
     #[must_use]
     pub fn goes_on(&mut self) -> bool {
         self.undisturbed = None;
-        self.entrance.goes_on(self.here.len())
+        self.admission.goes_on(self.running.len())
     }
 
     /// What the listener is to be asked for: a client, or nothing while no other may come in.
     pub fn interest(&mut self) -> i16 {
-        if self.entrance.has_room(self.here.len()) { POLLIN } else { 0 }
+        if self.admission.has_room(self.running.len()) { POLLIN } else { 0 }
     }
 
-    /// As [`Entrance::timeout`].
+    /// As [`Admission::timeout`].
     pub fn timeout(&mut self) -> Option<Duration> {
-        self.entrance.timeout()
+        self.admission.timeout()
     }
 
     /// The mask to give to [`call::ppoll`], in which SIGCHLD is let in.
@@ -72,15 +72,15 @@ impl<'a, 'socket> Children<'a, 'socket> {
     /// # Errors
     /// The wait failed.
     pub fn may_have_ended<T>(&self, waited: call::Result<T>) -> call::Result<bool> {
-        Ok(self.sigchld.came(waited)? && !self.here.is_empty())
+        Ok(self.sigchld.came(waited)? && !self.running.is_empty())
     }
 
-    /// As [`Entrance::admit`].
+    /// As [`Admission::admit`].
     ///
     /// # Errors
-    /// As [`Entrance::admit`].
+    /// As [`Admission::admit`].
     pub fn admit<T>(&mut self, accepted: call::Result<T>) -> call::Result<Option<T>> {
-        let admitted = self.entrance.admit(accepted)?;
+        let admitted = self.admission.admit(accepted)?;
         self.undisturbed = admitted.is_some().then(|| self.stop.undisturbed());
         Ok(admitted)
     }
@@ -88,32 +88,32 @@ impl<'a, 'socket> Children<'a, 'socket> {
     /// Whether there is any.
     #[must_use]
     pub fn any(&self) -> bool {
-        !self.here.is_empty()
+        !self.running.is_empty()
     }
 
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = Pid> {
-        self.here.iter().copied()
+        self.running.iter().copied()
     }
 
-    /// A child was made.
-    pub fn joins(&mut self, child: Pid) {
-        self.here.insert(child);
+    /// A child was forked.
+    pub fn add(&mut self, child: Pid) {
+        self.running.insert(child);
     }
 
-    /// A child has ended, and was waited for. Whether there are more.
-    pub fn leaves(&mut self, child: Pid) -> bool {
-        self.here.remove(&child);
-        !self.here.is_empty()
+    /// A child has ended, and was waited for. Returns whether there are more.
+    pub fn remove(&mut self, child: Pid) -> bool {
+        self.running.remove(&child);
+        !self.running.is_empty()
     }
 
     /// In a child: its conversation, with a stop of its own. See [`Stop::in_child`].
     #[must_use]
     pub fn in_child(self) -> Session<'a> {
-        let Children { stop, session, undisturbed, waiting, here, .. } = self;
-        // These are the parent's. The lock of its wait may be held by a thread that does not exist here; and to free
+        let ClientProcesses { stop, session, undisturbed, waiting, running, .. } = self;
+        // These are the parent's. The lock of its wait may be held by a thread that does not exist running; and to free
         // memory, the child would first have to copy the page.
-        std::mem::forget((waiting, here));
+        std::mem::forget((waiting, running));
         let since = undisturbed.expect("a child is made for a client that was just admitted");
         session.in_child(stop.in_child(since))
     }
@@ -134,7 +134,7 @@ impl<'a, 'socket> Children<'a, 'socket> {
     /// # Errors
     /// As [`end_children`].
     pub fn end(self) -> call::Result<Stats> {
-        end_children(self.here, &self.sigchld)?;
-        Ok(self.entrance.stats)
+        end_children(self.running, &self.sigchld)?;
+        Ok(self.admission.stats)
     }
 }

@@ -1,4 +1,4 @@
-//! How many clients a server may have at once.
+//! A semaphore: how many clients a server may have at once.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -10,38 +10,38 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use super::{Entry, How, Stop, Wait};
 use crate::descriptor::out_of_the_way;
 
-/// How many more clients may be served: a counting semaphore that a signal handler can raise. It is a number,
-/// and for a thread that finds it at zero an eventfd, whose read waits until it is raised (eventfd(2)). So only
-/// a wait, and its end, is a system call.
+/// A counting semaphore whose waits a stop ends, also one that a signal handler requests. It is a number, and for a
+/// thread that finds it at zero an eventfd, whose read waits until it is raised (eventfd(2)). So only a wait, and its
+/// end, is a system call.
 #[derive(Debug)]
-pub struct Places {
-    /// One place more than there is wakes the thread that waits for one, and that sees the stop.
+pub struct Semaphore {
+    /// The stop raises the eventfd once more: the thread that waits wakes, and sees the stop.
     entry: Entry,
-    /// How many there are; below zero: how many threads wait for one.
+    /// Its value; below zero: how many threads wait.
     left: AtomicI64,
     raised: OwnedFd,
 }
 
 impl Stop {
-    /// Places for at most `max` clients at once; waiting for one ends with this stop.
+    /// Semaphore for at most `max` clients at once; waiting for one ends with this stop.
     ///
     /// # Errors
     /// No descriptor is left for the eventfd behind it.
-    pub fn places(&self, max: usize) -> io::Result<Places> {
+    pub fn semaphore(&self, value: usize) -> io::Result<Semaphore> {
         let flags = EfdFlags::EFD_SEMAPHORE | EfdFlags::EFD_CLOEXEC;
         let raised = out_of_the_way(EventFd::from_value_and_flags(0, flags)?.into());
-        let left = AtomicI64::new(max.try_into().unwrap_or(i64::MAX));
+        let left = AtomicI64::new(value.try_into().unwrap_or(i64::MAX));
         let entry = self.enter(Wait { fd: raised.as_raw_fd(), how: How::Count });
-        Ok(Places { entry, left, raised })
+        Ok(Semaphore { entry, left, raised })
     }
 }
 
-impl Places {
-    /// Waits for a free place and takes it; `false` if the stop came first.
+impl Semaphore {
+    /// Waits until it is above zero, and lowers it by one; `false` if the stop came first.
     ///
     /// # Errors
     /// None that read(2) documents for an eventfd.
-    pub fn take(&self) -> io::Result<bool> {
+    pub fn acquire(&self) -> io::Result<bool> {
         let stop = &self.entry.stop;
         let mut taken = !stop.requested() && self.left.fetch_sub(1, SeqCst) > 0;
         while !taken && !stop.requested() {
@@ -57,8 +57,8 @@ impl Places {
         Ok(taken)
     }
 
-    /// Gives a place back.
-    pub fn give_back(&self) {
+    /// Raises it by one.
+    pub fn release(&self) {
         if self.left.fetch_add(1, SeqCst) < 0 {
             nix::unistd::write(&self.raised, &1u64.to_ne_bytes())
                 .expect("the count is far below the 2^64 that would make this fail");

@@ -32,13 +32,13 @@ impl Silence {
 
     /// How much longer it may last; `None`: for ever.
     #[must_use]
-    pub fn left(&self) -> Option<Duration> {
+    pub fn remaining(&self) -> Option<Duration> {
         Some(self.limit?.saturating_sub(self.since.elapsed()))
     }
 
     /// Whether it has lasted too long.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.left() == Some(Duration::ZERO)
+        self.remaining() == Some(Duration::ZERO)
     }
 }

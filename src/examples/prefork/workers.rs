@@ -5,23 +5,23 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use crate::admission::Session;
 use crate::call::{self, CallError, Pid, SigSet, WaitStatus};
-use crate::entrance::Session;
 use crate::server::{self, ServerArgs, Stats, Tally};
 use crate::stop::{Sigchld, Stop, Undisturbed, end_child, end_children};
 
-/// A worker that dies at once would die again at once: its place stays empty until this is over.
+/// A worker that dies at once would die again at once: its slot stays empty until this is over.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A fixed number of places, each with a worker, or without one for a while.
+/// A fixed number of slots, each with a worker, or without one for a while.
 ///
-/// SIGCHLD and the signals of a stop are kept back, except in a wait that lets them in ([`let_in`](Crew::let_in)):
+/// SIGCHLD and the signals of a stop are kept back, except in a wait that lets them in ([`let_in`](WorkerProcesses::let_in)):
 /// so none can be missed, and none finds a worker half made.
 #[derive(Debug)]
-pub struct Crew<'a> {
+pub struct WorkerProcesses<'a> {
     args: &'a ServerArgs,
     stop: &'a Stop,
-    places: Vec<Place>,
+    slots: Vec<Slot>,
     /// Whether the server has said that it is ready.
     announced: bool,
     /// Whether a worker has done all that was to be done (`--once`).
@@ -32,25 +32,25 @@ pub struct Crew<'a> {
     undisturbed: Undisturbed,
 }
 
-/// A worker's place, and with it a listener: when it dies, a successor takes both.
+/// A worker's slot, and with it a listener: when it dies, a successor takes both.
 #[derive(Debug, Clone)]
-struct Place {
+struct Slot {
     worker: Option<Pid>,
     /// No worker is forked for it before this.
     from: Instant,
 }
 
-impl<'a> Crew<'a> {
-    /// So many places, all empty.
+impl<'a> WorkerProcesses<'a> {
+    /// So many slots, all empty.
     ///
     /// # Errors
     /// As [`Tally::new`].
-    pub fn new(args: &'a ServerArgs, places: usize, stop: &'a Stop) -> Result<Crew<'a>> {
+    pub fn new(args: &'a ServerArgs, slots: usize, stop: &'a Stop) -> Result<WorkerProcesses<'a>> {
         let (served, sigchld) = (Tally::new()?, Sigchld::keep());
-        let places = vec![Place { worker: None, from: Instant::now() }; places];
+        let slots = vec![Slot { worker: None, from: Instant::now() }; slots];
         let (announced, done) = (false, false);
         let undisturbed = stop.undisturbed();
-        Ok(Crew { args, stop, places, announced, done, served, sigchld, undisturbed })
+        Ok(WorkerProcesses { args, stop, slots, announced, done, served, sigchld, undisturbed })
     }
 
     /// Whether there is anything left to wait for.
@@ -58,18 +58,18 @@ impl<'a> Crew<'a> {
         !(self.stop.requested() || self.done)
     }
 
-    /// A place for which a worker is to be forked now.
+    /// A slot for which a worker is to be forked now.
     pub fn vacant(&mut self) -> Option<usize> {
         let now = Instant::now();
-        let vacant = |place: &Place| place.worker.is_none() && place.from <= now;
-        let at = self.places.iter().position(vacant)?;
-        self.places[at].from = now + PAUSE;
+        let vacant = |slot: &Slot| slot.worker.is_none() && slot.from <= now;
+        let at = self.slots.iter().position(vacant)?;
+        self.slots[at].from = now + PAUSE;
         Some(at)
     }
 
-    /// The place has this worker.
-    pub fn joins(&mut self, place: usize, worker: Pid) {
-        self.places[place].worker = Some(worker);
+    /// The slot has this worker.
+    pub fn add(&mut self, slot: usize, worker: Pid) {
+        self.slots[slot].worker = Some(worker);
     }
 
     /// No worker could be forked. That may pass; but without any, the server would be ready for clients and serve
@@ -77,8 +77,8 @@ impl<'a> Crew<'a> {
     ///
     /// # Errors
     /// This one, if there is no worker yet.
-    pub fn lacks_one(&self, error: CallError) -> call::Result<()> {
-        if !self.announced && self.workers().next().is_none() {
+    pub fn not_forked(&self, error: CallError) -> call::Result<()> {
+        if !self.announced && self.pids().next().is_none() {
             return Err(error);
         }
         server::worker_missing(error);
@@ -97,13 +97,13 @@ impl<'a> Crew<'a> {
         Ok(())
     }
 
-    /// How long until there is a vacant place again; `None`: until a worker ends.
+    /// How long until there is a vacant slot again; `None`: until a worker ends.
     pub fn timeout(&self) -> Option<Duration> {
         if self.stop.requested() {
             return Some(Duration::ZERO); // while it said that it was ready
         }
-        let empty = self.places.iter().filter(|place| place.worker.is_none());
-        empty.map(|place| place.from.saturating_duration_since(Instant::now())).min()
+        let empty = self.slots.iter().filter(|slot| slot.worker.is_none());
+        empty.map(|slot| slot.from.saturating_duration_since(Instant::now())).min()
     }
 
     /// The mask to give to [`call::ppoll`]: these signals are let in.
@@ -116,21 +116,21 @@ impl<'a> Crew<'a> {
     /// # Errors
     /// The wait failed.
     pub fn may_have_ended<T>(&self, waited: call::Result<T>) -> call::Result<bool> {
-        Ok(self.sigchld.came(waited)? && self.workers().next().is_some())
+        Ok(self.sigchld.came(waited)? && self.pids().next().is_some())
     }
 
-    /// If a worker has ended, its place is empty. Whether another one may have: signals are not counted.
-    pub fn leaves(&mut self, ended: WaitStatus) -> bool {
+    /// If a worker has ended, its slot is empty. Whether another one may have: signals are not counted.
+    pub fn remove(&mut self, ended: WaitStatus) -> bool {
         let Some(worker) = ended.pid() else { return false };
         self.done |= self.args.once && ended == WaitStatus::Exited(worker, 0);
-        for place in self.places.iter_mut().filter(|place| place.worker == Some(worker)) {
-            place.worker = None;
+        for slot in self.slots.iter_mut().filter(|slot| slot.worker == Some(worker)) {
+            slot.worker = None;
         }
-        self.workers().next().is_some()
+        self.pids().next().is_some()
     }
 
-    fn workers(&self) -> impl Iterator<Item = Pid> {
-        self.places.iter().filter_map(|place| place.worker)
+    fn pids(&self) -> impl Iterator<Item = Pid> {
+        self.slots.iter().filter_map(|slot| slot.worker)
     }
 
     /// In a worker: its conversations, with a stop of its own, and the sum to which all workers add.
@@ -154,7 +154,7 @@ impl<'a> Crew<'a> {
     /// # Errors
     /// As [`end_children`].
     pub fn end(self) -> call::Result<Stats> {
-        let workers: Vec<Pid> = self.workers().collect();
+        let workers: Vec<Pid> = self.pids().collect();
         drop(self.undisturbed); // a second Ctrl-C ends this process, however long they take
         end_children(workers, &self.sigchld)?;
         Ok(Stats { clients: self.served.take(), ..Stats::default() })

@@ -1,0 +1,96 @@
+//! The clients of a server with a thread for each of them.
+
+use std::ops::{Deref, DerefMut};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Result;
+
+use super::Session;
+use crate::call;
+use crate::server::{ServerArgs, Stats};
+use crate::stop::{Semaphore, Stop, Watch};
+
+/// The threads of a server, one for each client, and as many as clients may be served at once.
+#[derive(Debug)]
+pub struct ClientThreads<'a> {
+    args: &'a ServerArgs,
+    stop: &'a Stop,
+    waiting: Watch<'a>,
+    room: Semaphore,
+    started: AtomicU64,
+    total: Mutex<Stats>,
+}
+
+impl<'a> ClientThreads<'a> {
+    /// None yet, for the clients of this listener, until the stop.
+    ///
+    /// # Errors
+    /// As [`Stop::semaphore`].
+    pub fn new(
+        args: &'a ServerArgs,
+        stop: &'a Stop,
+        listener: &'a impl AsFd,
+    ) -> Result<ClientThreads<'a>> {
+        let (room, waiting) = (stop.semaphore(args.at_once())?, stop.watch(listener));
+        let (started, total) = Default::default();
+        Ok(ClientThreads { args, stop, waiting, room, started, total })
+    }
+
+    /// Waits until there is room for one more client: its session. `None` is the end: the stop came, or with `--once`
+    /// the one client has gone.
+    ///
+    /// # Errors
+    /// As [`Semaphore::acquire`].
+    pub fn room(&self) -> Result<Option<ThreadSession<'_>>> {
+        if !self.room.acquire()? || self.args.full(self.started.fetch_add(1, Relaxed)) {
+            return Ok(None);
+        }
+        let session = Session::new(self.args, self.stop);
+        Ok(Some(ThreadSession { threads: self, session }))
+    }
+
+    /// Waits for the next client. `None` is the end: the stop came.
+    ///
+    /// # Errors
+    /// The listener's own: they will not pass. See [`Watch::or`].
+    pub fn next<T>(&self, accept: impl FnMut() -> call::Result<T>) -> call::Result<Option<T>> {
+        self.waiting.or(accept)
+    }
+
+    /// What all of them have done. No wait for a client is watched any more: the listener may be closed.
+    #[must_use]
+    pub fn end(self) -> Stats {
+        self.total.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The [`Session`] of one thread. Dropped, it makes room for another client, and what was done in it is counted.
+#[derive(Debug)]
+pub struct ThreadSession<'t> {
+    threads: &'t ClientThreads<'t>,
+    session: Session<'t>,
+}
+
+impl<'t> Deref for ThreadSession<'t> {
+    type Target = Session<'t>;
+
+    fn deref(&self) -> &Session<'t> {
+        &self.session
+    }
+}
+
+impl<'t> DerefMut for ThreadSession<'t> {
+    fn deref_mut(&mut self) -> &mut Session<'t> {
+        &mut self.session
+    }
+}
+
+impl Drop for ThreadSession<'_> {
+    fn drop(&mut self) {
+        let total = &self.threads.total;
+        total.lock().unwrap_or_else(PoisonError::into_inner).add(self.session.stats);
+        self.threads.room.release();
+    }
+}
