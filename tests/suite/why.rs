@@ -8,10 +8,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
-use crate::common::{self, Nobody, Server, finish, have, netplay, run, skip, text, until};
+use crate::common::{self, Nobody, Said, Server, finish, have, netplay, run, skip, text, until};
 use netplay::inspect::{self, Ask};
+use nix::errno::Errno;
+use regex::Regex;
 use serde_json::Value;
 use socket2::SockRef;
 use tempfile::TempDir;
@@ -38,6 +41,27 @@ fn fails(args: &[&str]) -> String {
     let said = text(&output.stderr);
     assert_eq!(said.lines().count(), 2, "an error and one hint: {said}");
     said
+}
+
+/// Its words: the first socket of the port that it is about.
+fn socket(what: &str) -> Value {
+    facts(what)["port"]["sockets"][0].take()
+}
+
+/// What is said, without what is different each time: programs, times, sizes, ports, and the rows of the trials,
+/// which depend on whether there is IPv6, and which JSON has.
+fn words(said: &str) -> String {
+    static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        let rules = [
+            (r"(?m)^  \S+ +(?:works|E[A-Z]+) +(?:works|E[A-Z]+) +(?:works|E[A-Z]+)\n", ""),
+            (r"(port|tcp-server) \d{4,5}\b", "$1 [port]"),
+            (r"\b\d+ (s|bytes|datagrams)\b", "[n] $1"),
+            (r" {3,}", "   "),
+        ];
+        rules.map(|(what, name)| (Regex::new(what).unwrap(), name)).into()
+    });
+    let said = common::settled(said);
+    RULES.iter().fold(said, |text, (what, name)| what.replace_all(&text, *name).into_owned())
 }
 
 /// What every line of it has: each of these.
@@ -114,13 +138,20 @@ fn unused_port() -> u16 {
 fn a_server_is_named_with_its_pid_and_its_queue() {
     let server = Server::of("epoll").args(["--backlog", "7"]).start();
     let (port, pid) = (server.port(), server.child.id());
-    let kill = format!("next: to have it: kill {pid}\n");
     let said = why(&format!(":{port}"));
     has(
         &said,
-        &["tcp LISTEN", &server.place, "netplay epoll server", &format!("(pid {pid}, started")],
+        &[
+            "tcp LISTEN",
+            &server.place,
+            "netplay epoll server",
+            &format!("(pid {pid}, "),
+            &format!("kill {pid}\n"),
+        ],
     );
-    has(&said, &["accept queue 0, backlog 7", "a socket listens", &kill]);
+    Said::on("why_server").add(":PORT", &words(&said));
+    let socket = socket(&format!(":{port}"));
+    assert_eq!([&socket["receive_queue"], &socket["send_queue"]], [0, 7], "queue, and backlog");
     let tried = trial(server.address().port(), &server.place);
     assert_eq!(tried.each_ref().map(Option::as_deref), [TAKEN; 3], "also with both options");
 }
@@ -141,8 +172,10 @@ fn each_address_is_told_by_itself() {
 fn a_wildcard_says_what_it_takes_in() {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    has(&why(&format!(":{port}")), &["every IPv4 address", &format!("0.0.0.0:{port}")]);
-    for (only, means) in [(true, "no IPv4 (IPV6_V6ONLY)"), (false, "every address, IPv4 too")] {
+    let said = Said::on("why_wildcard");
+    said.add("0.0.0.0", &words(&why(&format!(":{port}"))));
+    assert_eq!(socket(&format!(":{port}"))["local"], format!("0.0.0.0:{port}"));
+    for only in [true, false] {
         let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None);
         let Ok(socket) = socket else { return skip("no IPv6") };
         socket.set_only_v6(only).unwrap();
@@ -152,7 +185,8 @@ fn a_wildcard_says_what_it_takes_in() {
         }
         socket.listen(1).unwrap();
         let port = socket.local_addr().unwrap().as_socket().unwrap().port();
-        has(&why(&format!(":{port}")), &[means, &format!("[::]:{port}")]);
+        said.add(&format!("::, IPV6_V6ONLY {only}"), &words(&why(&format!(":{port}"))));
+        assert_eq!(self::socket(&format!(":{port}"))["local"], format!("[::]:{port}"));
         let v4 = trial(port, &format!("0.0.0.0:{port}"))[0].is_none();
         assert_eq!(v4, only, "an IPv6 wildcard takes IPv4 in, unless told not to");
     }
@@ -167,12 +201,15 @@ fn a_port_that_is_bound_and_does_not_listen_is_found() {
     assert_eq!(trial(port, &address).each_ref().map(Option::as_deref), [TAKEN; 3]);
     let said = why(&format!(":{port}"));
     if !said.contains("tcp BOUND") {
-        has(&said, &["something has the port that the kernel does not list"]);
+        Said::on("why_bound_unlisted").add(":PORT", &words(&said));
         return skip("no list of bound sockets (Linux 6.8 has it)");
     }
-    has(&said, &["tcp BOUND", &address, &python.pid(), "is bound and does not listen"]);
+    has(&said, &["tcp BOUND", &address, &python.pid()]);
     let hint = fails(&["tcp-server", &port.to_string(), "-q"]);
-    has(&hint, &["is bound to (and does not listen on)", &format!("kill {}", python.pid())]);
+    has(&hint, &[&format!("kill {}", python.pid())]);
+    let page = Said::on("why_bound");
+    page.add(":PORT", &words(&said));
+    page.add("hint", &words(&hint));
 }
 
 /// A server without SO_REUSEADDR that closed first: its port is in TIME_WAIT.
@@ -204,9 +241,13 @@ fn time_wait_has_seconds_that_pass() {
     assert!((40.0..=60.0).contains(&first), "{first}");
     until("they pass", || seconds_left(port).unwrap() < first);
     let said = why(&format!(":{port}"));
-    has(&said, &["tcp TIME_WAIT", "is forgotten in", "only with SO_REUSEADDR", "to have it: wait"]);
     let hint = fails(&["tcp-server", &port.to_string(), "-q"]);
-    has(&hint, &[&format!("127.0.0.1:{port} is in TIME_WAIT for "), "had no SO_REUSEADDR"]);
+    for said in [&said, &hint] {
+        has(said, &["TIME_WAIT", "SO_REUSEADDR"]);
+    }
+    let page = Said::on("why_time_wait");
+    page.add(":PORT", &words(&said));
+    page.add("hint", &words(&hint));
 }
 
 #[test]
@@ -236,7 +277,7 @@ fn after_a_server_with_so_reuseaddr_the_next_can_start_at_once() {
     until("TIME_WAIT", || seconds_left(port).is_some());
     let tried = trial(port, &format!("127.0.0.1:{port}"));
     assert_eq!(tried.each_ref().map(Option::as_deref), [TAKEN, None, TAKEN]);
-    has(&why(&format!(":{port}")), &["a server with SO_REUSEADDR can have it now"]);
+    Said::on("why_time_wait_over").add(":PORT", &words(&why(&format!(":{port}"))));
 }
 
 #[test]
@@ -247,14 +288,13 @@ fn a_full_accept_queue_is_seen_and_hinted_at() {
     let _waiting = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
     let port = address.port().to_string();
     until("both wait for accept", || {
-        why(&format!(":{port}")).contains("accept queue 2, backlog 1")
+        let socket = socket(&format!(":{port}"));
+        socket["receive_queue"] == 2 && socket["send_queue"] == 1
     });
-    has(
-        &why(&format!(":{port}")),
-        &["accept queue 2, backlog 1: full", "2 connections: not yet accepted"],
-    );
     let hint = fails(&["tcp-client", &port, "-q", "-m", "x", "--timeout", "0.3"]);
-    has(&hint, &["its accept queue is full (2 wait, backlog 1)"]);
+    let page = Said::on("why_full_queue");
+    page.add(":PORT", &words(&why(&format!(":{port}"))));
+    page.add("hint", &words(&hint));
 }
 
 #[test]
@@ -267,17 +307,26 @@ fn a_udp_socket_says_what_it_dropped() {
     }
     let pid = format!("pid {}", std::process::id());
     let said = why(&format!(":{}", address.port()));
-    has(&said, &["udp ", &address.to_string(), &pid, "wait to be read", "datagrams dropped"]);
+    has(&said, &["udp ", &address.to_string(), &pid]);
+    let facts = self::socket(&format!(":{}", address.port()));
+    assert!(
+        facts["drops"].as_u64() > Some(0) && facts["receive_queue"].as_u64() > Some(0),
+        "{facts}"
+    );
     let refused = fails(&["tcp-client", &address.port().to_string(), "-q", "-m", "x"]);
-    has(&refused, &["for TCP;", "has the UDP port"]);
+    let page = Said::on("why_udp");
+    page.add(":PORT", &words(&said));
+    page.add("hint", &words(&refused));
 }
 
 #[test]
 fn nothing_there_is_an_answer() {
     let port = unused_port();
     let said = why(&format!(":{port}"));
-    has(&said, &["nothing listens there", &format!("the port is free: netplay tcp-server {port}")]);
-    has(&why("0"), &["0 is no port"]);
+    has(&said, &[&format!("netplay tcp-server {port}")]);
+    let page = Said::on("why_nothing");
+    page.add(":PORT", &words(&said));
+    page.add("0", &words(&why("0")));
 }
 
 // Paths.
@@ -287,10 +336,11 @@ fn a_path_names_its_listener_and_a_file_without_one() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("echo.sock");
     let name = path.to_str().unwrap();
-    has(&why(name), &["there is no such file"]);
+    let page = Said::on("why_path");
+    page.add("no file", &words(&why(name)));
     std::fs::write(&path, "somebody's").unwrap();
     let hint = fails(&["unix-client", name, "-q", "-m", "x"]);
-    has(&hint, &["no socket: take another path"]);
+    page.add("hint: a file", &words(&hint));
     assert!(!hint.contains("rm "), "{hint}");
     std::fs::remove_file(&path).unwrap();
     let server = Server::of("unix-echo").at([name]).start();
@@ -298,18 +348,16 @@ fn a_path_names_its_listener_and_a_file_without_one() {
     has(&why(name), &["unix LISTEN", "netplay unix-echo server", &format!("(pid {pid},")]);
     has(&fails(&["unix-echo", "server", name, "-q"]), &[&format!("kill {pid}")]);
     drop(server); // SIGKILL: the file stays
-    has(&why(name), &["no socket behind it", &format!("next: rm {name}")]);
-    has(&fails(&["unix-client", name, "-q", "-m", "x"]), &["no program listens at"]);
+    has(&why(name), &[&format!("rm {name}")]);
+    page.add("nobody's", &words(&why(name)));
+    page.add("hint: nobody's", &words(&fails(&["unix-client", name, "-q", "-m", "x"])));
 }
 
 #[test]
 fn a_path_that_leads_nowhere_is_not_called_free() {
     let said = why("/dev/null/echo.sock");
-    has(
-        &said,
-        &["this path cannot be reached from here (Not a directory)", "next: take another path"],
-    );
-    assert!(!said.contains("a bind makes it"), "{said}");
+    assert_eq!(facts("/dev/null/echo.sock")["path"]["bind"], "ENOTDIR");
+    Said::on("why_path_nowhere").add("/dev/null/echo.sock", &words(&said));
 }
 
 /// Whatever stands at a path, and whoever asks: what `why` says of a bind is what a bind brings.
@@ -332,7 +380,8 @@ fn what_is_said_of_a_path_is_what_a_bind_does() {
         std::fs::create_dir(at(name)).unwrap();
         mode(&at(name), bits);
     }
-    let _live = UnixListener::bind(at("live")).unwrap();
+    let live = UnixListener::bind(at("live")).unwrap();
+    SockRef::from(&live).listen(9).unwrap();
     drop(UnixListener::bind(at("dead")).unwrap());
     drop(UnixListener::bind(at("sticky/dead")).unwrap());
     mode(&at("sticky/dead"), 0o777);
@@ -355,36 +404,39 @@ fn what_is_said_of_a_path_is_what_a_bind_does() {
     }
     let long = "x".repeat(107 - folder.path().as_os_str().len() - 1);
     let too_long = format!("{long}x");
-    for (name, said) in [
-        ("new", "there is no such file: a bind makes it"),
-        ("file", "that is a file, and no socket"),
-        ("folder", "that is a folder, and no socket"),
-        ("folder/.", "that is a folder, and no socket"),
-        ("folder/new", "there is no such file: a bind makes it"),
-        ("live", "a second bind fails"),
-        ("dead", "no socket behind it"),
-        ("datagram", "a second bind fails"),
-        ("full", "full, a further connect waits"),
-        ("bound", "has bound the file and does not listen"),
-        ("to-file", "that is a symbolic link to file"),
-        ("to-folder", "that is a symbolic link to folder"),
-        ("to-live", "that is a symbolic link to the socket's file"),
-        ("to-dead", "that is a symbolic link to dead"),
-        ("nowhere", "a connect fails for ENOENT"),
-        ("nowhere/new", "there is no folder"),
-        ("round", "a connect fails for ELOOP"),
-        ("round/new", "cannot be reached from here"),
-        ("to-folder/new", "there is no such file: a bind makes it"),
-        ("missing/new", "there is no folder"),
-        ("new/", "ends with a slash"),
-        ("file/new", "cannot be reached from here (Not a directory)"),
-        ("sticky/new", "there is no such file: a bind makes it"),
-        ("sticky/dead", ""),
-        ("read-only/new", ""),
-        ("closed/new", ""),
-        ("closed/dead", ""),
-        (&long, "there is no such file: a bind makes it"),
-        (&too_long, "has room for 107"),
+    let page = Said::on("why_paths");
+    page.hide(&too_long, "[108 bytes]");
+    page.hide(&long, "[107 bytes]");
+    for name in [
+        "new",
+        "file",
+        "folder",
+        "folder/.",
+        "folder/new",
+        "live",
+        "dead",
+        "datagram",
+        "full",
+        "bound",
+        "to-file",
+        "to-folder",
+        "to-live",
+        "to-dead",
+        "nowhere",
+        "nowhere/new",
+        "round",
+        "round/new",
+        "to-folder/new",
+        "missing/new",
+        "new/",
+        "file/new",
+        "sticky/new",
+        "sticky/dead",
+        "read-only/new",
+        "closed/new",
+        "closed/dead",
+        &*long,
+        &*too_long,
     ] {
         let path = at(name);
         let path = if name.ends_with(['/', '.']) {
@@ -392,7 +444,7 @@ fn what_is_said_of_a_path_is_what_a_bind_does() {
         } else {
             path.display().to_string()
         };
-        has(&why(&path), &[said]);
+        page.add(name, &words(&why(&path)));
         for root in [true, false] {
             let mut command = if root { netplay() } else { nobody.command() };
             let told = finish(command.args(["why", &path, "--json"]), b"");
@@ -406,7 +458,8 @@ fn what_is_said_of_a_path_is_what_a_bind_does() {
         finish(nobody.command().args(["why", &at("sticky/dead").display().to_string()]), b"");
     let told = text(&told.stdout);
     if nix::unistd::geteuid().is_root() {
-        has(&told, &["which you may not do here", "next: sudo rm "]);
+        has(&told, &["sudo rm "]);
+        Said::on("why_path_of_another").add("sticky/dead", &words(&told));
     }
 }
 
@@ -416,10 +469,15 @@ fn an_abstract_name_is_tried() {
     use std::os::linux::net::SocketAddrExt;
     let name = format!("netplay-test-{}", std::process::id());
     let word = format!("@{name}");
-    has(&why(&word), &["no socket has this name: a bind works", "another file"]);
+    let page = Said::on("why_abstract");
+    page.hide(&name, "[name]");
+    assert_eq!(facts(&word)["path"]["bind"], Value::Null);
+    page.add("free", &words(&why(&word)));
     let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
-    let _bound = UnixListener::bind_addr(&address).unwrap();
-    has(&why(&word), &["unix LISTEN", "a second bind fails for EADDRINUSE"]);
+    let bound = UnixListener::bind_addr(&address).unwrap();
+    SockRef::from(&bound).listen(9).unwrap();
+    has(&why(&word), &["unix LISTEN"]);
+    page.add("taken", &words(&why(&word)));
     assert_eq!(facts(&word)["path"]["bind"], "EADDRINUSE");
 }
 
@@ -473,10 +531,15 @@ fn a_process_of_another_user_is_said_to_be_one() {
     let why = ["why", &format!(":{}", server.port())];
     let said = text(&finish(nobody.command().args(why), b"").stdout);
     let sudo = format!("sudo netplay why {}", server.port());
-    has(&said, &["a process of user root (uid 0), which you may not look into", &sudo]);
+    has(&said, &["uid 0", &sudo]);
+    let page = Said::on("why_of_another_user");
+    page.hide(server.port(), "[port]");
+    page.add(":PORT", &words(&said));
     let mut second = nobody.command();
     second.args(["tcp-server", &server.port(), "-q"]);
-    has(&text(&finish(&mut second, b"").stderr), &["and you may not look into it", &sudo]);
+    let second = text(&finish(&mut second, b"").stderr);
+    has(&second, &[&sudo]);
+    page.add("hint", &words(&second));
 }
 
 #[test]
@@ -526,10 +589,14 @@ fn the_next_step_can_be_typed_for_any_name() {
 #[test]
 fn an_error_goes_by_name_and_number_in_any_case() {
     for word in ["EADDRNOTAVAIL", "eaddrnotavail"] {
-        has(&why(word), &["EADDRNOTAVAIL (99): Cannot assign requested address\n"]);
-        has(&why(word), &["ip_local_port_range", "next: netplay explain EADDRNOTAVAIL"]);
+        has(&why(word), &["EADDRNOTAVAIL (99)", Errno::EADDRNOTAVAIL.desc()]);
+        has(&why(word), &["ip_local_port_range", "netplay explain EADDRNOTAVAIL"]);
     }
-    has(&why("98"), &["EADDRINUSE (98)", "port 98 on this host"]);
+    has(&why("98"), &["EADDRINUSE (98)"]);
+    assert_eq!(
+        (&facts("98")["errno"]["number"], &facts("98")["port"]["port"]),
+        (&98.into(), &98.into())
+    );
     assert!(!why(":98").contains("EADDRINUSE (98)"));
     has(&why("EWOULDBLOCK"), &["EAGAIN (11)"]);
     let output = run(&["why", "EBOGUS\x1b[2J"], b"");
@@ -542,14 +609,14 @@ fn an_error_tells_what_this_machine_has_to_it() {
     let limit = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
     let limit = netplay::words::grouped(limit.0);
     for (word, fact) in [
-        ("EMFILE", &*format!("may have {limit} descriptors")),
+        ("EMFILE", &*limit),
         ("EACCES", "ip_unprivileged_port_start"),
         ("EPERM", "ping_group_range"),
         ("ENOBUFS", "net.ipv4.tcp_mem"),
         ("EMSGSIZE", "lo 65536"),
         ("ETIMEDOUT", "tcp_syn_retries"),
-        ("ECONNREFUSED", "TCP on this host"),
-        ("EADDRINUSE", "netplay's own port, 5858"),
+        ("ECONNREFUSED", "TCP"),
+        ("EADDRINUSE", "5858"),
     ] {
         has(&why(word), &[fact]);
     }
@@ -562,16 +629,16 @@ fn alone_it_explains_the_last_failure_as_of_now() {
         let output = finish(netplay().args(args).env("XDG_STATE_HOME", state.path()), b"");
         (text(&output.stdout), output.status.code())
     };
-    has(&ours(&["why"]).0, &["nothing of netplay has failed yet", "next: netplay why PORT"]);
+    let last =
+        || serde_json::from_str::<Value>(&ours(&["why", "--json"]).0).unwrap()["last"].take();
+    assert_eq!(last(), Value::Null);
+    has(&ours(&["why"]).0, &["netplay why PORT"]);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     assert_eq!(ours(&["tcp-client", &port, "-q", "-m", "x"]).1, Some(1));
     let (said, code) = ours(&["why"]);
     assert_eq!(code, Some(0));
     let call = format!("connect 127.0.0.1:{port}: Connection refused");
-    has(
-        &said,
-        &["the last failure, ", &call, &format!("port {port} on this host"), "ECONNREFUSED (111)"],
-    );
+    has(&said, &[&call, &port, "ECONNREFUSED (111)"]);
     let facts: Value = serde_json::from_str(&ours(&["why", "--json"]).0).unwrap();
     assert_eq!(facts["last"]["errno"], "ECONNREFUSED");
     assert_eq!(facts["port"]["port"].to_string(), port);
@@ -581,7 +648,7 @@ fn alone_it_explains_the_last_failure_as_of_now() {
     has(&ours(&["why"]).0, &[&call]);
     let mut file = std::fs::File::create(state.path().join("netplay/last-failure.json")).unwrap();
     file.write_all(b"{\"call\":\"\\u001b[2J").unwrap();
-    has(&ours(&["why"]).0, &["nothing of netplay has failed yet"]);
+    assert_eq!(last(), Value::Null);
 }
 
 // The hints.
@@ -591,10 +658,8 @@ fn a_hint_names_who_has_the_address() {
     let server = Server::of("select").start();
     let hint = fails(&["poll", "server", &server.port(), "-q"]);
     let (pid, place) = (server.child.id(), &server.place);
-    has(
-        &hint,
-        &["hint: netplay select server", &format!("listens on {place}: stop it (kill {pid})")],
-    );
+    has(&hint, &["netplay select server", place, &format!("kill {pid}")]);
+    Said::on("why_hint_taken").add("hint", &words(&hint));
 }
 
 #[test]
@@ -602,8 +667,10 @@ fn a_refused_client_hears_where_the_server_is() {
     let other = TcpListener::bind("127.0.0.3:0").unwrap();
     let (port, pid) = (other.local_addr().unwrap().port(), std::process::id());
     let hint = fails(&["tcp-client", &port.to_string(), "-q", "-m", "x"]);
-    has(&hint, &[&format!("nobody listens on 127.0.0.1:{port}; "), &format!("(pid {pid}")]);
-    has(&hint, &[&format!("listens on 127.0.0.3:{port}")]);
+    for part in [format!("127.0.0.1:{port}"), format!("(pid {pid}"), format!("127.0.0.3:{port}")] {
+        has(&hint, &[&part]);
+    }
+    Said::on("why_hint_elsewhere").add("hint", &words(&hint));
 }
 
 #[test]
@@ -634,7 +701,8 @@ fn json_has_the_same_shape_for_every_socket() {
         assert_eq!(keys, known);
         let holder = &socket["holders"][0];
         assert_eq!(holder["pid"], server.child.id());
-        assert!(holder["command"].as_str().unwrap().contains("tcp-echo server"));
+        let command = holder["command"].as_str().unwrap();
+        assert!(command.split(' ').any(|word| word == "tcp-echo"), "{command}");
     }
 }
 
@@ -646,10 +714,12 @@ fn a_busy_udp_port_is_not_blamed_on_a_tcp_server() {
     let udp = Server::of("udp-echo").at(["127.0.0.1", &port]).start();
     let both = fails(&["udp-server", "127.0.0.1", &port, "-q"]);
     assert!(!both.contains("tcp-echo"), "{both}");
-    has(&both, &["another program has this address"]);
+    let page = Said::on("why_hint_udp");
+    page.add("a TCP server has the number as well", &words(&both));
     assert!(tcp.stop().status.success());
     let one = fails(&["udp-server", "127.0.0.1", &port, "-q"]);
-    has(&one, &["has the UDP port", &udp.child.id().to_string()]);
+    has(&one, &[&udp.child.id().to_string()]);
+    page.add("alone", &words(&one));
 }
 
 /// Where /proc shows no process, a port is still somebody's.
@@ -662,6 +732,5 @@ fn whose_a_port_is_may_be_unknown() {
     let args = ["sh", "-c", script, "sh", netplay, "why", &server.port()];
     let output = finish(private.args(args).env("LC_ALL", "C.UTF-8"), b"");
     let said = text(&output.stdout);
-    has(&said, &["a process that could not be looked for (/proc does not show every process)"]);
-    assert!(!said.contains("no process here"), "{said}");
+    Said::on("why_holder_unknown").add(":PORT", &words(&said));
 }

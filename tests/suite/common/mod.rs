@@ -689,11 +689,12 @@ pub fn settled(text: &str) -> String {
             (r"((?:\d+\.){3}\d+|\]|localhost):\d{4,5}\b", "$1:[port]"),
             (r"\b(pid|kill|process) \d+", "$1 [pid]"),
             // Who has a socket, as a hint and `netplay why` name it.
-            (r"; [^;\n]* \(pid \[pid\], started [^)]*\)", "; [program]"),
+            (r"(?m)(; |^why: |^  unix \S+ +)[^;\n]* \(pid \[pid\], started [^)]*\)", "$1[program]"),
             (
-                r"(?m)^(  hint: |  (?:tcp|udp|unix)[A-Z_ ]+\S+ +)[^;\n\[]* \(pid \[pid\], started [^)]*\)",
+                r"(?m)^(  hint: |  (?:tcp|udp)[A-Z_ ]+\S+ +)[^;\n\[]* \(pid \[pid\], started [^)]*\)",
                 "$1[program]",
             ),
+            (r"\bsince \d\d:\d\d\b", "since [time]"),
         ];
         rules.map(|(what, name)| (Regex::new(what).unwrap(), name)).into()
     });
