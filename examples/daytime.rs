@@ -6,17 +6,18 @@
 //! printf '?' | nc -u -w1 127.0.0.1 PORT
 //! ```
 
+use std::error::Error;
 use std::thread;
 use std::time::Duration;
 
-use netplay::handler::{Handler, Request, Server, Style};
+use netplay::handler::{self, Handler, Request, Server, Style};
 use netplay::server::ctime;
 use netplay::stop::Stop;
 
 struct Daytime;
 
 impl Handler for Daytime {
-    fn handle(&mut self, request: &mut Request<'_>) -> anyhow::Result<()> {
+    fn handle(&mut self, request: &mut Request<'_>) -> handler::Result {
         request.send(format!("{}\r\n", ctime()).as_bytes())?;
         Ok(())
     }
@@ -26,7 +27,7 @@ impl Handler for Daytime {
     }
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> Result<(), Box<dyn Error>> {
     let stop = Stop::new();
     stop.on_signals();
     let server = Server::udp("127.0.0.1:0".parse()?, 64)?;

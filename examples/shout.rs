@@ -7,13 +7,15 @@
 //!
 //! Ctrl-C stops it: the clients that are being served are let go, then `serve` returns.
 
-use netplay::handler::{Handler, Request, Server, Style};
+use std::error::Error;
+
+use netplay::handler::{self, Handler, Request, Server, Style};
 use netplay::stop::Stop;
 
 struct Shout;
 
 impl Handler for Shout {
-    fn handle(&mut self, request: &mut Request<'_>) -> anyhow::Result<()> {
+    fn handle(&mut self, request: &mut Request<'_>) -> handler::Result {
         let mut buf = [0; 1024];
         while let Some(n) = request.recv(&mut buf)? {
             request.send(&buf[..n].to_ascii_uppercase())?;
@@ -22,7 +24,7 @@ impl Handler for Shout {
     }
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> Result<(), Box<dyn Error>> {
     netplay::tell("server")?; // each call is a line of a story on standard error
     let stop = Stop::new();
     stop.on_signals();

@@ -18,12 +18,11 @@ use std::sync::mpsc::channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use anyhow::{Result, bail};
 use clap::Command;
 use common::{DEADLINE, ask, connect, udp, until};
 use netplay::address::Endpoint;
 use netplay::examples::Place;
-use netplay::handler::{Handler, Request, Server, Style};
+use netplay::handler::{self, Handler, Request, Server, Style};
 use netplay::server::{ServerArgs, Stats};
 use netplay::stop::Stop;
 use rows::{Kind, datagrams, streams};
@@ -51,16 +50,16 @@ impl Marking {
 }
 
 impl Handler for Marking {
-    fn setup(&mut self, request: &mut Request<'_>) -> Result<()> {
+    fn setup(&mut self, request: &mut Request<'_>) -> handler::Result {
         self.mark("setup", request);
         Ok(())
     }
 
-    fn handle(&mut self, request: &mut Request<'_>) -> Result<()> {
+    fn handle(&mut self, request: &mut Request<'_>) -> handler::Result {
         let mut buf = [0; 1024];
         while let Some(n) = request.recv(&mut buf)? {
             match &buf[..n] {
-                b"fail" => bail!("as it was told to"),
+                b"fail" => return Err("as it was told to".into()),
                 b"panic" => panic!("as it was told to"),
                 other => request.send(other)?,
             }

@@ -123,7 +123,7 @@ impl<'a, 'socket> ClientProcesses<'a, 'socket> {
         match served {
             Ok(()) => end_child(0),
             Err(error) => {
-                server::lost(client, error);
+                server::lost(client, &error);
                 end_child(1)
             }
         }

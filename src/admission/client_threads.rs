@@ -1,11 +1,10 @@
 //! The clients of a server with a thread for each of them.
 
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
-
-use anyhow::Result;
 
 use super::Session;
 use crate::call;
@@ -32,7 +31,7 @@ impl<'a> ClientThreads<'a> {
         args: &'a ServerArgs,
         stop: &'a Stop,
         listener: &'a impl AsFd,
-    ) -> Result<ClientThreads<'a>> {
+    ) -> io::Result<ClientThreads<'a>> {
         let (room, waiting) = (stop.semaphore(args.at_once())?, stop.watch(listener));
         let (started, total) = Default::default();
         Ok(ClientThreads { args, stop, waiting, room, started, total })
@@ -43,7 +42,7 @@ impl<'a> ClientThreads<'a> {
     ///
     /// # Errors
     /// As [`Semaphore::acquire`].
-    pub fn room(&self) -> Result<Option<ThreadSession<'_>>> {
+    pub fn room(&self) -> io::Result<Option<ThreadSession<'_>>> {
         if !self.room.acquire()? || self.args.full(self.started.fetch_add(1, Relaxed)) {
             return Ok(None);
         }

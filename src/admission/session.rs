@@ -1,11 +1,10 @@
 //! A conversation, and one conversation after the other.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
-
-use anyhow::Error;
 
 use crate::call;
 use crate::server::{self, ServerArgs, Stats};
@@ -69,10 +68,14 @@ impl<'a> Session<'a> {
     }
 
     /// The client has gone. If its conversation failed, that is its loss alone, and is told.
-    pub fn finish(&mut self, client: impl Display, served: Result<(), impl Into<Error>>) {
+    pub fn finish(
+        &mut self,
+        client: impl Display,
+        served: Result<(), impl Into<Box<dyn Error + Send + Sync>>>,
+    ) {
         self.stats.clients += 1;
         if let Err(error) = served {
-            server::lost(client, error);
+            server::lost(client, &*error.into());
         }
     }
 }
@@ -116,7 +119,11 @@ impl<'a> OneAtATime<'a> {
     }
 
     /// The client has gone. If its conversation failed, that is its loss alone, and is told.
-    pub fn finish(&mut self, client: impl Display, served: Result<(), impl Into<Error>>) {
+    pub fn finish(
+        &mut self,
+        client: impl Display,
+        served: Result<(), impl Into<Box<dyn Error + Send + Sync>>>,
+    ) {
         self.session.finish(client, served);
     }
 

@@ -193,7 +193,7 @@ fn show(args: &Args, report: &Report, ascii: bool) -> Result<()> {
     let text = if args.json { report.json()? } else { report.text(ascii) };
     stdout().write_all(text.as_bytes())?;
     match &args.output {
-        Some(path) => write(&report.written(path)?, path),
+        Some(path) => Ok(write(&report.written(path)?, path)?),
         None => Ok(()),
     }
 }

@@ -61,7 +61,7 @@ impl Picture {
     pub(super) fn write(&self, title: String, timeline: &Timeline, global: &Global) -> Result<()> {
         let Some(path) = &self.output else { return Ok(()) };
         let view = View { title, time: self.time, ..global.look(false) };
-        write(&timeline.picture(Format::of(path).unwrap_or(Format::Text), &view), path)
+        Ok(write(&timeline.picture(Format::of(path).unwrap_or(Format::Text), &view), path)?)
     }
 }
 

@@ -11,23 +11,23 @@ use crate::child::CannotRun;
 use crate::client::{Interrupted, Usage};
 use crate::lab::Unmet;
 use crate::stop;
-use crate::why;
+use crate::why::{self, cause};
 
 /// The exit code for an error, which may be none.
 pub(super) fn code(error: &Error) -> u8 {
-    if error.is::<Interrupted>() {
+    if cause::<Interrupted>(error).is_some() {
         return 128 + stop::signal().unwrap_or(libc::SIGINT) as u8;
     }
-    if error.is::<Usage>() {
+    if cause::<Usage>(error).is_some() {
         return 2;
     }
     if error.is::<Unexpected>() || error.is::<Unmet>() {
         return 3;
     }
-    if error.is::<CannotRun>() || error.downcast_ref::<CallError>().is_some_and(why::cannot_run) {
+    if error.is::<CannotRun>() || cause::<CallError>(error).is_some_and(why::cannot_run) {
         return 4;
     }
-    match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+    match cause::<io::Error>(error).map(io::Error::kind) {
         // The reader of our output has seen enough: `| head`.
         Some(io::ErrorKind::BrokenPipe) => 0,
         // A signal ended a wait for a reader.

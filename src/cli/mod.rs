@@ -35,7 +35,7 @@ use crate::escape::{escape_lines, escape_unsafe, hide_password};
 use crate::output::stdout;
 use crate::stop;
 use crate::trace;
-use crate::why::{hint, remember};
+use crate::why::{cause, hint, remember};
 pub use args::{client as client_args, server as server_args};
 pub use command::command;
 use draw::Picture;
@@ -71,10 +71,10 @@ pub fn main(closed: bool) -> ExitCode {
             let code = exit::code(&error);
             // What an error quotes may be anybody's.
             let said = escape_lines(&format!("{error:#}"));
-            if error.is::<Usage>() {
+            if cause::<Usage>(&error).is_some() {
                 // As clap has it.
                 trace::remark(format_args!("error: {said}"));
-            } else if code != 0 && !error.is::<Interrupted>() {
+            } else if code != 0 && cause::<Interrupted>(&error).is_none() {
                 trace::remark(format_args!("netplay: {said}"));
                 if let Some(hint) = hint(&error) {
                     trace::remark(format_args!("  hint: {hint}"));

@@ -73,7 +73,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             }
             Ok(Fork::Parent(child)) => children.add(child),
             // No more processes, or no memory for one: this client's loss alone.
-            Err(error) => server::lost(client, error),
+            Err(error) => server::lost(client, &error),
         }
         call::close(peer)?; // in the parent: the child has it, too
     }

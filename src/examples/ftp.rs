@@ -107,7 +107,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
                     let served = converse(&peer, client, guest, rules, stop, &mut stats);
                     let closed = close(peer).map_err(Into::into);
                     if let Err(error) = served.and(closed) {
-                        server::lost(client, error);
+                        server::lost(client, &*error);
                     }
                     total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
                     left.release();

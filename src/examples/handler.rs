@@ -31,7 +31,7 @@ use super::script::{self, Demo};
 use super::{tcp_echo, udp_echo};
 use crate::call::{self, SO_RCVTIMEO, SO_SNDTIMEO};
 use crate::client::ClientArgs;
-use crate::handler::{Handler, Request, Server, Style};
+use crate::handler::{self, Handler, Request, Server, Style};
 use crate::server::{Reply, ServerArgs, Stats, announce};
 use crate::stop::Stop;
 
@@ -46,7 +46,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
     server.max_clients = args.max_clients;
     server.once = args.once;
     announce(if udp { "udp" } else { "tcp" }, server.address())?;
-    server.serve(options.style, || Echo(args), stop)
+    Ok(server.serve(options.style, || Echo(args), stop)?)
 }
 
 /// The client of either transport: which style serves it is nothing that it can see.
@@ -61,7 +61,7 @@ pub fn client(args: &ClientArgs, transport: &Transport) -> Result<()> {
 struct Echo<'a>(&'a ServerArgs);
 
 impl Handler for Echo<'_> {
-    fn setup(&mut self, request: &mut Request<'_>) -> Result<()> {
+    fn setup(&mut self, request: &mut Request<'_>) -> handler::Result {
         if let (Some(stream), Some(limit)) = (request.stream(), self.0.idle_timeout) {
             call::setsockopt(stream, SO_RCVTIMEO, limit)?;
             call::setsockopt(stream, SO_SNDTIMEO, limit)?;
@@ -69,7 +69,7 @@ impl Handler for Echo<'_> {
         Ok(())
     }
 
-    fn handle(&mut self, request: &mut Request<'_>) -> Result<()> {
+    fn handle(&mut self, request: &mut Request<'_>) -> handler::Result {
         let (mut buf, mut made) = (vec![0; self.0.bufsize], Vec::new());
         while let Some(n) = request.recv(&mut buf)? {
             request.send(self.0.answer(&buf[..n], &mut made))?;

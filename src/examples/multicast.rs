@@ -98,7 +98,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
             let answer = args.answer(data, &mut reply);
             match call::sendto(&socket, answer, 0, sender) {
                 Ok(n) => stats.sent += n as u64,
-                Err(error) => server::lost(sender, error),
+                Err(error) => server::lost(sender, &error),
             }
         }
     }
@@ -199,7 +199,7 @@ fn say(
             talk.show(&buf[..len.min(args.bufsize)])?;
         }
     }
-    talk.end_line()
+    Ok(talk.end_line()?)
 }
 
 /// The group's address. One of IPv6 that is not for the whole world means nothing without a device.

@@ -113,7 +113,7 @@ pub fn converse(server: &impl AsFd, args: &ClientArgs) -> Result<()> {
     while let Some(message) = talk.next_bytes()? {
         sendall(server, &message)?;
         match call::recv(server, &mut buf, 0)? {
-            0 => return talk.ended_by_server(),
+            0 => return Ok(talk.ended_by_server()?),
             n => talk.show(&buf[..n])?,
         }
     }
@@ -122,7 +122,7 @@ pub fn converse(server: &impl AsFd, args: &ClientArgs) -> Result<()> {
     while let n @ 1.. = call::recv(server, &mut buf, 0)? {
         talk.show_more(&buf[..n])?;
     }
-    talk.end_line()
+    Ok(talk.end_line()?)
 }
 
 /// How this server stamps its answers.

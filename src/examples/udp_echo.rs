@@ -53,7 +53,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         match call::sendto(&socket, answer, 0, client) {
             Ok(n) => stats.sent += n as u64,
             // Too long for a datagram, or no way to that client: its loss alone.
-            Err(error) => server::lost(client, error),
+            Err(error) => server::lost(client, &error),
         }
     }
     drop(waiting);
@@ -87,7 +87,7 @@ fn converse(socket: &UdpSocket, args: &ClientArgs, server: std::net::SocketAddr)
         let (len, _) = call::recvfrom(socket, &mut buf, MSG_TRUNC)?;
         talk.show(&buf[..len.min(args.bufsize)])?;
     }
-    talk.end_line()
+    Ok(talk.end_line()?)
 }
 
 /// How this server stamps its answers.

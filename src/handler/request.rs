@@ -1,25 +1,31 @@
 //! What a handler is, and what it is given.
 
+use std::error::Error;
+use std::fmt;
 use std::net::SocketAddr;
 
-use anyhow::{Context, Result};
-
-use crate::call::{self, TcpStream, UdpSocket};
+use crate::call::{self, CallError, TcpStream, UdpSocket};
 use crate::sendall;
 use crate::server::Stats;
 use crate::stop::Watch;
+
+/// What a step of a handler returns: nothing, or any error.
+///
+/// It is a box, because `?` puts every error into it: that of a call, of a file, of a crate's own type, and a text. The
+/// server only tells what it says. So an associated type would be one more line in each handler, and used by none.
+pub type Result = std::result::Result<(), Box<dyn Error + Send + Sync>>;
 
 /// A conversation with one client: over TCP a connection, over UDP one datagram.
 ///
 /// A new handler is made for every request, so its fields are that request's own.
 ///
 /// ```
-/// use netplay::handler::{Handler, Request};
+/// use netplay::handler::{self, Handler, Request};
 ///
 /// struct Shout;
 ///
 /// impl Handler for Shout {
-///     fn handle(&mut self, request: &mut Request<'_>) -> anyhow::Result<()> {
+///     fn handle(&mut self, request: &mut Request<'_>) -> handler::Result {
 ///         let mut buf = [0; 1024];
 ///         while let Some(n) = request.recv(&mut buf)? {
 ///             request.send(&buf[..n].to_ascii_uppercase())?;
@@ -33,7 +39,7 @@ pub trait Handler {
     ///
     /// # Errors
     /// Whatever ends this request. It is told; the server goes on.
-    fn setup(&mut self, request: &mut Request<'_>) -> Result<()> {
+    fn setup(&mut self, request: &mut Request<'_>) -> Result {
         let _ = request;
         Ok(())
     }
@@ -42,11 +48,45 @@ pub trait Handler {
     ///
     /// # Errors
     /// As [`setup`](Handler::setup).
-    fn handle(&mut self, request: &mut Request<'_>) -> Result<()>;
+    fn handle(&mut self, request: &mut Request<'_>) -> Result;
 
     /// After the conversation, even if it failed.
     fn finish(&mut self, request: &mut Request<'_>) {
         let _ = request;
+    }
+}
+
+/// Why not all was sent.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The call has failed. The error says what this one says.
+    Call(CallError),
+    /// The server stops.
+    Stops,
+}
+
+impl From<CallError> for SendError {
+    fn from(error: CallError) -> SendError {
+        SendError::Call(error)
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::Call(error) => error.fmt(f),
+            SendError::Stops => f.write_str("the server stops before all was sent"),
+        }
+    }
+}
+
+impl Error for SendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            SendError::Call(error) => error.source(),
+            SendError::Stops => None,
+        }
     }
 }
 
@@ -107,11 +147,11 @@ impl Request<'_> {
     ///
     /// # Errors
     /// The connection failed, the server stops, or the data does not fit into a datagram.
-    pub fn send(&mut self, data: &[u8]) -> Result<()> {
+    pub fn send(&mut self, data: &[u8]) -> std::result::Result<(), SendError> {
         match &self.peer {
             Peer::Stream(stream, waiting) => {
                 let sent = waiting.or(|| sendall(stream, data))?;
-                sent.context("the server stops before all was sent")?;
+                sent.ok_or(SendError::Stops)?;
             }
             Peer::Datagram(socket, _) => {
                 call::sendto(*socket, data, 0, self.client)?;

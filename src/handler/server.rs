@@ -1,5 +1,6 @@
 //! The server: opens its socket, waits for requests, and has each handled in one of three styles.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,9 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-
-use super::request::{Handler, Peer, Request};
+use super::error::ServeError;
+use super::request::{Handler, Peer, Request, SendError};
 use crate::address::Family;
 use crate::admission::{ClientProcesses, ClientThreads, OneAtATime, Session};
 use crate::call::{
@@ -34,12 +34,12 @@ pub enum Style {
 /// A bound socket whose requests are for handlers.
 ///
 /// ```
-/// use netplay::handler::{Handler, Request, Server, Style};
+/// use netplay::handler::{self, Handler, Request, Server, Style};
 /// use netplay::stop::Stop;
 ///
 /// struct Shout;
 /// impl Handler for Shout {
-///     fn handle(&mut self, request: &mut Request<'_>) -> anyhow::Result<()> {
+///     fn handle(&mut self, request: &mut Request<'_>) -> handler::Result {
 ///         let mut buf = [0; 1024];
 ///         while let Some(n) = request.recv(&mut buf)? {
 ///             request.send(&buf[..n].to_ascii_uppercase())?;
@@ -64,7 +64,7 @@ pub enum Style {
 /// let stats = server.serve(Style::Threading, || Shout, &stop)?;
 /// assert_eq!(&client.join().expect("the client does not panic")?, b"HELLO");
 /// assert_eq!(stats.clients, 1);
-/// # Ok::<(), anyhow::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 /// ```
 #[derive(Debug)]
 pub struct Server {
@@ -98,7 +98,7 @@ impl Server {
     ///
     /// # Errors
     /// The address cannot be had.
-    pub fn tcp(address: SocketAddr, backlog: i32) -> Result<Server> {
+    pub fn tcp(address: SocketAddr, backlog: i32) -> call::Result<Server> {
         Server::tcp_of(address, None, backlog)
     }
 
@@ -107,7 +107,7 @@ impl Server {
         address: SocketAddr,
         family: Option<Family>,
         backlog: i32,
-    ) -> Result<Server> {
+    ) -> call::Result<Server> {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
         call::setsockopt(&socket, SO_REUSEADDR, 1)?;
         if let Some(alone) = server::v6_alone(address, family) {
@@ -123,7 +123,7 @@ impl Server {
     ///
     /// # Errors
     /// The address cannot be had.
-    pub fn udp(address: SocketAddr, bufsize: usize) -> Result<Server> {
+    pub fn udp(address: SocketAddr, bufsize: usize) -> call::Result<Server> {
         Server::udp_of(address, None, bufsize)
     }
 
@@ -132,7 +132,7 @@ impl Server {
         address: SocketAddr,
         family: Option<Family>,
         bufsize: usize,
-    ) -> Result<Server> {
+    ) -> call::Result<Server> {
         let socket = call::socket(Domain::for_address(address), Type::DGRAM, 0)?;
         if let Some(alone) = server::v6_alone(address, family) {
             call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
@@ -169,7 +169,7 @@ impl Server {
         style: Style,
         make: impl Fn() -> H + Sync,
         stop: &Stop,
-    ) -> Result<Stats> {
+    ) -> Result<Stats, ServeError> {
         let (max_clients, once) = (self.max_clients, self.once);
         let args = &ServerArgs { max_clients, once, ..ServerArgs::default() };
         match style {
@@ -185,7 +185,7 @@ impl Server {
         make: impl Fn() -> H,
         args: &ServerArgs,
         stop: &Stop,
-    ) -> Result<Stats> {
+    ) -> Result<Stats, ServeError> {
         let mut clients = OneAtATime::new(args, stop, &self);
         while let Some(Some(arrival)) = clients.next(|| self.receive())? {
             let client = arrival.client();
@@ -203,10 +203,10 @@ impl Server {
         make: impl Fn() -> H + Sync,
         args: &ServerArgs,
         stop: &Stop,
-    ) -> Result<Stats> {
+    ) -> Result<Stats, ServeError> {
         let (server, make) = (&self, &make);
         let threads = ClientThreads::new(args, stop, server)?;
-        thread::scope(|scope| -> Result<()> {
+        thread::scope(|scope| -> Result<(), ServeError> {
             while let Some(mut session) = threads.room()?
                 && let Some(Some(arrival)) = threads.next(|| server.receive())?
             {
@@ -233,7 +233,7 @@ impl Server {
         make: impl Fn() -> H,
         args: &ServerArgs,
         stop: &Stop,
-    ) -> Result<Stats> {
+    ) -> Result<Stats, ServeError> {
         let mut children = ClientProcesses::new(args, stop, &self);
         while children.goes_on() {
             let (fd, events) = (self.as_fd().as_raw_fd(), children.interest());
@@ -271,7 +271,7 @@ impl Server {
                     std::process::exit(if session.stats.failed > 0 { 1 } else { 0 })
                 }
                 Ok(Fork::Parent(child)) => children.add(child),
-                Err(error) => server::lost(arrival.client(), error),
+                Err(error) => server::lost(arrival.client(), &error),
             }
             arrival.close()?;
         }
@@ -359,11 +359,11 @@ fn handle<H: Handler>(
     datagrams: Option<&UdpSocket>,
     make: impl Fn() -> H,
     session: &mut Session<'_>,
-) -> Result<()> {
+) -> super::Result {
     let client = arrival.client();
     let converse = |peer, session: &mut Session<'_>| {
         let mut request = Request { client, peer, stats: Stats::default() };
-        let handled = steps(&make, &mut request);
+        let handled = steps(&make, &mut request).map_err(opened);
         request.stats.failed = u64::from(handled.is_err());
         session.stats.add(request.stats);
         handled
@@ -381,7 +381,7 @@ fn handle<H: Handler>(
 }
 
 /// The steps of a handler. Each may panic: that ends this request, and `finish` comes all the same.
-fn steps<H: Handler>(make: impl Fn() -> H, request: &mut Request<'_>) -> Result<()> {
+fn steps<H: Handler>(make: impl Fn() -> H, request: &mut Request<'_>) -> super::Result {
     let mut handler = caught(|| Ok(make()))?;
     caught(|| handler.setup(request))?;
     let handled = caught(|| handler.handle(request));
@@ -392,7 +392,34 @@ fn steps<H: Handler>(make: impl Fn() -> H, request: &mut Request<'_>) -> Result<
     handled.and(finished)
 }
 
-fn caught<T>(step: impl FnOnce() -> Result<T>) -> Result<T> {
+fn caught<T>(step: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     let done = catch_unwind(AssertUnwindSafe(step));
-    done.unwrap_or_else(|_| Err(anyhow!("the handler panicked")))
+    done.unwrap_or_else(|_| Err("the handler panicked".into()))
+}
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// A call that failed, as itself: so a timeout is known again, however it went through the handler.
+fn opened(failure: Failure) -> Failure {
+    match failure.downcast::<SendError>().map(|error| *error) {
+        Ok(SendError::Call(error)) => error.into(),
+        Ok(error) => error.into(),
+        Err(other) => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::CallError;
+
+    #[test]
+    fn a_call_that_failed_in_a_handler_is_told_as_itself() {
+        let socket = call::socket(Domain::IPV4, Type::DGRAM, 0).unwrap();
+        let unconnected = call::send(&UdpSocket::from(socket), b"a", 0).unwrap_err();
+        let told = opened(SendError::from(unconnected).into());
+        assert_eq!(told.downcast_ref().map(CallError::call), Some("send"));
+        let told = opened(SendError::Stops.into());
+        assert_eq!(told.to_string(), "the server stops before all was sent");
+    }
 }

@@ -46,7 +46,7 @@ fn write_all(command: &Command, folder: &Path) -> Result<()> {
         write_all(below, folder)?;
     }
     let name = command.get_display_name().unwrap_or(command.get_name());
-    write(&page(command)?, &folder.join(format!("{name}.1")))
+    Ok(write(&page(command)?, &folder.join(format!("{name}.1")))?)
 }
 
 /// The page of a command.

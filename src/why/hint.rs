@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::Error;
 use nix::errno::Errno;
 
+use super::cause::cause;
 use super::{machine, path, port};
 use crate::call::{BytesName, CallError, ConnectionName, Name, ProcessName, RingName, SockoptName};
 use crate::child::CannotStart;
@@ -84,7 +85,7 @@ pub fn hint(error: &Error) -> Option<Cow<'static, str>> {
         let why = error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
         return (why == Some(io::ErrorKind::WouldBlock)).then_some(Cow::Borrowed(NO_MORE));
     }
-    let error = error.downcast_ref::<CallError>()?;
+    let error = cause::<CallError>(error)?;
     found(error).map(Cow::Owned).or_else(|| {
         let (call, errno, address) = (error.name(), error.errno(), error.address());
         match (address, error.path()) {

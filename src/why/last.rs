@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::answer::Answer;
+use super::cause::cause;
 use super::words::name;
 use super::{errno, path, port};
 use crate::call::{CallError, strerror};
@@ -40,7 +41,7 @@ fn file() -> Option<PathBuf> {
 
 /// Keeps a failure for a later `netplay why`, if it was one of a call.
 pub fn remember(error: &Error) {
-    let Some(error) = error.downcast_ref::<CallError>() else { return };
+    let Some(error) = cause::<CallError>(error) else { return };
     let failure = Failure {
         call: error.call().to_owned(),
         address: error.address(),

@@ -6,6 +6,7 @@
 
 mod answer;
 mod bind;
+mod cause;
 mod errno;
 mod hint;
 mod last;
@@ -22,6 +23,7 @@ use nix::errno::Errno;
 
 use crate::record::errno_named;
 pub use answer::Answer;
+pub use cause::cause;
 pub use hint::{cannot_run, hint};
 pub use last::remember;
 

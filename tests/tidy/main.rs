@@ -420,6 +420,8 @@ fn the_library_alone_needs_few_crates() {
     let name = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
     let crates: BTreeSet<String> = tree.lines().filter(|line| !line.is_empty()).map(name).collect();
     assert!(crates.iter().any(|name| name.starts_with("libc ")), "{tree}");
-    assert!(!crates.iter().any(|name| name.starts_with("clap")), "{crates:?}");
+    let belongs =
+        ["clap ", "anyhow "].map(|name| crates.iter().any(|other| other.starts_with(name)));
+    assert_eq!(belongs, [false; 2], "{crates:?}"); // a library has errors of its own
     assert!(crates.len() < 40, "{} crates: {crates:?}", crates.len()); // as the README says
 }

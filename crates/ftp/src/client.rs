@@ -145,7 +145,7 @@ impl Server {
     }
 
     fn list(&mut self, path: &[u8], talk: &Talk) -> Result<()> {
-        lines(&self.text("LIST", path)?).try_for_each(|line| talk.tell(&listed(line)))
+        Ok(lines(&self.text("LIST", path)?).try_for_each(|line| talk.tell(&listed(line)))?)
     }
 
     /// All that a data connection brings.
@@ -187,7 +187,7 @@ impl Server {
             ensure!(bytes == size, "{bytes} bytes came, but the server says that it has {size}");
         }
         unfinished.finish(&to)?;
-        talk.tell(&format!("{}: {bytes} bytes downloaded", quoted(name)))
+        Ok(talk.tell(&format!("{}: {bytes} bytes downloaded", quoted(name)))?)
     }
 
     fn upload(&mut self, name: &[u8], to: &[u8], talk: &Talk) -> Result<()> {
@@ -212,7 +212,7 @@ impl Server {
             Err(error) if !is_gone(&error) => return Err(error),
             _ => "; not proven that they are all there: the server does not tell a size",
         };
-        talk.tell(&format!("{}: {size} bytes uploaded{unproven}", quoted(name)))
+        Ok(talk.tell(&format!("{}: {size} bytes uploaded{unproven}", quoted(name)))?)
     }
 
     fn verify(&mut self, name: &[u8], talk: &Talk) -> Result<()> {
@@ -232,7 +232,7 @@ impl Server {
         })?;
         let bytes = transfer.received(|&n| n == size)?;
         ensure!(bytes == size, "{} is not the same here and there", quoted(name));
-        talk.tell(&format!("{}: {bytes} bytes, the same here and there", quoted(name)))
+        Ok(talk.tell(&format!("{}: {bytes} bytes, the same here and there", quoted(name)))?)
     }
 }
 

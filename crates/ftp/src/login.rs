@@ -59,7 +59,7 @@ pub(crate) fn password_of(user: &str, given: Option<String>) -> Result<String> {
     match given {
         Some(password) => Ok(password),
         None if std::io::stdin().is_terminal() => {
-            ask_unseen(&format!("password of {}: ", escape(user.as_bytes())))
+            Ok(ask_unseen(&format!("password of {}: ", escape(user.as_bytes())))?)
         }
         None => bail!("user {user} needs a password: --password-file has it"),
     }

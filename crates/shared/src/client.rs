@@ -5,13 +5,15 @@
 //! input, a message a line, to its end. With `--message`: just those.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::PathBuf;
+use std::string::FromUtf8Error;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::termios::{self, LocalFlags, SetArg, SpecialCharacterIndices, Termios};
 use rustyline::completion::Completer;
@@ -178,7 +180,7 @@ impl fmt::Display for Usage {
     }
 }
 
-impl std::error::Error for Usage {}
+impl Error for Usage {}
 
 /// Ctrl-C at the prompt.
 #[derive(Debug)]
@@ -190,14 +192,91 @@ impl fmt::Display for Interrupted {
     }
 }
 
-impl std::error::Error for Interrupted {}
+impl Error for Interrupted {}
+
+/// Why there is no next message, or no answer to a question.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TalkError {
+    /// Ctrl-C at the prompt.
+    Interrupted,
+    /// The terminal, standard input or standard output cannot be used.
+    Io(io::Error),
+    /// The terminal cannot be told to show nothing of what is typed (termios(3)).
+    Terminal(Errno),
+    /// The line editor has failed.
+    Editor(ReadlineError),
+    /// A line was asked for, and an empty one came, or none.
+    NothingTyped,
+    /// What was typed is not UTF-8.
+    NotText(FromUtf8Error),
+    /// The server closed the connection, and there were messages left to send.
+    NotSent,
+}
+
+impl TalkError {
+    /// The error that this one is, where it is another one as it stands, such as [`Interrupted`].
+    #[must_use]
+    pub fn itself(&self) -> &(dyn Error + 'static) {
+        match self {
+            TalkError::Interrupted => &Interrupted,
+            TalkError::Io(error) => error,
+            TalkError::Terminal(errno) => errno,
+            TalkError::Editor(error) => error,
+            TalkError::NotText(error) => error,
+            TalkError::NothingTyped | TalkError::NotSent => self,
+        }
+    }
+}
+
+impl From<io::Error> for TalkError {
+    fn from(error: io::Error) -> TalkError {
+        TalkError::Io(error)
+    }
+}
+
+impl From<Errno> for TalkError {
+    fn from(errno: Errno) -> TalkError {
+        TalkError::Terminal(errno)
+    }
+}
+
+impl From<ReadlineError> for TalkError {
+    fn from(error: ReadlineError) -> TalkError {
+        match error {
+            ReadlineError::Interrupted => TalkError::Interrupted,
+            error => TalkError::Editor(error),
+        }
+    }
+}
+
+impl fmt::Display for TalkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TalkError::NothingTyped => f.write_str("nothing was typed"),
+            TalkError::NotSent => f.write_str(
+                "the server closed the connection: the rest of the messages was not sent",
+            ),
+            other => fmt::Display::fmt(other.itself(), f),
+        }
+    }
+}
+
+impl Error for TalkError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            TalkError::NothingTyped | TalkError::NotSent => None,
+            other => other.itself().source(),
+        }
+    }
+}
 
 impl ClientArgs {
     /// Begins the conversation.
     ///
     /// # Errors
     /// If the terminal cannot be prepared for line editing.
-    pub fn talk(&self) -> Result<Talk> {
+    pub fn talk(&self) -> Result<Talk, TalkError> {
         self.talk_about("type a message and press Enter")
     }
 
@@ -205,7 +284,7 @@ impl ClientArgs {
     ///
     /// # Errors
     /// As [`talk`](ClientArgs::talk).
-    pub fn talk_about(&self, invitation: &str) -> Result<Talk> {
+    pub fn talk_about(&self, invitation: &str) -> Result<Talk, TalkError> {
         let source = if !self.messages.is_empty() {
             Source::Given(self.messages.iter().cloned().collect())
         } else if io::stdin().is_terminal() {
@@ -228,7 +307,7 @@ impl ClientArgs {
 ///
 /// # Errors
 /// [`Interrupted`], there is no terminal, or nothing was typed.
-pub fn ask_unseen(prompt: &str) -> Result<String> {
+pub fn ask_unseen(prompt: &str) -> Result<String, TalkError> {
     let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
     let usual = termios::tcgetattr(&terminal)?;
     let mut unseen = usual.clone();
@@ -243,9 +322,11 @@ pub fn ask_unseen(prompt: &str) -> Result<String> {
     termios::tcsetattr(&terminal, SetArg::TCSAFLUSH, &usual)?;
     terminal.write_all(b"\n")?;
     match &buf[..typed?] {
-        [.., CTRL_C] => Err(Interrupted.into()),
-        [line @ .., b'\n'] if !line.is_empty() => Ok(String::from_utf8(line.to_vec())?),
-        _ => bail!("nothing was typed"),
+        [.., CTRL_C] => Err(TalkError::Interrupted),
+        [line @ .., b'\n'] if !line.is_empty() => {
+            String::from_utf8(line.to_vec()).map_err(TalkError::NotText)
+        }
+        _ => Err(TalkError::NothingTyped),
     }
 }
 
@@ -277,7 +358,7 @@ impl Talk {
     /// # Errors
     /// [`Interrupted`], or standard input cannot be read.
     #[expect(clippy::should_implement_trait, reason = "an Iterator could not fail")]
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
+    pub fn next(&mut self) -> Result<Option<Vec<u8>>, TalkError> {
         match &mut self.source {
             Source::Given(messages) => Ok(messages.pop_front().map(String::into_bytes)),
             Source::Input => {
@@ -299,7 +380,6 @@ impl Talk {
                     Ok(Some(line.into_bytes()))
                 }
                 Err(ReadlineError::Eof) => Ok(None),
-                Err(ReadlineError::Interrupted) => Err(Interrupted.into()),
                 Err(error) => Err(error.into()),
             },
         }
@@ -309,7 +389,7 @@ impl Talk {
     ///
     /// # Errors
     /// As [`next`](Talk::next).
-    pub fn next_bytes(&mut self) -> Result<Option<Vec<u8>>> {
+    pub fn next_bytes(&mut self) -> Result<Option<Vec<u8>>, TalkError> {
         loop {
             match self.next()? {
                 Some(empty) if empty.is_empty() => {
@@ -325,7 +405,7 @@ impl Talk {
     ///
     /// # Errors
     /// If standard output cannot be written.
-    pub fn show(&mut self, reply: &[u8]) -> Result<()> {
+    pub fn show(&mut self, reply: &[u8]) -> io::Result<()> {
         self.show_more(reply)?;
         if reply.len() < self.full { self.end_line() } else { Ok(()) }
     }
@@ -334,7 +414,7 @@ impl Talk {
     ///
     /// # Errors
     /// As [`show`](Talk::show).
-    pub fn show_more(&mut self, bytes: &[u8]) -> Result<()> {
+    pub fn show_more(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut out = stdout();
         if self.screen {
             let text = escape(bytes);
@@ -352,7 +432,7 @@ impl Talk {
     ///
     /// # Errors
     /// As [`show`](Talk::show).
-    pub fn end_line(&mut self) -> Result<()> {
+    pub fn end_line(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.open_line) {
             writeln!(stdout())?;
         }
@@ -364,16 +444,15 @@ impl Talk {
     ///
     /// # Errors
     /// As [`show`](Talk::show).
-    pub fn tell(&self, result: &str) -> Result<()> {
-        writeln!(stdout(), "{result}")?;
-        Ok(())
+    pub fn tell(&self, result: &str) -> io::Result<()> {
+        writeln!(stdout(), "{result}")
     }
 
-    /// A command has failed: at the prompt that is told, and the next may do better.
+    /// A command has failed: at the prompt that is told, as `{error:#}`, and the next may do better.
     ///
     /// # Errors
     /// The error itself without a prompt: a script must not go on as if nothing had happened.
-    pub fn failed(&self, error: anyhow::Error) -> Result<()> {
+    pub fn failed<E: fmt::Display>(&self, error: E) -> Result<(), E> {
         match &self.source {
             Source::Prompt(_) => eprintln!("{error:#}"),
             Source::Given(_) | Source::Input => return Err(error),
@@ -385,15 +464,13 @@ impl Talk {
     ///
     /// # Errors
     /// If there was still something to say: it was not sent.
-    pub fn ended_by_server(&mut self) -> Result<()> {
+    pub fn ended_by_server(&mut self) -> Result<(), TalkError> {
         self.end_line()?;
         match &self.source {
             Source::Prompt(_) => remark("the server has closed the connection"),
             Source::Given(_) | Source::Input => {
                 if self.next()?.is_some() {
-                    bail!(
-                        "the server closed the connection: the rest of the messages was not sent"
-                    );
+                    return Err(TalkError::NotSent);
                 }
             }
         }

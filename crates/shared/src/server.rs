@@ -2,20 +2,19 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::error::Error;
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
-
-use anyhow::Result;
 
 use crate::address::{Endpoint, Family};
 pub use netplay_call::descriptor::Tally;
 use netplay_call::stop::in_a_hurry;
 use netplay_call::{self as call, CallError};
 use netplay_text::escape::{escape, escape_unicode};
-use netplay_text::words::{counted, grouped};
+use netplay_text::words::{counted, grouped, with_causes};
 use netplay_trace::output::stdout;
 
 /// What the command line, or a test, tells a server.
@@ -248,19 +247,18 @@ pub fn v6_alone(address: SocketAddr, asked: Option<Family>) -> Option<i32> {
 ///
 /// # Errors
 /// If standard output cannot be written: then nobody could ever learn the port.
-pub fn announce(kind: &str, address: impl fmt::Display) -> Result<()> {
+pub fn announce(kind: &str, address: impl fmt::Display) -> io::Result<()> {
     call::catch_up(); // whoever reads the line finds in a trace how it came to it
     let mut out = stdout();
     writeln!(out, "ready: {kind} {address}")?;
-    out.flush()?;
-    Ok(())
+    out.flush()
 }
 
 /// Shows a message on standard output, on a line of its own: as it is, or escaped on a terminal.
 ///
 /// # Errors
 /// If standard output cannot be written.
-pub fn show(message: &[u8], ascii: bool) -> Result<()> {
+pub fn show(message: &[u8], ascii: bool) -> io::Result<()> {
     let mut out = stdout();
     if out.is_terminal() {
         let text = escape(message);
@@ -270,8 +268,7 @@ pub fn show(message: &[u8], ascii: bool) -> Result<()> {
         out.write_all(message)?;
     }
     writeln!(out)?;
-    out.flush()?;
-    Ok(())
+    out.flush()
 }
 
 /// Tells that a client was silent, or took nothing, for longer than it may.
@@ -281,12 +278,13 @@ pub fn idle(client: impl fmt::Display) {
 
 /// Tells that the conversation with one client failed, over a connection or in datagrams. It is the
 /// only one: the server goes on.
-pub fn lost(client: impl fmt::Display, error: impl Into<anyhow::Error>) {
-    let error = error.into();
-    if error.downcast_ref().is_some_and(CallError::would_block) {
+pub fn lost(client: impl fmt::Display, error: &(dyn Error + 'static)) {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    if causes.filter_map(|error| error.downcast_ref()).any(CallError::would_block) {
         idle(client); // SO_RCVTIMEO or SO_SNDTIMEO ran out
     } else {
-        tracing::warn!("client {client}: {error:#}; it alone is affected, the server goes on");
+        let error = with_causes(error);
+        tracing::warn!("client {client}: {error}; it alone is affected, the server goes on");
     }
 }
 
@@ -326,6 +324,6 @@ impl fmt::Display for NoThread {
 }
 
 /// Tells that a server has a worker less than it should, and why.
-pub fn worker_missing(why: impl Into<anyhow::Error>) {
-    tracing::warn!("a worker is missing: {:#}; the others go on", why.into());
+pub fn worker_missing(why: impl fmt::Display) {
+    tracing::warn!("a worker is missing: {why}; the others go on");
 }

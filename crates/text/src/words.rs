@@ -1,6 +1,20 @@
 //! Numbers, counts and times as people read them: each in one way, wherever it stands.
 
+use std::error::Error;
 use std::time::Duration;
+
+/// An error and what lies behind it, from the outermost to the innermost: `cannot read a: No such file or directory`.
+///
+/// ```
+/// use netplay_text::words::with_causes;
+/// let error = "many".parse::<u16>().unwrap_err();
+/// assert_eq!(with_causes(&error), "invalid digit found in string"); // nothing lies behind this one
+/// ```
+#[must_use]
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
 
 /// A number: `1,234,567`.
 ///

@@ -179,7 +179,7 @@ impl Client {
                     Errno::ENOBUFS if !sent => ring.another_buffer(),
                     _ if self.lost => {}
                     _ => {
-                        server::lost(self.name, error);
+                        server::lost(self.name, &error);
                         self.hang_up();
                     }
                 }

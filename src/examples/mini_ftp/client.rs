@@ -73,13 +73,14 @@ fn download(args: &ClientArgs, talk: &Talk, here: &Dir, name: &[u8]) -> Result<(
     })?;
     let name = escape(name);
     if received == 0 {
-        return talk.tell(&format!(
+        talk.tell(&format!(
             "{name}: 0 bytes: an empty file, or none of that name: this protocol cannot tell; \
              nothing was written"
-        ));
+        ))?;
+        return Ok(());
     }
     file.replace(local)?;
-    talk.tell(&format!("{name}: {received} bytes downloaded"))
+    Ok(talk.tell(&format!("{name}: {received} bytes downloaded"))?)
 }
 
 /// Sends a file: its header, a pause, its bytes.
@@ -103,7 +104,8 @@ fn upload(args: &ClientArgs, talk: &Talk, here: &Dir, name: &[u8]) -> Result<()>
     talk.tell(&format!(
         "{}: {sent} bytes uploaded; whether they were stored this protocol does not say",
         escape(name)
-    ))
+    ))?;
+    Ok(())
 }
 
 /// Keeps header and data apart. The time is spent listening: a server that refuses closes at once.

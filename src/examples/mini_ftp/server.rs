@@ -87,7 +87,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
                 let closed = call::close(peer);
                 match served.and_then(|what| Ok(closed.map(|()| what)?)) {
                     Ok(what) => server::served(client, what),
-                    Err(error) => server::lost(client, error),
+                    Err(error) => server::lost(client, &*error),
                 }
                 total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
                 room.release();

@@ -97,7 +97,7 @@ pub fn client(args: &ClientArgs) -> Result<()> {
         call::close(server)?;
         talk.show(&buf[..reply?])?;
     }
-    talk.end_line()
+    Ok(talk.end_line()?)
 }
 
 /// The option of the server.

@@ -174,7 +174,7 @@ impl Client {
             }
             Err(error) if error.would_block() => service.admission.stats.eagain += 1,
             Err(error) => {
-                server::lost(self.name, error);
+                server::lost(self.name, &error);
                 (self.ended, self.owed) = (true, 0..0);
             }
         }

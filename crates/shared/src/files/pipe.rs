@@ -10,9 +10,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::FileError;
 use crate::client::Interrupted;
 use netplay_call::stop;
 
@@ -27,7 +27,7 @@ const LOOK: u16 = 50;
 /// # Errors
 /// It cannot be opened or written; a FIFO has no reader; [`Interrupted`].
 #[expect(clippy::disallowed_methods, reason = "a file's wait, no step of a page")]
-pub(super) fn write(mut bytes: &[u8], path: &Path) -> Result<()> {
+pub(super) fn write(mut bytes: &[u8], path: &Path) -> Result<(), FileError> {
     let is_fifo = fs::metadata(path)?.file_type().is_fifo();
     let mut how = OpenOptions::new();
     how.write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
@@ -36,7 +36,9 @@ pub(super) fn write(mut bytes: &[u8], path: &Path) -> Result<()> {
         match how.open(path) {
             // A FIFO without a reader (fifo(7)).
             Err(error) if is_fifo && error.raw_os_error() == Some(libc::ENXIO) => {
-                ensure!(Instant::now() < end, "this FIFO has no reader; start that first");
+                if Instant::now() >= end {
+                    return Err(FileError::NoReader);
+                }
                 thread::sleep(Duration::from_millis(LOOK.into()));
                 unless_interrupted()?;
             }
@@ -60,6 +62,6 @@ pub(super) fn write(mut bytes: &[u8], path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn unless_interrupted() -> Result<()> {
+fn unless_interrupted() -> Result<(), FileError> {
     stop::signal().map_or(Ok(()), |_| Err(Interrupted.into()))
 }

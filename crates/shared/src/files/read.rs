@@ -7,8 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
-
+use super::FileError;
 use crate::client::Interrupted;
 use netplay_call::stop;
 
@@ -22,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// It cannot be read, is longer, or is a pipe without a writer; [`Interrupted`].
-pub fn first_line(path: &Path, most: usize) -> Result<Vec<u8>> {
+pub fn first_line(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
     let mut line = read(path, most, Some(b'\n'))?;
     if let Some(end) = line.iter().position(|&byte| byte == b'\n') {
         line.truncate(end);
@@ -37,12 +36,12 @@ pub fn first_line(path: &Path, most: usize) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// As of [`first_line`].
-pub fn whole(path: &Path, most: usize) -> Result<Vec<u8>> {
+pub fn whole(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
     read(path, most, None)
 }
 
 /// What is in a file, to its end or to the first of these bytes, and perhaps a little more.
-fn read(path: &Path, most: usize, end: Option<u8>) -> Result<Vec<u8>> {
+fn read(path: &Path, most: usize, end: Option<u8>) -> Result<Vec<u8>, FileError> {
     // Without O_NONBLOCK open would wait for a FIFO's writer, and hear no signal.
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -58,9 +57,11 @@ fn read(path: &Path, most: usize, end: Option<u8>) -> Result<Vec<u8>> {
                 if end.is_some_and(|end| buf[..n].contains(&end)) {
                     return Ok(bytes);
                 }
-                let what = if end.is_some() { "its first line" } else { "it" };
-                ensure!(bytes.len() <= most, "{what} is longer than {most} bytes");
-                continue;
+                match end {
+                    _ if bytes.len() <= most => continue,
+                    Some(_) => return Err(FileError::LongLine(most)),
+                    None => return Err(FileError::TooLong(most)),
+                }
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error.into()),
@@ -70,7 +71,8 @@ fn read(path: &Path, most: usize, end: Option<u8>) -> Result<Vec<u8>> {
             return Err(Interrupted.into());
         }
         if Instant::now() > deadline {
-            bail!(io::Error::new(ErrorKind::TimedOut, "nothing was written to it within a minute"));
+            let late = "nothing was written to it within a minute";
+            return Err(io::Error::new(ErrorKind::TimedOut, late).into());
         }
     }
 }
@@ -101,7 +103,8 @@ mod tests {
     #[test]
     fn what_has_no_end_is_refused() {
         let zeroes = Path::new("/dev/zero");
-        let of = |result: Result<Vec<u8>>| result.expect_err("it has no end").to_string();
+        let of =
+            |result: Result<Vec<u8>, FileError>| result.expect_err("it has no end").to_string();
         assert_eq!(of(first_line(zeroes, 5000)), "its first line is longer than 5000 bytes");
         assert_eq!(of(whole(zeroes, 5000)), "it is longer than 5000 bytes");
         assert_eq!(whole(file(&[b'x'; 5000]).path(), 5000).expect("it fits").len(), 5000);

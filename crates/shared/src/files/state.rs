@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 
+use super::FileError;
 use super::write::replace;
-use netplay_text::escape::escape;
 
 /// The file of this name in `$XDG_STATE_HOME/netplay`, by default in `~/.local/state/netplay` (XDG Base
 /// Directory Specification). `None` if neither is known, or if it is not ours: under sudo the home may be
@@ -38,24 +37,22 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The folder cannot be made, or written to; another process keeps the lock.
-pub fn lock(file: &Path) -> Result<Flock<File>> {
+pub fn lock(file: &Path) -> Result<Flock<File>, FileError> {
     let beside = file.with_extension("lock");
-    let name = || escape(beside.as_os_str().as_encoded_bytes());
-    make_folder(file).with_context(|| {
-        let folder = beside.parent().unwrap_or(&beside);
-        format!("there can be no folder {}", escape(folder.as_os_str().as_encoded_bytes()))
-    })?;
+    make_folder(file)
+        .map_err(|error| FileError::Folder(beside.parent().unwrap_or(&beside).to_owned(), error))?;
     let mut options = File::options();
     options.write(true).create(true).truncate(false).mode(0o600);
     options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let mut open = options.open(&beside).with_context(name)?;
+    let mut open =
+        options.open(&beside).map_err(|error| FileError::OpenLock(beside.clone(), error))?;
     let end = Instant::now() + PATIENCE;
     loop {
         match Flock::lock(open, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Ok(lock),
             Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) if Instant::now() < end => open = file,
-            Err((_, Errno::EWOULDBLOCK)) => bail!("another process keeps {} locked", name()),
-            Err((_, errno)) => return Err(errno).with_context(name),
+            Err((_, Errno::EWOULDBLOCK)) => return Err(FileError::Locked(beside)),
+            Err((_, errno)) => return Err(FileError::Lock(beside, errno)),
         }
         thread::sleep(Duration::from_millis(5));
     }

@@ -5,20 +5,18 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use tempfile::NamedTempFile;
 
-use super::pipe;
-use netplay_text::escape::file_name;
+use super::{FileError, pipe};
 use netplay_trace::output::stdout;
 
 /// Writes a text; a file has its name only when it is whole.
 ///
 /// # Errors
 /// The file or standard output cannot be written.
-pub fn write(text: &str, path: &Path) -> Result<()> {
+pub fn write(text: &str, path: &Path) -> Result<(), FileError> {
     if is_stdout(path) {
         let mut out = stdout();
         return Ok(out.write_all(text.as_bytes()).and_then(|()| out.flush())?);
@@ -26,9 +24,9 @@ pub fn write(text: &str, path: &Path) -> Result<()> {
     let done = if is_special(path) {
         pipe::write(text.as_bytes(), path)
     } else {
-        replace(path, text, ANYBODY).map_err(Into::into)
+        replace(path, text, ANYBODY).map_err(FileError::Io)
     };
-    done.with_context(|| format!("cannot write {}", file_name(path)))
+    done.map_err(|error| FileError::Write(path.to_owned(), Box::new(error)))
 }
 
 /// What others may do with a new file, as far as the umask lets them.
@@ -38,14 +36,14 @@ const ANYBODY: u32 = 0o666;
 ///
 /// # Errors
 /// It cannot.
-pub fn try_to_write(path: &Path) -> Result<()> {
+pub fn try_to_write(path: &Path) -> Result<(), FileError> {
     if is_stdout(path) {
         return Ok(());
     }
     // A page of zeros, which goes again, tells whether there is room for anything.
     let tried = || beside(path, ANYBODY)?.0.as_file().write_all(&[0; 4096]);
     let made = if is_special(path) { may_be_written(path) } else { tried() };
-    made.with_context(|| format!("cannot write {}", file_name(path)))
+    made.map_err(|error| FileError::Write(path.to_owned(), Box::new(error.into())))
 }
 
 /// Whether a file that is there may be written. Its place could be taken without that right: the folder
