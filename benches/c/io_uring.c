@@ -1,5 +1,5 @@
 /*
- * Operations instead of calls: an accept and a recv of many shots, which stay; buffers that the
+ * Operations instead of calls: a multishot accept and recv, which stay; buffers that the
  * kernel takes off a ring when bytes have come; and one send under way for each client, from the
  * buffer that the bytes came in, or they could change their order.
  *

@@ -17,7 +17,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::utsname::uname;
 use serde::Serialize;
 
-use crate::call::{self, CallError, Domain, Shots, Type};
+use crate::call::{self, CallError, Domain, Shot, Type};
 use crate::escape::file_name;
 use crate::examples::io_uring::{Options, set_up};
 use crate::inspect::{numbers, sysctl};
@@ -119,10 +119,10 @@ fn kernel() -> Check {
 fn io_uring() -> Check {
     let what = "io_uring";
     match ring() {
-        Ok(Shots::Many) => {
+        Ok(Shot::Multi) => {
             Check::good(what, "multishot", "netplay io-uring and its rows in models and bench run")
         }
-        Ok(Shots::One) => {
+        Ok(Shot::Single) => {
             let effect = "netplay io-uring submits each operation anew (single shot)";
             Check::less(what, "single shot only", effect, "boot a kernel of version 6.1 or later")
         }
@@ -143,8 +143,8 @@ fn io_uring() -> Check {
 }
 
 /// What the page's server would work with: it sets up its rings here as there, with the usual arguments.
-fn ring() -> Result<Shots, Errno> {
-    let made = set_up(&ServerArgs::default(), &Options::default()).map(|(_, shots)| shots);
+fn ring() -> Result<Shot, Errno> {
+    let made = set_up(&ServerArgs::default(), &Options::default()).map(|(_, shot)| shot);
     made.map_err(|error| {
         error.downcast_ref().map_or(Errno::UnknownErrno, |error: &CallError| error.errno())
     })

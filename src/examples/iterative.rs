@@ -9,28 +9,50 @@
 //!
 //! An iterative server finishes with one client before it looks at the next. Over UDP that is the
 //! time of one request, which is why DNS and NTP servers can be built so. Over TCP it is the time
-//! of a whole *connection*: a client that connects and says nothing keeps everybody waiting, though
-//! all of them are connected. `--work MS` makes a request take time.
+//! of a whole *connection*: a client that connects and says nothing makes all others wait, although
+//! they are connected. `--work MS` makes a request take time.
 //!
-//! Both loops stand on earlier pages. The other models differ in one thing only: what happens
-//! between one client and the next.
+//! The loop over connections stands below, that over datagrams in udp_echo.rs. The other models differ in one
+//! thing only: what happens between one client and the next.
 
 use anyhow::Result;
 use clap::Args;
 
 use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
-use super::{tcp_echo, udp_echo};
+use super::tcp_echo::{self, echo};
+use super::udp_echo;
+use crate::admission::OneAtATime;
+use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, TcpListener, Type};
 use crate::client::ClientArgs;
-use crate::server::{Reply, ServerArgs, Stats};
+use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
 /// Serves one datagram, or one connection, after the other.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
-    match options.tcp {
-        true => tcp_echo::serve(&over_tcp(args), stop),
-        false => udp_echo::serve(args, stop),
+    if !options.tcp {
+        return udp_echo::serve(args, stop); // recvfrom, work, sendto: one datagram after the other
     }
+    let args = &over_tcp(args);
+    let address = args.endpoint.resolve()?;
+    let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
+    call::setsockopt(&socket, SO_REUSEADDR, 1)?;
+    if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
+        call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
+    }
+    call::bind(&socket, address)?;
+    let listener: TcpListener = call::listen(socket, args.backlog)?;
+    server::announce("tcp", call::getsockname(&listener)?)?;
+
+    let mut clients = OneAtATime::new(args, stop, &listener);
+    while let Some((peer, client)) = clients.next(|| call::accept(&listener))? {
+        // Until this client has gone, no accept: the others wait in the listener's queue.
+        let served = echo(&peer, &mut clients.session);
+        clients.finish(client, served.and(call::close(peer)));
+    }
+    let stats = clients.end();
+    call::close(listener)?;
+    Ok(stats)
 }
 
 /// With a stamp as it is over TCP, if a stamp is the answer.
@@ -42,7 +64,7 @@ fn over_tcp(args: &ServerArgs) -> ServerArgs {
     args
 }
 
-/// The client of either kind: being served in turn is nothing that a client can see, but for the time.
+/// The client of either kind: a client cannot see that it is served in turn, except by the time it waits.
 pub fn client(args: &ClientArgs, options: &Options) -> Result<()> {
     match options.tcp {
         true => tcp_echo::client(args),

@@ -65,20 +65,20 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             let (client, happened) = (&mut clients[i], list[i + 1].revents);
             if happened & POLLPRI != 0 {
                 // The urgent byte, beside the stream, or POLLPRI would come again each turn.
-                client.heard_urgent(call::recv(&client.peer, &mut [0], MSG_OOB), &mut service);
+                client.received_urgent(call::recv(&client.peer, &mut [0], MSG_OOB), &mut service);
             }
             // POLLERR and POLLHUP too: recv returns the bytes that are left, then the error or 0.
             if happened & !(POLLOUT | POLLPRI) != 0 {
-                client.heard(call::recv(&client.peer, service.room(), 0), &mut service);
+                client.received(call::recv(&client.peer, service.buffer(), 0), &mut service);
             }
             // The answer at once: a client that was owed nothing takes bytes, as a rule.
             if happened != 0 && client.is_owed() {
                 client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);
             }
             list[i + 1].events = interest(client);
-            if client.leaves(&mut service) {
+            if client.is_done() {
                 list.swap_remove(i + 1);
-                call::close(clients.swap_remove(i).peer)?;
+                call::close(service.release(clients.swap_remove(i)))?;
             }
         }
         if list[0].revents != 0

@@ -1,4 +1,4 @@
-//! # select: one thread asks the kernel who is ready
+//! # select: one thread asks the kernel which socket is ready
 //!
 //! ```text
 //!   ┌▶ sets: read {bell, listener, 5, 6}   write {those still owed bytes}
@@ -18,7 +18,7 @@
 //!
 //! What ends the loop is in the set as well: the *bell*, a socket for nothing else, which Ctrl-C shuts down. (The
 //! self-pipe trick does the same with a pipe.) A flag alone would not do, because the signal may come just before
-//! select begins to sleep. Nor would the listener: while there is no room for a client, it is not in the set.
+//! select begins to sleep. Nor would the listener, because it is not in the set while there is no room.
 
 use anyhow::{Result, ensure};
 
@@ -27,7 +27,8 @@ use super::row::{self, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo;
 use crate::call::{
-    self, Domain, FdSet, IPV6_V6ONLY, MSG_NOSIGNAL, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener, Type,
+    self, Domain, FdSet, IPV6_V6ONLY, MSG_NOSIGNAL, SO_REUSEADDR, SOCK_NONBLOCK, TcpListener,
+    TcpStream, Type,
 };
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
@@ -66,28 +67,24 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         let wait = || call::select(nfds, &mut reads, &mut writes, timeout);
         let Some(_) = waiting.or(wait)? else { break };
 
-        if reads.contains(&listener)
-            && let Some(mut client) = service.admit(call::accept4(&listener, SOCK_NONBLOCK))?
-        {
-            if !FdSet::fits(&client.peer) {
-                client.turn_away("select takes descriptors below 1024 only");
-            }
-            clients.push(client);
+        if reads.contains(&listener) {
+            // FD_SETSIZE: no set can hold a client with a descriptor from 1024 on.
+            let accepted = call::accept4(&listener, SOCK_NONBLOCK);
+            clients.extend(service.admit_below(FdSet::SIZE, accepted)?);
         }
-        for client in &mut clients {
-            let (readable, writable) =
-                (reads.contains(&client.peer), writes.contains(&client.peer));
-            if readable {
-                client.heard(call::recv(&client.peer, service.room(), 0), &mut service);
+        let ready = |fd: &TcpStream| reads.contains(fd) || writes.contains(fd);
+        for client in clients.iter_mut().filter(|client| ready(&client.peer)) {
+            if !client.is_owed() {
+                client.received(call::recv(&client.peer, service.buffer(), 0), &mut service);
             }
             // The answer at once: a client that was owed nothing takes bytes, as a rule.
-            if (readable || writable) && client.is_owed() {
+            if client.is_owed() {
                 client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);
             }
         }
         // Last, so that no other socket can have the number of a closed one, and its place in the sets.
-        for client in clients.extract_if(.., |client| client.leaves(&mut service)) {
-            call::close(client.peer)?;
+        for client in clients.extract_if(.., |client| client.is_done()) {
+            call::close(service.release(client))?;
         }
     }
     Ok(service.stats()) // dropped here, the sockets are closed
@@ -98,7 +95,7 @@ pub static ROW: Example = Example {
     name: "select",
     short: None,
     summary: "one thread, many clients: the kernel says which socket is ready",
-    watch: "one call waits for everybody; A, B and C are served in the order in which they speak",
+    watch: "one call waits for all clients; A, B and C are served in the order in which they speak",
     place: Place::Internet,
     purpose: row::Purpose::Echo,
     at_once: row::AtOnce::All,

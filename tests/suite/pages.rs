@@ -479,7 +479,7 @@ fn a_recv_is_submitted_before_its_bytes_have_come() {
         drop(client);
         until("the client is closed", || count(&server.events(), "close") == 1);
         let events = server.stop();
-        // Of many shots: submitted once, for three answers and the end.
+        // Multishot: submitted once, for three answers and the end.
         assert_eq!(of_ring(&events, Kind::Submit, "recv").count(), submissions, "{way:?}");
         let answers: Vec<_> = of_ring(&events, Kind::Complete, "recv").collect();
         assert_eq!(answers.iter().map(|e| e.ret).collect::<Vec<_>>(), [5, 5, 5, 0].map(Some));

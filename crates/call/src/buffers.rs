@@ -3,7 +3,7 @@
 //! ```text
 //! recv            the program's buffer waits with the call, for as long as it takes
 //! prep_recv       the same: a buffer for each client that may say something
-//! a buffer ring   the kernel has a heap of buffers, and takes one when bytes have come:
+//! a buffer ring   the kernel is provided with buffers, and takes one when bytes have come:
 //!                 ten thousand silent clients need none
 //! ```
 
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU16, Ordering::Release};
 
 use io_uring::types::BufRingEntry;
 
-/// The kernel's limit for one heap.
+/// The kernel's limit for one buffer ring.
 pub(super) const MOST: u16 = 1 << 15;
 
 /// Memory to receive into or send from: one of the ring's buffers, or bytes of the program's own.
@@ -61,14 +61,14 @@ pub(super) struct Buffers {
     memory: Vec<NonNull<u8>>,
     /// Those that nobody has.
     spare: Vec<u16>,
-    /// The heap that the kernel takes them from, if it does.
-    heap: Option<Heap>,
+    /// The ring that the kernel takes them from, if it does.
+    ring: Option<BufferRing>,
 }
 
 impl Buffers {
     pub(super) fn new(size: usize, most: u16) -> Buffers {
         let most = most.min(MOST);
-        Buffers { size, most, memory: Vec::new(), spare: Vec::new(), heap: None }
+        Buffers { size, most, memory: Vec::new(), spare: Vec::new(), ring: None }
     }
 
     /// Whether there are none, so that none can be lent.
@@ -80,7 +80,7 @@ impl Buffers {
         self.size
     }
 
-    /// So many new ones, or as many as there may be; into the heap, if there is one.
+    /// So many new ones, or as many as there may be; into the buffer ring, if there is one.
     pub(super) fn make(&mut self, count: usize) {
         let most = usize::from(self.most) - self.memory.len();
         for _ in 0..count.min(most) {
@@ -99,7 +99,7 @@ impl Buffers {
         Some(self.taken(number, self.size))
     }
 
-    /// The kernel has taken this one off the heap, and filled it so far.
+    /// The kernel has taken this one off the buffer ring, and filled it so far.
     pub(super) fn taken(&self, number: u16, to: usize) -> Buffer {
         Buffer { memory: Memory::Shared(number), from: 0, to }
     }
@@ -112,8 +112,8 @@ impl Buffers {
 
     fn put(&mut self, number: u16) {
         let memory = self.memory[usize::from(number)];
-        match &mut self.heap {
-            Some(heap) => heap.add(number, memory, self.size as u32), // below 2^32: see `layout`
+        match &mut self.ring {
+            Some(ring) => ring.add(number, memory, self.size as u32), // below 2^32: see `layout`
             None => self.spare.push(number),
         }
     }
@@ -127,7 +127,7 @@ impl Buffers {
                 let memory = self.memory[usize::from(*number)];
                 // SAFETY: a buffer has `size` bytes, zeroed when it was made, and no more were filled.
                 // The caller has the only Buffer of this number, so the kernel has not: it is neither
-                // on the heap nor in an operation, for both take the Buffer away.
+                // in the buffer ring nor in an operation, for both take the Buffer away.
                 unsafe {
                     std::slice::from_raw_parts(
                         memory.as_ptr().add(buffer.from),
@@ -148,11 +148,11 @@ impl Buffers {
         }
     }
 
-    /// A heap with room for all of them, and its address and size for the kernel.
-    pub(super) fn heap(&mut self) -> (u64, u16) {
-        let heap = Heap::new(self.most.next_power_of_two());
-        let told = (heap.entries.as_ptr() as u64, heap.room);
-        self.heap = Some(heap);
+    /// A buffer ring with room for all of them, and its address and size for the kernel.
+    pub(super) fn buffer_ring(&mut self) -> (u64, u16) {
+        let ring = BufferRing::new(self.most.next_power_of_two());
+        let told = (ring.entries.as_ptr() as u64, ring.room);
+        self.ring = Some(ring);
         told
     }
 
@@ -174,7 +174,7 @@ impl Drop for Buffers {
 
 /// A ring of buffers that the kernel may take: an array with a tail, which the program moves, and a head,
 /// which only the kernel knows. See io_uring_register_buf_ring(3).
-struct Heap {
+struct BufferRing {
     entries: NonNull<BufRingEntry>,
     /// A power of two.
     room: u16,
@@ -182,10 +182,10 @@ struct Heap {
     tail: u16,
 }
 
-impl Heap {
-    fn new(room: u16) -> Heap {
-        let entries = allocate(Heap::layout(room)).cast();
-        Heap { entries, room, tail: 0 }
+impl BufferRing {
+    fn new(room: u16) -> BufferRing {
+        let entries = allocate(BufferRing::layout(room)).cast();
+        BufferRing { entries, room, tail: 0 }
     }
 
     /// The kernel wants whole pages.
@@ -213,17 +213,17 @@ impl Heap {
     }
 }
 
-impl Drop for Heap {
+impl Drop for BufferRing {
     #[expect(unsafe_code, reason = "what was allocated is given back")]
     fn drop(&mut self) {
         // SAFETY: `new` allocated it with this layout; that the kernel is done with it, see Buffers.
-        unsafe { dealloc(self.entries.as_ptr().cast(), Heap::layout(self.room)) };
+        unsafe { dealloc(self.entries.as_ptr().cast(), BufferRing::layout(self.room)) };
     }
 }
 
 #[expect(unsafe_code, reason = "memory that the kernel writes to belongs to no Rust value")]
 fn allocate(layout: Layout) -> NonNull<u8> {
-    // SAFETY: no layout of this file has size 0: a buffer has a byte at least, a heap an entry.
+    // SAFETY: no layout of this file has size 0: a buffer has a byte at least, a buffer ring an entry.
     let memory = unsafe { alloc_zeroed(layout) };
     NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout))
 }

@@ -104,7 +104,7 @@ pub use process::{
     sigtimedwait, waitpid,
 };
 pub use ring::{
-    Completion, ONE_THREAD, Operation, Ring, Shots, io_uring_enter, io_uring_register_buf_ring,
+    Completion, ONE_THREAD, Operation, Ring, Shot, io_uring_enter, io_uring_register_buf_ring,
     io_uring_setup,
 };
 pub use signal::is_pending;

@@ -115,11 +115,11 @@ impl Operation {
 
 /// How often an operation answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shots {
-    /// Once, like a call: then it is to be submitted anew.
-    One,
-    /// Whenever there is something, until it says that it is over: "multishot".
-    Many,
+pub enum Shot {
+    /// Single-shot: once, like a call; then it is to be submitted anew.
+    Single,
+    /// Multishot: whenever there is something, until it says that it is over.
+    Multi,
 }
 
 /// An answer to an operation.
@@ -176,7 +176,7 @@ impl Answer for IoUring {
     }
 }
 
-/// Shows the kernel a heap of `count` buffers of this size, and room for `most`: a recv of many shots
+/// Provides the kernel with `count` buffers of this size, and room for `most`: a multishot recv
 /// takes one when bytes have come, and needs none while it waits. See io_uring_register(2) and
 /// io_uring_register_buf_ring(3). To be called once.
 ///
@@ -191,9 +191,9 @@ pub fn io_uring_register_buf_ring(
     let fd = ring.ring.as_raw_fd();
     let mut buffers = Buffers::new(size, most);
     assert!(ring.buffers.is_empty(), "a ring has one kind of buffers");
-    let (address, entries) = buffers.heap();
+    let (address, entries) = buffers.buffer_ring();
     let step = Step::begin(RingName::RegisterBuffers, Some(fd));
-    // SAFETY: the heap is in `buffers`, which the ring keeps for as long as the kernel may use it.
+    // SAFETY: the buffer ring is in `buffers`, which the ring keeps for as long as the kernel may use it.
     let registered =
         unsafe { ring.ring.submitter().register_buf_ring_with_flags(address, entries, GROUP, 0) };
     step.end(registered, |_| record::Ring::RegisterBuffers {
@@ -206,11 +206,11 @@ pub fn io_uring_register_buf_ring(
     Ok(())
 }
 
-/// There may be several heaps; here is one.
+/// There may be several buffer rings; here is one.
 const GROUP: u16 = 0;
 
 impl Ring {
-    /// Buffers of this size, and at most so many, for a kernel that has no heap of them: each recv has
+    /// Buffers of this size, and at most so many, for a kernel without provided buffers: each recv has
     /// one from its submission on.
     pub fn lend_buffers(&mut self, size: usize, most: u16) {
         assert!(self.buffers.is_empty(), "a ring has one kind of buffers");
@@ -244,38 +244,38 @@ impl Ring {
     /// tells. See io_uring_prep_multishot_accept(3).
     ///
     /// EBUSY: the ring is full.
-    pub fn prep_accept(&mut self, listener: &impl AsFd, shots: Shots) -> Result<u64> {
+    pub fn prep_accept(&mut self, listener: &impl AsFd, shot: Shot) -> Result<u64> {
         let fd = listener.as_fd().as_raw_fd();
         let (to, flags) = (Fd(fd), libc::SOCK_CLOEXEC);
-        let entry = match shots {
-            Shots::One => opcode::Accept::new(to, std::ptr::null_mut(), std::ptr::null_mut())
+        let entry = match shot {
+            Shot::Single => opcode::Accept::new(to, std::ptr::null_mut(), std::ptr::null_mut())
                 .flags(flags)
                 .build(),
-            Shots::Many => opcode::AcceptMulti::new(to).flags(flags).build(),
+            Shot::Multi => opcode::AcceptMulti::new(to).flags(flags).build(),
         };
-        let told = Entry::Accept { often: shots == Shots::Many };
+        let told = Entry::Accept { often: shot == Shot::Multi };
         self.prep(entry, Operation::Accept, fd, Lent::Nothing, told)
     }
 
-    /// As [`prep_accept`](Ring::prep_accept), a [`recv`](super::recv): of one shot into a buffer that it
-    /// has from now on, of many each time into one that the kernel takes from the heap. See
+    /// As [`prep_accept`](Ring::prep_accept), a [`recv`](super::recv): single-shot into a buffer that it
+    /// has from now on, multishot each time into a provided one, which the kernel chooses. See
     /// io_uring_prep_recv_multishot(3).
     ///
     /// ENOBUFS: no buffer is left.
-    pub fn prep_recv(&mut self, socket: &impl AsFd, shots: Shots) -> Result<u64> {
+    pub fn prep_recv(&mut self, socket: &impl AsFd, shot: Shot) -> Result<u64> {
         let fd = socket.as_fd().as_raw_fd();
-        let (entry, lent) = match shots {
-            Shots::One => {
+        let (entry, lent) = match shot {
+            Shot::Single => {
                 let no_buffer = || CallError::new(BytesName::Recv, &Errno::ENOBUFS.into());
                 let buffer = self.buffers.take().ok_or_else(no_buffer)?;
                 let (memory, size) = (self.buffers.pointer(&buffer), self.buffers.size() as u32);
                 (opcode::Recv::new(Fd(fd), memory, size).build(), Lent::Buffer(buffer))
             }
-            Shots::Many => (opcode::RecvMulti::new(Fd(fd), GROUP).build(), Lent::Nothing),
+            Shot::Multi => (opcode::RecvMulti::new(Fd(fd), GROUP).build(), Lent::Nothing),
         };
-        let told = match shots {
-            Shots::One => Entry::Recv(self.buffers.size()),
-            Shots::Many => Entry::RecvOften(GROUP),
+        let told = match shot {
+            Shot::Single => Entry::Recv(self.buffers.size()),
+            Shot::Multi => Entry::RecvOften(GROUP),
         };
         self.prep(entry, Operation::Recv, fd, lent, told)
     }

@@ -17,7 +17,7 @@ pub enum Ring {
         /// Room for so many submissions there is, and completions.
         room: Option<(u32, u32)>,
     },
-    /// io_uring_register(2), of a heap of buffers.
+    /// io_uring_register(2), of provided buffers.
     RegisterBuffers {
         /// Where it is in memory.
         at: u64,
@@ -57,12 +57,12 @@ pub struct Submission {
 pub enum Entry {
     /// IORING_OP_ACCEPT; whether it answers often.
     Accept {
-        /// Whether it is of many shots.
+        /// Whether it is multishot.
         often: bool,
     },
     /// IORING_OP_RECV, into a buffer of this size.
     Recv(usize),
-    /// IORING_OP_RECV of many shots, each into a buffer of this group.
+    /// IORING_OP_RECV, multishot, each into a buffer of this group.
     RecvOften(u16),
     /// IORING_OP_SEND of so many bytes.
     Send(usize),
@@ -208,8 +208,8 @@ impl Told for Ring {
                 Strace::new("io_uring_setup", format!("{entries}, {rings}"))
             }
             Ring::RegisterBuffers { at, room, group } => {
-                let heap = format!("{{ring_addr={at:#x}, ring_entries={room}, bgid={group}}}");
-                let args = format!("{fd}, IORING_REGISTER_PBUF_RING, {heap}, 1");
+                let ring = format!("{{ring_addr={at:#x}, ring_entries={room}, bgid={group}}}");
+                let args = format!("{fd}, IORING_REGISTER_PBUF_RING, {ring}, 1");
                 Strace::new("io_uring_register", args)
             }
             Ring::Enter { to_submit, min_complete, flags: set, extra } => {
@@ -239,7 +239,7 @@ impl Told for Ring {
                 )
             }
             (Ring::RegisterBuffers { room, .. }, _) => format!(
-                "a heap with room for {room} buffers: the kernel takes one when bytes have come"
+                "a ring of {room} provided buffers: the kernel takes one when bytes have come"
             ),
             (Ring::Cancel, _) => "the operation that it names ends".to_owned(),
             (Ring::Enter { min_complete: 0, .. }, 0) => "the kernel took no operation".to_owned(),

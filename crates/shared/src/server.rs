@@ -296,7 +296,7 @@ pub fn served(client: impl fmt::Display, what: impl fmt::Display) {
 /// Tells that this kernel does less than it was asked for, and what follows from that.
 pub fn single_shot(error: impl fmt::Display) {
     tracing::warn!(
-        "{error}: this kernel lacks what many shots need (Linux 6.1), so each operation is of one shot"
+        "{error}: this kernel has no multishot operations (Linux 6.1), so each one is submitted anew"
     );
 }
 

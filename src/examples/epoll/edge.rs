@@ -9,31 +9,90 @@
 //!   └─ …
 //! ```
 //!
-//! An edge tells that something *has come*, once. A server that then leaves a byte behind may wait for
-//! ever beside it. So it receives until nothing is left, and therefore must not block: O_NONBLOCK is a
-//! matter of courtesy with a level, and of life with an edge.
+//! An edge tells that something *has come*, once. A server that leaves a byte unread may never be woken
+//! for it. So it receives until nothing is left, and therefore must not block: with a level O_NONBLOCK is
+//! a precaution, with an edge the server does not work without it.
 //!
 //! Watch for how the last `recv` is saved. One that brings less than it has room for found no more, so
 //! another, which would fail with EAGAIN, is not needed (epoll(7)); what comes later is a new edge. But
 //! `recv` also stops short of an urgent byte and of the end. Both are told with the event, if they were
 //! there; then only EAGAIN or 0 is the end.
+//!
+//! The loop is that of level.rs but for three things: EPOLLET, `turn` for one `recv`, and an epoll_ctl more for
+//! a client that has sent a lot.
 
-use super::level::Trigger;
-use crate::call::{self, EpollFlags, MSG_NOSIGNAL};
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, RawFd};
+
+use anyhow::Result;
+
+use crate::call::{
+    self, EpollFlags, EpollOp, MSG_NOSIGNAL, SOCK_NONBLOCK, TcpListener, epoll_event,
+};
 use crate::examples::nonblocking::{Client, Service};
+use crate::server::Stats;
+use crate::stop::Stop;
 
-/// How often a client is listened to before others get their turn.
+/// How often a client is received from before others get their turn.
 const TURNS: usize = 16;
 
-/// The loop is that of a level, with these two. What can stop a `recv` short of the last byte is to be told with
-/// the event.
-pub(super) static EDGE: Trigger = Trigger {
-    always: EpollFlags::EPOLLET.union(EpollFlags::EPOLLRDHUP).union(EpollFlags::EPOLLPRI),
-    turn,
-};
+/// Serves the clients that have become ready, until the stop.
+pub(super) fn serve_on(
+    listener: &TcpListener,
+    mut service: Service<'_>,
+    stop: &Stop,
+) -> Result<Stats> {
+    let epoll = call::epoll_create()?;
+    // A level, always: an edge would not tell again of a client that was not accepted at once.
+    call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, listener, EpollFlags::EPOLLIN)?;
+    let mut open = true;
+    let mut clients: HashMap<RawFd, Client> = HashMap::new();
+    let mut events = [epoll_event { events: 0, u64: 0 }; 256];
+    let waiting = stop.watch(listener);
+    while service.goes_on() {
+        if service.has_room() != open {
+            open = !open;
+            let wanted = if open { EpollFlags::EPOLLIN } else { EpollFlags::empty() };
+            call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, listener, wanted)?;
+        }
+        let timeout = service.timeout(clients.values());
+        let wait = || call::epoll_wait(&epoll, &mut events, timeout);
+        let Some(n) = waiting.or(wait)? else { break };
 
-/// Sends what is owed, and receives what has come. Bytes that come while something is owed are told anew
-/// afterwards, when the kernel is asked anew.
+        for event in &events[..n] {
+            let fd = event.u64 as RawFd;
+            let happened = EpollFlags::from_bits_retain(event.events.cast_signed());
+            if let Some(client) = clients.get_mut(&fd) {
+                let asked = interest(client);
+                let more = turn(client, happened, &mut service);
+                if client.is_done() {
+                    let client = clients.remove(&fd).expect("it was found above");
+                    call::close(service.release(client))?;
+                } else if more || interest(client) != asked {
+                    // Asked anew, the kernel looks anew: what is there already is told as an edge as well.
+                    let wanted = interest(client);
+                    call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, &client.peer, wanted)?;
+                }
+            } else if let Some(client) = service.admit(call::accept4(listener, SOCK_NONBLOCK))? {
+                call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, &client.peer, interest(&client))?;
+                clients.insert(client.peer.as_raw_fd(), client);
+            }
+        }
+        for client in service.silent(&mut clients) {
+            call::close(service.release(client))?;
+        }
+    }
+    Ok(service.stats()) // dropped here, all is closed
+}
+
+/// What can stop a `recv` short of the last byte is to be told with the event: EPOLLPRI and EPOLLRDHUP.
+fn interest(client: &Client) -> EpollFlags {
+    let wanted = if client.is_owed() { EpollFlags::EPOLLOUT } else { EpollFlags::EPOLLIN };
+    wanted | EpollFlags::EPOLLET | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI
+}
+
+/// Sends what is owed, and receives what has come; returns whether there may be more. Bytes that come while
+/// something is owed are told anew afterwards, when the kernel is asked anew.
 fn turn(client: &mut Client, happened: EpollFlags, service: &mut Service<'_>) -> bool {
     if client.is_owed() {
         client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), service);
@@ -44,11 +103,11 @@ fn turn(client: &mut Client, happened: EpollFlags, service: &mut Service<'_>) ->
 /// Receives until nothing is left, or it was often enough: then there may be more.
 fn drain(client: &mut Client, happened: EpollFlags, service: &mut Service<'_>) -> bool {
     for _ in 0..TURNS {
-        let n = client.heard(call::recv(&client.peer, service.room(), 0), service);
+        let n = client.received(call::recv(&client.peer, service.buffer(), 0), service);
         if client.is_owed() {
             client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), service);
         }
-        let short = n < service.room().len() && happened == EpollFlags::EPOLLIN;
+        let short = n < service.buffer().len() && happened == EpollFlags::EPOLLIN;
         if n == 0 || short || client.is_owed() {
             return false;
         }

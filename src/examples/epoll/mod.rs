@@ -14,8 +14,9 @@
 //! cost a wait nothing. Watch for how rarely epoll_ctl is called: once a client, and then only when
 //! what is wanted of it changes, because it is owed bytes that the kernel did not take.
 //!
-//! Three pages follow. The loop is level.rs: epoll reports a *level*, so a client is ready as long as there
-//! is something to receive. `--edge` is edge.rs, `--workers N` is workers.rs.
+//! This page opens the listener; the loop has a page of its own. By default that is level.rs: epoll reports a
+//! *level*, so a client is ready as long as there is something to receive. `--edge` is edge.rs, and
+//! `--workers N` is workers.rs: a loop in each of several threads.
 
 mod level;
 mod edge;
@@ -31,15 +32,14 @@ use super::tcp_echo;
 use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, TcpListener, Type};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
-use edge::EDGE;
-use level::{LEVEL, serve_on};
+use workers::Loop;
 
 /// Serves the clients that are ready, until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
-    let trigger = if options.edge { &EDGE } else { &LEVEL };
+    let serve_on: Loop = if options.edge { edge::serve_on } else { level::serve_on };
     let workers = options.workers.min(args.at_once()); // each has room for a client at least
     if workers > 1 {
-        return workers::serve(workers, trigger, args, stop);
+        return workers::serve(workers, serve_on, args, stop);
     }
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
@@ -51,7 +51,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     set_nonblocking(&listener)?;
     server::announce("tcp", call::getsockname(&listener)?)?;
-    serve_on(&listener, trigger, Service::new(args, stop, args.max_clients), stop)
+    serve_on(&listener, Service::new(args, stop, args.max_clients), stop)
 }
 
 /// The options of the server.
@@ -70,8 +70,8 @@ pub static ROW: Example = Example {
     name: "epoll",
     short: None,
     summary: "the list stays in the kernel, and a wait brings only what has happened",
-    watch: "an edge is told once: so the server receives until nothing is left, and B's last recv \
-            would wait for ever on a blocking socket",
+    watch: "C has sent more than the buffer holds: a level is told again, so one recv a turn is \
+            enough",
     place: Place::Internet,
     purpose: row::Purpose::Echo,
     at_once: row::AtOnce::All,
@@ -80,10 +80,10 @@ pub static ROW: Example = Example {
     client: &tcp_echo::client,
     tools: &[],
     demo: Demo {
-        server: &["--edge", "--bufsize=16", "--reply=echo"],
+        server: &["--bufsize=16", "--reply=echo"],
         client: &[],
         steps: script::TO_THE_LAST_BYTE,
     },
-    next: None,
+    next: Some("netplay epoll server --edge"),
     lesson: "epoll",
 };

@@ -9,25 +9,27 @@
 //! epoll_wait   sleeps              accept4 = 7 ◀─── client A
 //! ```
 //!
-//! Each thread has a listener, a list and clients of its own, and no lock is between them. SO_REUSEPORT
-//! lets the listeners have one address. A hash of the client's address says whose it is, and so for good:
-//! watch for a thread that has much to do beside one that has nothing.
+//! Each thread has a listener, a list and clients of its own, and needs no lock. SO_REUSEPORT lets the listeners
+//! have one address. The kernel gives a client to a listener by a hash of the addresses, and for good: watch for
+//! a thread that has much to do beside one that has nothing.
 
 use std::io;
 use std::thread;
 
 use anyhow::{Context, Result};
 
-use super::level::{Trigger, serve_on};
 use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, TcpListener, Type};
 use crate::examples::nonblocking::{Service, set_nonblocking};
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
+/// A loop on a listener: that of a level, or of an edge.
+pub(super) type Loop = fn(&TcpListener, Service<'_>, &Stop) -> Result<Stats>;
+
 /// Opens the listeners, and serves each in a thread of its own; the first in this one.
 pub(super) fn serve(
     workers: usize,
-    trigger: &Trigger,
+    serve_on: Loop,
     args: &ServerArgs,
     stop: &Stop,
 ) -> Result<Stats> {
@@ -48,7 +50,7 @@ pub(super) fn serve(
     }
     let work = |listener| {
         let service = Service::new(args, stop, args.max_clients / workers);
-        let served = serve_on(listener, trigger, service, stop);
+        let served = serve_on(listener, service, stop);
         stop.request(); // it was stopped, or it failed: the others are to end as well
         served
     };

@@ -1,11 +1,12 @@
-//! What the two loops share: who may come in, what a client is owed, and when it is over. Read it before them.
+//! What the two loops share: which clients are admitted, what a client is owed, and when it is done. Read it before
+//! them.
 //!
 //! ```text
 //! page                                          here
 //! a completion of accept ──────────────────────▶ admit          a socket, if there is one
 //! a completion of recv or send ────────────────▶ Client::take   the answer is owed to the client
 //! prep_send ◀─────────────────────────────────── owed           what to send next, one at a time
-//! prep_recv ◀─────────────────────────────────── wants_recv     it may say something, and nothing listens
+//! prep_recv ◀─────────────────────────────────── wants_recv     it may send something, and no recv is under way
 //! is_gone? then close
 //! ```
 //!
@@ -27,23 +28,23 @@ use crate::stop::Stop;
 pub(super) const COMPLETIONS: usize = 128;
 pub(super) const SUBMISSIONS: u32 = 1024;
 
-/// How many bytes a client may be owed before it is no longer listened to.
+/// How many bytes a client may be owed before nothing more is received from it.
 const MOST_OWED: usize = 64 * 1024;
 
-/// Who may come in, what is answered, how long a client may be silent, and what to tell in the end.
+/// Which clients are admitted, what is answered, how long a client may be silent, and what was done.
 pub struct Service<'a> {
     args: &'a ServerArgs,
     pub admission: Admission<'a>,
     /// A single-shot accept is under way.
     accepting: bool,
     /// An answer that is no echo.
-    made: Vec<u8>,
+    reply: Vec<u8>,
 }
 
 impl<'a> Service<'a> {
     pub fn new(args: &'a ServerArgs, stop: &'a Stop) -> Service<'a> {
         let admission = Admission::new(args, stop, most(args));
-        Service { args, admission, accepting: false, made: Vec::new() }
+        Service { args, admission, accepting: false, reply: Vec::new() }
     }
 
     /// Whether a single-shot accept is to be submitted now: another client may come in, and none is under way.
@@ -79,8 +80,8 @@ impl<'a> Service<'a> {
         Ok(self.admission.admit(done.result.map(|_| done.accepted))?.flatten())
     }
 
-    /// The same of a multishot accept, which may bring more than have a place: they are not let in yet, and not
-    /// counted.
+    /// The same of a multishot accept, which may bring more clients than are allowed: those are not admitted yet,
+    /// and not counted.
     ///
     /// # Errors
     /// As [`Admission::admit`].
@@ -101,7 +102,7 @@ impl<'a> Service<'a> {
     }
 }
 
-/// How many clients are served at once: a heap has 32,768 buffers at most.
+/// How many clients are served at once: the kernel takes 32,768 provided buffers at most.
 fn most(args: &ServerArgs) -> usize {
     args.at_once().min(16_384)
 }
@@ -190,8 +191,8 @@ impl Client {
     /// An echo leaves from the very buffer that it came in, if no other answer is under way.
     fn answer(&mut self, buffer: Buffer, ring: &mut Ring, service: &mut Service<'_>) {
         let data = ring.bytes(&buffer);
-        let answer = if self.lost { &[] } else { service.args.answer(data, &mut service.made) };
-        self.ended |= service.args.reply.is_none(); // a server that never answers has heard enough
+        let answer = if self.lost { &[] } else { service.args.answer(data, &mut service.reply) };
+        self.ended |= service.args.reply.is_none(); // a server that never answers wants no more
         let is_first = !self.sending && self.next.is_none() && self.waiting.is_empty();
         if std::ptr::eq(answer, data) && is_first {
             self.next = Some(buffer);

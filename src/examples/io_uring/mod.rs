@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!   io_uring_setup = 4        two rings, shared with the kernel: what is to be done, what is done
-//!   accept, please
+//!   accept                    submitted, not called
 //!   ┌▶ io_uring_enter         hands over what was submitted, sleeps until something is done
-//!   │    accept = 5           recv on 5, please, into this buffer; and the next accept
-//!   │    recv(5) = 5 "hello"  send on 5, please, out of the same buffer
-//!   │    send(5) = 5          recv on 5, please
+//!   │    accept = 5           submit recv on 5
+//!   │    recv(5) = 5 "hello"  submit send on 5, out of the same buffer
+//!   │    send(5) = 5
 //!   └─ …
 //! ```
 //!
@@ -20,15 +20,13 @@
 //! completion; one send at a time, or bytes change places; and a socket is closed when all its
 //! operations are done: shutdown makes them end.
 //!
-//! On this page each operation completes once, and a client has one under way at a time. That is what
-//! `--single-shot` asks for, and what a kernel before 6.1 gets. Otherwise the server uses multishot
-//! operations: multishot.rs.
+//! This page opens the listener and the rings; the loop has a page of its own. Read single_shot.rs first: each
+//! operation completes once. It is what `--single-shot` asks for, and what a kernel before 6.1 gets. By default the
+//! loop is that of multishot.rs: one accept, and one recv for each client, complete again and again.
 
 mod client;
+mod single_shot;
 mod multishot;
-
-use std::collections::HashMap;
-use std::os::fd::{AsRawFd, RawFd};
 
 use anyhow::Result;
 use clap::Args;
@@ -36,15 +34,11 @@ use clap::Args;
 use super::row::{self, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo;
-use crate::call::{
-    self, Domain, IPV6_V6ONLY, Operation, Ring, SO_REUSEADDR, Shots, TcpListener, TcpStream, Type,
-};
+use crate::call::{self, Domain, IPV6_V6ONLY, Ring, SO_REUSEADDR, Shot, TcpListener, Type};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
-use client::{COMPLETIONS, Client, SUBMISSIONS, Service, buffers};
 
-/// Serves with single-shot operations, each of whose completions leads to the next submission; or with multishot
-/// ones, if this kernel has them.
+/// Serves with multishot operations, if this kernel has them, or with single-shot ones, until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
@@ -55,77 +49,25 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     let address = call::getsockname(&listener)?;
-    let (mut ring, shots) = set_up(args, options)?;
+    let (ring, shot) = set_up(args, options)?;
     server::announce("tcp", address)?;
-    if shots == Shots::Many {
-        return multishot::serve_on(listener, ring, args, stop);
+    match shot {
+        Shot::Single => single_shot::serve_on(listener, ring, args, stop),
+        Shot::Multi => multishot::serve_on(listener, ring, args, stop),
     }
-
-    let mut service = Service::new(args, stop);
-    let mut clients: HashMap<RawFd, Client> = HashMap::new();
-    // Asked for no event, this is done when the stop shuts the listener down, accept or no accept.
-    ring.prep_poll(&listener, 0)?;
-    let waiting = stop.watch(&listener);
-    while service.admission.goes_on(clients.len()) {
-        if service.wants_accept(clients.len()) {
-            ring.prep_accept(&listener, Shots::One)?;
-        }
-        let (submissions, timeout) = (ring.to_submit(), service.timeout(clients.values()));
-        let mut enter = || call::io_uring_enter(&mut ring, submissions, 1, timeout);
-        let Some(_) = waiting.or(|| Service::woken(enter()))? else { break };
-
-        for _ in 0..COMPLETIONS {
-            let Some(done) = ring.cqe() else { break };
-            let fd = done.fd;
-            match done.operation {
-                Operation::Accept => {
-                    // A client that is gone already has no name: its socket is dropped, and so closed.
-                    if let Some(peer) = service.admit(done)?.map(TcpStream::from)
-                        && let Ok(name) = call::getpeername(&peer)
-                    {
-                        let mut client = Client::new(peer, name, args);
-                        client.receiving = Some(ring.prep_recv(&client.peer, Shots::One)?);
-                        clients.insert(client.peer.as_raw_fd(), client);
-                    }
-                }
-                Operation::Recv | Operation::Send => {
-                    let client = clients.get_mut(&fd).expect("it stays until nothing is under way");
-                    client.take(done, &mut ring, &mut service);
-                    if let Some(answer) = client.owed() {
-                        ring.prep_send(&client.peer, answer)?;
-                    } else if client.wants_recv() {
-                        client.receiving = Some(ring.prep_recv(&client.peer, Shots::One)?);
-                    } else if let Some(client) = clients.remove(&fd) {
-                        call::close(client.peer)?;
-                        service.admission.release();
-                    }
-                }
-                _ => {} // the poll: the stop
-            }
-        }
-        service.end_silent(clients.values_mut());
-    }
-    drop(waiting);
-    while ring.cqe().is_some() {} // a client that was accepted meanwhile is closed as it is dropped
-    drop(ring); // and with it the kernel lets go of what was under way
-    clients.into_values().try_for_each(|client| call::close(client.peer))?;
-    call::close(listener)?;
-    Ok(service.admission.stats)
 }
 
 /// Two rings and buffers; for multishot operations, if this kernel has them.
 ///
 /// # Errors
 /// This kernel has no io_uring, or allows none here.
-pub fn set_up(args: &ServerArgs, options: &Options) -> Result<(Ring, Shots)> {
+pub fn set_up(args: &ServerArgs, options: &Options) -> Result<(Ring, Shot)> {
     if !options.single_shot
         && let Some(ring) = multishot::set_up(args)?
     {
-        return Ok((ring, Shots::Many));
+        return Ok((ring, Shot::Multi));
     }
-    let mut ring = call::io_uring_setup(SUBMISSIONS, 0)?;
-    ring.lend_buffers(args.bufsize, buffers(args));
-    Ok((ring, Shots::One))
+    Ok((single_shot::set_up(args)?, Shot::Single))
 }
 
 /// The option of the server.

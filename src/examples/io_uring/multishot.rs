@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!   io_uring_register         provided buffers, which the kernel may fill
-//!   accept, please            one submission, a completion for every client
+//!   accept                    one submission, a completion for every client
 //!   ┌▶ io_uring_enter         hands over what was submitted, sleeps until something is done
-//!   │    accept = 5           recv on 5, please: one submission, a completion whenever bytes come
-//!   │    recv(5) = 5 "hello"  send on 5, please, out of the buffer that they are in
+//!   │    accept = 5           submit recv on 5: one submission, a completion whenever bytes come
+//!   │    recv(5) = 5 "hello"  submit send on 5, out of the buffer that they are in
 //!   │    send(5) = 5          the buffer is provided again
 //!   └─ …
 //! ```
@@ -15,7 +15,7 @@
 //! share a few. A completion without IORING_CQE_F_MORE is the last one: then it is submitted again.
 //!
 //! Watch for the price. A multishot accept drains the whole queue; it cannot be told to stop at
-//! `--max-clients`. A multishot recv goes on though its client is owed too much. To stop either, the server
+//! `--max-clients`. A multishot recv goes on although its client is owed too much. To stop either, the server
 //! cancels it, and more completions may come until the cancellation takes effect.
 
 use std::collections::{HashMap, VecDeque};
@@ -25,21 +25,21 @@ use anyhow::Result;
 use nix::errno::Errno;
 
 use super::client::{COMPLETIONS, Client, SUBMISSIONS, Service, buffers};
-use crate::call::{self, ONE_THREAD, Operation, Ring, Shots, TcpListener, TcpStream};
+use crate::call::{self, ONE_THREAD, Operation, Ring, Shot, TcpListener, TcpStream};
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
-/// More memory than this for buffers, and it would no longer stay in the processor's cache.
-const HEAP: usize = 512 * 1024;
+/// How many bytes the provided buffers have at first: more would not stay in the processor's cache.
+const PROVIDED: usize = 512 * 1024;
 
-/// Two rings and a heap of buffers; `None` if this kernel does not know how (before Linux 6.1).
+/// Two rings and provided buffers; `None` if this kernel has no multishot recv (before Linux 6.1).
 pub fn set_up(args: &ServerArgs) -> Result<Option<Ring>> {
-    let few = (HEAP / args.bufsize).clamp(1, 512);
-    let made = call::io_uring_setup(SUBMISSIONS, ONE_THREAD).and_then(|mut ring| {
+    let few = (PROVIDED / args.bufsize).clamp(1, 512);
+    let ring = call::io_uring_setup(SUBMISSIONS, ONE_THREAD).and_then(|mut ring| {
         call::io_uring_register_buf_ring(&mut ring, args.bufsize, few, buffers(args))?;
         Ok(ring)
     });
-    match made {
+    match ring {
         Ok(ring) => Ok(Some(ring)),
         Err(error) if error.errno() == Errno::EINVAL => {
             server::single_shot(error);
@@ -74,7 +74,7 @@ pub fn serve_on(
         }
         let look = service.admission.has_room(clients.len());
         match accepting {
-            None if look => accepting = Some(ring.prep_accept(&listener, Shots::Many)?),
+            None if look => accepting = Some(ring.prep_accept(&listener, Shot::Multi)?),
             Some(accept) if !look && !cancelled => {
                 ring.prep_cancel(accept)?;
                 cancelled = true;
@@ -130,7 +130,7 @@ fn submit(client: &mut Client, ring: &mut Ring) -> call::Result<()> {
         ring.prep_send(&client.peer, answer)?;
     }
     if client.wants_recv() {
-        client.receiving = Some(ring.prep_recv(&client.peer, Shots::Many)?);
+        client.receiving = Some(ring.prep_recv(&client.peer, Shot::Multi)?);
     }
     if let Some(recv) = client.cancels_recv() {
         ring.prep_cancel(recv)?;

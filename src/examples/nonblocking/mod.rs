@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! fcntl(O_NONBLOCK)
-//!   ┌▶ accept   = EAGAIN   nobody there yet
+//!   ┌▶ accept   = EAGAIN   no client yet
 //!   │  recv(4)  = EAGAIN   client 4 has sent nothing
 //!   │  recv(5)  = 5        client 5 has
 //!   └─ …                   and round again, at once: the processor is busy finding nothing
@@ -66,14 +66,14 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
         }
         for client in &mut clients {
             if !client.is_owed() {
-                client.heard(call::recv(&client.peer, service.room(), 0), &mut service);
+                client.received(call::recv(&client.peer, service.buffer(), 0), &mut service);
             }
             if client.is_owed() {
                 client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);
             }
         }
-        for client in clients.extract_if(.., |client| client.leaves(&mut service)) {
-            call::close(client.peer)?;
+        for client in clients.extract_if(.., |client| client.is_done()) {
+            call::close(service.release(client))?;
         }
     }
     Ok(service.stats()) // dropped here, the sockets are closed

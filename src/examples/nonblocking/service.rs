@@ -5,25 +5,25 @@
 //!
 //! ```text
 //! page                                          here
-//! accept4 ─────────────────────────────────────▶ admit    a Client, if there is one
-//! recv(room) ──────────────────────────────────▶ heard    the answer is owed to the client
-//! send(owed) ──────────────────────────────────▶ sent     what the kernel took is owed no longer
-//! is_owed ◀──────────────────────────────────── …         whether to wait until it takes bytes, or has sent some
-//! leaves? then close
+//! accept4 ─────────────────────────────────────▶ admit      a Client, if there is one
+//! recv(buffer) ────────────────────────────────▶ received   the answer is owed to the client
+//! send(owed) ──────────────────────────────────▶ sent       what the kernel took is owed no longer
+//! is_owed? wait until it takes bytes ◀────────── …          otherwise until it has sent some
+//! is_done? close ◀────────────────────────────── release    its socket
 //! ```
 //!
 //! The calls are the page's, and nothing here makes any. A result goes in, an errno as well: EAGAIN is
 //! counted, and a client's failure is told and ends that client alone.
 //!
 //! When the kernel takes only a part of an answer, a blocking server waits in `send`. Here the rest is
-//! kept, and the server turns to the others. A client that is owed something is not listened to, or one
-//! that sends and never reads would fill the memory.
+//! kept, and the server turns to the others. From a client that is owed something nothing is received, because
+//! one that sends and never reads would fill the memory.
 
 use std::collections::HashMap;
 use std::mem;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use crate::admission::{Admission, Silence};
@@ -31,34 +31,37 @@ use crate::call::{self, TcpStream};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
-/// Who may come in, what is answered, how long a client may be silent, and what to tell in the end.
+/// What accept brings.
+type Accepted = call::Result<(TcpStream, SocketAddr)>;
+
+/// Which clients are admitted, what is answered, how long a client may be silent, and what was done.
 #[derive(Debug)]
 pub struct Service<'a> {
     args: &'a ServerArgs,
     admission: Admission<'a>,
-    /// How many clients are here.
-    here: usize,
+    /// How many clients there are.
+    clients: usize,
     /// Where the next bytes arrive.
     buf: Vec<u8>,
     /// An answer that is no echo.
-    made: Vec<u8>,
+    reply: Vec<u8>,
 }
 
 impl<'a> Service<'a> {
     /// For at most `most` clients at once.
     pub fn new(args: &'a ServerArgs, stop: &'a Stop, most: usize) -> Service<'a> {
-        let (here, buf, made) = Default::default();
-        Service { args, admission: Admission::new(args, stop, most), here, buf, made }
+        let (clients, buf, reply) = Default::default();
+        Service { args, admission: Admission::new(args, stop, most), clients, buf, reply }
     }
 
     /// Whether there is anything left to wait for, as [`Admission::goes_on`] has it.
     pub fn goes_on(&self) -> bool {
-        self.admission.goes_on(self.here)
+        self.admission.goes_on(self.clients)
     }
 
     /// Whether another client may come in, as [`Admission::has_room`] has it.
     pub fn has_room(&mut self) -> bool {
-        self.admission.has_room(self.here)
+        self.admission.has_room(self.clients)
     }
 
     /// How long a wait may last, as [`Admission::timeout_with`] has it.
@@ -69,12 +72,12 @@ impl<'a> Service<'a> {
         self.admission.timeout_with(clients.into_iter().map(|client| &client.silence))
     }
 
-    /// Those that have been silent for too long. Silence is no event, so a loop that learns of events alone asks for
-    /// them, every turn; where it is not limited, nothing is looked at.
-    pub fn silent(&mut self, clients: &mut HashMap<RawFd, Client>) -> Vec<Client> {
+    /// Takes out those that have been silent for too long. Silence is no event, so a loop that learns of events alone
+    /// asks for them, every turn; where it is not limited, no client is looked at.
+    pub fn silent(&self, clients: &mut HashMap<RawFd, Client>) -> Vec<Client> {
         match self.args.idle_timeout {
             None => Vec::new(),
-            Some(_) => clients.extract_if(|_, it| it.leaves(self)).map(|(_, it)| it).collect(),
+            Some(_) => clients.extract_if(|_, it| it.is_done()).map(|(_, it)| it).collect(),
         }
     }
 
@@ -82,25 +85,52 @@ impl<'a> Service<'a> {
     ///
     /// # Errors
     /// As [`Admission::admit`].
-    pub fn admit(
-        &mut self,
-        accepted: call::Result<(TcpStream, SocketAddr)>,
-    ) -> call::Result<Option<Client>> {
+    pub fn admit(&mut self, accepted: Accepted) -> call::Result<Option<Client>> {
         let Some((peer, name)) = self.admission.admit(accepted)? else { return Ok(None) };
-        self.here += 1;
+        self.clients += 1;
         let (buf, silence) = (Vec::new(), Silence::begin(self.args));
         Ok(Some(Client { peer, name, buf, owed: 0..0, ended: false, silence }))
     }
 
-    /// Room for what arrives next.
-    pub fn room(&mut self) -> &mut [u8] {
+    /// The same for a loop that can only use descriptors below `limit`: a client with another one is done.
+    ///
+    /// # Errors
+    /// As [`Admission::admit`].
+    pub fn admit_below(
+        &mut self,
+        limit: RawFd,
+        accepted: Accepted,
+    ) -> call::Result<Option<Client>> {
+        let mut client = self.admit(accepted)?;
+        if let Some(client) = client.as_mut().filter(|client| client.peer.as_raw_fd() >= limit) {
+            server::no_room(
+                client.name,
+                format_args!("select takes descriptors below {limit} only"),
+            );
+            client.ended = true;
+        }
+        Ok(client)
+    }
+
+    /// A client is done: its socket, which is to be closed.
+    pub fn release(&mut self, client: Client) -> TcpStream {
+        if !client.has_all() {
+            server::idle(client.name);
+        }
+        self.clients -= 1;
+        self.admission.release(); // its descriptor will be free
+        client.peer
+    }
+
+    /// The buffer for what arrives next.
+    pub fn buffer(&mut self) -> &mut [u8] {
         self.buf.resize(self.args.bufsize, 0);
         &mut self.buf
     }
 
     /// The buffer in which an answer stands: an echo in the very one that its bytes came in.
     fn answer(&mut self) -> &mut Vec<u8> {
-        if self.args.reply == Some(Reply::Echo) { &mut self.buf } else { &mut self.made }
+        if self.args.reply == Some(Reply::Echo) { &mut self.buf } else { &mut self.reply }
     }
 
     /// What was done so far.
@@ -119,13 +149,13 @@ pub struct Client {
     /// A buffer, while a part of it is owed.
     buf: Vec<u8>,
     owed: Range<usize>,
-    /// It is not listened to any more: it will send nothing, or has failed.
+    /// Nothing is received from it any more: it will send nothing, or has failed.
     ended: bool,
     silence: Silence,
 }
 
 impl Client {
-    /// Whether it is to be sent something; until it has all of that, it is not listened to.
+    /// Whether it is to be sent something; until it has all of that, nothing is received from it.
     pub fn is_owed(&self) -> bool {
         !self.owed.is_empty()
     }
@@ -135,22 +165,22 @@ impl Client {
         &self.buf[self.owed.clone()]
     }
 
-    /// What came of a `recv` into the service's room: the answer to it is owed from now on. How many bytes came:
+    /// What came of a `recv` into the service's buffer: the answer to it is owed from now on. How many bytes came:
     /// 0 if there were none, or at the end.
-    pub fn heard(&mut self, received: call::Result<usize>, service: &mut Service<'_>) -> usize {
+    pub fn received(&mut self, received: call::Result<usize>, service: &mut Service<'_>) -> usize {
         let Some(n) = self.result(received, service) else { return 0 };
         service.admission.stats.received += n as u64;
-        // A server that never answers has heard enough once it has heard something.
+        // A server that never answers is done with a client from which it has received something.
         self.ended = n == 0 || service.args.reply.is_none();
         if n > 0 {
-            self.owed = 0..service.args.answer(&service.buf[..n], &mut service.made).len();
+            self.owed = 0..service.args.answer(&service.buf[..n], &mut service.reply).len();
             mem::swap(&mut self.buf, service.answer());
         }
         n
     }
 
     /// What came of a `recv` of an urgent byte (MSG_OOB), which is not answered.
-    pub fn heard_urgent(&mut self, received: call::Result<usize>, service: &mut Service<'_>) {
+    pub fn received_urgent(&mut self, received: call::Result<usize>, service: &mut Service<'_>) {
         let n = self.result(received, service);
         service.admission.stats.received += n.unwrap_or_default() as u64;
     }
@@ -181,23 +211,13 @@ impl Client {
         None
     }
 
-    /// It cannot be served: it is to be closed at once.
-    pub fn turn_away(&mut self, why: &str) {
-        server::no_room(self.name, why);
-        self.ended = true;
+    /// Whether it has ended or failed, and is owed nothing.
+    fn has_all(&self) -> bool {
+        self.ended && !self.is_owed()
     }
 
     /// Whether it is to be closed: it has ended and has everything, it has failed, or it was silent for too long.
-    pub fn leaves(&self, service: &mut Service<'_>) -> bool {
-        let done = self.ended && !self.is_owed();
-        let idle = !done && self.silence.is_over();
-        if idle {
-            server::idle(self.name);
-        }
-        if done || idle {
-            service.here -= 1;
-            service.admission.release(); // its descriptor will be free
-        }
-        done || idle
+    pub fn is_done(&self) -> bool {
+        self.has_all() || self.silence.is_over()
     }
 }
