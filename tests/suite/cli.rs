@@ -420,9 +420,8 @@ fn over_tcp_lines_lose_their_ends_and_the_last_needs_none() {
 fn over_tcp_an_empty_line_is_no_message_and_that_is_said() {
     let (heard, stderr) = sent_over_tcp(b"one\n\n\ntwo\n", &[]);
     assert_eq!(heard, b"onetwo");
-    let skipped = stderr.lines().filter_map(|line| Some(line.split_once("  -- ")?.1));
-    let skipped: Vec<&str> = skipped.collect();
-    Said::on("cli_empty_line").add("one, two empty ones, two", &skipped.join("\n"));
+    Said::on("cli_empty_line")
+        .add("one, two empty ones, two", &common::remarks(&stderr).join("\n"));
 }
 
 #[test]
@@ -778,8 +777,7 @@ fn a_server_that_closes_at_the_prompt_is_told() {
     let args = ["tcp-client", "-q", &server.port()];
     let Some((screen, code)) = terminal(&[["> ", "hello\r"]], &args, &[]) else { return };
     assert_eq!(code, 0);
-    let told: Vec<&str> = screen.lines().filter(|line| line.starts_with("netplay: ")).collect();
-    Said::on("cli_closed_at_the_prompt").add("hello", &told.join("\n"));
+    Said::on("cli_closed_at_the_prompt").add("hello", screen.trim_end().lines().last().unwrap());
 }
 
 /// `netplay tcp-client > FILE`, typed at: the prompt is on the terminal, the file has the replies.

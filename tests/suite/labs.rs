@@ -145,12 +145,12 @@ fn the_flood_of_udploss_is_left_out_at_the_sender() {
     let trace = std::fs::read_to_string(file).unwrap();
     let records: Vec<Value> =
         trace.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    for (side, part) in [
-        ("client", "not recorded: 2,000 calls of sendto"),
-        ("server", "not recorded: recvfrom, until nothing is left"),
-    ] {
-        let note = records.iter().find(|record| record["text"] == part).unwrap();
-        assert_eq!(note["role"], side, "{part}");
+    let said = common::Said::on("labs_not_recorded");
+    for (side, call) in [("client", "sendto"), ("server", "recvfrom")] {
+        let of_call = |note: &&Value| note["text"].as_str().is_some_and(|text| text.contains(call));
+        let note = records.iter().find(of_call).unwrap();
+        assert_eq!(note["role"], side, "{note}");
+        said.add(side, note["text"].as_str().unwrap());
     }
 }
 
@@ -158,8 +158,10 @@ fn the_flood_of_udploss_is_left_out_at_the_sender() {
 fn a_prediction_is_set_beside_the_measurement() {
     let out = netplay(&["lab", "framing", "--predict", "1", "--lang", "en"]);
     let text = String::from_utf8(out.stdout).unwrap();
-    assert!(text.contains("predicted:  1  "), "{text}");
-    assert!(text.contains("measured:   2  "), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    let beside = |two: &&[&str]| two[0].contains(":  1  ") && two[1].contains(":   2  ");
+    let two = lines.windows(2).find(beside).unwrap_or_else(|| panic!("{text}"));
+    common::Said::on("labs_prediction").add("framing, 1", &two.join("\n"));
 }
 
 #[test]
@@ -209,17 +211,18 @@ fn labs_that_end_at_the_same_time_keep_all_their_marks() {
 fn a_file_of_marks_that_cannot_be_used_is_a_sentence() {
     type Spoil = fn(&Path);
     let spoilt: [(&str, Spoil); 4] = [
-        ("labs.json is not a list of labs: netplay lab --reset", |folder| {
+        ("a list that breaks off", |folder| {
             fs::write(folder.join("labs.json"), "{\"framing\": ").unwrap();
         }),
-        ("labs.json is not a file", |folder| fs::create_dir(folder.join("labs.json")).unwrap()),
-        ("labs.lock: Is a directory", |folder| fs::create_dir(folder.join("labs.lock")).unwrap()),
+        ("a folder", |folder| fs::create_dir(folder.join("labs.json")).unwrap()),
+        ("the lock is a folder", |folder| fs::create_dir(folder.join("labs.lock")).unwrap()),
         ("there can be no folder", |folder| {
             fs::remove_dir(folder).unwrap();
             fs::write(folder, "").unwrap();
         }),
     ];
-    for (sentence, spoil) in spoilt {
+    let page = common::Said::on("labs_marks");
+    for (case, spoil) in spoilt {
         let state = tempfile::tempdir().unwrap();
         let folder = state.path().join("netplay");
         fs::create_dir(&folder).unwrap();
@@ -229,12 +232,9 @@ fn a_file_of_marks_that_cannot_be_used_is_a_sentence() {
         let out = command.stdin(Stdio::null()).output().unwrap();
         let said = String::from_utf8_lossy(&out.stderr);
         assert!(out.status.success(), "{said}");
-        let lines: Vec<_> = said.lines().filter(|line| line.contains("this lab is done")).collect();
-        assert_eq!(lines.len(), 1, "{said}");
-        assert!(
-            lines[0].starts_with("netplay: cannot note") && lines[0].contains(sentence),
-            "{said}"
-        );
+        let errors = common::errors(&said);
+        assert_eq!(errors.lines().count(), 1, "{said}");
+        page.add(case, &errors);
     }
 }
 
@@ -271,12 +271,15 @@ fn a_busy_machine_is_no_reason_to_deny() {
     match out.status.code() {
         Some(0) => {}
         Some(4) => {
-            assert!(said.contains("the machine is too busy for this lab (it got "), "{said}");
+            assert!(said.contains(TOO_BUSY), "{said}");
             assert!(out.stdout.is_empty() || !String::from_utf8_lossy(&out.stdout).contains('✗'));
         }
         _ => panic!("{:?} {said}", out.status),
     }
 }
+
+/// A lab says how much of the processor's time it got only when that was too little.
+const TOO_BUSY: &str = " % of ";
 
 /// Calls whose answer a lab measures, made to fail for a reason that the lab is not about: strace's words for it,
 /// and what the lab must say.
@@ -305,7 +308,7 @@ fn an_unrelated_failure_is_no_answer() {
         strace.arg(env!("CARGO_BIN_EXE_netplay")).args(["lab", lab, "--no-ask", "-q"]);
         let out = strace.env("XDG_STATE_HOME", state.path()).stdin(Stdio::null()).output().unwrap();
         let said = String::from_utf8_lossy(&out.stderr);
-        let code = if said.contains("the machine is too busy for this lab") { 4 } else { 1 };
+        let code = if said.contains(TOO_BUSY) { 4 } else { 1 };
         assert_eq!(out.status.code(), Some(code), "{lab}: {said}");
         assert!(said.contains(why), "{lab}: {said}");
     }

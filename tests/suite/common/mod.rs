@@ -598,6 +598,7 @@ impl Said {
             settled(&hidden.iter().rev().fold(text.to_owned(), shown))
         };
         let (case, words) = (plain(case), plain(words));
+        assert!(!words.trim().is_empty(), "{}: {case}: nothing is said", self.page);
         let mut cases = self.cases.borrow_mut();
         match cases.iter().find(|(known, _)| *known == case) {
             Some((_, known)) => assert_eq!(*known, words, "{}: {case}", self.page),
@@ -681,17 +682,29 @@ pub fn errors(stderr: &str) -> String {
     lines
 }
 
+/// A text without its numbers.
+pub fn uncounted(text: &str) -> String {
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b\d[\d,.]*\b").unwrap());
+    NUMBER.replace_all(text, "[n]").into_owned()
+}
+
+/// The remarks of a story: what it says beside its calls.
+pub fn remarks(story: &str) -> Vec<&str> {
+    story.lines().filter_map(|line| Some(line.split_once("  -- ")?.1)).collect()
+}
+
 /// A text without what is different each time: the folders of tests, ports, and the processes that have them.
 pub fn settled(text: &str) -> String {
     static ALWAYS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         let rules = [
             (r"(/[\w.-]+)+/\.tmp[A-Za-z0-9]{6}", "[folder]"),
             (r"((?:\d+\.){3}\d+|\]|localhost):\d{4,5}\b", "$1:[port]"),
-            (r"\b(pid|kill|process) \d+", "$1 [pid]"),
+            (r"\b(pid|kill|process|identifier) \d+", "$1 [n]"),
+            (r"\b\d+\.\d{3} ms\b", "[n] ms"),
             // Who has a socket, as a hint and `netplay why` name it.
-            (r"(?m)(; |^why: |^  unix \S+ +)[^;\n]* \(pid \[pid\], started [^)]*\)", "$1[program]"),
+            (r"(?m)(; |^why: |^  unix \S+ +)[^;\n]* \(pid \[n\], started [^)]*\)", "$1[program]"),
             (
-                r"(?m)^(  hint: |  (?:tcp|udp)[A-Z_ ]+\S+ +)[^;\n\[]* \(pid \[pid\], started [^)]*\)",
+                r"(?m)^(  hint: |  (?:tcp|udp)[A-Z_ ]+\S+ +)[^;\n\[]* \(pid \[n\], started [^)]*\)",
                 "$1[program]",
             ),
             (r"\bsince \d\d:\d\d\b", "since [time]"),
