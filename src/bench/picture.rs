@@ -11,7 +11,7 @@ use super::sample::{Cell, Latency, Report, Spread};
 use crate::columns::wrapped;
 use crate::draw::page;
 use crate::draw::shapes::{
-    Dot, END, Letters, Line, MIDDLE, Opening, Rect, START, Words, round_step,
+    Anchor, Drawing, Element, Opening, circle, line, rect, round_step, text,
 };
 use crate::escape::markup;
 use crate::ink::{COST, DIM, INK, Ink, LINE, LONGEST, P50, P99, P999, RATE};
@@ -56,17 +56,16 @@ impl Report {
             height: heights.iter().sum::<f64>() + 18.0 * footer.len() as f64 + 16.0,
             ..Opening::default()
         };
-        let mut picture = opening.to_string();
+        let mut picture = Drawing::new(&opening);
         let mut top = 0.0;
         for (load, height) in self.loads().into_iter().zip(heights) {
             self.draw(&mut picture, load, names, top);
             top += height;
         }
         for (line, nth) in footer.iter().zip(0..) {
-            let (x, y) = (12.0, top + 17.0 + 18.0 * f64::from(nth));
-            let _ = writeln!(picture, "{}", Words { look: SMALL, x, y, text: line });
+            picture.add(small(text(12.0, top + 17.0 + 18.0 * f64::from(nth), line)));
         }
-        picture + "</svg>\n"
+        picture.finish()
     }
 
     /// The picture in words.
@@ -83,17 +82,15 @@ impl Report {
         loads.join(" ")
     }
 
-    fn draw(&self, out: &mut String, load: Load, names: f64, top: f64) {
+    fn draw(&self, out: &mut Drawing, load: Load, names: f64, top: f64) {
         let cells = self.under(load);
-        let title = Letters { size: Some(16.0), ..Letters::default() };
-        let _ =
-            writeln!(out, "{}", Words { look: title, x: 12.0, y: top + 26.0, text: &load.title() });
+        out.add(text(12.0, top + 26.0, &load.title()).size(16.0));
         let part = |nth: f64| Part { x: names + PART * nth, top, rows: cells.len() };
         for (nth, cell) in cells.iter().enumerate() {
-            let ink = cell.again.then_some(DIM);
-            let look = Letters { size: Some(12.0), ink, anchor: END, ..Letters::default() };
-            let (x, y) = (names - GAP, part(0.0).row(nth) + 4.0);
-            let _ = writeln!(out, "{}", Words { look, x, y, text: &label(cell) });
+            let name = label(cell);
+            let name = text(names - GAP, part(0.0).row(nth) + 4.0, &name).size(12.0);
+            let name = name.anchor(Anchor::End);
+            out.add(if cell.again { name.fill(DIM) } else { name });
         }
         // One scale for all loads: so the rate can be followed from one to the next.
         let fastest = self.cells.iter().filter_map(|cell| cell.rate()).map(|rate| rate.high);
@@ -106,7 +103,7 @@ impl Report {
         part(2.0).bars(out, "CPU for a request", COST, dearest, time, &costs);
     }
 
-    fn latencies(&self, out: &mut String, part: &Part, cells: &[&Cell]) {
+    fn latencies(&self, out: &mut Drawing, part: &Part, cells: &[&Cell]) {
         let points: Vec<f64> = self.cells.iter().flat_map(tail).flatten().collect();
         let low = points.iter().copied().fold(f64::INFINITY, f64::min).clamp(1.0, 1e9);
         let high = points.iter().copied().fold(low * 10.0, f64::max);
@@ -114,8 +111,7 @@ impl Report {
         part.head(out, 0.0, "latency, log scale");
         for (what, (ink, nth)) in TAIL_NAMES.into_iter().zip(TAIL.into_iter().zip(0..)) {
             let x = 130.0 + 52.0 * f64::from(nth);
-            let dot = Dot { fill: ink, x: part.x + x, y: part.top + 50.0, radius: 4.0 };
-            let _ = writeln!(out, "{dot}");
+            out.add(circle((part.x + x, part.top + 50.0), 4.0).fill(ink));
             part.head(out, x + 7.0, what);
         }
         let place = |ns: f64| (ns / low).ln() / (high / low).ln();
@@ -128,15 +124,11 @@ impl Report {
                 .filter_map(|(ns, ink)| Some((part.at(place(ns?)), ink)))
                 .collect();
             if let (Some(&(from, _)), Some(&(to, _))) = (points.first(), points.last()) {
-                let _ = writeln!(
-                    out,
-                    "{}",
-                    Line { ink: LINE, thick: 3.0, from: (from, y), to: (to, y) }
-                );
+                out.add(line((from, y), (to, y)).stroke(LINE, 3.0));
             }
             // The middle last: it is not hidden by the end.
-            for &(x, fill) in points.iter().rev() {
-                let _ = writeln!(out, "{}", Dot { fill, x, y, radius: 4.0 });
+            for &(x, ink) in points.iter().rev() {
+                out.add(circle((x, y), 4.0).fill(ink));
             }
         }
     }
@@ -224,8 +216,9 @@ fn tail(cell: &Cell) -> [Option<f64>; 4] {
 }
 
 /// Letters in passing.
-const SMALL: Letters =
-    Letters { class: "", font: None, size: Some(10.5), bold: false, ink: Some(DIM), anchor: START };
+fn small(text: Element<'_>) -> Element<'_> {
+    text.size(10.5).fill(DIM)
+}
 
 /// One of the three parts of a load: where it begins, and how many rows it has.
 struct Part {
@@ -245,33 +238,26 @@ impl Part {
         self.top + ABOVE + ROW * (nth as f64 + 0.5)
     }
 
-    fn head(&self, out: &mut String, x: f64, text: &str) {
-        let look = Letters { size: Some(12.0), ..SMALL };
-        let (x, y) = (self.x + x, self.top + 54.0);
-        let _ = writeln!(out, "{}", Words { look, x, y, text });
+    fn head(&self, out: &mut Drawing, x: f64, words: &str) {
+        out.add(text(self.x + x, self.top + 54.0, words).size(12.0).fill(DIM));
     }
 
     /// The lines of the scale, and its numbers below them.
-    fn scale(&self, out: &mut String, marks: impl IntoIterator<Item = (f64, String)>) {
+    fn scale(&self, out: &mut Drawing, marks: impl IntoIterator<Item = (f64, String)>) {
         let (top, bottom) = (self.top + ABOVE, self.top + ABOVE + ROW * self.rows as f64);
-        let line = |from, to| Line { ink: LINE, thick: 1.0, from, to };
-        let _ = writeln!(out, "{}", line((self.x, bottom), (self.at(1.0), bottom)));
-        for (part, text) in marks {
+        let thin = |from, to| line(from, to).stroke(LINE, 1.0);
+        out.add(thin((self.x, bottom), (self.at(1.0), bottom)));
+        for (part, number) in marks {
             let x = self.at(part);
-            let number = Words {
-                look: Letters { anchor: MIDDLE, ..SMALL },
-                x,
-                y: bottom + 17.0,
-                text: &text,
-            };
-            let _ = writeln!(out, "{}\n{number}", line((x, top), (x, bottom + 5.0)));
+            out.add(thin((x, top), (x, bottom + 5.0)));
+            out.add(small(text(x, bottom + 17.0, &number)).anchor(Anchor::Middle));
         }
     }
 
     /// A bar for each server, with the middle half as a line on it and the median behind it.
     fn bars(
         &self,
-        out: &mut String,
+        out: &mut Drawing,
         title: &str,
         ink: Ink,
         most: f64,
@@ -287,17 +273,10 @@ impl Part {
             let place = |x: f64| self.at(x / most);
             let y = self.row(nth);
             let height = 0.56 * ROW;
-            let bar = Rect {
-                fill: ink.into(),
-                x: self.x,
-                y: y - height / 2.0,
-                width: place(median) - self.x,
-                height,
-            };
-            let half = Line { ink: INK, thick: 1.0, from: (place(low), y), to: (place(high), y) };
-            let look = Letters { ink: None, ..SMALL };
-            let (x, y) = (place(median.max(high)) + 5.0, y + 3.5);
-            let _ = writeln!(out, "{bar}\n{half}\n{}", Words { look, x, y, text: &form(median) });
+            out.add(rect(self.x, y - height / 2.0, place(median) - self.x, height).fill(ink));
+            out.add(line((place(low), y), (place(high), y)).stroke(INK, 1.0));
+            let x = place(median.max(high)) + 5.0;
+            out.add(text(x, y + 3.5, &form(median)).size(10.5));
         }
     }
 }

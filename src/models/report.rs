@@ -1,6 +1,5 @@
 //! The outcomes as a file: text, Markdown, SVG, HTML, JSON.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -9,8 +8,7 @@ use super::figure::{Figure, HEADS, Lengths, cells, meanwhile, ranges};
 use super::send::{Phases, Spread};
 use super::text::Look;
 use super::{Experiment, Outcome, svg, text};
-use crate::draw::page;
-use crate::escape::markup;
+use crate::draw::page::{self, Cell};
 use crate::table;
 
 /// A form of the report.
@@ -63,7 +61,7 @@ pub fn write(experiment: &Experiment, outcomes: &[Outcome], format: Format) -> S
 
 fn markdown(figure: &Figure<'_>) -> String {
     let row = |outcome: &Outcome| match &outcome.phases {
-        Ok(_) => with_ranges(outcome, |range| format!(" ({range})")),
+        Ok(_) => with_ranges(outcome),
         Err(reason) => {
             let [name, reason] =
                 [outcome.model.name.to_owned(), format!("cannot run here: {reason}")];
@@ -80,52 +78,42 @@ fn markdown(figure: &Figure<'_>) -> String {
 }
 
 /// The medians, each with its range behind it, if there was more than one round.
-fn with_ranges(outcome: &Outcome, write: impl Fn(&str) -> String) -> [String; 7] {
+fn with_ranges(outcome: &Outcome) -> [String; 7] {
     let mut cells = cells(outcome);
-    for (cell, range) in
-        cells.iter_mut().zip(ranges(outcome)).filter(|(_, range)| !range.is_empty())
-    {
-        *cell += &write(&range);
+    let both = cells.iter_mut().zip(ranges(outcome));
+    for (cell, range) in both.filter(|(_, range)| !range.is_empty()) {
+        *cell += &format!(" ({range})");
     }
     cells
 }
 
 fn html(figure: &Figure<'_>) -> String {
-    let mut rows = String::new();
-    for outcome in figure.outcomes {
-        let name =
-            format!("<tr><td>{}<br><small>{}</small></td>", outcome.model.name, outcome.model.kind);
-        match &outcome.phases {
-            Ok(_) => {
-                let [_, waiting, knows, copies, calls, eagains, cpu] =
-                    with_ranges(outcome, |range| format!("<br><small>{range}</small>"));
-                let after = match copies.as_str() {
-                    "" => format!("<td colspan=\"2\">{knows}</td>"),
-                    _ => format!("<td>{knows}</td><td>{copies}</td>"),
-                };
-                _ = writeln!(
-                    rows,
-                    "{name}<td class=\"left\">{}</td><td>{waiting}</td>{after}<td>{calls}</td><td>{eagains}</td><td>{cpu}</td></tr>",
-                    markup(&meanwhile(outcome))
-                );
-            }
-            Err(reason) => {
-                let reason = markup(reason);
-                _ = writeln!(
-                    rows,
-                    "{name}<td class=\"left\" colspan=\"7\">cannot run here: {reason}</td></tr>"
-                );
-            }
-        }
-    }
-    let [name, others @ ..] = HEADS;
-    let heads: String = others.iter().map(|head| format!("<th>{head}</th>")).collect();
+    let [name, others @ ..] = HEADS.map(Cell::from);
+    let heads = [name, Cell::from("meanwhile").sentence()].into_iter().chain(others);
     let body = format!(
-        "<h1>The five models of I/O</h1>\n<figure>{}</figure>\n<div class=\"table\">\n<table>\n\
-         <tr><th>{name}</th><th class=\"left\">meanwhile</th>{heads}</tr>\n{rows}</table>\n</div>\n",
-        svg::draw(figure)
+        "<h1>The five models of I/O</h1>\n<figure>{}</figure>\n<div class=\"table\">\n{}</div>\n",
+        svg::draw(figure),
+        page::table("", heads, figure.outcomes.iter().map(row))
     );
     page::report(&figure.title, &body)
+}
+
+/// An outcome on the page: the medians, each above its range.
+fn row(outcome: &Outcome) -> Vec<Cell> {
+    let name = Cell::from(outcome.model.name).below(outcome.model.kind.to_owned());
+    if let Err(reason) = &outcome.phases {
+        let reason = format!("cannot run here: {reason}");
+        return vec![name, Cell::from(reason).sentence().across(7)];
+    }
+    let figures = cells(outcome).into_iter().zip(ranges(outcome));
+    let mut row = vec![name, Cell::from(meanwhile(outcome)).sentence()];
+    row.extend(figures.skip(1).map(|(median, range)| Cell::from(median).below(range)));
+    if cells(outcome)[3].is_empty() {
+        // One call does both: their figures are one.
+        row.remove(4);
+        row[3] = std::mem::take(&mut row[3]).across(2);
+    }
+    row
 }
 
 /// Times are microseconds since the program began to wait.

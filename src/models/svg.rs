@@ -1,10 +1,8 @@
 //! The figure as SVG: one file, nothing fetched, light or dark as the reader's screen is.
 
-use std::fmt::Write as _;
-
 use super::figure::{After, Axis, Figure, Lengths, cells, meanwhile, ranges, waiting_bar};
 use crate::columns::cut;
-use crate::draw::shapes::{END, Fill, Letters, Line, MIDDLE, Opening, Rect, START, Words};
+use crate::draw::shapes::{Anchor, Drawing, Element, Fill, Opening, Pattern, line, rect, text};
 use crate::ink::{ASLEEP, BOTH, COPIES, DIM, ERROR, INK, Ink, KNOWS, LINE};
 
 const WIDTH: f64 = 980.0;
@@ -28,15 +26,14 @@ enum Look {
 }
 
 impl Look {
-    fn letters(self) -> Letters {
-        let plain = Letters::default();
+    fn of(self, text: Element<'_>) -> Element<'_> {
         match self {
-            Look::Title => Letters { size: Some(17.0), bold: true, ..plain },
-            Look::Head => Letters { bold: true, ..plain },
-            Look::Plain => plain,
-            Look::Words => Letters { size: Some(12.0), ..plain },
-            Look::Range => Letters { size: Some(10.0), ink: Some(DIM), ..plain },
-            Look::Small => Letters { size: Some(11.5), ink: Some(DIM), ..plain },
+            Look::Title => text.size(17.0).bold(),
+            Look::Head => text.bold(),
+            Look::Plain => text,
+            Look::Words => text.size(12.0),
+            Look::Range => text.size(10.0).fill(DIM),
+            Look::Small => text.size(11.5).fill(DIM),
         }
     }
 }
@@ -61,106 +58,31 @@ impl Bar {
     }
 }
 
-/// Stripes and crosses.
-fn patterns() -> String {
-    let pattern = |id, path| {
-        format!(
-            "<pattern id=\"{id}\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\">\
-             <path fill=\"none\" stroke=\"{INK}\" stroke-width=\"1.2\" d=\"{path}\"/></pattern>"
-        )
-    };
-    pattern("stripes", "M0 6L6 0") + &pattern("crosses", "M0 6L6 0M0 0L6 6")
-}
-
 pub(super) fn draw(figure: &Figure<'_>) -> String {
     let rows = figure.outcomes.len() as f64;
     let (first, second) = (92.0, 92.0 + rows * ROW + 96.0);
     let notes = second + rows * ROW + 48.0;
     let height = notes + 20.0 * figure.notes.len() as f64 + 4.0;
+    let stripe = line((0.0, 6.0), (6.0, 0.0)).stroke(INK, 1.2);
+    let other = line((0.0, 0.0), (6.0, 6.0)).stroke(INK, 1.2);
+    let (stripes, crosses) = ([stripe], [stripe, other]);
+    let pattern = |id, parts| Pattern { id, side: 6.0, turned: 0.0, parts };
     let opening = Opening {
         title: &figure.title,
         about: &described(figure),
         width: WIDTH,
         height,
-        defs: &patterns(),
+        patterns: &[pattern("stripes", &stripes), pattern("crosses", &crosses)],
         ..Opening::default()
     };
-    let mut out = Drawing(opening.to_string());
-    out.text(Look::Title, 16.0, 30.0, START, &figure.title);
-
-    out.text(
-        Look::Head,
-        16.0,
-        62.0,
-        START,
-        "1. Waiting for the data, and what the program does meanwhile",
-    );
-    out.bar(Bar::Waiting, 500.0, 47.0, 22.0);
-    out.text(Look::Small, 528.0, 62.0, START, "waiting");
-    out.line(ERROR, 2.0, 592.0, 48.0, 66.0);
-    out.text(Look::Small, 600.0, 62.0, START, "the message arrives");
-    for (x, head) in COLUMNS.iter().zip(["waiting", "CPU time", "calls", "EAGAIN"]) {
-        out.text(Look::Small, *x, 82.0, END, head);
-    }
-    out.axis(&figure.waiting, first, rows);
-    for (i, outcome) in figure.outcomes.iter().enumerate() {
-        let y = first + i as f64 * ROW;
-        out.text(Look::Plain, 16.0, y + 14.0, START, outcome.model.name);
-        out.text(Look::Small, 16.0, y + 27.0, START, outcome.model.kind);
-        if let Err(reason) = &outcome.phases {
-            let words = format!("cannot run here: {}", cut(reason, 131, "…"));
-            out.text(Look::Small, LEFT + 8.0, y + 19.0, START, &words);
-            continue;
-        }
-        let x = LEFT + figure.waiting.place(waiting_bar(outcome), PLOT);
-        out.bar(Bar::Waiting, LEFT, y + 5.0, x - LEFT);
-        out.text(Look::Words, LEFT + 8.0, y + 19.0, START, &meanwhile(outcome));
-        out.line(ERROR, 2.0, x, y, y + ROW);
-        let [_, waiting, _, _, calls, eagains, cpu] = cells(outcome);
-        let [_, waiting_range, _, _, calls_range, eagains_range, cpu_range] = ranges(outcome);
-        let cells = [waiting, cpu, calls, eagains];
-        let ranges = [waiting_range, cpu_range, calls_range, eagains_range];
-        for ((x, cell), range) in COLUMNS.iter().zip(cells).zip(ranges) {
-            out.figure(*x, y, &cell, &range);
-        }
-    }
-
-    let head = format!("2. From the arrival on, magnified {} times", figure.magnified());
-    out.text(Look::Head, 16.0, second - 40.0, START, &head);
-    let legend = [
-        (Bar::Knows, 16.0, "until the program knows"),
-        (Bar::Copies, 214.0, "copying to the program"),
-        (Bar::InOne, 404.0, "both in one call: no program can tell them apart"),
-    ];
-    for (class, x, words) in legend {
-        out.bar(class, x, second - 28.0, 22.0);
-        out.text(Look::Small, x + 28.0, second - 14.0, START, words);
-    }
-    out.text(Look::Small, COLUMNS[1] + 20.0, second - 14.0, END, "until it knows");
-    out.text(Look::Small, COLUMNS[3], second - 14.0, END, "copying");
-    out.axis(&figure.after, second, rows);
-    for (i, outcome) in figure.outcomes.iter().enumerate() {
-        let y = second + i as f64 * ROW;
-        out.text(Look::Plain, 16.0, y + 19.0, START, outcome.model.name);
-        let Ok(phases) = &outcome.phases else { continue };
-        let place = |time| figure.after.place(time, PLOT);
-        match Lengths::of(phases).after {
-            After::Apart { knows, copies } => {
-                out.bar(Bar::Knows, LEFT, y + 5.0, place(knows));
-                out.bar(Bar::Copies, LEFT + place(knows), y + 5.0, place(copies).max(1.0));
-            }
-            After::InOne(both) => out.bar(Bar::InOne, LEFT, y + 5.0, place(both).max(1.0)),
-        }
-        let [_, _, knows, copies, ..] = cells(outcome);
-        let [_, _, knows_range, copies_range, ..] = ranges(outcome);
-        out.figure(COLUMNS[1] + 20.0, y, &knows, &knows_range);
-        out.figure(COLUMNS[3], y, &copies, &copies_range);
-    }
+    let mut out = Picture(Drawing::new(&opening));
+    out.text(Look::Title, 16.0, 30.0, &figure.title);
+    out.waiting(figure, first, rows);
+    out.after(figure, second, rows);
     for (i, note) in figure.notes.iter().enumerate() {
-        out.text(Look::Small, 16.0, notes + 20.0 * i as f64, START, note);
+        out.text(Look::Small, 16.0, notes + 20.0 * i as f64, note);
     }
-    out.0 += "</svg>\n";
-    out.0
+    out.0.finish()
 }
 
 /// The figure in a sentence for each model, for who cannot see it.
@@ -179,35 +101,108 @@ fn described(figure: &Figure<'_>) -> String {
     figure.outcomes.iter().map(each).collect::<Vec<_>>().join(" ")
 }
 
-struct Drawing(String);
+struct Picture(Drawing);
 
-impl Drawing {
-    fn text(&mut self, look: Look, x: f64, y: f64, anchor: &'static str, text: &str) {
-        let look = Letters { anchor, ..look.letters() };
-        _ = writeln!(self.0, "{}", Words { look, x, y, text });
+impl Picture {
+    /// The first panel, from this height on: until the message arrives.
+    fn waiting(&mut self, figure: &Figure<'_>, top: f64, rows: f64) {
+        let head = "1. Waiting for the data, and what the program does meanwhile";
+        self.text(Look::Head, 16.0, top - 30.0, head);
+        self.bar(Bar::Waiting, 500.0, top - 45.0, 22.0);
+        self.text(Look::Small, 528.0, top - 30.0, "waiting");
+        self.line(ERROR, 2.0, 592.0, top - 44.0, top - 26.0);
+        self.text(Look::Small, 600.0, top - 30.0, "the message arrives");
+        for (x, head) in COLUMNS.into_iter().zip(["waiting", "CPU time", "calls", "EAGAIN"]) {
+            self.text_at(Look::Small, Anchor::End, x, top - 10.0, head);
+        }
+        self.axis(&figure.waiting, top, rows);
+        for (i, outcome) in figure.outcomes.iter().enumerate() {
+            let y = top + i as f64 * ROW;
+            self.text(Look::Plain, 16.0, y + 14.0, outcome.model.name);
+            self.text(Look::Small, 16.0, y + 27.0, outcome.model.kind);
+            if let Err(reason) = &outcome.phases {
+                let words = format!("cannot run here: {}", cut(reason, 131, "…"));
+                self.text(Look::Small, LEFT + 8.0, y + 19.0, &words);
+                continue;
+            }
+            let x = LEFT + figure.waiting.place(waiting_bar(outcome), PLOT);
+            self.bar(Bar::Waiting, LEFT, y + 5.0, x - LEFT);
+            self.text(Look::Words, LEFT + 8.0, y + 19.0, &meanwhile(outcome));
+            self.line(ERROR, 2.0, x, y, y + ROW);
+            let [_, waiting, _, _, calls, eagains, cpu] = cells(outcome);
+            let [_, waiting_range, _, _, calls_range, eagains_range, cpu_range] = ranges(outcome);
+            let cells = [waiting, cpu, calls, eagains];
+            let ranges = [waiting_range, cpu_range, calls_range, eagains_range];
+            for ((x, cell), range) in COLUMNS.into_iter().zip(cells).zip(ranges) {
+                self.figure(x, y, &cell, &range);
+            }
+        }
+    }
+
+    /// The second panel, from this height on: from the arrival to the program.
+    fn after(&mut self, figure: &Figure<'_>, top: f64, rows: f64) {
+        let head = format!("2. From the arrival on, magnified {} times", figure.magnified());
+        self.text(Look::Head, 16.0, top - 40.0, &head);
+        for (bar, x, words) in [
+            (Bar::Knows, 16.0, "until the program knows"),
+            (Bar::Copies, 214.0, "copying to the program"),
+            (Bar::InOne, 404.0, "both in one call: no program can tell them apart"),
+        ] {
+            self.bar(bar, x, top - 28.0, 22.0);
+            self.text(Look::Small, x + 28.0, top - 14.0, words);
+        }
+        let (knows_end, copies_end) = (COLUMNS[1] + 20.0, COLUMNS[3]);
+        self.text_at(Look::Small, Anchor::End, knows_end, top - 14.0, "until it knows");
+        self.text_at(Look::Small, Anchor::End, copies_end, top - 14.0, "copying");
+        self.axis(&figure.after, top, rows);
+        for (i, outcome) in figure.outcomes.iter().enumerate() {
+            let y = top + i as f64 * ROW;
+            self.text(Look::Plain, 16.0, y + 19.0, outcome.model.name);
+            let Ok(phases) = &outcome.phases else { continue };
+            let place = |time| figure.after.place(time, PLOT);
+            match Lengths::of(phases).after {
+                After::Apart { knows, copies } => {
+                    self.bar(Bar::Knows, LEFT, y + 5.0, place(knows));
+                    self.bar(Bar::Copies, LEFT + place(knows), y + 5.0, place(copies).max(1.0));
+                }
+                After::InOne(both) => self.bar(Bar::InOne, LEFT, y + 5.0, place(both).max(1.0)),
+            }
+            let [_, _, knows, copies, ..] = cells(outcome);
+            let [_, _, knows_range, copies_range, ..] = ranges(outcome);
+            self.figure(knows_end, y, &knows, &knows_range);
+            self.figure(copies_end, y, &copies, &copies_range);
+        }
+    }
+
+    fn text(&mut self, look: Look, x: f64, y: f64, words: &str) {
+        self.0.add(look.of(text(x, y, words)));
+    }
+
+    fn text_at(&mut self, look: Look, anchor: Anchor, x: f64, y: f64, words: &str) {
+        self.0.add(look.of(text(x, y, words)).anchor(anchor));
     }
 
     /// A median, and its range under it, if there is one.
     fn figure(&mut self, x: f64, y: f64, median: &str, range: &str) {
         let lower = if range.is_empty() { 19.0 } else { 14.0 };
-        self.text(Look::Plain, x, y + lower, END, median);
+        self.text_at(Look::Plain, Anchor::End, x, y + lower, median);
         if !range.is_empty() {
-            self.text(Look::Range, x, y + 26.0, END, range);
+            self.text_at(Look::Range, Anchor::End, x, y + 26.0, range);
         }
     }
 
     /// A bar in its colour, and its pattern over it.
     fn bar(&mut self, bar: Bar, x: f64, y: f64, width: f64) {
         let (ink, pattern) = bar.look();
-        let shape = Rect { fill: ink.into(), x, y, width, height: BAR };
-        _ = writeln!(self.0, "{shape}");
+        let shape = rect(x, y, width, BAR);
+        self.0.add(shape.fill(ink));
         if let Some(pattern) = pattern {
-            _ = writeln!(self.0, "{}", Rect { fill: Fill::Pattern(pattern), ..shape });
+            self.0.add(shape.fill(Fill::Pattern(pattern)));
         }
     }
 
     fn line(&mut self, ink: Ink, thick: f64, x: f64, from: f64, to: f64) {
-        _ = writeln!(self.0, "{}", Line { ink, thick, from: (x, from), to: (x, to) });
+        self.0.add(line((x, from), (x, to)).stroke(ink, thick));
     }
 
     /// The ticks of a panel of so many rows, and their numbers under it.
@@ -218,7 +213,7 @@ impl Drawing {
             let x = LEFT + axis.place(*at, PLOT);
             self.line(LINE, 1.0, x, top, bottom + 4.0);
             let unit = if i + 1 == ticks.len() { format!(" {}", axis.name) } else { String::new() };
-            self.text(Look::Small, x, bottom + 18.0, MIDDLE, &format!("{number}{unit}"));
+            self.text_at(Look::Small, Anchor::Middle, x, bottom + 18.0, &format!("{number}{unit}"));
         }
     }
 }

@@ -221,7 +221,6 @@ fn table(timeline: &Timeline) -> String {
             duration(call.took_ns()),
         ]
     };
-    let rows: Vec<_> = calls.iter().map(row).collect();
     let caption = "The calls, in the order in which they began";
-    page::table(caption, &["Time, s", "Who", "Call", "Took"], &rows)
+    page::table(caption, ["Time, s", "Who", "Call", "Took"], calls.iter().map(row))
 }

@@ -58,25 +58,79 @@ pub fn report(title: &str, body: &str) -> String {
     Page { title, style: &style, body, script: None }.html()
 }
 
-/// A table of texts: what stands above it, if anything does, its heads, and its rows.
+/// What stands in a cell of a table.
+#[derive(Debug, Clone, Default)]
+pub struct Cell {
+    text: String,
+    below: String,
+    columns: usize,
+    left: bool,
+}
+
+impl Cell {
+    /// The same with small letters below it, if there are any.
+    #[must_use]
+    pub fn below(self, below: String) -> Cell {
+        Cell { below, ..self }
+    }
+
+    /// The same, as wide as so many columns.
+    #[must_use]
+    pub fn across(self, columns: usize) -> Cell {
+        Cell { columns, ..self }
+    }
+
+    /// A sentence among figures: it begins at the left, and may have several lines.
+    #[must_use]
+    pub fn sentence(self) -> Cell {
+        Cell { left: true, ..self }
+    }
+
+    fn html(&self, tag: &str) -> String {
+        let class = if self.left { " class=\"left\"" } else { "" };
+        let columns = match self.columns {
+            0 | 1 => String::new(),
+            columns => format!(" colspan=\"{columns}\""),
+        };
+        let below = match self.below.as_str() {
+            "" => String::new(),
+            below => format!("<br><small>{}</small>", markup(below)),
+        };
+        format!("<{tag}{class}{columns}>{}{below}</{tag}>", markup(&self.text))
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Cell {
+        Cell { text: text.as_ref().to_owned(), ..Cell::default() }
+    }
+}
+
+/// A table: what stands above it, if anything does, its heads, and its rows.
 ///
 /// ```
-/// let rows = [["&".to_owned()]];
-/// assert!(netplay_draw::page::table("", &["sign"], &rows).contains("<tr><td>&amp;</td></tr>"));
+/// use netplay_draw::page::{Cell, table};
+/// let sum = Cell::from("3 calls").across(2);
+/// let table = table("", ["sign", "name"], [vec![Cell::from("&"), Cell::from("and")], vec![sum]]);
+/// assert!(table.contains("<tr><td>&amp;</td><td>and</td></tr>\n<tr><td colspan=\"2\">3 calls</td></tr>"));
 /// ```
 #[must_use]
-pub fn table<R: AsRef<[String]>>(caption: &str, heads: &[&str], rows: &[R]) -> String {
-    let row = |cells: &mut dyn Iterator<Item = &str>, tag| -> String {
-        let cells = cells.map(|cell| format!("<{tag}>{}</{tag}>", markup(cell)));
-        format!("<tr>{}</tr>\n", cells.collect::<String>())
-    };
-    let rows = rows.iter().map(|cells| row(&mut cells.as_ref().iter().map(String::as_str), "td"));
-    let head = row(&mut heads.iter().copied(), "th");
+pub fn table(
+    caption: &str,
+    heads: impl IntoIterator<Item: Into<Cell>>,
+    rows: impl IntoIterator<Item: IntoIterator<Item: Into<Cell>>>,
+) -> String {
     let caption = match caption {
         "" => String::new(),
         caption => format!("<caption>{}</caption>\n", markup(caption)),
     };
-    format!("<table>{caption}\n{head}{}</table>\n", rows.collect::<String>())
+    let rows: String = rows.into_iter().map(|cells| row(cells, "td")).collect();
+    format!("<table>{caption}\n{}{rows}</table>\n", row(heads, "th"))
+}
+
+fn row(cells: impl IntoIterator<Item: Into<Cell>>, tag: &str) -> String {
+    let cells: String = cells.into_iter().map(|cell| cell.into().html(tag)).collect();
+    format!("<tr>{cells}</tr>\n")
 }
 
 /// The template with each `{{mark}}` filled, once: a mark in what is filled in stays what it is.

@@ -1,0 +1,142 @@
+//! What is said in the picture, and the room that it takes.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use super::measures::{FONT, LINE, SMALL, columns};
+use super::side::Side;
+use crate::{Arrow, ArrowKind, Call, Lane, Timeline};
+use netplay_record::Kind;
+use netplay_text::columns::{cut, width as wide, wrapped};
+use netplay_text::words::{counted, duration, grouped};
+
+/// A note is broken into lines of as many columns.
+const NOTE: usize = 40;
+
+/// What stands beside a lifeline.
+#[derive(Debug)]
+pub(super) struct Label {
+    pub(super) call: usize,
+    pub(super) side: Side,
+    /// The height of the mark that it belongs to.
+    pub(super) mark: f64,
+    /// The height of its own middle.
+    pub(super) y: f64,
+    /// The state of TCP, if it changed.
+    pub(super) tag: Option<String>,
+    pub(super) asked: String,
+    /// How long it waited.
+    pub(super) time: String,
+    pub(super) answered: String,
+    /// More lines of a note.
+    pub(super) more: Vec<String>,
+}
+
+impl Label {
+    /// Nothing yet, beside the mark of a call at this height.
+    pub(super) fn at(mark: f64, call: usize, side: Side) -> Label {
+        let (asked, time, answered) = (String::new(), String::new(), String::new());
+        Label { call, side, mark, y: mark, tag: None, asked, time, answered, more: Vec::new() }
+    }
+
+    /// The text of a note.
+    pub(super) fn note(self, said: &str) -> Label {
+        let mut lines = wrapped(said, NOTE).map(str::to_owned);
+        let asked = lines.next().unwrap_or_default();
+        Label { asked, more: lines.collect(), ..self }
+    }
+
+    pub(super) fn height(&self) -> f64 {
+        LINE * (1 + self.more.len()) as f64
+    }
+
+    /// The tag, and the space behind it.
+    pub(super) fn tag_width(&self) -> f64 {
+        self.tag.as_ref().map_or(0.0, |tag| tag_width(tag) + 5.0)
+    }
+
+    pub(super) fn width(&self) -> f64 {
+        let first = [&self.asked, &self.time, &self.answered].map(|part| wide(part));
+        let longest = self.more.iter().map(|line| wide(line)).max().unwrap_or_default();
+        self.tag_width() + columns(first.iter().sum::<usize>().max(longest), FONT)
+    }
+
+    /// Whether it says nothing besides its tag.
+    pub(super) fn is_tag_alone(&self) -> bool {
+        self.width() <= self.tag_width() && self.more.is_empty()
+    }
+
+    /// Whether it stands so far from its mark that a line has to lead to it.
+    pub(super) fn is_moved(&self) -> bool {
+        (self.y - self.mark).abs() > 3.0
+    }
+
+    /// Cuts the words, so that the whole is no wider than this.
+    pub(super) fn cut(&mut self, room: f64) {
+        let mut left = ((room - self.tag_width()) / columns(1, FONT)).max(0.0) as usize;
+        let all = left;
+        for part in [&mut self.asked, &mut self.time, &mut self.answered] {
+            *part = cut(part, left, "…").into_owned();
+            left -= wide(part);
+        }
+        self.more.iter_mut().for_each(|line| *line = cut(line, all, "…").into_owned());
+    }
+}
+
+pub(super) fn tag_width(tag: &str) -> f64 {
+    columns(wide(tag), SMALL) + 8.0
+}
+
+pub(super) fn head_width(lane: &Lane) -> f64 {
+    columns(wide(&lane.name), FONT).max(columns(wide(&lane.detail), SMALL)) + 14.0
+}
+
+/// The answer, and how often it was the same.
+pub(super) fn answer(call: &Call) -> String {
+    match call.times {
+        1 => call.record.answered(),
+        times => format!("{} × {}", call.record.answered(), grouped(times)),
+    }
+}
+
+/// The line below the title.
+pub(super) fn summary(timeline: &Timeline) -> String {
+    let made = |call: &&Call| call.record.kind == Kind::Call;
+    let calls: u64 = timeline.calls.iter().filter(made).map(|call| call.times).sum();
+    let threads: BTreeSet<(i32, i32)> =
+        timeline.lanes.iter().filter_map(|lane| lane.thread).collect();
+    let processes: BTreeSet<i32> = threads.iter().map(|&(process, _)| process).collect();
+    let mut of = counted(processes.len() as u64, "process");
+    if threads.len() > processes.len() {
+        of += &format!(" with {}", counted(threads.len() as u64, "thread"));
+    }
+    format!(
+        "{} of {of} in {}; time 0 is {}.{:09} s of CLOCK_MONOTONIC",
+        counted(calls, "call"),
+        duration(timeline.span_ns),
+        timeline.start_ns / 1_000_000_000,
+        timeline.start_ns % 1_000_000_000,
+    )
+}
+
+/// What an arrow says, in a word.
+pub(super) fn on_arrow(timeline: &Timeline, arrow: &Arrow) -> String {
+    let tcp = [&arrow.from, &arrow.to].into_iter().flatten().any(|tip| {
+        let peer = tip.call.and_then(|call| timeline.calls[call].record.peer.as_deref());
+        peer.is_some_and(|peer| peer.parse::<SocketAddr>().is_ok())
+    });
+    let bytes = counted(arrow.bytes.unwrap_or_default(), "byte");
+    let word = match arrow.kind {
+        ArrowKind::Connect => "connects",
+        ArrowKind::Bytes | ArrowKind::Datagram => &bytes,
+        ArrowKind::End if tcp => "FIN",
+        ArrowKind::End => "end",
+        ArrowKind::Reset => "RST",
+        ArrowKind::Fork => "fork",
+    };
+    match (arrow.kind, arrow.to) {
+        (_, Some(_)) => word.to_owned(),
+        (ArrowKind::Connect, None) => format!("{word}: never accepted"),
+        (_, None) => format!("{word}: never received"),
+    }
+}
