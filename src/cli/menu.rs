@@ -5,6 +5,23 @@ use std::io::Write;
 use anyhow::Result;
 
 use crate::examples::TABLE;
+use crate::table::{self, Look};
+
+/// What stands beside the examples.
+const OTHERS: [[&str; 2]; 7] = [
+    ["byte-order", "numbers and addresses, byte by byte"],
+    ["why", "who holds a port, and what an error means on this machine"],
+    ["draw", "the traces of both ends as one picture"],
+    ["bench", "every server model under the same load"],
+    ["lab", "predict, run, compare, fix: what learners get wrong"],
+    ["doctor", "what this machine lets netplay do, and what mends it"],
+    ["explain", "what is behind all this: a lesson a topic, and every errno"],
+];
+const FIRST: [[&str; 2]; 3] = [
+    ["netplay demo", "the tour, in this terminal"],
+    ["netplay tcp-server", "a server; in a second terminal:"],
+    ["netplay tcp-client", "its client"],
+];
 
 /// What there is, and three commands to try first.
 ///
@@ -12,24 +29,18 @@ use crate::examples::TABLE;
 /// If `out` cannot be written.
 pub(super) fn menu(out: &mut dyn Write) -> Result<()> {
     writeln!(out, "netplay: the socket playground\n")?;
-    for row in TABLE {
-        writeln!(out, "  {:<12} {}", row.name(), row.summary())?;
-    }
-    writeln!(out, "\n  {:<12} numbers and addresses, byte by byte", "byte-order")?;
-    writeln!(out, "  {:<12} who holds a port, and what an error means on this machine", "why")?;
-    writeln!(out, "  {:<12} the traces of both ends as one picture", "draw")?;
-    writeln!(out, "  {:<12} every server model under the same load", "bench")?;
-    writeln!(out, "  {:<12} predict, run, compare, fix: what learners get wrong", "lab")?;
-    writeln!(out, "  {:<12} what this machine lets netplay do, and what mends it", "doctor")?;
-    writeln!(
-        out,
-        "  {:<12} what is behind all this: a lesson a topic, and every errno",
-        "explain"
-    )?;
+    let examples = TABLE.iter().map(|row| [row.name(), row.summary()]);
+    columns(out, examples.chain([["", ""]]).chain(OTHERS))?;
     writeln!(out, "\nTry first:")?;
-    writeln!(out, "  netplay demo                           the tour, in this terminal")?;
-    writeln!(out, "  netplay tcp-server                     a server; in a second terminal:")?;
-    writeln!(out, "  netplay tcp-client                     its client")?;
+    columns(out, FIRST.into_iter())?;
     writeln!(out, "\nnetplay --help lists every command, netplay EXAMPLE --help what it can do.")?;
+    Ok(())
+}
+
+fn columns<'a>(out: &mut dyn Write, rows: impl Iterator<Item = [&'a str; 2]>) -> Result<()> {
+    let rows: Vec<Vec<String>> = rows.map(|row| row.map(String::from).to_vec()).collect();
+    for line in table::lines(&rows, Look::default()) {
+        writeln!(out, "{}", format!("  {line}").trim_end())?;
+    }
     Ok(())
 }

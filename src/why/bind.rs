@@ -51,10 +51,11 @@ impl Trial {
         tried.filter(|trial| !trial.plain.is_err_and(absent)).collect()
     }
 
-    pub(super) fn line(&self) -> String {
-        let [plain, address, port] = [self.plain, self.reuseaddr, self.reuseport]
-            .map(|result| result.map_or_else(name, |()| "works".into()));
-        format!("  {:<24} {plain:<12} {address:<13} {port}", self.address.to_string())
+    /// The address, and what each way of binding it brings.
+    pub(super) fn cells(&self) -> Vec<String> {
+        let results = [self.plain, self.reuseaddr, self.reuseport];
+        let results = results.map(|result| result.map_or_else(name, |()| "works".into()));
+        [self.address.to_string()].into_iter().chain(results).collect()
     }
 
     pub(super) fn facts(&self) -> Value {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use socket2::SockAddr;
 
 use super::answer::{Answer, HINT_PATIENCE, PATIENCE};
-use super::words::{clock, facts, name, owner};
+use super::words::{clock, columns, facts, name, owner};
 use crate::address::LONGEST_PATH;
 use crate::call::{self, Domain, FcntlArg, OFlag, Type, UnixStream};
 use crate::escape::{escape, shell_word};
@@ -89,16 +89,21 @@ fn report(
     (why, next): (String, String),
 ) -> Answer {
     let mut text = format!("{shown} on this host\n");
+    let mut rows = Vec::new();
     for socket in found.open() {
         let what = if socket.listening { State::LISTEN.name() } else { "datagrams" };
-        text += &format!("  unix {what:<10} {}\n", found.owner(socket));
+        rows.push(vec![format!("unix {what}"), found.owner(socket)]);
         if let (true, Some(waiting), Some(backlog)) =
             (socket.listening, socket.receive_queue, socket.send_queue)
         {
             let full = if waiting > backlog { ": full, a further connect waits" } else { "" };
-            text += &format!("{:18}accept queue {waiting}, backlog {backlog}{full}\n", "");
+            rows.push(vec![
+                String::new(),
+                format!("accept queue {waiting}, backlog {backlog}{full}"),
+            ]);
         }
     }
+    columns(&rows).for_each(|line| text += &format!("{line}\n"));
     let connected = found.sockets.iter().filter(|one| one.connected).count();
     if connected > 0 {
         text += &format!("  {}\n", counted(connected as u64, "connection"));

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, HINT_PATIENCE, PATIENCE};
 use super::bind::{Trial, free_port};
 use super::machine::privileged_ports;
-use super::words::{facts, is_hidden, owner, processes, user};
+use super::words::{columns, facts, is_hidden, owner, processes, user};
 use crate::inspect::{self, Ask, Holders, Inet, Protocol, State};
 use crate::words::{counted, seconds_left};
 
@@ -68,16 +68,17 @@ impl Port {
         let mut lines = Vec::new();
         let open = |socket: &&Inet| socket.is_open() || socket.is_only_bound();
         let told: Vec<&Inet> = self.sockets.iter().filter(open).collect();
+        let mut rows = Vec::new();
         for socket in told.iter().take(MOST) {
             let what = match (socket.protocol, socket.state) {
                 (Protocol::Udp, _) => "udp",
                 (_, State::LISTEN) => "tcp LISTEN",
                 _ => "tcp BOUND",
             };
-            let local = socket.local.to_string();
-            lines.push(format!("  {what:<11} {local:<22} {}", self.owner(socket)));
-            lines.extend(detail(socket).map(|text| format!("{:37}{text}", "")));
+            rows.push(vec![what.to_owned(), socket.local.to_string(), self.owner(socket)]);
+            rows.extend(detail(socket).map(|text| vec![String::new(), String::new(), text]));
         }
+        lines.extend(columns(&rows));
         if told.len() > MOST {
             lines.push(format!("  and {} more (--json has all)", told.len() - MOST));
         }
@@ -85,18 +86,18 @@ impl Port {
         for socket in self.sockets.iter().filter(|socket| !open(socket)) {
             by_state.entry((socket.protocol, socket.state)).or_default().push(socket);
         }
-        for ((protocol, state), sockets) in by_state {
-            lines.push(self.connections(protocol, state, &sockets));
-        }
+        let connections =
+            |((protocol, state), sockets)| self.connections(protocol, state, sockets).to_vec();
+        lines.extend(columns(&by_state.into_iter().map(connections).collect::<Vec<_>>()));
         lines
     }
 
-    /// `tcp TIME_WAIT  2 connections: the last is forgotten in 41 s`.
-    fn connections(&self, protocol: Protocol, state: State, sockets: &[&Inet]) -> String {
+    /// `tcp TIME_WAIT` and `2 connections: the last is forgotten in 41 s`.
+    fn connections(&self, protocol: Protocol, state: State, sockets: Vec<&Inet>) -> [String; 2] {
         let first = sockets[0];
         let what = format!("{} {}", protocol.name(), state.name());
         let n = counted(sockets.len() as u64, "connection");
-        let detail = match longest(sockets) {
+        let detail = match longest(&sockets) {
             Some(left) if state == State::TIME_WAIT => {
                 let last = if sockets.len() == 1 { "it" } else { "the last" };
                 format!("{last} is forgotten in {}", seconds_left(left))
@@ -109,11 +110,11 @@ impl Port {
                 own.unwrap_or_else(|| self.owner(first))
             }
         };
-        let peer = match (sockets, first.peer) {
+        let peer = match (&sockets[..], first.peer) {
             ([_], Some(peer)) => format!(" with {peer}"),
             _ => String::new(),
         };
-        format!("  {what:<15} {n}{peer}: {detail}")
+        [what, format!("{n}{peer}: {detail}")]
     }
 
     /// Which rule decides on a bind.
@@ -251,9 +252,9 @@ pub(super) fn answer(number: u16) -> anyhow::Result<Answer> {
     lines.iter().for_each(|line| text += &format!("{line}\n"));
     if !trials.is_empty() {
         text += "a TCP bind, tried just now (and given back)\n";
-        text +=
-            &format!("  {:<24} {:<12} {:<13} {}\n", "", "plain", "SO_REUSEADDR", "SO_REUSEPORT");
-        trials.iter().for_each(|trial| text += &format!("{}\n", trial.line()));
+        let head = ["", "plain", "SO_REUSEADDR", "SO_REUSEPORT"].map(String::from).to_vec();
+        let rows: Vec<_> = std::iter::once(head).chain(trials.iter().map(Trial::cells)).collect();
+        columns(&rows).for_each(|line| text += &format!("{line}\n"));
     }
     rules.iter().for_each(|rule| text += &format!("why: {rule}\n"));
     next.iter().for_each(|next| text += &format!("next: {next}\n"));
@@ -295,11 +296,12 @@ pub(super) fn everything() -> anyhow::Result<Answer> {
     let mut text =
         "nothing of netplay has failed yet; what can be reached on this host:\n".to_owned();
     let most = 40;
-    for socket in sockets.iter().take(most) {
-        let (protocol, local) = (socket.protocol.name(), socket.local.to_string());
+    let row = |socket: &Inet| {
         let owner = owner(socket.inode, Some(socket.uid), &holders);
-        _ = writeln!(text, "  {protocol}  {local:<24} {owner}");
-    }
+        vec![socket.protocol.name().to_owned(), socket.local.to_string(), owner]
+    };
+    let rows: Vec<_> = sockets.iter().take(most).map(row).collect();
+    columns(&rows).for_each(|line| text += &format!("{line}\n"));
     match sockets.len() {
         0 => text += "  nothing\n",
         n if n > most => _ = writeln!(text, "  and {} more (--json has all)", n - most),

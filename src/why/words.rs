@@ -8,6 +8,7 @@ use nix::unistd::{Uid, User, getuid};
 use serde_json::{Value, json};
 
 use crate::inspect::{Holder, Holders};
+use crate::table::{self, Look};
 
 /// `netplay epoll server`: a command line in so few words that a sentence can hold it.
 pub(super) fn command(holder: &Holder) -> String {
@@ -78,6 +79,11 @@ pub(super) fn clock(time: SystemTime) -> String {
     let form =
         if time.date_naive() == Local::now().date_naive() { "%H:%M" } else { "%b %-d %H:%M" };
     time.format(form).to_string()
+}
+
+/// A table below the line that says what it is of.
+pub(super) fn columns(rows: &[Vec<String>]) -> impl Iterator<Item = String> {
+    table::lines(rows, Look::default()).into_iter().map(|line| format!("  {line}"))
 }
 
 /// `EADDRINUSE`.
