@@ -26,7 +26,7 @@ impl Figure<'_> {
                 pen.around(out, self.lanes[tip.lane], from.1, to.1);
             }
             (_, None) => pen.lost(out, from, to),
-            (None, Some(_)) => pen.from_the_air(out, from, to),
+            (None, Some(_)) => pen.unsent(out, from, to),
             (Some(_), Some(_)) => pen.arrow(out, from, to),
         }
     }
@@ -145,8 +145,8 @@ impl Pen {
         out.add(path(&cross).class("lost").stroke(ERROR, 2.2));
     }
 
-    /// An arrow that begins in the air.
-    fn from_the_air(self, out: &mut Drawing, from: Point, to: Point) {
+    /// An arrow that begins in the air: no trace has what sent it.
+    fn unsent(self, out: &mut Drawing, from: Point, to: Point) {
         self.arrow(out, from, to);
         out.add(circle(from, 3.0).fill(PAPER));
     }
