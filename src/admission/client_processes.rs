@@ -16,7 +16,7 @@ use crate::stop::{Sigchld, Stop, Undisturbed, Watch, end_child, end_children};
 ///
 /// While it lives, SIGCHLD comes only in a wait that lets it in ([`let_in`](ClientProcesses::let_in)): so no child can end
 /// unnoticed between a look at the children and the wait. From a client's [`admit`](ClientProcesses::admit) on the signals
-/// of a stop wait as well, because one that came now would find the child half made.
+/// of a stop wait as well, because one that came now would find the child half set up.
 #[derive(Debug)]
 pub struct ClientProcesses<'a, 'socket> {
     stop: &'a Stop,

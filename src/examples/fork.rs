@@ -75,7 +75,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             // No more processes, or no memory for one: this client's loss alone.
             Err(error) => server::lost(client, &error),
         }
-        call::close(peer)?; // in the parent: the child has it, too
+        call::close(peer)?; // in the parent: the child has its own
     }
     let stats = children.end()?;
     call::close(listener)?;

@@ -86,7 +86,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
                 let (peer, client) = match waiting.or(|| call::accept(listener)) {
                     Ok(Some(accepted)) => accepted,
                     Ok(None) => break,
-                    // Ready is a hint: whoever was there may be gone again.
+                    // Ready is a hint: the client may be gone again.
                     Err(error) if error.would_block() => continue,
                     Err(error) => return Err(error.into()),
                 };
@@ -126,7 +126,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
                 }
             }
         }
-        // The only client is being served: wait for its end here, where a stop is heard, too.
+        // The only client is being served: wait for its end here, where a stop is heard as well.
         if args.full(accepted) {
             left.acquire()?;
         }

@@ -11,7 +11,7 @@
 //!           Handler::finish    after, whatever happened
 //! ```
 //!
-//! All servers so far were the same but for a few lines: what happens between `accept` and the next
+//! All servers so far were the same except for a few lines: what happens between `accept` and the next
 //! `accept`, and what is said to the client. Python's `socketserver` makes these two things separate
 //! classes; this page does it with a trait and an enum. Watch that the calls stay the same: a
 //! framework decides *where* they are made, not which.

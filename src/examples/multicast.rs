@@ -1,4 +1,4 @@
-//! # Multicast: one datagram, and everybody in the group has a copy
+//! # Multicast: one datagram, and each member of the group has a copy
 //!
 //! ```text
 //! receivers, as many as want to                 sender
@@ -13,22 +13,22 @@
 //! close
 //! ```
 //!
-//! A group is an address that nobody has and anybody can join. The sender need not join, and learns
-//! neither who is there nor whether anybody is. Watch for who copies: it sends once, and the kernel (in a
-//! network, the switches and routers) makes a copy for each member. Beware of three things:
+//! A group is an address that no host has and every host can join. The sender need not join, and does not
+//! learn which members there are, or whether there are any. Watch for the copies: it sends once, and the kernel (in
+//! a network, the switches and routers) makes a copy for each member. Beware of three things:
 //!
-//! - To join decides what the *machine* takes in; to bind, what the *socket* is handed. A socket bound to
-//!   0.0.0.0 (`--any`) also hears what is sent to this machine alone, and on Linux other groups of this
-//!   port that anybody here has joined, unless IP_MULTICAST_ALL is off. Bound to the group, it hears that.
+//! - Joining decides which groups the *host* receives; binding decides what this *socket* is given. A socket bound
+//!   to 0.0.0.0 (`--any`) also receives what is sent to this host alone, and on Linux other groups of this port
+//!   that any program here has joined, unless IP_MULTICAST_ALL is off. Bound to the group, it receives only that.
 //! - SO_REUSEADDR lets datagram sockets share a port. Of a multicast each has a copy, of a unicast only one
 //!   hears: with SO_REUSEPORT they take turns by the sender's address, and all must be of one user.
 //! - Nothing here leaves the host unless `--interface` says so. The group is 239.255.58.58, of the block
 //!   for an organisation's own use (RFC 2365); it is spoken to through 127.0.0.1. Over IPv6 the scope is in
 //!   the address: ff11::5858 ends at the interface (RFC 4291), though Linux takes no multicast over lo itself.
 //!
-//! Broadcast is the elder brother: everybody gets it, whether they want to or not. Nothing is to be joined,
-//! so a receiver only binds 127.255.255.255, or the broadcast address of its network; but whoever sends
-//! must say that it is meant (SO_BROADCAST, `--broadcast`), or sendto fails with EACCES. IPv6 has none.
+//! Broadcast is older: every host gets it, whether it wants it or not. There is nothing to join, so a receiver
+//! only binds 127.255.255.255, or the broadcast address of its network; but the sender must say that it is
+//! meant (SO_BROADCAST, `--broadcast`), or sendto fails with EACCES. IPv6 has no broadcast.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -59,7 +59,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
     let device = &options.device;
     let mut group = group(&args.endpoint, device)?;
     let socket = call::socket(Domain::for_address(group), Type::DGRAM, 0)?;
-    // All receivers of a port must ask for this, the first one, too.
+    // All receivers of a port must ask for this, the first one as well.
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
     match options.any {
         true => call::bind(&socket, SocketAddr::new(any_address(group), group.port()))?,
@@ -103,7 +103,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
         }
     }
     drop(waiting);
-    // A close would leave the group, too: a membership ends with its socket. Other sockets of this
+    // A close would leave the group as well: a membership ends with its socket. Other sockets of this
     // machine stay in it, and the network is told when the last one leaves.
     match group.ip() {
         IpAddr::V4(ip) if ip.is_multicast() => {

@@ -1,4 +1,4 @@
-//! Who talks to a server: the command line of its client, to be typed in a second terminal.
+//! The client for a server: its command line, to be typed in a second terminal.
 
 use std::path::Path;
 

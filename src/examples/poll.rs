@@ -71,7 +71,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             if happened & !(POLLOUT | POLLPRI) != 0 {
                 client.received(call::recv(&client.peer, service.buffer(), 0), &mut service);
             }
-            // The answer at once: a client that was owed nothing takes bytes, as a rule.
+            // Answer at once: the send buffer of a client that was owed nothing nearly always has room.
             if happened != 0 && client.is_owed() {
                 client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);
             }

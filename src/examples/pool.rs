@@ -1,4 +1,4 @@
-//! # pool: a few threads, made before the first client comes
+//! # pool: a few threads, started before the first client comes
 //!
 //! ```text
 //! main thread                thread                      thread
@@ -45,7 +45,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let workers = WorkerThreads::new(args, stop, &listeners);
     thread::scope(|scope| -> Result<()> {
         let _end = workers.end_on_drop(); // an error below leaves no thread asleep in accept
-        // Threads that are made meanwhile never get a signal of a stop: this thread gets it.
+        // Threads that are started meanwhile never get a signal of a stop: this thread gets it.
         let undisturbed = stop.undisturbed();
         // Each has its own listener, or all have the same.
         for (listener, clients) in workers.with_listeners(&listeners).take(options.workers(args)) {

@@ -17,7 +17,7 @@
 //!
 //! Watch for two sockets on the server's side: the *listener*, which never carries a byte, and one
 //! more for each client, which `accept` makes. While this server talks to a client, the next one is
-//! already connected, by the kernel; but nobody has called `accept` for it, so it waits.
+//! already connected, by the kernel; but the server has not called `accept` for it, so it waits.
 
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -98,7 +98,7 @@ pub fn connect(args: &ClientArgs) -> Result<TcpStream> {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
         if let Some(limit) = args.timeout {
             call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
-            call::setsockopt(&socket, SO_SNDTIMEO, limit)?; // connect keeps to it, too
+            call::setsockopt(&socket, SO_SNDTIMEO, limit)?; // connect keeps to it as well
         }
         Ok(call::connect(socket, address)?)
     })

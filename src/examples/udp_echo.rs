@@ -1,4 +1,4 @@
-//! # UDP echo: datagrams, and nobody is connected
+//! # UDP echo: datagrams without a connection
 //!
 //! ```text
 //! server                                        client
@@ -10,8 +10,8 @@
 //!                                               close
 //! ```
 //!
-//! Watch for what is missing: no listen, no accept, no second socket. One socket serves everybody,
-//! and each datagram says who sent it. A datagram arrives whole or not at all, perhaps twice, in
+//! Watch for what is missing: no listen, no accept, no second socket. One socket serves all clients,
+//! and each datagram carries its sender's address. A datagram arrives whole or not at all, perhaps twice, in
 //! any order; one that is larger than the buffer loses its end. An empty one is a message too.
 
 use anyhow::Result;
@@ -23,7 +23,7 @@ use crate::client::ClientArgs;
 use crate::server::{self, Reply, Senders, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
 
-/// Answers each datagram to whoever sent it, until the stop.
+/// Answers each datagram to its sender, until the stop.
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::DGRAM, 0)?;
@@ -64,7 +64,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 /// Sends each message as one datagram and waits for one in return.
 ///
 /// Of a name's addresses it takes the first, and tries no other: silence may mean a lost datagram as well
-/// as nobody there. Of `localhost` that is often ::1; `-4` and `-6` choose.
+/// as no server. Of `localhost` that is often ::1; `-4` and `-6` choose.
 pub fn client(args: &ClientArgs) -> Result<()> {
     let address = args.endpoint.resolve()?;
     let socket = UdpSocket::from(call::socket(Domain::for_address(address), Type::DGRAM, 0)?);
@@ -82,8 +82,8 @@ fn converse(socket: &UdpSocket, args: &ClientArgs, server: std::net::SocketAddr)
     while let Some(message) = talk.next()? {
         // The first sendto also binds: the kernel chooses a port for this end.
         call::sendto(socket, &message, 0, server)?;
-        // If either datagram is lost, this waits for ever: UDP tells nobody. And whoever knows our
-        // port may answer; a connected socket (connect(2)) would take the server's datagrams only.
+        // If either datagram is lost, this waits for ever: UDP reports no loss. And any program that
+        // knows our port may answer; a connected socket (connect(2)) would take the server's datagrams only.
         let (len, _) = call::recvfrom(socket, &mut buf, MSG_TRUNC)?;
         talk.show(&buf[..len.min(args.bufsize)])?;
     }
@@ -98,7 +98,7 @@ pub static ROW: Example = Example {
     name: "udp-echo",
     short: Some("udp"),
     summary: "datagrams: nobody is connected, each message says who sent it",
-    watch: "no listen, no accept: one socket serves everybody, and recvfrom tells whom to answer",
+    watch: "no listen, no accept: one socket serves all clients, and recvfrom says which one to answer",
     place: Place::Internet,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::All,

@@ -12,7 +12,7 @@
 //! Watch for what stays the same: only the address is another one, a path in the file system. The
 //! bytes go from process to process without TCP and IP, and file permissions decide who may connect.
 //! The client has no name unless it binds one. `bind` makes the file, but `close` does not remove it:
-//! a server that was killed leaves a path that nobody listens on, and the next bind fails.
+//! a server that was killed leaves a path without a listener, and the next bind fails.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;

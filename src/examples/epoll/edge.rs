@@ -18,8 +18,8 @@
 //! `recv` also stops short of an urgent byte and of the end. Both are told with the event, if they were
 //! there; then only EAGAIN or 0 is the end.
 //!
-//! The loop is that of level.rs but for three things: EPOLLET, `turn` for one `recv`, and an epoll_ctl more for
-//! a client that has sent a lot.
+//! The loop is that of level.rs except for three things: EPOLLET, `turn` in place of one `recv`, and one more
+//! epoll_ctl for a client that has sent a lot.
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, RawFd};

@@ -57,7 +57,7 @@ pub(super) fn serve_on(
                 if !client.is_owed() {
                     client.received(call::recv(&client.peer, service.buffer(), 0), &mut service);
                 }
-                // The answer at once: a client that was owed nothing takes bytes, as a rule.
+                // Answer at once: the send buffer of a client that was owed nothing nearly always has room.
                 if client.is_owed() {
                     client
                         .sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);

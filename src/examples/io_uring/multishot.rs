@@ -72,10 +72,10 @@ pub fn serve_on(
             submit(&mut client, &mut ring)?;
             clients.insert(client.peer.as_raw_fd(), client);
         }
-        let look = service.admission.has_room(clients.len());
+        let open = service.admission.has_room(clients.len());
         match accepting {
-            None if look => accepting = Some(ring.prep_accept(&listener, Shot::Multi)?),
-            Some(accept) if !look && !cancelled => {
+            None if open => accepting = Some(ring.prep_accept(&listener, Shot::Multi)?),
+            Some(accept) if !open && !cancelled => {
                 ring.prep_cancel(accept)?;
                 cancelled = true;
             }

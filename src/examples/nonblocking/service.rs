@@ -86,30 +86,22 @@ impl<'a> Service<'a> {
     /// # Errors
     /// As [`Admission::admit`].
     pub fn admit(&mut self, accepted: Accepted) -> call::Result<Option<Client>> {
-        let Some((peer, name)) = self.admission.admit(accepted)? else { return Ok(None) };
-        self.clients += 1;
-        let (buf, silence) = (Vec::new(), Silence::begin(self.args));
-        Ok(Some(Client { peer, name, buf, owed: 0..0, ended: false, silence }))
+        self.admit_below(RawFd::MAX, accepted)
     }
 
-    /// The same for a loop that can only use descriptors below `limit`: a client with another one is done.
+    /// The same for a loop that takes descriptors below `end` only: a client that has another one is done at once.
     ///
     /// # Errors
     /// As [`Admission::admit`].
-    pub fn admit_below(
-        &mut self,
-        limit: RawFd,
-        accepted: Accepted,
-    ) -> call::Result<Option<Client>> {
-        let mut client = self.admit(accepted)?;
-        if let Some(client) = client.as_mut().filter(|client| client.peer.as_raw_fd() >= limit) {
-            server::no_room(
-                client.name,
-                format_args!("select takes descriptors below {limit} only"),
-            );
-            client.ended = true;
+    pub fn admit_below(&mut self, end: RawFd, accepted: Accepted) -> call::Result<Option<Client>> {
+        let Some((peer, name)) = self.admission.admit(accepted)? else { return Ok(None) };
+        let ended = peer.as_raw_fd() >= end;
+        if ended {
+            server::no_room(name, format_args!("select takes descriptors below {end} only"));
         }
-        Ok(client)
+        self.clients += 1;
+        let (buf, silence) = (Vec::new(), Silence::begin(self.args));
+        Ok(Some(Client { peer, name, buf, owed: 0..0, ended, silence }))
     }
 
     /// A client is done: its socket, which is to be closed.

@@ -1,4 +1,4 @@
-//! Who accepts, when several could: three ways, the first two from Stevens (UNIX Network
+//! Which worker accepts, when several could: three ways, the first two from Stevens (UNIX Network
 //! Programming, chapter 30).
 //!
 //! ```text
@@ -15,7 +15,7 @@
 //! - `lock`: one is in accept, and the others wait for the lock around it. This was the cure where there
 //!   is a herd, and on systems where only one process at a time may call accept.
 //! - `reuseport`: no worker competes. The kernel chooses a listener by a hash of the client's address and
-//!   port; but it does not know who is busy. A client may wait for its worker beside an idle one.
+//!   port; but it does not know which worker is busy. A client may wait for its worker beside an idle one.
 
 use std::fs::File;
 use std::net::SocketAddr;

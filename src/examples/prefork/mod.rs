@@ -1,4 +1,4 @@
-//! # prefork: a few processes, made before the first client comes
+//! # prefork: a few processes, forked before the first client comes
 //!
 //! ```text
 //! parent                               worker                      worker
@@ -21,7 +21,7 @@
 //! A worker that is killed takes its client along and no other: its parent forks a successor. If
 //! it is the parent that is killed, the kernel sends the workers SIGTERM.
 //!
-//! All workers sleep in `accept`. Whom does a client wake? accept.rs has three answers (`--accept`).
+//! All workers sleep in `accept`. Which of them does a client wake? accept.rs has three answers (`--accept`).
 
 mod accept;
 mod workers;

@@ -1,4 +1,4 @@
-//! The workers of a server: who is to be forked next, and when it is over.
+//! The workers of a server: which is to be forked next, and when the server is done.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A fixed number of slots, each with a worker, or without one for a while.
 ///
 /// SIGCHLD and the signals of a stop are kept back, except in a wait that lets them in ([`let_in`](WorkerProcesses::let_in)):
-/// so none can be missed, and none finds a worker half made.
+/// so none can be missed, and none finds a worker half set up.
 #[derive(Debug)]
 pub struct WorkerProcesses<'a> {
     args: &'a ServerArgs,

@@ -15,7 +15,7 @@ const GRACE: Duration = Duration::from_secs(1);
 impl Stop {
     /// To be called before a `fork`: until [`in_child`](Stop::in_child), or until this is dropped in
     /// the parent, SIGINT, SIGTERM and SIGHUP wait. The child is born with the parent's handler, which would
-    /// shut down the parent's listener. Threads that are made meanwhile leave these signals to others.
+    /// shut down the parent's listener. Threads that are started meanwhile leave these signals to others.
     #[must_use]
     pub fn undisturbed(&self) -> Undisturbed {
         Undisturbed::begin()
@@ -52,7 +52,7 @@ impl Stop {
 ///
 /// `exit(3)` would first do what the program and its libraries have left for their end: write out what
 /// waits in buffers, run what asked to be run. All of it is a copy of the parent's, and the parent does
-/// it, too; a line in a buffer would be written twice.
+/// it as well; a line in a buffer would be written twice.
 #[expect(unsafe_code, reason = "nothing of this program runs after it, no destructor either")]
 pub fn end_child(code: i32) -> ! {
     // SAFETY: a system call that takes a number, and does not return.

@@ -69,7 +69,7 @@ struct Inner {
     /// The [mark](here) of the thread that takes signals, if they request this stop; 0: they do not.
     signalled: AtomicUsize,
     /// What other threads wait on. The lock also keeps a watched descriptor from being closed while
-    /// [`Stop::request`] wakes who waits on it.
+    /// [`Stop::request`] wakes the threads that wait on it.
     others: Mutex<Vec<Wait>>,
 }
 
@@ -128,7 +128,7 @@ pub fn signal() -> Option<i32> {
 }
 
 impl Stop {
-    /// A stop that nobody has requested yet.
+    /// A stop that has not been requested yet.
     #[must_use]
     pub fn new() -> Stop {
         Stop::default()
@@ -220,7 +220,7 @@ impl Inner {
 }
 
 impl Slot {
-    /// Only the thread that takes signals does this, so nobody is faster.
+    /// Only the thread that takes signals does this, so no other is faster.
     fn take(&self, wait: Wait) -> bool {
         let free = self.fd.load(SeqCst) < 0;
         if free {
