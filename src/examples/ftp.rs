@@ -105,9 +105,8 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
                     let Ok((peer, guest)) = handed.recv() else { return };
                     let mut stats = Stats { clients: 1, ..Stats::default() };
                     let served = converse(&peer, client, guest, rules, stop, &mut stats);
-                    let closed = close(peer).map_err(Into::into);
-                    if let Err(error) = served.and(closed) {
-                        server::lost(client, &*error);
+                    if let Err(error) = served.and(close(peer)) {
+                        server::lost(client, &error);
                     }
                     total.lock().unwrap_or_else(PoisonError::into_inner).add(stats);
                     left.release();
@@ -295,17 +294,17 @@ pub static ROW: Example = Example {
     at_once: row::AtOnce::All,
     reply: None,
     server: Some(&row::Server(serve)),
-    client: &row::Client(client),
+    client: &row::Client(|args, login| Ok(client(args, login)?)),
     tools: &[
         row::Tool {
             name: "get",
             about: "Fetch files: each has its name when it is whole, and FILE.part until then",
-            run: &row::Task(get),
+            run: &row::Task(|timeout, told| Ok(get(timeout, told)?)),
         },
         row::Tool {
             name: "put",
             about: "Send files: to the name in the URL, or into its folder if it ends with /",
-            run: &row::Task(put),
+            run: &row::Task(|timeout, told| Ok(put(timeout, told)?)),
         },
     ],
     demo: Demo {

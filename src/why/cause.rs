@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use netplay_ftp as ftp;
+
 use crate::client::TalkError;
 use crate::files::FileError;
 use crate::handler::ServeError;
@@ -15,6 +17,8 @@ fn causes(error: &anyhow::Error) -> impl Iterator<Item = &(dyn Error + 'static)>
         } else if let Some(error) = error.downcast_ref::<FileError>() {
             error.itself()
         } else if let Some(error) = error.downcast_ref::<ServeError>() {
+            error.itself()
+        } else if let Some(error) = error.downcast_ref::<ftp::Error>() {
             error.itself()
         } else {
             error

@@ -16,15 +16,14 @@ use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail, ensure};
-
+use super::error::{About, Error, Result, Telling};
 use super::local::{self, Unfinished, path_of};
 use super::names::{Open, Word, last, listed, quoted, split, words};
 use super::remote::{Server, is_gone, receive, stalled};
 use crate::login::{AN_ADDRESS, ANONYMOUS, Login, USER, password_of};
 use netplay_call as call;
 use netplay_shared::client::{ClientArgs, Talk};
-use netplay_text::escape::{escape, escape_unsafe, file_name, hide_typed};
+use netplay_text::escape::{escape, escape_unsafe, hide_typed};
 use netplay_trace::progress::Progress;
 
 const MENU: &str = r#"list [PATH]           what is there
@@ -65,7 +64,7 @@ fn work(server: &Rc<RefCell<Server>>, args: &ClientArgs, login: &Login) -> Resul
     let asked = Rc::clone(server);
     talk.on_tab(Box::new(move |line| complete(line, |path| asked.borrow_mut().names(path))));
     while let Some(line) = talk.next_bytes()? {
-        let obeyed = words(&line).and_then(|words| {
+        let obeyed = words(&line).map_err(Error::from).and_then(|words| {
             let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
             server.borrow_mut().obey(&words, &talk)
         });
@@ -73,7 +72,7 @@ fn work(server: &Rc<RefCell<Server>>, args: &ClientArgs, login: &Login) -> Resul
             Ok(true) => {}
             Ok(false) => break,
             Err(error) if server.borrow().is_spent() => return Err(error),
-            Err(error) => talk.failed(error.context(as_typed(&line)))?,
+            Err(error) => talk.failed(error.about(About::Job(as_typed(&line))))?,
         }
     }
     // Everything was done: whatever the server thinks of a goodbye.
@@ -84,7 +83,9 @@ fn work(server: &Rc<RefCell<Server>>, args: &ClientArgs, login: &Login) -> Resul
 impl Server {
     /// A line of the menu; whether there may be another.
     fn obey(&mut self, words: &[&[u8]], talk: &Talk) -> Result<bool> {
-        ensure!(!words.contains(&b"".as_slice()), "\"\" is no name");
+        if words.contains(&b"".as_slice()) {
+            return Err(Error::EmptyName);
+        }
         match *words {
             [b"quit"] => return Ok(false),
             [b"list" | b"ls"] => self.list(b"", talk)?,
@@ -114,7 +115,7 @@ impl Server {
                 }
             }
             [b"help"] => MENU.lines().try_for_each(|line| talk.tell(line))?,
-            _ => bail!("this is not on the menu; say help"),
+            _ => return Err(Error::NotOnTheMenu),
         }
         Ok(true)
     }
@@ -156,8 +157,7 @@ impl Server {
             let mut text = Vec::new();
             receive(data, None, |bytes| {
                 text.extend_from_slice(bytes);
-                ensure!(text.len() < LONGEST_LISTING, "the listing has no end");
-                Ok(())
+                if text.len() < LONGEST_LISTING { Ok(()) } else { Err(Error::EndlessListing) }
             })?;
             Ok(text)
         })?;
@@ -178,13 +178,13 @@ impl Server {
             let n = receive(data, size, |bytes| {
                 progress.moved(bytes.len());
                 let written = unfinished.file().write_all(bytes);
-                written.with_context(|| format!("cannot write to {}", file_name(&to)))
+                written.about(|| About::Write(to.clone()))
             })?;
             Ok((unfinished, n))
         })?;
         let (unfinished, bytes) = transfer.received(|&(_, n)| size == Some(n))?;
-        if let Some(size) = size {
-            ensure!(bytes == size, "{bytes} bytes came, but the server says that it has {size}");
+        if let Some(size) = size.filter(|&size| size != bytes) {
+            return Err(Error::Came(bytes, size));
         }
         unfinished.finish(&to)?;
         Ok(talk.tell(&format!("{}: {bytes} bytes downloaded", quoted(name)))?)
@@ -200,13 +200,12 @@ impl Server {
             while let n @ 1.. = call::sendfile(data, &file, &mut at, 1 << 20).map_err(stalled)? {
                 progress.moved(n);
             }
-            ensure!(at == size, "the file has changed while it was sent");
-            Ok(())
+            if at == size { Ok(()) } else { Err(Error::ChangedHere) }
         })?;
         transfer.whole()?;
         let unproven = match self.size(to) {
             Ok(Some(there)) if there != size => {
-                bail!("{size} bytes were sent, but the server says that it has {there}")
+                return Err(Error::Sent(size, there));
             }
             Ok(Some(_)) => "",
             Err(error) if !is_gone(&error) => return Err(error),
@@ -226,12 +225,13 @@ impl Server {
                 progress.moved(there.len());
                 here.resize(there.len(), 0);
                 same &= file.read_exact(&mut here).is_ok() && here == there;
-                ensure!(same, "{} is not the same here and there", quoted(name));
-                Ok(())
+                if same { Ok(()) } else { Err(Error::Different(name.to_owned())) }
             })
         })?;
         let bytes = transfer.received(|&n| n == size)?;
-        ensure!(bytes == size, "{} is not the same here and there", quoted(name));
+        if bytes != size {
+            return Err(Error::Different(name.to_owned()));
+        }
         Ok(talk.tell(&format!("{}: {bytes} bytes, the same here and there", quoted(name)))?)
     }
 }
@@ -331,7 +331,7 @@ mod tests {
                 Ok(names.map(<[u8]>::to_vec).to_vec())
             }
             b"s p/" => Ok(vec![b"x".to_vec()]),
-            _ => bail!("no"),
+            _ => Err(Error::Gone),
         };
         for (line, start, names) in [
             ("do", 0, &["download "][..]),

@@ -11,9 +11,9 @@
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
 use chrono::NaiveDateTime;
 
+use super::error::Result;
 use super::remote::{Reply, Server};
 use netplay_text::escape::escape;
 

@@ -26,15 +26,15 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
+use super::error::{About, Error, Result, Telling};
 use super::facts::Facts;
 use super::local::{self, Part, path_of};
 use super::location::{self, Location};
 use super::names::last;
-use super::remote::{Refused, Server, TooMuch, is_gone, receive, stalled};
+use super::remote::{Server, is_gone, receive, stalled};
 use crate::login::can_be_seen;
 use netplay_call as call;
 use netplay_shared::client::Usage;
@@ -146,8 +146,7 @@ pub fn put(timeout: Option<Duration>, told: &Put) -> Result<()> {
         let mut place = place.clone();
         if folder {
             let name = file.file_name();
-            let name =
-                name.with_context(|| format!("{} is no name for a file", file_name(file)))?;
+            let name = name.ok_or_else(|| Error::NoFileName(file.clone()))?;
             place.path.extend(name.as_bytes());
         }
         file_in(&place)?;
@@ -157,7 +156,9 @@ pub fn put(timeout: Option<Duration>, told: &Put) -> Result<()> {
         jobs.push((place, Target::File(file.clone())));
     }
     each(manner, timeout, &jobs, |server, path, file| {
-        let Target::File(file) = file else { bail!("a file is sent, and nothing else") };
+        let Target::File(file) = file else {
+            return Err(Error::Confused("a file is sent, and nothing else"));
+        };
         send(server, path, file, manner.go_on)
     })
 }
@@ -170,7 +171,7 @@ fn file_in(place: &Location) -> Result<&[u8]> {
 }
 
 /// The second would replace the first, and both would be called whole.
-fn twice(name: &str) -> anyhow::Error {
+fn twice(name: &str) -> Error {
     Usage(format!("two files would both become {name}")).into()
 }
 
@@ -214,7 +215,7 @@ fn each(
             Err(error) => {
                 // Who knows what is still on its way: the next file has a session of its own.
                 let _ = server.close();
-                let error = error.context(file.name());
+                let error = error.about(About::Job(file.name()));
                 if jobs.len() == 1 {
                     return Err(error);
                 }
@@ -224,8 +225,7 @@ fn each(
         }
     }
     session.map_or(Ok(()), |(_, server)| leave(server))?;
-    ensure!(failed == 0, "{failed} of {} files did not arrive", jobs.len());
-    Ok(())
+    if failed == 0 { Ok(()) } else { Err(Error::Arrived(failed, jobs.len())) }
 }
 
 /// Whether a session can have another file: a server may close one behind each.
@@ -258,27 +258,15 @@ fn fetch(server: &mut Server, path: &[u8], to: &Target, go_on: bool) -> Result<O
             Ok(Some(format!("{}: {bytes} bytes downloaded{untimed}", file_name(to))))
         }
         (Err(error), part) => {
-            let useless = error.is::<Changed>() || error.is::<TooMuch>();
+            let useless = matches!(error.root(), Error::Changed | Error::TooMuch);
             if let Some(part) = part {
                 part.leave(useless);
             }
             Err(error)
         }
-        (Ok(_), None) => bail!("there is no part, though the transfer had begun"),
+        (Ok(_), None) => Err(Error::Confused("there is no part, though the transfer had begun")),
     }
 }
-
-/// The file there is another one than in the beginning.
-#[derive(Debug)]
-struct Changed;
-
-impl std::fmt::Display for Changed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the file there has changed while it was fetched")
-    }
-}
-
-impl std::error::Error for Changed {}
 
 /// Whether what has come is the file of these facts, and still is.
 fn unchanged(server: &mut Server, path: &[u8], before: &Facts, len: u64) -> Result<()> {
@@ -288,10 +276,10 @@ fn unchanged(server: &mut Server, path: &[u8], before: &Facts, len: u64) -> Resu
     };
     if after != *before {
         // Perhaps a bit of both versions: nothing to go on from.
-        return Err(Changed.into());
+        return Err(Error::Changed);
     }
     if let Some(size) = after.size.filter(|&size| size != len) {
-        bail!("{len} bytes came, but the server says that it has {size}");
+        return Err(Error::Came(len, size));
     }
     Ok(())
 }
@@ -303,9 +291,9 @@ fn fetch_to_output(server: &mut Server, path: &[u8]) -> Result<()> {
         let progress = Progress::begin(0, facts.size);
         let n = receive(data, facts.size, |bytes| {
             progress.moved(bytes.len());
-            out.write_all(bytes).context("cannot write to standard output")
+            out.write_all(bytes).about(|| About::WriteOutput)
         })?;
-        out.flush().context("cannot write to standard output")?;
+        out.flush().about(|| About::WriteOutput)?;
         Ok(n)
     })?;
     let len = transfer.received(|&n| facts.size == Some(n))?;
@@ -369,16 +357,18 @@ fn receive_into(
             None => part.insert(Part::new(to)?),
         };
         let file = file.file();
-        let cannot = "cannot write to the part of it";
-        file.set_len(had).and_then(|()| file.seek(SeekFrom::Start(had))).context(cannot)?;
+        let cannot = || About::WritePart;
+        file.set_len(had).and_then(|()| file.seek(SeekFrom::Start(had))).about(cannot)?;
         let progress = Progress::begin(from, facts.size);
         receive(data, most, |bytes| {
             progress.moved(bytes.len());
             let (again, new) = bytes.split_at(bytes.len().min(known.len()));
             same &= known.starts_with(again);
-            ensure!(same, "it is another file");
+            if !same {
+                return Err(Error::OtherFile);
+            }
             known = &known[again.len()..];
-            file.write_all(new).context(cannot)?;
+            file.write_all(new).about(cannot)?;
             // Whoever is cut off after this leaves a part that says what it is a part of.
             if let Some(time) = time {
                 let _ = file.set_modified(time); // at the end it is tried again, and looked at
@@ -415,7 +405,7 @@ fn send(server: &mut Server, path: &[u8], from: &Path, go_on: bool) -> Result<Op
             store(server, "STOR", 0, path, &file, 0, len)?;
             let size = size_of(server, path)?;
             if let Some(size) = size.filter(|&size| size != len) {
-                bail!("{len} bytes were sent, but the server says that it has {size}");
+                return Err(Error::Sent(len, size));
             }
             let unproven = "; not proven that they are all there: the server does not tell a size";
             size.map_or(unproven, |_| "").to_owned()
@@ -423,7 +413,9 @@ fn send(server: &mut Server, path: &[u8], from: &Path, go_on: bool) -> Result<Op
     };
     let after = file.metadata()?;
     let same = (len, before.modified()?) == (after.len(), after.modified()?);
-    ensure!(same, "the file has changed while it was sent");
+    if !same {
+        return Err(Error::ChangedHere);
+    }
     Ok(Some(format!("{}: {len} bytes uploaded{unproven}", file_name(from))))
 }
 
@@ -477,14 +469,13 @@ enum Seam {
 
 /// Sends the file from `at` on, and looks at what the server made of it.
 fn go_on_behind(server: &mut Server, path: &[u8], file: &File, at: u64, len: u64) -> Result<Seam> {
-    let refused = |error: &anyhow::Error| error.is::<Refused>();
     match store(server, "APPE", 0, path, file, at, len) {
-        Err(error) if refused(&error) && !server.is_spent() => {
+        Err(error) if error.is_refused() && !server.is_spent() => {
             if !server.can_go_on()? {
                 return Ok(Seam::Other(format!("the server does not append ({error:#})")));
             }
             match store(server, "STOR", at, path, file, at, len) {
-                Err(error) if refused(&error) && !server.is_spent() => {
+                Err(error) if error.is_refused() && !server.is_spent() => {
                     return Ok(Seam::Other(format!("the server does not go on ({error:#})")));
                 }
                 stored => stored?,
@@ -529,8 +520,7 @@ fn store(
         while let n @ 1.. = call::sendfile(data, file, &mut at, 1 << 20).map_err(stalled)? {
             progress.moved(n);
         }
-        ensure!(at == len, "the file has changed while it was sent");
-        Ok(())
+        if at == len { Ok(()) } else { Err(Error::ChangedHere) }
     })?;
     transfer.whole()
 }
@@ -562,11 +552,11 @@ fn same_there(
             same &= rest.starts_with(again) && (more.is_empty() || to < len);
             rest = &rest[again.len()..];
             enough = rest.is_empty() && to < len;
-            if same && !enough { Ok(()) } else { Err(anyhow!("this is enough")) }
+            if same && !enough { Ok(()) } else { Err(Error::Enough) }
         })
     });
     let last = match looked {
-        Err(error) if error.is::<Refused>() && !server.is_spent() => {
+        Err(error) if error.is_refused() && !server.is_spent() => {
             return Ok(Same::Unknown(format!("{error:#}")));
         }
         looked => looked?,

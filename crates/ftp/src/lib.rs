@@ -14,7 +14,7 @@
 //!   connection in `session/way.rs`, files in `session/files.rs`;
 //! - and the other side of it all: `remote`, the server as a client sees it, and `facts`, what it tells of
 //!   a file; `names` and `local`, how files are called and kept here; `client`, a menu; `location`, a URL;
-//!   `get_put`, a file for a script.
+//!   `get_put`, a file for a script; [`Error`], what can go wrong for a client.
 //!
 //! ```
 //! use netplay_ftp::data::six_numbers;
@@ -36,10 +36,12 @@ pub mod session;
 pub mod telnet;
 
 mod client;
+mod error;
 mod get_put;
 mod local;
 mod remote;
 
 pub use client::client;
+pub use error::{About, Error, Unfit};
 pub use get_put::{Get, Put, get, put};
 pub use remote::{extended_port_in, six_numbers_in};

@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 
-use anyhow::{Context, Result, anyhow, ensure};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use nix::unistd::geteuid;
 use tempfile::{NamedTempFile, TempPath};
 
+use super::error::{About, Error, Result, Telling, Unfit};
 use super::names::last;
 use netplay_call::stop::Undisturbed;
 use netplay_text::escape::file_name;
@@ -31,15 +31,13 @@ use netplay_trace::{progress, remark};
 /// # Errors
 /// It cannot be read, or is something else.
 pub fn open(path: &Path) -> Result<File> {
-    let cannot = || format!("cannot read {}", file_name(path));
+    let cannot = || About::Read(path.to_owned());
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-    let file = options.open(path).with_context(cannot)?;
-    ensure!(
-        file.metadata().with_context(cannot)?.is_file(),
-        "{} is no ordinary file",
-        file_name(path)
-    );
+    let file = options.open(path).about(cannot)?;
+    if !file.metadata().about(cannot)?.is_file() {
+        return Err(Error::NotOrdinary(path.to_owned()));
+    }
     Ok(file)
 }
 
@@ -48,12 +46,12 @@ pub fn open(path: &Path) -> Result<File> {
 /// # Errors
 /// The folder takes no files, or the name belongs to something that no file may replace.
 pub fn writable(to: &Path) -> Result<()> {
-    let cannot = || format!("cannot write to {}", file_name(to));
+    let cannot = || About::Write(to.to_owned());
     // `new/` would be a folder, and what is written there a file without a name.
-    last(to.as_os_str().as_bytes()).with_context(cannot)?;
-    replaceable(to).with_context(cannot)?;
+    last(to.as_os_str().as_bytes()).about(cannot)?;
+    replaceable(to).about(cannot)?;
     // The kernel knows best: on a file system that is read-only, even root may not.
-    tempfile::tempfile_in(folder(to)).map(drop).with_context(cannot)
+    tempfile::tempfile_in(folder(to)).map(drop).about(cannot)
 }
 
 /// Whether a download may take the place of what has this name: asked once more when it is whole, because
@@ -62,11 +60,11 @@ fn replaceable(to: &Path) -> Result<()> {
     match fs::symlink_metadata(to) {
         // /dev/stderr: what is meant is the file that is open, and not the link that leads to it.
         Ok(_) if fs::read_link(to).is_ok_and(|open| open.starts_with("/proc")) => {
-            Err(anyhow!("it is a link to an open file"))
+            Err(Unfit::OpenFile.into())
         }
         // A link is replaced, and what it leads to is left alone; but no link to a device.
         Ok(_) if fs::metadata(to).is_ok_and(|there| !there.is_file()) => {
-            Err(anyhow!("it is no ordinary file"))
+            Err(Unfit::NotOrdinary.into())
         }
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
@@ -119,8 +117,7 @@ impl Part {
                     behind = format!(".{another}");
                 }
                 file => {
-                    let file =
-                        file.with_context(|| format!("cannot write to {}", file_name(&path)))?;
+                    let file = file.about(|| About::Write(path.clone()))?;
                     if another > 1 {
                         let first = file_name(&part_of(to, ""));
                         remark(format_args!(
@@ -131,7 +128,7 @@ impl Part {
                 }
             }
         }
-        Err(anyhow!("there are {PARTS} parts of {} already", file_name(to)))
+        Err(Error::Parts(PARTS, to.to_owned()))
     }
 
     /// `FILE.part`, if an earlier download has left it.
@@ -140,29 +137,29 @@ impl Part {
     /// What has that name is not ours.
     pub fn earlier(to: &Path) -> Result<Option<Part>> {
         let path = part_of(to, "");
-        let cannot = || format!("cannot go on behind {}", file_name(&path));
+        let cannot = || About::GoOn(path.clone());
         // First: to open a FIFO is an event for whoever waits at its other end.
         let there = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            there => there.with_context(cannot)?,
+            there => there.about(cannot)?,
         };
-        let mine = |there: &fs::Metadata| {
-            ensure!(there.is_file(), "it is no ordinary file");
-            ensure!(there.uid() == geteuid().as_raw(), "it belongs to another user");
-            ensure!(there.nlink() == 1, "it has a second name (a hard link)");
-            Ok(())
+        let mine = |there: &fs::Metadata| match there {
+            there if !there.is_file() => Err(Unfit::NotOrdinary),
+            there if there.uid() != geteuid().as_raw() => Err(Unfit::OtherUser),
+            there if there.nlink() != 1 => Err(Unfit::SecondName),
+            _ => Ok(()),
         };
-        mine(&there).with_context(cannot)?;
+        mine(&there).about(cannot)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        let file = options.open(&path).with_context(cannot)?;
-        mine(&file.metadata().with_context(cannot)?).with_context(cannot)?;
+        let file = options.open(&path).about(cannot)?;
+        mine(&file.metadata().about(cannot)?).about(cannot)?;
         Part::hold(path, file, true).map(Some)
     }
 
     /// Takes the file for this download, and no other at the same time.
     fn hold(path: PathBuf, file: File, earlier: bool) -> Result<Part> {
-        let another = || anyhow!("another download writes to {}", file_name(&path));
+        let another = || Error::Busy(path.clone());
         let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
             if errno == Errno::EWOULDBLOCK {
                 return another();
@@ -170,10 +167,12 @@ impl Part {
             if !earlier {
                 let _ = fs::remove_file(&path); // nothing is in it
             }
-            anyhow!(errno).context(format!("cannot lock {}", file_name(&path)))
+            Error::Lock(path.clone(), errno)
         })?;
         // The other may have finished just now, and what we hold has its final name already.
-        ensure!(has_name(&file, &path), another());
+        if !has_name(&file, &path) {
+            return Err(another());
+        }
         let left = format!("{} is left: get --continue goes on behind it", file_name(&path));
         let on_signal = OnSignal::new(&path, Some((&file, &left)));
         Ok(Part { path, file, earlier, on_signal })
@@ -191,11 +190,9 @@ impl Part {
     pub fn finish(self, to: &Path) -> Result<u64> {
         let finish = || -> Result<u64> {
             self.file.sync_all()?;
-            ensure!(
-                has_name(&self.file, &self.path),
-                "{} is not what was written any more: it was moved, removed or replaced",
-                file_name(&self.path)
-            );
+            if !has_name(&self.file, &self.path) {
+                return Err(Error::Moved(self.path.clone()));
+            }
             replaceable(to)?;
             fs::rename(&self.path, to)?;
             Ok(self.file.metadata()?.len())
@@ -204,7 +201,7 @@ impl Part {
         if finished.is_err() {
             self.leave(false);
         }
-        finished.with_context(|| format!("cannot write to {}", file_name(to)))
+        finished.about(|| About::Write(to.to_owned()))
     }
 
     /// The download has failed: says what is left of it, or removes what is of no use.
@@ -249,12 +246,12 @@ impl Unfinished {
     /// It cannot be made.
     pub fn new(to: &Path) -> Result<Unfinished> {
         use std::os::unix::fs::PermissionsExt;
-        let cannot = || format!("cannot write to {}", file_name(to));
+        let cannot = || About::Write(to.to_owned());
         let usual = fs::Permissions::from_mode(0o666);
         let mut builder = tempfile::Builder::new();
         builder.prefix(".netplay-download-").permissions(usual); // less the umask
         let _undisturbed = Undisturbed::begin(); // until the note is made that it is there
-        let file: NamedTempFile = builder.tempfile_in(folder(to)).with_context(cannot)?;
+        let file: NamedTempFile = builder.tempfile_in(folder(to)).about(cannot)?;
         let (file, path) = file.into_parts();
         let on_signal = OnSignal::new(&path, None);
         Ok(Unfinished { file, path, on_signal })
@@ -272,7 +269,7 @@ impl Unfinished {
     pub fn finish(self, to: &Path) -> Result<()> {
         let persisted = replaceable(to).and_then(|()| Ok(self.path.persist(to)?));
         drop(self.on_signal);
-        persisted.with_context(|| format!("cannot write to {}", file_name(to)))
+        persisted.about(|| About::Write(to.to_owned()))
     }
 }
 

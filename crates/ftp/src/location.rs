@@ -1,13 +1,17 @@
 //! Where a file is, as a URL says it: `ftp://[USER[:PASSWORD]@]HOST[:PORT]/PATH`.
 
+use std::error::Error as StdError;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
 use fluent_uri::{ParseError, ParseErrorKind, Uri};
 use percent_encoding::{AsciiSet, percent_decode_str, percent_encode};
 
+use super::error;
 use super::remote::Server;
 use crate::login::{AN_ADDRESS, ANONYMOUS, password_in, password_of};
 use netplay_shared::address::Endpoint;
@@ -27,17 +31,91 @@ pub struct Location {
     pub path: Vec<u8>,
 }
 
+/// What is wrong with a URL, or with a file in front of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LocationError {
+    /// It is empty.
+    Empty,
+    /// There is a URL where a file was meant.
+    NoFile,
+    /// A backslash stands in it as it is.
+    Backslash,
+    /// A control character stands in it as it is.
+    Control,
+    /// A space stands at an end of it.
+    Space,
+    /// It is none by RFC 3986. A sentence says how it is written.
+    Written(&'static str),
+    /// It has another scheme than `ftp`.
+    Scheme,
+    /// It has a query or a fragment.
+    Query,
+    /// No host stands in it.
+    NoHost,
+    /// It has this type, which is not that of bytes.
+    Type(String),
+    /// Its port is none.
+    Port(ParseIntError),
+    /// A name in it has a control character that FTP cannot say.
+    Unsayable,
+    /// A user or a password in it is not UTF-8.
+    NotText(FromUtf8Error),
+}
+
+impl fmt::Display for LocationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LocationError::Empty => "it is empty",
+            LocationError::NoFile => "a FILE is a path here; the URL comes last, and there is one",
+            LocationError::Backslash => "\\ is written %5C",
+            LocationError::Control => "a control character is written %XX",
+            LocationError::Space => "a space at an end is written %20",
+            LocationError::Written(how) => how,
+            LocationError::Scheme => "only ftp:// is spoken here",
+            LocationError::Query => "in the name of a file, ? is written %3F, and # is written %23",
+            LocationError::NoHost => "there is no host",
+            LocationError::Type(other) => {
+                return write!(f, ";type={other} is not done here: files are bytes, ;type=i");
+            }
+            LocationError::Port(_) => "a port is at most 65535",
+            LocationError::Unsayable => {
+                "over FTP a name has none of these control characters: %00, %0A, %0D"
+            }
+            LocationError::NotText(_) => "what %XX stands for in a user or a password is not UTF-8",
+        })
+    }
+}
+
+impl StdError for LocationError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            LocationError::Port(error) => Some(error),
+            LocationError::NotText(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// What a URL says, or a sentence.
+pub type Result<T, E = LocationError> = std::result::Result<T, E>;
+
+/// The error, unless this is so.
+fn unless(so: bool, error: LocationError) -> Result<()> {
+    if so { Ok(()) } else { Err(error) }
+}
+
 /// Reads a URL of the command line.
 pub fn url(text: OsString) -> Result<Location> {
-    ensure!(!text.is_empty(), "it is empty");
+    unless(!text.is_empty(), LocationError::Empty)?;
     Location::read(&text)
 }
 
 /// Reads a file of the command line. The files come first, and the one URL last.
 pub fn file(text: OsString) -> Result<PathBuf> {
-    ensure!(!text.is_empty(), "it is empty");
+    unless(!text.is_empty(), LocationError::Empty)?;
     let is_url = text.as_encoded_bytes().starts_with(b"ftp://");
-    ensure!(!is_url, "a FILE is a path here; the URL comes last, and there is one");
+    unless(!is_url, LocationError::NoFile)?;
     Ok(text.into())
 }
 
@@ -48,24 +126,22 @@ impl Location {
     /// One sentence on what is wrong with it.
     pub fn read(text: &OsStr) -> Result<Location> {
         let shown = text.to_string_lossy();
-        ensure!(!shown.contains('\\'), "\\ is written %5C");
-        ensure!(!shown.contains(char::is_control), "a control character is written %XX");
-        ensure!(shown.trim() == shown, "a space at an end is written %20");
+        unless(!shown.contains('\\'), LocationError::Backslash)?;
+        unless(!shown.contains(char::is_control), LocationError::Control)?;
+        unless(shown.trim() == shown, LocationError::Space)?;
         let usual = usual(text.as_encoded_bytes());
-        let url = Uri::parse(usual.as_str()).map_err(|error| anyhow!(wrong(&usual, error)))?;
-        ensure!(url.scheme().as_str().eq_ignore_ascii_case("ftp"), "only ftp:// is spoken here");
-        ensure!(
-            url.query().is_none() && url.fragment().is_none(),
-            "in the name of a file, ? is written %3F, and # is written %23"
-        );
-        let authority = url.authority().context("a URL here is ftp://HOST/FILE")?;
+        let url = Uri::parse(usual.as_str())
+            .map_err(|error| LocationError::Written(wrong(&usual, error)))?;
+        unless(url.scheme().as_str().eq_ignore_ascii_case("ftp"), LocationError::Scheme)?;
+        unless(url.query().is_none() && url.fragment().is_none(), LocationError::Query)?;
+        let authority = url.authority().ok_or(LocationError::Written(SHAPE))?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        ensure!(!host.is_empty(), "there is no host");
+        unless(!host.is_empty(), LocationError::NoHost)?;
         let path = url.path().as_str().strip_prefix('/').unwrap_or_default();
         let path = match path.rsplit_once(";type=") {
             None => path,
             Some((path, "i" | "I")) => path,
-            Some((_, other)) => bail!(";type={other} is not done here: files are bytes, ;type=i"),
+            Some((_, other)) => return Err(LocationError::Type(other.to_owned())),
         };
         let user = authority.userinfo().map_or("", |user| user.as_str());
         let (user, password) = match user.split_once(':') {
@@ -74,7 +150,7 @@ impl Location {
         };
         Ok(Location {
             host: text_of(host)?,
-            port: authority.port_to_u16().context("a port is at most 65535")?.unwrap_or(21),
+            port: authority.port_to_u16().map_err(LocationError::Port)?.unwrap_or(21),
             user: Some(user).filter(|user| !user.is_empty()).map(text_of).transpose()?,
             password: password.filter(|text| !text.is_empty()).map(text_of).transpose()?,
             path: bytes_of(path)?,
@@ -91,7 +167,11 @@ impl Location {
     ///
     /// # Errors
     /// One of the two failed.
-    pub fn open(&self, password_file: Option<&Path>, timeout: Option<Duration>) -> Result<Server> {
+    pub fn open(
+        &self,
+        password_file: Option<&Path>,
+        timeout: Option<Duration>,
+    ) -> error::Result<Server> {
         let (user, password) = match (&self.user, &self.password) {
             (None, _) => (ANONYMOUS, AN_ADDRESS.to_owned()),
             (Some(user), Some(password)) => (user.as_str(), password.clone()),
@@ -144,10 +224,12 @@ fn usual(url: &[u8]) -> String {
     format!("{scheme}{user}{host}{}", percent_encode(path, UNUSUAL))
 }
 
+const SHAPE: &str = "a URL here is ftp://HOST/FILE";
+
 /// What is wrong with a URL that cannot be parsed, by the place where it is wrong.
 fn wrong(url: &str, error: ParseError) -> &'static str {
     let Some(front) = url.find("://").map(|at| at + 3) else {
-        return "a URL here is ftp://HOST/FILE";
+        return SHAPE;
     };
     let in_path = url[front..].find('/').is_some_and(|path| error.index() >= front + path);
     match error.kind() {
@@ -171,20 +253,19 @@ fn wrong(url: &str, error: ParseError) -> &'static str {
 /// The bytes that %41 and the like stand for.
 fn bytes_of(part: &str) -> Result<Vec<u8>> {
     let bytes: Vec<u8> = percent_decode_str(part).collect();
-    ensure!(
-        !bytes.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')),
-        "over FTP a name has none of these control characters: %00, %0A, %0D"
-    );
+    let unsayable = |byte: &u8| matches!(byte, 0 | b'\r' | b'\n');
+    unless(!bytes.iter().any(unsayable), LocationError::Unsayable)?;
     Ok(bytes)
 }
 
 fn text_of(part: &str) -> Result<String> {
-    String::from_utf8(bytes_of(part)?)
-        .context("what %XX stands for in a user or a password is not UTF-8")
+    String::from_utf8(bytes_of(part)?).map_err(LocationError::NotText)
 }
 
 #[cfg(test)]
 mod tests {
+    use netplay_text::words::with_causes;
+
     use super::*;
 
     fn read(text: &str) -> Result<Location> {
@@ -256,7 +337,7 @@ mod tests {
             ("ftp://h/a ", "%20"),
             ("ftp://h/a;type=a", "type=a"),
         ] {
-            let told = format!("{:#}", read(url).unwrap_err());
+            let told = with_causes(&read(url).unwrap_err());
             assert!(told.contains(why), "{url}: {told}");
         }
     }

@@ -1,17 +1,18 @@
 //! Who logs in: the options for it, which server and clients share, and where a password is read from.
 
+use std::error::Error as StdError;
+use std::fmt;
 use std::io::IsTerminal;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use netplay_shared::client::ask_unseen;
 use netplay_shared::files::first_line;
 use netplay_text::escape::escape;
 use netplay_trace::remark;
 
+use crate::error::{Error, Result};
 use crate::telnet;
 
 /// The user that there is when none is named.
@@ -39,11 +40,12 @@ impl Login {
 
 /// The first line of this file.
 pub(crate) fn password_in(file: &Path) -> Result<String> {
-    let name = escape(file.as_os_str().as_bytes());
     let line = first_line(file, telnet::LONGEST) // no command has room for more
-        .with_context(|| format!("cannot read the password from {name}"))?;
-    ensure!(!line.is_empty(), "{name} has no password in its first line");
-    String::from_utf8(line).with_context(|| format!("the password in {name} is not UTF-8"))
+        .map_err(|error| Error::PasswordFile(file.to_owned(), error))?;
+    if line.is_empty() {
+        return Err(Error::NoPasswordIn(file.to_owned()));
+    }
+    String::from_utf8(line).map_err(|error| Error::PasswordNotText(file.to_owned(), error))
 }
 
 /// Arguments are no secret: /proc shows those of every process to every user.
@@ -61,24 +63,47 @@ pub(crate) fn password_of(user: &str, given: Option<String>) -> Result<String> {
         None if std::io::stdin().is_terminal() => {
             Ok(ask_unseen(&format!("password of {}: ", escape(user.as_bytes())))?)
         }
-        None => bail!("user {user} needs a password: --password-file has it"),
+        None => Err(Error::NoPassword(user.to_owned())),
     }
 }
 
+/// What is wrong with the value of an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ValueError {
+    /// The name of a user is empty.
+    User,
+    /// It is no number of seconds.
+    Seconds,
+    /// It is no number above 0.
+    Number,
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ValueError::User => "a user has a name",
+            ValueError::Seconds => "it takes a number of seconds above 0, such as 60 or 0.5",
+            ValueError::Number => "it takes a number above 0",
+        })
+    }
+}
+
+impl StdError for ValueError {}
+
 /// A name of one byte at least.
-fn user(name: &str) -> Result<String> {
-    ensure!(!name.is_empty(), "a user has a name");
-    Ok(name.to_owned())
+fn user(name: &str) -> Result<String, ValueError> {
+    if name.is_empty() { Err(ValueError::User) } else { Ok(name.to_owned()) }
 }
 
 /// `60`, `0.5`: above 0, and no less than the kernel's clocks can tell from it.
 ///
 /// # Errors
 /// It is anything else.
-pub fn seconds(text: &str) -> Result<Duration> {
+pub fn seconds(text: &str) -> Result<Duration, ValueError> {
     match text.parse() {
         Ok(seconds @ 1e-6..=1e9) => Ok(Duration::from_secs_f64(seconds)),
-        _ => bail!("it takes a number of seconds above 0, such as 60 or 0.5"),
+        _ => Err(ValueError::Seconds),
     }
 }
 
@@ -86,10 +111,10 @@ pub fn seconds(text: &str) -> Result<Duration> {
 ///
 /// # Errors
 /// It is anything else.
-pub fn number(text: &str) -> Result<usize> {
+pub fn number(text: &str) -> Result<usize, ValueError> {
     match text.parse() {
         Ok(n @ 1..) => Ok(n),
-        _ => bail!("it takes a number above 0"),
+        _ => Err(ValueError::Number),
     }
 }
 

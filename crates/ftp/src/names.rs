@@ -10,9 +10,38 @@
 //! A name is bytes, and nobody knows what they mean to the one who chose them. What is no printable
 //! UTF-8 is shown by its numbers, and whatever is shown here can be typed as it stands.
 
-use anyhow::{Context, Result, bail, ensure};
+use std::error::Error;
+use std::fmt;
 
 use netplay_text::escape::escape;
+
+/// What is wrong with a name, or with a line in which names are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameError {
+    /// A quote is open in the end.
+    OpenQuote,
+    /// What follows a backslash has no meaning.
+    NoMeaning,
+    /// At the end of this path there is no name for a file.
+    NoName(Vec<u8>),
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NameError::OpenQuote => {
+                f.write_str("a quote is open: \\\" is one that belongs to a name")
+            }
+            NameError::NoMeaning => {
+                f.write_str("what follows a backslash is \\, \", a space, n, r, t, 0, xHH or u{H}")
+            }
+            NameError::NoName(path) => write!(f, "{} is no name for a file", quoted(path)),
+        }
+    }
+}
+
+impl Error for NameError {}
 
 /// A word of a line.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,10 +56,12 @@ pub struct Word {
 ///
 /// # Errors
 /// A quote is open in the end, or what follows a backslash has no meaning.
-pub fn words(line: &[u8]) -> Result<Vec<Vec<u8>>> {
+pub fn words(line: &[u8]) -> Result<Vec<Vec<u8>>, NameError> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let (words, open) = split(line)?;
-    ensure!(open != Open::Quote, "a quote is open: \\\" is one that belongs to a name");
+    if open == Open::Quote {
+        return Err(NameError::OpenQuote);
+    }
     Ok(words.into_iter().map(|word| word.bytes).collect())
 }
 
@@ -49,7 +80,7 @@ pub enum Open {
 ///
 /// # Errors
 /// What follows a backslash has no meaning.
-pub fn split(line: &[u8]) -> Result<(Vec<Word>, Open)> {
+pub fn split(line: &[u8]) -> Result<(Vec<Word>, Open), NameError> {
     let (mut words, mut word, mut quoted) = (Vec::new(), None::<Word>, false);
     let mut at = 0;
     while let Some(&byte) = line.get(at) {
@@ -76,32 +107,31 @@ pub fn split(line: &[u8]) -> Result<(Vec<Word>, Open)> {
 }
 
 /// What stands behind a backslash, as [`escape`] writes it; how many bytes of the line it takes.
-fn escaped(rest: &[u8], word: &mut Vec<u8>) -> Result<usize> {
+fn escaped(rest: &[u8], word: &mut Vec<u8>) -> Result<usize, NameError> {
     let hex = |digits: &[u8]| {
         let digits = std::str::from_utf8(digits).ok()?;
         let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         u32::from_str_radix(digits, 16).ok().filter(|_| plain)
     };
-    let no_meaning = "what follows a backslash is \\, \", a space, n, r, t, 0, xHH or u{H}";
-    let byte = match rest.first().context(no_meaning)? {
+    let byte = match rest.first().ok_or(NameError::NoMeaning)? {
         b'n' => b'\n',
         b'r' => b'\r',
         b't' => b'\t',
         b'0' => 0,
         byte @ (b'"' | b'\\' | b' ') => *byte,
         b'x' => {
-            let number = rest.get(1..3).and_then(hex).context(no_meaning)?;
+            let number = rest.get(1..3).and_then(hex).ok_or(NameError::NoMeaning)?;
             word.push(number as u8);
             return Ok(3);
         }
         b'u' => {
-            let digits = rest.strip_prefix(b"u{").context(no_meaning)?;
-            let end = digits.iter().position(|&byte| byte == b'}').context(no_meaning)?;
-            let c = hex(&digits[..end]).and_then(char::from_u32).context(no_meaning)?;
+            let digits = rest.strip_prefix(b"u{").ok_or(NameError::NoMeaning)?;
+            let end = digits.iter().position(|&byte| byte == b'}').ok_or(NameError::NoMeaning)?;
+            let c = hex(&digits[..end]).and_then(char::from_u32).ok_or(NameError::NoMeaning)?;
             word.extend(c.encode_utf8(&mut [0; 4]).as_bytes());
             return Ok(end + 3);
         }
-        _ => bail!(no_meaning),
+        _ => return Err(NameError::NoMeaning),
     };
     word.push(byte);
     Ok(1)
@@ -165,9 +195,9 @@ fn name_in(line: &[u8]) -> Option<usize> {
 ///
 /// # Errors
 /// It is none.
-pub fn last(path: &[u8]) -> Result<&[u8]> {
+pub fn last(path: &[u8]) -> Result<&[u8], NameError> {
     match path.rsplit(|&byte| byte == b'/').next() {
-        Some(b"" | b"." | b"..") | None => bail!("{} is no name for a file", quoted(path)),
+        Some(b"" | b"." | b"..") | None => Err(NameError::NoName(path.to_owned())),
         Some(name) => Ok(name),
     }
 }

@@ -9,10 +9,10 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use nix::errno::Errno;
 
 use super::data::read_six_numbers;
+use super::error::{About, Error, Result, Telling};
 use super::telnet::{Echo, LONGEST, Line, Lines, Passwords};
 use netplay_call::{
     self as call, BytesName, CallError, Domain, MSG_DONTWAIT, MSG_PEEK, Name, SO_RCVTIMEO,
@@ -62,34 +62,10 @@ pub struct Reply {
     pub told: String,
 }
 
-/// The server has closed the control connection.
-#[derive(Debug)]
-pub struct Gone;
-
-impl std::fmt::Display for Gone {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the server has closed the connection")
-    }
-}
-
-impl std::error::Error for Gone {}
-
-/// The server has said no.
-#[derive(Debug)]
-pub struct Refused(String);
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the server says: {}", self.0)
-    }
-}
-
-impl std::error::Error for Refused {}
-
 /// Whether the server has ended the control connection, in whichever way.
 pub fn is_gone(error: &Error) -> bool {
-    error.is::<Gone>()
-        || error.downcast_ref::<CallError>().is_some_and(|error| {
+    matches!(error.root(), Error::Gone)
+        || error.call().is_some_and(|error| {
             matches!(error.name(), Name::Bytes(BytesName::Recv | BytesName::Send))
                 && matches!(error.errno(), Errno::ECONNRESET | Errno::EPIPE)
         })
@@ -98,7 +74,7 @@ pub fn is_gone(error: &Error) -> bool {
 impl Reply {
     /// The reply, if its first digit is this one.
     pub fn wanted(self, first: u16) -> Result<Reply> {
-        if self.code / 100 == first { Ok(self) } else { Err(Refused(self.told).into()) }
+        if self.code / 100 == first { Ok(self) } else { Err(Error::Refused(self.told)) }
     }
 
     /// What stands behind the number of a reply of one line, as text.
@@ -127,9 +103,8 @@ fn resolve(endpoint: &Endpoint, timeout: Option<Duration>) -> Result<Vec<SocketA
     if asker.is_err() {
         return Ok(endpoint.resolve_all()?);
     }
-    let found = told.recv_timeout(limit).map_err(|_| {
-        anyhow!("the address of {} was not found within --timeout", escape(name.as_bytes()))
-    })?;
+    let late = |_| Error::Unresolved(escape(name.as_bytes()));
+    let found = told.recv_timeout(limit).map_err(late)?;
     Ok(found?)
 }
 
@@ -235,15 +210,13 @@ impl Server {
                 let told = self.told(&text);
                 return Ok(Reply { code, text, told });
             }
-            ensure!(
-                code.is_some() || !text.is_empty(),
-                "this is no FTP server: it says {}",
-                self.told(&line)
-            );
+            if code.is_none() && text.is_empty() {
+                return Err(Error::NoFtp(self.told(&line)));
+            }
             text.extend(line);
             text.push(b'\n');
         }
-        bail!("the server's reply has no end")
+        Err(Error::EndlessReply)
     }
 
     /// What the server says, as people may see it.
@@ -259,12 +232,12 @@ impl Server {
         loop {
             match self.lines.oldest() {
                 Some(Line::Whole(line)) => return Ok(line),
-                Some(Line::TooLong) => bail!("a line of the server is too long"),
-                None if self.lines.too_long() => bail!("a line of the server has no end"),
+                Some(Line::TooLong) => return Err(Error::LongLine),
+                None if self.lines.too_long() => return Err(Error::EndlessLine),
                 None => {}
             }
             match patience.recv(&self.control, &mut buf)? {
-                0 => return Err(Gone.into()),
+                0 => return Err(Error::Gone),
                 n => self.lines.take(&buf[..n]),
             }
         }
@@ -275,13 +248,12 @@ impl Server {
         let argument = argument.as_ref();
         if self.spent {
             // What it says next may be the answer to something else.
-            return Err(Gone.into());
+            return Err(Error::Gone);
         }
         let unsayable = |byte| matches!(byte, b'\n' | 0);
-        ensure!(
-            !argument.iter().copied().any(unsayable),
-            "over FTP no name has a line end in it, and none has a byte 0"
-        );
+        if argument.iter().copied().any(unsayable) {
+            return Err(Error::Unsayable);
+        }
         if argument.contains(&IAC) && self.telnet.is_none() {
             // Half of the servers take Telnet's own byte as it comes, in which case it must not be sent twice.
             // Who reads Telnet passes over a data mark (RFC 854), and to the others this is no command.
@@ -318,7 +290,7 @@ impl Server {
             }
         }
         sent.map(|()| None).map_err(|error| match error.would_block() {
-            true => Error::from(error).context("the server reads nothing"),
+            true => Error::from(error).about(About::Command),
             false => error.into(),
         })
     }
@@ -349,19 +321,19 @@ impl Server {
             match self.pasv()? {
                 Ok(port) => {
                     to.set_port(port);
-                    return connect(to, self.timeout).context("the data connection");
+                    return connect(to, self.timeout).about(|| About::DataConnection);
                 }
                 Err(refused) => Some(refused),
             }
         };
         let reply = self.ask("EPSV", "")?;
         let port = extended_port(&reply).map_err(|error| match refused {
-            Some(refused) => error.context(refused),
+            Some(refused) => error.about(About::NoPasv(Box::new(refused))),
             None => error,
         })?;
         self.extended = true;
         to.set_port(port);
-        connect(to, self.timeout).context("the data connection")
+        connect(to, self.timeout).about(|| About::DataConnection)
     }
 
     /// The port that PASV tells, or the reason why it tells none.
@@ -373,7 +345,7 @@ impl Server {
         };
         let text = String::from_utf8_lossy(&reply.text);
         let Some((six, told)) = six_numbers_in(text.get(3..).unwrap_or_default()) else {
-            return Ok(Err(anyhow!("these are not six numbers: {}", reply.told)));
+            return Ok(Err(Error::NoSixNumbers(reply.told)));
         };
         let [high, low] = told.to_be_bytes();
         tracing::info!(
@@ -410,11 +382,7 @@ impl Server {
         let last = match &worked {
             Ok(_) => self.reply(),
             // The server knows better why the data connection failed, unless it keeps silent there, too.
-            Err(error)
-                if error.downcast_ref().is_some_and(|error: &CallError| !error.would_block()) =>
-            {
-                self.reply()
-            }
+            Err(error) if error.call().is_some_and(|error| !error.would_block()) => self.reply(),
             Err(_) => self.last_word(),
         };
         Ok(Transfer { worked, last })
@@ -444,22 +412,18 @@ struct Patience {
 
 impl Patience {
     fn recv(&mut self, control: &TcpStream, buf: &mut [u8]) -> Result<usize> {
-        let late = || match self.usual {
-            Some(limit) => {
-                format!("the server's reply was not whole after {} s", limit.as_secs_f64())
-            }
-            None => "the server does not reply".to_owned(),
-        };
         if let (false, Some(until)) = (self.fresh, self.until) {
             let left = until.saturating_duration_since(Instant::now());
-            ensure!(!left.is_zero(), late());
+            if left.is_zero() {
+                return Err(Error::Late(self.usual));
+            }
             // No time at all would mean for ever.
             call::setsockopt(control, SO_RCVTIMEO, left.max(Duration::from_millis(1)))?;
         }
         let received = call::recv(control, buf, 0);
         self.fresh = false;
         received.map_err(|error| match error.would_block() {
-            true => Error::from(error).context(late()),
+            true => Error::from(error).about(About::Reply(self.usual)),
             false => error.into(),
         })
     }
@@ -479,7 +443,7 @@ impl<T> Transfer<T> {
     /// Our own reason if we gave it up; otherwise the server's.
     pub fn whole(self) -> Result<T> {
         match (self.worked, self.last) {
-            (Err(error), _) if !error.is::<CallError>() => Err(error),
+            (Err(error), _) if error.call().is_none() => Err(error),
             (worked, Ok(last)) => last.wanted(2).and(worked),
             (Err(error), Err(_)) | (Ok(_), Err(error)) => Err(error),
         }
@@ -526,10 +490,10 @@ pub fn six_numbers_in(text: &str) -> Option<(String, u16)> {
 /// The port in the reply to EPSV.
 fn extended_port(reply: &Reply) -> Result<u16> {
     if reply.code / 100 != 2 {
-        return Err(Refused(reply.told.clone()).into());
+        return Err(Error::Refused(reply.told.clone()));
     }
     let port = extended_port_in(&String::from_utf8_lossy(&reply.text));
-    port.with_context(|| format!("there is no port in this: {}", reply.told))
+    port.ok_or_else(|| Error::NoPort(reply.told.clone()))
 }
 
 /// The port in `229 Entering Extended Passive Mode (|||PORT|)`; any character may stand for `|`.
@@ -557,7 +521,7 @@ pub fn receive(
     while let n @ 1.. = call::recv(data, &mut buf, 0).map_err(stalled)? {
         bytes += n as u64;
         if most.is_some_and(|most| bytes > most) {
-            return Err(TooMuch.into());
+            return Err(Error::TooMuch);
         }
         take(&buf[..n])?;
     }
@@ -567,22 +531,10 @@ pub fn receive(
 /// What a call on the data connection failed with.
 pub fn stalled(error: CallError) -> Error {
     match error.would_block() {
-        true => Error::from(error).context("no byte of it has moved within --timeout"),
+        true => Error::from(error).about(About::Transfer),
         false => error.into(),
     }
 }
-
-/// The server sends more than it said there was.
-#[derive(Debug)]
-pub struct TooMuch;
-
-impl std::fmt::Display for TooMuch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the server sends more bytes than it said there are")
-    }
-}
-
-impl std::error::Error for TooMuch {}
 
 #[cfg(test)]
 mod tests {

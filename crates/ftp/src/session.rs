@@ -23,7 +23,6 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use constant_time_eq::constant_time_eq;
 use nix::errno::Errno;
 
@@ -35,7 +34,7 @@ use super::listing::{FACTS, Format};
 use super::root::{self, Path, Root};
 use super::telnet::{Control, Heard, Line};
 use netplay_call::stop::Stop;
-use netplay_call::{TcpStream, strerror};
+use netplay_call::{Result, TcpStream, strerror};
 use netplay_shared::server::Stats;
 
 /// What is allowed, to whom, and for how long.
@@ -325,7 +324,7 @@ impl Session<'_> {
 
     fn reply(&mut self, code: u16, text: impl AsRef<[u8]>) -> Result<()> {
         let line = [format!("{code} ").as_bytes(), text.as_ref()].concat();
-        Ok(self.control.reply(&[line])?)
+        self.control.reply(&[line])
     }
 
     /// `211-first`, the lines, `211 last`.
@@ -340,7 +339,7 @@ impl Session<'_> {
         // A space, so that no line of them can look like the last.
         all.extend(lines.iter().map(|line| [b" ", line.as_ref()].concat()));
         all.push(format!("{code} {last}").into_bytes());
-        Ok(self.control.reply(&all)?)
+        self.control.reply(&all)
     }
 
     /// Why something cannot be done with a file.

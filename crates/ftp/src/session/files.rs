@@ -1,8 +1,9 @@
 //! The verbs of files and folders: told of, fetched, stored, changed.
 
+use std::fs::File;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::Result;
+use netplay_call::Result;
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat};
 
@@ -14,6 +15,12 @@ use crate::root::{self, Upload, kind};
 
 /// Held from the look at the old version to the new one's taking its place.
 static CONTINUING: Mutex<()> = Mutex::new(());
+
+/// A file, and how many bytes it has.
+fn sized(file: File) -> root::Result<(File, u64)> {
+    let size = fstat(&file)?.st_size;
+    Ok((file, size as u64))
+}
 
 impl Session<'_> {
     pub(super) fn facts(&self) -> Facts {
@@ -116,12 +123,12 @@ impl Session<'_> {
     // ---- files
 
     pub(super) fn retr(&mut self, argument: &[u8]) -> Result<()> {
-        let opened = self.path(argument).and_then(|path| self.rules.root.file(&path));
-        let file = match opened {
-            Ok(file) => file,
+        let opened = self.path(argument).and_then(|path| sized(self.rules.root.file(&path)?));
+        let (file, size) = match opened {
+            Ok(opened) => opened,
             Err(errno) => return self.refuse(errno),
         };
-        let (text, offset, size) = (self.text, self.offset, file.metadata()?.len());
+        let (text, offset) = (self.text, self.offset);
         if offset > size {
             return self.reply(554, "The file ends before that.");
         }
@@ -155,9 +162,8 @@ impl Session<'_> {
         let mut keep = self.offset;
         let mut old = None;
         if keep > 0 || store == Store::Append {
-            match self.rules.root.file(&path) {
-                Ok(file) => {
-                    let size = file.metadata()?.len();
+            match self.rules.root.file(&path).and_then(sized) {
+                Ok((file, size)) => {
                     if store == Store::Append {
                         keep = size;
                     }

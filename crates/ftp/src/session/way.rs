@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Result;
 use nix::errno::Errno;
 
 use super::Session;
 use crate::data::{self, Cut, Eprt, Transfer, Way, six_numbers};
-use netplay_call::{self as call, TcpStream, strerror};
+use netplay_call::{self as call, Result, TcpStream, strerror};
 
 impl Session<'_> {
     pub(super) fn no_way(&mut self) {
