@@ -113,12 +113,15 @@ impl Drawing {
 
     fn pattern(&mut self, pattern: &Pattern<'_>) {
         let Pattern { id, side, turned, parts } = *pattern;
-        let begin = format_args!(
-            "<defs><pattern id=\"{id}\" width=\"{side}\" height=\"{side}\" \
-             patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate({turned})\">"
-        );
         let parts = |out: &mut Drawing| parts.iter().for_each(|&part| out.add(part));
-        self.within(begin, parts, "</pattern></defs>");
+        self.within(
+            format_args!(
+                "<defs><pattern id=\"{id}\" width=\"{side}\" height=\"{side}\" \
+                 patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate({turned})\">"
+            ),
+            parts,
+            "</pattern></defs>",
+        );
     }
 
     fn within(&mut self, begin: fmt::Arguments<'_>, inside: impl FnOnce(&mut Drawing), end: &str) {
