@@ -507,7 +507,7 @@ fn what_an_early_close_leaves_unsent_is_an_error() {
 fn gives_up(said: &Said, args: &[&str], input: &[u8]) {
     let start = Instant::now();
     let output = run(&[args, &["-q", "--timeout", "0.3"]].concat(), input);
-    said.ends(&args.join(" "), &output, 1);
+    said.fails(&args.join(" "), &output, 1);
     assert!(start.elapsed() >= Duration::from_millis(300), "{args:?} did not wait");
 }
 

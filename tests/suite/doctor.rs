@@ -113,10 +113,10 @@ fn of_io_uring_the_doctor_says_what_the_page_then_does() {
     assert_eq!(calls("doctor --json"), of_the_page);
     let old = "io_uring_setup:error=EINVAL:when=1";
     assert_eq!(now(old)["found"], "single shot only");
-    assert!(page(old).1.contains("submitted anew"), "{}", page(old).1);
+    assert!(page(old).1.contains("anew"), "{}", page(old).1);
     let older = "io_uring_register:error=EINVAL";
     assert_eq!(now(older)["found"], "single shot only");
-    assert!(page(older).1.contains("submitted anew"), "{}", page(older).1);
+    assert!(page(older).1.contains("anew"), "{}", page(older).1);
     for (fault, found) in [("EPERM", "EPERM"), ("ENOSYS", "ENOSYS")] {
         let fault = format!("io_uring_setup:error={fault}");
         assert_eq!(now(&fault)["verdict"], "missing");

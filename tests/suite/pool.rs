@@ -200,7 +200,7 @@ fn a_worker_that_cannot_be_forked_is_told_and_tried_again() {
         assert_eq!(ask(client, b"hello", 5), b"hello");
     }
     let told = server.stderr();
-    assert_eq!(told.matches("a worker is missing: fork: Resource temp").count(), 1, "{told}");
+    assert_eq!(told.matches(": fork: ").count(), 1, "{told}");
 }
 
 #[test]

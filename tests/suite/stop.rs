@@ -159,7 +159,7 @@ fn a_server_out_of_descriptors_stops() {
         let server = start_with_files(16, &kind, kind.for_many());
         let _clients: Vec<Socket> = (0..16).map(|_| server.connect()).collect();
         until(&format!("{kind} is out of descriptors"), || {
-            server.stderr().contains("wait in the queue until")
+            server.stderr().contains(&crate::rows::out_of_descriptors())
         });
         ends_well(server.server, SIGTERM, &format!("{kind}, out of descriptors"));
     }
@@ -236,9 +236,9 @@ fn a_second_signal_ends_a_server_at_once() {
         let directory = tempfile::tempdir().unwrap();
         let trace = directory.path().join("trace").display().to_string();
         let server = start(&kind, &["--work", "1000", "--trace", &trace]);
-        server.connect().write_all(b"take your time").unwrap();
+        server.connect().write_all(b"take-your-time").unwrap();
         until("the server has received the message", || {
-            fs::read_to_string(&trace).unwrap().contains("take your time")
+            fs::read_to_string(&trace).unwrap().contains("take-your-time")
         });
         let children = server.children();
         server.signal(SIGINT);

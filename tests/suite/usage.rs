@@ -72,7 +72,7 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         (_, "count") => both(NO_NUMBER, &["0", "65536"]),
         ("ping" | "ping-client", "size") => both(NO_NUMBER, &["65528"]),
         (_, "interval") => vec!["", "x", "-1", "nan", "inf", "1e99", "1s"],
-        (_, "host") => match arg.get_help().unwrap().to_string().contains("lone number") {
+        (_, "host") => match arg.get_help().unwrap().to_string().contains(" number") {
             true => vec!["", "65536", "99999999999999999999"],
             false => vec![""],
         },

@@ -426,3 +426,137 @@ fn the_library_alone_needs_few_crates() {
     assert_eq!(belongs, [false; 2], "{crates:?}"); // a library has errors of its own
     assert!(crates.len() < 40, "{} crates: {crates:?}", crates.len()); // as the README says
 }
+
+/// A test asks for a record, a code, a count; what is said, word for word, is on a page of `tests/words`. So a sentence
+/// is improved in one step.
+#[test]
+fn no_test_looks_for_a_sentence() {
+    let mut left: BTreeMap<(String, &str), usize> = BTreeMap::new();
+    for (file, words, _) in SENTENCES {
+        left.insert(((*file).to_owned(), words), 0);
+    }
+    let mut found = Vec::new();
+    let files = under(&root().join("tests"));
+    for file in files.into_iter().filter(|file| !file.starts_with(root().join("tests/tidy"))) {
+        let name = file.strip_prefix(root().join("tests")).unwrap().display().to_string();
+        for sentence in sentences(&read(&file)) {
+            match left.iter_mut().find(|((file, words), _)| *file == name && *words == sentence) {
+                Some((_, times)) => *times += 1,
+                None => found.push(format!("tests/{name}: {sentence:?}")),
+            }
+        }
+    }
+    assert!(found.is_empty(), "say it on a page (common::Said):\n{}", found.join("\n"));
+    let idle: Vec<_> = left.iter().filter(|(_, times)| **times == 0).map(|(key, _)| key).collect();
+    assert!(idle.is_empty(), "nothing needs these exceptions any more: {idle:?}");
+}
+
+/// Words that a test may look for, and why: they are another program's, the test's own, or a command.
+const SENTENCES: &[(&str, &str, &str)] = &[
+    ("cost.rs", "exited with 0 +++", "strace's"),
+    ("suite/ftp/listings.rs", "550 The disk cannot hold that time", NOT_YET),
+    ("suite/ftp/resume.rs", "fetched from the start", NOT_YET),
+    ("suite/ftp/resume.rs", "sent from the start", NOT_YET),
+    ("suite/ftp/transfers.rs", "in progress", NOT_YET),
+    ("suite/ftp/menu.rs", "ended with 130", "the test's own"),
+    ("suite/ftp/refusals.rs", "The quota of the disk is used up.", NOT_YET),
+    ("suite/ftp/refusals.rs", "That is a program that runs: try later.", NOT_YET),
+    ("suite/ftp/connections.rs", "did not come in time", NOT_YET),
+    ("suite/ftp/connections.rs", "own address", NOT_YET),
+    ("suite/ftp/strangers.rs", "not proven that its first 5", NOT_YET),
+    ("suite/ftp/strangers.rs", "; its time ", NOT_YET),
+    ("suite/ftp/limits.rs", "come back later [default: 64]", NOT_YET),
+    ("suite/ftp/files_here.rs", "f.part is left", NOT_YET),
+    ("suite/ftp/files_here.rs", "f.part is left, with ", NOT_YET),
+    ("suite/ftp/login.rs", "wrong name or password", NOT_YET),
+    ("suite/ftp/login.rs", ", who may read", NOT_YET),
+    ("suite/page.rs", "a datagram of 5 bytes: it was not seen to arrive", NOT_YET),
+    ("suite/page.rs", "→ a datagram of 5 bytes to server, recvfrom(3)", NOT_YET),
+    ("suite/page.rs", "← a datagram of 5 bytes from client A, sendto(3) \\\"taken\\\"", NOT_YET),
+    ("suite/page.rs", "to client: there is no trace of that side", NOT_YET),
+    ("suite/page.rs", "clientno trace of this side", NOT_YET),
+    ("suite/page.rs", "needs its script to show 501 calls", NOT_YET),
+    ("suite/page.rs", "→ the connection to server, accept(3)", NOT_YET),
+    ("suite/page.rs", "started successfully on port ", "chromedriver's"),
+    ("suite/lessons.rs", "netplay explain ", "a command"),
+    ("suite/labs.rs", "ip link set lo up", "a command"),
+    ("suite/labs.rs", "Name or service not known", "libc's"),
+    ("suite/ping.rs", " bytes from ", "what ping(8) says as well"),
+    ("suite/lessons.rs", "EADDRINUSE (98): Address already in use\\n", "libc's"),
+    ("suite/lessons.rs", "ENOTTY (25): Inappropriate ioctl for device\\n", "libc's"),
+    ("suite/strace.rs", "= -1 EADDRINUSE (Address already in use)\\nclose(3) = 0", "strace's"),
+    ("suite/strace.rs", "--- stopped by SIGSTOP ---", "strace's"),
+    ("suite/strace.rs", "missing at the end", "the test's own"),
+    ("suite/strace.rs", "invented at the end", "the test's own"),
+    ("suite/strace.rs", "out of order", "the test's own"),
+    ("suite/draw.rs", "bytes 5: client A send@100 -> server recv", "the test's own"),
+    ("suite/bench.rs", "poll, again", "a name in a table"),
+    ("suite/bench.rs", "| poll, again", "a name in a table"),
+    ("suite/doctor.rs", "sudo setcap cap_net_raw+ep ", "a command"),
+];
+
+/// The sentences that still stand in tests.
+const NOT_YET: &str = "of the FTP server, its client, and the page of a picture";
+
+/// The literals in which a text is searched for two words of prose that follow each other.
+fn sentences(code: &str) -> Vec<&str> {
+    let searches = [
+        ".contains(",
+        ".starts_with(",
+        ".ends_with(",
+        ".matches(",
+        ".find(",
+        ".split(",
+        ".split_once(",
+        ".rsplit_once(",
+        ".strip_prefix(",
+        ".strip_suffix(",
+    ];
+    let mut found = Vec::new();
+    for search in searches {
+        for (at, _) in code.match_indices(search) {
+            let rest = code[at + search.len()..].trim_start().trim_start_matches('&');
+            let rest = rest.strip_prefix("format!(").unwrap_or(rest).trim_start();
+            let Some(rest) = rest.strip_prefix('"') else { continue };
+            let literal = literal(rest);
+            let words: Vec<&str> = literal.split(' ').collect();
+            let plain = |word: &str| {
+                let word = word.trim_end_matches([',', ';']);
+                word.len() > 1 && word.chars().all(|c| c.is_ascii_lowercase())
+            };
+            if words.windows(2).any(|two| two.iter().all(|word| plain(word))) {
+                found.push(literal);
+            }
+        }
+    }
+    found
+}
+
+/// What stands before the quote that ends it.
+fn literal(rest: &str) -> &str {
+    let mut escaped = false;
+    let end = rest.char_indices().find(|&(_, c)| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    });
+    &rest[..end.map_or(rest.len(), |(at, _)| at)]
+}
+
+#[test]
+fn the_check_of_sentences_sees_them() {
+    let code = r#"x.contains("the end, nothing"); y.contains(&format!("{a} is so, too {b}"));
+        z.starts_with( "bind 127.0.0.1:80: Permission"); told.matches("no \"such\" thing").count();
+        assert!(a.contains("SO_LINGER is 5 s"), "this is why"); b.contains("sendto(3, \"hi\", 2) = 2");"#;
+    assert_eq!(sentences(code), ["the end, nothing", "{a} is so, too {b}"]);
+}
+
+/// A page of words that no test compares is a page that nobody keeps true.
+#[test]
+fn every_page_of_words_is_some_tests() {
+    let code: String = under(&root().join("tests/suite")).iter().map(read).collect();
+    for page in with_ending(&root().join("tests/words"), "snap") {
+        let name = page.file_stem().unwrap().to_str().unwrap();
+        assert!(code.contains(&format!("\"{name}\"")), "no test has the page {}", page.display());
+    }
+}

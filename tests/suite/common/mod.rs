@@ -616,6 +616,16 @@ impl Said {
     }
 }
 
+impl Said {
+    /// The program ended with this code, and this is its error, without the hints: those may be about the machine.
+    #[track_caller]
+    pub fn fails(&self, case: &str, output: &Output, code: i32) {
+        assert_eq!(output.status.code(), Some(code), "{case}: {output:?}");
+        let errors = errors(&text(&output.stderr));
+        self.add(case, errors.lines().next().unwrap_or_default());
+    }
+}
+
 impl Drop for Said {
     fn drop(&mut self) {
         if thread::panicking() {

@@ -348,3 +348,8 @@ fn share_of_memory(id: u32) -> u64 {
     // A zombie has no memory, and no such line.
     line.map_or(0, |kb| kb.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024)
 }
+
+/// What a server says, beside the call that failed, when it has no descriptor left for a client.
+pub fn out_of_descriptors() -> String {
+    format!("{}: ", nix::errno::Errno::EMFILE.desc())
+}
