@@ -507,7 +507,11 @@ fn what_an_early_close_leaves_unsent_is_an_error() {
 fn gives_up(said: &Said, args: &[&str], input: &[u8]) {
     let start = Instant::now();
     let output = run(&[args, &["-q", "--timeout", "0.3"]].concat(), input);
-    said.fails(&args.join(" "), &output, 1);
+    // Who has a full queue is not always found in time, and the hint says that.
+    match text(&output.stderr).starts_with("netplay: connect ") {
+        true => said.fails(&args.join(" "), &output, 1),
+        false => said.ends(&args.join(" "), &output, 1),
+    }
     assert!(start.elapsed() >= Duration::from_millis(300), "{args:?} did not wait");
 }
 

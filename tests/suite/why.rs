@@ -43,9 +43,12 @@ fn fails(args: &[&str]) -> String {
     said
 }
 
-/// Its words: the first socket of the port that it is about.
+/// The first socket of the port that it is about.
 fn socket(what: &str) -> Value {
-    facts(what)["port"]["sockets"][0].take()
+    let facts = facts(what);
+    let sockets = facts["port"]["sockets"].as_array().unwrap();
+    // An earlier connection may have left its TIME_WAIT there.
+    sockets.iter().find(|one| one["state"] != "TIME_WAIT").unwrap().clone()
 }
 
 /// What is said, without what is different each time: programs, times, sizes, ports, and the rows of the trials,
@@ -63,7 +66,8 @@ fn told(said: &str, without_time_wait: bool) -> String {
             // What an earlier connection of another test has left there.
             (r"(?m)^(?:  tcp|why:) TIME_WAIT.*\n", ""),
             (r"\b\d+ (s|bytes|datagrams)\b", "[n] $1"),
-            (r" {3,}", "   "),
+            (r"(\S) {2,}", "$1  "),
+            (r"(?m)^ {3,}", "   "),
         ];
         rules.map(|(what, name)| (Regex::new(what).unwrap(), name)).into()
     });
