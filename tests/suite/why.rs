@@ -312,7 +312,7 @@ fn a_full_accept_queue_is_seen_and_hinted_at() {
 
 #[test]
 fn a_udp_socket_says_what_it_dropped() {
-    let socket = common::udp();
+    let socket = UdpSocket::bind(("127.0.0.1", unused_port())).unwrap();
     let address = socket.local_addr().unwrap();
     let sender = common::udp();
     for _ in 0..2000 {
