@@ -81,6 +81,21 @@ impl Stage {
         server: impl FnOnce() -> Result<S>,
         client: impl FnOnce() -> Result<C> + Send,
     ) -> Result<(S, C)> {
+        let (mut served, mut asked) = (None, None);
+        self.both_sides(
+            Box::new(|| server().map(|value| served = Some(value))),
+            Box::new(|| client().map(|value| asked = Some(value))),
+        )?;
+        let both = "a side that did not fail has a value";
+        Ok((served.expect(both), asked.expect(both)))
+    }
+
+    /// As [`both`](Stage::both). Compiled once, and not once for each pair of sides: there are some forty.
+    fn both_sides(
+        &self,
+        server: Box<dyn FnOnce() -> Result<()> + '_>,
+        client: Box<dyn FnOnce() -> Result<()> + Send + '_>,
+    ) -> Result<()> {
         thread::scope(|scope| {
             let client = thread::Builder::new()
                 .spawn_scoped(scope, || {
@@ -96,7 +111,7 @@ impl Stage {
                     let answers = is_a_cause(&served) && !is_a_cause(&asked);
                     Err(if answers { served } else { asked })
                 }
-                (served, asked) => Ok((served?, asked?)),
+                (served, asked) => served.and(asked),
             }
         })
     }

@@ -93,21 +93,11 @@ impl Step {
                 Ok(value) => (value.answer(), None),
                 Err(error) => (-1, error.raw_os_error()),
             };
+            let outcome = Outcome { fd: self.fd, ret: Some(ret), errno };
             let call = tell(result.as_ref().ok()).into();
             debug_assert_eq!(call.name(), self.call.as_str(), "the value is that of another call");
-            // A handler that ran between `start` and `end`: if it is what ended the call, it ran
-            // before the call returned; otherwise the call was done, and it ran on the way out.
-            let ended = match errno {
-                Some(errno) => errno != libc::EAGAIN,
-                None => ret == 0 && call.way() == Some(Way::In),
-            };
-            let cut_short =
-                errno == Some(libc::EINTR) || ended && self.fd.is_some_and(signal::has_shut_down);
-            record_handlers(if cut_short { end } else { start });
-            let outcome = Outcome { fd: self.fd, ret: Some(ret), errno };
-            let forgotten = self.forgotten.map_or_else(Names::default, |names| *names);
-            emit(Record { call, via: Via::Call, outcome, start, end }, forgotten);
-            record_handlers(end);
+            let record = Record { call, via: Via::Call, outcome, start, end };
+            record.tell(self.forgotten.map_or_else(Names::default, |names| *names));
         }
         result.map_err(|error| CallError::new(self.call, &error))
     }
@@ -120,6 +110,24 @@ struct Record {
     outcome: Outcome,
     start: u64,
     end: u64,
+}
+
+impl Record {
+    /// Tells this call, and the signal handlers that ran meanwhile.
+    fn tell(self, forgotten: Names) {
+        let Record { start, end, outcome: Outcome { fd, ret, errno }, .. } = self;
+        // A handler that ran between `start` and `end`: if it is what ended the call, it ran
+        // before the call returned; otherwise the call was done, and it ran on the way out.
+        let ended = match errno {
+            Some(errno) => errno != libc::EAGAIN,
+            None => ret == Some(0) && self.call.way() == Some(Way::In),
+        };
+        let cut_short =
+            errno == Some(libc::EINTR) || ended && fd.is_some_and(signal::has_shut_down);
+        record_handlers(if cut_short { end } else { start });
+        emit(self, forgotten);
+        record_handlers(end);
+    }
 }
 
 /// How a call came to the kernel.
