@@ -12,7 +12,7 @@ use crate::draw::{Time, View};
 use crate::escape::file_name;
 use crate::examples::value::Offer;
 use crate::lang::Lang;
-use crate::terminal::{self, columns, takes_utf8};
+use crate::terminal::{self, columns, columns_of_stderr, takes_utf8};
 use crate::trace::story::{Clock, Story};
 use crate::trace::{self, Settings, Speaker, TraceFile};
 
@@ -78,7 +78,7 @@ impl Global {
             color: self.color.use_on(terminal),
             ascii: self.plain(),
             clock,
-            lang: self.language(),
+            lang: self.spoken(),
         })
     }
 
@@ -92,6 +92,17 @@ impl Global {
             color: self.color.use_on(terminal),
             lang: self.language(),
         }
+    }
+
+    /// The language of all that is told. Without Chinese characters there is no Chinese.
+    fn spoken(&self) -> Lang {
+        if self.plain() { Lang::En } else { self.language() }
+    }
+
+    /// Sets the language and the width of what this process tells.
+    pub(super) fn speak(&self) {
+        self.spoken().set();
+        trace::fit_terminal(columns_of_stderr);
     }
 
     /// What lessons and labs are read in.

@@ -136,6 +136,7 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
 fn run(matches: &ArgMatches) -> Result<()> {
     let global: Global = read(matches);
     call::show_secrets(global.show_secrets);
+    global.speak();
     let Some((name, matches)) = matches.subcommand() else {
         return menu::menu(&mut stdout());
     };

@@ -30,3 +30,9 @@ pub fn takes_utf8() -> bool {
 pub fn columns() -> Option<usize> {
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }
+
+/// The columns of the terminal that standard error is, if it is one.
+#[must_use]
+pub fn columns_of_stderr() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0))
+}

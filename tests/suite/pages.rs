@@ -138,7 +138,7 @@ fn the_session_of_the_readme_is_what_the_program_prints() {
     let talk = run(&["tcp-echo", "client", "127.0.0.1", &live.port()], b"hello\n");
     let ended = live.stop();
     // README's server was given its port.
-    let stderr = ended.stderr.replace(", and a free port that the kernel chooses", ":5858");
+    let stderr = ended.stderr.replace("; the kernel chooses a free port", ":5858");
     assert_eq!(told(server), told(&stderr));
     assert_eq!(told(client), told(&String::from_utf8(talk.stderr).unwrap()));
 }
@@ -302,7 +302,7 @@ fn poll_says_what_each_event_meant() {
         until("the client has left", || server.stderr().contains("close  "));
         server.stop().stderr
     };
-    assert!(story.contains("POLLIN (something has arrived)"), "{story}");
+    assert!(story.contains("POLLIN (there is something to read)"), "{story}");
     assert!(story.contains("revents=POLLIN}"), "{story}");
 }
 

@@ -391,7 +391,7 @@ fn many_datagrams_with_one_call_are_told_as_strace_sees_them() {
     let events = events.lines().map(|line| serde_json::from_str::<Event>(line).unwrap());
     let told: Vec<String> = events
         .filter(|event| event.call.as_deref() == Some("sendmmsg"))
-        .map(|event| format!("{} | {}", event.sentence(Lang::En), event.answered()))
+        .map(|event| format!("{} | {}", event.sentence(Lang::En), event.answered(Lang::En)))
         .collect();
     for (told, has) in told.iter().zip(["2 of 2 ", "40 of 40 ", "1 of 2 ", "(EMSGSIZE)"]) {
         assert!(told.contains(has), "no {has:?} in {told}");

@@ -21,7 +21,8 @@ use netplay_record::Kind;
 use netplay_record::error_in_words;
 use netplay_text::escape::markup;
 use netplay_text::lang::Lang;
-use netplay_text::words::{counted, duration};
+use netplay_text::say;
+use netplay_text::words::{duration, grouped};
 
 const BODY: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -36,7 +37,7 @@ pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
         "title" => markup(&view.title).into(),
         "script" => SCRIPT.into(),
         "trace" => json(&Data::of(timeline, view)).into(),
-        "table" => table(timeline).into(),
+        "table" => table(timeline, view.lang).into(),
         _ => unreachable!("page.html has the marks above and no others"),
     });
     Page { title: &view.title, style: &style, body: &body, script: Some(SCRIPT) }.html()
@@ -146,12 +147,12 @@ impl Calls {
         self.failed.push(call.failed().into());
         self.name.push(pool.number(call.name().to_owned()));
         let placed = |text: String| in_place(&text).into_owned();
-        self.asked.push(pool.number(placed(record.asked())));
-        self.answered.push(pool.number(placed(record.answered())));
-        let sentence = if note { record.asked() } else { record.sentence(lang) };
+        self.asked.push(pool.number(placed(record.asked(lang))));
+        self.answered.push(pool.number(placed(record.answered(lang))));
+        let sentence = if note { record.asked(lang) } else { record.sentence(lang) };
         self.sentence.push(pool.number(placed(sentence)));
         self.strace.push(pool.number(if note { String::new() } else { placed(record.strace()) }));
-        let errno = |name: &String| format!("{name}: {}", error_in_words(name));
+        let errno = |name: &String| format!("{name}: {}", error_in_words(name, lang));
         self.errno.push(pool.number(record.errno.as_ref().map(errno).unwrap_or_default()));
         self.state.push(pool.number(call.state.clone().unwrap_or_default()));
         self.data.push(pool.number(record.data.clone().unwrap_or_default()));
@@ -204,12 +205,14 @@ impl Pool {
 }
 
 /// What a browser shows that runs no scripts.
-fn table(timeline: &Timeline) -> String {
+fn table(timeline: &Timeline, lang: Lang) -> String {
     let calls = &timeline.calls;
     if calls.len() > TABLE {
-        let count = counted(calls.len() as u64, "call");
-        return format!(
-            "<p>This page needs its script to show {count}; a text of them: netplay draw -o FILE.txt</p>"
+        let count = grouped(calls.len() as u64);
+        return say!(
+            lang,
+            "<p>This page needs its script to show {count} calls; for a text of them: netplay draw -o FILE.txt</p>",
+            "<p>这一页要用脚本才能显示 {count} 个调用；文本形式：netplay draw -o FILE.txt</p>",
         );
     }
     let row = |call: &Call| {
@@ -217,10 +220,13 @@ fn table(timeline: &Timeline) -> String {
         [
             format!("{seconds}.{micros:06}"),
             timeline.lanes[call.lane].name.clone(),
-            in_place(&headline(call)).into_owned(),
+            in_place(&headline(call, lang)).into_owned(),
             duration(call.took_ns()),
         ]
     };
-    let caption = "The calls, in the order in which they began";
-    page::table(caption, ["Time, s", "Who", "Call", "Took"], calls.iter().map(row))
+    let caption =
+        lang.pick("The calls, in the order in which they began", "各个调用，按开始的先后");
+    let heads =
+        lang.pick(["Time, s", "Lane", "Call", "Took"], ["时间，秒", "泳道", "调用", "用时"]);
+    page::table(caption, heads, calls.iter().map(row))
 }

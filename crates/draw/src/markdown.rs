@@ -4,31 +4,44 @@
 //! arrow stands where what it brings set out. The table has the times.
 
 use super::rows::Part;
+use super::words::took;
 use super::{Arrow, ArrowKind, Call, Row, Rows, Timeline, View};
+use netplay_record::text::count;
 use netplay_record::{Kind, Shows};
 use netplay_text::escape::escape_unsafe;
-use netplay_text::table;
-use netplay_text::words::{counted, duration, grouped, milliseconds};
+use netplay_text::lang::Lang;
+use netplay_text::words::{duration, grouped, milliseconds};
+use netplay_text::{say, table};
 
 /// So many moments are in the diagram: hosts refuse one that is much larger.
 const DRAWN: usize = 200;
+
+/// The columns of numbers in the table.
+const MS: usize = 0;
+const TOOK: usize = 4;
 
 /// So many calls are in the table.
 const LISTED: usize = 300;
 
 pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
     let mut text = format!("# {}\n\n```mermaid\nsequenceDiagram\n", in_text(&view.title));
-    let left_out = diagram(timeline, &mut text);
+    let lang = view.lang;
+    let left_out = diagram(timeline, lang, &mut text);
     text += "```\n\n";
     if left_out > 0 {
-        text += &format!("The diagram ends here: {} more moments follow.\n\n", grouped(left_out));
+        let more = grouped(left_out);
+        text += &say!(
+            lang,
+            "The diagram ends here: {more} more moments follow.\n\n",
+            "图到此为止：后面还有 {more} 个时刻。\n\n",
+        );
     }
-    list(timeline, &mut text);
+    list(timeline, lang, &mut text);
     text
 }
 
 /// Writes the lines of the diagram; how many rows there were no lines left for.
-fn diagram(timeline: &Timeline, text: &mut String) -> u64 {
+fn diagram(timeline: &Timeline, lang: Lang, text: &mut String) -> u64 {
     for (lane, of) in timeline.lanes.iter().enumerate() {
         let (name, detail) = (in_label(&of.name), in_label(&of.detail));
         *text += &format!("    participant L{lane} as {name}<br/>{detail}\n");
@@ -52,12 +65,12 @@ fn diagram(timeline: &Timeline, text: &mut String) -> u64 {
             *text += &format!("    activate L{lane}\n");
         }
         for arrow in &arrows[row] {
-            *text += &format!("    {}\n", message(timeline, arrow));
+            *text += &format!("    {}\n", message(timeline, arrow, lang));
         }
         let state = of.state.as_ref().filter(|_| part != Part::Begin);
         let state = state.map(|state| format!("[{state}]"));
         let notes: Vec<String> =
-            note(of, part).iter().chain(&state).map(|note| in_label(note)).collect();
+            note(of, part, lang).iter().chain(&state).map(|note| in_label(note)).collect();
         if !notes.is_empty() {
             *text += &format!("    Note over L{lane}: {}\n", notes.join("<br/>"));
         }
@@ -73,8 +86,8 @@ fn diagram(timeline: &Timeline, text: &mut String) -> u64 {
 }
 
 /// An arrow.
-fn message(timeline: &Timeline, arrow: &Arrow) -> String {
-    let what = in_label(&what(timeline, arrow));
+fn message(timeline: &Timeline, arrow: &Arrow, lang: Lang) -> String {
+    let what = in_label(&what(timeline, arrow, lang));
     let line = match arrow.kind {
         ArrowKind::Connect | ArrowKind::Bytes | ArrowKind::Fork => "->>",
         ArrowKind::Datagram | ArrowKind::End => "-->>",
@@ -84,13 +97,21 @@ fn message(timeline: &Timeline, arrow: &Arrow) -> String {
         (Some(from), Some(to)) => format!("L{}{line}L{}: {what}", from.lane, to.lane),
         (Some(from), None) => {
             let why = match arrow.kind {
-                ArrowKind::Datagram => "nobody took it",
-                ArrowKind::Connect => "never accepted",
-                _ => "never read",
+                ArrowKind::Datagram => lang.pick("never received", "没有被接收"),
+                ArrowKind::Connect => lang.pick("never accepted", "没有被 accept"),
+                _ => lang.pick("never read", "没有被读取"),
             };
-            format!("L{}-xL{}: {what}, {why}", from.lane, addressee(timeline, from.lane))
+            let comma = lang.pick(", ", "，");
+            format!("L{}-xL{}: {what}{comma}{why}", from.lane, addressee(timeline, from.lane))
         }
-        (None, Some(to)) => format!("Note over L{}: {what}, from no call seen", to.lane),
+        (None, Some(to)) => {
+            let lane = to.lane;
+            say!(
+                lang,
+                "Note over L{lane}: {what}, from no call seen",
+                "Note over L{lane}: {what}，没有看到发出它的调用",
+            )
+        }
         (None, None) => String::new(),
     }
 }
@@ -102,26 +123,27 @@ fn addressee(timeline: &Timeline, from: usize) -> usize {
 }
 
 /// What stands on an arrow: the call that it comes from.
-fn what(timeline: &Timeline, arrow: &Arrow) -> String {
+fn what(timeline: &Timeline, arrow: &Arrow, lang: Lang) -> String {
     let cause = arrow.from.and_then(|tip| tip.call).map(|call| &timeline.calls[call]);
-    let bytes = arrow.bytes.map(|bytes| counted(bytes, "byte"));
+    let bytes = arrow.bytes.map(|bytes| count(bytes, lang));
     match (cause, arrow.kind, bytes) {
         (Some(cause), _, Some(bytes)) if cause.record.bytes != arrow.bytes => {
-            format!("{bytes} of {}", cause.record.asked())
+            let asked = cause.record.asked(lang);
+            say!(lang, "{bytes} of {asked}", "{asked} 中的 {bytes}")
         }
-        (Some(cause), ..) => cause.record.asked(),
+        (Some(cause), ..) => cause.record.asked(lang),
         (None, _, Some(bytes)) => bytes,
-        (None, ArrowKind::Connect, _) => "a connection".to_owned(),
-        (None, ArrowKind::Reset, _) => "a reset".to_owned(),
-        (None, ..) => "the end".to_owned(),
+        (None, ArrowKind::Connect, _) => say!(lang, "a connection", "一个连接"),
+        (None, ArrowKind::Reset, _) => say!(lang, "a reset", "一个 RST"),
+        (None, ..) => say!(lang, "the end", "结束 (FIN)"),
     }
 }
 
 /// What is noted of a call: what it waits for, and what it answered. What an arrow says is not said twice.
-fn note(call: &Call, part: Part) -> Option<String> {
+fn note(call: &Call, part: Part, lang: Lang) -> Option<String> {
     let record = &call.record;
     if record.kind == Kind::Note {
-        return Some(record.asked());
+        return Some(record.asked(lang));
     }
     let shows = record.what.shows();
     // What only prepares stands in the table.
@@ -134,29 +156,33 @@ fn note(call: &Call, part: Part) -> Option<String> {
         Some(fd) => format!("{}({fd})", call.name()),
         None => call.name().to_owned(),
     };
-    let told = match (record.answered(), part) {
+    let told = match (record.answered(lang), part) {
         (_, Part::Begin) if sends => return None,
-        (_, Part::Begin) => return Some(record.asked()),
+        (_, Part::Begin) => return Some(record.asked(lang)),
         (_, _) if record.errno.is_none() && sends => return None,
-        (nothing, _) if nothing.is_empty() => record.asked(),
-        (answered, Part::Whole) if !record.is_wait() => format!("{} → {answered}", record.asked()),
+        (nothing, _) if nothing.is_empty() => record.asked(lang),
+        (answered, Part::Whole) if !record.is_wait() => {
+            format!("{} → {answered}", record.asked(lang))
+        }
         (answered, _) => format!("{on} → {answered}"),
     };
     let times = if call.times > 1 { format!(" × {}", grouped(call.times)) } else { String::new() };
     let failed = if call.failed() { "! " } else { "" };
-    Some(format!("{failed}{told}{times}{}", long(call)))
+    Some(format!("{failed}{told}{times}{}", long(call, lang)))
 }
 
-fn long(call: &Call) -> String {
+fn long(call: &Call, lang: Lang) -> String {
     match call.took_ns() {
         0..1_000_000 => String::new(),
-        ns if call.times > 1 => format!(" in {}", duration(ns)),
-        ns if call.record.is_wait() => format!(", waited {}", duration(ns)),
-        ns => format!(", took {}", duration(ns)),
+        ns if call.times > 1 => {
+            let time = duration(ns);
+            say!(lang, " in {time}", "，历时 {time}")
+        }
+        _ => took(call, lang),
     }
 }
 
-fn list(timeline: &Timeline, text: &mut String) {
+fn list(timeline: &Timeline, lang: Lang, text: &mut String) {
     let row = |call: &Call| {
         let times =
             if call.times > 1 { format!(" × {}", grouped(call.times)) } else { String::new() };
@@ -164,18 +190,22 @@ fn list(timeline: &Timeline, text: &mut String) {
         [
             milliseconds(call.from_ns),
             in_text(&timeline.lanes[call.lane].name),
-            in_text(&call.record.asked()),
-            in_text(&call.record.answered()) + &times,
+            in_text(&call.record.asked(lang)),
+            in_text(&call.record.answered(lang)) + &times,
             if note { String::new() } else { duration(call.took_ns()) },
             in_text(call.state.as_deref().unwrap_or_default()),
         ]
     };
     let rows: Vec<_> = timeline.calls.iter().take(LISTED).map(row).collect();
-    let heads = ["ms", "who", "call", "answer", "took", "TCP"];
-    *text +=
-        &table::markdown(&heads, |column| heads[column] == "ms" || heads[column] == "took", &rows);
+    let heads = lang.pick(
+        ["ms", "lane", "call", "answer", "took", "TCP"],
+        ["毫秒", "泳道", "调用", "结果", "用时", "TCP"],
+    );
+    *text += &table::markdown(&heads, |column| [MS, TOOK].contains(&column), &rows);
     if let Some(more @ 1..) = timeline.calls.len().checked_sub(LISTED) {
-        *text += &format!("\n{} more calls are left out.\n", grouped(more as u64));
+        let more = grouped(more as u64);
+        *text +=
+            &say!(lang, "\n{more} more calls are left out.\n", "\n省略了后面的 {more} 个调用。\n");
     }
 }
 

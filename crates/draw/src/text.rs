@@ -18,15 +18,16 @@ mod wires;
 
 use std::collections::BTreeSet;
 
-use super::headline;
 use super::rows::{Heights, Part};
+use super::words::{headline, lost, took, unseen, went};
 use super::{Arrow, ArrowKind, Call, Row, Rows, Time, Timeline, View};
 use line::{DOWN, Ink, LEFT, Line, RIGHT, THICK, UP};
 use netplay_record::Way;
 use netplay_record::{Event, Kind};
 use netplay_text::columns::{width, wrap};
 use netplay_text::escape::{escape_unicode, escape_unsafe};
-use netplay_text::words::{counted, duration, grouped, milliseconds};
+use netplay_text::say;
+use netplay_text::words::{duration, grouped, milliseconds};
 use wires::{Wire, Wires};
 
 /// A lane beside whose lifeline calls are told has at least so many columns, and needs no more than so many.
@@ -327,11 +328,12 @@ impl<'a> Painter<'a> {
         for arrow in in_row {
             self.loose_in_row(&mut line, lane, arrow);
             if !beside && outside(arrow).is_none() {
-                let what = lost(arrow);
+                let what = lost(arrow, self.view.lang);
                 // The call has said so already: `recv(3) → 0: the end`.
-                let said = arrow.from.is_none().then(|| what.strip_prefix("the end, ")).flatten();
-                let what = said.unwrap_or(&what);
-                label += &format!(", {what}");
+                let ends = arrow.from.is_none() && arrow.kind == ArrowKind::End;
+                let what = if ends { unseen(self.view.lang).to_owned() } else { what };
+                label += self.view.lang.pick(", ", "，");
+                label += &what;
             }
         }
         self.caption(&mut line, row, &crossing);
@@ -398,20 +400,20 @@ impl<'a> Painter<'a> {
         let call = &self.timeline.calls[call];
         let record = &call.record;
         if record.kind == Kind::Note {
-            return format!("-- {}", record.asked());
+            return format!("-- {}", record.asked(self.view.lang));
         }
         let began_above = row > 0 && self.rows.rows[row - 1].call == self.rows.rows[row].call;
         let mut label = match part {
-            Part::Begin => return self.words(record.asked()),
-            Part::Whole => headline(call),
+            Part::Begin => return self.words(record.asked(self.view.lang)),
+            Part::Whole => headline(call, self.view.lang),
             Part::End => {
                 let on = match record.fd {
                     Some(fd) => format!("{}({fd})", call.name()),
                     None => call.name().to_owned(),
                 };
                 let on = if began_above { String::new() } else { on + " " };
-                match record.answered().as_str() {
-                    "" => format!("{on}→ done"),
+                match record.answered(self.view.lang).as_str() {
+                    "" => format!("{on}→ {}", self.view.lang.pick("done", "完成")),
                     answered if call.times > 1 => {
                         format!("{on}→ {answered} × {}", grouped(call.times))
                     }
@@ -422,10 +424,10 @@ impl<'a> Painter<'a> {
         let sends = record.what.way() == Some(Way::Out);
         let waited = record.is_wait() && !sends && part == Part::End;
         if call.times > 1 {
-            label += &format!(" in {}", duration(call.took_ns()));
+            let time = duration(call.took_ns());
+            label += &say!(self.view.lang, " in {time}", "，历时 {time}");
         } else if waited || call.took_ns() >= LONG_NS {
-            let how = if record.is_wait() { "waited" } else { "took" };
-            label += &format!(", {how} {}", duration(call.took_ns()));
+            label += &took(call, self.view.lang);
         }
         if let Some(state) = &call.state {
             label += &format!(" [{state}]");
@@ -577,7 +579,7 @@ impl<'a> Painter<'a> {
         }
         let bytes = arrows.iter().filter_map(|arrow| arrow.bytes).sum();
         let lane = self.timeline.calls[self.rows.rows[row].call].lane;
-        self.write_on(line, lane - 1, &went(first.kind, bytes));
+        self.write_on(line, lane - 1, &went(first.kind, bytes, self.view.lang));
     }
 
     /// Writes a word into the middle of a stroke between a lane and the next.
@@ -608,9 +610,13 @@ impl<'a> Painter<'a> {
             } else {
                 line.run(to - 1..to);
             }
-            self.write_on(&mut line, lane, &went(arrow.kind, arrow.bytes.unwrap_or_default()));
+            self.write_on(
+                &mut line,
+                lane,
+                &went(arrow.kind, arrow.bytes.unwrap_or_default(), self.view.lang),
+            );
         } else {
-            let what = lost(arrow);
+            let what = lost(arrow, self.view.lang);
             let long = width(&what) + 8;
             let mark = self.lost_mark(leaves);
             if lane > 0 {
@@ -653,7 +659,11 @@ impl<'a> Painter<'a> {
             line.run(far..far + 1);
         }
         if matches!(self.sheet.form, Form::Beside(_)) {
-            self.write_on(line, lane - 1, &went(arrow.kind, arrow.bytes.unwrap_or_default()));
+            self.write_on(
+                line,
+                lane - 1,
+                &went(arrow.kind, arrow.bytes.unwrap_or_default(), self.view.lang),
+            );
         }
     }
 
@@ -684,7 +694,7 @@ impl<'a> Painter<'a> {
         for &arrow in &self.wires.loose[row] {
             let arrow = &self.timeline.arrows[arrow];
             if outside(arrow).is_none() {
-                others.push(lost(arrow));
+                others.push(lost(arrow, self.view.lang));
             }
         }
         let mut label = self.label(row);
@@ -757,28 +767,4 @@ fn beside(channels: usize) -> usize {
 /// The lane of the side without a trace that an arrow comes from or goes to.
 fn outside(arrow: &Arrow) -> Option<usize> {
     [arrow.from, arrow.to].into_iter().flatten().find(|tip| tip.call.is_none()).map(|tip| tip.lane)
-}
-
-/// What an arrow brings.
-fn went(kind: ArrowKind, bytes: u64) -> String {
-    match kind {
-        ArrowKind::Connect => "connects".to_owned(),
-        ArrowKind::Bytes => counted(bytes, "byte"),
-        ArrowKind::Datagram => format!("datagram of {}", grouped(bytes)),
-        ArrowKind::End => "the end".to_owned(),
-        ArrowKind::Reset => "a reset".to_owned(),
-        ArrowKind::Fork => "fork".to_owned(),
-    }
-}
-
-/// What is known of an arrow that has one end only.
-fn lost(arrow: &Arrow) -> String {
-    let what = went(arrow.kind, arrow.bytes.unwrap_or_default());
-    match (arrow.kind, arrow.from) {
-        (_, None) => format!("{what}, from no call seen"),
-        (ArrowKind::Connect, _) => "never accepted".to_owned(),
-        (ArrowKind::Datagram, _) => "nobody took it".to_owned(),
-        (ArrowKind::Bytes, _) => format!("{what} never read"),
-        _ => format!("{what}, seen by nobody"),
-    }
 }

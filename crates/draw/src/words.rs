@@ -2,18 +2,63 @@
 
 use std::borrow::Cow;
 
-use super::Call;
-use netplay_text::words::grouped;
+use super::{Arrow, ArrowKind, Call};
+use netplay_record::text::count;
+use netplay_text::lang::Lang;
+use netplay_text::say;
+use netplay_text::words::{duration, grouped};
 
 /// Both in one line: `recv(4) → 5 bytes "hello"`.
 #[must_use]
-pub fn headline(call: &Call) -> String {
-    let (asked, answered) = (call.record.asked(), call.record.answered());
+pub fn headline(call: &Call, lang: Lang) -> String {
+    let (asked, answered) = (call.record.asked(lang), call.record.answered(lang));
     let times = if call.times > 1 { format!(" × {}", grouped(call.times)) } else { String::new() };
     match answered.as_str() {
         "" => asked,
         answered => format!("{asked} → {answered}{times}"),
     }
+}
+
+/// How long a call took, behind what it answered.
+pub(super) fn took(call: &Call, lang: Lang) -> String {
+    let time = duration(call.took_ns());
+    match call.record.is_wait() {
+        true => say!(lang, ", waited {time}", "，等待 {time}"),
+        false => say!(lang, ", took {time}", "，用时 {time}"),
+    }
+}
+
+/// What an arrow brings.
+pub(super) fn went(kind: ArrowKind, bytes: u64, lang: Lang) -> String {
+    match kind {
+        ArrowKind::Connect => say!(lang, "connects", "连接"),
+        ArrowKind::Bytes => count(bytes, lang),
+        ArrowKind::Datagram => {
+            let bytes = grouped(bytes);
+            say!(lang, "datagram of {bytes}", "{bytes} 字节的数据报")
+        }
+        ArrowKind::End => say!(lang, "the end", "结束 (FIN)"),
+        ArrowKind::Reset => say!(lang, "a reset", "重置 (RST)"),
+        ArrowKind::Fork => "fork".to_owned(),
+    }
+}
+
+/// What is known of an arrow that has one end only.
+pub(super) fn lost(arrow: &Arrow, lang: Lang) -> String {
+    let what = went(arrow.kind, arrow.bytes.unwrap_or_default(), lang);
+    let unseen = unseen(lang);
+    match (arrow.kind, arrow.from) {
+        (_, None) => say!(lang, "{what}, {unseen}", "{what}，{unseen}"),
+        (ArrowKind::Connect, _) => say!(lang, "never accepted", "没有被 accept"),
+        (ArrowKind::Datagram, _) => say!(lang, "never received", "没有被接收"),
+        (ArrowKind::Bytes, _) => say!(lang, "{what} never read", "{what}没有被读取"),
+        _ => say!(lang, "{what}, never seen by the other side", "{what}，对端没有看到"),
+    }
+}
+
+/// Of an arrow that comes from a side without a trace.
+pub(super) fn unseen(lang: Lang) -> &'static str {
+    lang.pick("from no call seen", "没有看到发出它的调用")
 }
 
 /// The text with a mark behind words that are written from right to left (Hebrew, Arabic). Without it a

@@ -4,12 +4,14 @@ use socket2::SockAddr;
 
 use super::data::Data;
 use super::message::Header;
-use super::text::{Args, count, over_ipv4, peer, quoted, shown};
+use super::text::{Args, count, datagrams, over_ipv4, peer, quoted, shown};
 use super::{
     Direction, Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, Way, address_text,
     strace,
 };
-use netplay_text::words::{counted, grouped};
+use netplay_text::lang::Lang;
+use netplay_text::say;
+use netplay_text::words::grouped;
 
 /// A call that moves bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -348,78 +350,124 @@ impl Told for Bytes {
         }
     }
 
-    fn english(&self, event: &Event) -> String {
-        let (bytes, peer) = (event.bytes.unwrap_or_default(), peer(event));
+    fn sentence(&self, event: &Event, lang: Lang) -> String {
+        let (bytes, peer) = (event.bytes.unwrap_or_default(), peer(event, lang));
         let asked = event.asked.unwrap_or(bytes);
         let nothing = event.ret.unwrap_or_default() == 0;
-        let shown = shown(event);
+        let (moved, shown) = (count(bytes, lang), shown(event, lang));
+        let end = || {
+            say!(lang, "0 bytes: the end, nothing more will come", "0 字节：到头了，不会再有数据")
+        };
         match self {
-            Bytes::Recv(_) if nothing => "0 bytes: the end, nothing more will come".to_owned(),
-            Bytes::Recv(_) => format!("{}: {shown}", count(bytes)),
+            Bytes::Recv(_) if nothing => end(),
+            Bytes::Recv(_) => say!(lang, "{moved}: {shown}", "{moved}：{shown}"),
             Bytes::Recvfrom(..) if event.peer.is_none() => {
-                "no datagram: the socket was shut down".to_owned()
+                say!(lang, "no datagram: the socket was shut down", "没有数据报：套接字已被关停",)
             }
-            Bytes::Recvfrom(..) if asked > bytes => format!(
-                "a datagram of {} from {peer}, cut to {bytes}: the rest did not fit and is gone: {shown}",
-                count(asked)
-            ),
+            Bytes::Recvfrom(..) if asked > bytes => {
+                let whole = count(asked, lang);
+                say!(
+                    lang,
+                    "a datagram of {whole} from {peer}, cut to {bytes}: the rest did not fit and is lost: {shown}",
+                    "来自 {peer} 的 {whole}数据报，截短为 {bytes} 字节：放不下的部分丢了：{shown}",
+                )
+            }
             Bytes::Recvfrom(..) => {
-                format!("a datagram of {} from {peer}{}: {shown}", count(bytes), over_ipv4(peer))
+                let over = over_ipv4(peer, lang);
+                say!(
+                    lang,
+                    "a datagram of {moved} from {peer}{over}: {shown}",
+                    "来自 {peer}{over} 的 {moved}数据报：{shown}",
+                )
             }
-            Bytes::Recvmsg(..) if nothing && event.peer.is_none() => {
-                "0 bytes: the end, nothing more will come".to_owned()
-            }
-            Bytes::Recvmsg(receive, _) if receive.became() == Received::Returned => format!(
-                "from the error queue: {} sent to {peer} came to nothing: {shown}",
-                count(bytes)
+            Bytes::Recvmsg(..) if nothing && event.peer.is_none() => end(),
+            Bytes::Recvmsg(receive, _) if receive.became() == Received::Returned => say!(
+                lang,
+                "from the error queue: {moved} sent to {peer} were not delivered: {shown}",
+                "来自错误队列：发往 {peer} 的 {moved}没有送达：{shown}",
             ),
             Bytes::Recvmsg(_, header) => {
-                let beside = header.as_deref().map(Header::beside).unwrap_or_default();
-                let from = event.peer.as_ref().map(|_| format!(" from {peer}")).unwrap_or_default();
-                format!("{}{from}: {shown}{beside}", count(bytes))
+                let beside = header.as_deref().map(|header| header.beside(lang));
+                let beside = beside.unwrap_or_default();
+                match event.peer {
+                    Some(_) => say!(
+                        lang,
+                        "{moved} from {peer}: {shown}{beside}",
+                        "来自 {peer} 的 {moved}：{shown}{beside}",
+                    ),
+                    None => say!(lang, "{moved}: {shown}{beside}", "{moved}：{shown}{beside}"),
+                }
             }
             Bytes::Send(_) => {
-                format!("the kernel took {} of {}: {shown}", grouped(bytes), count(asked))
+                let (taken, all) = (grouped(bytes), count(asked, lang));
+                say!(
+                    lang,
+                    "the kernel took {taken} of {all}: {shown}",
+                    "内核收下 {all}中的 {taken} 个：{shown}",
+                )
             }
-            Bytes::Sendto(..) => format!("a datagram of {} to {peer}: {shown}", count(bytes)),
-            Bytes::Sendmmsg(many) => format!(
-                "the kernel took {} of {} to {peer}, {} in all; the first: {shown}",
-                event.ret.unwrap_or_default(),
-                counted(many.datagrams.len() as u64, "datagram"),
-                count(bytes)
+            Bytes::Sendto(..) => say!(
+                lang,
+                "a datagram of {moved} to {peer}: {shown}",
+                "发往 {peer} 的 {moved}数据报：{shown}",
             ),
-            Bytes::Sendfile { .. } if nothing => "0 bytes: the end of the file".to_owned(),
-            Bytes::Sendfile { .. } => {
-                format!("{} from the file to the socket, past this program", count(bytes))
+            Bytes::Sendmmsg(many) => {
+                let taken = event.ret.unwrap_or_default();
+                let all = datagrams(many.datagrams.len() as u64, lang);
+                say!(
+                    lang,
+                    "the kernel took {taken} of {all} to {peer}, {moved} in all; the first: {shown}",
+                    "内核收下发往 {peer} 的 {all}中的 {taken} 个，共 {moved}；第一个：{shown}",
+                )
             }
-            Bytes::Splice { .. } if nothing => "0 bytes: the end".to_owned(),
+            Bytes::Sendfile { .. } if nothing => {
+                say!(lang, "0 bytes: the end of the file", "0 字节：文件到头了")
+            }
+            Bytes::Sendfile { .. } => say!(
+                lang,
+                "{moved} from the file to the socket inside the kernel",
+                "{moved}在内核里直接从文件进入套接字",
+            ),
+            Bytes::Splice { .. } if nothing => say!(lang, "0 bytes: the end", "0 字节：到头了"),
             Bytes::Splice { .. } => {
-                format!("{} moved inside the kernel, past this program", count(bytes))
+                say!(lang, "{moved} moved inside the kernel", "{moved}在内核里直接移动")
             }
-            Bytes::SyncFileRange { .. } => {
-                "the kernel begins to write the file to the disk".to_owned()
-            }
+            Bytes::SyncFileRange { .. } => say!(
+                lang,
+                "the kernel begins to write the file to the disk",
+                "内核开始把文件写到磁盘",
+            ),
         }
     }
 
-    fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
+    fn failure(&self, errno: &str, _: &Event, lang: Lang) -> Option<Failure> {
         use Bytes::{
             Recv, Recvfrom, Recvmsg, Send, Sendfile, Sendmmsg, Sendto, Splice, SyncFileRange,
         };
         let ordinary = match (self, errno) {
             (Recv(_) | Recvfrom(..) | Recvmsg(..) | Splice { .. }, "EAGAIN") => {
-                "nothing has arrived yet (EAGAIN)"
+                lang.pick("nothing has arrived yet (EAGAIN)", "还没有数据到达 (EAGAIN)")
             }
             (Send(_) | Sendto(..) | Sendmmsg(_) | Sendfile { .. }, "EAGAIN") => {
-                "the send buffer is full (EAGAIN)"
+                lang.pick("the send buffer is full (EAGAIN)", "发送缓冲区已满 (EAGAIN)")
             }
-            (Recv(_), "ENOBUFS") => "no buffer is left to put bytes into (ENOBUFS)",
-            (Send(_), "EPIPE") => return Some(Failure::Because("; the connection is over")),
+            (Recv(_), "ENOBUFS") => lang
+                .pick("no provided buffer is free (ENOBUFS)", "预先提供的缓冲区用完了 (ENOBUFS)"),
+            (Send(_), "EPIPE") => {
+                return Some(Failure::Because(
+                    lang.pick("; the connection has ended", "；连接已经结束"),
+                ));
+            }
             (Recv(_) | Send(_), "ECONNRESET") => {
-                return Some(Failure::Because("; the peer ended it by force"));
+                return Some(Failure::Because(
+                    lang.pick("; the peer reset the connection", "；对端重置了连接"),
+                ));
             }
             (Recv(_) | Recvfrom(..), "ECONNREFUSED") => {
-                return Some(Failure::Because("; an earlier datagram found nobody"));
+                return Some(Failure::Because(lang.pick(
+                    "; nothing received an earlier datagram",
+                    "；先前的一个数据报没有人接收",
+                )));
             }
             (Recv(_) | Recvfrom(..) | Recvmsg(..) | Splice { .. }, _) => return None,
             (Send(_) | Sendto(..) | Sendmmsg(_) | Sendfile { .. }, _) => return None,
@@ -441,15 +489,17 @@ impl Told for Bytes {
         }
     }
 
-    fn asked(&self, on: String, event: &Event) -> String {
+    fn asked(&self, on: String, event: &Event, lang: Lang) -> String {
         match self {
-            Bytes::Send(_) => format!("{on} {}", quoted(event)),
+            Bytes::Send(_) => format!("{on} {}", quoted(event, lang)),
             Bytes::Sendto(..) => {
-                format!("{on} {} to {}", quoted(event), event.peer.as_deref().unwrap_or_default())
+                let (data, to) = (quoted(event, lang), event.peer.as_deref().unwrap_or_default());
+                say!(lang, "{on} {data} to {to}", "{on} {data} 发往 {to}")
             }
             Bytes::Sendmmsg(many) => {
-                let count = counted(many.datagrams.len() as u64, "datagram");
-                format!("{on} {count} to {}", event.peer.as_deref().unwrap_or_default())
+                let count = datagrams(many.datagrams.len() as u64, lang);
+                let to = event.peer.as_deref().unwrap_or_default();
+                say!(lang, "{on} {count} to {to}", "{on} {count}发往 {to}")
             }
             Bytes::Recv(_)
             | Bytes::Recvfrom(..)
@@ -460,28 +510,40 @@ impl Told for Bytes {
         }
     }
 
-    fn answered(&self, event: &Event) -> String {
+    fn answered(&self, event: &Event, lang: Lang) -> String {
         let bytes = event.bytes.unwrap_or_default();
         let nothing = event.ret.unwrap_or_default() == 0;
+        let end = || say!(lang, "0: the end", "0：到头了");
         match self {
-            Bytes::Recv(_) | Bytes::Recvmsg(..) if nothing => "0: the end".to_owned(),
-            Bytes::Recvfrom(..) if nothing && event.peer.is_none() => "0: shut down".to_owned(),
-            Bytes::Recv(_) => format!("{} {}", count(bytes), quoted(event)),
+            Bytes::Recv(_) | Bytes::Recvmsg(..) if nothing => end(),
+            Bytes::Recvfrom(..) if nothing && event.peer.is_none() => {
+                say!(lang, "0: shut down", "0：已被关停")
+            }
+            Bytes::Recv(_) => format!("{} {}", count(bytes, lang), quoted(event, lang)),
             Bytes::Recvfrom(..) | Bytes::Recvmsg(..) => {
                 let from = event.peer.as_deref().unwrap_or_default();
+                let (moved, data) = (count(bytes, lang), quoted(event, lang));
                 match event.asked.filter(|&asked| asked > bytes) {
-                    Some(asked) => format!("{bytes} of {asked} {} from {from}", quoted(event)),
-                    None => format!("{} {} from {from}", count(bytes), quoted(event)),
+                    Some(asked) => say!(
+                        lang,
+                        "{bytes} of {asked} {data} from {from}",
+                        "{asked} 中的 {bytes} {data} 来自 {from}",
+                    ),
+                    None => say!(lang, "{moved} {data} from {from}", "{moved} {data} 来自 {from}"),
                 }
             }
-            Bytes::Send(_) | Bytes::Sendto(..) => match event.asked.filter(|&asked| asked != bytes)
-            {
-                Some(asked) => format!("{} of {} bytes", grouped(bytes), grouped(asked)),
-                None => count(bytes),
-            },
-            Bytes::Sendmmsg(_) => counted(event.ret.unwrap_or_default().unsigned_abs(), "datagram"),
-            Bytes::Sendfile { .. } | Bytes::Splice { .. } if nothing => "0: the end".to_owned(),
-            Bytes::Sendfile { .. } | Bytes::Splice { .. } => count(bytes),
+            Bytes::Send(_) | Bytes::Sendto(..) => {
+                match event.asked.filter(|&asked| asked != bytes) {
+                    Some(asked) => {
+                        let (taken, all) = (grouped(bytes), grouped(asked));
+                        say!(lang, "{taken} of {all} bytes", "{all} 字节中的 {taken}")
+                    }
+                    None => count(bytes, lang),
+                }
+            }
+            Bytes::Sendmmsg(_) => datagrams(event.ret.unwrap_or_default().unsigned_abs(), lang),
+            Bytes::Sendfile { .. } | Bytes::Splice { .. } if nothing => end(),
+            Bytes::Sendfile { .. } | Bytes::Splice { .. } => count(bytes, lang),
             Bytes::SyncFileRange { .. } => super::text::number(event.ret),
         }
     }

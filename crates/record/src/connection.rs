@@ -2,9 +2,11 @@
 
 use std::net::Shutdown;
 
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use socket2::SockAddr;
 
-use super::text::{Args, local, number, over_ipv4, peer};
+use super::text::{Args, interrupted, local, number, over_ipv4, peer};
 use super::{
     Event, Facts, Failure, Known, Moves, Outcome, Shows, Strace, Told, address_text, strace,
 };
@@ -259,68 +261,112 @@ impl Told for Connection {
         }
     }
 
-    fn english(&self, event: &Event) -> String {
-        let (local, peer, ret) = (local(event), peer(event), event.ret.unwrap_or_default());
+    fn sentence(&self, event: &Event, lang: Lang) -> String {
+        let (local, peer) = (local(event, lang), peer(event, lang));
+        let ret = event.ret.unwrap_or_default();
         match self {
             Connection::Socket(kind) => {
-                format!("a new {} socket: no address yet, no peer", kind.name())
+                let kind = kind.name();
+                say!(
+                    lang,
+                    "a new {kind} socket: no address yet, no peer",
+                    "新建 {kind} 套接字：还没有地址，也没有对端",
+                )
             }
             Connection::Bind(_) => match local.strip_suffix(":0") {
-                Some(address) => {
-                    format!("its address is {address}, and a free port that the kernel chooses")
-                }
-                None => format!("its address is {local}"),
+                Some(address) => say!(
+                    lang,
+                    "its address is {address}; the kernel chooses a free port",
+                    "地址是 {address}，端口由内核从空闲端口中挑选",
+                ),
+                None => say!(lang, "its address is {local}", "地址是 {local}"),
             },
             Connection::Listen(backlog) => {
                 // Linux compares with "more than": one more than the backlog may wait. And net.core.somaxconn
                 // may be smaller.
-                let most = backlog.and_then(|backlog| u32::try_from(backlog).ok()).map(|n| n + 1);
-                let most = most.map_or_else(|| " them".to_owned(), |n| format!(" up to {n}"));
-                format!("it listens: the kernel connects clients, and lets{most} wait for accept")
+                match backlog.and_then(|backlog| u32::try_from(backlog).ok()).map(|n| n + 1) {
+                    Some(most) => say!(
+                        lang,
+                        "listening: the kernel connects clients, and up to {most} wait for accept",
+                        "开始监听：内核替它建立连接，最多 {most} 个客户端排队等待 accept",
+                    ),
+                    None => say!(
+                        lang,
+                        "listening: the kernel connects clients, and they wait for accept",
+                        "开始监听：内核替它建立连接，客户端排队等待 accept",
+                    ),
+                }
             }
-            Connection::Accept { .. } if peer == "(unnamed)" || event.peer.is_none() => {
-                format!("a client is connected: its socket is fd {ret}")
-            }
+            Connection::Accept { .. } if peer == "(unnamed)" || event.peer.is_none() => say!(
+                lang,
+                "a client is connected: its socket is fd {ret}",
+                "一个客户端已连接：它的套接字是 fd {ret}",
+            ),
             Connection::Accept { .. } => {
-                format!("client {peer} is connected{}: its socket is fd {ret}", over_ipv4(peer))
+                let over = over_ipv4(peer, lang);
+                say!(
+                    lang,
+                    "client {peer} is connected{over}: its socket is fd {ret}",
+                    "客户端 {peer} 已连接{over}：它的套接字是 fd {ret}",
+                )
             }
-            Connection::Connect(_) => format!("connected to {peer}"),
-            Connection::Getsockname(_) => format!("this end is {local}"),
-            Connection::Getpeername(_) => format!("the other end is {peer}"),
-            Connection::Shutdown(Shutdown::Write) => {
-                "this end will send no more: the peer's recv returns 0 after the last byte"
-                    .to_owned()
+            Connection::Connect(_) => say!(lang, "connected to {peer}", "已连接到 {peer}"),
+            Connection::Getsockname(_) => say!(lang, "this end is {local}", "本端是 {local}"),
+            Connection::Getpeername(_) => say!(lang, "the other end is {peer}", "对端是 {peer}"),
+            Connection::Shutdown(Shutdown::Write) => say!(
+                lang,
+                "this end will send no more: the peer's recv returns 0 after the last byte",
+                "本端不再发送：对端读完最后一个字节后，recv 返回 0",
+            ),
+            Connection::Shutdown(Shutdown::Read) => {
+                say!(lang, "this end will receive no more", "本端不再接收")
             }
-            Connection::Shutdown(Shutdown::Read) => "this end will receive no more".to_owned(),
-            Connection::Shutdown(Shutdown::Both) => {
-                "both directions end: whoever waits on it is woken".to_owned()
-            }
-            Connection::Close => "the descriptor is given back".to_owned(),
+            Connection::Shutdown(Shutdown::Both) => say!(
+                lang,
+                "both directions end, and every call that waits on the socket returns",
+                "两个方向都结束，所有等在这个套接字上的调用都会返回",
+            ),
+            Connection::Close => say!(lang, "closed", "已关闭"),
         }
     }
 
-    fn failure(&self, errno: &str, event: &Event) -> Option<Failure> {
+    fn failure(&self, errno: &str, event: &Event, lang: Lang) -> Option<Failure> {
         let ordinary = match (self, errno) {
-            (Connection::Accept { .. }, "EAGAIN") => "nothing has arrived yet (EAGAIN)".to_owned(),
-            (Connection::Accept { .. }, "EINTR") => "a signal ended the wait (EINTR)".to_owned(),
+            (Connection::Accept { .. }, "EAGAIN") => {
+                say!(lang, "no client is waiting yet (EAGAIN)", "还没有客户端 (EAGAIN)")
+            }
+            (Connection::Accept { .. }, "EINTR") => interrupted(lang),
             (Connection::Accept { .. }, "EINVAL") => {
-                "the listener was shut down (EINVAL)".to_owned()
+                say!(lang, "the listener was shut down (EINVAL)", "监听套接字已被关停 (EINVAL)")
             }
-            (Connection::Connect(_), "EINPROGRESS") => format!(
-                "the handshake with {} is not finished yet (EINPROGRESS)",
-                event.peer.as_deref().unwrap_or("its peer")
+            (Connection::Connect(_), "EINPROGRESS") => {
+                let peer = peer(event, lang);
+                say!(
+                    lang,
+                    "the handshake with {peer} is not finished yet (EINPROGRESS)",
+                    "与 {peer} 的握手还没有完成 (EINPROGRESS)",
+                )
+            }
+            (Connection::Shutdown(_), "ENOTCONN") => say!(
+                lang,
+                "it has no peer (ENOTCONN); every call that waits on it returns",
+                "它没有对端 (ENOTCONN)；所有等在它上面的调用都会返回",
             ),
-            (Connection::Shutdown(_), "ENOTCONN") => {
-                "nobody is connected (ENOTCONN); whoever waits on it is woken".to_owned()
-            }
             (Connection::Accept { .. }, "EMFILE") => {
-                return Some(Failure::Because("; the client waits in the listener's queue"));
+                return Some(Failure::Because(lang.pick(
+                    "; the client waits in the listener's queue",
+                    "；客户端留在监听队列里等待",
+                )));
             }
             (Connection::Connect(_), "ECONNREFUSED") => {
-                return Some(Failure::Because("; nobody listens there"));
+                return Some(Failure::Because(
+                    lang.pick("; nothing listens there", "；那里没有程序在监听"),
+                ));
             }
             (Connection::Bind(_), "EADDRINUSE") => {
-                return Some(Failure::Because("; somebody has this address"));
+                return Some(Failure::Because(
+                    lang.pick("; another socket has this address", "；另一个套接字占着这个地址"),
+                ));
             }
             (
                 Connection::Socket(_)
@@ -352,7 +398,7 @@ impl Told for Connection {
         }
     }
 
-    fn asked(&self, on: String, event: &Event) -> String {
+    fn asked(&self, on: String, event: &Event, _: Lang) -> String {
         match self {
             Connection::Socket(kind) => format!("socket {}", kind.name()),
             Connection::Bind(_) => format!("{on} {}", event.local.as_deref().unwrap_or_default()),
@@ -369,15 +415,17 @@ impl Told for Connection {
         }
     }
 
-    fn answered(&self, event: &Event) -> String {
+    fn answered(&self, event: &Event, lang: Lang) -> String {
         let ret = event.ret.unwrap_or_default();
         match self {
             Connection::Socket(_) => format!("fd {ret}"),
             Connection::Accept { .. } => match &event.peer {
-                Some(peer) if peer != "(unnamed)" => format!("fd {ret}, client {peer}"),
+                Some(peer) if peer != "(unnamed)" => {
+                    say!(lang, "fd {ret}, client {peer}", "fd {ret}，客户端 {peer}")
+                }
                 _ => format!("fd {ret}"),
             },
-            Connection::Connect(_) => "connected".to_owned(),
+            Connection::Connect(_) => say!(lang, "connected", "已连接"),
             Connection::Getsockname(_) => event.local.clone().unwrap_or_default(),
             Connection::Getpeername(_) => event.peer.clone().unwrap_or_default(),
             Connection::Bind(_)

@@ -23,7 +23,7 @@
 //! let event: Event = serde_json::from_str(line)?;
 //! assert_eq!(event.strace(), r#"sendto(3, "hello", 5, MSG_NOSIGNAL, NULL, 0) = 5"#);
 //! assert_eq!(event.sentence(Lang::En), r#"the kernel took 5 of 5 bytes: "hello""#);
-//! assert_eq!(event.asked(), r#"send(3) "hello""#);
+//! assert_eq!(event.asked(Lang::En), r#"send(3) "hello""#);
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 //!
@@ -33,6 +33,8 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::net::Shutdown;
+
+use netplay_text::lang::Lang;
 
 /// The same for each kind.
 macro_rules! each {
@@ -376,18 +378,18 @@ pub trait Told: Sized {
     fn strace(&self, outcome: &Outcome) -> Strace;
     /// What a line of JSON says of it.
     fn facts(&self, outcome: &Outcome) -> Facts;
-    /// What it did, in an English sentence without a full stop.
-    fn english(&self, event: &Event) -> String;
-    /// Why it failed, in English, if there is more to say than the error's own words.
-    fn failure(&self, errno: &str, event: &Event) -> Option<Failure>;
+    /// What it did, in a sentence without a full stop.
+    fn sentence(&self, event: &Event, lang: Lang) -> String;
+    /// Why it failed, if there is more to say than the error's own words.
+    fn failure(&self, errno: &str, event: &Event, lang: Lang) -> Option<Failure>;
     /// The address without which its error means little.
     fn failed_at<'a>(&self, _event: &'a Event) -> Option<&'a str> {
         None
     }
     /// What the program asked, in the words of a picture; `on` is `recv(4)`.
-    fn asked(&self, on: String, event: &Event) -> String;
+    fn asked(&self, on: String, event: &Event, lang: Lang) -> String;
     /// What the kernel answered; nothing where that it was done says all.
-    fn answered(&self, event: &Event) -> String;
+    fn answered(&self, event: &Event, lang: Lang) -> String;
     /// Whether it waits for others.
     fn waits(&self) -> bool;
     /// Which way its bytes move.

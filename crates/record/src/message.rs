@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use netplay_text::lang::Lang;
 use socket2::SockAddr;
 
 use super::strace;
@@ -45,15 +46,17 @@ impl Header {
     }
 
     /// What the sentence says is beside the bytes.
-    pub(super) fn beside(&self) -> &'static str {
+    pub(super) fn beside(&self, lang: Lang) -> &'static str {
         let kinds: Vec<(i32, i32)> = self.control.iter().map(Control::kind).collect();
         match kinds {
             kinds if kinds.contains(&(libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS)) => {
-                ", and the time of its arrival"
+                lang.pick(", and the time of its arrival", "，以及到达的时间")
             }
-            kinds if kinds.contains(&(libc::IPPROTO_IP, libc::IP_TTL)) => ", and its time to live",
+            kinds if kinds.contains(&(libc::IPPROTO_IP, libc::IP_TTL)) => {
+                lang.pick(", and its time to live", "，以及它的生存时间 (TTL)")
+            }
             kinds if kinds.contains(&(libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT)) => {
-                ", and its hop limit"
+                lang.pick(", and its hop limit", "，以及它的跳数限制")
             }
             _ => "",
         }

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::text::{Args, number};
+use netplay_text::lang::Lang;
+use netplay_text::say;
+
+use super::text::{Args, interrupted, number};
 use super::{
     Event, Facts, Failure, Known, Moves, OptValue, Outcome, Shows, Strace, Told, part, strace,
 };
@@ -266,25 +269,40 @@ impl Fcntl {
         }
     }
 
-    fn english(&self) -> String {
+    fn sentence(&self, lang: Lang) -> String {
         match self {
-            Fcntl::SetFlags(flags) if flags & libc::O_ASYNC != 0 => {
-                "from now on SIGIO tells when something happens here; and it is non-blocking"
-                    .to_owned()
+            Fcntl::SetFlags(flags) if flags & libc::O_ASYNC != 0 => say!(
+                lang,
+                "from now on SIGIO announces events here, and it is non-blocking",
+                "从现在起，这里有事件就发 SIGIO；它也成为非阻塞的",
+            ),
+            Fcntl::SetFlags(flags) if flags & libc::O_NONBLOCK != 0 => say!(
+                lang,
+                "non-blocking from now on: a call that would wait fails with EAGAIN",
+                "从现在起非阻塞：本来要等待的调用以 EAGAIN 失败",
+            ),
+            Fcntl::SetFlags(_) => say!(lang, "blocking again", "恢复为阻塞"),
+            Fcntl::SetOwner(process) => {
+                say!(lang, "its signals go to process {process}", "它的信号发给进程 {process}",)
             }
-            Fcntl::SetFlags(flags) if flags & libc::O_NONBLOCK != 0 => {
-                "non-blocking from now on: a call that would wait fails with EAGAIN".to_owned()
+            Fcntl::Lock(lock) if lock.kind == libc::F_UNLCK => say!(
+                lang,
+                "released the lock: one of the processes waiting for it gets it",
+                "释放锁：等待它的进程中有一个得到它",
+            ),
+            Fcntl::Lock(_) => say!(
+                lang,
+                "this process holds the lock: the others wait until it is released",
+                "本进程持有锁：其他进程等待，直到它被释放",
+            ),
+            Fcntl::GetFlags(flags) => {
+                let flags = open_flags(*flags);
+                say!(lang, "its flags are {flags}", "它的标志是 {flags}")
             }
-            Fcntl::SetFlags(_) => "its calls wait again".to_owned(),
-            Fcntl::SetOwner(process) => format!("its signals go to process {process}"),
-            Fcntl::Lock(lock) if lock.kind == libc::F_UNLCK => {
-                "the lock is given back: one of those that wait for it gets it".to_owned()
+            Fcntl::SetCloexec(_) | Fcntl::Other(_) => {
+                let command = self.strace().0;
+                say!(lang, "{command} is done", "{command} 完成")
             }
-            Fcntl::Lock(_) => {
-                "the lock is this process's: the others wait until it is given back".to_owned()
-            }
-            Fcntl::GetFlags(flags) => format!("its flags are {}", open_flags(*flags)),
-            Fcntl::SetCloexec(_) | Fcntl::Other(_) => format!("{} is done", self.strace().0),
         }
     }
 
@@ -382,38 +400,42 @@ impl Told for Sockopt {
         }
     }
 
-    fn english(&self, event: &Event) -> String {
+    fn sentence(&self, event: &Event, lang: Lang) -> String {
         let (value, _) = value(event);
         match self {
             Sockopt::Setsockopt(Set { group: Some(group), .. }) => {
                 let Group { joins, address, device } = &**group;
-                let device = device.as_deref().unwrap_or("any device");
+                let device = device.as_deref().unwrap_or(lang.pick("any device", "任意设备"));
                 match joins {
-                    true => format!(
-                        "it joins {address} at {device}: what is sent to the group arrives here, too"
+                    true => say!(
+                        lang,
+                        "joins {address} on {device}: this host now receives what is sent to the group",
+                        "在 {device} 上加入 {address}：发给这个组的数据现在也到达本机",
                     ),
-                    false => format!("it leaves {address} at {device}"),
+                    false => {
+                        say!(lang, "leaves {address} on {device}", "在 {device} 上离开 {address}")
+                    }
                 }
             }
-            Sockopt::Setsockopt(set) => option_set(&set.option, value, set.datagrams),
+            Sockopt::Setsockopt(set) => option_set(&set.option, value, set.datagrams, lang),
             Sockopt::Getsockopt(Get { option, .. }) if value.is_empty() => {
-                format!("{option} is empty")
+                say!(lang, "{option} is empty", "{option} 为空")
             }
-            Sockopt::Getsockopt(Get { option, .. }) => format!("{option} is {value}"),
-            Sockopt::Fcntl(fcntl) => fcntl.english(),
+            Sockopt::Getsockopt(Get { option, .. }) => {
+                say!(lang, "{option} is {value}", "{option} 是 {value}")
+            }
+            Sockopt::Fcntl(fcntl) => fcntl.sentence(lang),
         }
     }
 
-    fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
+    fn failure(&self, errno: &str, _: &Event, lang: Lang) -> Option<Failure> {
         match (self, errno) {
-            (Sockopt::Fcntl(_), "EINTR") => {
-                Some(Failure::Ordinary("a signal ended the wait (EINTR)".to_owned()))
-            }
+            (Sockopt::Fcntl(_), "EINTR") => Some(Failure::Ordinary(interrupted(lang))),
             (Sockopt::Setsockopt(_) | Sockopt::Getsockopt(_) | Sockopt::Fcntl(_), _) => None,
         }
     }
 
-    fn asked(&self, on: String, event: &Event) -> String {
+    fn asked(&self, on: String, event: &Event, _: Lang) -> String {
         match self {
             Sockopt::Setsockopt(Set { option, datagrams, .. }) => {
                 let (value, _) = value(event);
@@ -425,7 +447,7 @@ impl Told for Sockopt {
         }
     }
 
-    fn answered(&self, event: &Event) -> String {
+    fn answered(&self, event: &Event, _: Lang) -> String {
         match self {
             Sockopt::Getsockopt(_) => event.value.clone().unwrap_or_default(),
             Sockopt::Setsockopt(_) | Sockopt::Fcntl(_) => number(event.ret),
@@ -459,52 +481,96 @@ impl Told for Sockopt {
     }
 }
 
-fn option_set(name: &str, value: &str, datagrams: bool) -> String {
+fn option_set(name: &str, value: &str, datagrams: bool, lang: Lang) -> String {
     match (name, value) {
-        ("SO_REUSEADDR", "1") if !datagrams => {
-            "SO_REUSEADDR on: after a restart the port can be had again at once".to_owned()
-        }
-        ("SO_REUSEADDR", "1") => {
-            "SO_REUSEADDR on: other datagram sockets that set it can share the port".to_owned()
-        }
+        ("SO_REUSEADDR", "1") if !datagrams => say!(
+            lang,
+            "SO_REUSEADDR on: the port can be reused right after a restart",
+            "SO_REUSEADDR 打开：服务器重启后可以立刻再用这个端口",
+        ),
+        ("SO_REUSEADDR", "1") => say!(
+            lang,
+            "SO_REUSEADDR on: other datagram sockets that set it can share the port",
+            "SO_REUSEADDR 打开：同样设置它的其他数据报套接字可以共用这个端口",
+        ),
         ("SO_RCVTIMEO", "no limit") => {
-            "SO_RCVTIMEO off: a receive waits as long as it takes".to_owned()
+            say!(
+                lang,
+                "SO_RCVTIMEO off: a receive has no time limit",
+                "SO_RCVTIMEO 关闭：接收不限时间"
+            )
         }
-        ("SO_RCVTIMEO", _) => format!("SO_RCVTIMEO: a receive waits no longer than {value}"),
-        ("SO_SNDTIMEO", _) => {
-            format!("SO_SNDTIMEO: a send or connect waits no longer than {value}")
+        ("SO_RCVTIMEO", _) => say!(
+            lang,
+            "SO_RCVTIMEO: a receive waits no longer than {value}",
+            "SO_RCVTIMEO：一次接收最多等待 {value}",
+        ),
+        ("SO_SNDTIMEO", _) => say!(
+            lang,
+            "SO_SNDTIMEO: a send or connect waits no longer than {value}",
+            "SO_SNDTIMEO：一次 send 或 connect 最多等待 {value}",
+        ),
+        ("IP_RECVTTL" | "IPV6_RECVHOPLIMIT", "1") => say!(
+            lang,
+            "{name} on: each packet brings the number of routers it could still have passed",
+            "{name} 打开：每个包都带着它还能经过的路由器数",
+        ),
+        ("IP_RECVERR" | "IPV6_RECVERR", "1") => say!(
+            lang,
+            "{name} on: what happens to a packet on its way is kept in an error queue",
+            "{name} 打开：包在途中遇到的错误保存在错误队列里",
+        ),
+        ("SO_BROADCAST", "1") => {
+            say!(
+                lang,
+                "SO_BROADCAST on: it may send to a broadcast address",
+                "SO_BROADCAST 打开：可以发往广播地址"
+            )
         }
-        ("IP_RECVTTL" | "IPV6_RECVHOPLIMIT", "1") => {
-            format!("{name} on: each packet comes with the routers that it could still have passed")
-        }
-        ("IP_RECVERR" | "IPV6_RECVERR", "1") => {
-            format!("{name} on: what becomes of a packet on its way is kept in an error queue")
-        }
-        ("SO_BROADCAST", "1") => "SO_BROADCAST on: it may send to everybody".to_owned(),
-        ("IPV6_V6ONLY", "0") => {
-            "IPV6_V6ONLY off: IPv4 clients come, too, as ::ffff: and their address".to_owned()
-        }
-        ("IPV6_V6ONLY", "1") => {
-            "IPV6_V6ONLY on: IPv6 only; another socket can have the port for IPv4".to_owned()
-        }
-        ("IP_MULTICAST_IF", device) => {
-            format!("IP_MULTICAST_IF: multicast leaves by the device that has {device}")
-        }
-        ("IPV6_MULTICAST_IF", device) => {
-            format!("IPV6_MULTICAST_IF: multicast leaves by device {device}")
-        }
+        ("IPV6_V6ONLY", "0") => say!(
+            lang,
+            "IPV6_V6ONLY off: it accepts IPv4 clients as well, as ::ffff: and their address",
+            "IPV6_V6ONLY 关闭：也接受 IPv4 客户端，地址写作 ::ffff: 加上它们的地址",
+        ),
+        ("IPV6_V6ONLY", "1") => say!(
+            lang,
+            "IPV6_V6ONLY on: IPv6 only; another socket can have the port for IPv4",
+            "IPV6_V6ONLY 打开：只用 IPv6；另一个套接字可以在 IPv4 上用同一端口",
+        ),
+        ("IP_MULTICAST_IF", device) => say!(
+            lang,
+            "IP_MULTICAST_IF: multicast leaves by the device with address {device}",
+            "IP_MULTICAST_IF：多播从地址为 {device} 的设备发出",
+        ),
+        ("IPV6_MULTICAST_IF", device) => say!(
+            lang,
+            "IPV6_MULTICAST_IF: multicast leaves by device {device}",
+            "IPV6_MULTICAST_IF：多播从设备 {device} 发出",
+        ),
         ("IP_MULTICAST_TTL" | "IPV6_MULTICAST_HOPS", hops) => match hops {
-            "0" => format!("{name}: multicast stays in this machine"),
-            "1" => format!("{name}: multicast stays in the local network, no router passes it on"),
-            _ => format!("{name} is asked to be {hops}: each router takes one off"),
+            "0" => say!(lang, "{name}: multicast stays on this host", "{name}：多播不离开本机"),
+            "1" => say!(
+                lang,
+                "{name}: multicast stays in the local network, no router forwards it",
+                "{name}：多播留在本地网络，路由器不转发",
+            ),
+            _ => say!(
+                lang,
+                "{name} set to {hops}: each router takes one off",
+                "{name} 设为 {hops}：每过一个路由器减一",
+            ),
         },
-        ("IP_MULTICAST_LOOP" | "IPV6_MULTICAST_LOOP", "0") => {
-            format!("{name} off: this machine is not to hear the multicast that it sends")
-        }
-        ("SO_LINGER", "0 s") => {
-            "SO_LINGER on with no time: close will send a reset instead of a FIN".to_owned()
-        }
-        _ => format!("{name} is asked to be {value}"),
+        ("IP_MULTICAST_LOOP" | "IPV6_MULTICAST_LOOP", "0") => say!(
+            lang,
+            "{name} off: this host does not receive the multicast that it sends",
+            "{name} 关闭：本机收不到自己发出的多播",
+        ),
+        ("SO_LINGER", "0 s") => say!(
+            lang,
+            "SO_LINGER on with a time of 0: close will send a reset instead of a FIN",
+            "SO_LINGER 打开且时间为 0：close 将发送 RST 而不是 FIN",
+        ),
+        _ => say!(lang, "{name} set to {value}", "{name} 设为 {value}"),
     }
 }
 
@@ -512,7 +578,6 @@ fn option_set(name: &str, value: &str, datagrams: bool) -> String {
 mod tests {
     use super::*;
     use crate::Call;
-    use netplay_text::lang::Lang;
 
     #[test]
     fn an_option_is_told_by_its_value() {
@@ -528,10 +593,10 @@ mod tests {
         let reuse = "3, SOL_SOCKET, SO_REUSEADDR, [1], 4";
         assert!(!set(reuse, "1").contains("datagram"), "{}", set(reuse, "1"));
         assert!(set(reuse, "1, of a datagram socket").ends_with("can share the port"));
-        assert!(option_set("SO_REUSEADDR", "1", true).ends_with("can share the port"));
+        assert!(option_set("SO_REUSEADDR", "1", true, Lang::En).ends_with("can share the port"));
         let linger = set("3, SOL_SOCKET, SO_LINGER, {l_onoff=1, l_linger=0}, 8", "0 s");
         assert!(linger.contains("reset instead of a FIN"), "{linger}");
         let other = set("3, SOL_SOCKET, SO_KEEPALIVE, [1], 4", "1");
-        assert_eq!(other, "SO_KEEPALIVE is asked to be 1");
+        assert_eq!(other, "SO_KEEPALIVE set to 1");
     }
 }

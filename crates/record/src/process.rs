@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::text::{Args, number};
+use netplay_text::lang::Lang;
+use netplay_text::say;
+
+use super::text::{Args, interrupted, number};
 use super::{Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, strace};
 
 /// A call about processes or signals.
@@ -196,36 +199,63 @@ impl Told for Process {
         Facts::default()
     }
 
-    fn english(&self, event: &Event) -> String {
+    fn sentence(&self, event: &Event, lang: Lang) -> String {
         let ret = event.ret.unwrap_or_default();
         match self {
-            Process::Fork => format!("a child process, {ret}: from here on there are two"),
-            Process::Waitpid { .. } if ret == 0 => "no child has ended".to_owned(),
+            Process::Fork => say!(
+                lang,
+                "a child process, {ret}: from here on there are two",
+                "产生子进程 {ret}：从这里起有两个进程",
+            ),
+            Process::Waitpid { .. } if ret == 0 => {
+                say!(lang, "no child has ended", "没有子进程结束")
+            }
             Process::Waitpid { ending, .. } => {
                 let ending = match ending {
-                    Some(Ending::Exited(code)) => format!("it exited with {code}"),
-                    Some(Ending::Signaled { signal, .. }) => format!("{signal} ended it"),
-                    None => "it ended".to_owned(),
+                    Some(Ending::Exited(code)) => {
+                        say!(lang, "it exited with {code}", "退出码 {code}")
+                    }
+                    Some(Ending::Signaled { signal, .. }) => {
+                        say!(lang, "{signal} ended it", "被 {signal} 终止")
+                    }
+                    None => say!(lang, "it ended", "已结束"),
                 };
-                format!("child process {ret} is reaped: {ending}")
+                say!(lang, "child process {ret} is reaped: {ending}", "收回子进程 {ret}：{ending}",)
             }
-            Process::Kill(process, signal) => format!("{signal} goes to process {process}"),
-            Process::Sigprocmask(_, signals) => format!(
-                "{} is held back: it waits until the program asks for it",
-                signals.join(", ")
-            ),
-            Process::Sigtimedwait { came, .. } => format!(
-                "{} has come: something happened; what, the program must find out",
-                came.as_ref().map_or("a signal", |came| &came.signal)
-            ),
+            Process::Kill(process, signal) => {
+                say!(lang, "sent {signal} to process {process}", "向进程 {process} 发送 {signal}")
+            }
+            Process::Sigprocmask(_, signals) => {
+                let signals = signals.join(", ");
+                say!(
+                    lang,
+                    "blocked {signals}: it stays pending until the program asks for it",
+                    "阻塞 {signals}：它保持未决，直到程序来取",
+                )
+            }
+            Process::Sigtimedwait { came, .. } => {
+                let signal = match came {
+                    Some(came) => &came.signal,
+                    None => lang.pick("a signal", "一个信号"),
+                };
+                say!(
+                    lang,
+                    "{signal} has come: something happened, and the program must find out what",
+                    "收到 {signal}：发生了某件事，程序要自己去查是什么",
+                )
+            }
         }
     }
 
-    fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
+    fn failure(&self, errno: &str, _: &Event, lang: Lang) -> Option<Failure> {
         let ordinary = match (self, errno) {
-            (Process::Sigtimedwait { .. }, "EAGAIN") => "no signal came in time (EAGAIN)",
-            (Process::Sigtimedwait { .. }, "EINTR") => "a signal ended the wait (EINTR)",
-            (Process::Waitpid { .. }, "ECHILD") => "there are no children (ECHILD)",
+            (Process::Sigtimedwait { .. }, "EAGAIN") => {
+                say!(lang, "no signal came in time (EAGAIN)", "限定的时间内没有信号 (EAGAIN)")
+            }
+            (Process::Sigtimedwait { .. }, "EINTR") => interrupted(lang),
+            (Process::Waitpid { .. }, "ECHILD") => {
+                say!(lang, "there are no children (ECHILD)", "没有子进程 (ECHILD)")
+            }
             (
                 Process::Fork
                 | Process::Waitpid { .. }
@@ -235,10 +265,10 @@ impl Told for Process {
                 _,
             ) => return None,
         };
-        Some(Failure::Ordinary(ordinary.to_owned()))
+        Some(Failure::Ordinary(ordinary))
     }
 
-    fn asked(&self, on: String, _: &Event) -> String {
+    fn asked(&self, on: String, _: &Event, _: Lang) -> String {
         match self {
             Process::Kill(process, _) => format!("kill {process}"),
             Process::Fork
@@ -248,12 +278,12 @@ impl Told for Process {
         }
     }
 
-    fn answered(&self, event: &Event) -> String {
+    fn answered(&self, event: &Event, lang: Lang) -> String {
         let ret = event.ret.unwrap_or_default();
         match self {
-            Process::Fork => format!("child {ret}"),
-            Process::Waitpid { .. } if ret == 0 => "none has ended".to_owned(),
-            Process::Waitpid { .. } => format!("child {ret} is reaped"),
+            Process::Fork => say!(lang, "child {ret}", "子进程 {ret}"),
+            Process::Waitpid { .. } if ret == 0 => say!(lang, "none has ended", "没有结束的"),
+            Process::Waitpid { .. } => say!(lang, "child {ret} is reaped", "收回子进程 {ret}"),
             Process::Kill(..) | Process::Sigprocmask(..) | Process::Sigtimedwait { .. } => {
                 number(event.ret)
             }

@@ -1,8 +1,10 @@
 //! The rings of io_uring. An operation that stands for a call is told as that call; what is here is the
 //! rings' own.
 
-use super::text::{Args, number};
+use super::text::{Args, interrupted, number};
 use super::{Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, strace};
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use netplay_text::words::counted;
 
 /// A call about rings, or an operation that no call stands for.
@@ -17,7 +19,7 @@ pub enum Ring {
         /// Room for so many submissions there is, and completions.
         room: Option<(u32, u32)>,
     },
-    /// io_uring_register(2), of provided buffers.
+    /// io_uring_register(2), of a ring of provided buffers.
     RegisterBuffers {
         /// Where it is in memory.
         at: u64,
@@ -62,7 +64,7 @@ pub enum Entry {
     },
     /// IORING_OP_RECV, into a buffer of this size.
     Recv(usize),
-    /// IORING_OP_RECV, multishot, each into a buffer of this group.
+    /// Multishot IORING_OP_RECV, each time into a buffer of this group.
     RecvOften(u16),
     /// IORING_OP_SEND of so many bytes.
     Send(usize),
@@ -208,8 +210,8 @@ impl Told for Ring {
                 Strace::new("io_uring_setup", format!("{entries}, {rings}"))
             }
             Ring::RegisterBuffers { at, room, group } => {
-                let ring = format!("{{ring_addr={at:#x}, ring_entries={room}, bgid={group}}}");
-                let args = format!("{fd}, IORING_REGISTER_PBUF_RING, {ring}, 1");
+                let buffers = format!("{{ring_addr={at:#x}, ring_entries={room}, bgid={group}}}");
+                let args = format!("{fd}, IORING_REGISTER_PBUF_RING, {buffers}, 1");
                 Strace::new("io_uring_register", args)
             }
             Ring::Enter { to_submit, min_complete, flags: set, extra } => {
@@ -230,49 +232,73 @@ impl Told for Ring {
         Facts::default()
     }
 
-    fn english(&self, event: &Event) -> String {
-        match (self, event.ret.unwrap_or_default()) {
+    fn sentence(&self, event: &Event, lang: Lang) -> String {
+        let ret = event.ret.unwrap_or_default();
+        let taken = || match lang {
+            Lang::En => counted(ret.unsigned_abs(), "operation"),
+            Lang::Zh => format!("{ret} 个操作"),
+        };
+        match (self, ret) {
             (Ring::Setup { room, .. }, _) => {
                 let (sq, cq) = room.unwrap_or_default();
-                format!(
-                    "two rings shared with the kernel: submissions (room for {sq}), completions ({cq})"
+                say!(
+                    lang,
+                    "two rings shared with the kernel: submissions (room for {sq}), completions ({cq})",
+                    "与内核共享的两个环：提交环（{sq} 个位置）和完成环（{cq} 个）",
                 )
             }
-            (Ring::RegisterBuffers { room, .. }, _) => format!(
-                "a ring of {room} provided buffers: the kernel takes one when bytes have come"
+            (Ring::RegisterBuffers { room, .. }, _) => say!(
+                lang,
+                "a ring of {room} provided buffers: the kernel takes one when bytes arrive",
+                "{room} 个预先提供的缓冲区组成的环：数据到达时，内核取用一个",
             ),
-            (Ring::Cancel, _) => "the operation that it names ends".to_owned(),
-            (Ring::Enter { min_complete: 0, .. }, 0) => "the kernel took no operation".to_owned(),
-            (Ring::Enter { min_complete: n, .. }, 0) => {
-                format!("completions are there: it waited for {n}")
+            (Ring::Cancel, _) => say!(lang, "the operation it names ends", "它指明的操作就此结束"),
+            (Ring::Enter { min_complete: 0, .. }, 0) => {
+                say!(lang, "the kernel took no operation", "内核没有取走操作")
             }
-            (Ring::Enter { min_complete: 0, .. }, n) => {
-                format!(
-                    "the kernel took {}, and the call did not wait",
-                    counted(n.unsigned_abs(), "operation")
+            (Ring::Enter { min_complete: n, .. }, 0) => {
+                say!(lang, "waited for {n}: completions are there", "等待 {n} 个完成：已有完成项")
+            }
+            (Ring::Enter { min_complete: 0, .. }, _) => {
+                let taken = taken();
+                say!(
+                    lang,
+                    "the kernel took {taken}, and the call did not wait",
+                    "内核取走 {taken}，调用没有等待",
                 )
             }
-            (Ring::Enter { min_complete: m, .. }, n) => {
-                format!(
-                    "the kernel took {}, and it waited for {m}",
-                    counted(n.unsigned_abs(), "operation")
+            (Ring::Enter { min_complete: n, .. }, _) => {
+                let taken = taken();
+                say!(
+                    lang,
+                    "the kernel took {taken}, and the call waited for {n}",
+                    "内核取走 {taken}，调用等待 {n} 个完成",
                 )
             }
         }
     }
 
-    fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
+    fn failure(&self, errno: &str, _: &Event, lang: Lang) -> Option<Failure> {
         let ordinary = match (self, errno) {
-            (Ring::Enter { .. }, "EINTR") => "a signal ended the wait (EINTR)".to_owned(),
-            (Ring::Enter { .. }, "ETIME") => "nothing was done in time (ETIME)".to_owned(),
-            (Ring::Cancel, "ENOENT" | "EALREADY") => {
-                format!("the operation that it names has ended already ({errno})")
+            (Ring::Enter { .. }, "EINTR") => interrupted(lang),
+            (Ring::Enter { .. }, "ETIME") => {
+                say!(lang, "nothing completed in time (ETIME)", "限定的时间内没有完成项 (ETIME)")
             }
+            (Ring::Cancel, "ENOENT" | "EALREADY") => say!(
+                lang,
+                "the operation it names has already ended ({errno})",
+                "它指明的操作已经结束 ({errno})",
+            ),
             (Ring::Setup { .. }, "ENOSYS") => {
-                return Some(Failure::Because("; this kernel has no io_uring"));
+                return Some(Failure::Because(
+                    lang.pick("; this kernel has no io_uring", "；这个内核没有 io_uring"),
+                ));
             }
             (Ring::Setup { .. }, "EPERM") => {
-                return Some(Failure::Because("; io_uring is switched off or forbidden here"));
+                return Some(Failure::Because(lang.pick(
+                    "; io_uring is disabled or forbidden here",
+                    "；这里停用或禁止了 io_uring",
+                )));
             }
             (
                 Ring::Setup { .. }
@@ -285,11 +311,11 @@ impl Told for Ring {
         Some(Failure::Ordinary(ordinary))
     }
 
-    fn asked(&self, on: String, _: &Event) -> String {
+    fn asked(&self, on: String, _: &Event, _: Lang) -> String {
         on
     }
 
-    fn answered(&self, event: &Event) -> String {
+    fn answered(&self, event: &Event, _: Lang) -> String {
         number(event.ret)
     }
 

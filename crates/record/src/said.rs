@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer};
 use super::event::{Event, Kind};
 use super::{Call, Direction, Failure, Told, error_in_words, ring, text};
 use netplay_text::lang::Lang;
+use netplay_text::say;
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Event, D::Error> {
@@ -28,7 +29,7 @@ impl Event {
         let args = self.args.as_deref().unwrap_or_default();
         let ret = self.what.result(self.ret.unwrap_or_default());
         let errno = match &self.errno {
-            Some(name) => format!(" {name} ({})", error_in_words(name)),
+            Some(name) => format!(" {name} ({})", error_in_words(name, Lang::En)),
             None => String::new(),
         };
         let out = self.out.as_ref().map(|out| format!(" {out}")).unwrap_or_default();
@@ -36,37 +37,33 @@ impl Event {
     }
 
     /// What the call did, in a sentence without a full stop.
-    ///
-    /// A language that the sentences are not written in yet is told in English. To write it is a method of
-    /// the trait `Told` beside `english`, which the compiler then asks of every kind of call, and an arm here.
     #[must_use]
     pub fn sentence(&self, lang: Lang) -> String {
-        match lang {
-            Lang::En | Lang::Zh => self.english(),
-        }
-    }
-
-    fn english(&self) -> String {
         let Some(errno) = &self.errno else {
             let ret = self.ret.unwrap_or_default();
-            return each!(&self.what, format!("returned {ret}"), call => call.english(self));
+            let returned = say!(lang, "returned {ret}", "返回 {ret}");
+            return each!(&self.what, returned, call => call.sentence(self, lang));
         };
-        let why = match self.failure() {
+        let why = match self.failure(lang) {
             Some(Failure::Ordinary(sentence)) => return sentence,
             Some(Failure::Because(why)) => why,
             None => "",
         };
         let at = each!(&self.what, None, call => call.failed_at(self));
         let at = at.map(|address| format!("{address}: ")).unwrap_or_default();
-        format!("{at}{} ({errno}){why}", error_in_words(errno))
+        format!("{at}{} ({errno}){why}", error_in_words(errno, lang))
     }
 
-    fn failure(&self) -> Option<Failure> {
+    fn failure(&self, lang: Lang) -> Option<Failure> {
         let errno = self.errno.as_deref()?;
         if errno == "ECANCELED" {
-            return Some(Failure::Ordinary("it was cancelled (ECANCELED)".to_owned()));
+            return Some(Failure::Ordinary(say!(
+                lang,
+                "cancelled (ECANCELED)",
+                "已取消 (ECANCELED)"
+            )));
         }
-        each!(&self.what, None, call => call.failure(errno, self))
+        each!(&self.what, None, call => call.failure(errno, self, lang))
     }
 
     /// Whether the result only looks like a failure: EAGAIN and EINTR of any call, and what is an ordinary
@@ -74,12 +71,12 @@ impl Event {
     #[must_use]
     pub fn is_ordinary(&self) -> bool {
         matches!(self.errno.as_deref(), Some("EAGAIN" | "EINTR"))
-            || matches!(self.failure(), Some(Failure::Ordinary(_)))
+            || matches!(self.failure(Lang::En), Some(Failure::Ordinary(_)))
     }
 
     /// What the program asked, in the words of a picture: `recv(4)`, `send(4) "hello"`, `connect 127.0.0.1:5858`.
     #[must_use]
-    pub fn asked(&self) -> String {
+    pub fn asked(&self, lang: Lang) -> String {
         let name = self.call.as_deref().unwrap_or_default();
         let on = match self.fd {
             Some(fd) => format!("{name}({fd})"),
@@ -87,22 +84,24 @@ impl Event {
         };
         match self.kind {
             Kind::Note => self.text.clone().unwrap_or_default(),
-            Kind::Submit => format!("submit {on}"),
-            Kind::Call | Kind::Complete => each!(&self.what, on, call => call.asked(on, self)),
+            Kind::Submit => say!(lang, "submit {on}", "提交 {on}"),
+            Kind::Call | Kind::Complete => {
+                each!(&self.what, on, call => call.asked(on, self, lang))
+            }
         }
     }
 
     /// What the kernel answered: `5 bytes "hello"`, `fd 4, client 127.0.0.1:40312`, `EAGAIN`; nothing where
     /// there is no more to say than that it was done.
     #[must_use]
-    pub fn answered(&self) -> String {
+    pub fn answered(&self, lang: Lang) -> String {
         if matches!(self.kind, Kind::Note | Kind::Submit) {
             return String::new();
         }
         if let Some(errno) = &self.errno {
             return errno.clone();
         }
-        each!(&self.what, text::number(self.ret), call => call.answered(self))
+        each!(&self.what, text::number(self.ret), call => call.answered(self, lang))
     }
 
     /// Which way bytes moved, or an end; `None` if nothing did. Looking at them first (MSG_PEEK) moves none,

@@ -1,14 +1,33 @@
 //! Words that the kinds of calls share, and the one reader of strace's text.
 
 use super::Event;
-use netplay_text::words::counted;
+use netplay_text::escape::whole;
+use netplay_text::lang::Lang;
+use netplay_text::say;
+use netplay_text::words::{counted, grouped};
 
 /// How many bytes of a message a picture has room for.
 const SHOWN: usize = 24;
 
-/// `1 byte`, `1,234 bytes`.
-pub(super) fn count(bytes: u64) -> String {
-    counted(bytes, "byte")
+/// So many bytes in words: `1 byte`, `1,234 bytes`.
+pub fn count(bytes: u64, lang: Lang) -> String {
+    match lang {
+        Lang::En => counted(bytes, "byte"),
+        Lang::Zh => grouped(bytes) + " 字节",
+    }
+}
+
+/// `1 datagram`, `1,234 datagrams`.
+pub(super) fn datagrams(n: u64, lang: Lang) -> String {
+    match lang {
+        Lang::En => counted(n, "datagram"),
+        Lang::Zh => grouped(n) + " 个数据报",
+    }
+}
+
+/// A wait that ended because a handler of a signal ran.
+pub(super) fn interrupted(lang: Lang) -> String {
+    say!(lang, "interrupted by a signal (EINTR)", "被信号打断 (EINTR)")
 }
 
 /// The result, unless that says only that it was done.
@@ -16,39 +35,40 @@ pub(super) fn number(ret: Option<i64>) -> String {
     ret.filter(|&ret| ret > 0).map(|ret| ret.to_string()).unwrap_or_default()
 }
 
-/// Who is at the other end. Nobody has port 0: over ICMP it stands for none.
-pub(super) fn peer(event: &Event) -> &str {
-    let peer = event.peer.as_deref().unwrap_or("its peer");
+/// The address of the other end. No socket has port 0: over ICMP it stands for no port.
+pub(super) fn peer(event: &Event, lang: Lang) -> &str {
+    let peer = event.peer.as_deref().unwrap_or(lang.pick("its peer", "对端"));
     peer.strip_suffix(":0").unwrap_or(peer)
 }
 
-pub(super) fn local(event: &Event) -> &str {
-    event.local.as_deref().unwrap_or("an address that was not asked for")
+pub(super) fn local(event: &Event, lang: Lang) -> &str {
+    event.local.as_deref().unwrap_or(lang.pick("an unknown address", "未知的地址"))
 }
 
 /// What an IPv6 socket means by `[::ffff:127.0.0.1]:40312`.
-pub(super) fn over_ipv4(peer: &str) -> &'static str {
-    if peer.starts_with("[::ffff:") { " over IPv4" } else { "" }
+pub(super) fn over_ipv4(peer: &str, lang: Lang) -> &'static str {
+    if peer.starts_with("[::ffff:") { lang.pick(" over IPv4", "（经由 IPv4）") } else { "" }
 }
 
 /// The first of the bytes that moved, as a story shows them.
-pub(super) fn shown(event: &Event) -> String {
+pub(super) fn shown(event: &Event, lang: Lang) -> String {
     let more = if event.bytes.unwrap_or_default() > 64 { "..." } else { "" };
-    let hidden = event.hidden.map(|hidden| format!(" ({hidden} hidden)")).unwrap_or_default();
+    let hidden = event.hidden.map(|n| say!(lang, " ({n} hidden)", "（隐去 {n} 个）"));
+    let hidden = hidden.unwrap_or_default();
     format!("\"{}\"{more}{hidden}", event.data.as_deref().unwrap_or_default())
 }
 
 /// The first of them, as a picture shows them: fewer.
-pub(super) fn quoted(event: &Event) -> String {
+pub(super) fn quoted(event: &Event, lang: Lang) -> String {
     let Some(data) = event.data.as_deref() else {
-        return event.asked.map(count).unwrap_or_default();
+        return event.asked.map(|asked| count(asked, lang)).unwrap_or_default();
     };
     // A trace of others may have letters among bytes that are no text.
     let binary = ["\\0", "\\x0", "\\x1", "\\x7f"].iter().any(|control| data.contains(control));
     let data = if binary { &bytes_of_letters(data) } else { data };
     let mut shown: String = data.chars().take(SHOWN).collect();
     if shown.len() < data.len() {
-        shown.truncate(whole_escapes(&shown));
+        shown.truncate(whole(&shown));
     }
     let all = shown.len() == data.len() && event.bytes.is_none_or(|bytes| bytes <= 64);
     format!("\"{shown}\"{}", if all { "" } else { "…" })
@@ -60,27 +80,6 @@ fn bytes_of_letters(text: &str) -> String {
         0x80.. => all + &format!("\\x{byte:02x}"),
         _ => all + &char::from(byte).to_string(),
     })
-}
-
-/// How much of an escaped text is left without an escape that was cut in its middle: `a\x1` is `a`.
-fn whole_escapes(text: &str) -> usize {
-    let mut at = 0;
-    while let Some(from) = text[at..].find('\\').map(|found| at + found) {
-        let escape = &text[from..];
-        // Characters, not bytes: what stands behind a backslash in a trace of others may be any.
-        let behind = |n| escape.char_indices().map(|(at, _)| at).chain([escape.len()]).nth(n);
-        let end = match escape.chars().nth(1) {
-            None => None,
-            Some('x') => behind(4),
-            Some('u') => escape.find('}').map(|end| end + 1),
-            Some(_) => behind(2),
-        };
-        match end {
-            Some(end) => at = from + end,
-            None => return from,
-        }
-    }
-    text.len()
 }
 
 /// The arguments of a call, as strace prints them in a line of a trace.
@@ -157,8 +156,8 @@ mod tests {
     fn letters_among_bytes_that_are_no_text_are_shown_as_bytes() {
         let event =
             |data: &str| Event { data: Some(data.into()), bytes: Some(9), ..Event::default() };
-        assert_eq!(quoted(&event("\\x08\\0ִa")), "\"\\x08\\0\\xd6\\xb4a\"");
-        assert_eq!(quoted(&event("世\\xe7")), "\"世\\xe7\"");
+        assert_eq!(quoted(&event("\\x08\\0ִa"), Lang::En), "\"\\x08\\0\\xd6\\xb4a\"");
+        assert_eq!(quoted(&event("世\\xe7"), Lang::En), "\"世\\xe7\"");
     }
 
     #[test]
@@ -166,23 +165,5 @@ mod tests {
         let said = Args("4, \"MSG_PEEK \\\\\\\" MSG_PEEK\", 20, MSG_OOB, NULL, NULL");
         assert!(said.has("MSG_OOB") && !said.has("MSG_PEEK"));
         assert!(Args("4, \"\\\\\", 1, MSG_PEEK").has("MSG_PEEK"));
-    }
-
-    #[test]
-    fn no_escape_is_cut_in_its_middle() {
-        for (text, whole) in [
-            ("hello", "hello"),
-            ("\\r\\n", "\\r\\n"),
-            ("a\\r\\", "a\\r"),
-            ("a\\x1", "a"),
-            ("a\\x1b", "a\\x1b"),
-            ("a\\u{202e", "a"),
-            ("\\\\", "\\\\"),
-            // No escape of ours: they came in a trace of others.
-            ("a\\世b\\", "a\\世b"),
-            ("a\\x世", "a"),
-        ] {
-            assert_eq!(&text[..whole_escapes(text)], whole, "{text}");
-        }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use nix::sys::epoll::EpollFlags;
 
-use super::text::{Args, list, number};
+use super::text::{Args, interrupted, list, number};
 use super::{Event, Facts, Failure, Kind, Moves, Outcome, Shows, Strace, Told, strace};
 
 /// A call that waits for many descriptors, or says which.
@@ -116,15 +118,20 @@ impl Interest {
 
 const IN: u32 = libc::POLLIN as u32;
 const OUT: u32 = libc::POLLOUT as u32;
+const PRI: u32 = libc::POLLPRI as u32;
+const ERR: u32 = libc::POLLERR as u32;
+const HUP: u32 = libc::POLLHUP as u32;
+const NVAL: u32 = libc::POLLNVAL as u32;
+const RDHUP: u32 = libc::EPOLLRDHUP as u32;
 
 /// The events of poll, in the order in which strace prints them.
 const POLL_EVENTS: [(u32, &str); 6] = [
     (IN, "POLLIN"),
-    (libc::POLLPRI as u32, "POLLPRI"),
+    (PRI, "POLLPRI"),
     (OUT, "POLLOUT"),
-    (libc::POLLERR as u32, "POLLERR"),
-    (libc::POLLHUP as u32, "POLLHUP"),
-    (libc::POLLNVAL as u32, "POLLNVAL"),
+    (ERR, "POLLERR"),
+    (HUP, "POLLHUP"),
+    (NVAL, "POLLNVAL"),
 ];
 
 /// `POLLIN|POLLHUP`
@@ -261,15 +268,18 @@ impl Wait {
     }
 
     /// The same with what it means.
-    fn english_ready(&self) -> String {
+    fn ready_in_words(&self, lang: Lang) -> String {
         let (ready, name) = self.found();
         if ready.is_empty() {
-            return "nothing became ready in time".to_owned();
+            return say!(lang, "nothing became ready in time", "在限定的时间内没有任何就绪");
         }
         let entry = |ready: &Ready| {
-            format!("fd {} {} ({})", ready.fd, name(ready.events), meanings(ready.events))
+            let (fd, events) = (ready.fd, name(ready.events));
+            let meanings = meanings(ready.events, lang);
+            say!(lang, "fd {fd} {events} ({meanings})", "fd {fd} {events}（{meanings}）")
         };
-        format!("ready: {}", ready.iter().map(entry).collect::<Vec<_>>().join("; "))
+        let ready = ready.iter().map(entry).collect::<Vec<_>>().join(lang.pick("; ", "；"));
+        say!(lang, "ready: {ready}", "就绪：{ready}")
     }
 }
 
@@ -368,30 +378,45 @@ impl Told for Wait {
         }
     }
 
-    fn english(&self, _: &Event) -> String {
+    fn sentence(&self, _: &Event, lang: Lang) -> String {
         match self {
             Wait::Select(_) | Wait::Poll(..) | Wait::Ppoll { .. } | Wait::EpollWait { .. } => {
-                self.english_ready()
+                self.ready_in_words(lang)
             }
-            Wait::EpollCreate => "a list of interest in the kernel, empty so far".to_owned(),
-            Wait::EpollCtl(Interest { change, fd, events }) => match change {
-                Change::Add => format!("fd {fd} is on the list now, for {}", epoll_bits(*events)),
-                Change::Modify => format!("of fd {fd} it wants {} now", epoll_bits(*events)),
-                Change::Delete => format!("fd {fd} is off the list"),
-            },
+            Wait::EpollCreate => {
+                say!(lang, "an empty interest list in the kernel", "内核里的一份空的兴趣列表")
+            }
+            Wait::EpollCtl(Interest { change, fd, events }) => {
+                let events = epoll_bits(*events);
+                match change {
+                    Change::Add => {
+                        say!(
+                            lang,
+                            "fd {fd} is now watched for {events}",
+                            "开始关注 fd {fd} 的 {events}"
+                        )
+                    }
+                    Change::Modify => say!(
+                        lang,
+                        "fd {fd} is now watched for {events} instead",
+                        "对 fd {fd} 改为关注 {events}",
+                    ),
+                    Change::Delete => {
+                        say!(lang, "fd {fd} is no longer watched", "不再关注 fd {fd}")
+                    }
+                }
+            }
         }
     }
 
-    fn failure(&self, errno: &str, _: &Event) -> Option<Failure> {
+    fn failure(&self, errno: &str, _: &Event, lang: Lang) -> Option<Failure> {
         match errno {
-            "EINTR" if self.waits() => {
-                Some(Failure::Ordinary("a signal ended the wait (EINTR)".to_owned()))
-            }
+            "EINTR" if self.waits() => Some(Failure::Ordinary(interrupted(lang))),
             _ => None,
         }
     }
 
-    fn asked(&self, on: String, _: &Event) -> String {
+    fn asked(&self, on: String, _: &Event, _: Lang) -> String {
         match self {
             Wait::Select(Select { reads, .. }) => {
                 format!("{} {}", self.name().as_str(), list(reads))
@@ -405,13 +430,16 @@ impl Told for Wait {
         }
     }
 
-    fn answered(&self, event: &Event) -> String {
+    fn answered(&self, event: &Event, lang: Lang) -> String {
         match self {
             Wait::EpollCreate | Wait::EpollCtl(_) => number(event.ret),
             Wait::Select(_) | Wait::Poll(..) | Wait::Ppoll { .. } | Wait::EpollWait { .. } => {
                 match event.ret.unwrap_or_default() {
-                    0 => "nothing in time".to_owned(),
-                    _ => format!("ready {}", event.ready.as_deref().unwrap_or_default()),
+                    0 => say!(lang, "nothing in time", "超时，无就绪"),
+                    _ => {
+                        let ready = event.ready.as_deref().unwrap_or_default();
+                        say!(lang, "ready {ready}", "就绪 {ready}")
+                    }
                 }
             }
         }
@@ -445,19 +473,19 @@ impl Told for Wait {
 }
 
 /// What the events of a wait mean (poll(2)).
-fn meanings(events: u32) -> String {
-    const MEANINGS: [(u32, &str); 7] = [
-        (IN, "something has arrived"),
-        (libc::POLLPRI as u32, "urgent data"),
-        (OUT, "the kernel takes bytes again"),
-        (libc::POLLERR as u32, "an error is pending"),
-        (libc::POLLHUP as u32, "both directions have ended"),
-        (libc::POLLNVAL as u32, "no open descriptor"),
-        (libc::EPOLLRDHUP as u32, "the peer will send no more"),
-    ];
-    let known = |bit: u32| MEANINGS.iter().find(|(of, _)| *of == bit).map(|(_, words)| *words);
+fn meanings(events: u32, lang: Lang) -> String {
+    let known = |bit: u32| match bit {
+        IN => lang.pick("there is something to read", "有数据可读"),
+        OUT => lang.pick("there is room to write", "可以写入"),
+        PRI => lang.pick("urgent data", "紧急数据"),
+        ERR => lang.pick("an error is pending", "有待处理的错误"),
+        HUP => lang.pick("both directions have ended", "两个方向都已结束"),
+        NVAL => lang.pick("no open descriptor", "不是打开的描述符"),
+        RDHUP => lang.pick("the peer will send no more", "对端不再发送"),
+        _ => lang.pick("an event", "一个事件"),
+    };
     let set = (0..32).map(|bit| 1 << bit).filter(|bit| events & bit != 0);
-    set.map(|bit| known(bit).unwrap_or("an event")).collect::<Vec<_>>().join(", ")
+    set.map(known).collect::<Vec<_>>().join(lang.pick(", ", "，"))
 }
 
 #[cfg(test)]
@@ -478,8 +506,8 @@ mod tests {
                 event.what = Call::read(&event);
                 event
             };
-            assert_eq!(wait(0, "").answered(), "nothing in time", "{call}");
-            assert_eq!(wait(1, "5 EPOLLIN").answered(), "ready 5 EPOLLIN", "{call}");
+            assert_eq!(wait(0, "").answered(Lang::En), "nothing in time", "{call}");
+            assert_eq!(wait(1, "5 EPOLLIN").answered(Lang::En), "ready 5 EPOLLIN", "{call}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
+use super::escape::whole;
 use unicode_linebreak::linebreaks;
 use unicode_width::UnicodeWidthChar;
 
@@ -98,7 +99,9 @@ fn fitting(text: &str, room: usize, may_end: impl Fn(usize) -> bool) -> usize {
         }
         in_space = c == ' ';
         if !in_space && used + width_of(c) > room {
-            return if end > 0 { end } else { at };
+            // A word that is too wide for any line is cut, but no escape in it.
+            let cut = whole(&text[..at]);
+            return if end > 0 { end } else { if cut > words { cut } else { at } };
         }
         used += width_of(c);
     }
@@ -149,6 +152,13 @@ mod tests {
     fn a_word_wider_than_a_line_is_broken() {
         assert_eq!(lines("ab cdefghij k", 4, 4), ["ab", "cdef", "ghij", "k"]);
         assert_eq!(lines("a世界", 2, 2), ["a", "世", "界"]);
+    }
+
+    #[test]
+    fn no_escape_is_cut() {
+        assert_eq!(lines(r"a\x00\x01\x02", 7, 7), [r"a\x00", r"\x01", r"\x02"]);
+        assert_eq!(lines(r"\x00\r\n", 6, 6), [r"\x00\r", r"\n"]);
+        assert_eq!(lines(r"\x00", 2, 2), [r"\x", "00"]); // no room for a whole one
     }
 
     #[test]

@@ -337,6 +337,28 @@ fn is_invisible(c: char) -> bool {
         | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// How many bytes of an escaped text are left without an escape that was cut in its middle: of `a\x1` only `a`.
+#[must_use]
+pub fn whole(text: &str) -> usize {
+    let mut at = 0;
+    while let Some(from) = text[at..].find('\\').map(|found| at + found) {
+        let escape = &text[from..];
+        // Characters, not bytes: what stands behind a backslash in a trace of others may be any.
+        let behind = |n| escape.char_indices().map(|(at, _)| at).chain([escape.len()]).nth(n);
+        let end = match escape.chars().nth(1) {
+            None => None,
+            Some('x') => behind(4),
+            Some('u') => escape.find('}').map(|end| end + 1),
+            Some(_) => behind(2),
+        };
+        match end {
+            Some(end) => at = from + end,
+            None => return from,
+        }
+    }
+    text.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -387,6 +409,24 @@ mod tests {
             let document = format!("<a b=\"{0}\">{0}</a>", Markup(&c));
             let read = roxmltree::Document::parse(&document);
             assert!(read.is_ok(), "{c:?}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn no_escape_is_cut_in_its_middle() {
+        for (text, left) in [
+            ("hello", "hello"),
+            ("\\r\\n", "\\r\\n"),
+            ("a\\r\\", "a\\r"),
+            ("a\\x1", "a"),
+            ("a\\x1b", "a\\x1b"),
+            ("a\\u{202e", "a"),
+            ("\\\\", "\\\\"),
+            // No escape of ours: they came in a trace of others.
+            ("a\\世b\\", "a\\世b"),
+            ("a\\x世", "a"),
+        ] {
+            assert_eq!(&text[..whole(text)], left, "{text}");
         }
     }
 }

@@ -1,10 +1,30 @@
-//! The language that lessons and labs are read in: English or Chinese.
+//! The language of everything that explains: English or Chinese.
 //!
-//! The names of calls, errors and options are the same in both; so is the story, which is made of them.
+//! The names of calls, errors and options are the same in both. A sentence stands in both beside each other
+//! ([`say!`](crate::say)), so neither can be forgotten.
 
 use std::str::FromStr;
+use std::sync::OnceLock;
 
-/// A language that every lesson and every lab is written in.
+/// The same sentence in English and in Chinese, of which only the one that is asked for is made. Both are format
+/// strings.
+///
+/// ```
+/// use netplay_text::{lang::Lang, say};
+/// let peer = "127.0.0.1:40312";
+/// assert_eq!(say!(Lang::En, "connected to {peer}", "已连接到 {peer}"), "connected to 127.0.0.1:40312");
+/// ```
+#[macro_export]
+macro_rules! say {
+    ($lang:expr, $en:literal, $zh:literal $(,)?) => {
+        match $lang {
+            $crate::lang::Lang::En => format!($en),
+            $crate::lang::Lang::Zh => format!($zh),
+        }
+    };
+}
+
+/// A language in which every sentence is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lang {
     /// English.
@@ -12,6 +32,8 @@ pub enum Lang {
     /// Chinese, in simplified characters.
     Zh,
 }
+
+static CURRENT: OnceLock<Lang> = OnceLock::new();
 
 impl Lang {
     /// All of them.
@@ -33,6 +55,17 @@ impl Lang {
             Lang::En => en,
             Lang::Zh => zh,
         }
+    }
+
+    /// The language of this process: what [`set`](Lang::set) has set, else what the environment asks for.
+    #[must_use]
+    pub fn current() -> Lang {
+        *CURRENT.get_or_init(Lang::of_environment)
+    }
+
+    /// Sets the language of this process, as setlocale(3) does. The first one stays.
+    pub fn set(self) {
+        let _ = CURRENT.set(self);
     }
 
     /// The language that the environment asks for: `NETPLAY_LANG`, else the locale of messages

@@ -40,6 +40,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub use batch::missing;
 pub use file::TraceFile;
+use netplay_text::columns::wrap;
 use netplay_text::lang::Lang;
 pub use output::write_whole;
 use progress::to_people;
@@ -183,12 +184,25 @@ fn tell_story(story: &Story, event: &Event, first: i32) {
     }
 }
 
-/// Writes a line to standard error that is no part of the record: a result, a hint. Where `eprintln!`
-/// panics because nobody reads it any more (`2>&1 | head`), there is nobody to tell so.
-pub fn remark(line: impl std::fmt::Display) {
+/// Writes a line to standard error that is no part of the record: a result, a hint. On a terminal
+/// ([`fit_terminal`]) no word of it is cut. Where `eprintln!` panics because the reader is gone (`2>&1 | head`), this
+/// does nothing.
+pub fn remark(text: impl std::fmt::Display) {
     batch::tell();
-    to_people(&format!("{line}\n"));
+    let (text, columns) = (text.to_string(), screen::columns());
+    let mut lines = String::new();
+    for line in text.split('\n') {
+        let indent = line.len() - line.trim_start().len() + 2;
+        let room = columns.saturating_sub(indent);
+        for (i, part) in wrap(line, columns, room).into_iter().enumerate() {
+            let indent = if i == 0 { 0 } else { indent };
+            lines += &format!("{:indent$}{}\n", "", &line[part]);
+        }
+    }
+    to_people(&lines);
 }
+
+pub use screen::fit_terminal;
 
 /// A layer that turns each event of this crate into an [`Event`] and tells it.
 struct Telling<F> {

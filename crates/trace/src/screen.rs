@@ -16,6 +16,7 @@ use nix::unistd::{getpid, write};
 
 use super::output::write_whole;
 use netplay_call::descriptor::out_of_the_way;
+use netplay_text::lang::Lang;
 use netplay_text::words::counted;
 
 /// How long a reader may hold up the teller before it counts as one that has stopped, in milliseconds.
@@ -34,6 +35,20 @@ static TORN: AtomicBool = AtomicBool::new(false);
 /// How many lines were left out since one was written, by the process that counts.
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 static COUNTS: AtomicI32 = AtomicI32::new(0);
+
+/// How many columns standard error has, asked for each line because a window may change.
+static COLUMNS: OnceLock<fn() -> Option<usize>> = OnceLock::new();
+
+/// From now on lines are broken where the terminal ends. `columns` says where, or `None` if standard error is no
+/// terminal. The first call counts.
+pub fn fit_terminal(columns: fn() -> Option<usize>) {
+    let _ = COLUMNS.set(columns);
+}
+
+/// How many columns a line has room for.
+pub(super) fn columns() -> usize {
+    COLUMNS.get().and_then(|columns| columns()).unwrap_or(usize::MAX)
+}
 
 /// From now on the reader of standard error is not waited for.
 pub fn wait_for_nobody() {
@@ -71,8 +86,14 @@ pub(super) fn tell(lines: &str) {
     }
     if left_out > 0 {
         text += &format!(
-            "-- {} left out here: standard error was not being read\n",
-            counted(left_out, "line")
+            "-- {}\n",
+            match Lang::current() {
+                Lang::En => {
+                    let lines = counted(left_out, "line");
+                    format!("{lines} left out here: standard error was not being read")
+                }
+                Lang::Zh => format!("这里略去 {left_out} 行：标准错误没有被读取"),
+            }
         );
     }
     text += lines;

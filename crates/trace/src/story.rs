@@ -8,11 +8,13 @@
 
 use std::ops::Range;
 
+use super::screen;
 use anstyle::{AnsiColor, Style};
 use netplay_record::{Direction, Event, Kind, Moves};
 use netplay_text::columns::{width, wrap};
 use netplay_text::escape::escape_unicode;
 use netplay_text::lang::Lang;
+use netplay_text::say;
 use netplay_text::words::{counted, duration, grouped, plural};
 
 /// How to tell it.
@@ -38,6 +40,9 @@ pub enum Clock {
     /// Seconds from this time of CLOCK_MONOTONIC, in nanoseconds, to the event's [moment](Event::moment).
     Since(u64),
 }
+
+/// A sentence in fewer columns would be one word a line: there it goes on at the left.
+const NARROW: usize = 24;
 
 /// One of two columns side by side, as wide as a terminal.
 #[derive(Debug, Clone, Copy)]
@@ -101,9 +106,11 @@ impl Story {
     /// The lines for one event of one thread, each with its line end; `lane` says whose it is.
     ///
     /// Of a run the first calls are told; the line after it counts the others. `-vv` tells all.
+    ///
+    /// A sentence that is too wide for the terminal goes on below its beginning.
     #[must_use]
     pub fn lines(&self, fold: &mut Fold, event: &Event, lane: &str) -> String {
-        self.told(fold, event, |event| self.line(event, lane))
+        self.told(fold, event, |event| self.line(event, lane, screen::columns()))
     }
 
     /// The same in a column, with sentences broken where it ends.
@@ -117,17 +124,19 @@ impl Story {
     pub fn heading(&self, terminal: usize) -> String {
         let head = |text: &str| vec![(Style::new().bold(), text.to_owned())];
         let time = match self.clock {
-            Clock::Wall => format!("{:12}", "time"),
+            Clock::Wall => pad(self.lang.pick("time", "时间"), 12),
             Clock::Since(_) => format!("{:>8}", "s"),
         };
         let wide = column_width(&time, terminal);
-        let server = format!("server{}", " ".repeat(wide - "server".len()));
+        let (server, clients) = self.lang.pick(("server", "clients"), ("服务器", "客户端"));
+        let end = server.len();
+        let server = format!("{server}{}", " ".repeat(wide - width(server)));
         let line = format!(
             "{} {}",
             self.paint(Style::new().dimmed(), &time),
-            self.spans(&head(&server), 0..wide)
+            self.spans(&head(&server), 0..end + wide - width(&server[..end]))
         );
-        format!("{line}{}{}\n", self.gap(None), self.spans(&head("clients"), 0.."clients".len()))
+        format!("{line}{}{}\n", self.gap(None), self.spans(&head(clients), 0..clients.len()))
     }
 
     /// Tells an event by `line`, and what it ends of a run.
@@ -135,7 +144,7 @@ impl Story {
         let run = Run::of(event, fold.bar).filter(|_| self.detail < 2);
         let mut lines = String::new();
         if run != fold.run {
-            lines = folded(fold, event).map(|run| line(&run)).unwrap_or_default();
+            lines = folded(fold, event, self.lang).map(|run| line(&run)).unwrap_or_default();
             *fold = Fold { bar: fold.bar, run, ..Fold::default() };
         }
         let end = event.start_ns + event.dur_ns;
@@ -171,7 +180,7 @@ impl Story {
         let text = match event.kind {
             Kind::Note => event.text.clone().unwrap_or_default(),
             Kind::Call => event.sentence(self.lang),
-            Kind::Submit => submission(event),
+            Kind::Submit => submission(event, self.lang),
             Kind::Complete => completion(event, self.lang),
         };
         (style, self.shown(text))
@@ -182,32 +191,50 @@ impl Story {
         if self.ascii { escape_unicode(&text) } else { text }
     }
 
-    fn line(&self, event: &Event, lane: &str) -> String {
-        let time = self.time(event);
-        let role = role(event);
-        let dim = Style::new().dimmed();
+    fn line(&self, event: &Event, lane: &str, columns: usize) -> String {
+        let (plain, dim) = (Style::new(), Style::new().dimmed());
         let (words, text) = self.words(event);
-        let head =
-            format!("{} {}", self.paint(dim, &time), self.paint(role, &format!("{lane:<8}")));
-        let mut lines = match event.kind {
-            Kind::Note => format!("{head} {}\n", self.paint(dim, &format!("-- {text}"))),
+        let mut said = vec![
+            (dim, self.time(event)),
+            (plain, " ".to_owned()),
+            (role(event), pad(lane, 8)),
+            (plain, " ".to_owned()),
+        ];
+        let below: usize = said.iter().map(|(_, text)| width(text)).sum();
+        let sentence;
+        match event.kind {
+            Kind::Note => {
+                said.push((dim, format!("-- {text}")));
+                sentence = below + "-- ".len();
+            }
             Kind::Call | Kind::Submit | Kind::Complete => {
                 let call = event.call.as_deref().unwrap_or_default();
-                let fd = fd_column(event);
-                let call = self.paint(Style::new().bold(), &format!("{call:<11}"));
-                let text = self.paint(words, &text);
-                let waited = match waited(event) {
-                    Some(waited) => self.paint(dim, &format!("  [waited {waited}]")),
-                    None => String::new(),
-                };
-                format!("{head} {call} {fd:>3}  {text}{waited}\n")
+                said.push((plain.bold(), pad(call, 12)));
+                said.push((plain, format!(" {:>3}  ", fd_column(event))));
+                sentence = said.iter().map(|(_, text)| width(text)).sum();
+                said.push((words, text));
+                said.extend(waited(event, self.lang).map(|waited| (dim, waited)));
             }
-        };
+        }
+        let mut lines = self.hanging(&said, sentence, columns);
         if self.detail > 0 && event.kind == Kind::Call {
-            let indent = " ".repeat(time.len() + 1 + lane.len().max(8) + 1);
             for detail in self.details(event) {
-                lines += &format!("{indent}{}\n", self.paint(dim, &detail));
+                let said = [(plain, " ".repeat(below)), (dim, detail)];
+                lines += &self.hanging(&said, below + 2, columns);
             }
+        }
+        lines
+    }
+
+    /// A text of several styles in lines of so many columns, all but the first indented.
+    fn hanging(&self, said: &[(Style, String)], indent: usize, columns: usize) -> String {
+        let indent = if columns.saturating_sub(indent) < NARROW { 4 } else { indent };
+        let text: String = said.iter().map(|(_, text)| text.as_str()).collect();
+        let mut lines = String::new();
+        for (i, at) in wrap(&text, columns, columns.saturating_sub(indent)).into_iter().enumerate()
+        {
+            let indent = if i == 0 { 0 } else { indent };
+            lines += &format!("{:indent$}{}\n", "", self.spans(said, at));
         }
         lines
     }
@@ -243,9 +270,7 @@ impl Story {
                 let fd = fd_column(event);
                 let fd = if fd == "-" { String::new() } else { format!("({fd})") };
                 said.push((words, format!("{fd}  {text}")));
-                if let Some(waited) = waited(event) {
-                    said.push((dim, format!("  [waited {waited}]")));
-                }
+                said.extend(waited(event, self.lang).map(|waited| (dim, waited)));
             }
         }
         let mut lines = self.broken(&said, wide, 0);
@@ -322,17 +347,19 @@ impl Story {
 }
 
 /// The note that ends a run; none if all of it was told.
-fn folded(fold: &Fold, event: &Event) -> Option<Event> {
+fn folded(fold: &Fold, event: &Event, lang: Lang) -> Option<Event> {
     let run = fold.run.as_ref().filter(|_| fold.more > 0)?;
     let time = duration(fold.until.saturating_sub(fold.since));
-    let mut text = format!(
-        "... {} {} more {} in {time}",
-        run.name(),
-        grouped(fold.more),
-        plural(fold.more, "time")
+    let (name, more) = (run.name(), grouped(fold.more));
+    let times = plural(fold.more, "time");
+    let mut text = say!(
+        lang,
+        "... {name} {more} more {times} in {time}",
+        "…… {name} 又 {more} 次，历时 {time}"
     );
     if fold.bytes > 0 {
-        text += &format!(": {}", counted(fold.bytes, "byte"));
+        let (bytes, n) = (counted(fold.bytes, "byte"), grouped(fold.bytes));
+        text += &say!(lang, ": {bytes}", "：{n} 字节");
     }
     // Its time is that of the event, before which it is told: lines stand in the order of time.
     Some(Event { kind: Kind::Note, text: Some(text), ..event.clone() })
@@ -350,23 +377,37 @@ fn column_width(time: &str, terminal: usize) -> usize {
     (terminal.saturating_sub(time.len() + 1 + 3) / 2).max(10)
 }
 
-/// Whether something has just left for the other side: that it arrives, nobody knows yet.
+/// Whether something has just left for the other side; whether it arrives is not known yet.
 fn crosses(event: &Event) -> bool {
     let connects = event.what.moves() == Moves::Connects && event.errno.is_none();
     connects || event.direction() == Some(Direction::Out) && event.bytes > Some(0)
 }
 
-fn submission(event: &Event) -> String {
-    let shots = if event.may_answer_often() { ", for many answers" } else { "" };
-    format!(
-        "operation {} is written into the ring{shots}; the kernel does not know of it yet",
-        number(event)
+fn submission(event: &Event, lang: Lang) -> String {
+    let number = number(event);
+    let multishot =
+        if event.may_answer_often() { lang.pick(", multishot", "（multishot）") } else { "" };
+    say!(
+        lang,
+        "operation {number}{multishot} is written into the ring; the kernel does not know of it yet",
+        "操作 {number}{multishot} 写入环中；内核还不知道它",
     )
 }
 
 fn completion(event: &Event, lang: Lang) -> String {
-    let state = if event.goes_on() { "has an answer, and goes on" } else { "is done" };
-    format!("operation {} {state}: {}", number(event), event.sentence(lang))
+    let (number, sentence) = (number(event), event.sentence(lang));
+    match event.goes_on() {
+        true => say!(
+            lang,
+            "operation {number} has a result and continues: {sentence}",
+            "操作 {number} 有一个结果，还会继续：{sentence}",
+        ),
+        false => say!(
+            lang,
+            "operation {number} is complete: {sentence}",
+            "操作 {number} 完成：{sentence}",
+        ),
+    }
 }
 
 /// The number of an operation.
@@ -374,9 +415,17 @@ fn number(event: &Event) -> u64 {
     event.user_data.unwrap_or_default()
 }
 
+/// The text, and spaces up to this width.
+fn pad(text: &str, wide: usize) -> String {
+    format!("{text}{}", " ".repeat(wide.saturating_sub(width(text))))
+}
+
 /// How long the call waited, if that is worth telling: from a millisecond on.
-fn waited(event: &Event) -> Option<String> {
-    (event.dur_ns >= 1_000_000 && event.is_wait()).then(|| duration(event.dur_ns))
+fn waited(event: &Event, lang: Lang) -> Option<String> {
+    let waited = event.dur_ns >= 1_000_000 && event.is_wait();
+    waited
+        .then(|| duration(event.dur_ns))
+        .map(|time| say!(lang, "  [waited {time}]", "  [等待 {time}]"))
 }
 
 fn fd_column(event: &Event) -> String {

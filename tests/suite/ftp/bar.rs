@@ -77,7 +77,7 @@ fn a_bar_shows_a_transfer_on_a_terminal_and_leaves_nothing() {
             assert!(code == 0 && screen.contains(first), "{args:?}: {first}: {screen}");
             let left = left_of(&screen);
             assert!(!left.contains(" of 976.56 KiB"), "{args:?}: {left}");
-            for whole in ["connected to", "the end", "given back"] {
+            for whole in ["connect     ", "recv        ", "close       "] {
                 assert!(left.contains(whole), "{args:?}: {whole}: {left}");
             }
         }
