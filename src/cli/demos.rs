@@ -26,7 +26,7 @@ pub(super) fn show(example: &Example, picture: &Picture, v6: bool, global: &Glob
     let Recording { records, names, missing } =
         demos(&[example], v6, global, picture.output.is_some())?;
     let title = format!("netplay {} demo", example.name);
-    picture.write(title, &Timeline::new(records, &names), global)?;
+    picture.write(title, Timeline::new(records, &names), global)?;
     if !global.quiet {
         writeln!(stdout(), "try next: {}", next(example.name))?;
     }

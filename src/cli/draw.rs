@@ -58,10 +58,19 @@ impl Picture {
     ///
     /// # Errors
     /// It cannot be written.
-    pub(super) fn write(&self, title: String, timeline: &Timeline, global: &Global) -> Result<()> {
+    pub(super) fn write(&self, title: String, timeline: Timeline, global: &Global) -> Result<()> {
         let Some(path) = &self.output else { return Ok(()) };
         let view = View { title, time: self.time, ..global.look(false) };
-        Ok(write(&timeline.picture(Format::of(path).unwrap_or(Format::Text), &view), path)?)
+        let format = Format::of(path).unwrap_or(Format::Text);
+        Ok(write(&picture(timeline, format, &view), path)?)
+    }
+}
+
+/// The picture in the language of the view. JSON is for programs: it has one language.
+fn picture(timeline: Timeline, format: Format, view: &View) -> String {
+    match format {
+        Format::Json => timeline.picture(format, view),
+        _ => timeline.told_in(view.lang).picture(format, view),
     }
 }
 
@@ -82,8 +91,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let names: Vec<String> = args.traces.iter().map(|trace| file_name(trace)).collect();
     let view =
         View { title: names.join(" + "), time: args.time, ..global.look(stdout().is_terminal()) };
-    let picture = Timeline::new(reading.records, &HashMap::new()).picture(args.format(), &view);
-    write(&picture, &args.output)?;
+    let timeline = Timeline::new(reading.records, &HashMap::new());
+    write(&picture(timeline, args.format(), &view), &args.output)?;
     if !global.quiet && args.format() != Format::Html {
         remark("try next: the same with -o timeline.html, a page to step through");
     }

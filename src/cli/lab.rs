@@ -103,8 +103,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         report.answer(&outcome, predicted)
     };
     stdout().write_all(shown.as_bytes())?;
-    args.picture.write(format!("netplay lab {}", lab.name), &outcome.timeline, global)?;
-    if let Some(unmet) = outcome.unmet() {
+    let unmet = outcome.unmet();
+    args.picture.write(format!("netplay lab {}", lab.name), outcome.timeline, global)?;
+    if let Some(unmet) = unmet {
         return Err(unmet.into());
     }
     let progress = Progress::note(lab.name).or_else(|error| {

@@ -193,7 +193,14 @@ impl Report<'_> {
             color: self.look.color,
             lang: self.look.lang,
         };
-        format!("\n{}\n", timeline.picture(Format::Text, &view).trim_matches('\n'))
+        format!(
+            "\n{}\n",
+            timeline
+                .clone()
+                .told_in(self.look.lang)
+                .picture(Format::Text, &view)
+                .trim_matches('\n')
+        )
     }
 
     fn section(&self, section: &Section) -> String {

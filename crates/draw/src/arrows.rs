@@ -14,6 +14,7 @@ use super::on_the_way::{Content, OnTheWay, is_same, received_content, sent_conte
 use super::sockets::{
     Id, Reachable, Socket, Sockets, is_for_many, is_wildcard, plain, port, reaches,
 };
+use super::words::NO_TRACE;
 use super::{Call, Lane};
 use netplay_record::{Direction, Kind, Moves};
 
@@ -586,7 +587,7 @@ impl Finder<'_> {
             let name = role.to_owned();
             lanes.push(Lane {
                 name,
-                detail: "no trace of this side".to_owned(),
+                detail: NO_TRACE.to_owned(),
                 role: role.to_owned(),
                 thread: None,
             });

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use netplay_record::Event;
+use netplay_text::lang::Lang;
 use serde::Serialize;
 
 use super::arrows::{self, Arrow};
 use super::calls::{Call, Lane, calls, lanes};
 use super::sockets::Sockets;
+use super::words::lane_in;
 
 /// Several processes on one clock: what there is to draw.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Timeline {
     /// The start of the first call, in nanoseconds of CLOCK_MONOTONIC; all other times count from here.
     pub start_ns: u64,
@@ -42,6 +44,15 @@ impl Timeline {
         timeline.arrows = arrows::find(&timeline.calls, &mut lanes, sockets);
         timeline.lanes = lanes;
         timeline.with_outsiders_outside()
+    }
+
+    /// The same with the names of its lanes in this language.
+    #[must_use]
+    pub fn told_in(mut self, lang: Lang) -> Timeline {
+        for lane in &mut self.lanes {
+            (lane.name, lane.detail) = (lane_in(&lane.name, lang), lane_in(&lane.detail, lang));
+        }
+        self
     }
 
     /// A server without a trace stands left of all others, clients without one stand right: they were

@@ -6,7 +6,8 @@ use super::side::Side;
 use crate::ink::{ERROR, Ink, PAPER};
 use crate::shapes::{Drawing, Element, Fill, Path, Point, circle, group, line, path};
 use crate::{Arrow, ArrowKind, Tip, headline};
-use netplay_text::words::counted;
+use netplay_record::text::count;
+use netplay_text::say;
 
 impl Figure<'_> {
     pub(super) fn draw_arrows(&self, out: &mut Drawing) {
@@ -62,21 +63,23 @@ impl Figure<'_> {
     }
 
     fn arrow_tooltip(&self, arrow: &Arrow) -> String {
-        let bytes = counted(arrow.bytes.unwrap_or_default(), "byte");
+        let lang = self.view.lang;
+        let bytes = count(arrow.bytes.unwrap_or_default(), lang);
         let what = match arrow.kind {
-            ArrowKind::Connect => "a connection",
-            ArrowKind::Bytes => &bytes,
-            ArrowKind::Datagram => &format!("a datagram of {bytes}"),
-            ArrowKind::End => "the end of the stream",
-            ArrowKind::Reset => "the reset of the connection",
-            ArrowKind::Fork => "a copy of the process",
+            ArrowKind::Connect => say!(lang, "a connection", "一个连接"),
+            ArrowKind::Bytes => bytes,
+            ArrowKind::Datagram => say!(lang, "a datagram of {bytes}", "{bytes}的数据报"),
+            ArrowKind::End => say!(lang, "the end of the stream", "流的结束 (FIN)"),
+            ArrowKind::Reset => say!(lang, "the reset of the connection", "连接被重置 (RST)"),
+            ArrowKind::Fork => say!(lang, "a copy of the process", "进程的副本"),
         };
         let end = |word: &str, tip: Option<Tip>, unknown: &str| match tip {
             Some(tip) => format!("{word} {}", self.tip(&tip)),
             None => unknown.to_owned(),
         };
-        let from = end("from", arrow.from, "its sender is unknown");
-        let to = end("to", arrow.to, "never received");
+        let unknown = lang.pick("its sender is unknown", "不知道是谁发出的");
+        let from = end(lang.pick("from", "从"), arrow.from, unknown);
+        let to = end(lang.pick("to", "到"), arrow.to, lang.pick("never received", "没有被接收"));
         format!("{what}\n{from}\n{to}")
     }
 
@@ -85,7 +88,7 @@ impl Figure<'_> {
         let lane = &self.timeline.lanes[tip.lane];
         match tip.call {
             Some(call) => {
-                let call = headline(&self.timeline.calls[call]);
+                let call = headline(&self.timeline.calls[call], self.view.lang);
                 format!("{}: {call}, {}", lane.name, self.at(tip.at_ns))
             }
             None => format!("{}: {}", lane.name, lane.detail),

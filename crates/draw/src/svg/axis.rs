@@ -4,6 +4,7 @@ use super::figure::Figure;
 use super::measures::{AXIS, HEAD, HEADS, MARGIN, SMALL};
 use crate::ink::{DIM, LINE as THIN, PAPER, WAIT};
 use crate::shapes::{Anchor, Drawing, Fill, Path, again, group, path, round_step, text};
+use netplay_text::say;
 use netplay_text::words::{duration, milliseconds};
 
 /// Where the lines begin that go across, and where the times end.
@@ -72,7 +73,8 @@ impl Figure<'_> {
 
     /// When something was, as the axis has it.
     pub(super) fn at(&self, ns: u64) -> String {
-        format!("at {} {}", self.clock(ns), self.unit())
+        let (clock, unit) = (self.clock(ns), self.unit());
+        say!(self.view.lang, "at {clock} {unit}", "{clock} {unit} 时")
     }
 
     /// How far down time is left out, and how much.

@@ -11,6 +11,7 @@ use crate::shapes::{
 };
 use netplay_record::Kind;
 use netplay_text::columns::width as wide;
+use netplay_text::say;
 use netplay_text::words::{duration, grouped};
 
 /// Half as wide as a bar.
@@ -37,17 +38,25 @@ impl Figure<'_> {
     /// What tells of a call when the mouse rests on it.
     fn tooltip(&self, call: &Call) -> String {
         let (name, at) = (&self.timeline.lanes[call.lane].name, self.at(call.from_ns));
-        let record = &call.record;
+        let (record, lang) = (&call.record, self.view.lang);
         if record.kind == Kind::Note {
-            return format!("{name}, {at}: {}", record.asked());
+            return format!("{name}, {at}: {}", record.asked(lang));
         }
         let times = match call.times {
             1 => String::new(),
-            times => format!(": {} calls, of which the last", grouped(times)),
+            times => {
+                let times = grouped(times);
+                say!(lang, ": {times} calls, of which the last", "：{times} 次调用，最后一次是")
+            }
         };
         let state = record.state.as_ref().map_or(String::new(), |state| format!("\n{state}"));
         let took = duration(call.took_ns());
-        format!("{name}, {at}, took {took}{times}\n{}{state}", record.strace())
+        let strace = record.strace();
+        say!(
+            lang,
+            "{name}, {at}, took {took}{times}\n{strace}{state}",
+            "{name}，{at}，用时 {took}{times}\n{strace}{state}",
+        )
     }
 
     /// Its bar, and its mark where it returned.

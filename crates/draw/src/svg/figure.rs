@@ -61,7 +61,7 @@ impl<'a> Figure<'a> {
     }
 
     pub(super) fn summary(&self) -> String {
-        words::summary(self.timeline)
+        words::summary(self.timeline, self.view.lang)
     }
 
     /// Towards the others.
@@ -71,7 +71,7 @@ impl<'a> Figure<'a> {
 
     /// What an arrow says, in a word.
     pub(super) fn arrow_word(&self, arrow: &Arrow) -> String {
-        words::on_arrow(self.timeline, arrow)
+        words::on_arrow(self.timeline, arrow, self.view.lang)
     }
 
     /// What is to be said, and on which side.
@@ -88,14 +88,14 @@ impl<'a> Figure<'a> {
         let call = &self.timeline.calls[i];
         let (began, returned) = (self.began(i), self.returned(i));
         let at = |mark| Label::at(mark, i, side);
-        let asked = call.record.asked();
+        let asked = call.record.asked(self.view.lang);
         if call.record.kind == Kind::Note {
             labels.push(at(began).note(&asked));
             return;
         }
         let tag = call.state.clone();
         let time = if self.is_bar(i) { duration(call.took_ns()) } else { String::new() };
-        let answered = led_by(" → ", answer(call));
+        let answered = led_by(" → ", answer(call, self.view.lang));
         if returned - began >= LINE {
             labels.push(Label { asked, ..at(began) });
             labels.push(Label { tag, time, answered, ..at(returned) });

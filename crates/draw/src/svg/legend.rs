@@ -52,15 +52,27 @@ impl Figure<'_> {
         self.explain_calls(&mut legend);
         self.explain_arrows(&mut legend);
         if self.timeline.lanes.iter().any(|lane| lane.thread.is_none()) {
-            legend.add("not observed: no trace of this side", |out| {
-                out.add(unseen(line((0.0, 0.0), (WIDE, 0.0)), SERVER));
-            });
+            legend.add(
+                self.view
+                    .lang
+                    .pick("not observed: no trace of this side", "未观察：这一侧没有记录"),
+                |out| {
+                    out.add(unseen(line((0.0, 0.0), (WIDE, 0.0)), SERVER));
+                },
+            );
         }
         if !self.heights.breaks.is_empty() {
-            legend.add("time is left out, as long as the figure says", |out| {
-                let strip = torn(torn(Path::at((0.0, -1.0)), 3, 6.0).move_to((0.0, 5.0)), 3, 6.0);
-                out.add(path(&strip).fill(Fill::None).stroke(DIM, 1.0));
-            });
+            legend.add(
+                self.view.lang.pick(
+                    "some time is left out: the number says how much",
+                    "略去一段时间，长度如图中所写",
+                ),
+                |out| {
+                    let strip =
+                        torn(torn(Path::at((0.0, -1.0)), 3, 6.0).move_to((0.0, 5.0)), 3, 6.0);
+                    out.add(path(&strip).fill(Fill::None).stroke(DIM, 1.0));
+                },
+            );
         }
         legend
     }
@@ -75,37 +87,74 @@ impl Figure<'_> {
         let mark = |mark: Mark| |out: &mut Drawing| mark.draw(out, SERVER, (WIDE / 2.0, 0.0));
         let bar = |again| move |out: &mut Drawing| out.add(bar(again, rect(0.0, -4.5, WIDE, 9.0)));
         if occurs(&|i, call| is_call(call) && !self.is_bar(i) && has_result(call)) {
-            legend.add("a call that returned at once", mark(Mark::Done));
+            legend.add(
+                self.view.lang.pick("a call that returned at once", "立即返回的调用"),
+                mark(Mark::Done),
+            );
         }
         if occurs(&|i, call| self.is_bar(i) && call.times == 1) {
-            legend.add("a call, as long as it lasted", bar(false));
+            legend.add(
+                self.view.lang.pick("a call, as long as it lasted", "一次调用，长度是它持续的时间"),
+                bar(false),
+            );
         }
         if occurs(&|_, call| call.times > 1) {
-            legend.add("call upon call that found nothing (EAGAIN)", bar(true));
+            legend.add(
+                self.view.lang.pick(
+                    "repeated calls that found nothing (EAGAIN)",
+                    "一次又一次一无所获的调用 (EAGAIN)",
+                ),
+                bar(true),
+            );
         }
         if occurs(&|_, call| !has_result(call) && !call.failed() && call.times == 1) {
-            legend.add("a call that ended without a result, as it may", mark(Mark::Later));
+            legend.add(
+                self.view.lang.pick(
+                    "a call that returned without a result, which is normal",
+                    "没有结果就返回的调用，这是正常的",
+                ),
+                mark(Mark::Later),
+            );
         }
         if occurs(&|_, call| call.failed()) {
-            legend.add("a call that failed", mark(Mark::Failed));
+            legend.add(self.view.lang.pick("a call that failed", "失败的调用"), mark(Mark::Failed));
         }
         if occurs(&|_, call| !is_call(call)) {
-            legend.add("a note", mark(Mark::Note));
+            legend.add(self.view.lang.pick("a note", "说明"), mark(Mark::Note));
         }
         if occurs(&|_, call| call.state.is_some()) {
-            legend.add("the state of TCP from here on", |out| draw_tag(out, "STATE", (0.0, 0.0)));
+            legend.add(
+                self.view.lang.pick("the state of TCP from here on", "从这里起的 TCP 状态"),
+                |out| draw_tag(out, "STATE", (0.0, 0.0)),
+            );
         }
     }
 
     fn explain_arrows(&self, legend: &mut Legend) {
         let arrows = &self.timeline.arrows;
         for (kind, words) in [
-            (ArrowKind::Fork, "a process is copied"),
-            (ArrowKind::Connect, "a connection, from connect to accept"),
-            (ArrowKind::Bytes, "bytes of a stream, from send to recv"),
-            (ArrowKind::Datagram, "a datagram"),
-            (ArrowKind::End, "the end of a stream, to the recv that returns 0"),
-            (ArrowKind::Reset, "a connection is reset"),
+            (ArrowKind::Fork, self.view.lang.pick("a process is copied", "进程被复制")),
+            (
+                ArrowKind::Connect,
+                self.view
+                    .lang
+                    .pick("a connection, from connect to accept", "一个连接，从 connect 到 accept"),
+            ),
+            (
+                ArrowKind::Bytes,
+                self.view
+                    .lang
+                    .pick("bytes of a stream, from send to recv", "流中的字节，从 send 到 recv"),
+            ),
+            (ArrowKind::Datagram, self.view.lang.pick("a datagram", "一个数据报")),
+            (
+                ArrowKind::End,
+                self.view.lang.pick(
+                    "the end of a stream, to the recv that returns 0",
+                    "流的结束，到返回 0 的 recv",
+                ),
+            ),
+            (ArrowKind::Reset, self.view.lang.pick("a connection is reset", "连接被重置")),
         ] {
             if arrows.iter().any(|arrow| arrow.kind == kind) {
                 let pen = Pen::of(kind, SERVER);
@@ -116,17 +165,25 @@ impl Figure<'_> {
         }
         let pen = Pen::of(ArrowKind::Bytes, SERVER);
         if arrows.iter().any(|arrow| arrow.to.is_none()) {
-            legend.add("sent, and never received", |out| {
-                out.group(pen.group(), |out| pen.lost(out, (0.0, 0.0), (32.0, 0.0)));
-            });
+            legend.add(
+                self.view.lang.pick("sent, but never received", "已发送，没有被接收"),
+                |out| {
+                    out.group(pen.group(), |out| pen.lost(out, (0.0, 0.0), (32.0, 0.0)));
+                },
+            );
         }
         if arrows.iter().any(|arrow| arrow.from.is_none()) {
-            legend.add("received, and nobody was seen to send it", |out| {
-                out.group(pen.group(), |out| {
-                    out.add(circle((3.0, 0.0), 3.0).fill(PAPER));
-                    out.add(line((6.0, 0.0), (WIDE, 0.0)));
-                });
-            });
+            legend.add(
+                self.view
+                    .lang
+                    .pick("received, but no sender was observed", "已接收，没有看到发送者"),
+                |out| {
+                    out.group(pen.group(), |out| {
+                        out.add(circle((3.0, 0.0), 3.0).fill(PAPER));
+                        out.add(line((6.0, 0.0), (WIDE, 0.0)));
+                    });
+                },
+            );
         }
     }
 }

@@ -28,6 +28,7 @@ use super::shapes::{Drawing, Opening, Pattern, group, line, rect, text};
 use super::{Timeline, View};
 use crate::ink::{DIM, PAPER, WAIT};
 use netplay_text::columns::cut;
+use netplay_text::say;
 
 /// The heads stand below as well if the picture is higher than this.
 const HIGH: f64 = 1_200.0;
@@ -59,9 +60,12 @@ impl Figure<'_> {
         let lanes =
             self.timeline.lanes.iter().map(|lane| format!("{} ({})", lane.name, lane.detail));
         let summary = self.summary();
-        let about = format!(
-            "A timeline, downwards: {summary}. Its lifelines, from left to right: {}. The same is there as text.",
-            lanes.collect::<Vec<_>>().join(", ")
+        let lang = self.view.lang;
+        let lanes = lanes.collect::<Vec<_>>().join(lang.pick(", ", "、"));
+        let about = say!(
+            lang,
+            "A timeline, downwards: {summary}. Its lifelines, from left to right: {lanes}. Also available as text.",
+            "自上而下的时间线：{summary}。从左到右的生命线：{lanes}。也有文本形式。",
         );
         let stripes =
             [rect(0.0, 0.0, 5.0, 5.0).fill(PAPER), line((0.0, 0.0), (0.0, 5.0)).stroke(WAIT, 3.0)];

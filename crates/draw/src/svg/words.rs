@@ -7,7 +7,10 @@ use super::measures::{FONT, LINE, SMALL, columns};
 use super::side::Side;
 use crate::{Arrow, ArrowKind, Call, Lane, Timeline};
 use netplay_record::Kind;
+use netplay_record::text::count;
 use netplay_text::columns::{cut, width as wide, wrapped};
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use netplay_text::words::{counted, duration, grouped};
 
 /// A note is broken into lines of as many columns.
@@ -92,51 +95,62 @@ pub(super) fn head_width(lane: &Lane) -> f64 {
 }
 
 /// The answer, and how often it was the same.
-pub(super) fn answer(call: &Call) -> String {
+pub(super) fn answer(call: &Call, lang: Lang) -> String {
+    let answer = call.record.answered(lang);
     match call.times {
-        1 => call.record.answered(),
-        times => format!("{} × {}", call.record.answered(), grouped(times)),
+        1 => answer,
+        times => format!("{answer} × {}", grouped(times)),
     }
 }
 
 /// The line below the title.
-pub(super) fn summary(timeline: &Timeline) -> String {
+pub(super) fn summary(timeline: &Timeline, lang: Lang) -> String {
     let made = |call: &&Call| call.record.kind == Kind::Call;
     let calls: u64 = timeline.calls.iter().filter(made).map(|call| call.times).sum();
     let threads: BTreeSet<(i32, i32)> =
         timeline.lanes.iter().filter_map(|lane| lane.thread).collect();
     let processes: BTreeSet<i32> = threads.iter().map(|&(process, _)| process).collect();
-    let mut of = counted(processes.len() as u64, "process");
-    if threads.len() > processes.len() {
-        of += &format!(" with {}", counted(threads.len() as u64, "thread"));
+    let (processes, threads) = (processes.len() as u64, threads.len() as u64);
+    let span = duration(timeline.span_ns);
+    let start =
+        format!("{}.{:09}", timeline.start_ns / 1_000_000_000, timeline.start_ns % 1_000_000_000);
+    match lang {
+        Lang::En => {
+            let (calls, mut of) = (counted(calls, "call"), counted(processes, "process"));
+            if threads > processes {
+                of += &format!(" with {}", counted(threads, "thread"));
+            }
+            format!("{calls} of {of} in {span}; time 0 is {start} s of CLOCK_MONOTONIC")
+        }
+        Lang::Zh => {
+            let (calls, mut of) = (grouped(calls), format!("{processes} 个进程"));
+            if threads > processes {
+                of += &format!("（{threads} 个线程）");
+            }
+            format!("{of}的 {calls} 个调用，历时 {span}；时间 0 是 CLOCK_MONOTONIC 的 {start} 秒")
+        }
     }
-    format!(
-        "{} of {of} in {}; time 0 is {}.{:09} s of CLOCK_MONOTONIC",
-        counted(calls, "call"),
-        duration(timeline.span_ns),
-        timeline.start_ns / 1_000_000_000,
-        timeline.start_ns % 1_000_000_000,
-    )
 }
 
 /// What an arrow says, in a word.
-pub(super) fn on_arrow(timeline: &Timeline, arrow: &Arrow) -> String {
+pub(super) fn on_arrow(timeline: &Timeline, arrow: &Arrow, lang: Lang) -> String {
     let tcp = [&arrow.from, &arrow.to].into_iter().flatten().any(|tip| {
         let peer = tip.call.and_then(|call| timeline.calls[call].record.peer.as_deref());
         peer.is_some_and(|peer| peer.parse::<SocketAddr>().is_ok())
     });
-    let bytes = counted(arrow.bytes.unwrap_or_default(), "byte");
     let word = match arrow.kind {
-        ArrowKind::Connect => "connects",
-        ArrowKind::Bytes | ArrowKind::Datagram => &bytes,
-        ArrowKind::End if tcp => "FIN",
-        ArrowKind::End => "end",
-        ArrowKind::Reset => "RST",
-        ArrowKind::Fork => "fork",
+        ArrowKind::Connect => say!(lang, "connects", "连接"),
+        ArrowKind::Bytes | ArrowKind::Datagram => count(arrow.bytes.unwrap_or_default(), lang),
+        ArrowKind::End if tcp => "FIN".to_owned(),
+        ArrowKind::End => say!(lang, "end", "结束"),
+        ArrowKind::Reset => "RST".to_owned(),
+        ArrowKind::Fork => "fork".to_owned(),
     };
     match (arrow.kind, arrow.to) {
-        (_, Some(_)) => word.to_owned(),
-        (ArrowKind::Connect, None) => format!("{word}: never accepted"),
-        (_, None) => format!("{word}: never received"),
+        (_, Some(_)) => word,
+        (ArrowKind::Connect, None) => {
+            say!(lang, "{word}: never accepted", "{word}：没有被 accept")
+        }
+        (_, None) => say!(lang, "{word}: never received", "{word}：没有被接收"),
     }
 }
