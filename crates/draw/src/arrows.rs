@@ -10,11 +10,11 @@ use std::net::Shutdown;
 
 use serde::Serialize;
 
+use super::calls::NO_TRACE;
 use super::on_the_way::{Content, OnTheWay, is_same, received_content, sent_content};
 use super::sockets::{
     Id, Reachable, Socket, Sockets, is_for_many, is_wildcard, plain, port, reaches,
 };
-use super::words::NO_TRACE;
 use super::{Call, Lane};
 use netplay_record::{Direction, Kind, Moves};
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::calls::NO_TRACE;
 use super::{Arrow, ArrowKind, Call};
 use netplay_record::text::count;
 use netplay_text::lang::Lang;
@@ -46,9 +47,6 @@ pub(super) fn lane_in(name: &str, lang: Lang) -> String {
     };
     name.split(", ").map(part).collect::<Vec<_>>().join("，")
 }
-
-/// The detail of a lane that stands for the side without a trace.
-pub(super) const NO_TRACE: &str = "no trace of this side";
 
 /// How long a call took, behind what it answered.
 pub(super) fn took(call: &Call, lang: Lang) -> String {
