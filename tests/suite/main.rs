@@ -40,6 +40,7 @@ mod peers;
 mod pictures;
 mod ping;
 mod pool;
+mod screen;
 mod skipped;
 mod sockopt;
 mod stop;

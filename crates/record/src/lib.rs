@@ -61,6 +61,9 @@ macro_rules! names {
         }
 
         impl $name {
+            /// All of this kind.
+            pub const ALL: &[$name] = &[$($name::$call),+];
+
             /// The name in the manual.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -71,7 +74,7 @@ macro_rules! names {
 
             /// The call of this name, if it is of this kind.
             pub(super) fn of(text: &str) -> Option<$name> {
-                [$($name::$call),+].into_iter().find(|name| name.as_str() == text)
+                $name::ALL.iter().copied().find(|name| name.as_str() == text)
             }
         }
     };
@@ -145,6 +148,11 @@ macro_rules! kinds {
                 match self {
                     $(Name::$variant(name) => name.as_str(),)+
                 }
+            }
+
+            /// Every call that this version knows.
+            pub fn all() -> impl Iterator<Item = Name> {
+                std::iter::empty()$(.chain($name::ALL.iter().copied().map(Name::$variant)))+
             }
 
             /// The call of this name, if this version knows it.

@@ -134,3 +134,52 @@ impl Event {
         self.kind == Kind::Complete && self.again
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Name;
+
+    /// Whether a sentence is one in Chinese: names and numbers aside, nothing in it is English.
+    fn is_chinese(sentence: &str) -> bool {
+        let is_word = |word: &&str| {
+            word.len() > 3
+                && word.chars().all(|c| c.is_ascii_lowercase())
+                && Name::of(word).is_none()
+        };
+        let words: Vec<&str> =
+            sentence.split([' ', ',', ':', ';', '(', ')']).filter(is_word).collect();
+        words.is_empty() && sentence.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c))
+    }
+
+    #[test]
+    fn every_call_is_told_in_both_languages_however_it_ends() {
+        let errors = crate::errnos().map(|errno| format!("{errno:?}")).map(Some);
+        let endings: Vec<Option<String>> = errors.chain([None]).collect();
+        for name in Name::all() {
+            for errno in &endings {
+                for ret in [0, 5] {
+                    let ret = if errno.is_some() { -1 } else { ret };
+                    let event = Event {
+                        call: Some(name.as_str().to_owned()),
+                        errno: errno.clone(),
+                        fd: Some(3),
+                        ret: Some(ret),
+                        bytes: u64::try_from(ret).ok(),
+                        peer: Some("127.0.0.1:5858".to_owned()),
+                        local: Some("127.0.0.1:0".to_owned()),
+                        ..Event::default()
+                    };
+                    let event = event.read();
+                    let (en, zh) = (event.sentence(Lang::En), event.sentence(Lang::Zh));
+                    // An errno that sockets do not meet has the words of strerror(3), which are English.
+                    let unknown = errno.as_ref().is_some_and(|name| {
+                        error_in_words(name, Lang::Zh) == error_in_words(name, Lang::En)
+                    });
+                    assert!(unknown || is_chinese(&zh), "{name} {errno:?}: {zh}");
+                    assert!(en.is_ascii() && (unknown || en != zh), "{name} {errno:?}: {en}");
+                }
+            }
+        }
+    }
+}

@@ -45,9 +45,10 @@ pub fn fit_terminal(columns: fn() -> Option<usize>) {
     let _ = COLUMNS.set(columns);
 }
 
-/// How many columns a line has room for.
+/// How many columns a line has room for: two fewer than the terminal, which may have echoed `^C` at its beginning.
 pub(super) fn columns() -> usize {
-    COLUMNS.get().and_then(|columns| columns()).unwrap_or(usize::MAX)
+    let columns = COLUMNS.get().and_then(|columns| columns());
+    columns.map_or(usize::MAX, |columns| columns.saturating_sub(2).max(2))
 }
 
 /// From now on the reader of standard error is not waited for.
