@@ -4,6 +4,7 @@
 
 mod circles;
 mod markup;
+mod prose;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -479,6 +480,7 @@ const SENTENCES: &[(&str, &str, &str)] = &[
     ("suite/page.rs", "→ the connection to server, accept(3)", NOT_YET),
     ("suite/page.rs", "started successfully on port ", "chromedriver's"),
     ("suite/lessons.rs", "netplay explain ", "a command"),
+    ("suite/demo.rs", "$ netplay explain", "a command"),
     ("suite/labs.rs", "ip link set lo up", "a command"),
     ("suite/labs.rs", "Name or service not known", "libc's"),
     ("suite/ping.rs", " bytes from ", "what ping(8) says as well"),
