@@ -74,6 +74,65 @@ fn on_a_terminal_the_server_is_left_and_clients_are_right() {
     assert!(screen.contains("[waited"), "{screen}");
 }
 
+/// The calls of each side of a demo in two columns: the server's, then the clients'. Each number is a `#`; how long a
+/// call waited, and the time of day in an answer, are left out. So is the end of the server's wait for a client, because
+/// the stop may come before it waits.
+fn calls_by_side(told: &[&str]) -> [Vec<String>; 2] {
+    let mut calls: Vec<(bool, String)> = Vec::new();
+    for line in &told[1..] {
+        let (left, right, _) = halves(line);
+        let (time, left) = match left.trim().split_once(' ') {
+            Some((time, left)) if time.parse::<f64>().is_ok() => (true, left.trim()),
+            None if left.trim().parse::<f64>().is_ok() => (true, ""),
+            _ => (false, left.trim()),
+        };
+        let words = if left.is_empty() { right.trim() } else { left };
+        match calls.last_mut() {
+            Some((_, call)) if !time => *call += &format!(" {words}"),
+            _ => calls.push((left.is_empty(), words.to_owned())),
+        }
+    }
+    [false, true].map(|clients| {
+        let side = calls.iter().filter(|(right, _)| *right == clients).map(|(_, call)| call);
+        let call = |call: &String| {
+            let words = call.split("[waited").next()?.split("\"[").next()?.trim_end();
+            let mut numbers = String::new();
+            for c in words.chars() {
+                let c = if c.is_ascii_digit() { '#' } else { c };
+                if c != '#' || !numbers.ends_with('#') {
+                    numbers.push(c);
+                }
+            }
+            (!numbers.contains("(EINVAL)")).then_some(numbers)
+        };
+        side.filter_map(call).collect()
+    })
+}
+
+/// README shows what the program tells today, each side in this order, whatever the time and the ports are.
+#[test]
+fn the_demo_in_the_readme_is_what_the_program_tells() {
+    let readme = include_str!("../../README.md");
+    let shown = readme.split("```console\n$ netplay tcp-echo demo\n").nth(1);
+    let shown = shown.and_then(|rest| rest.split("```").next()).expect("README shows no demo");
+    let Some(screen) = on_terminal(100, &[], "tcp-echo demo") else { return };
+    let [shown_calls, calls] = [shown, &screen].map(|text| calls_by_side(&told(text)));
+    assert_eq!(shown_calls, calls, "left: README.md");
+    assert!(shown_calls.iter().all(|side| side.len() > 6), "{shown_calls:?}");
+}
+
+/// The lesson in the README is also what the program prints, word for word.
+#[test]
+fn the_lesson_in_the_readme_is_what_the_program_prints() {
+    let readme = include_str!("../../README.md");
+    let block = |block: &&str| block.starts_with("$ netplay explain");
+    let shown = readme.split("```console\n").find(block).and_then(|rest| rest.split("```").next());
+    let (command, shown) =
+        shown.and_then(|shown| shown.split_once('\n')).expect("README shows no error");
+    let words: Vec<&str> = command.split(' ').skip(2).collect();
+    assert_eq!(shown, common::text(&run(&words, b"").stdout), "left: README.md");
+}
+
 #[test]
 fn every_line_stays_in_its_column() {
     demo_fits(80, "select demo");

@@ -126,40 +126,6 @@ fn the_tcp_server_makes_the_calls_of_its_page() {
     assert_eq!(calls(&events).join(" "), expected);
 }
 
-/// README's two terminals show what the program prints today, in this order, whatever the time and the ports are.
-#[test]
-fn the_session_of_the_readme_is_what_the_program_prints() {
-    let readme = include_str!("../../README.md");
-    let blocks = readme.split("```console\n").skip(1).map(|block| block.split("```").next());
-    let [server, client] = blocks.take(2).collect::<Option<Vec<_>>>().unwrap()[..] else {
-        panic!("README has no session of two terminals");
-    };
-    let live = Server::of("tcp-echo").aloud().start();
-    let talk = run(&["tcp-echo", "client", "127.0.0.1", &live.port()], b"hello\n");
-    let ended = live.stop();
-    // README's server was given its port.
-    let stderr = ended.stderr.replace("; the kernel chooses a free port", ":5858");
-    assert_eq!(told(server), told(&stderr));
-    assert_eq!(told(client), told(&String::from_utf8(talk.stderr).unwrap()));
-}
-
-/// The calls of a story: each number is a `#`, how long a call waited and what the time of day was is left out.
-fn told(story: &str) -> Vec<String> {
-    let call = |line: &str| {
-        let at = [" server ", " client "].iter().find_map(|role| line.find(role))?;
-        let text = line[at..].split("  [waited").next()?.split("\"[").next()?;
-        let mut numbers = String::new();
-        for c in text.chars() {
-            let c = if c.is_ascii_digit() { '#' } else { c };
-            if c != '#' || !numbers.ends_with('#') {
-                numbers.push(c);
-            }
-        }
-        Some(numbers)
-    };
-    story.lines().filter_map(call).collect()
-}
-
 // udp-echo
 
 #[test]
