@@ -1,10 +1,10 @@
 //! A server or client as a *process* of its own: start it, read its address, stop it.
 //!
-//! Demos run both sides so: a fork server must be alone in its process, signals go to processes,
-//! and what learners see is what they would see in two terminals.
+//! Demos run both sides like this, because a fork server must be alone in its process, signals go to processes,
+//! and learners should see what they would see in two terminals.
 //!
-//! A server that is ended by force cannot end its workers. They would be init's children then, and still be
-//! there for a moment after the demo, or for ever if they were stopped. So this process is made the parent of
+//! A server that is killed cannot end its workers. They would become children of init, and still run
+//! for a moment after the demo, or stay for ever if they were stopped. So this process becomes the parent of
 //! all its orphans (PR_SET_CHILD_SUBREAPER), ends them, and waits for them.
 
 use std::fmt;
@@ -28,7 +28,7 @@ use nix::unistd::{Pid, getppid};
 /// whatever parent it has.
 pub const WITH_PARENT: &str = "NETPLAY_ENDS_WITH_PARENT";
 
-/// Lets this process end when its parent does, if it was started so. `false`: the parent has ended already, so no
+/// Makes this process end when its parent does, if it was started that way. `false`: the parent has ended already, so no
 /// signal would come any more.
 #[must_use]
 pub fn end_with_parent() -> bool {
@@ -38,13 +38,13 @@ pub fn end_with_parent() -> bool {
     parent == 1 || getppid() == Pid::from_raw(parent)
 }
 
-/// Leaves no work behind for the children of a server that forks. What the command line was read with
-/// is free by now, in many pieces; the next call that wants a larger one would join and sort them first. If
-/// that is a child, it copies every page that it touches, and so does the next child.
+/// Tidies up memory before a server forks. The memory of the command-line parser is free by now, in many pieces;
+/// the next call of malloc that needs a larger piece would join and sort them first. If
+/// a child makes that call, it copies every page that it touches, and so does the next child.
 pub fn tidy_memory() {
     #[cfg(target_env = "gnu")]
     #[expect(unsafe_code, reason = "the C library's own function")]
-    // SAFETY: malloc_trim(3) touches nothing but memory that is free, under malloc's own locks.
+    // SAFETY: malloc_trim(3) touches only free memory, under malloc's own locks.
     unsafe {
         libc::malloc_trim(0); // joins them, and gives whole pages back to the kernel
     }
@@ -62,7 +62,7 @@ pub fn cpu_time() -> Result<f64> {
     Ok(seconds(used.user_time()) + seconds(used.system_time()))
 }
 
-/// A side, or a lab, cannot run on this machine: why, and the way out.
+/// A side, or a lab, cannot run on this machine: why, and what to do.
 #[derive(Debug)]
 pub struct CannotRun(pub String);
 
@@ -78,21 +78,21 @@ impl std::error::Error for CannotRun {}
 /// once what is missing; without loopback some of them would wait for something that cannot happen.
 ///
 /// # Errors
-/// [`CannotRun`]: there is no way to it. Another error: none could be sent, for another reason.
+/// [`CannotRun`]: there is no route to it. Another error: the send failed for another reason.
 #[expect(clippy::disallowed_methods, reason = "the observer's own probe, no step of a page")]
 pub fn reach_loopback(address: IpAddr) -> Result<()> {
     let arrives = || {
         let socket = UdpSocket::bind((address, 0))?;
         let own = socket.local_addr()?;
-        // It has arrived when its send returns; where loopback is down, it may be lost without a word.
+        // It has arrived when its send returns; if loopback is down, it may be lost silently.
         socket.set_read_timeout(Some(Duration::from_secs(1)))?;
         socket.send_to(b"?", own).and_then(|_| socket.recv(&mut [0]))
     };
     arrives().map(drop).map_err(|error| unreachable(address, error))
 }
 
-/// Why no datagram arrives at this address of loopback. Only some errors say that there is no way to it; the
-/// others are of this process or its limits, and a device that is up would have them as well.
+/// Why no datagram arrives at this loopback address. Only some errors say that there is no route to it; the
+/// others come from this process or its limits, and would also occur if loopback were up.
 fn unreachable(address: IpAddr, error: std::io::Error) -> anyhow::Error {
     use nix::errno::Errno::{EADDRNOTAVAIL, EAFNOSUPPORT, EHOSTUNREACH, ENETUNREACH};
     let is_none = [EADDRNOTAVAIL, ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT];
@@ -107,15 +107,15 @@ fn unreachable(address: IpAddr, error: std::io::Error) -> anyhow::Error {
 /// The children of this process.
 #[derive(Debug)]
 struct Household {
-    /// Those that were there before the first was started here; `None`: none has been started yet.
+    /// The children that existed before the first was started here; `None`: no child has been started yet.
     before: Option<Vec<Pid>>,
-    /// Those that were started here and have not ended yet.
+    /// The children that were started here and have not ended yet.
     started: Vec<Pid>,
 }
 
 static HOUSEHOLD: Mutex<Household> = Mutex::new(Household { before: None, started: Vec::new() });
 
-/// While this is held no child is started, and none is taken for an orphan.
+/// While this is held no child is started, and no child is mistaken for an orphan.
 fn household() -> MutexGuard<'static, Household> {
     HOUSEHOLD.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -131,7 +131,7 @@ impl Household {
         Ok(child)
     }
 
-    /// Ends what the processes that have ended have left behind, and what that leaves behind.
+    /// Ends the orphans of processes that have ended, and the orphans of those.
     #[expect(
         clippy::disallowed_methods,
         reason = "the end of our own processes, no step of a page"
@@ -161,15 +161,15 @@ fn children() -> Vec<Pid> {
     all.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
 }
 
-/// Whether a process has the environment that this one gives to what it starts. A program that uses this
-/// library may have other children, which are none of our business.
+/// Whether a process has the environment that this one gives to its children. A program that uses this
+/// library may have other children, which must be left alone.
 fn was_started_here(child: Pid) -> bool {
     let mark = format!("{WITH_PARENT}={}", std::process::id());
     let environment = fs::read(format!("/proc/{child}/environ")).unwrap_or_default();
     environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
 }
 
-/// Ends all that was started here, with its own children, and waits for it. For a program that ends itself.
+/// Ends every process that was started here, with its children, and waits for them. For a program that ends itself.
 #[expect(clippy::disallowed_methods, reason = "the end of our own processes, no step of a page")]
 pub fn end_all() {
     let mut household = household();
@@ -181,13 +181,13 @@ pub fn end_all() {
         let _ = waitpid(started, None);
     }
     household.sweep();
-    // And those that had ended before they could be asked whose they were.
+    // Also those that had ended before they could be identified.
     let flags = Some(WaitPidFlag::WNOHANG);
     let one_ended = || waitpid(None, flags).is_ok_and(|status| status != WaitStatus::StillAlive);
     while !children().is_empty() && one_ended() {}
 }
 
-/// What could not be started: a thread, or a process. The error behind it says why.
+/// What could not be started: a thread, or a process. Its cause says why.
 #[derive(Debug)]
 pub struct CannotStart(pub &'static str);
 
@@ -197,16 +197,16 @@ impl fmt::Display for CannotStart {
     }
 }
 
-/// A line that a process wrote to its standard error, and whose it was.
+/// A line that a process wrote to its standard error, and the name of the process.
 #[derive(Debug)]
 pub struct Line<Lane> {
-    /// Whose line it is.
+    /// The name of the process.
     pub lane: Lane,
     /// The line, without its end.
     pub text: String,
 }
 
-/// A running netplay, or a command of somebody else's. Dropping it ends it.
+/// A running netplay, or another program. Dropping it ends it.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -234,8 +234,8 @@ impl Process {
         Process::heard(child, lane, lines, false)
     }
 
-    /// Starts a command line of somebody else's, through the shell, in a process group of its own:
-    /// what it starts in turn ends with it.
+    /// Starts another program through the shell, in a process group of its own:
+    /// the processes that it starts end with it.
     ///
     /// # Errors
     /// There is no shell.
@@ -266,7 +266,7 @@ impl Process {
     {
         let stderr = child.stderr.take().expect("stderr is piped");
         let stdin = child.stdin.take();
-        let process = Process { child, stdin, leads }; // from here on it ends with an error, too
+        let process = Process { child, stdin, leads }; // from here on an error also ends it
         pass_on(stderr, lane, lines)?;
         Ok(process)
     }
@@ -291,7 +291,7 @@ impl Process {
     /// The address in the server's ready line: `127.0.0.1:40321`, or a path.
     ///
     /// # Errors
-    /// It ended, or said nothing, within the time.
+    /// It ended, or printed nothing in time.
     pub fn address(&mut self, within: Duration) -> Result<String> {
         Ok(self.ready(within)?.1)
     }
@@ -309,7 +309,7 @@ impl Process {
         }
     }
 
-    /// Lets the process write to nobody: a client's replies are in its record already.
+    /// Discards its standard output: a client's replies are in its record already.
     ///
     /// # Errors
     /// There is no thread to read what it writes.
@@ -318,7 +318,7 @@ impl Process {
         thread(move || _ = std::io::copy(&mut stdout, &mut std::io::sink()))
     }
 
-    /// Lets its standard output go where its standard error goes: there are results in it that no
+    /// Sends its standard output where its standard error goes, because it has results that no
     /// record of a call has.
     ///
     /// # Errors
@@ -339,7 +339,7 @@ impl Process {
         writeln!(stdin, "{line}").context("it no longer reads")
     }
 
-    /// Closes its standard input: it has nothing more to say.
+    /// Closes its standard input, the end of its messages.
     pub fn hush(&mut self) {
         self.stdin = None;
     }
@@ -347,7 +347,7 @@ impl Process {
     /// Asks it to end, as Ctrl-C would.
     #[expect(clippy::disallowed_methods, reason = "a word to our own child, no step of a page")]
     pub fn stop(&self) {
-        // If it has ended by itself, all the better.
+        // It may have ended by itself.
         let _ = match self.leads {
             true => killpg(self.pid(), Signal::SIGTERM),
             false => kill(self.pid(), Signal::SIGTERM),
@@ -361,16 +361,16 @@ impl Process {
     )]
     pub fn end(&mut self) {
         if self.leads {
-            // Whoever is left of its group. The number is nobody else's while one of them is there.
+            // The processes that are left of its group. The kernel does not reuse the number while one of them exists.
             let _ = killpg(self.pid(), Signal::SIGKILL);
         }
-        // It has usually ended, and been waited for; then neither of these does anything.
+        // It has usually ended and been reaped; then neither of these does anything.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let mut household = household();
         household.started.retain(|&started| started != self.pid());
         if self.leads {
-            // Those of its group whose parents have ended are our children, and have been killed.
+            // Processes of its group whose parents have ended are our children, and have been killed.
             let group = Pid::from_raw(-self.pid().as_raw());
             while waitpid(group, None).is_ok() {}
         }
@@ -400,7 +400,7 @@ impl Drop for Process {
     }
 }
 
-/// This program once more, which ends when this process does.
+/// This program again, which ends when this process does.
 fn own(args: &[String], folder: &Path) -> Result<Command> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let mut command = Command::new(program);
@@ -412,7 +412,7 @@ fn spawn(command: &mut Command) -> std::io::Result<Child> {
     household().start(command)
 }
 
-/// Reads lines in a thread, to the end or until nobody wants them any more.
+/// Reads lines in a thread, to the end or until the receiver is gone.
 fn pass_on<Lane>(
     from: impl Read + Send + 'static,
     lane: Lane,
@@ -439,13 +439,13 @@ fn first_line(from: impl Read + Send + 'static) -> Result<Receiver<String>> {
         if from.read_line(&mut line).is_ok() {
             let _ = sender.send(line);
         }
-        // What follows is for nobody, but whoever writes it must not find the pipe closed.
+        // The rest is discarded, but the writer must not find the pipe closed.
         let _ = std::io::copy(&mut from, &mut std::io::sink());
     })?;
     Ok(receiver)
 }
 
-/// Does this in a thread of its own.
+/// Runs this in a thread of its own.
 ///
 /// # Errors
 /// The limits of the machine or of the user allow no further thread (pthread_create(3)).

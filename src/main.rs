@@ -54,7 +54,7 @@ mod early {
     fn set(handler: SigHandler) {
         for name in [Signal::SIGSEGV, Signal::SIGBUS] {
             // SAFETY: no code of this program becomes a handler. A fault in an ignored SIGSEGV or SIGBUS
-            // ends the process, too: the kernel does not let a program ignore its own.
+            // also ends the process: the kernel does not let a program ignore its own.
             unsafe { signal(name, handler) }.expect("both may be ignored");
         }
     }

@@ -14,13 +14,13 @@ use crate::stop::{Sigchld, Stop, Undisturbed, Watch, end_child, end_children};
 
 /// The children of a server, one for each client.
 ///
-/// While it lives, SIGCHLD comes only in a wait that lets it in ([`let_in`](ClientProcesses::let_in)): so no child can end
-/// unnoticed between a look at the children and the wait. From a client's [`admit`](ClientProcesses::admit) on the signals
-/// of a stop wait as well, because one that came now would find the child half set up.
+/// While it lives, SIGCHLD is blocked except in a wait that lets it in ([`let_in`](ClientProcesses::let_in)). So no child can
+/// end unnoticed between reaping and the wait. After a client's [`admit`](ClientProcesses::admit) the signals
+/// of a stop are also blocked, because one that came now would find the child only half set up.
 #[derive(Debug)]
 pub struct ClientProcesses<'a, 'socket> {
     stop: &'a Stop,
-    /// What the next child will have.
+    /// The session of the next child.
     session: Session<'a>,
     admission: Admission<'a>,
     running: HashSet<Pid>,
@@ -30,7 +30,7 @@ pub struct ClientProcesses<'a, 'socket> {
 }
 
 impl<'a, 'socket> ClientProcesses<'a, 'socket> {
-    /// None yet, for the clients of this listener, until the stop.
+    /// No children yet, for the clients of this listener, until the stop.
     #[must_use]
     pub fn new(args: &'a ServerArgs, stop: &'a Stop, listener: &'socket impl AsFd) -> Self {
         ClientProcesses {
@@ -44,14 +44,14 @@ impl<'a, 'socket> ClientProcesses<'a, 'socket> {
         }
     }
 
-    /// Whether there is anything left to wait for, as [`Admission::goes_on`].
+    /// Whether there is anything left to wait for, like [`Admission::goes_on`].
     #[must_use]
     pub fn goes_on(&mut self) -> bool {
         self.undisturbed = None;
         self.admission.goes_on(self.running.len())
     }
 
-    /// What the listener is to be asked for: a client, or nothing while no other may come in.
+    /// The events to poll the listener for: a client, or nothing while there is no room.
     pub fn interest(&mut self) -> i16 {
         if self.admission.has_room(self.running.len()) { POLLIN } else { 0 }
     }
@@ -85,7 +85,7 @@ impl<'a, 'socket> ClientProcesses<'a, 'socket> {
         Ok(admitted)
     }
 
-    /// Whether there is any.
+    /// Whether there are any.
     #[must_use]
     pub fn any(&self) -> bool {
         !self.running.is_empty()
@@ -101,13 +101,13 @@ impl<'a, 'socket> ClientProcesses<'a, 'socket> {
         self.running.insert(child);
     }
 
-    /// A child has ended, and was waited for. Returns whether there are more.
+    /// A child has ended and was reaped. Returns whether there are more.
     pub fn remove(&mut self, child: Pid) -> bool {
         self.running.remove(&child);
         !self.running.is_empty()
     }
 
-    /// In a child: its conversation, with a stop of its own. See [`Stop::in_child`].
+    /// In a child: its conversation, with its own stop. See [`Stop::in_child`].
     #[must_use]
     pub fn in_child(self) -> Session<'a> {
         let ClientProcesses { stop, session, undisturbed, waiting, running, .. } = self;
@@ -129,7 +129,7 @@ impl<'a, 'socket> ClientProcesses<'a, 'socket> {
         }
     }
 
-    /// Ends those that are left, and says what was done. The listener may be closed then.
+    /// Ends the children that are left, and returns the counts. Then the listener may be closed.
     ///
     /// # Errors
     /// As [`end_children`].

@@ -11,7 +11,7 @@ use crate::call;
 use crate::server::{ServerArgs, Stats};
 use crate::stop::{Semaphore, Stop, Watch};
 
-/// The threads of a server, one for each client, and as many as clients may be served at once.
+/// The threads of a server, one for each client, at most as many as clients may be served at once.
 #[derive(Debug)]
 pub struct ClientThreads<'a> {
     args: &'a ServerArgs,
@@ -23,7 +23,7 @@ pub struct ClientThreads<'a> {
 }
 
 impl<'a> ClientThreads<'a> {
-    /// None yet, for the clients of this listener, until the stop.
+    /// No threads yet, for the clients of this listener, until the stop.
     ///
     /// # Errors
     /// As [`Stop::semaphore`].
@@ -37,8 +37,8 @@ impl<'a> ClientThreads<'a> {
         Ok(ClientThreads { args, stop, waiting, room, started, total })
     }
 
-    /// Waits until there is room for one more client: its session. `None` is the end: the stop came, or with `--once`
-    /// the one client has gone.
+    /// Waits until there is room for one more client, and returns its session. `None` is the end: the stop came, or with
+    /// `--once` the one client has gone.
     ///
     /// # Errors
     /// As [`Semaphore::acquire`].
@@ -53,19 +53,19 @@ impl<'a> ClientThreads<'a> {
     /// Waits for the next client. `None` is the end: the stop came.
     ///
     /// # Errors
-    /// The listener's own: they will not pass. See [`Watch::or`].
+    /// The listener's own, which are permanent. See [`Watch::or`].
     pub fn next<T>(&self, accept: impl FnMut() -> call::Result<T>) -> call::Result<Option<T>> {
         self.waiting.or(accept)
     }
 
-    /// What all of them have done. No wait for a client is watched any more: the listener may be closed.
+    /// The counts of all threads. No wait for a client is watched any more: the listener may be closed.
     #[must_use]
     pub fn end(self) -> Stats {
         self.total.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The [`Session`] of one thread. Dropped, it makes room for another client, and what was done in it is counted.
+/// The [`Session`] of one thread. Dropping it adds its counts, and makes room for another client.
 #[derive(Debug)]
 pub struct ThreadSession<'t> {
     threads: &'t ClientThreads<'t>,

@@ -1,4 +1,4 @@
-//! Which clients are admitted, when a server is done, and what is counted: what the servers decide alike, and no
+//! Which clients are admitted, when a server is done, and what is counted: policy that the servers share, and that no
 //! page is about.
 //!
 //! There is one type for each family of servers. Read the one of a page before the page:
@@ -17,12 +17,12 @@
 //! what was done            end              end              end                stats
 //! ```
 //!
-//! `WorkerThreads` is for a fixed number of threads, each of which serves one client at a time; the processes of
-//! `prefork` have their own on that page.
+//! `WorkerThreads` is for a fixed number of threads, each of which serves one client at a time; `prefork` has a type for its
+//! processes on its own page.
 //!
 //! While there is no room the server does not accept: clients wait in the listener's queue. The limits are
-//! `--max-clients`, `--once`, and the descriptors of the process. What happens when those are short says
-//! [`shortage`](crate::shortage). SO_RCVTIMEO is set by `tcp_echo::echo`.
+//! `--max-clients`, `--once`, and the descriptors of the process. [`shortage`](crate::shortage) says what happens when
+//! descriptors are short. `tcp_echo::echo` sets SO_RCVTIMEO.
 
 mod client_processes;
 mod client_threads;
@@ -43,7 +43,7 @@ use crate::server::{ServerArgs, Stats};
 use crate::shortage::Shortage;
 use crate::stop::Stop;
 
-/// Admits the clients of a server that waits for its listener and its clients alike.
+/// Admits the clients of a server that waits for its listener and its clients in one call.
 #[derive(Debug)]
 pub struct Admission<'a> {
     args: &'a ServerArgs,
@@ -51,7 +51,7 @@ pub struct Admission<'a> {
     /// How many clients there may be at once.
     most: usize,
     shortage: Shortage,
-    /// What was done so far.
+    /// The counts so far.
     pub stats: Stats,
 }
 
@@ -62,20 +62,20 @@ impl<'a> Admission<'a> {
         Admission { args, stop, most, shortage: Shortage::default(), stats: Stats::default() }
     }
 
-    /// Whether there is anything left to wait for, with so many clients here: no stop was requested, and
+    /// Whether there is anything left to wait for, with this many clients: no stop was requested, and
     /// with `--once` the one client has not gone yet.
     #[must_use]
     pub fn goes_on(&self, clients: usize) -> bool {
         !(self.stop.requested() || clients == 0 && self.args.full(self.stats.clients))
     }
 
-    /// Whether the limits allow another client, with so many here.
+    /// Whether the limits allow another client, with this many now.
     #[must_use]
     pub fn allows(&self, clients: usize) -> bool {
         clients < self.most && !self.args.full(self.stats.clients)
     }
 
-    /// Whether another client may come in, with so many here. While descriptors are short, none may.
+    /// Whether another client may be admitted, with this many now. While descriptors are short, none may.
     pub fn has_room(&mut self, clients: usize) -> bool {
         self.allows(clients) && self.timeout().is_none()
     }
@@ -92,14 +92,14 @@ impl<'a> Admission<'a> {
         clients: impl IntoIterator<Item = &'s Silence>,
     ) -> Option<Duration> {
         let silent = || clients.into_iter().filter_map(Silence::remaining).min();
-        let silent = self.args.idle_timeout.and_then(|_| silent()); // not looked at without a limit
+        let silent = self.args.idle_timeout.and_then(|_| silent()); // not checked without a limit
         silent.into_iter().chain(self.timeout()).min()
     }
 
-    /// What came of an accept: a client, or `None` if there was none, or no descriptor for it.
+    /// The result of an accept: a client, or `None` if there was no client, or no descriptor for it.
     ///
     /// # Errors
-    /// The listener's own: they will not pass.
+    /// The listener's own, which are permanent.
     pub fn admit<Client>(
         &mut self,
         accepted: call::Result<Client>,

@@ -15,24 +15,24 @@ use crate::stop::{Stop, Watch};
 pub struct Session<'a> {
     args: &'a ServerArgs,
     stop: Stop,
-    /// What was done so far.
+    /// The counts so far.
     pub stats: Stats,
-    /// An answer that is no echo.
+    /// An answer that is not an echo.
     reply: Vec<u8>,
     /// A buffer that was allocated in advance.
     buffer: Option<Vec<u8>>,
 }
 
 impl<'a> Session<'a> {
-    /// One in which nothing was done yet.
+    /// A new session.
     #[must_use]
     pub fn new(args: &'a ServerArgs, stop: &Stop) -> Session<'a> {
         let (stats, reply) = Default::default();
         Session { args, stop: stop.clone(), stats, reply, buffer: None }
     }
 
-    /// One for the next child to be forked, with a buffer: the child gets it as a copy. If the child allocated one
-    /// itself, malloc would first tidy up what the parent has freed, and copy every page that it touches.
+    /// A session for the next child, with a buffer: the child gets a copy of it. If the child allocated its own buffer,
+    /// malloc would first tidy up memory that the parent has freed, and every page that it touches would be copied.
     pub(super) fn in_advance(args: &'a ServerArgs, stop: &Stop) -> Session<'a> {
         Session { buffer: Some(vec![0; args.bufsize]), ..Session::new(args, stop) }
     }
@@ -54,12 +54,12 @@ impl<'a> Session<'a> {
         self.buffer.take().unwrap_or_else(|| vec![0; self.args.bufsize])
     }
 
-    /// As [`Stop::watch`].
+    /// Like [`Stop::watch`].
     pub fn watch<'socket>(&self, peer: &'socket impl AsFd) -> Watch<'socket> {
         self.stop.watch(peer)
     }
 
-    /// The answer to what was received; `None`: there is never any, so this server has heard enough. An echo is
+    /// The answer to what was received; `None`: this server never answers, so it is done. An echo is
     /// the data itself: no byte is copied.
     pub fn answer<'b>(&'b mut self, data: &'b [u8]) -> Option<&'b [u8]> {
         self.stats.received += data.len() as u64;
@@ -95,7 +95,7 @@ impl<'a> OneAtATime<'a> {
         OneAtATime::waiting(Session::new(args, stop), stop.watch(listener).into())
     }
 
-    /// Those of a worker process, which accepts on a listener that other workers have as well. See
+    /// The clients of a worker process, which accepts on a listener that other workers share. See
     /// [`Stop::watch_shared`].
     #[must_use]
     pub fn shared(session: Session<'a>, listener: &'a impl AsFd) -> OneAtATime<'a> {
@@ -110,7 +110,7 @@ impl<'a> OneAtATime<'a> {
     /// Waits for the next client. `None` is the end: the stop came, or with `--once` the one client has gone.
     ///
     /// # Errors
-    /// The listener's own: they will not pass. See [`Watch::or`].
+    /// The listener's own, which are permanent. See [`Watch::or`].
     pub fn next<T>(&mut self, accept: impl FnMut() -> call::Result<T>) -> call::Result<Option<T>> {
         if self.session.args.full(self.session.stats.clients) {
             return Ok(None);
@@ -127,7 +127,7 @@ impl<'a> OneAtATime<'a> {
         self.session.finish(client, served);
     }
 
-    /// What was done. No wait for a client is watched any more: the listener may be closed.
+    /// The counts. No wait for a client is watched any more: the listener may be closed.
     #[must_use]
     pub fn end(self) -> Stats {
         self.session.stats

@@ -1,10 +1,10 @@
-//! Silence: how long a client may say nothing.
+//! Silence: how long a client may send nothing.
 
 use std::time::{Duration, Instant};
 
 use crate::server::ServerArgs;
 
-/// How long a client has been silent, where `--idle-timeout` limits that.
+/// How long a client has been silent, if `--idle-timeout` limits that.
 #[derive(Debug)]
 pub struct Silence {
     limit: Option<Duration>,
@@ -18,14 +18,14 @@ impl Silence {
         Silence { limit: args.idle_timeout, since: Instant::now() }
     }
 
-    /// The client has sent or taken something: its silence begins anew. The clock is not read where nothing is limited.
+    /// The client has sent or taken something: its silence starts again. Without a limit the clock is not read.
     pub fn restart(&mut self) {
         if self.limit.is_some() {
             self.since = Instant::now();
         }
     }
 
-    /// It no longer matters: the client is ending.
+    /// The client is ending: its silence no longer matters.
     pub fn end(&mut self) {
         self.limit = None;
     }

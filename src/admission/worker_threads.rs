@@ -8,7 +8,7 @@ use crate::call;
 use crate::server::{ServerArgs, Stats};
 use crate::stop::{Stop, Watch};
 
-/// What the threads of a pool have in common: their waits on the listeners, the stop, and what they did.
+/// What the threads of a pool share: their waits on the listeners, the stop, and the counts.
 #[derive(Debug)]
 pub struct WorkerThreads<'a> {
     args: &'a ServerArgs,
@@ -18,7 +18,7 @@ pub struct WorkerThreads<'a> {
 }
 
 impl<'a> WorkerThreads<'a> {
-    /// None yet, for the clients of these listeners, until the stop.
+    /// No threads yet, for the clients of these listeners, until the stop.
     #[must_use]
     pub fn new(
         args: &'a ServerArgs,
@@ -29,7 +29,7 @@ impl<'a> WorkerThreads<'a> {
         WorkerThreads { args, stop, waits, done: Mutex::new(Ok(Stats::default())) }
     }
 
-    /// A listener for one thread after the other, and what counts the clients of that thread; after the last
+    /// A listener for the next thread, and the counts of its clients; after the last
     /// listener comes the first.
     pub fn with_listeners<L>(
         &self,
@@ -41,13 +41,13 @@ impl<'a> WorkerThreads<'a> {
         })
     }
 
-    /// A thread is done. Then all are: the stop came, it had its one client (`--once`), or it can accept none.
+    /// A thread is done. Then all are: the stop came, it had its one client (`--once`), or it cannot accept.
     pub fn finish(&self, worked: call::Result<Stats>) {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         match (&mut *done, worked) {
             (Ok(total), Ok(stats)) => total.add(stats),
             (Ok(_), failed) => *done = failed,
-            (Err(_), _) => {} // the first error is the one to tell
+            (Err(_), _) => {} // only the first error is told
         }
         drop(done);
         self.end_all();
@@ -80,10 +80,10 @@ impl<'a> WorkerThreads<'a> {
         Ok(())
     }
 
-    /// What all have done. No wait for a client is watched any more: the listeners may be closed.
+    /// The counts of all threads. No wait for a client is watched any more: the listeners may be closed.
     ///
     /// # Errors
-    /// That of the first thread that could not accept.
+    /// The error of the first thread that could not accept.
     pub fn end(self) -> call::Result<Stats> {
         self.done.into_inner().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,12 +12,12 @@
 //! waitpid    until then it is a zombie
 //! ```
 //!
-//! Watch for the two closes. A descriptor is a process's, the socket behind it is shared: if the
-//! parent kept 4, the connection would stay open when the child is done, and the parent would run
+//! Watch for the two closes. A descriptor belongs to one process, but the socket behind it is shared. If the
+//! parent kept 4, the connection would stay open after the child has closed it, and the parent would run
 //! out of descriptors. Each client can wait, block or crash on its own; each costs a process.
 //!
-//! A child that ended is a zombie until its parent asks how (waitpid). The lecture's script
-//! asks after the next accept, so the last child stays a zombie until another client comes.
+//! A child that has ended is a zombie until its parent calls waitpid. The lecture's script
+//! calls it after the next accept, so the last child stays a zombie until another client comes.
 //! Here SIGCHLD interrupts the wait. It is blocked at all other times: if it arrived just before a
 //! plain `accept` went to sleep, nothing would wake the parent.
 
@@ -49,7 +49,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 
     // From here on SIGCHLD is blocked (sigprocmask): only ppoll lets it in.
     let mut children = ClientProcesses::new(args, stop, &listener);
-    // Ctrl-C interrupts ppoll. If it comes just before, ppoll returns all the same, because Ctrl-C also shuts
+    // Ctrl-C interrupts ppoll. If it comes just before, ppoll still returns, because Ctrl-C also shuts
     // the listener down (POLLHUP).
     while children.goes_on() {
         let mut list =
@@ -61,7 +61,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             more = children.remove(child);
         }
         if list[0].revents == 0 {
-            continue; // no client: SIGCHLD, or the time was over
+            continue; // no client: SIGCHLD, or the timeout
         }
         let Some((peer, client)) = children.admit(call::accept(&listener))? else { continue };
         match call::fork() {
@@ -72,7 +72,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
                 ClientProcesses::end_child(client, served.and(call::close(peer))) // it never returns
             }
             Ok(Fork::Parent(child)) => children.add(child),
-            // No more processes, or no memory for one: this client's loss alone.
+            // No more processes, or no memory for one: only this client is affected.
             Err(error) => server::lost(client, &error),
         }
         call::close(peer)?; // in the parent: the child has its own

@@ -14,20 +14,20 @@
 //! close                                                close
 //! ```
 //!
-//! FTP (RFC 959) is older than TCP's port numbers as we know them, and it shows what a protocol needs
-//! that the three letters of a course do not have: replies that say what went wrong, an end of a file
-//! that is not mistaken for a failure, a way to go on where a transfer was cut.
+//! FTP (RFC 959) shows what a real protocol needs and the three letters of `mini-ftp` do not have: replies that
+//! say what went wrong, an end of a file that is not mistaken for a failure, a way to continue a
+//! transfer that was cut.
 //!
-//! Watch for the second connection. The control connection lives as long as the session; for each
-//! file and each listing a data connection is made, and its end is the end of the file. Its port
+//! Watch for the second connection. The control connection lives as long as the session. Each
+//! file and each listing gets a data connection, and its end is the end of the file. Its port
 //! travels as two decimal numbers, the bytes of a 16-bit number in network order:
 //! [`six_numbers`](netplay_ftp::data::six_numbers) makes them with `htons`.
 //!
 //! The password goes over the wire as it is typed, like everything else here: on a network of others,
 //! use something that encrypts.
 //!
-//! This page is the server's loop: a thread for each client, as on the `thread` page. What is said on the two
-//! connections, and the clients, are for daily use, and so in a crate of their own: read on in [`netplay_ftp`].
+//! This page is the server's loop: a thread for each client, as on the `thread` page. The conversation on the two
+//! connections, and the clients, are in a crate of their own: read on in [`netplay_ftp`].
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -72,7 +72,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
     let left = &stop.semaphore(0)?; // one more for each client that has left
     let mut accepted = 0;
     thread::scope(|scope| -> Result<()> {
-        // The stop is for `or` to hear: it passes it on to the threads.
+        // `or` notices the stop, and passes it on to the threads.
         while !args.full(accepted) {
             let mut list: Vec<pollfd> = listeners
                 .iter()
@@ -86,7 +86,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
                 let (peer, client) = match waiting.or(|| call::accept(listener)) {
                     Ok(Some(accepted)) => accepted,
                     Ok(None) => break,
-                    // Ready is a hint: the client may be gone again.
+                    // Ready is a hint: the client may have gone again.
                     Err(error) if error.would_block() => continue,
                     Err(error) => return Err(error.into()),
                 };
@@ -125,7 +125,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
                 }
             }
         }
-        // The only client is being served: wait for its end here, where a stop is heard as well.
+        // The only client is being served: wait for its end here, where a stop also ends the wait.
         if args.full(accepted) {
             left.acquire()?;
         }
@@ -184,7 +184,7 @@ fn listen(address: SocketAddr, backlog: i32) -> call::Result<TcpListener> {
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
     if address.is_ipv6() {
-        // A listener on :: would take IPv4 clients too, and those have a listener of their own.
+        // A listener on :: would also take IPv4 clients, but those have a listener of their own.
         call::setsockopt(&socket, IPV6_V6ONLY, 1)?;
     }
     call::bind(&socket, address)?;
@@ -201,7 +201,7 @@ fn turn_away(peer: Arc<TcpStream>, client: SocketAddr, why: &str) {
     let _ = close(peer);
 }
 
-/// Closes a connection that has no place any more: this is then the only reference to it.
+/// Closes a connection that there is no room for: this is the only reference to it.
 fn close(peer: Arc<TcpStream>) -> call::Result<()> {
     Arc::into_inner(peer).map_or(Ok(()), call::close)
 }
@@ -262,22 +262,22 @@ pub struct ServerOptions {
     root: Option<PathBuf>,
     #[command(flatten)]
     login: Login,
-    /// Let anybody in as anonymous, to read
+    /// Let any client log in as anonymous, to read
     #[arg(long)]
     anonymous: bool,
-    /// Let nobody change anything
+    /// Refuse every change
     #[arg(long)]
     read_only: bool,
-    /// Cut a transfer in which nothing moves for so long
+    /// Cut a transfer in which no byte moves for this long
     #[arg(long, value_name = "SECS", default_value = "60", value_parser = seconds)]
     stall_timeout: Duration,
-    /// Wait so long for a data connection
+    /// How long to wait for a data connection
     #[arg(long, value_name = "SECS", default_value = "20", value_parser = seconds)]
     data_wait: Duration,
     /// The ports for data connections [default: any]
     #[arg(long, value_name = "LO-HI", value_parser = ports)]
     passive_ports: Option<(u16, u16)>,
-    /// How many clients one address may have [default: as many as --max-clients]
+    /// The most clients from one address [default: as many as --max-clients]
     #[arg(long, value_name = "N", value_parser = number)]
     max_per_host: Option<usize>,
 }

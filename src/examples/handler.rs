@@ -11,14 +11,14 @@
 //!           Handler::finish    after, whatever happened
 //! ```
 //!
-//! All servers so far were the same except for a few lines: what happens between `accept` and the next
-//! `accept`, and what is said to the client. Python's `socketserver` makes these two things separate
-//! classes; this page does it with a trait and an enum. Watch that the calls stay the same: a
-//! framework decides *where* they are made, not which.
+//! All servers so far were the same except for a few lines: what happens between one `accept` and the next,
+//! and what is said to the client. Python's `socketserver` makes these two things separate
+//! classes; this page does it with a trait and an enum. See that the calls stay the same: a
+//! framework decides *where* they are made, not which ones.
 //!
-//! Use it for servers whose conversations are independent and few. Not for thousands of idle
-//! clients (a thread or process each; the readiness models need none), nor for clients that share a
-//! state that changes: forked handlers each have a copy of it.
+//! Use it for servers whose conversations are independent and few. Do not use it for thousands of idle
+//! clients, because each takes a thread or a process, nor for clients that share a
+//! state that changes, because each forked handler has a copy of it.
 //!
 //! The [`Server`] is usable as a library, without this page and the command line: see `examples/` in the repository.
 
@@ -49,7 +49,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
     Ok(server.serve(options.style, || Echo(args), stop)?)
 }
 
-/// The client of either transport: which style serves it is nothing that it can see.
+/// The client for either transport. It cannot see which style serves it.
 pub fn client(args: &ClientArgs, transport: &Transport) -> Result<()> {
     match transport.udp {
         true => udp_echo::client(args),
@@ -116,7 +116,7 @@ pub static ROW: Example = Example {
     name: "handler",
     short: None,
     summary: "a server for any conversation: iterative, forking or threading, over TCP or UDP",
-    watch: "the calls are those of the fork page; only who makes them is decided elsewhere",
+    watch: "the calls are those of the fork page; the framework decides which process makes them",
     place: Place::Internet,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::All,

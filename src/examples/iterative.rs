@@ -7,12 +7,12 @@
 //!   └─ sendto                              └─ close
 //! ```
 //!
-//! An iterative server finishes with one client before it looks at the next. Over UDP that is the
-//! time of one request, which is why DNS and NTP servers can be built so. Over TCP it is the time
-//! of a whole *connection*: a client that connects and says nothing makes all others wait, although
+//! An iterative server finishes with one client before it looks at the next. Over UDP that takes the
+//! time of one request, so DNS and NTP servers can be built like this. Over TCP it takes the time
+//! of a whole *connection*: a client that connects and sends nothing makes all others wait, although
 //! they are connected. `--work MS` makes a request take time.
 //!
-//! The loop over connections stands below, that over datagrams in udp_echo.rs. The other models differ in one
+//! The loop over connections is below, the loop over datagrams in udp_echo.rs. The other models differ in one
 //! thing only: what happens between one client and the next.
 
 use anyhow::Result;
@@ -46,7 +46,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
 
     let mut clients = OneAtATime::new(args, stop, &listener);
     while let Some((peer, client)) = clients.next(|| call::accept(&listener))? {
-        // Until this client has gone, no accept: the others wait in the listener's queue.
+        // There is no accept until this client has gone: the others wait in the listener's queue.
         let served = echo(&peer, &mut clients.session);
         clients.finish(client, served.and(call::close(peer)));
     }
@@ -55,7 +55,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     Ok(stats)
 }
 
-/// With a stamp as it is over TCP, if a stamp is the answer.
+/// If the answer is a stamp, then the one that TCP servers send.
 fn over_tcp(args: &ServerArgs) -> ServerArgs {
     let mut args = args.clone();
     if let Some(Reply::Stamp(stamp)) = &mut args.reply {
@@ -64,7 +64,7 @@ fn over_tcp(args: &ServerArgs) -> ServerArgs {
     args
 }
 
-/// The client of either kind: a client cannot see that it is served in turn, except by the time it waits.
+/// The client for either transport. It notices only by its waiting time that clients are served in turn.
 pub fn client(args: &ClientArgs, options: &Options) -> Result<()> {
     match options.tcp {
         true => tcp_echo::client(args),
@@ -85,7 +85,7 @@ pub static ROW: Example = Example {
     name: "iterative",
     short: None,
     summary: "one request at a time: over UDP a datagram, over TCP a whole connection",
-    watch: "client B is connected at once, by the kernel; but its answer comes only when A is gone",
+    watch: "the kernel connects client B at once, but its answer comes only when A has gone",
     place: Place::Internet,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::One,

@@ -1,8 +1,8 @@
 //! The table of pages, which is also the table of contents: a page may use what earlier pages
 //! taught, never a later one.
 //!
-//! Each row stands at the end of its page; [`row`] says what a row is, [`script`] what the demos do. The
-//! command line, the demos and the tests read the table: a new row is in all of them.
+//! Each row is at the end of its page; [`row`] says what a row is, [`script`] what the demos do. The
+//! command line, the demos and the tests read the table, so a new row appears in all of them.
 
 pub mod value;
 pub mod script;
@@ -64,7 +64,7 @@ pub fn examples() -> impl Iterator<Item = &'static Example> + Clone {
     })
 }
 
-/// What to try after the page of this name: what else there is with it, then the page behind it.
+/// What to try after the page of this name: more about it, then the next page.
 #[must_use]
 pub fn next(name: &str) -> String {
     let mut rows = TABLE.iter().skip_while(|row| row.name() != name);

@@ -1,7 +1,7 @@
-//! # Multicast: one datagram, and each member of the group has a copy
+//! # Multicast: one datagram, and each member of the group gets a copy
 //!
 //! ```text
-//! receivers, as many as want to                 sender
+//! receivers, any number of them                 sender
 //! socket                                        socket
 //! setsockopt SO_REUSEADDR   share the port      setsockopt IP_MULTICAST_IF     the device
 //! bind       the group                          setsockopt IP_MULTICAST_TTL    how far
@@ -15,20 +15,20 @@
 //!
 //! A group is an address that no host has and every host can join. The sender need not join, and does not
 //! learn which members there are, or whether there are any. Watch for the copies: it sends once, and the kernel (in
-//! a network, the switches and routers) makes a copy for each member. Beware of three things:
+//! a network, the switches and routers) makes a copy for each member. Three things to know:
 //!
 //! - Joining decides which groups the *host* receives; binding decides what this *socket* is given. A socket bound
 //!   to 0.0.0.0 (`--any`) also receives what is sent to this host alone, and on Linux other groups of this port
 //!   that any program here has joined, unless IP_MULTICAST_ALL is off. Bound to the group, it receives only that.
-//! - SO_REUSEADDR lets datagram sockets share a port. Of a multicast each has a copy, of a unicast only one
-//!   hears: with SO_REUSEPORT they take turns by the sender's address, and all must be of one user.
-//! - Nothing here leaves the host unless `--interface` says so. The group is 239.255.58.58, of the block
+//! - SO_REUSEADDR lets datagram sockets share a port. Each gets a copy of a multicast datagram, but only one of
+//!   them gets a unicast datagram. With SO_REUSEPORT the sender's address decides which, and all must belong to one user.
+//! - Nothing leaves the host unless `--interface` names a device. The group is 239.255.58.58, of the block
 //!   for an organisation's own use (RFC 2365); it is spoken to through 127.0.0.1. Over IPv6 the scope is in
 //!   the address: ff11::5858 ends at the interface (RFC 4291), though Linux takes no multicast over lo itself.
 //!
-//! Broadcast is older: every host gets it, whether it wants it or not. There is nothing to join, so a receiver
-//! only binds 127.255.255.255, or the broadcast address of its network; but the sender must say that it is
-//! meant (SO_BROADCAST, `--broadcast`), or sendto fails with EACCES. IPv6 has no broadcast.
+//! Broadcast is older: every host gets it, wanted or not. There is nothing to join, so a receiver
+//! only binds to 127.255.255.255, or to the broadcast address of its network. But the sender must set
+//! SO_BROADCAST (`--broadcast`), or sendto fails with EACCES. IPv6 has no broadcast.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -54,12 +54,12 @@ pub const GROUP: &str = "239.255.58.58";
 /// The same over IPv6.
 pub const GROUP_V6: &str = "ff11::5858";
 
-/// Joins the group and shows what is said in it, until the stop; then leaves it.
+/// Joins the group and shows what is sent to it, until the stop; then leaves it.
 pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<Stats> {
     let device = &options.device;
     let mut group = group(&args.endpoint, device)?;
     let socket = call::socket(Domain::for_address(group), Type::DGRAM, 0)?;
-    // All receivers of a port must ask for this, the first one as well.
+    // All receivers of a port must set this, including the first.
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
     match options.any {
         true => call::bind(&socket, SocketAddr::new(any_address(group), group.port()))?,
@@ -75,7 +75,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
             let membership = (ip, device.v6(ip)?);
             call::setsockopt(&socket, IPV6_ADD_MEMBERSHIP, membership)?;
         }
-        _ => {} // a broadcast, or only for this machine: it arrives without being asked for
+        _ => {} // a broadcast, or an address of this machine: it arrives without joining
     }
     group.set_port(call::getsockname(&socket)?.port());
     server::announce("udp", group)?;
@@ -94,7 +94,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
         stats.received += data.len() as u64;
         server::show(data, args.ascii)?;
         if args.reply.is_some() {
-            // To the sender alone. It hears as many answers as there are members who answer.
+            // To the sender only. It receives one answer from each member that answers.
             let answer = args.answer(data, &mut reply);
             match call::sendto(&socket, answer, 0, sender) {
                 Ok(n) => stats.sent += n as u64,
@@ -103,8 +103,8 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
         }
     }
     drop(waiting);
-    // A close would leave the group as well: a membership ends with its socket. Other sockets of this
-    // machine stay in it, and the network is told when the last one leaves.
+    // A close would also leave the group: a membership ends with its socket. Other sockets of this
+    // machine stay in it; the kernel tells the network when the last one leaves.
     match group.ip() {
         IpAddr::V4(ip) if ip.is_multicast() => {
             let membership = (ip, device.v4()?);
@@ -120,7 +120,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
     Ok(stats)
 }
 
-/// Sends each message to the group, once; waits for answers only if it was told how many there are.
+/// Sends each message to the group once; waits for answers only if `--answers` says how many there are.
 pub fn client(args: &ClientArgs, options: &ClientOptions) -> Result<()> {
     let group = group(&args.endpoint, &options.device)?;
     let socket = UdpSocket::from(call::socket(Domain::for_address(group), Type::DGRAM, 0)?);
@@ -150,17 +150,17 @@ fn answers(text: &str) -> Result<u32> {
     text.parse().context("it is a number of answers, 0 or more")
 }
 
-/// Through which device, how far, and whether this machine is to hear it.
+/// Sets the device, how far the datagrams go, and whether this machine receives them.
 fn aim(socket: &UdpSocket, group: SocketAddr, options: &ClientOptions) -> Result<()> {
     let device = &options.device;
     match group.ip() {
         IpAddr::V4(ip) if ip.is_multicast() => {
-            // Without it the routes decide, and where none leads to a group, sendto fails.
+            // Without it the routing table decides, and if it has no route to the group, sendto fails.
             call::setsockopt(socket, IP_MULTICAST_IF, device.v4()?)?;
             call::setsockopt(socket, IP_MULTICAST_TTL, i32::from(options.ttl))?;
             if options.no_loop {
-                // Off, the machine that sends does not hear itself. Over lo it does all the same: there,
-                // to send is to receive.
+                // If off, the sending machine does not receive its own datagrams. Over lo it still does, because there
+                // everything sent is received.
                 call::setsockopt(socket, IP_MULTICAST_LOOP, 0)?;
             }
         }
@@ -176,7 +176,7 @@ fn aim(socket: &UdpSocket, group: SocketAddr, options: &ClientOptions) -> Result
     if options.broadcast {
         call::setsockopt(socket, SO_BROADCAST, 1)?;
         if group.is_ipv4() {
-            // 255.255.255.255 says "this network" and not which: the sender's own address says that.
+            // 255.255.255.255 says "this network" but not which one: the sender's own address says that.
             call::bind(socket, SocketAddr::new(device.v4()?.into(), 0))?;
         }
     }
@@ -202,7 +202,7 @@ fn say(
     Ok(talk.end_line()?)
 }
 
-/// The group's address. One of IPv6 that is not for the whole world means nothing without a device.
+/// The group's address. An IPv6 one without global scope needs a device.
 fn group(endpoint: &Endpoint, device: &Device) -> Result<SocketAddr> {
     let mut group = endpoint.resolve()?;
     if let SocketAddr::V6(group) = &mut group
@@ -223,18 +223,18 @@ fn any_address(group: SocketAddr) -> IpAddr {
 }
 
 impl Device {
-    /// IPv4 knows a device by an address that it has.
+    /// IPv4 identifies a device by its address.
     fn v4(&self) -> Result<Ipv4Addr> {
         let Some(address) = &self.interface else { return Ok(Ipv4Addr::LOCALHOST) };
         address.parse().with_context(|| {
             Usage(format!(
-                "over IPv4, --interface is an address of the device, and {address:?} is none"
+                "over IPv4, --interface is an address of the device, and {address:?} is not an address"
             ))
         })
     }
 
-    /// IPv6 knows a device by its number. Without a name, it is any through which multicast goes: what is
-    /// said to a group of this scope, the kernel drops before the device has it.
+    /// IPv6 identifies a device by its number. Without a name it is any device that supports multicast: the kernel
+    /// drops datagrams for a group of this scope before they reach the device.
     fn v6(&self, group: Ipv6Addr) -> Result<u32> {
         let devices =
             fs::read_to_string("/proc/net/if_inet6").context("this machine has no IPv6")?;
@@ -260,7 +260,7 @@ impl Device {
     }
 }
 
-/// How far a group of IPv6 reaches: the last four bits of its second byte (RFC 4291, 2.7).
+/// The scope of an IPv6 group: the last four bits of its second byte (RFC 4291, 2.7).
 fn scope(group: Ipv6Addr) -> u8 {
     group.octets()[1] & 0xf
 }
@@ -273,7 +273,7 @@ const LINK: u8 = 2;
 pub struct ServerOptions {
     #[command(flatten)]
     device: Device,
-    /// Bind to any address, not to the group: hear also what is sent to this machine alone
+    /// Bind to any address, not to the group: also receive datagrams for this machine alone
     #[arg(long)]
     any: bool,
 }
@@ -283,16 +283,16 @@ pub struct ServerOptions {
 pub struct ClientOptions {
     #[command(flatten)]
     device: Device,
-    /// How far it goes: 0 stays in this machine, 1 in its network, more pass routers
+    /// How far datagrams go: 0 stays on this machine, 1 in its network, more pass routers
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = hops)]
     ttl: u8,
-    /// Let this machine not hear what it sends itself (over lo it does nevertheless)
+    /// Do not receive on this machine what it sends (over lo it still does)
     #[arg(long)]
     no_loop: bool,
-    /// Ask for the right to send to a broadcast address, such as 127.255.255.255
+    /// Allow sending to a broadcast address, such as 127.255.255.255
     #[arg(long)]
     broadcast: bool,
-    /// Wait for so many answers to each message; a server answers with --reply
+    /// How many answers to wait for after each message; a server answers with --reply
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = answers)]
     answers: u32,
 }
@@ -309,9 +309,9 @@ pub struct Device {
 pub static ROW: Example = Example {
     name: "multicast",
     short: None,
-    summary: "one datagram for many: a group that anybody can join, and leave",
-    watch: "one sendto, and each member has a copy; the sender learns neither who is in the group nor \
-            whether anybody is",
+    summary: "one datagram for many: a group that any host can join and leave",
+    watch: "one sendto, and each member gets a copy; the sender does not learn which members there are, \
+            or whether there are any",
     place: Place::Group { v4: GROUP, v6: GROUP_V6 },
     purpose: Purpose::Other,
     at_once: row::AtOnce::All,

@@ -1,4 +1,4 @@
-//! The client for a server: its command line, to be typed in a second terminal.
+//! The client for a server: the command to type in a second terminal.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::escape::shell_word;
 use crate::inspect;
 use crate::server::ServerArgs;
 
-/// The command that talks to a server with these arguments; none, where no client can reach it.
+/// The command that talks to a server with these arguments; `None` if no client can reach it.
 ///
 /// # Errors
 /// The host of the server has no address.
@@ -28,7 +28,7 @@ pub fn its_client(
         Place::Internet | Place::Group { .. } => {
             let address = args.endpoint.resolve()?;
             let group = matches!(example.place, Place::Group { .. });
-            // Linux lets a server listen there, but a connection has one host at each end.
+            // Linux lets a server listen on such an address, but a connection needs one host at each end.
             if !group && (address.ip().is_multicast() || inspect::is_broadcast(address.ip())) {
                 return Ok(None);
             }
@@ -39,7 +39,7 @@ pub fn its_client(
             }
         }
     };
-    // What both sides must agree on. A password is in no command line that we propose.
+    // The options that both sides must agree on. Never propose a password on a command line.
     let of_the_client = example.client_options();
     let mut agreed = String::new();
     for option in example.server_options() {

@@ -1,24 +1,24 @@
 //! # poll: a list of descriptors instead of a set
 //!
 //! ```text
-//!   list: [{listener, POLLIN}, {4, POLLIN}, {5, POLLOUT}, …]      5 is owed bytes
-//!   ┌▶ poll        sleeps until something happens, and writes into each entry what did:
+//!   list: [{listener, POLLIN}, {4, POLLIN}, {5, POLLOUT}, …]      5 has unsent bytes
+//!   ┌▶ poll        sleeps until something happens, and writes it into each entry:
 //!   │                POLLIN   bytes, a client to accept, or the end (recv returns 0)
 //!   │                POLLPRI  urgent data (MSG_OOB)
 //!   │                POLLOUT  the kernel takes bytes again
 //!   │                POLLERR  an error is pending: the next call returns it
 //!   │                POLLHUP  both directions have ended
-//!   │                POLLNVAL no open descriptor: a bug of ours
+//!   │                POLLNVAL not an open descriptor: a bug of ours
 //!   └─ …
 //! ```
 //!
-//! The list is the program's and stays as it is: clients are registered once, not every turn, and
-//! no descriptor is too large. The kernel still walks the whole list at every call. The last three
-//! events come unasked.
+//! The list belongs to the program, and poll does not overwrite it: clients are added once, not at every turn, and
+//! no descriptor is too large. But the kernel still walks over the whole list at every call. It always reports the
+//! last three events.
 //!
 //! The lecture's script goes wrong twice. It registers with Python's default mask, in which POLLOUT is
-//! set: a socket is nearly always writable, so poll would return at once, for ever. And where a client
-//! resets its connection, `recv` fails, nothing catches that, and the server is gone.
+//! set: a socket is almost always writable, so poll would return at once, for ever. And when a client
+//! resets its connection, `recv` fails, nothing catches the error, and the server ends.
 
 use std::os::fd::AsRawFd;
 
@@ -55,23 +55,23 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let mut list = vec![pollfd { fd: listener.as_raw_fd(), events: POLLIN, revents: 0 }];
     let waiting = stop.watch(&listener);
     while service.goes_on() {
-        // Asked for nothing, the listener still wakes us when the stop shuts it down (POLLHUP).
+        // Even with no events, poll reports the listener when the stop shuts it down (POLLHUP).
         list[0].events = if service.has_room() { POLLIN } else { 0 };
         let timeout = service.timeout(&clients);
         let Some(_) = waiting.or(|| call::poll(&mut list, timeout))? else { break };
 
-        // From the end, so that the last entry can fill a gap: it has had its turn.
+        // From the end, so that the last entry, which has had its turn, can fill a gap.
         for i in (0..clients.len()).rev() {
             let (client, happened) = (&mut clients[i], list[i + 1].revents);
             if happened & POLLPRI != 0 {
-                // The urgent byte, beside the stream, or POLLPRI would come again each turn.
+                // Receive the urgent byte, beside the stream; otherwise poll would report POLLPRI every turn.
                 client.received_urgent(call::recv(&client.peer, &mut [0], MSG_OOB), &mut service);
             }
-            // POLLERR and POLLHUP too: recv returns the bytes that are left, then the error or 0.
+            // Also after POLLERR and POLLHUP: recv returns the bytes that are left, then the error or 0.
             if happened & !(POLLOUT | POLLPRI) != 0 {
                 client.received(call::recv(&client.peer, service.buffer(), 0), &mut service);
             }
-            // Answer at once: the send buffer of a client that was owed nothing nearly always has room.
+            // Answer at once: if the client had no unsent bytes, its send buffer almost always has room.
             if happened != 0 && client.is_owed() {
                 client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);
             }
@@ -92,7 +92,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     Ok(service.stats()) // dropped here, the sockets are closed
 }
 
-/// POLLOUT only while something is owed: see above what happens otherwise.
+/// POLLOUT only while there are unsent bytes: see above what happens otherwise.
 fn interest(client: &Client) -> i16 {
     if client.is_owed() { POLLOUT } else { POLLIN | POLLPRI }
 }

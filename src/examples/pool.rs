@@ -14,14 +14,14 @@
 //! This is [`prefork`](super::prefork) with threads: the same limit, and the same three ways to
 //! share out the clients. Watch for what is different in one process:
 //!
-//! - `lock` is a mutex, and not in the record. It is a word in memory; only a thread that has to wait
-//!   for it asks the kernel (futex(2)), and that is no call about a socket.
-//! - A stop kills no thread. It comes to the main thread, which accepts no client and has nothing else to do:
-//!   the listener is shut down, and every thread comes out of its accept.
+//! - `lock` is a mutex, and is not in the record. It is a word in memory; only a thread that has to wait
+//!   for it calls the kernel (futex(2)), and that is not a call about a socket.
+//! - A stop kills no thread. The main thread, which accepts no clients, receives the signal and
+//!   shuts the listener down: then accept fails in every thread.
 //! - The threads share one table of descriptors. On Linux `accept` takes the number of the new
-//!   socket before it goes to sleep: a thread that waits already has one, and the numbers come in the
+//!   socket before it goes to sleep: a waiting thread already has one, so the numbers follow the
 //!   order in which the threads went to sleep.
-//! - No thread has a successor: what kills one of them kills the process, and with it all of them.
+//! - A dead thread is not replaced: what kills one of them kills the process, and with it all of them.
 
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, PoisonError};
@@ -44,8 +44,8 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     let lock: &Lock = &(options.accept == Accept::Lock).then(Mutex::default);
     let workers = WorkerThreads::new(args, stop, &listeners);
     thread::scope(|scope| -> Result<()> {
-        let _end = workers.end_on_drop(); // an error below leaves no thread asleep in accept
-        // Threads that are started meanwhile never get a signal of a stop: this thread gets it.
+        let _end = workers.end_on_drop(); // after an error below, no thread stays asleep in accept
+        // Threads that are started meanwhile block the signals of a stop: this thread receives them.
         let undisturbed = stop.undisturbed();
         // Each has its own listener, or all have the same.
         for (listener, clients) in workers.with_listeners(&listeners).take(options.workers(args)) {
@@ -55,7 +55,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
         }
         drop(undisturbed);
         server::announce("tcp", address)?;
-        // Here it sleeps until the stop: asked for no event, poll still reports the listener's end.
+        // Here it sleeps until the stop: even with no events, poll reports the shutdown of the listener.
         let mut list = [pollfd { fd: listeners[0].as_raw_fd(), events: 0, revents: 0 }];
         Ok(workers.wait_for_stop(|| call::poll(&mut list, None))?)
     })?;
@@ -64,10 +64,10 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     Ok(stats)
 }
 
-/// A thread must hold it to accept; where there is none, all may accept at once.
+/// A thread must hold it to accept; `None`: all may accept at once.
 type Lock = Option<Mutex<()>>;
 
-/// Serves one client after the other, until the stop. With a lock it accepts alone.
+/// Serves one client after the other, until the stop. With a lock, one thread accepts at a time.
 fn work(listener: &TcpListener, lock: &Lock, mut clients: OneAtATime<'_>) -> call::Result<Stats> {
     let accept = || {
         let _turn = lock.as_ref().map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
@@ -84,7 +84,7 @@ fn work(listener: &TcpListener, lock: &Lock, mut clients: OneAtATime<'_>) -> cal
 pub static ROW: Example = Example {
     name: "pool",
     short: None,
-    summary: "the same with threads: a few, that take turns at the clients",
+    summary: "the same with threads: a few that serve the clients in turn",
     watch: "two threads sleep in accept on one listener; C is connected at once, and served when \
             B leaves",
     place: Place::Internet,

@@ -1,7 +1,7 @@
-//! A row of the table: mostly an example, its two sides, what else only it has, and what it is for.
+//! A row of the table: usually an example with its two sides, its own options, and its purpose.
 //!
-//! An example with options of its own has them as a struct on its page, which clap reads the command
-//! line into: `server: Some(&Server(serve))`. One without has a function: `server: Some(&serve)`.
+//! An example with options of its own has a struct on its page, which clap fills from the command
+//! line: `server: Some(&Server(serve))`. An example without them has a function: `server: Some(&serve)`.
 
 use std::fmt;
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl Row {
         }
     }
 
-    /// What shows it at once.
+    /// The command that shows it at once.
     pub(super) fn shown(&self) -> String {
         match self {
             Row::Example(example) => format!("netplay {} demo", example.name),
@@ -100,13 +100,13 @@ pub struct Example {
     pub purpose: Purpose,
     /// How many clients its server serves at once.
     pub at_once: AtOnce,
-    /// What its server answers, unless it is told otherwise; `None`: nothing.
+    /// The default answer of its server; `None`: it does not answer.
     pub reply: Option<Reply>,
-    /// The server; `None` where there is none of ours, for every kernel answers by itself.
+    /// The server; `None` if the kernel itself answers.
     pub server: Option<&'static dyn Serve>,
     /// The client.
     pub client: &'static dyn Speak,
-    /// The commands that it has beside server, client and demo.
+    /// Its commands besides server, client and demo.
     pub tools: &'static [Tool],
     /// What its demo does.
     pub demo: Demo,
@@ -131,7 +131,7 @@ pub struct Tool {
 pub enum Place {
     /// HOST and PORT.
     Internet,
-    /// HOST alone: what is asked there has no ports.
+    /// HOST alone: there are no ports.
     Host,
     /// A group and a PORT, which several servers can share.
     Group {
@@ -162,15 +162,15 @@ pub enum AtOnce {
     One,
     /// One in each of its workers: the option `--workers`.
     EachWorker,
-    /// As many as there are, up to `--max-clients`.
+    /// All of them, up to `--max-clients`.
     All,
 }
 
-/// How most servers stamp their answers, unless told otherwise.
+/// The default stamp of most servers.
 pub const STAMP: Stamp = Stamp { open: "[", middle: "] :", close: "" };
 
 impl Example {
-    /// The options of its server that other servers do not have, or of which it says something else.
+    /// The options that only its server has, or that have another help text.
     #[must_use]
     pub fn server_options(&self) -> Vec<Arg> {
         self.server.map_or_else(Vec::new, |server| own(|command| server.augment(command)))
@@ -183,7 +183,7 @@ impl Example {
     }
 }
 
-/// What is added to a command, or changed in it. What nobody says anything of has no help here.
+/// The options that are added to a command, or changed in it.
 fn own(augment: impl Fn(Command) -> Command) -> Vec<Arg> {
     let command = augment(Command::new("example").arg(Arg::new("max_clients").long("max-clients")));
     command.get_arguments().filter(|arg| arg.get_help().is_some()).cloned().collect()
@@ -280,14 +280,14 @@ pub trait Work: Sync {
     /// Adds its words and options to those of every tool.
     fn augment(&self, command: Command) -> Command;
 
-    /// Does it, and waits no longer than this for anything; `None`: for ever.
+    /// Does it, and waits no longer than this for each step; `None`: for ever.
     ///
     /// # Errors
-    /// It could not be done whole.
+    /// It could not be completed.
     fn work(&self, timeout: Option<Duration>, matches: &ArgMatches) -> Result<()>;
 }
 
-/// A tool is nothing but its words and options.
+/// A tool is only its words and options.
 #[derive(Debug)]
 pub struct Task<O>(pub fn(Option<Duration>, &O) -> Result<()>);
 

@@ -1,7 +1,7 @@
 //! The scripts of the demos: what happens, one step after the other. Rows share them, so that pages of one
 //! kind can be compared.
 
-/// What a demo does, beside starting the server first and stopping it last.
+/// What a demo does, between the start of the server and its stop.
 #[derive(Debug)]
 pub struct Demo {
     /// Options of its server: `--workers=2`.
@@ -23,8 +23,8 @@ impl Demo {
 /// A step of a demo. Clients are called A, B, C.
 #[derive(Debug, Clone, Copy)]
 pub enum Step {
-    /// Before all that: there is a file in the demo's own folder, with these contents. A server of
-    /// files serves its `server`, and clients run in its `client`.
+    /// Before all other steps: put a file with these contents into the demo's own folder. A file
+    /// server serves the folder `server` in it, and clients run in the folder `client`.
     File(&'static str, &'static str),
     /// The client starts, and connects or sends.
     Start(char),
@@ -32,21 +32,21 @@ pub enum Step {
     Say(char, &'static str),
     /// Wait until it has received something.
     Hear(char),
-    /// It has nothing more to say, and starts first, if it has not; wait until it has ended.
+    /// It ends its input (and starts first, if it has not); wait until it has ended.
     Leave(char),
     /// A further server starts at the address of the first.
     Join,
-    /// Wait until the servers have received so many datagrams, all of them together.
+    /// Wait until the servers have received this many datagrams in total.
     Received(u32),
-    /// The server that came last is told to end; wait until it has.
+    /// Tell the server that was started last to end; wait until it has.
     Part,
-    /// Nothing happens for so many milliseconds, to be seen as waiting.
+    /// Do nothing for this many milliseconds, so that a wait can be seen.
     Pause(u64),
 }
 
 use Step::{File, Hear, Join, Leave, Part, Pause, Received, Say, Start};
 
-/// One client, which has nothing to say.
+/// One client that sends nothing.
 pub const LEAVE: &[Step] = &[Leave('A')];
 
 /// One client, two messages.
@@ -82,7 +82,7 @@ pub const THREE: &[Step] = &[
     Leave('C'),
 ];
 
-/// Three clients of a server with a buffer of 16 bytes: what fills it, more than that, and less.
+/// Three clients of a server with a buffer of 16 bytes: a message that fills it, a longer one, a shorter one.
 pub const TO_THE_LAST_BYTE: &[Step] = &[
     Start('A'),
     Start('B'),
@@ -104,7 +104,7 @@ pub const WAITS: &[Step] = &[
     Say('A', "hello from A"),
     Hear('A'),
     Start('B'),
-    Say('B', "is anybody there?"),
+    Say('B', "are you there?"),
     Pause(400),
     Leave('A'),
     Hear('B'),
@@ -120,7 +120,7 @@ pub const A_POOL_OF_TWO: &[Step] = &[
     Say('B', "hello from B"),
     Hear('B'),
     Start('C'),
-    Say('C', "is anybody there?"),
+    Say('C', "are you there?"),
     Pause(400),
     Say('A', "still here"),
     Hear('A'),
@@ -134,18 +134,18 @@ pub const A_POOL_OF_TWO: &[Step] = &[
 pub const ONE_SHOT: &[Step] =
     &[Pause(100), Say('A', "hello"), Pause(100), Say('A', "world"), Pause(100), Leave('A')];
 
-/// Two receivers, of whom one leaves the group before the end.
+/// Two receivers, one of which leaves the group before the end.
 pub const TO_EVERYBODY: &[Step] = &[
     Join,
     Say('A', "to whom it may concern"),
     Received(2),
     Part,
-    Say('A', "to whoever is left"),
+    Say('A', "to all who are left"),
     Received(3),
     Leave('A'),
 ];
 
-/// A file goes there, and comes back with another; and one that is not there.
+/// One file is sent, then two are fetched, and one that does not exist.
 pub const FILES: &[Step] = &[
     File("server/hello.txt", "hello from the server\n"),
     File("server/世界.txt", "a name is bytes\n"),
@@ -159,7 +159,7 @@ pub const FILES: &[Step] = &[
     Leave('A'),
 ];
 
-/// A file goes there and comes back: each time over a data connection of its own.
+/// A file is sent and fetched again, each time over its own data connection.
 pub const THERE_AND_BACK: &[Step] = &[
     File("server/welcome.txt", "Welcome.\n"),
     File("client/poem.txt", POEM),

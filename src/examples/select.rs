@@ -1,24 +1,24 @@
 //! # select: one thread asks the kernel which socket is ready
 //!
 //! ```text
-//!   ┌▶ sets: read {bell, listener, 5, 6}   write {those still owed bytes}
+//!   ┌▶ sets: read {bell, listener, 5, 6}   write {clients with unsent bytes}
 //!   │  select        sleeps until one of them is ready, and leaves only the ready ones in the sets
 //!   │  listener in the read set?   accept
 //!   │  5 in the read set?          recv, send
-//!   │  5 in the write set?         send what is owed
+//!   │  5 in the write set?         send its unsent bytes
 //!   └─ …
 //! ```
 //!
-//! Watch for the wait: all clients wait in one call, and the processor rests. Its price: the sets
-//! are built and the kernel looks at every descriptor in them at every turn; and a set holds
-//! descriptors below 1024 (FD_SETSIZE) only. In C a larger one silently writes beyond the set.
+//! Watch for the wait: one call waits for all clients, and the processor rests. The cost: at every turn the program
+//! builds the sets and the kernel checks every descriptor in them; and a set holds only
+//! descriptors below 1024 (FD_SETSIZE). In C a larger one silently writes beyond the set.
 //!
-//! The sockets are non-blocking all the same: "ready" is a hint, and what was there may be gone
+//! The sockets are still non-blocking: "ready" is a hint, and what was there may be gone
 //! before the call that fetches it (select(2), BUGS).
 //!
-//! What ends the loop is in the set as well: the *bell*, a socket for nothing else, which Ctrl-C shuts down. (The
-//! self-pipe trick does the same with a pipe.) A flag alone would not do, because the signal may come just before
-//! select begins to sleep. Nor would the listener, because it is not in the set while there is no room.
+//! The set also contains the *bell*, a socket that only ends the loop: Ctrl-C shuts it down. (The
+//! self-pipe trick does the same with a pipe.) A flag alone is not enough, because the signal may come just before
+//! select begins to sleep. Nor is the listener, because it is not in the set while there is no room.
 
 use anyhow::{Result, ensure};
 
@@ -44,7 +44,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
     set_nonblocking(&listener)?;
-    // Nothing is sent to it. When the stop shuts it down it can be read, and select returns.
+    // Nothing is sent to it. When the stop shuts it down it becomes readable, and select returns.
     let bell = call::socket(Domain::UNIX, Type::DGRAM, 0)?;
     let fit = FdSet::fits(&listener) && FdSet::fits(&bell);
     ensure!(fit, "select takes descriptors below {} only", FdSet::SIZE);
@@ -68,7 +68,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         let Some(_) = waiting.or(wait)? else { break };
 
         if reads.contains(&listener) {
-            // FD_SETSIZE: no set can hold a client with a descriptor from 1024 on.
+            // FD_SETSIZE: a set cannot hold a client with a descriptor of 1024 or more.
             let accepted = call::accept4(&listener, SOCK_NONBLOCK);
             clients.extend(service.admit_below(FdSet::SIZE, accepted)?);
         }
@@ -77,12 +77,12 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             if !client.is_owed() {
                 client.received(call::recv(&client.peer, service.buffer(), 0), &mut service);
             }
-            // Answer at once: the send buffer of a client that was owed nothing nearly always has room.
+            // Answer at once: if the client had no unsent bytes, its send buffer almost always has room.
             if client.is_owed() {
                 client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);
             }
         }
-        // Last, so that no other socket can have the number of a closed one, and its place in the sets.
+        // Last, so that no new socket can get the number of a closed one, and its bit in the sets.
         for client in clients.extract_if(.., |client| client.is_done()) {
             call::close(service.release(client))?;
         }

@@ -16,8 +16,8 @@
 //! ```
 //!
 //! Watch for two sockets on the server's side: the *listener*, which never carries a byte, and one
-//! more for each client, which `accept` makes. While this server talks to a client, the next one is
-//! already connected, by the kernel; but the server has not called `accept` for it, so it waits.
+//! more for each client, which `accept` returns. While this server talks to a client, the kernel has
+//! already connected the next one; but the server has not called `accept` for it, so it waits.
 
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -39,15 +39,15 @@ use crate::stop::Stop;
 pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     let address = args.endpoint.resolve()?;
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
-    // Without it, bind fails for a minute after a server that closed its connections first.
+    // Without it, bind fails for a minute after an earlier server that closed its connections first.
     call::setsockopt(&socket, SO_REUSEADDR, 1)?;
-    // Matters for `::` only: should it accept clients of IPv4 as well?
+    // Matters for `::` only: should it accept IPv4 clients as well?
     if let Some(alone) = server::v6_alone(address, args.endpoint.family) {
         call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
     }
     call::bind(&socket, address)?;
     let listener: TcpListener = call::listen(socket, args.backlog)?;
-    // Port 0 meant "any": only now does the port exist that clients need to know.
+    // Port 0 meant "any": only now is the port known that clients need.
     server::announce("tcp", call::getsockname(&listener)?)?;
 
     let mut clients = OneAtATime::new(args, stop, &listener);
@@ -63,14 +63,14 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 
 /// Answers whatever arrives, until the peer sends no more.
 ///
-/// One `recv` is not one `send` of the peer: TCP keeps the order of bytes, not how they were cut.
+/// One `recv` is not one `send` of the peer: TCP keeps the order of bytes, not the boundaries between sends.
 pub fn echo(peer: &impl AsFd, session: &mut Session<'_>) -> call::Result<()> {
     if let Some(limit) = session.idle_timeout() {
         call::setsockopt(peer, SO_RCVTIMEO, limit)?;
         call::setsockopt(peer, SO_SNDTIMEO, limit)?;
     }
     let mut buf = session.buffer();
-    // Ctrl-C shuts this socket down as well: that ends the wait, and `or` brings nothing.
+    // Ctrl-C also shuts this socket down: that ends the wait, and `or` returns `None`.
     let waiting = session.watch(peer);
     while let Some(n @ 1..) = waiting.or(|| call::recv(peer, &mut buf, 0))? {
         let Some(answer) = session.answer(&buf[..n]) else { break };
@@ -91,23 +91,23 @@ pub fn client(args: &ClientArgs) -> Result<()> {
 
 /// Connects to the first of the host's addresses at which a server listens.
 ///
-/// A name may have several, `localhost` both ::1 and 127.0.0.1, and its server only one of them. A socket
-/// whose connect failed is spent: the next try has another.
+/// A name may have several addresses, `localhost` both ::1 and 127.0.0.1, and its server only one of them. After a
+/// failed connect a socket cannot be used again: the next try makes a new one.
 pub fn connect(args: &ClientArgs) -> Result<TcpStream> {
     args.endpoint.first_of_all(|address| -> Result<TcpStream> {
         let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
         if let Some(limit) = args.timeout {
             call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
-            call::setsockopt(&socket, SO_SNDTIMEO, limit)?; // connect keeps to it as well
+            call::setsockopt(&socket, SO_SNDTIMEO, limit)?; // also limits connect
         }
         Ok(call::connect(socket, address)?)
     })
 }
 
-/// A message, a reply, and so on; then the half-close: nothing more to say, but still listening.
+/// A message, a reply, and so on; then the half-close: nothing more to send, but still receiving.
 ///
-/// While it sends it does not read. A message that is larger than all buffers on the way would have
-/// both sides wait in `send` for ever; `--timeout` ends that.
+/// While it sends it does not read. With a message that is larger than all buffers on the way, both sides
+/// would wait in `send` for ever; `--timeout` ends that.
 pub fn converse(server: &impl AsFd, args: &ClientArgs) -> Result<()> {
     let (mut talk, mut buf) = (args.talk()?, vec![0; args.bufsize]);
     while let Some(message) = talk.next_bytes()? {
@@ -118,7 +118,7 @@ pub fn converse(server: &impl AsFd, args: &ClientArgs) -> Result<()> {
         }
     }
     call::shutdown(server, Shutdown::Write)?;
-    // What was answered but not read yet still arrives; a close now would throw it away.
+    // Answers that are still on their way will arrive; a close now would discard them.
     while let n @ 1.. = call::recv(server, &mut buf, 0)? {
         talk.show_more(&buf[..n])?;
     }

@@ -10,11 +10,10 @@
 //! ```
 //!
 //! Watch for what is *not* closed: threads share one table of descriptors, so the main thread must
-//! not close 4 behind the back of the thread that uses it, as a parent process must.
+//! not close 4, which another thread uses. A parent process must.
 //!
-//! The threads are joined: the scope below ends only when the last of them has, so a stop leaves no
-//! thread behind. While the server runs it waits for no particular one of them; the
-//! lecture's script detaches its threads (`setDaemon`), and its end cuts them off.
+//! The threads are joined: the scope below ends only when the last of them has ended, so a stop leaves no
+//! thread behind. The lecture's script detaches its threads (`setDaemon`), so its end cuts them off.
 
 use std::thread;
 
@@ -42,8 +41,8 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 
     let threads = ClientThreads::new(args, stop, &listener)?;
     thread::scope(|scope| -> Result<()> {
-        // Without room there is no accept: the next client waits in the listener's queue. Ctrl-C shuts the
-        // listener down, and each client's socket: then there is no next client, and every echo ends.
+        // Without room there is no accept: the next client waits in the listener's queue. Ctrl-C shuts down the
+        // listener and each client's socket: then there is no next client, and every echo ends.
         while let Some(mut session) = threads.room()?
             && let Some((peer, client)) = threads.next(|| call::accept(&listener))?
         {
@@ -51,7 +50,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
                 let served = echo(&peer, &mut session);
                 session.finish(client, served.and(call::close(peer)));
             };
-            // The default stack of 2 MiB is address space for nothing: a conversation needs little.
+            // The default stack of 2 MiB would waste address space: a conversation needs little.
             let thread = thread::Builder::new().stack_size(256 * 1024);
             // If the thread cannot be started, the closure is dropped: the socket is closed, and there is room again.
             if let Err(error) = thread.spawn_scoped(scope, conversation) {

@@ -12,7 +12,7 @@
 //!
 //! Watch for what is missing: no listen, no accept, no second socket. One socket serves all clients,
 //! and each datagram carries its sender's address. A datagram arrives whole or not at all, perhaps twice, in
-//! any order; one that is larger than the buffer loses its end. An empty one is a message too.
+//! any order; one that is larger than the buffer loses its end. An empty one is also a message.
 
 use anyhow::Result;
 
@@ -52,7 +52,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
         stats.received += data.len() as u64;
         match call::sendto(&socket, answer, 0, client) {
             Ok(n) => stats.sent += n as u64,
-            // Too long for a datagram, or no way to that client: its loss alone.
+            // Too long for a datagram, or no route to that client: only this client is affected.
             Err(error) => server::lost(client, &error),
         }
     }
@@ -63,8 +63,8 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 
 /// Sends each message as one datagram and waits for one in return.
 ///
-/// Of a name's addresses it takes the first, and tries no other: silence may mean a lost datagram as well
-/// as no server. Of `localhost` that is often ::1; `-4` and `-6` choose.
+/// It takes the first address of a name, and tries no other, because silence may mean a lost datagram as well
+/// as no server. For `localhost` that is often ::1; `-4` and `-6` choose.
 pub fn client(args: &ClientArgs) -> Result<()> {
     let address = args.endpoint.resolve()?;
     let socket = UdpSocket::from(call::socket(Domain::for_address(address), Type::DGRAM, 0)?);
@@ -82,8 +82,8 @@ fn converse(socket: &UdpSocket, args: &ClientArgs, server: std::net::SocketAddr)
     while let Some(message) = talk.next()? {
         // The first sendto also binds: the kernel chooses a port for this end.
         call::sendto(socket, &message, 0, server)?;
-        // If either datagram is lost, this waits for ever: UDP reports no loss. And any program that
-        // knows our port may answer; a connected socket (connect(2)) would take the server's datagrams only.
+        // If either datagram is lost, this waits for ever: UDP does not report a loss. And any program that
+        // knows our port may answer; a connected socket (connect(2)) would receive only the server's datagrams.
         let (len, _) = call::recvfrom(socket, &mut buf, MSG_TRUNC)?;
         talk.show(&buf[..len.min(args.bufsize)])?;
     }
@@ -97,7 +97,7 @@ pub const STAMP: Stamp = Stamp { open: "[", middle: " : ", close: "]" };
 pub static ROW: Example = Example {
     name: "udp-echo",
     short: Some("udp"),
-    summary: "datagrams: nobody is connected, each message says who sent it",
+    summary: "datagrams: no connection, and each message carries its sender's address",
     watch: "no listen, no accept: one socket serves all clients, and recvfrom says which one to answer",
     place: Place::Internet,
     purpose: Purpose::Echo,

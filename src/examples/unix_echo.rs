@@ -6,11 +6,11 @@
 //! bind     /run/…/netplay.sock                  connect  /run/…/netplay.sock
 //! listen, accept, recv, send                    send, recv
 //! close
-//! unlink   the file stays behind otherwise
+//! unlink   or else the file stays behind
 //! ```
 //!
-//! Watch for what stays the same: only the address is another one, a path in the file system. The
-//! bytes go from process to process without TCP and IP, and file permissions decide who may connect.
+//! Watch for what stays the same: only the address differs, which is a path in the file system. The
+//! bytes go from process to process without TCP and IP, and file permissions decide which programs may connect.
 //! The client has no name unless it binds one. `bind` makes the file, but `close` does not remove it:
 //! a server that was killed leaves a path without a listener, and the next bind fails.
 
@@ -59,7 +59,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     Ok(stats)
 }
 
-/// The file that bind made, and close leaves. However the server ends, this removes it.
+/// The file that bind made and close leaves. This removes it, however the server ends.
 struct SocketFile<'a>(&'a Path);
 
 impl Drop for SocketFile<'_> {
@@ -71,8 +71,8 @@ impl Drop for SocketFile<'_> {
     }
 }
 
-/// Whether the path is a socket that its server has left: a connect is refused. The connect must not wait,
-/// because the queue of a live server may be full (EAGAIN).
+/// Whether the path is a socket without a server: a connect is refused. The connect must not wait,
+/// because the queue of a running server may be full (EAGAIN).
 fn is_abandoned(path: &Path) -> Result<bool> {
     if !fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
         return Ok(false);
@@ -111,7 +111,7 @@ pub static ROW: Example = Example {
     name: "unix-echo",
     short: Some("unix"),
     summary: "the same calls without a network: a socket with a path",
-    watch: "only the address differs: a file; the client has no name at all",
+    watch: "only the address differs: it is a file; the client has no name at all",
     place: Place::Path,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::One,

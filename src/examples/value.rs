@@ -19,7 +19,7 @@ pub fn up_to<N: TryFrom<usize>>(
     }
 }
 
-/// Reads a number of this range; of anything else it says `what` it is.
+/// Reads a number in this range; the error for anything else names `what` it should be.
 pub fn within<N>(
     range: RangeInclusive<N>,
     what: &'static str,
@@ -30,7 +30,7 @@ where
     move |text| text.parse().ok().filter(|number| range.contains(number)).context(what)
 }
 
-/// Reads a value as another parser does, and tells shells which words there are to complete.
+/// Reads a value as another parser does, and tells shells which words to complete.
 #[derive(Debug, Clone)]
 pub struct Offer<P> {
     read: P,

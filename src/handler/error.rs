@@ -1,4 +1,4 @@
-//! Why a server ends that was to go on.
+//! Why a server had to end.
 
 use std::error::Error;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::io;
 
 use crate::call::CallError;
 
-/// Why a server cannot serve any more. It says what the error in it says.
+/// Why a server cannot go on. It prints as the error inside it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -17,7 +17,7 @@ pub enum ServeError {
 }
 
 impl ServeError {
-    /// The error in it.
+    /// The error inside it.
     #[must_use]
     pub fn itself(&self) -> &(dyn Error + 'static) {
         match self {

@@ -1,4 +1,4 @@
-//! What a handler is, and what it is given.
+//! Handlers and requests.
 
 use std::error::Error;
 use std::fmt;
@@ -11,8 +11,8 @@ use crate::stop::Watch;
 
 /// What a step of a handler returns: nothing, or any error.
 ///
-/// It is a box, because `?` puts every error into it: that of a call, of a file, of a crate's own type, and a text. The
-/// server only tells what it says. So an associated type would be one more line in each handler, and used by none.
+/// It is a box, because `?` converts every error into it: that of a call, of a file, of a crate's own type, and a text. The
+/// server only prints it, so an associated type would be one more line in each handler without a use.
 pub type Result = std::result::Result<(), Box<dyn Error + Send + Sync>>;
 
 /// A conversation with one client: over TCP a connection, over UDP one datagram.
@@ -35,10 +35,10 @@ pub type Result = std::result::Result<(), Box<dyn Error + Send + Sync>>;
 /// }
 /// ```
 pub trait Handler {
-    /// Before the conversation. If it fails there is none, and no `finish`.
+    /// Called before the conversation. If it fails, `handle` and `finish` are not called.
     ///
     /// # Errors
-    /// Whatever ends this request. It is told; the server goes on.
+    /// Any error ends this request. The server tells it and goes on.
     fn setup(&mut self, request: &mut Request<'_>) -> Result {
         let _ = request;
         Ok(())
@@ -50,17 +50,17 @@ pub trait Handler {
     /// As [`setup`](Handler::setup).
     fn handle(&mut self, request: &mut Request<'_>) -> Result;
 
-    /// After the conversation, even if it failed.
+    /// Called after the conversation, even if that failed.
     fn finish(&mut self, request: &mut Request<'_>) {
         let _ = request;
     }
 }
 
-/// Why not all was sent.
+/// Why some data was not sent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The call has failed. The error says what this one says.
+    /// The call has failed. It prints as that error.
     Call(CallError),
     /// The server stops.
     Stops,
@@ -107,7 +107,7 @@ pub(super) enum Peer<'a> {
 }
 
 impl Request<'_> {
-    /// Who asks.
+    /// The client's address.
     #[must_use]
     pub fn client(&self) -> SocketAddr {
         self.client
@@ -123,7 +123,7 @@ impl Request<'_> {
     }
 
     /// Receives into `buf`: over TCP what has arrived, over UDP the datagram. `None` is the end: the
-    /// client will send no more, the datagram was received already, or the server stops.
+    /// client will send no more, the datagram was already received, or the server stops.
     ///
     /// # Errors
     /// The connection failed.

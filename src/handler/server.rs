@@ -1,4 +1,4 @@
-//! The server: opens its socket, waits for requests, and has each handled in one of three styles.
+//! The server: opens its socket, waits for requests, and handles each in one of three styles.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -31,7 +31,7 @@ pub enum Style {
     Threading,
 }
 
-/// A bound socket whose requests are for handlers.
+/// A bound socket whose requests go to handlers.
 ///
 /// ```
 /// use netplay::handler::{self, Handler, Request, Server, Style};
@@ -97,7 +97,7 @@ impl Server {
     /// A TCP server at this address, listening.
     ///
     /// # Errors
-    /// The address cannot be had.
+    /// The address is not available.
     pub fn tcp(address: SocketAddr, backlog: i32) -> call::Result<Server> {
         Server::tcp_of(address, None, backlog)
     }
@@ -122,7 +122,7 @@ impl Server {
     /// A UDP server at this address.
     ///
     /// # Errors
-    /// The address cannot be had.
+    /// The address is not available.
     pub fn udp(address: SocketAddr, bufsize: usize) -> call::Result<Server> {
         Server::udp_of(address, None, bufsize)
     }
@@ -148,14 +148,14 @@ impl Server {
         Server { socket, address, max_clients: 256, once: false, datagrams, senders }
     }
 
-    /// Where it can be reached: with the port that the kernel chose, if it was asked to.
+    /// Its address, with the port that the kernel chose, if the port was 0.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Has every request handled by a handler that `make` makes for it, until the stop; then waits
-    /// for those that are still running, and closes the socket.
+    /// Handles every request with a handler that `make` makes for it, until the stop; then waits
+    /// for the handlers that still run, and closes the socket.
     ///
     /// A handler that fails, or panics, ends its own request only.
     ///
@@ -244,7 +244,7 @@ impl Server {
             let waited = call::ppoll(&mut list, timeout, children.let_in());
             let in_vain = matches!(waited, Ok(0));
             if children.may_have_ended(waited)? || in_vain {
-                // A library must not wait for "any child": the others belong to somebody else.
+                // A library must not wait for "any child": the others belong to other code of the program.
                 for child in children.all().collect::<Vec<Pid>>() {
                     if call::waitpid(Some(child), WaitPidFlag::WNOHANG)?.pid().is_some() {
                         children.remove(child);
@@ -261,7 +261,7 @@ impl Server {
                     let datagrams = match self.socket {
                         Socket::Udp(socket, _) => Some(socket),
                         Socket::Tcp(listener) => {
-                            let _ = call::close(listener); // recorded; a child has no caller to tell
+                            let _ = call::close(listener); // recorded; a child has no caller to return it to
                             None
                         }
                     };
@@ -280,7 +280,7 @@ impl Server {
         Ok(stats)
     }
 
-    /// The one call that makes a request: accept, or recvfrom. `None`: the socket was shut down.
+    /// The call that returns a request: accept, or recvfrom. `None`: the socket was shut down.
     fn receive(&self) -> call::Result<Option<Arrival>> {
         match &self.socket {
             Socket::Tcp(listener) => {
@@ -380,7 +380,7 @@ fn handle<H: Handler>(
     }
 }
 
-/// The steps of a handler. Each may panic: that ends this request, and `finish` comes all the same.
+/// The steps of a handler. Each may panic: that ends this request, but `finish` is still called.
 fn steps<H: Handler>(make: impl Fn() -> H, request: &mut Request<'_>) -> super::Result {
     let mut handler = caught(|| Ok(make()))?;
     caught(|| handler.setup(request))?;
@@ -399,7 +399,7 @@ fn caught<T>(step: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// A call that failed, as itself: so a timeout is known again, however it went through the handler.
+/// The error of a call as its own type, so that a timeout is recognised after it went through the handler.
 fn opened(failure: Failure) -> Failure {
     match failure.downcast::<SendError>().map(|error| *error) {
         Ok(SendError::Call(error)) => error.into(),

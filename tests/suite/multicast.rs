@@ -215,7 +215,7 @@ fn in_the_demo_two_hear_the_first_and_one_the_last() {
             told.lines().filter(recvfrom).count()
         };
         assert_eq!(
-            (heard("to whom it may concern"), heard("to whoever is left")),
+            (heard("to whom it may concern"), heard("to all who are left")),
             (2, 1),
             "{told}"
         );

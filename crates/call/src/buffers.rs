@@ -1,10 +1,10 @@
-//! Memory that a ring lends to the kernel: buffers for receiving, and bytes to be sent.
+//! Memory that a ring lends to the kernel: buffers to receive into, and bytes to send.
 //!
 //! ```text
 //! recv            the program's buffer waits with the call, for as long as it takes
-//! prep_recv       the same: a buffer for each client that may say something
-//! a buffer ring   the kernel is provided with buffers, and takes one when bytes have come:
-//!                 ten thousand silent clients need none
+//! prep_recv       the same: a buffer for each client that may send something
+//! a buffer ring   the program provides buffers, and the kernel takes one when bytes arrive:
+//!                 ten thousand silent clients need no buffer
 //! ```
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
@@ -18,12 +18,12 @@ pub(super) const MOST: u16 = 1 << 15;
 
 /// Memory to receive into or send from: one of the ring's buffers, or bytes of the program's own.
 ///
-/// A buffer of the ring is to be handed back, with [`Ring::give_back`](super::Ring::give_back): one
+/// Hand a buffer of the ring back with [`Ring::give_back`](super::Ring::give_back): a buffer
 /// that is dropped is never filled again.
 #[derive(Debug)]
 pub struct Buffer {
     pub(super) memory: Memory,
-    /// What of it has been sent.
+    /// How much of it has been sent.
     pub(super) from: usize,
     /// Where it ends.
     pub(super) to: usize,
@@ -51,15 +51,15 @@ impl Buffer {
     }
 }
 
-/// The buffers of a ring, all of one size. Memory that nobody has asked for is not there yet.
+/// The buffers of a ring, all of one size. A buffer is allocated when it is first needed.
 pub(super) struct Buffers {
     size: usize,
     /// How many there may be.
     most: u16,
-    /// A buffer by its number. Whose it is, the kernel's or the program's, changes from moment to
-    /// moment; so these are pointers, and nobody reads behind one without its [`Buffer`].
+    /// A buffer by its number. It belongs to the kernel or to the program, and that changes from moment to
+    /// moment. So these are pointers, and only the holder of its [`Buffer`] may read behind one.
     memory: Vec<NonNull<u8>>,
-    /// Those that nobody has.
+    /// The buffers that are free.
     spare: Vec<u16>,
     /// The ring that the kernel takes them from, if it does.
     ring: Option<BufferRing>,
@@ -71,7 +71,7 @@ impl Buffers {
         Buffers { size, most, memory: Vec::new(), spare: Vec::new(), ring: None }
     }
 
-    /// Whether there are none, so that none can be lent.
+    /// Whether there are no buffers to lend.
     pub(super) fn is_empty(&self) -> bool {
         self.memory.is_empty()
     }
@@ -80,7 +80,7 @@ impl Buffers {
         self.size
     }
 
-    /// So many new ones, or as many as there may be; into the buffer ring, if there is one.
+    /// Adds this many new buffers, or as many as the limit allows; to the buffer ring, if there is one.
     pub(super) fn make(&mut self, count: usize) {
         let most = usize::from(self.most) - self.memory.len();
         for _ in 0..count.min(most) {
@@ -90,7 +90,7 @@ impl Buffers {
         }
     }
 
-    /// One that nobody has.
+    /// A free buffer.
     pub(super) fn take(&mut self) -> Option<Buffer> {
         if self.spare.is_empty() {
             self.make(1);
@@ -138,7 +138,7 @@ impl Buffers {
         }
     }
 
-    /// Where its bytes begin that are not sent yet, or where the kernel is to write.
+    /// Where its unsent bytes begin, or where the kernel should write.
     pub(super) fn pointer(&self, buffer: &Buffer) -> *mut u8 {
         match &buffer.memory {
             Memory::Own(bytes) => bytes[buffer.from..].as_ptr().cast_mut(),
@@ -178,7 +178,7 @@ struct BufferRing {
     entries: NonNull<BufRingEntry>,
     /// A power of two.
     room: u16,
-    /// Counts all that were ever added.
+    /// Counts every buffer that was ever added.
     tail: u16,
 }
 
@@ -216,7 +216,7 @@ impl BufferRing {
 impl Drop for BufferRing {
     #[expect(unsafe_code, reason = "what was allocated is given back")]
     fn drop(&mut self) {
-        // SAFETY: `new` allocated it with this layout; that the kernel is done with it, see Buffers.
+        // SAFETY: `new` allocated it with this layout, and the kernel is done with it: see Buffers.
         unsafe { dealloc(self.entries.as_ptr().cast(), BufferRing::layout(self.room)) };
     }
 }

@@ -3,7 +3,7 @@
 use nix::time::{ClockId, clock_gettime};
 
 /// Nanoseconds of CLOCK_MONOTONIC: the same clock in every process of this machine. Reading it is
-/// no system call on Linux (vdso(7)), and async-signal-safe.
+/// not a system call on Linux (vdso(7)), and async-signal-safe.
 #[must_use]
 pub fn monotonic() -> u64 {
     read(ClockId::CLOCK_MONOTONIC)

@@ -1,4 +1,4 @@
-//! Descriptors that are the playground's own: they keep out of the way of the program's.
+//! netplay's own descriptors: they get high numbers, so that the program's sockets have low ones.
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -6,13 +6,13 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-/// The same open file under a number from 100 on, so that the program's first socket is descriptor
-/// 3, as on the page. Where the limit is below that, the low number must do.
+/// The same open file under a number of 100 or more, so that the program's first socket is descriptor
+/// 3, as on the page. If the limit is below that, it keeps its low number.
 #[must_use]
 #[expect(unsafe_code, reason = "fcntl returns a descriptor as a number")]
 pub fn out_of_the_way(low: OwnedFd) -> OwnedFd {
     match fcntl(&low, FcntlArg::F_DUPFD_CLOEXEC(100)) {
-        // SAFETY: the number is new, and nobody else has it.
+        // SAFETY: the number is new, and nothing else owns it.
         Ok(high) => unsafe { OwnedFd::from_raw_fd(high) },
         Err(_) => low,
     }
@@ -38,7 +38,7 @@ impl Tally {
         self.add(1);
     }
 
-    /// So many more.
+    /// This many more.
     pub fn add(&self, more: u64) {
         nix::unistd::write(&self.0, &more.to_ne_bytes())
             .expect("the sum is far below the 2^64 that would make this fail");
@@ -50,7 +50,7 @@ impl Tally {
         let mut sum = [0; 8];
         match nix::unistd::read(&self.0, &mut sum) {
             Ok(_) => u64::from_ne_bytes(sum),
-            Err(_) => 0, // EAGAIN: nobody has added anything
+            Err(_) => 0, // EAGAIN: nothing was added
         }
     }
 }

@@ -1,4 +1,4 @@
-//! epoll: a list of interest that stays in the kernel.
+//! epoll: an interest list that stays in the kernel.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -14,12 +14,12 @@ use super::step::{Answer, Step};
 use super::wait::milliseconds;
 use netplay_record::{self as record, Change, Interest, Ready, WaitName};
 
-/// Makes an empty list of interest, which is a descriptor of its own (closed on exec). See
+/// Makes an empty interest list, which has a descriptor of its own (closed on exec). See
 /// epoll_create(2).
 #[expect(unsafe_code, reason = "the kernel returns a descriptor as a number")]
 pub fn epoll_create() -> Result<Epoll> {
     let step = Step::begin(WaitName::EpollCreate, None);
-    // SAFETY: the call takes a number; what it returns is new, and nobody else has it.
+    // SAFETY: the call takes a number; the descriptor that it returns is new, and nothing else owns it.
     let made = unsafe {
         match libc::epoll_create1(libc::EPOLL_CLOEXEC) {
             -1 => Err(io::Error::last_os_error()),
@@ -35,11 +35,11 @@ impl Answer for OwnedFd {
     }
 }
 
-/// Puts a descriptor on the list, changes what is wanted of it, or takes it off. The `data` that
-/// [`epoll_wait`] will return for it is its number. See epoll_ctl(2).
+/// Adds a descriptor to the interest list, changes its events, or removes it. The `data` that
+/// [`epoll_wait`] returns for it is its number. See epoll_ctl(2).
 ///
-/// On the list is the open socket, not the number: where a forked child has it open too, closing it
-/// here does not take it off.
+/// The list holds the open socket, not the number: if a forked child also has it open, closing it
+/// here does not remove it.
 #[expect(unsafe_code, reason = "epoll_ctl takes a pointer")]
 pub fn epoll_ctl(epoll: &impl AsFd, op: EpollOp, fd: &impl AsFd, events: EpollFlags) -> Result<()> {
     let (epoll, fd) = (epoll.as_fd().as_raw_fd(), fd.as_fd().as_raw_fd());
@@ -59,10 +59,10 @@ pub fn epoll_ctl(epoll: &impl AsFd, op: EpollOp, fd: &impl AsFd, events: EpollFl
     })
 }
 
-/// Waits until something happens on a descriptor of the list, and writes what did into `events`, only
-/// that; returns how many there are. `None` is for ever. See epoll_wait(2).
+/// Waits until a descriptor of the list is ready, and writes only those that are into `events`;
+/// returns their number. `None` waits for ever. See epoll_wait(2).
 ///
-/// The kernel notes what is ready when it becomes so; it need not look at the whole list, as for
+/// The kernel notes a socket when it becomes ready; it need not check the whole list, as it does for
 /// [`select`](super::select) and [`poll`](super::poll).
 #[expect(unsafe_code, reason = "epoll_wait takes a pointer")]
 pub fn epoll_wait(

@@ -106,7 +106,7 @@ impl CallError {
         self.errno == Errno::EINTR
     }
 
-    /// The time given to io_uring_enter was over before anything was done (ETIME).
+    /// The time given to io_uring_enter ran out before an operation completed (ETIME).
     #[must_use]
     pub fn timed_out(&self) -> bool {
         self.errno == Errno::ETIME
@@ -123,7 +123,7 @@ impl CallError {
     }
 
     /// `accept` found the process (EMFILE) or the machine (ENFILE) out of descriptors, or the kernel
-    /// out of memory for another socket. It passes when somebody closes something; until then the
+    /// out of memory for another socket. It passes when a descriptor is closed; until then the
     /// client stays in the queue.
     #[must_use]
     pub fn out_of_descriptors(&self) -> bool {
@@ -131,8 +131,8 @@ impl CallError {
         self.is_of_accept() && matches!(self.errno, EMFILE | ENFILE | ENOBUFS | ENOMEM)
     }
 
-    /// `accept` found a client that was gone already, or whose network failed: a fault of that
-    /// connection, which says nothing about the listener (accept(2), "Error handling").
+    /// `accept` found a client that had already gone, or whose network failed: a fault of that
+    /// connection, not of the listener (accept(2), "Error handling").
     #[must_use]
     pub fn only_this_client(&self) -> bool {
         use Errno::*;

@@ -1,12 +1,12 @@
-//! Between the record and the sleep: what a listener has gathered is told before the process sleeps.
+//! A listener that gathers events writes them before the process sleeps.
 //!
-//! A listener may gather events and write many at once. That must make nobody wait: whoever looks at a
-//! server that sleeps is to see all that it did before. So every call that may sleep says so first, to
-//! the [`Gatherer`], if there is one. While a server is busy its calls come back at once, and
-//! what it did is told in pieces.
+//! A listener may gather events and write many at once. That must not delay a reader: if the server
+//! sleeps, everything that it did before must be visible. So every call that may sleep first tells
+//! the [`Gatherer`], if there is one. While a server is busy its calls return at once, and
+//! its events are written in batches.
 //!
-//! Here is also what is known of a socket without asking, and what the kernel must be asked: two
-//! of the calls for every message would seldom sleep, and a write before each would be a write too many.
+//! This module also decides whether a call may sleep, from what is known about the socket or by asking the
+//! kernel: most calls return at once, and a write before each would cost too much.
 
 use std::any::Any;
 use std::os::fd::RawFd;
@@ -20,23 +20,23 @@ pub trait Gatherer: Sync {
     /// Whether it keeps anything back now.
     fn pending(&self) -> bool;
 
-    /// Tells all of it: the process may sleep now, for as long as others like.
+    /// Writes all of it: the process may sleep now, for any length of time.
     fn tell(&self);
 
-    /// Tells all of it, and keeps still until the answer is dropped: the process forks, and the
-    /// child must inherit neither untold events nor a lock that is held.
+    /// Writes all of it, and gathers nothing until the result is dropped: the process forks, and the
+    /// child must inherit neither gathered events nor a held lock.
     fn hold(&self) -> Box<dyn Any>;
 }
 
 static GATHERER: OnceLock<&dyn Gatherer> = OnceLock::new();
 
-/// From now on this one is told when the process may sleep, and when it forks. Only the first counts.
+/// From now on this gatherer is told when the process may sleep, and when it forks. Only the first call counts.
 pub fn gather(gatherer: &'static dyn Gatherer) {
     let _ = GATHERER.set(gatherer);
 }
 
-/// Lets a trace catch up: before a sleep elsewhere than in a call, and before a word to others that
-/// makes them look. Not a call of the page: where nothing was gathered, it does nothing.
+/// Brings a trace up to date: before a sleep outside a call, and before a message that makes another
+/// program read the trace. It is not a call of the page; if nothing was gathered, it does nothing.
 pub fn catch_up() {
     if let Some(gatherer) = GATHERER.get() {
         gatherer.tell();
@@ -46,15 +46,15 @@ pub fn catch_up() {
 /// What a call may wait for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wait {
-    /// What somebody else does: a client that comes, an answer, a child's end.
+    /// An action of another program: a client connects, an answer arrives, a child ends.
     Others,
-    /// A datagram: another client's may be here already.
+    /// A datagram: one of another client may have arrived already.
     Datagram,
-    /// Room in the send buffer for so many bytes.
+    /// Room in the send buffer for this many bytes.
     Room(usize),
 }
 
-/// To be called before a call that may sleep: has told what was gathered if it may.
+/// Call it before a call that may sleep: if it may, the gathered events are written.
 pub(super) fn before(fd: Option<RawFd>, wait: Wait) {
     if let Some(gatherer) = GATHERER.get()
         && gatherer.pending()

@@ -1,15 +1,15 @@
-//! Secrets on their way: which bytes of a connection no record may show.
+//! Secrets on a connection: the bytes that no record may show.
 //!
 //! ```text
 //! PASS ********        what every record shows of "PASS in-the-clear", each `*` a byte that is hidden
 //! ```
 //!
-//! A record can go anywhere: to a screen, a file, a picture, to a subscriber of `tracing` that this crate
-//! knows nothing of. So a password is taken out before there is an event. A page says in one line which
-//! connection carries secrets, and how to find them: [`hide`]. As TCP cuts a stream where it likes, the
-//! page's [`Hide`] follows the stream, and is given every byte of it once, in order.
+//! A record can go anywhere: to a screen, a file, a picture, or a subscriber of `tracing` that this crate
+//! does not know. So a password is removed before the event is made. A page says in one line which
+//! connection carries secrets, and how to find them: [`hide`]. Because TCP may cut a stream anywhere, the
+//! page's [`Hide`] follows the stream, and gets every byte of it once, in order.
 //!
-//! Without a listener to the record, no byte is looked at.
+//! Without a listener, no byte is looked at.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -19,28 +19,28 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use super::listener::listening;
 use netplay_record::Data;
 
-/// What a hidden byte is shown as.
+/// The byte that is shown in place of a hidden one.
 pub const HIDDEN: u8 = b'*';
 
 /// Follows the bytes of a connection, and knows which of them are secret.
 pub trait Hide: Send {
-    /// These bytes were received: puts [`HIDDEN`] in the place of each that is secret, and counts them.
+    /// These bytes were received: replaces each secret byte by [`HIDDEN`], and counts them.
     fn received(&mut self, bytes: &mut [u8]) -> usize;
 
     /// These bytes were sent: as [`received`](Hide::received).
     fn sent(&mut self, bytes: &mut [u8]) -> usize;
 
-    /// Some bytes moved without a record: the next ones may be the middle of a secret.
+    /// Some bytes moved without a record: the next ones may be inside a secret.
     fn missed(&mut self);
 
-    /// Another one, to look at bytes that have not moved yet, and may move later.
+    /// A copy, to look at bytes that have not moved yet, and may move later.
     fn copy(&self) -> Box<dyn Hide>;
 }
 
-/// Lets no record show the secrets that this connection carries, from now until its descriptor is
-/// closed; unless [`show_secrets`] says that they are to be seen.
+/// Hides the secrets of this connection in every record, from now until its descriptor is
+/// closed, unless [`show_secrets`] allows them.
 ///
-/// This is no system call, and is not recorded.
+/// This is not a system call, and is not recorded.
 pub fn hide(connection: &impl AsFd, secrets: impl Hide + 'static) {
     let entry = Entry { secrets: Box::new(secrets), missed: !listening() };
     let mut table = table();
@@ -48,20 +48,20 @@ pub fn hide(connection: &impl AsFd, secrets: impl Hide + 'static) {
     COUNT.store(table.len(), Relaxed);
 }
 
-/// Whether records show secrets as they are: for a lesson on what others see on the wire.
+/// Whether records show secrets as they are, for a lesson on what can be read on the wire.
 pub fn show_secrets(on: bool) {
     SHOW.store(on, Relaxed);
 }
 
 struct Entry {
     secrets: Box<dyn Hide>,
-    /// The record had no listener when the connection began.
+    /// There was no listener when the connection began.
     missed: bool,
 }
 
 static SHOW: AtomicBool = AtomicBool::new(false);
 
-/// How many connections carry secrets. While there is none, no call takes the lock.
+/// How many connections carry secrets. While there are zero, no call takes the lock.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 fn table() -> MutexGuard<'static, HashMap<RawFd, Entry>> {
@@ -74,7 +74,7 @@ pub(super) fn hold() -> impl Sized {
     table()
 }
 
-/// The descriptor is about to be closed: what was known of its number is over.
+/// The descriptor is about to be closed: forgets what was known about its number.
 #[inline]
 pub(super) fn forget(fd: RawFd) {
     if COUNT.load(Relaxed) > 0 {
@@ -93,7 +93,7 @@ pub(super) fn received(fd: RawFd, bytes: &[u8]) -> Data {
 pub(super) fn sent(fd: RawFd, bytes: &[u8], moved: usize) -> Data {
     shown(fd, bytes, |secrets, bytes| {
         let (moved, rest) = bytes.split_at_mut(moved.min(bytes.len()));
-        // The rest will be given to another send.
+        // Another send will get the rest.
         secrets.sent(moved) + if rest.is_empty() { 0 } else { secrets.copy().sent(rest) }
     })
 }

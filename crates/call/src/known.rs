@@ -1,11 +1,11 @@
-//! What the calls so far have told of each descriptor.
+//! What earlier calls have shown about each descriptor.
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-/// What is known of a descriptor, as far as its calls have told it. Asking the kernel would be
-/// further calls, which the program under study did not make.
+/// What is known about a descriptor from its calls. To ask the kernel would take
+/// more calls, which the program under study did not make.
 #[derive(Clone, Default)]
 pub(super) struct Names {
     pub(super) local: Option<String>,

@@ -1,8 +1,8 @@
-//! The door to the kernel: one function a system call.
+//! The system calls of netplay: one function for each, and each call is recorded.
 //!
 //! A function here has the name and the arguments of its manual page, makes **one** system call
-//! and records **one** event. A page of netplay may ask the kernel for nothing about a socket in
-//! another way; so what it does is what `strace` shows of it, line by line, and what the story tells.
+//! and records **one** event. A page of netplay may use
+//! no other way to the kernel for a socket. So what `strace` shows, line by line, is what the story tells.
 //!
 //! ```
 //! use netplay_call::{self as call, Domain, TcpListener, TcpStream, Type};
@@ -25,19 +25,19 @@
 //! ```text
 //! a page ── call::recv(&peer, &mut buf, 0) ──▶ recvfrom(2)
 //!                     │
-//!                     └─ an event of `tracing`, target "netplay::call", if somebody listens
+//!                     └─ an event of `tracing`, target "netplay::call", if there is a listener
 //! ```
 //!
-//! [`socket`] makes a [`Socket`] that is nothing yet. What it becomes is in the type that the next
-//! calls return: [`listen`] makes a `TcpListener` or `UnixListener`, [`connect`] a `TcpStream`,
-//! `UnixStream` or connected `UdpSocket`, [`accept`] a stream. They are this crate's own types, and not
-//! the standard library's, because dropping one is a [`close`] with a record, as every close is.
+//! [`socket`] makes a [`Socket`], neither listening nor connected. The next calls return the type that it
+//! becomes: [`listen`] makes a `TcpListener` or `UnixListener`, [`connect`] a `TcpStream`,
+//! `UnixStream` or connected `UdpSocket`, [`accept`] a stream. They are this crate's own types, not
+//! the standard library's, because dropping one is a [`close`] that is recorded like every other.
 //!
-//! While nobody listens a call costs one load and one branch more than the system call itself: no
+//! Without a listener a call costs one load and one branch more than the system call itself: no
 //! clock is read, nothing is formatted.
 //!
-//! Beside the calls there is what a server needs around them: [`stop`] ends those that wait, [`shortage`] is for an
-//! accept that fails for lack of descriptors.
+//! There are also two modules that a server needs around its calls: [`stop`] ends calls that wait, [`shortage`] handles an
+//! `accept` that fails because descriptors are short.
 
 #![expect(clippy::disallowed_methods, reason = "the door to the kernel")]
 
@@ -114,7 +114,7 @@ pub use step::{observe, who};
 pub use transfer::{SYNC_FILE_RANGE_WRITE, sendfile, splice, sync_file_range};
 pub use wait::{FdSet, poll, pollfd, ppoll, select};
 
-/// A socket that accepts connections, and what it hands out.
+/// A socket that accepts connections, and the types that `accept` returns.
 pub trait Listener: AsFd {
     /// The connected socket that [`accept`] returns.
     type Stream: From<Socket>;
@@ -156,8 +156,8 @@ pub fn socket(domain: Domain, ty: Type, protocol: i32) -> Result<Socket> {
 /// Gives the socket its own address. Port 0 asks the kernel for any free one; [`getsockname`]
 /// tells which. See bind(2).
 ///
-/// EADDRINUSE: somebody has the address. EADDRNOTAVAIL: this machine does not have it. EACCES: a
-/// port below 1024 wants privilege.
+/// EADDRINUSE: another socket has the address. EADDRNOTAVAIL: this machine does not have it. EACCES: a
+/// port below 1024 needs a privilege.
 pub fn bind(socket: &impl AsFd, address: impl Into<SockAddr>) -> Result<()> {
     let (fd, address) = (socket.as_fd(), address.into());
     let step = Step::begin(ConnectionName::Bind, Some(fd.as_raw_fd()));
@@ -170,7 +170,7 @@ pub fn bind(socket: &impl AsFd, address: impl Into<SockAddr>) -> Result<()> {
 /// itself, and keeps up to `backlog` finished connections until [`accept`] fetches them. See listen(2).
 ///
 /// Linux keeps one more than the smaller of `backlog` and net.core.somaxconn. When the queue is full it
-/// does not refuse: it stays silent, and the client tries again and again.
+/// does not refuse: it drops the SYN, and the client sends it again and again.
 pub fn listen<L: Listener + From<Socket>>(socket: Socket, backlog: i32) -> Result<L> {
     let fd = socket.as_fd().as_raw_fd();
     let step = Step::begin(ConnectionName::Listen, Some(fd));
@@ -213,8 +213,8 @@ pub fn connect<S: From<Socket>>(socket: Socket, address: impl Into<SockAddr>) ->
 }
 
 /// [`connect`] on a socket with O_NONBLOCK: the handshake begins, and the call does not wait for its
-/// end (EINPROGRESS, the usual answer, is no error here). The socket becomes writable when it is
-/// over, and `SO_ERROR` says how it went. See connect(2).
+/// end (EINPROGRESS, the usual answer, is not an error here). The socket becomes writable when it has
+/// ended, and `SO_ERROR` says whether it succeeded. See connect(2).
 pub fn connect_begin<S: From<Socket>>(socket: Socket, address: impl Into<SockAddr>) -> Result<S> {
     let address = address.into();
     let fd = socket.as_fd();
@@ -227,7 +227,7 @@ pub fn connect_begin<S: From<Socket>>(socket: Socket, address: impl Into<SockAdd
 }
 
 /// Takes what has arrived, at most `buf.len()` bytes, and waits while nothing has. 0 is the end:
-/// the peer will send no more. How the bytes were cut into sends is not kept. See recv(2).
+/// the peer will send no more. The boundaries between sends are not kept. See recv(2).
 pub fn recv(stream: &impl AsFd, buf: &mut [u8], flags: i32) -> Result<usize> {
     let fd = stream.as_fd();
     let step = Step::wait(BytesName::Recv, Some(fd.as_raw_fd()), Wait::Others);
@@ -235,10 +235,10 @@ pub fn recv(stream: &impl AsFd, buf: &mut [u8], flags: i32) -> Result<usize> {
     step.end(received, |n| Bytes::Recv(receive(fd, buf, flags, n.copied())))
 }
 
-/// Hands bytes to the kernel, which sends them when it can; returns how many it took, and that may
+/// Hands bytes to the kernel, which sends them when it can; returns how many it took, which may
 /// be fewer than given. It waits while the send buffer is full. See send(2).
 ///
-/// `MSG_NOSIGNAL` makes a peer that is gone an error (EPIPE), not a signal that ends the program.
+/// With `MSG_NOSIGNAL` a peer that has gone causes an error (EPIPE), not a signal that ends the program.
 pub fn send(stream: &impl AsFd, data: &[u8], flags: i32) -> Result<usize> {
     let fd = stream.as_fd();
     let room = Wait::Room(data.len());
@@ -247,11 +247,11 @@ pub fn send(stream: &impl AsFd, data: &[u8], flags: i32) -> Result<usize> {
     step.end(sent, |n| Bytes::Send(sending(fd, data, flags, n.copied())))
 }
 
-/// Takes one datagram and tells who sent it. What does not fit into `buf` is thrown away; with
-/// `MSG_TRUNC` the length returned is the datagram's own, so the loss shows. An empty datagram is a
-/// message too. See recvfrom(2).
+/// Takes one datagram and returns its sender. What does not fit into `buf` is discarded; with
+/// `MSG_TRUNC` the length returned is the datagram's own, so the loss can be seen. An empty datagram is
+/// also a message. See recvfrom(2).
 ///
-/// The sender is `None` only when the socket was shut down: no datagram came.
+/// The sender is `None` only if the socket was shut down: no datagram arrived.
 pub fn recvfrom(
     socket: &impl AsFd,
     buf: &mut [u8],
@@ -267,8 +267,8 @@ pub fn recvfrom(
     .map(|(n, from)| (n, from.as_socket()))
 }
 
-/// Sends one datagram to an address, whole or not at all. It returns when the kernel has it, which
-/// says nothing about anybody receiving it. See sendto(2).
+/// Sends one datagram to an address, whole or not at all. It returns when the kernel has taken it, which
+/// does not mean that it is received. See sendto(2).
 ///
 /// EMSGSIZE: over 65,507 bytes (IPv4). ECONNREFUSED: an ICMP answer to an *earlier* datagram.
 pub fn sendto(
@@ -287,7 +287,7 @@ pub fn sendto(
 
 /// Ends one direction of a connection, or both, and keeps the descriptor. `Shutdown::Write` sends
 /// FIN: the peer's `recv` returns 0 once it has read everything before it. Other processes that
-/// hold the same socket lose that direction too, unlike with [`close`]. See shutdown(2).
+/// hold the same socket also lose that direction, unlike with [`close`]. See shutdown(2).
 pub fn shutdown(socket: &impl AsFd, how: Shutdown) -> Result<()> {
     let fd = socket.as_fd();
     let step = Step::begin(ConnectionName::Shutdown, Some(fd.as_raw_fd()));
@@ -301,7 +301,7 @@ pub trait Inet: AsFd {}
 impl Inet for TcpListener {}
 impl Inet for TcpStream {}
 impl Inet for UdpSocket {}
-/// A socket that is bound and nothing else: over ICMP its port is the identifier.
+/// A socket that is only bound: over ICMP its port is the identifier.
 impl Inet for Socket {}
 
 /// The socket's own address: after `bind` to port 0 or a `connect`, the one the kernel chose. See
@@ -314,8 +314,8 @@ pub fn getsockname(socket: &impl Inet) -> Result<SocketAddr> {
         .map(|name| TcpListener::address(&name))
 }
 
-/// The address at the other end. ENOTCONN when there is none, and when the connection was reset:
-/// so ask before the end, not after. See getpeername(2).
+/// The address at the other end. ENOTCONN if the socket has no peer, and after the connection was reset:
+/// so call it before the end, not after. See getpeername(2).
 pub fn getpeername(socket: &impl Inet) -> Result<SocketAddr> {
     let fd = socket.as_fd();
     let step = Step::begin(ConnectionName::Getpeername, Some(fd.as_raw_fd()));
@@ -325,12 +325,12 @@ pub fn getpeername(socket: &impl Inet) -> Result<SocketAddr> {
 }
 
 /// Reads or changes the flags of a descriptor: `F_GETFL`, or `F_SETFL(flags | O_NONBLOCK)` to make
-/// its calls return EAGAIN where they would wait. `F_SETFD` says whether the descriptor is closed on exec:
-/// all of this module's are, unless that is taken back. See fcntl(2).
+/// its calls fail with EAGAIN where they would wait. `F_SETFD` sets whether the descriptor is closed on exec:
+/// all descriptors of this module are, unless that is changed. See fcntl(2).
 ///
-/// `F_SETLKW(&lock)` waits for a lock on a part of a file, and takes it or gives it back. The lock is
-/// the process's, not the descriptor's: a forked child has none of its parent's, and a process that
-/// ends has none any more, however it ended.
+/// `F_SETLKW(&lock)` waits for a lock on a part of a file and takes it, or releases it. The lock belongs to
+/// the process, not to the descriptor: a forked child does not inherit its parent's locks, and the kernel releases
+/// those of a process that ends, however it ended.
 pub fn fcntl(socket: &impl AsFd, arg: FcntlArg<'_>) -> Result<i32> {
     let fd = socket.as_fd();
     let step = match arg {
@@ -345,8 +345,8 @@ pub fn fcntl(socket: &impl AsFd, arg: FcntlArg<'_>) -> Result<i32> {
     })
 }
 
-/// The other fcntl: `F_SETOWN` makes a process the owner of the socket. It gets SIGIO when something
-/// happens there, from the moment at which [`fcntl`] sets O_ASYNC. See fcntl(2).
+/// The other fcntl: `F_SETOWN` makes a process the owner of the socket. After [`fcntl`] has set O_ASYNC, the
+/// process gets SIGIO when the socket becomes ready. See fcntl(2).
 #[expect(unsafe_code, reason = "fcntl takes whatever the command wants; here, a number")]
 pub fn fcntl_setown(socket: &impl AsFd, owner: Pid) -> Result<()> {
     let fd = socket.as_fd().as_raw_fd();
@@ -357,10 +357,10 @@ pub fn fcntl_setown(socket: &impl AsFd, owner: Pid) -> Result<()> {
     step.end(done, |_| Sockopt::Fcntl(Fcntl::SetOwner(owner.as_raw())))
 }
 
-/// Sets an option of the socket. The kernel may round, double or cap what it was asked for: ask it
+/// Sets an option of the socket. The kernel may round, double or cap the value: read it
 /// back with [`getsockopt`]. See setsockopt(2), socket(7), ip(7), tcp(7), udp(7), unix(7).
 ///
-/// ENOPROTOOPT: this kind of socket has no such option. EPERM: it wants privilege.
+/// ENOPROTOOPT: this kind of socket has no such option. EPERM: it needs a privilege.
 pub fn setsockopt(socket: &impl AsFd, option: Opt, value: impl Into<OptValue>) -> Result<()> {
     let (fd, value) = (socket.as_fd(), value.into());
     let step = Step::begin(SockoptName::Setsockopt, Some(fd.as_raw_fd()));
@@ -380,7 +380,7 @@ pub fn getsockopt(socket: &impl AsFd, option: Opt) -> Result<OptValue> {
     })
 }
 
-/// What is told of an fcntl; which flags there are, only its answer says.
+/// The value of an fcntl; only its result says which flags are set.
 fn fcntl_told(arg: &FcntlArg<'_>) -> Fcntl {
     match arg {
         FcntlArg::F_GETFL => Fcntl::GetFlags(0),
@@ -396,7 +396,7 @@ fn fcntl_told(arg: &FcntlArg<'_>) -> Fcntl {
     }
 }
 
-/// What `socket` is asked for.
+/// The arguments of `socket`, as a value.
 fn socket_kind(domain: Domain, ty: Type, protocol: i32) -> SocketKind {
     let family = match domain {
         Domain::IPV4 => Family::Inet,
@@ -413,13 +413,13 @@ fn socket_kind(domain: Domain, ty: Type, protocol: i32) -> SocketKind {
     SocketKind { family, ty, protocol }
 }
 
-/// What is told of a call that received so many bytes, if it did not fail.
+/// The value of a call that received this many bytes, if it did not fail.
 fn receive(fd: BorrowedFd<'_>, buf: &[u8], flags: i32, received: Option<usize>) -> Receive {
     let data = received.map(|n| hide::received(fd.as_raw_fd(), &buf[..n.min(buf.len())]));
     Receive { flags, at: buf.as_ptr().addr(), room: buf.len(), data }
 }
 
-/// What is told of a call that was to send this, and sent so much of it, if it did not fail.
+/// The value of a call that was given these bytes and sent this many, if it did not fail.
 fn sending(fd: BorrowedFd<'_>, data: &[u8], flags: i32, sent: Option<usize>) -> Send {
     Send { flags, data: hide::sent(fd.as_raw_fd(), data, sent.unwrap_or_default()) }
 }

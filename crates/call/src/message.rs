@@ -1,4 +1,4 @@
-//! recvmsg: a message, who sent it, and what the kernel knows about it. sendmmsg: many at once.
+//! recvmsg: a message, its sender, and what the kernel knows about it. sendmmsg: many messages at once.
 
 use std::fmt;
 use std::io;
@@ -57,7 +57,7 @@ impl Message {
         &self.memory.data[..self.received.min(self.memory.data.len())]
     }
 
-    /// Who sent the datagram; `None` on a connection, where that is known.
+    /// The sender of the datagram; `None` on a connection, whose peer is known.
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {
         self.name().as_socket()
@@ -66,8 +66,8 @@ impl Message {
     /// When it arrived at the socket, as the kernel saw it: the time since 1970 on CLOCK_REALTIME.
     /// `None` unless SO_TIMESTAMPNS is set. Of a stream, the time of its last segment.
     ///
-    /// The kernel begins to look at the clock for each packet only when a first socket has asked for
-    /// it; a datagram that came before that gets the time at which it is received.
+    /// The kernel reads the clock for each packet only after a first socket has asked for
+    /// it; a datagram that arrived before gets the time at which it is received.
     #[must_use]
     pub fn arrived(&self) -> Option<Duration> {
         self.control().into_iter().find_map(|control| match control.kind() {
@@ -88,7 +88,7 @@ impl Message {
         })
     }
 
-    /// What became of an earlier message, which is then this message's data; only of one that was
+    /// Why an earlier message failed; that message is then this message's data. Only if it was
     /// received with `MSG_ERRQUEUE`, from a socket with IP_RECVERR or IPV6_RECVERR. See ip(7).
     #[must_use]
     pub fn complaint(&self) -> Option<Complaint> {
@@ -100,7 +100,7 @@ impl Message {
         })
     }
 
-    /// What the kernel has to say beside the message: cmsg(3).
+    /// What the kernel adds to the message: cmsg(3).
     #[expect(unsafe_code, reason = "control messages are walked by pointers")]
     fn control(&self) -> Vec<Control> {
         let header = &self.memory.header;
@@ -134,7 +134,7 @@ impl Message {
         &raw mut memory.header
     }
 
-    /// The kernel has filled it, with so many bytes.
+    /// The kernel has filled it with this many bytes.
     pub(super) fn filled(&mut self, received: usize) {
         self.received = received;
     }
@@ -150,10 +150,10 @@ impl Message {
         }
     }
 
-    /// What is told of a receive into it that brought so many bytes, if it did not fail.
+    /// The value of a receive that put this many bytes into it, if it did not fail.
     pub(super) fn told(&self, fd: i32, flags: i32, received: Option<usize>) -> Bytes {
         let data = received.map(|_| hide::received(fd, self.data()));
-        // Before that, what the last message brought still lies there.
+        // Before that, it still holds the previous message.
         let header = received.map(|_| Header {
             name: Some(self.name()),
             control: self.control(),
@@ -172,11 +172,11 @@ impl fmt::Debug for Message {
 }
 
 /// Takes what has arrived, as [`recv`](super::recv) and [`recvfrom`](super::recvfrom) do, together
-/// with what the kernel has to say about it: who sent it, when it arrived, what time to live it had left.
+/// with what the kernel knows about it: its sender, when it arrived, what time to live it had left.
 /// It waits while nothing has arrived. See recvmsg(2).
 ///
-/// With `MSG_ERRQUEUE` it takes from the other queue of the socket, in which lies what was sent and came
-/// to nothing, each with a [`Complaint`]; it never waits for one.
+/// With `MSG_ERRQUEUE` it takes from the error queue of the socket, which holds sent messages that
+/// failed, each with a [`Complaint`]; it never waits for one.
 pub fn recvmsg(socket: &impl AsFd, message: &mut Message, flags: i32) -> Result<usize> {
     let fd = socket.as_fd().as_raw_fd();
     let header = message.header();
@@ -193,7 +193,7 @@ fn receive(fd: i32, header: *mut libc::msghdr, flags: i32) -> io::Result<usize> 
 }
 
 /// Sends each of these to the address, as a datagram of its own and all with one call; returns how many the
-/// kernel took. It ends at the first that fails, and says why only if that is the first of all. See sendmmsg(2).
+/// kernel took. It ends at the first that fails, and reports the error only if that is the first of all. See sendmmsg(2).
 ///
 /// Linux takes 1,024 at most.
 #[expect(unsafe_code, reason = "sendmmsg takes pointers")]

@@ -102,8 +102,8 @@ const fn level_name(level: i32) -> &'static str {
     }
 }
 
-// Left out on purpose: what holds a pointer (SO_ATTACH_FILTER, SO_ATTACH_REUSEPORT_CBPF), for no safe
-// function can vouch for it, and IP_MSFILTER, which reads what it is to answer.
+// Left out on purpose: options whose value holds a pointer (SO_ATTACH_FILTER, SO_ATTACH_REUSEPORT_CBPF), because no safe
+// function can check it, and IP_MSFILTER, which reads its own output buffer.
 options! {
 SOL_SOCKET:
     /// Is 1 if the socket listens.
@@ -118,11 +118,11 @@ SOL_SOCKET:
     SO_BROADCAST Int;
     /// Once copied a bug of BSD; does nothing since Linux 2.4.
     SO_BSDCOMPAT Int;
-    /// Looks for new packets in the network card for so many microseconds, instead of sleeping.
+    /// Looks for new packets in the network card for this many microseconds, instead of sleeping.
     SO_BUSY_POLL Int;
-    /// Notes what the socket does in the kernel's log, if the kernel was built for that.
+    /// Logs what the socket does in the kernel's log, if the kernel was built for that.
     SO_DEBUG Int;
-    /// Takes the filter off again, of either kind; ENOENT if there is none.
+    /// Removes a filter of either kind; ENOENT if the socket has no filter.
     SO_DETACH_FILTER Int;
     /// The family: 2 is AF_INET, 10 AF_INET6, 1 AF_UNIX.
     SO_DOMAIN Int;
@@ -138,7 +138,7 @@ SOL_SOCKET:
     SO_KEEPALIVE Int;
     /// What close does with unsent bytes; on with a time of zero it sends a reset instead.
     SO_LINGER Linger;
-    /// Freezes the filter: nobody who gets this socket can change it, and there is no way back.
+    /// Freezes the filter: it can no longer be changed or removed, in any process that has this socket.
     SO_LOCK_FILTER Int;
     /// Marks each packet with a number, which routing and firewall rules can see.
     SO_MARK Int;
@@ -162,7 +162,7 @@ SOL_SOCKET:
     SO_RCVBUF Int;
     /// SO_RCVBUF for the privileged: net.core.rmem_max does not cap it.
     SO_RCVBUFFORCE Int;
-    /// How many bytes must be there before a receive, or a wait for one, is content.
+    /// How many bytes must have arrived before a receive, or a wait for one, returns.
     SO_RCVLOWAT Int;
     /// How long a receive waits before it fails with EAGAIN; zero means for ever.
     SO_RCVTIMEO Time;
@@ -197,21 +197,21 @@ IPPROTO_IP:
     IP_ADD_SOURCE_MEMBERSHIP Bytes(size_of::<libc::ip_mreq_source>());
     /// Lets bind to port 0 leave the port open until connect, so that clients can share one.
     IP_BIND_ADDRESS_NO_PORT Int;
-    /// Stops hearing one sender of a multicast group: struct ip_mreq_source.
+    /// Blocks one sender of a multicast group: struct ip_mreq_source.
     IP_BLOCK_SOURCE Bytes(size_of::<libc::ip_mreq_source>());
     /// Leaves a multicast group: struct ip_mreq.
     IP_DROP_MEMBERSHIP Bytes(size_of::<libc::ip_mreq>());
-    /// Stops hearing one sender who was joined alone: struct ip_mreq_source.
+    /// Leaves a multicast group that was joined for one sender only: struct ip_mreq_source.
     IP_DROP_SOURCE_MEMBERSHIP Bytes(size_of::<libc::ip_mreq_source>());
     /// Lets bind take an address that this machine does not have, or not yet.
     IP_FREEBIND Int;
     /// The program writes the IP header itself; for raw sockets.
     IP_HDRINCL Int;
-    /// The largest packet that the way to the connected peer takes, as far as is known.
+    /// The largest packet that the path to the connected peer carries (path MTU), as far as is known.
     IP_MTU Int;
     /// Whether to find out the largest packet for the way: 0 never, 1 as the route says, 2 always.
     IP_MTU_DISCOVER Int;
-    /// Whether to hear every multicast group that anybody here has joined, or only one's own.
+    /// Whether to receive every multicast group that a program on this machine has joined, or only its own.
     IP_MULTICAST_ALL Int;
     /// The address of the device through which multicast leaves; 0.0.0.0: as the route says.
     IP_MULTICAST_IF Address;
@@ -247,7 +247,7 @@ IPPROTO_IP:
     IP_TRANSPARENT Int;
     /// The time to live of each packet: how many routers it may pass, plus one.
     IP_TTL Int;
-    /// Hears again a sender that IP_BLOCK_SOURCE has silenced: struct ip_mreq_source.
+    /// Allows a sender again that IP_BLOCK_SOURCE has blocked: struct ip_mreq_source.
     IP_UNBLOCK_SOURCE Bytes(size_of::<libc::ip_mreq_source>());
 IPPROTO_IPV6:
     /// Turns a socket that is connected to an IPv4-mapped address into an IPv4 one: set it to 2.
@@ -266,7 +266,7 @@ IPPROTO_IPV6:
     IPV6_HOPLIMIT Int;
     /// The hop-by-hop options that each packet gets.
     IPV6_HOPOPTS Bytes(2048);
-    /// The largest packet that the way to the connected peer takes; set, a smaller limit.
+    /// The largest packet that the path to the connected peer carries; if set, a smaller limit.
     IPV6_MTU Int;
     /// Whether to find out the largest packet for the way: 0 never, 1 as the route says, 2 always.
     IPV6_MTU_DISCOVER Int;
@@ -301,7 +301,7 @@ IPPROTO_TCP:
     TCP_CONGESTION Text(16);
     /// Holds small segments back until it is off again, for at most 200 ms.
     TCP_CORK Int;
-    /// Wakes accept only when the client has sent something; so many seconds it may take.
+    /// Wakes accept only when the client has sent something, which it may do for this many seconds.
     TCP_DEFER_ACCEPT Int;
     /// How many clients may connect and send in one packet (Fast Open); set on a listener.
     TCP_FASTOPEN Int;
@@ -315,13 +315,13 @@ IPPROTO_TCP:
     TCP_KEEPIDLE Int;
     /// How many seconds there are between two probes.
     TCP_KEEPINTVL Int;
-    /// How many seconds a closed socket waits in FIN_WAIT2 for the peer to close too.
+    /// How many seconds a closed socket waits in FIN_WAIT2 until the peer also closes.
     TCP_LINGER2 Int;
     /// The most bytes in one segment; set before connect, the peer is told.
     TCP_MAXSEG Int;
     /// Sends small segments at once, without waiting for the acknowledgement of earlier ones.
     TCP_NODELAY Int;
-    /// Acknowledges at once, instead of waiting for an answer to go along; only for now.
+    /// Acknowledges at once, instead of waiting for an answer to carry it; only for now.
     TCP_QUICKACK Int;
     /// How often connect repeats its SYN before it gives up.
     TCP_SYNCNT Int;
@@ -334,7 +334,7 @@ IPPROTO_UDP:
     UDP_CORK Int;
     /// Delivers datagrams of one sender together, as one large receive.
     UDP_GRO Int;
-    /// Cuts each large send into datagrams of so many bytes.
+    /// Cuts each large send into datagrams of this many bytes.
     UDP_SEGMENT Int;
 }
 
@@ -396,7 +396,7 @@ pub(super) fn set(fd: BorrowedFd<'_>, option: Opt, value: &OptValue) -> io::Resu
 #[expect(unsafe_code, reason = "getsockopt takes pointers")]
 pub(super) fn get(fd: BorrowedFd<'_>, option: Opt) -> io::Result<OptValue> {
     let size = option.kind.size();
-    // Only what is large needs memory of its own.
+    // Only a large value needs an allocation.
     let (mut small, mut large) = ([0; SMALL], Vec::new());
     let value = if size <= SMALL {
         &mut small[..size]
@@ -414,7 +414,7 @@ pub(super) fn get(fd: BorrowedFd<'_>, option: Opt) -> io::Result<OptValue> {
     Ok(from_memory(option.kind, &value[..size.min(len as usize)]))
 }
 
-/// What is told of an option that is set, of a socket of datagrams or another.
+/// The value of an option that was set, on a datagram socket or another.
 pub(super) fn told(option: Opt, value: OptValue, datagrams: bool) -> Sockopt {
     let memory = value.to_memory();
     let device = match (option, memory.len()) {
@@ -429,7 +429,7 @@ pub(super) fn told(option: Opt, value: OptValue, datagrams: bool) -> Sockopt {
     Sockopt::Setsockopt(Set::new(option.level_name, option.text, value, device, datagrams))
 }
 
-/// The name of a device by its number. strace asks the kernel; here a file says it.
+/// The name of a device by its number. strace asks the kernel; this reads a file.
 fn device_name(number: u32) -> Option<String> {
     let is_it = |path: &std::path::Path| {
         let of = std::fs::read_to_string(path.join("ifindex"));

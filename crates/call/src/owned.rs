@@ -1,7 +1,7 @@
-//! Descriptors that are closed once, and never without a record.
+//! Descriptors that are closed exactly once, and always with a record.
 //!
-//! The standard library has types of the same names. Their destructors close as well, but behind this
-//! module's back: on an error path, where `?` leaves a page in the middle, strace would see a close that
+//! The standard library has types of the same names. Their destructors also close, but this
+//! module does not see it: on an error path, where `?` leaves a page in the middle, strace would see a close that
 //! the story does not tell. These types close through [`close`].
 //!
 //! A process that ends with `_exit`, as a forked child does, runs no destructor; the kernel closes then.
@@ -14,13 +14,13 @@ use netplay_record::{Connection, ConnectionName};
 use super::error::Result;
 use super::step::Step;
 
-/// Gives the descriptor back. The connection ends when its last holder closes it: a forked child,
-/// for one, may keep it open. Bytes that were received but never read turn the polite FIN into a
-/// reset. See close(2).
+/// Closes the descriptor. The connection ends when its last descriptor is closed: a forked child
+/// may still keep it open. If received bytes were never read, the kernel sends a reset instead of
+/// a FIN. See close(2).
 pub fn close(socket: impl Into<OwnedFd>) -> Result<()> {
     let fd = socket.into().into_raw_fd();
     let step = Step::begin(ConnectionName::Close, Some(fd)).forget(fd);
-    // OwnedFd's own destructor would close too, but keep the kernel's answer to itself.
+    // OwnedFd's own destructor also closes, but does not report the kernel's answer.
     let closed = nix::unistd::close(fd).map_err(io::Error::from);
     step.end(closed, |_| Connection::Close)
 }
@@ -42,7 +42,7 @@ impl Descriptor {
 impl Drop for Descriptor {
     fn drop(&mut self) {
         if let Some(fd) = self.0.take() {
-            // The error, if any, is recorded; a destructor can return it to no one.
+            // The error, if any, is recorded; a destructor cannot return it.
             let _ = close(fd);
         }
     }
@@ -84,7 +84,7 @@ macro_rules! owned {
 }
 
 owned! {
-    /// A socket that is nothing yet: neither listening nor connected.
+    /// A new socket: neither listening nor connected.
     Socket
     /// A listening TCP socket.
     TcpListener
@@ -96,11 +96,11 @@ owned! {
     UnixListener
     /// A connected stream socket in the UNIX domain.
     UnixStream
-    /// A list of interest, which [`epoll_create`](super::epoll_create) makes.
+    /// An interest list, which [`epoll_create`](super::epoll_create) makes.
     Epoll
 }
 
-/// A socket has become what its last call made of it; this gives it the type, without a call.
+/// Gives a socket the type that its last call made it, without another call.
 macro_rules! becomes {
     ($($name:ident)+) => { $(
         impl From<Socket> for $name {

@@ -35,7 +35,7 @@ impl Answer for Fork {
 }
 
 /// Makes a second process, a copy of this one: memory (copied when written to), descriptors (the
-/// same open sockets under the same numbers), everything but its other threads. It returns twice.
+/// same open sockets under the same numbers), everything except its other threads. It returns twice.
 /// See fork(2).
 ///
 /// EAGAIN: the limit on processes is reached.
@@ -46,9 +46,9 @@ impl Answer for Fork {
 #[expect(unsafe_code, reason = "the child of a threaded program may only do what is safe there")]
 pub fn fork() -> Result<Fork> {
     let step = Step::begin(ProcessName::Fork, None);
-    // SAFETY: fork cannot break memory; what it can do is leave a lock locked in the child for
-    // ever. The record's, if somebody listens, is held here and released in both; the callers keep to what the
-    // documentation above asks.
+    // SAFETY: fork cannot break memory; but it can leave a lock locked in the child for
+    // ever. The record's lock, if there is a listener, is held here and released in both; the callers follow
+    // the documentation above.
     let forked = unsafe {
         if step.listening() {
             let _held = (gather::hold(), step::hold());
@@ -77,7 +77,7 @@ pub fn fork() -> Result<Fork> {
 /// How a child ended, if it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitStatus {
-    /// With WNOHANG: none has.
+    /// With WNOHANG: no child has ended.
     StillAlive,
     /// It called exit with this code.
     Exited(Pid, i32),
@@ -104,7 +104,7 @@ impl Answer for WaitStatus {
 
 /// Asks how a child ended, and lets the kernel forget it; until then it is a zombie. `None` waits
 /// for any child. With `WNOHANG` it answers `StillAlive` at once if none has ended. Signals are not
-/// counted, only flagged: after one SIGCHLD any number of children may have ended. See waitpid(2).
+/// counted, only flagged: after one SIGCHLD several children may have ended. See waitpid(2).
 ///
 /// ECHILD: there is no child left to wait for.
 #[expect(unsafe_code, reason = "waitpid writes through a pointer")]
@@ -143,15 +143,15 @@ fn signal_name(number: i32) -> String {
     }
 }
 
-/// Sends a signal to a process. See kill(2). ESRCH: it has ended, and was waited for.
+/// Sends a signal to a process. See kill(2). ESRCH: it has ended and was reaped.
 pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
     let step = Step::begin(ProcessName::Kill, None);
     let sent = nix::sys::signal::kill(pid, signal).map_err(io::Error::from);
     step.end(sent, |_| Process::Kill(pid.as_raw(), signal.to_string()))
 }
 
-/// Changes which signals are held back from this thread: blocked. A blocked signal is not lost; it
-/// waits, once, until it is let through, or fetched by [`sigtimedwait`]. See sigprocmask(2).
+/// Changes which signals are blocked in this thread. A blocked signal is not lost: it
+/// stays pending, once, until it is unblocked, or taken by [`sigtimedwait`]. See sigprocmask(2).
 pub fn sigprocmask(how: SigmaskHow, set: &SigSet) -> Result<()> {
     let step = Step::begin(ProcessName::Sigprocmask, None);
     let done = nix::sys::signal::sigprocmask(how, Some(set), None).map_err(io::Error::from);
@@ -176,10 +176,10 @@ impl Answer for Signal {
     }
 }
 
-/// Waits until one of these signals has come, and takes it: no handler runs. They must be blocked, or
-/// they would go where they always go. `None` is for ever. See sigtimedwait(2).
+/// Waits until one of these signals is pending, and takes it: no handler runs. They must be blocked;
+/// otherwise their handler or default action runs. `None` waits for ever. See sigtimedwait(2).
 ///
-/// EAGAIN: none came in time. EINTR: a handler of another signal ran.
+/// EAGAIN: no signal came in time. EINTR: a handler of another signal ran.
 #[expect(unsafe_code, reason = "sigtimedwait takes pointers")]
 pub fn sigtimedwait(set: &SigSet, timeout: Option<Duration>) -> Result<Signal> {
     let step = Step::wait(ProcessName::Sigtimedwait, None, Wait::Others);
@@ -204,7 +204,7 @@ pub fn sigtimedwait(set: &SigSet, timeout: Option<Duration>) -> Result<Signal> {
     })
 }
 
-/// A signal, and who sent it if a process did.
+/// A signal, and the process that sent it, if one did.
 #[expect(unsafe_code, reason = "siginfo_t is a union")]
 fn came(signal: Signal, info: &libc::siginfo_t) -> Came {
     let by = (info.si_code == libc::SI_USER).then(|| {

@@ -7,12 +7,12 @@
 //! ring.cqe()              takes an answer out of the completion ring: no system call
 //! ```
 //!
-//! strace sees io_uring_setup, io_uring_register and io_uring_enter, and nothing of what the rings
-//! move. So submissions and completions are records of their own kinds, `submit` and `complete`, tied
+//! strace sees io_uring_setup, io_uring_register and io_uring_enter, but not what moves through the
+//! rings. So submissions and completions have their own kinds of record, `submit` and `complete`, linked
 //! by a number.
 //!
-//! A call has returned when its memory is the program's again. An operation has not, when `prep_…`
-//! returns: so the ring keeps the memory until the kernel is done with it, and hands it out with the
+//! When a call has returned, its memory belongs to the program again. When `prep_…` returns, the operation
+//! has only begun. So the ring keeps the memory until the kernel is done with it, and hands it out with the
 //! completion.
 
 use std::io;
@@ -46,7 +46,7 @@ use netplay_record::{
 pub struct Ring {
     /// Taken out by `drop` only.
     ring: ManuallyDrop<IoUring>,
-    /// What was submitted and is not done; the number of an operation is its place, from 1 on. The
+    /// Operations that are submitted and not completed; the number of an operation is its place, from 1 on. The
     /// memory stays here until the kernel is done with it.
     pending: Vec<Option<Pending>>,
     /// The places that are empty.
@@ -59,7 +59,7 @@ struct Pending {
     operation: Operation,
     fd: RawFd,
     lent: Lent,
-    /// When it was submitted; 0 if nobody listens.
+    /// When it was submitted; 0 without a listener.
     start: u64,
 }
 
@@ -70,7 +70,7 @@ enum Lent {
     Buffer(Buffer),
 }
 
-/// What an operation is; the others of io_uring are not needed here.
+/// The kind of an operation; netplay does not need the other kinds of io_uring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// An [`accept`](super::accept).
@@ -113,16 +113,16 @@ impl Operation {
     }
 }
 
-/// How often an operation answers.
+/// How often an operation completes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shot {
-    /// Single-shot: once, like a call; then it is to be submitted anew.
+    /// Single-shot: once, like a call; then submit it again.
     Single,
-    /// Multishot: whenever there is something, until it says that it is over.
+    /// Multishot: every time something arrives, until a completion says that it was the last.
     Multi,
 }
 
-/// An answer to an operation.
+/// The completion of an operation.
 #[derive(Debug)]
 pub struct Completion {
     /// The number that the submission got.
@@ -133,18 +133,18 @@ pub struct Completion {
     pub fd: RawFd,
     /// What the call of that name would have returned.
     pub result: Result<usize>,
-    /// Whether more answers will come (IORING_CQE_F_MORE). If not, the number means nothing any more.
+    /// Whether more completions will come (IORING_CQE_F_MORE). If not, the number is free again.
     pub more: bool,
     /// The socket that an accept made.
     pub accepted: Option<Socket>,
-    /// The bytes that a recv brought; of a send, what it was given, as far as it is not sent.
+    /// The bytes that a recv brought; for a send, the bytes that were not sent.
     pub buffer: Option<Buffer>,
     /// The memory that was lent to a recvmsg.
     pub message: Option<Message>,
 }
 
-/// Only the thread that made the ring will submit (IORING_SETUP_SINGLE_ISSUER), and the kernel is to do
-/// its work while that thread waits, not whenever it would interrupt it (IORING_SETUP_DEFER_TASKRUN).
+/// Only the thread that made the ring submits (IORING_SETUP_SINGLE_ISSUER), and the kernel does
+/// its work while that thread waits, without interrupting it (IORING_SETUP_DEFER_TASKRUN).
 /// Since Linux 6.1.
 pub const ONE_THREAD: u32 = 1 << 12 | 1 << 13;
 
@@ -160,7 +160,7 @@ pub fn io_uring_setup(entries: u32, flags: u32) -> Result<Ring> {
     if flags == ONE_THREAD {
         builder.setup_single_issuer().setup_defer_taskrun();
     }
-    // It also maps the rings into memory (mmap), which is no call on a socket.
+    // It also maps the rings into memory (mmap), which is not a call on a socket.
     let made = builder.build(entries);
     let made = step.end(made, |ring| {
         let room = ring.map(|ring| (ring.params().sq_entries(), ring.params().cq_entries()));
@@ -177,10 +177,10 @@ impl Answer for IoUring {
 }
 
 /// Provides the kernel with `count` buffers of this size, and room for `most`: a multishot recv
-/// takes one when bytes have come, and needs none while it waits. See io_uring_register(2) and
-/// io_uring_register_buf_ring(3). To be called once.
+/// takes one when bytes arrive, and needs none while it waits. See io_uring_register(2) and
+/// io_uring_register_buf_ring(3). Call it once.
 ///
-/// The kernel has room for 32,768; EINVAL: it does not know this at all (before Linux 5.19).
+/// The kernel allows 32,768. EINVAL: it does not have this feature (before Linux 5.19).
 #[expect(unsafe_code, reason = "the kernel keeps a pointer")]
 pub fn io_uring_register_buf_ring(
     ring: &mut Ring,
@@ -206,18 +206,18 @@ pub fn io_uring_register_buf_ring(
     Ok(())
 }
 
-/// There may be several buffer rings; here is one.
+/// The group number of the buffer ring. io_uring allows several; netplay uses one.
 const GROUP: u16 = 0;
 
 impl Ring {
-    /// Buffers of this size, and at most so many, for a kernel without provided buffers: each recv has
+    /// Makes buffers of this size, at most this many, for a kernel without provided buffers: each recv has
     /// one from its submission on.
     pub fn lend_buffers(&mut self, size: usize, most: u16) {
         assert!(self.buffers.is_empty(), "a ring has one kind of buffers");
         *self.buffers = Buffers::new(size, most);
     }
 
-    /// One buffer more, if there may be: a recv found none (ENOBUFS).
+    /// Adds a buffer, if the limit allows: a recv found no buffer (ENOBUFS).
     pub fn another_buffer(&mut self) {
         self.buffers.make(1);
     }
@@ -228,20 +228,20 @@ impl Ring {
         self.buffers.bytes(buffer)
     }
 
-    /// The bytes are no longer needed: the kernel may have the memory again.
+    /// Hands the buffer back: its bytes are no longer needed, and the kernel may fill it again.
     pub fn give_back(&mut self, buffer: Buffer) {
         self.buffers.give_back(buffer);
     }
 
-    /// How many submissions are written that the kernel has not taken yet.
+    /// The number of submissions that the kernel has not taken yet.
     pub fn to_submit(&mut self) -> u32 {
         self.ring.submission().len() as u32
     }
 
-    /// Writes into the submission ring that an [`accept`](super::accept) is wanted, and returns the
-    /// number of this operation. This is no system call: the kernel knows nothing of it until
-    /// [`io_uring_enter`], and until then the socket must stay open. Who has connected, `getpeername`
-    /// tells. See io_uring_prep_multishot_accept(3).
+    /// Writes an [`accept`](super::accept) into the submission ring, and returns the
+    /// number of this operation. This is not a system call: the kernel does not see it before
+    /// [`io_uring_enter`], and until then the socket must stay open. `getpeername` tells which client
+    /// has connected. See io_uring_prep_multishot_accept(3).
     ///
     /// EBUSY: the ring is full.
     pub fn prep_accept(&mut self, listener: &impl AsFd, shot: Shot) -> Result<u64> {
@@ -257,8 +257,8 @@ impl Ring {
         self.prep(entry, Operation::Accept, fd, Lent::Nothing, told)
     }
 
-    /// As [`prep_accept`](Ring::prep_accept), a [`recv`](super::recv): single-shot into a buffer that it
-    /// has from now on, multishot each time into a provided one, which the kernel chooses. See
+    /// Like [`prep_accept`](Ring::prep_accept), for a [`recv`](super::recv): single-shot into a buffer that it
+    /// holds from now on, multishot each time into a provided buffer that the kernel chooses. See
     /// io_uring_prep_recv_multishot(3).
     ///
     /// ENOBUFS: no buffer is left.
@@ -280,9 +280,9 @@ impl Ring {
         self.prep(entry, Operation::Recv, fd, lent, told)
     }
 
-    /// As [`prep_accept`](Ring::prep_accept), a [`send`](super::send) of what is in the buffer, which
-    /// comes back with the completion. A second one before that would overtake it, or not: nobody
-    /// knows. See io_uring_prep_send(3).
+    /// Like [`prep_accept`](Ring::prep_accept), for a [`send`](super::send) of the bytes in the buffer, which
+    /// comes back with the completion. Do not submit a second send before that: the order of the two is
+    /// undefined. See io_uring_prep_send(3).
     pub fn prep_send(&mut self, socket: &impl AsFd, buffer: Buffer) -> Result<u64> {
         let fd = socket.as_fd().as_raw_fd();
         let (memory, len) = (self.buffers.pointer(&buffer), buffer.to - buffer.from);
@@ -290,23 +290,23 @@ impl Ring {
         self.prep(entry, Operation::Send, fd, Lent::Buffer(buffer), Entry::Send(len))
     }
 
-    /// As [`prep_accept`](Ring::prep_accept), a [`recvmsg`](super::recvmsg). The message is the kernel's
-    /// until the completion gives it back. See io_uring_prep_recvmsg(3).
+    /// Like [`prep_accept`](Ring::prep_accept), for a [`recvmsg`](super::recvmsg). The message belongs to the kernel
+    /// until the completion returns it. See io_uring_prep_recvmsg(3).
     pub fn prep_recvmsg(&mut self, socket: &impl AsFd, mut message: Message) -> Result<u64> {
         let fd = socket.as_fd().as_raw_fd();
         let entry = opcode::RecvMsg::new(Fd(fd), message.header()).build();
         self.prep(entry, Operation::Recvmsg, fd, Lent::Message(message), Entry::Recvmsg)
     }
 
-    /// As [`prep_accept`](Ring::prep_accept), a [`poll`](super::poll): one answer when one of these
-    /// events has happened. Errors and hang-ups are told unasked. See io_uring_prep_poll_add(3).
+    /// Like [`prep_accept`](Ring::prep_accept), for a [`poll`](super::poll): one completion when one of these
+    /// events has happened. Errors and hang-ups are always reported. See io_uring_prep_poll_add(3).
     pub fn prep_poll(&mut self, socket: &impl AsFd, events: i16) -> Result<u64> {
         let fd = socket.as_fd().as_raw_fd();
         let entry = opcode::PollAdd::new(Fd(fd), events.cast_unsigned().into()).build();
         self.prep(entry, Operation::Poll, fd, Lent::Nothing, Entry::Poll(events))
     }
 
-    /// As [`prep_accept`](Ring::prep_accept), that the operation of this number is to end: its last
+    /// Like [`prep_accept`](Ring::prep_accept), to cancel the operation of this number: its last
     /// completion then says ECANCELED. See io_uring_prep_cancel64(3).
     ///
     /// The completion says ENOENT if it had ended, EALREADY if it can't be stopped any more.
@@ -352,7 +352,7 @@ impl Ring {
         Ok(user_data)
     }
 
-    /// Takes the next answer out of the completion ring, if there is one. This is no system call.
+    /// Takes the next completion out of its ring, if there is one. This is not a system call.
     /// See io_uring_peek_cqe(3) and io_uring_cqe_seen(3).
     pub fn cqe(&mut self) -> Option<Completion> {
         let entry = self.ring.completion().next()?;
@@ -413,7 +413,7 @@ impl Ring {
         Some(Completion { user_data, operation, fd, result, more, accepted, buffer, message })
     }
 
-    /// What an operation did that did not fail, as the call that it stands for.
+    /// What a successful operation did, as the call that it stands for.
     fn told(
         &self,
         (operation, fd): (Operation, RawFd),
@@ -448,15 +448,15 @@ fn poll_of(fd: RawFd, events: i16, revents: i16) -> Call {
 
 #[expect(unsafe_code, reason = "the kernel returns a descriptor as a number")]
 fn new_socket(fd: RawFd) -> Socket {
-    // SAFETY: the number comes from a successful accept: it is new, and nobody else has it.
+    // SAFETY: the number comes from a successful accept: it is new, and nothing else owns it.
     Socket(Descriptor::new(unsafe { OwnedFd::from_raw_fd(fd) }))
 }
 
 /// Hands `to_submit` submissions to the kernel, and waits until `min_complete` completions are in
-/// their ring, or the time is over; with 0 it does not wait, and `None` is for ever. Returns how many
+/// their ring, or the time has passed; with 0 it does not wait, and `None` waits for ever. Returns how many
 /// submissions the kernel took. See io_uring_enter(2).
 ///
-/// ETIME: the time was over first.
+/// ETIME: the time passed first.
 #[expect(unsafe_code, reason = "the crate leaves the arguments to the caller")]
 pub fn io_uring_enter(
     ring: &mut Ring,
@@ -493,7 +493,7 @@ impl Drop for Ring {
     fn drop(&mut self) {
         let fd = self.ring.as_raw_fd();
         let step = Step::begin(ConnectionName::Close, Some(fd)).forget(fd);
-        // SAFETY: nobody uses the ring after its own drop. It unmaps the memory and closes once.
+        // SAFETY: the ring is not used after its own drop. It unmaps the memory and closes once.
         unsafe { ManuallyDrop::drop(&mut self.ring) };
         let _ = step.end(Ok(()), |_| Connection::Close);
         let pending: Vec<Pending> = self.pending.drain(..).flatten().collect();

@@ -1,11 +1,11 @@
-//! A shortage of descriptors: what a server does when `accept` fails, and it is not the listener's fault.
+//! A shortage of descriptors: what a server does when `accept` fails although the listener works.
 //!
-//! Out of descriptors, `accept` leaves the client in the queue. A server that tries again at once finds the same
-//! client and the same failure, a hundred thousand times a second; one that ends cuts off all its clients. So it
-//! says once what is wrong, pauses, and tries again when a descriptor may be free.
+//! Without a free descriptor, `accept` leaves the client in the queue. A server that tries again at once finds the same
+//! client and the same failure, a hundred thousand times a second; a server that ends cuts off all its clients. So netplay's servers
+//! report the problem once, pause, and try again when a descriptor may be free.
 //!
 //! There are two pauses, because there are two ways to learn that a descriptor is free. A loop that closes its
-//! clients itself knows it: it looks away from the listener for a second at most, and looks again as soon as a client
+//! clients itself knows it: it ignores the listener for a second at most, and checks it again as soon as a client
 //! leaves ([`Shortage::end`]). A thread in `accept` does not see what other threads close: it tries again after 10 ms,
 //! then less and less often, down to once a second ([`Watch::or`](crate::stop::Watch::or)).
 
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use crate::{self as call, CallError};
 
-/// How long to look away from the listener, unless a descriptor is known to be free sooner.
+/// How long to ignore the listener, unless a descriptor is known to be free sooner.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A shortage that comes back within this time is the same one, and has been told.
+/// A shortage that comes back within this time is the same one, and has been reported.
 const SAME: Duration = Duration::from_secs(10);
 
 /// Since when, and for how long, a server does not accept because descriptors are short.
@@ -31,7 +31,7 @@ impl Shortage {
     /// Checks why an accept failed: if descriptors are short, the pause begins.
     ///
     /// # Errors
-    /// The error, if it is the listener's own and will not pass.
+    /// The error, if it is the listener's own and permanent.
     pub fn check(&mut self, error: CallError) -> call::Result<()> {
         if error.out_of_descriptors() {
             let now = Instant::now();
@@ -46,7 +46,7 @@ impl Shortage {
         if passes { Ok(()) } else { Err(error) }
     }
 
-    /// How much longer to look away from the listener; `None`: look.
+    /// How much longer to ignore the listener; `None`: check it.
     pub fn remaining(&mut self) -> Option<Duration> {
         let left = self.until?.checked_duration_since(Instant::now());
         if left.is_none() {
@@ -55,7 +55,7 @@ impl Shortage {
         left
     }
 
-    /// A descriptor is free: look again.
+    /// A descriptor is free: check the listener again.
     pub fn end(&mut self) {
         self.until = None;
     }

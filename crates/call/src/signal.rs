@@ -1,9 +1,9 @@
 //! The one call that a signal handler makes.
 //!
 //! A handler interrupts the program anywhere, inside `malloc` or with a lock held; so it may only
-//! use what signal-safety(7) lists. `shutdown` and `clock_gettime` are on the list, recording an
+//! use what signal-safety(7) lists. `shutdown` and `clock_gettime` are on the list; recording an
 //! event is not. The handler therefore leaves a note of its call in a static table, and the same
-//! thread records it with its next call, before or after it: in the order in which they returned.
+//! thread records it with its next call, before or after it, in the order in which they returned.
 
 use std::os::fd::RawFd;
 use std::ptr;
@@ -14,7 +14,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use super::clock::monotonic;
 
-/// More than one handler run ever leaves: a server waits on a listener and on one client.
+/// More notes than a handler ever leaves: a server waits on a listener and on one client.
 const NOTES: usize = 8;
 
 static NOTED: [Note; NOTES] = [const { Note::empty() }; NOTES];
@@ -78,8 +78,8 @@ pub(crate) fn shutdown_in_handler(fd: RawFd) {
     Errno::set_raw(before);
 }
 
-/// Whether one of these signals waits to be let in: it came while it was blocked (sigpending(2)). The
-/// question is the observer's own, and not recorded.
+/// Whether one of these signals is pending: it came while it was blocked (sigpending(2)). This call is
+/// the observer's own, and is not recorded.
 #[expect(unsafe_code, reason = "sigpending writes through a pointer")]
 pub fn is_pending(signals: &[Signal]) -> bool {
     let mut pending = SigSet::empty();

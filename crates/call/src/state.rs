@@ -1,6 +1,6 @@
-//! What state a socket is in: asked by the observer, for whoever wants to see more than the calls.
+//! The state of a socket after a call, for readers who want to see more than the calls.
 //!
-//! These are system calls of the record's own, made after the program's call and recorded nowhere.
+//! It takes system calls of the observer's own, made after the program's call and never recorded.
 
 use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -12,13 +12,13 @@ use socket2::{SockAddr, SockRef};
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// `ESTABLISHED, receive queue 0, send queue 31, rcvbuf 131072, sndbuf 2626560`; nothing when
-    /// the descriptor is no socket.
+    /// the descriptor is not a socket.
     pub(super) text: Option<String>,
     /// The address of this end, once it has one.
     pub(super) local: Option<SockAddr>,
 }
 
-/// Looks at the socket after a call. After a `close` the descriptor is nobody's, but the kernel may
+/// Looks at the socket after a call. After a `close` the descriptor is free, but the kernel may
 /// still have the connection: it is found by its two addresses.
 pub(super) fn of(fd: RawFd, local: Option<&str>, peer: Option<&str>, closed: bool) -> Seen {
     let in_table = || table_state(local?, peer?);
@@ -61,7 +61,7 @@ fn table_state(local: &str, peer: &str) -> Option<&'static str> {
         SocketAddr::V6(_) => ("/proc/net/tcp6", in_hex(local), in_hex(peer)),
     };
     // The kernel hands out the table in pieces, and a row may slip through while others come and go:
-    // only what is missing three times is missing.
+    // it is missing only if three readings miss it.
     for _ in 0..3 {
         let table = std::fs::read_to_string(file).ok()?;
         let row = table.lines().find_map(|line| {
@@ -89,8 +89,8 @@ fn in_hex(address: SocketAddr) -> String {
 
 #[expect(unsafe_code, reason = "a descriptor known only by its number is borrowed")]
 fn name(fd: RawFd) -> Option<SockAddr> {
-    // SAFETY: nothing is done with it but to ask for the name of the socket it may be; were it
-    // closed meanwhile by another thread, the answer would be EBADF.
+    // SAFETY: it is only used to ask for the name of a socket; if another thread closed it
+    // meanwhile, the answer is EBADF.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let name = SockRef::from(&fd).local_addr().ok()?;
     // A port of 0 is no address yet.
@@ -109,7 +109,7 @@ fn get<const N: usize>(fd: RawFd, level: i32, name: i32, mut value: [u8; N]) -> 
     (done == 0).then_some(value)
 }
 
-/// How many bytes wait to be received; of datagrams, how many the first of them has.
+/// How many bytes wait to be received; for datagrams, the size of the first.
 pub(super) fn to_receive(fd: RawFd) -> Option<i32> {
     queue(fd, libc::FIONREAD)
 }

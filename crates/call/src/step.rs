@@ -1,12 +1,12 @@
-//! The record of a call: one `tracing` event, made only if somebody listens.
+//! The record of a call: one `tracing` event, made only if there is a listener.
 //!
 //! ```text
-//! let step = Step::begin(BytesName::Recv, fd);          reads the clock, if somebody listens
+//! let step = Step::begin(BytesName::Recv, fd);          reads the clock, if there is a listener
 //! let n    = …the system call…;
-//! step.end(n, |n| Bytes::Recv(…))              makes the value of the call, if somebody listens
+//! step.end(n, |n| Bytes::Recv(…))              makes the value of the call, if there is a listener
 //! ```
 //!
-//! All that a record says comes from this value and from how the call ended, its [`Outcome`].
+//! Everything in a record comes from this value and from the result of the call, its [`Outcome`].
 
 use std::cell::Cell;
 use std::io;
@@ -29,8 +29,8 @@ use netplay_record::{
     Outcome, Strace, Submission, Way, address_text,
 };
 
-/// Whether a record also says what state the socket is in after the call. That costs two or three
-/// further system calls a record, which are the observer's own and are not recorded.
+/// Whether a record also has the state of the socket after the call. That costs two or three
+/// more system calls per record, which are the observer's own and are not recorded.
 static OBSERVE: AtomicBool = AtomicBool::new(false);
 
 /// Asks every record to carry the socket's state, queues and buffer sizes as well.
@@ -42,9 +42,9 @@ pub fn observe(on: bool) {
 pub(super) struct Step {
     call: Name,
     fd: Option<RawFd>,
-    /// When it began; `None` while nobody listens.
+    /// When it began; `None` without a listener.
     start: Option<u64>,
-    /// What was known of the descriptor that this call gives back.
+    /// What was known about the descriptor that this call closes.
     forgotten: Option<Box<Names>>,
 }
 
@@ -54,7 +54,7 @@ impl Step {
         Step { call: call.into(), fd, start: listening().then(monotonic), forgotten: None }
     }
 
-    /// As [`begin`](Step::begin), for a call that may sleep: what was gathered is told before.
+    /// Like [`begin`](Step::begin), for a call that may sleep: gathered events are written first.
     #[inline]
     pub(super) fn wait(call: impl Into<Name>, fd: Option<RawFd>, wait: Wait) -> Step {
         let start = listening().then(|| {
@@ -64,7 +64,7 @@ impl Step {
         Step { call: call.into(), fd, start, forgotten: None }
     }
 
-    /// Whether anybody listens.
+    /// Whether there is a listener.
     pub(super) fn listening(&self) -> bool {
         self.start.is_some()
     }
@@ -79,7 +79,7 @@ impl Step {
         self
     }
 
-    /// The call has returned: records it as the value that `tell` makes of what it returned, if it did not
+    /// The call has returned: records it as the value that `tell` makes of its result, if it did not
     /// fail, and names it in the error.
     #[inline]
     pub(super) fn end<T: Answer, C: Into<Call>>(
@@ -103,7 +103,7 @@ impl Step {
     }
 }
 
-/// What a record tells of.
+/// What a record is about.
 struct Record {
     call: Call,
     via: Via,
@@ -130,9 +130,9 @@ impl Record {
     }
 }
 
-/// How a call came to the kernel.
+/// How a call reached the kernel.
 enum Via {
-    /// By itself.
+    /// As a system call.
     Call,
     /// It was written into the submission ring.
     Submission(Submission),
@@ -140,7 +140,7 @@ enum Via {
     Completion(Completion),
 }
 
-/// Records that an operation stands in the submission ring now; the call is the one that it stands for.
+/// Records that an operation is now in the submission ring; the call is the one that it stands for.
 pub(super) fn submitted(call: Call, submission: Submission, at: u64) {
     record_handlers(at);
     let outcome = Outcome { fd: Some(submission.fd), ..Outcome::default() };
@@ -230,7 +230,7 @@ fn emit(record: Record, closed: Names) {
     record::tell(call, again, event);
 }
 
-/// Keeps what a call has told of descriptors.
+/// Remembers what a call has shown about descriptors.
 fn learn(call: &Call, outcome: &Outcome, facts: &Facts) {
     let mut names = names();
     if let Some(fd) = outcome.fd {
@@ -265,7 +265,7 @@ fn learn(call: &Call, outcome: &Outcome, facts: &Facts) {
     }
 }
 
-/// Records what signal handlers of this thread have called before this time, and nobody has recorded.
+/// Records the calls that signal handlers of this thread made before this time, if they are not recorded yet.
 fn record_handlers(before: u64) {
     signal::take(before, |made| {
         let failed = made.errno != 0;
@@ -325,7 +325,7 @@ thread_local! {
     static WHO: Cell<Option<(i32, i32)>> = const { Cell::new(None) };
 }
 
-/// The process and the thread that this is. The kernel is asked once a thread.
+/// This process and this thread. The kernel is asked once per thread.
 #[must_use]
 pub fn who() -> (i32, i32) {
     WHO.get().unwrap_or_else(|| {
@@ -335,7 +335,7 @@ pub fn who() -> (i32, i32) {
     })
 }
 
-/// In a forked child: its one thread has the memory of its parent's, and is another.
+/// For a forked child: its one thread has a copy of its parent's memory, but another number.
 pub(super) fn forget_who() {
     WHO.set(None);
 }

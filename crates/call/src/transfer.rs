@@ -1,5 +1,5 @@
-//! Bytes between a file and a socket without a detour through the program: sendfile and splice. And the
-//! word to the kernel that what came so should go on to the disk: sync_file_range.
+//! Bytes between a file and a socket without a copy into the program: sendfile and splice. And
+//! sync_file_range, which tells the kernel to write such bytes to the disk.
 
 use std::fs::File;
 use std::io;
@@ -41,8 +41,8 @@ pub fn splice(from: &impl AsFd, to: &impl AsFd, count: usize) -> Result<usize> {
     step.end(moved.map_err(io::Error::from), |_| Bytes::Splice { to: to.as_raw_fd(), count })
 }
 
-/// Tells the kernel to begin with writing `count` bytes of the file from `offset` on to the disk, as far as
-/// they are only in memory; a count of 0 means all to the end. With `SYNC_FILE_RANGE_WRITE` it does not
+/// Tells the kernel to begin writing `count` bytes of the file from `offset` on to the disk, if
+/// they are only in memory; a count of 0 means up to the end. With `SYNC_FILE_RANGE_WRITE` it does not
 /// wait until they are there (only for room in the disk's queue). It promises nothing: the file's size
 /// and place are not written with it, so an fsync must follow. See sync_file_range(2).
 #[expect(unsafe_code, reason = "nix has no sync_file_range")]

@@ -15,7 +15,7 @@ use super::process::signal_names;
 use super::step::Step;
 use netplay_record::{self as record, Polled, Ready, Select, WaitName};
 
-/// The set of descriptors that [`select`] takes and changes: 1024 bits, one a descriptor.
+/// The set of descriptors that [`select`] takes and changes: 1024 bits, one for each descriptor.
 ///
 /// ```
 /// use netplay_call::FdSet;
@@ -27,7 +27,7 @@ use netplay_record::{self as record, Polled, Ready, Select, WaitName};
 #[derive(Clone)]
 pub struct FdSet {
     bits: libc::fd_set,
-    /// No descriptor from this one on was ever in it: whoever prints it need not look at all the bits.
+    /// No descriptor from this one on was ever in it, so printing need not look at all the bits.
     end: RawFd,
 }
 
@@ -75,8 +75,8 @@ impl FdSet {
         fd < FdSet::SIZE && unsafe { libc::FD_ISSET(fd, &self.bits) }
     }
 
-    /// The highest descriptor that was put into it, **plus one**: the larger one of all sets is what
-    /// [`select`] is to be given.
+    /// The highest descriptor that was put into it, **plus one**: give [`select`] the largest of all
+    /// sets.
     #[must_use]
     pub fn nfds(&self) -> RawFd {
         self.end
@@ -86,7 +86,7 @@ impl FdSet {
         (0..self.end).filter(|&fd| self.has(fd))
     }
 
-    /// As a call has left it: these are ready for this.
+    /// The set after a call: these descriptors are ready for this.
     fn ready(&self, events: i16) -> impl Iterator<Item = Ready> {
         self.iter().map(move |fd| Ready { fd, events: events.cast_unsigned().into() })
     }
@@ -112,11 +112,11 @@ impl fmt::Debug for FdSet {
 }
 
 /// Waits until a descriptor of `reads` can be read or one of `writes` written without waiting, or
-/// the time is over; `None` is for ever. On return the sets hold only what is ready, and the number
-/// of bits in them is returned; so they are made anew for every turn. `nfds` is the highest
+/// the time has passed; `None` waits for ever. On return the sets hold only what is ready, and the number
+/// of bits in them is returned; so build them again for every turn. `nfds` is the highest
 /// descriptor **plus one**. See select(2).
 ///
-/// The kernel goes through all bits below `nfds`, and asks each that is set, ready or not, at every call.
+/// At every call the kernel walks over all bits below `nfds`, and checks each descriptor whose bit is set.
 #[expect(unsafe_code, reason = "select takes pointers")]
 pub fn select(
     nfds: RawFd,
@@ -153,11 +153,11 @@ pub fn select(
     })
 }
 
-/// Waits until something happens on one of the descriptors, and writes into each `revents` what
-/// did; returns how many have any. POLLERR, POLLHUP and POLLNVAL are reported unasked. See poll(2).
+/// Waits until one of the descriptors is ready, and writes into each `revents` what
+/// happened; returns how many have events. POLLERR, POLLHUP and POLLNVAL are always reported. See poll(2).
 ///
-/// The array stays the caller's, so unlike with [`select`] nothing is made anew for a turn, and no
-/// descriptor is too large. The kernel still looks at every entry at every call.
+/// `poll` does not overwrite the caller's `events`, so unlike with [`select`] the array need not be rebuilt, and no
+/// descriptor is too large. The kernel still checks every entry at every call.
 #[expect(unsafe_code, reason = "poll takes a pointer")]
 pub fn poll(fds: &mut [pollfd], timeout: Option<Duration>) -> Result<usize> {
     let step = Step::wait(WaitName::Poll, None, Wait::Others);

@@ -1,10 +1,10 @@
 //! sock_diag(7): a request to the kernel over a netlink socket, and its answer, byte by byte.
 //!
 //! The formats are those of `linux/netlink.h`, `linux/inet_diag.h` and `linux/unix_diag.h`. Numbers are
-//! in the order of this machine, ports and addresses in that of the network.
+//! in host order, ports and addresses in network order.
 //!
-//! They are spelled out here because they are short, and because the crate for them
-//! (netlink-packet-sock-diag) leaves out how long a TIME_WAIT has to live, which is what one asks for.
+//! They are written out here because they are short, and because the crate for them
+//! (netlink-packet-sock-diag) leaves out how long a TIME_WAIT lasts, which netplay needs.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -59,7 +59,7 @@ pub(super) fn unix() -> io::Result<Vec<Unix>> {
 }
 
 /// `struct inet_diag_req_v2`: family, protocol, ext, pad; states; then the id of a socket, of which a
-/// dump heeds the ports alone.
+/// dump uses only the ports.
 fn inet_request(family: i32, protocol: Protocol, ask: Ask) -> Vec<u8> {
     let number = match protocol {
         Protocol::Tcp => libc::IPPROTO_TCP,
@@ -70,7 +70,7 @@ fn inet_request(family: i32, protocol: Protocol, ask: Ask) -> Vec<u8> {
     let mut request = vec![family as u8, number as u8, ext, 0];
     let states = match ask.open {
         true => 1 << State::LISTEN.0 | 1 << State::CLOSE.0,
-        false => u32::MAX, // every one, also of those that are only bound
+        false => u32::MAX, // all of them, also sockets that are only bound
     };
     request.extend(states.to_ne_bytes());
     request.extend(ask.port.unwrap_or(0).to_be_bytes());
@@ -79,7 +79,7 @@ fn inet_request(family: i32, protocol: Protocol, ask: Ask) -> Vec<u8> {
     request
 }
 
-/// Sends a request for a dump, and hands out the messages of its answer.
+/// Sends a request for a dump, and passes on the messages of its answer.
 fn dump(request: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
     let kernel: OwnedFd = socket(
         AddressFamily::Netlink,
@@ -109,7 +109,7 @@ fn dump(request: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
         while let Some(length) = u32_at(rest, 0).map(|length| length as usize) {
             let body = rest.get(16..length).ok_or(io::ErrorKind::InvalidData)?;
             match i32::from(u16_at(rest, 4).unwrap_or_default()) {
-                // Both carry an errno, negative; of NLMSG_DONE it is that of the dump.
+                // Both carry a negative errno; that of NLMSG_DONE is the result of the dump.
                 libc::NLMSG_DONE | libc::NLMSG_ERROR => {
                     return match u32_at(body, 0).unwrap_or_default().cast_signed() {
                         0 => Ok(()),

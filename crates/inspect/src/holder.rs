@@ -1,4 +1,4 @@
-//! Who holds a socket: the processes with a descriptor of it (`/proc/PID/fd`, proc_pid_fd(5)).
+//! The holders of a socket: the processes with a descriptor of it (`/proc/PID/fd`, proc_pid_fd(5)).
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -16,20 +16,20 @@ use netplay_text::escape::escape;
 pub struct Holder {
     /// The process.
     pub pid: u32,
-    /// Its descriptor of the socket; the lowest, if it has more of them.
+    /// Its descriptor of the socket; the lowest, if it has several.
     pub fd: RawFd,
     /// The user that it runs as.
     pub uid: u32,
     /// The name of its program as the kernel keeps it, at most 15 bytes; escaped. A process may choose
     /// it freely.
     pub program: String,
-    /// Its command line, the words separated by spaces; escaped. It, too, is what the process says.
+    /// Its command line, the words separated by spaces; escaped. A process may also change it.
     pub command: String,
-    /// When the process began. A socket has no time of birth, but its first holder is not younger.
+    /// When the process began. A socket has no start time, but it is not older than its first holder.
     pub started: Option<SystemTime>,
 }
 
-/// Who holds the sockets that were asked for, as far as this process may know.
+/// The holders of some sockets, as far as this process may see them.
 #[derive(Debug, Default)]
 pub struct Holders {
     found: HashMap<u64, Vec<Holder>>,
@@ -45,31 +45,31 @@ impl Holders {
         self.found.get(&inode).map_or(&[], Vec::as_slice)
     }
 
-    /// How many processes of each other user (by uid) may not be looked into: a socket without a holder
-    /// may be theirs. Root sees all.
+    /// How many processes of each other user (by uid) could not be inspected: a socket without a known holder
+    /// may belong to them. Root can inspect all.
     #[must_use]
     pub fn hidden(&self) -> &BTreeMap<u32, usize> {
         &self.hidden
     }
 
-    /// Whether the time was over before every process was looked at.
+    /// Whether the time ran out before every process was inspected.
     #[must_use]
     pub fn unfinished(&self) -> bool {
         self.unfinished
     }
 
-    /// Why processes could not be looked for, if it is so: no descriptor is left for it, or /proc does not show
-    /// all of them. Then a socket without a holder may have one.
+    /// Why processes could not be searched, if so: no descriptor is left, or /proc does not show
+    /// all of them. Then a socket without a known holder may have one.
     #[must_use]
     pub fn unread(&self) -> Option<&str> {
         self.unread.as_deref()
     }
 }
 
-/// Looks for the holders of these sockets in all processes, once, and no longer than `time`.
+/// Searches all processes once for the holders of these sockets, for at most `time`.
 ///
-/// What cannot be read (processes of other users, or such as have just ended) is left out and, where it
-/// is a matter of permission, counted.
+/// Processes that cannot be read (of other users, or just ended) are left out, and counted if the
+/// permission is missing.
 #[must_use]
 pub fn holders(inodes: impl IntoIterator<Item = u64>, time: Duration) -> Holders {
     let end = Instant::now() + time;
@@ -86,8 +86,8 @@ pub fn holders(inodes: impl IntoIterator<Item = u64>, time: Duration) -> Holders
             return all;
         }
     };
-    // Every host and container has this one. It is not shown where the mount has hidepid=2, and nothing is
-    // where /proc is not mounted.
+    // Every host and container has process 1. It is hidden if /proc is mounted with hidepid=2, and missing
+    // if /proc is not mounted.
     if !Path::new("/proc/1").exists() {
         all.unread = Some("/proc does not show every process".to_owned());
     }
@@ -152,7 +152,7 @@ fn owner(process: &Path) -> Option<u32> {
     fs::metadata(process).ok().map(|about| about.uid())
 }
 
-/// A process as the holder of something; of what, its descriptor says.
+/// A process as the holder of the socket with this descriptor.
 fn about(pid: u32, process: &Path, boot: Option<SystemTime>) -> Holder {
     let read = |name| fs::read(process.join(name)).unwrap_or_default();
     let program = read("comm");
@@ -173,7 +173,7 @@ fn ticks_at_start(stat: &[u8]) -> Option<Duration> {
     Some(Duration::from_millis(ticks * 1000 / TICKS))
 }
 
-/// When this machine began: `btime` of `/proc/stat`.
+/// When this machine was started: `btime` of `/proc/stat`.
 fn boot_time() -> Option<SystemTime> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;

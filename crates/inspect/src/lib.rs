@@ -1,9 +1,9 @@
-//! What the kernel knows about sockets that are not ours: every one on this host, and who holds it.
+//! What the kernel knows about other programs' sockets: every socket on this host, and its holders.
 //!
-//! A program can ask its own sockets everything (getsockopt(2)); for all others there are two ways.
+//! A program can read everything about its own sockets (getsockopt(2)); for all others there are two ways.
 //! [`sock_diag(7)`](https://man7.org/linux/man-pages/man7/sock_diag.7.html) answers in a binary format
-//! over a netlink socket, and is what `ss` asks. The older tables `/proc/net/tcp` and its siblings say
-//! less, as text; they are read where sock_diag is not there, or forbidden. Neither knows processes: a
+//! over a netlink socket, and is what `ss` asks. The older tables, `/proc/net/tcp` and its siblings, say
+//! less, as text; they are read if sock_diag is missing or forbidden. Neither knows processes: a
 //! socket is an inode, and its holders are the processes that have a descriptor of that inode.
 //!
 //! ```text
@@ -12,7 +12,7 @@
 //! holders([inode])     ── /proc/*/fd ─▶ pid, program, descriptor
 //! ```
 //!
-//! What is asked here is recorded nowhere: it is no part of the program on a page.
+//! These calls are never recorded, because they are not part of the program on a page.
 //!
 //! ```
 //! use std::time::Duration;
@@ -123,8 +123,8 @@ mod tests {
         std::fs::metadata(link).unwrap().ino()
     }
 
-    /// What both ways of asking say of a port, once it is `so` in both: what another thread of the
-    /// kernel delivers may come a moment later.
+    /// What both ways report about a port, once it is `so` in both: what another thread of the
+    /// kernel delivers may arrive a moment later.
     fn asked_until(
         protocol: Protocol,
         port: u16,
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// What both ways of asking say of a port.
+    /// What both ways report about a port.
     fn asked(protocol: Protocol, port: u16) -> [Vec<Inet>; 2] {
         let ask = Ask::port(port);
         [diag::inet(protocol, ask).unwrap(), table::inet(protocol, ask).unwrap()]
@@ -160,7 +160,7 @@ mod tests {
             assert_eq!((one.local, one.peer), (address, None));
             assert_eq!((one.inode, one.timer), (inode(&listener), None));
             assert_eq!(one.uid, nix::unistd::getuid().as_raw());
-            // The connection that waits belongs to no process yet.
+            // The waiting connection does not belong to a process yet.
             let waiting = found.iter().find(|socket| socket.state == State::ESTABLISHED).unwrap();
             assert_eq!((waiting.inode, waiting.local), (0, address));
         }
@@ -281,7 +281,7 @@ mod tests {
         let inode = inode(&listener);
         let found = holders([inode], Duration::from_secs(10));
         let ours = found.of(inode);
-        // A child of another test, between fork and exec, may hold it, too.
+        // A child of another test, between fork and exec, may also hold it.
         let ours = ours.iter().find(|holder| holder.pid == std::process::id()).unwrap();
         assert_eq!(ours.fd, listener.as_raw_fd());
         assert!(ours.command.contains("netplay"), "{ours:?}");

@@ -1,4 +1,4 @@
-//! What is known of a socket.
+//! What is known about a socket.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,28 +11,28 @@ use netplay_text::tcp::State;
 pub struct Inet {
     /// TCP or UDP.
     pub protocol: Protocol,
-    /// The address of this end. A server for everybody has `0.0.0.0` or `[::]`.
+    /// The address of this end. A server that listens on every address has `0.0.0.0` or `[::]`.
     pub local: SocketAddr,
     /// The address of the other end, if there is one.
     pub peer: Option<SocketAddr>,
-    /// Its state. A UDP socket has no more than two: `ESTABLISHED` when connected, else `CLOSE`.
+    /// Its state. A UDP socket has only two: `ESTABLISHED` when connected, else `CLOSE`.
     pub state: State,
     /// Bytes received that the program has not read. **For a listener: how many connections wait for
     /// accept.**
     pub receive_queue: u32,
-    /// Bytes sent that are not acknowledged. **For a listener: its backlog**, how many may wait; 0 where
-    /// only `/proc` could be asked, which does not know it.
+    /// Bytes sent that are not acknowledged. **For a listener: its backlog**, how many may wait; 0 if
+    /// it was read from `/proc`, which does not have it.
     pub send_queue: u32,
     /// The number that every descriptor of this socket leads to; 0 if no process has it any more.
     pub inode: u64,
-    /// The user who made it; 0 also where the kernel no longer knows.
+    /// The user that made it; also 0 if the kernel no longer knows.
     pub uid: u32,
     /// The number of the interface it is bound to; 0 is any.
     pub interface: u32,
-    /// What it waits for, and how long still.
+    /// What it waits for, and how much longer.
     pub timer: Option<Timer>,
-    /// Whether an IPv6 socket keeps to IPv6 (`IPV6_V6ONLY`); if not, `[::]` takes IPv4 as well. `None`
-    /// for IPv4, and where only `/proc` could be asked.
+    /// Whether an IPv6 socket is for IPv6 only (`IPV6_V6ONLY`); if not, `[::]` also accepts IPv4. `None`
+    /// for IPv4, and if it was read from `/proc`.
     pub v6only: Option<bool>,
     /// Its memory, if [`Ask::memory`] asked for it.
     pub memory: Option<Memory>,
@@ -41,7 +41,7 @@ pub struct Inet {
 }
 
 impl Inet {
-    /// Whether clients can come here: a TCP listener, or a UDP socket that is not connected.
+    /// Whether clients can reach it: a TCP listener, or a UDP socket that is not connected.
     #[must_use]
     pub fn is_open(&self) -> bool {
         match self.protocol {
@@ -50,8 +50,8 @@ impl Inet {
         }
     }
 
-    /// Whether this TCP socket is bound, and neither listens nor is connected: no packet reaches it, but
-    /// its port is taken. Linux lists such sockets since 6.8, in the state `CLOSE`; `/proc` and earlier
+    /// Whether this TCP socket is bound, but neither listens nor is connected: no packet reaches it, but
+    /// its port is in use. Linux lists such sockets since 6.8, in the state `CLOSE`; `/proc` and earlier
     /// kernels hide them.
     #[must_use]
     pub fn is_only_bound(&self) -> bool {
@@ -79,27 +79,27 @@ impl Protocol {
     }
 }
 
-/// A clock that runs for a socket.
+/// A timer of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timer {
-    /// What happens when it rings.
+    /// What happens when it expires.
     pub kind: TimerKind,
     /// How long until then.
     pub left: Duration,
-    /// How often it has rung in vain: retransmissions, keepalive probes without an answer.
+    /// How often it has expired without an answer: retransmissions, keepalive probes.
     pub rung: u8,
 }
 
-/// What happens when a [`Timer`] rings.
+/// What happens when a [`Timer`] expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimerKind {
-    /// What was not acknowledged is sent once more.
+    /// Unacknowledged data is sent again.
     Retransmit,
-    /// A silent peer is asked whether it is still there (or a half-closed connection is given up).
+    /// A silent peer is probed (or a half-closed connection is given up).
     Keepalive,
-    /// `TIME_WAIT` is over.
+    /// `TIME_WAIT` ends.
     TimeWait,
-    /// A peer whose window is closed is asked whether it has opened.
+    /// A peer with a closed window is probed whether it has opened.
     Probe,
 }
 
@@ -130,32 +130,32 @@ impl TimerKind {
 /// The memory of a socket, in bytes as the kernel counts them: with its own overhead (`SO_MEMINFO`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// Taken by what was received.
+    /// Used by received data.
     pub received: u32,
-    /// The most that may be: `SO_RCVBUF`.
+    /// The limit for that: `SO_RCVBUF`.
     pub receive_buffer: u32,
-    /// Taken by what is to be sent.
+    /// Used by data to send.
     pub unsent: u32,
-    /// The most that may be: `SO_SNDBUF`.
+    /// The limit for that: `SO_SNDBUF`.
     pub send_buffer: u32,
-    /// Datagrams (or segments) that came and found no room.
+    /// Datagrams (or segments) that were dropped because there was no room.
     pub drops: u32,
 }
 
 /// A few of the measurements of a TCP connection (tcp(7), `TCP_INFO`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpInfo {
-    /// How long an answer takes, smoothed.
+    /// The round-trip time, smoothed.
     pub round_trip: Duration,
     /// After how long without an acknowledgement a segment is sent again.
     pub retransmit_after: Duration,
     /// The largest segment that is sent, in bytes.
     pub segment: u32,
-    /// How many segments may be under way (the congestion window).
+    /// How many segments may be in flight (the congestion window).
     pub window: u32,
-    /// How many segments are under way, not acknowledged.
+    /// How many segments are in flight, not acknowledged.
     pub under_way: u32,
-    /// How many segments were sent again, since the beginning.
+    /// How many segments were sent again in total.
     pub sent_again: u32,
     /// How long ago data was received.
     pub last_received: Duration,
@@ -184,13 +184,13 @@ impl Ask {
         Ask::default()
     }
 
-    /// The sockets whose own port this is. The kernel sorts them out: 100,000 others cost little.
+    /// The sockets with this local port. The kernel filters them: 100,000 others cost little.
     #[must_use]
     pub fn port(port: u16) -> Ask {
         Ask { port: Some(port), ..Ask::default() }
     }
 
-    /// The sockets that clients can come to: TCP listeners, and UDP sockets that are not connected.
+    /// The sockets that clients can reach: TCP listeners, and UDP sockets that are not connected.
     #[must_use]
     pub fn open() -> Ask {
         Ask { open: true, ..Ask::default() }
@@ -202,7 +202,7 @@ impl Ask {
         Ask { memory: true, ..self }
     }
 
-    /// Also what TCP measured.
+    /// Also TCP's measurements.
     #[must_use]
     pub fn tcp_info(self) -> Ask {
         Ask { tcp_info: true, ..self }
@@ -222,26 +222,26 @@ pub struct Unix {
     pub kind: UnixKind,
     /// Whether it listens.
     pub listening: bool,
-    /// Whether it is one end of a connection. What a listener accepts has the listener's name.
+    /// Whether it is one end of a connection. A socket that a listener accepted has the listener's name.
     pub connected: bool,
     /// How many connections wait for accept, if it listens; else the bytes that wait to be read. `None`
-    /// where only `/proc` could be asked.
+    /// if it was read from `/proc`.
     pub receive_queue: Option<u32>,
-    /// The backlog, if it listens. `None` where only `/proc` could be asked.
+    /// The backlog, if it listens. `None` if it was read from `/proc`.
     pub send_queue: Option<u32>,
     /// The number that every descriptor of this socket leads to.
     pub inode: u64,
     /// The socket at the other end, if there is one and it is known.
     pub peer: Option<u64>,
-    /// Whose it is; `None` where it is not told (before Linux 5.3, and in `/proc`).
+    /// The user that it belongs to; `None` if unknown (before Linux 5.3, and from `/proc`).
     pub uid: Option<u32>,
     /// The file that it is bound to: device and inode. The name alone may be relative to an unknown
-    /// directory, or mean another file by now.
+    /// directory, or belong to another file by now.
     pub file: Option<(u64, u64)>,
 }
 
 impl Unix {
-    /// Whether this is the socket bound to the file at `path`, and not merely to that name.
+    /// Whether this socket is bound to the file at `path`, not merely to that name.
     #[must_use]
     pub fn is_at(&self, path: &Path) -> bool {
         use std::os::unix::fs::MetadataExt;
@@ -257,7 +257,7 @@ impl Unix {
 pub enum UnixName {
     /// A file.
     Path(PathBuf),
-    /// A name without a file, in a space of its own; any bytes.
+    /// A name without a file, in the abstract namespace; any bytes.
     Abstract(Vec<u8>),
 }
 

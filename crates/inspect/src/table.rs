@@ -1,8 +1,8 @@
 //! `/proc/net/tcp` and its siblings (proc_pid_net(5)): the tables of sockets as text.
 //!
-//! They are there where sock_diag is not. What they lack: sockets that are bound and no more, the
-//! backlog of a listener, `IPV6_V6ONLY`, memory and measurements. And what `ss` shows of a second may be
-//! torn here: the kernel hands out the text in pieces, and rows come and go between them.
+//! They exist where sock_diag does not. They lack sockets that are only bound, the
+//! backlog of a listener, `IPV6_V6ONLY`, memory and measurements. And they are not consistent: the kernel
+//! hands out the text in pieces, and rows come and go between them.
 
 use std::fs;
 use std::io;
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use super::{Ask, Inet, Protocol, State, Timer, TimerKind, Unix, UnixKind, UnixName};
 
-/// The ticks of a second in what `/proc` says of time: `USER_HZ`, 100 on every machine of today.
+/// The ticks per second in the times of `/proc`: `USER_HZ`, 100 on every machine today.
 pub(super) const TICKS: u64 = 100;
 
-/// The TCP or UDP sockets, of both families; a host without IPv6 has no table of it.
+/// The TCP or UDP sockets, of both families; a host without IPv6 has no IPv6 table.
 ///
 /// # Errors
 /// The table of IPv4 cannot be read.
@@ -27,7 +27,7 @@ pub fn inet(protocol: Protocol, ask: Ask) -> io::Result<Vec<Inet>> {
     Ok(rows.filter(|socket| ask.wants(socket)).collect())
 }
 
-/// `sl local rem st tx:rx tr:when retrnsmt uid timeout inode …`, in hexadecimal but for the last three.
+/// `sl local rem st tx:rx tr:when retrnsmt uid timeout inode …`, in hexadecimal except for the last three.
 fn row(protocol: Protocol, line: &str) -> Option<Inet> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let &[_, local, peer, state, queues, timer, rung, uid, _, inode, ..] = &fields[..] else {
@@ -55,8 +55,8 @@ fn row(protocol: Protocol, line: &str) -> Option<Inet> {
     })
 }
 
-/// `0100007F:16E2` is 127.0.0.1:5858: the address as the numbers of 32 bits that this machine reads in
-/// memory, the port as a number.
+/// `0100007F:16E2` is 127.0.0.1:5858: the address as 32-bit numbers in host order,
+/// the port as a number.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let mut octets = Vec::new();
@@ -79,7 +79,7 @@ pub fn unix() -> io::Result<Vec<Unix>> {
     Ok(table.split(|&byte| byte == b'\n').filter_map(unix_row).collect())
 }
 
-/// `Num RefCount Protocol Flags Type St Inode Path`; the path may hold anything, even a line's end.
+/// `Num RefCount Protocol Flags Type St Inode Path`; the path may hold any byte, even a line end.
 fn unix_row(line: &[u8]) -> Option<Unix> {
     /// `__SO_ACCEPTCON` of the kernel: it listens.
     const LISTENS: u32 = 1 << 16;

@@ -18,13 +18,13 @@ use netplay_text::words::grouped;
 pub enum Bytes {
     /// recv(2)
     Recv(Receive),
-    /// recvfrom(2), and who sent the datagram.
+    /// recvfrom(2), and the sender of the datagram.
     Recvfrom(Receive, Option<Box<SockAddr>>),
-    /// recvmsg(2), with what the kernel knows beside the bytes, if it brought any.
+    /// recvmsg(2), with what the kernel adds to the bytes, if it received any.
     Recvmsg(Receive, Option<Box<Header>>),
     /// send(2)
     Send(Send),
-    /// sendto(2), and to whom.
+    /// sendto(2), and the receiver.
     Sendto(Send, Option<Box<SockAddr>>),
     /// sendmmsg(2)
     Sendmmsg(Many),
@@ -32,9 +32,9 @@ pub enum Bytes {
     Sendfile {
         /// The descriptor of the file.
         file: i32,
-        /// From which of its bytes on.
+        /// The offset before the call.
         offset: i64,
-        /// Where that is after the call.
+        /// The offset after the call.
         end: i64,
         /// How many at most.
         count: usize,
@@ -48,16 +48,16 @@ pub enum Bytes {
     },
     /// sync_file_range(2)
     SyncFileRange {
-        /// From which byte of the file on.
+        /// The offset in the file.
         offset: i64,
         /// How many; 0 is all.
         count: i64,
-        /// What is to be done with them.
+        /// What to do with them.
         flags: u32,
     },
 }
 
-/// What a call that receives was given, and what it brought.
+/// The arguments of a call that receives, and what it received.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Receive {
     /// `MSG_PEEK` and others.
@@ -70,30 +70,30 @@ pub struct Receive {
     pub data: Option<Data>,
 }
 
-/// What a call that sends was given.
+/// The arguments of a call that sends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Send {
     /// `MSG_NOSIGNAL` and others.
     pub flags: i32,
-    /// All that the kernel was to take.
+    /// All the bytes that it was given.
     pub data: Data,
 }
 
-/// What `sendmmsg` was given.
+/// The arguments of `sendmmsg`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Many {
     /// `MSG_DONTWAIT` and others.
     pub flags: i32,
-    /// All that the kernel was to take; of a value that was read from a trace, only how many there are.
+    /// All the messages that it was given; in a value that was read from a trace, only their number.
     pub datagrams: Vec<Data>,
-    /// To whom.
+    /// The receiver.
     pub to: Option<Box<SockAddr>>,
 }
 
-/// What became of the bytes that a call received.
+/// Where the bytes that a call received are now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Received {
-    /// They are out of the socket.
+    /// They have left the socket.
     Taken,
     /// They are still there, or were never in the stream: MSG_PEEK, MSG_OOB.
     Aside,
@@ -152,7 +152,7 @@ impl Send {
     }
 }
 
-/// So many elements of an array does strace print.
+/// How many elements of an array strace prints.
 const ELEMENTS: usize = 32;
 
 impl Many {
@@ -169,7 +169,7 @@ impl Many {
         }
     }
 
-    /// `[{msg_hdr={…}, msg_len=5}, …], 2, MSG_DONTWAIT`; only what the kernel took has a length.
+    /// `[{msg_hdr={…}, msg_len=5}, …], 2, MSG_DONTWAIT`; only messages that the kernel took have a length.
     fn strace(&self, taken: usize) -> String {
         let to = match &self.to {
             Some(to) => format!("msg_name={}, msg_namelen={}", strace::sockaddr(to), to.len()),
@@ -190,7 +190,7 @@ impl Many {
         format!("[{}], {count}, {}", all.join(", "), flags_text(self.flags))
     }
 
-    /// Of what moved, the first datagram is shown.
+    /// Shows the first datagram of those that moved.
     fn facts(&self, outcome: &Outcome) -> Facts {
         let bytes = |some: &[Data]| some.iter().map(|data| data.len as u64).sum();
         let asked = Some(bytes(&self.datagrams));
@@ -292,7 +292,7 @@ impl Told for Bytes {
                         let data = strace::data(data);
                         header.strace(&data, receive.room, &flags_text(header.flags))
                     }
-                    // Before the call only the room for a name is known.
+                    // Before the call only the size of the address buffer is known.
                     _ => "{msg_namelen=128}".to_owned(),
                 };
                 Strace::new("recvmsg", format!("{fd}, {header}, {flags}"))
@@ -330,7 +330,7 @@ impl Told for Bytes {
         };
         match self {
             Bytes::Recv(receive) => receive.facts(),
-            // How long the datagram was, it may have been cut.
+            // The length of the datagram, which may have been cut.
             Bytes::Recvfrom(receive, from) => {
                 Facts { asked: done.or(Some(0)), peer: of(from.as_deref()), ..receive.facts() }
             }
@@ -605,7 +605,7 @@ impl Told for Bytes {
         match self {
             Bytes::Send(send) => (!send.is_urgent()).then_some(Direction::Out),
             Bytes::Sendto(..) | Bytes::Sendfile { .. } => Some(Direction::Out),
-            // Of several, the record does not say which was which.
+            // The record does not say where one of several ends.
             Bytes::Sendmmsg(_) => (event.ret == Some(1)).then_some(Direction::Out),
             Bytes::Recv(receive) | Bytes::Recvfrom(receive, _) | Bytes::Recvmsg(receive, _) => {
                 (receive.became() == Received::Taken).then_some(received)

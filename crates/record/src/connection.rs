@@ -13,7 +13,7 @@ use super::{
 
 /// A call that makes, names or ends a connection.
 ///
-/// The addresses are `None` where the call failed that was to find them, and in a value that was read from a
+/// The addresses are `None` if the call that returns them failed, and in a value that was read from a
 /// trace, whose line has them as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Connection {
@@ -25,7 +25,7 @@ pub enum Connection {
     Listen(Option<i32>),
     /// accept(2)
     Accept {
-        /// Who has connected.
+        /// The client.
         peer: Option<Box<SockAddr>>,
         /// Whether calls on the new socket do not wait: SOCK_NONBLOCK.
         nonblock: bool,
@@ -42,7 +42,7 @@ pub enum Connection {
     Close,
 }
 
-/// What `socket` is asked for.
+/// The arguments of `socket`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketKind {
     /// Its addresses.
@@ -73,7 +73,7 @@ pub enum Type {
     Stream,
     /// SOCK_DGRAM
     Datagram,
-    /// SOCK_RAW: datagrams too, with a header of the program's own.
+    /// SOCK_RAW: also datagrams, with a header that the program writes.
     Raw,
     /// Another, with its number.
     Other(i32),
@@ -234,7 +234,7 @@ impl Told for Connection {
         let done = outcome.done().is_some();
         match self {
             Connection::Bind(name) | Connection::Getsockname(name) => {
-                // The kernel will choose the port; until it is asked, the address is not known.
+                // The kernel chooses the port; until getsockname, the address is not known.
                 let chosen = name.as_deref().and_then(SockAddr::as_socket);
                 let named = done && chosen.is_none_or(|address| address.port() != 0);
                 Facts {

@@ -18,13 +18,13 @@ pub struct Data {
 const SHOWN: usize = 64;
 
 impl Data {
-    /// These bytes, of which so many are hidden behind asterisks.
+    /// These bytes, of which this many are hidden behind asterisks.
     #[must_use]
     pub fn new(bytes: &[u8], hidden: usize) -> Data {
         Data { len: bytes.len(), first: bytes[..bytes.len().min(SHOWN)].to_vec(), hidden }
     }
 
-    /// Of these bytes so many moved. What is hidden behind those is still said to be: the call had it.
+    /// These bytes, of which this many moved. Hidden bytes after those still count as hidden, because the call was given them.
     pub(super) fn facts(&self, moved: usize) -> Facts {
         Facts {
             bytes: Some(moved as u64),

@@ -18,7 +18,7 @@ pub fn errnos() -> impl Iterator<Item = Errno> {
     (1..=133).map(Errno::from_raw).filter(|&errno| errno != Errno::UnknownErrno)
 }
 
-/// The error of this name, in any case, also one of its second names; or of this number.
+/// The error of this name, in upper or lower case, also by an alias; or of this number.
 ///
 /// ```
 /// use netplay_record::errno_named;
@@ -37,7 +37,7 @@ pub fn errno_named(text: &str) -> Option<Errno> {
 
 /// `Address already in use` for `EADDRINUSE`; in Chinese `地址已被占用`.
 ///
-/// The Chinese words are those of the errors that sockets, files and processes meet; any other is told in English.
+/// There are Chinese words for the errors of sockets, files and processes; all others are in English.
 pub fn error_in_words(name: &str, lang: Lang) -> String {
     if let (Lang::Zh, Some((_, words))) = (lang, CHINESE.iter().find(|(known, _)| *known == name)) {
         return (*words).to_owned();

@@ -1,4 +1,4 @@
-//! A line of a trace, and all that can be said of what it tells.
+//! A line of a trace.
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -13,19 +13,19 @@ use super::Call;
 pub struct Event {
     /// The version of this format: 1.
     pub v: u32,
-    /// What the line tells of.
+    /// What the line is about.
     pub kind: Kind,
     /// When the call began: nanoseconds of CLOCK_MONOTONIC, comparable within one boot of one host.
     pub start_ns: u64,
     /// How long it took, in nanoseconds; waiting included.
     pub dur_ns: u64,
-    /// When it began, by the calendar (RFC 3339).
+    /// When it began, as calendar time (RFC 3339).
     pub wall: String,
     /// The process.
     pub pid: i32,
     /// The thread; equal to `pid` in a process's first thread.
     pub tid: i32,
-    /// Who speaks: `server`, `client`, or another name that a program gives itself.
+    /// The role of the process: `server`, `client`, or another name that a program gives itself.
     pub role: String,
     /// The example: `tcp-echo`.
     pub example: String,
@@ -49,13 +49,13 @@ pub struct Event {
     pub local: Option<String>,
     /// The address at the other end.
     pub peer: Option<String>,
-    /// What strace prints behind the result: `(in [3])`.
+    /// What strace prints after the result: `(in [3])`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out: Option<String>,
     /// The value of a socket option in words: `1.5 s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Whether the socket whose option is set is one of datagrams: some options mean something else for it.
+    /// Whether the socket whose option is set is a datagram socket: some options mean something else for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub datagrams: bool,
     /// What a wait found ready: `3 POLLIN, 5 POLLIN|POLLHUP`.
@@ -64,25 +64,25 @@ pub struct Event {
     /// How many bytes there were: given to a send, or in the datagram received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<u64>,
-    /// How many of the bytes are secret, and shown as `*` in `data` and `args`.
+    /// How many of the bytes are secret, and appear as `*` in `data` and `args`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<u64>,
     /// The state, queues and buffers of the socket after the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// The number that ties the completion of an operation to its submission.
+    /// The number that links the completion of an operation to its submission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_data: Option<u64>,
     /// The sentence of a note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// The start of this host's run to which `start_ns` belongs: the first eight digits of the kernel's boot id.
+    /// The boot of this host that `start_ns` belongs to: the first eight digits of the kernel's boot id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
-    /// What was called, as a value: all of the above that says so, read once.
+    /// What was called, as a value, read once from the keys above.
     #[serde(skip)]
     pub what: Call,
-    /// Of an operation of a ring: whether answers to it come until it is cancelled, or more than this one.
+    /// For an operation of a ring: whether it completes until it is cancelled, or more completions follow this one.
     #[serde(skip)]
     pub again: bool,
 }
@@ -94,9 +94,9 @@ impl Serialize for Event {
 }
 
 impl Event {
-    /// When the event matters to others, in nanoseconds of CLOCK_MONOTONIC: a call that waits when
-    /// it returns, any other when it begins. So a `send` stands before the `recv` that it wakes. An
-    /// operation of a ring is done when its answer is taken.
+    /// When the event affects others, in nanoseconds of CLOCK_MONOTONIC: for a call that waits, when
+    /// it returns; for any other, when it begins. So a `send` comes before the `recv` that it wakes. An
+    /// operation of a ring is done when its completion is taken.
     #[must_use]
     pub fn moment(&self) -> u64 {
         let at_once = self.what.acts_at_once() && self.kind != Kind::Complete;
@@ -107,16 +107,16 @@ impl Event {
     }
 }
 
-/// What a line of a trace tells of.
+/// What a line of a trace is about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A system call.
     #[default]
     Call,
-    /// An operation was written into the submission ring of io_uring: no system call.
+    /// An operation was written into the submission ring of io_uring: not a system call.
     Submit,
-    /// Its answer was taken out of the completion ring: no system call either. It began when it was
+    /// Its completion was taken out of the ring: also not a system call. It began when it was
     /// submitted.
     Complete,
     /// A remark between calls.

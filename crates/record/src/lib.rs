@@ -1,15 +1,15 @@
-//! The record of a call, as a typed value: what was called, and all that can be said of it.
+//! The record of a call, as a typed value: what was called, and everything that is said about it.
 //!
 //! ```text
-//! the door (call)  ──▶  Call  ──▶  the line of strace, and the keys of JSON   with its Outcome
+//! the crate `call` ──▶  Call  ──▶  the line of strace, and the keys of JSON   with its Outcome
 //! a line of a trace ─▶        ──▶  a sentence of the story                    story
 //!                             ──▶  the short words of a picture               draw
-//!                             ──▶  which way bytes went, whether it waits, which descriptors it moved
+//!                             ──▶  the direction of bytes, whether it waits, which descriptors it changed
 //! ```
 //!
-//! [`Call`] has a variant for each kind of call, and each kind has a file of its own here: an enum with a
-//! variant a call, and one exhaustive match for each thing that can be said of it. A new system call is a new
-//! variant there, and the compiler names every match that lacks it. Nowhere else is the text of a call read to
+//! [`Call`] has a variant for each kind of call, and each kind has its own file: an enum with a
+//! variant for each call, and one exhaustive match for each thing that is said about it. A new system call is a new
+//! variant there, and the compiler names every match that lacks it. No other code reads the text of a call to
 //! find out what it did.
 //!
 //! ```
@@ -27,8 +27,8 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 //!
-//! A value that was read from a trace has what sentences and pictures need. What only strace prints of a call,
-//! the size of a buffer for one, is nothing there: the line has that text already.
+//! A value that was read from a trace has what sentences and pictures need. It lacks what only strace prints,
+//! such as the size of a buffer, because the line already has that text.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -110,10 +110,10 @@ pub use ring::*;
 pub use value::OptValue;
 pub use wait::*;
 
-/// What was called, with what of its arguments and answers matters to others.
+/// What was called, with the arguments and results that others need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Call {
-    /// Nothing: a note stands between calls.
+    /// Nothing: a note between calls.
     #[default]
     None,
     /// A connection and its ends.
@@ -197,19 +197,19 @@ kinds!(
 );
 
 thread_local! {
-    /// What the event tells of that this thread makes just now.
+    /// The call of the event that this thread is making now.
     static TOLD: RefCell<(Call, bool)> = const { RefCell::new((Call::None, false)) };
 }
 
-/// Makes an event of `tracing` that tells of this call, and whether answers to it come again. Its fields are the
-/// texts and numbers that everybody may listen to; who listens here asks [`told`] for the value.
+/// Makes a `tracing` event for this call, which also says whether more completions follow. Its fields are
+/// texts and numbers for any subscriber; netplay's own listeners get the value from [`told`].
 pub fn tell(call: Call, again: bool, event: impl FnOnce()) {
     TOLD.set((call, again));
     event();
     TOLD.take();
 }
 
-/// The call that the event of this moment tells of, and whether answers to it come again.
+/// The call of the event that is being made, and whether more completions follow.
 pub fn told() -> (Call, bool) {
     TOLD.with_borrow(Clone::clone)
 }
@@ -226,7 +226,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What it returned, if it did not fail.
+    /// Its result, if it did not fail.
     pub fn done(&self) -> Option<i64> {
         self.ret.filter(|&ret| ret >= 0 && self.errno.is_none())
     }
@@ -244,7 +244,7 @@ pub struct Strace {
     pub syscall: &'static str,
     /// Its arguments.
     pub args: String,
-    /// What stands behind the result: what the call wrote into its arguments.
+    /// The text after the result: what the call wrote into its arguments.
     pub out: Option<String>,
 }
 
@@ -258,7 +258,7 @@ impl Strace {
     }
 }
 
-/// What the keys of a line of JSON say of a call, beside its name, strace's words and its outcome.
+/// The keys of a JSON line for a call, except its name, strace's words and its outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// How many bytes moved.
@@ -279,14 +279,14 @@ pub struct Facts {
     pub local: Option<String>,
     /// The address of the other end.
     pub peer: Option<String>,
-    /// What is known of the descriptor from this call on.
+    /// What is known about the descriptor after this call.
     pub known: Known,
 }
 
-/// What is known of a descriptor from this call on.
+/// What is known about a descriptor after a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Known {
-    /// No more than before.
+    /// Nothing new.
     #[default]
     Nothing,
     /// The address of this end, which the call has named.
@@ -303,7 +303,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Which way something moved.
+/// The direction in which something moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// To the other side.
@@ -314,7 +314,7 @@ pub enum Direction {
     End,
 }
 
-/// Which way the bytes of a call move, if it moves any.
+/// The direction in which the bytes of a call move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// From this program.
@@ -330,12 +330,12 @@ pub enum Moves {
     Nothing,
     /// It makes a socket.
     Makes {
-        /// Whether that has messages, not a stream: datagrams, or packets.
+        /// Whether it carries messages, not a stream: datagrams, or packets.
         datagrams: bool,
     },
-    /// It makes a descriptor that is no socket.
+    /// It makes a descriptor that is not a socket.
     Opens,
-    /// It makes a listener of its socket.
+    /// It turns its socket into a listener.
     Listens,
     /// It hands out one of the listener's connections.
     Accepts {
@@ -346,26 +346,26 @@ pub enum Moves {
     Connects,
     /// It ends a direction of its connection, or both.
     Shuts(Shutdown),
-    /// It gives its descriptor back.
+    /// It closes its descriptor.
     Closes,
-    /// It makes a process that has all of them, too.
+    /// It makes a process that also has all of them.
     Copies,
-    /// A process has ended that had some.
+    /// It reports the end of a process that had some.
     Ends,
 }
 
-/// What a diagram shows of a call that has no place for each.
+/// What a diagram shows of a call if it has no room for every call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shows {
     /// The call and its answer.
     Itself,
-    /// The arrow of what it sets out.
+    /// The arrow of what it sends.
     Arrow,
     /// Nothing: it only prepares, or asks.
     Nothing,
 }
 
-/// What to say of a call that failed.
+/// What to say about a call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// It only looks like a failure: the whole sentence.
@@ -374,7 +374,7 @@ pub enum Failure {
     Because(&'static str),
 }
 
-/// What each kind of call can say of itself, and of the event that it was.
+/// What each kind of call says about itself and its event.
 pub trait Told: Sized {
     /// The names of this kind.
     type Name;
@@ -384,27 +384,27 @@ pub trait Told: Sized {
     fn name(&self) -> Self::Name;
     /// The call as strace prints it.
     fn strace(&self, outcome: &Outcome) -> Strace;
-    /// What a line of JSON says of it.
+    /// Its keys in a JSON line.
     fn facts(&self, outcome: &Outcome) -> Facts;
     /// What it did, in a sentence without a full stop.
     fn sentence(&self, event: &Event, lang: Lang) -> String;
     /// Why it failed, if there is more to say than the error's own words.
     fn failure(&self, errno: &str, event: &Event, lang: Lang) -> Option<Failure>;
-    /// The address without which its error means little.
+    /// The address to name in its error.
     fn failed_at<'a>(&self, _event: &'a Event) -> Option<&'a str> {
         None
     }
     /// What the program asked, in the words of a picture; `on` is `recv(4)`.
     fn asked(&self, on: String, event: &Event, lang: Lang) -> String;
-    /// What the kernel answered; nothing where that it was done says all.
+    /// What the kernel answered; nothing if it only succeeded.
     fn answered(&self, event: &Event, lang: Lang) -> String;
     /// Whether it waits for others.
     fn waits(&self) -> bool;
-    /// Which way its bytes move.
+    /// The direction of its bytes.
     fn way(&self) -> Option<Way> {
         None
     }
-    /// Which way bytes of a stream or datagrams moved, or an end.
+    /// The direction in which bytes of a stream, datagrams or an end moved.
     fn direction(&self, _event: &Event) -> Option<Direction> {
         None
     }
@@ -425,7 +425,7 @@ pub trait Told: Sized {
 }
 
 impl Call {
-    /// What a line of a trace tells of.
+    /// The call in a line of a trace.
     #[must_use]
     pub fn read(event: &Event) -> Call {
         let Some(name) = event.call.as_deref().filter(|_| event.kind != Kind::Note) else {

@@ -1,4 +1,4 @@
-//! What `recvmsg` brings beside the bytes: who sent them, and what the kernel has to say about them.
+//! What `recvmsg` returns with the bytes: their sender, and what the kernel knows about them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use socket2::SockAddr;
 use super::strace;
 use super::text::Args;
 
-/// `N` bytes from there on; what is missing is zero.
+/// `N` bytes from this offset on; missing bytes are zero.
 pub fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut part = [0; N];
     for (to, from) in part.iter_mut().zip(bytes.iter().skip(at)) {
@@ -21,9 +21,9 @@ pub fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 /// A `struct msghdr` that the kernel has filled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Header {
-    /// Who sent the message; of length 0 on a connection. `None` if it comes from a trace.
+    /// The sender of the message; of length 0 on a connection. `None` if it comes from a trace.
     pub name: Option<SockAddr>,
-    /// What the kernel has to say: cmsg(3).
+    /// The control messages: cmsg(3).
     pub control: Vec<Control>,
     /// How many bytes that takes.
     pub control_len: usize,
@@ -45,7 +45,7 @@ impl Header {
         Header { control: control.collect(), ..Header::default() }
     }
 
-    /// What the sentence says is beside the bytes.
+    /// The part of the sentence after the bytes.
     pub(super) fn beside(&self, lang: Lang) -> &'static str {
         let kinds: Vec<(i32, i32)> = self.control.iter().map(Control::kind).collect();
         match kinds {
@@ -62,7 +62,7 @@ impl Header {
         }
     }
 
-    /// The name, its length and the control messages, around the data and the room for it.
+    /// The name, its length and the control messages, around the data and its buffer.
     pub(super) fn strace(&self, data: &str, size: usize, flags: &str) -> String {
         let name = match &self.name {
             Some(name) if name.len() > 0 => {
@@ -134,17 +134,17 @@ impl Control {
 /// The size of a `struct cmsghdr` before its data.
 const HEADER: usize = size_of::<libc::cmsghdr>();
 
-/// What a router, a host or the own kernel had to say about a message that was sent: a
-/// `struct sock_extended_err`, and behind it who says so.
+/// What a router, a host or the local kernel reported about a message that was sent: a
+/// `struct sock_extended_err`, and behind it the address that reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Complaint {
     /// The same as an error number.
     pub errno: i32,
-    /// The type of the ICMP message that brought it; 0 if the own kernel found it.
+    /// The type of the ICMP message that reported it; 0 if the local kernel did.
     pub kind: u8,
     /// The code of the ICMP message.
     pub code: u8,
-    /// Who sent that; `None` if the own kernel found it.
+    /// The sender of that; `None` if the local kernel reported it.
     pub by: Option<IpAddr>,
     origin: u8,
     info: u32,

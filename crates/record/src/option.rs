@@ -11,7 +11,7 @@ use super::{
     Event, Facts, Failure, Known, Moves, OptValue, Outcome, Shows, Strace, Told, part, strace,
 };
 
-/// A call that reads or changes what a socket is told to do.
+/// A call that reads or changes an option or a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sockopt {
     /// setsockopt(2)
@@ -22,7 +22,7 @@ pub enum Sockopt {
     Fcntl(Fcntl),
 }
 
-/// What `setsockopt` is given.
+/// The arguments of `setsockopt`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Set {
     /// `SOL_SOCKET` and others.
@@ -33,7 +33,7 @@ pub struct Set {
     pub value: Option<OptValue>,
     /// The multicast group that it joins or leaves.
     pub group: Option<Box<Group>>,
-    /// Whether the socket is one of datagrams, for which SO_REUSEADDR does something else.
+    /// Whether it is a datagram socket, for which SO_REUSEADDR does something else.
     pub datagrams: bool,
 }
 
@@ -44,35 +44,35 @@ pub struct Group {
     pub joins: bool,
     /// Its address.
     pub address: String,
-    /// Through which device; `None`: any.
+    /// The device; `None`: any.
     pub device: Option<String>,
 }
 
-/// What `getsockopt` is given, and its answer.
+/// The arguments of `getsockopt`, and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Get {
     /// `SOL_SOCKET` and others.
     pub level: Cow<'static, str>,
     /// The option's name in the manual.
     pub option: Cow<'static, str>,
-    /// How many bytes there is room for.
+    /// The size of the buffer.
     pub room: usize,
     /// The value; `None` if the call failed or comes from a trace.
     pub value: Option<OptValue>,
 }
 
-/// What `fcntl` is asked for.
+/// The command of `fcntl`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fcntl {
-    /// F_GETFL, and the flags that were there.
+    /// F_GETFL, and the flags that were set.
     GetFlags(i32),
     /// F_SETFL
     SetFlags(i32),
     /// F_SETFD: whether the descriptor is closed on exec.
     SetCloexec(bool),
-    /// F_SETOWN: who gets its signals.
+    /// F_SETOWN: the process that gets its signals.
     SetOwner(i32),
-    /// F_SETLKW: to have a lock, or to give it back.
+    /// F_SETLKW: to take a lock, or to release it.
     Lock(RecordLock),
     /// Something else, in the manual's word.
     Other(String),
@@ -87,7 +87,7 @@ impl Default for Fcntl {
 /// A lock on a part of a file: a `struct flock`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RecordLock {
-    /// F_RDLCK, F_WRLCK, or F_UNLCK to give it back.
+    /// F_RDLCK, F_WRLCK, or F_UNLCK to release it.
     pub kind: i32,
     /// SEEK_SET, SEEK_CUR or SEEK_END: from where `start` counts.
     pub whence: i32,
@@ -116,8 +116,8 @@ impl RecordLock {
 }
 
 impl Set {
-    /// The option of this name and level is to have this value. `device` is the name of the device that the value
-    /// of a membership means.
+    /// Sets the option of this name and level to this value. `device` is the name of the device in the value
+    /// of a membership.
     pub fn new(
         level: &'static str,
         option: &'static str,
@@ -144,7 +144,7 @@ impl Set {
             Group { joins: joins(&option), address, device: quoted.next() }
         });
         let level = args.nth(1).to_owned().into();
-        // Before there was a key for it, the value said so.
+        // Older traces have no key for it: the value says so.
         let datagrams = event.datagrams || value(event).1;
         Set { level, option: option.into(), value: None, group: group.map(Box::new), datagrams }
     }
@@ -153,7 +153,7 @@ impl Set {
 /// What an older trace has behind the value of SO_REUSEADDR.
 const OF_DATAGRAMS: &str = ", of a datagram socket";
 
-/// The value in a line of a trace, and whether that says of it that the socket is one of datagrams.
+/// The value in a line of a trace, and whether it says that the socket is a datagram socket.
 fn value(event: &Event) -> (&str, bool) {
     let text = event.value.as_deref().unwrap_or_default();
     text.strip_suffix(OF_DATAGRAMS).map_or((text, false), |value| (value, true))
@@ -256,7 +256,7 @@ impl Fcntl {
         }
     }
 
-    /// The command, and what stands behind it.
+    /// The command, and its argument.
     fn strace(&self) -> (&str, String) {
         match self {
             Fcntl::GetFlags(_) => ("F_GETFL", String::new()),
@@ -456,7 +456,7 @@ impl Told for Sockopt {
 
     fn waits(&self) -> bool {
         match self {
-            Sockopt::Fcntl(_) => true, // a lock may be another's
+            Sockopt::Fcntl(_) => true, // another process may hold the lock
             Sockopt::Setsockopt(_) | Sockopt::Getsockopt(_) => false,
         }
     }

@@ -22,7 +22,7 @@ pub enum Process {
         /// How the child ended, if one has.
         ending: Option<Ending>,
     },
-    /// kill(2): whom, and with what.
+    /// kill(2): the process, and the signal.
     Kill(i32, String),
     /// sigprocmask(2), with the signals: `SIGIO`.
     Sigprocmask(Mask, Vec<String>),
@@ -30,9 +30,9 @@ pub enum Process {
     Sigtimedwait {
         /// The signals that it waits for.
         signals: Vec<String>,
-        /// How long; `None` is for ever.
+        /// How long it waits; `None` is for ever.
         timeout: Option<Duration>,
-        /// The one that came.
+        /// The signal that came.
         came: Option<Came>,
     },
 }
@@ -46,7 +46,7 @@ pub enum Ending {
     Signaled {
         /// `SIGKILL` and others.
         signal: String,
-        /// Whether it left its memory in a file, to look at.
+        /// Whether it dumped core.
         core: bool,
     },
 }
@@ -74,7 +74,7 @@ pub struct Came {
 }
 
 impl Came {
-    /// Who sent it, as far as the two common cases go: the kernel, or a process.
+    /// The sender, in the two common cases: the kernel, or a process.
     fn strace(&self) -> String {
         let code = match (self.code, self.by) {
             (libc::SI_KERNEL, _) => "SI_KERNEL".to_owned(),
@@ -161,7 +161,7 @@ impl Told for Process {
 
     fn strace(&self, outcome: &Outcome) -> Strace {
         match self {
-            // What the C library's `fork` calls on Linux.
+            // The C library's `fork` calls it on Linux.
             Process::Fork => Strace::new(
                 "clone",
                 "child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD",

@@ -1,5 +1,5 @@
-//! The rings of io_uring. An operation that stands for a call is told as that call; what is here is the
-//! rings' own.
+//! The rings of io_uring. An operation that stands for a call is told as that call; this file has the calls of the
+//! rings themselves.
 
 use super::text::{Args, interrupted, number};
 use super::{Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, strace};
@@ -12,11 +12,11 @@ use netplay_text::words::counted;
 pub enum Ring {
     /// io_uring_setup(2)
     Setup {
-        /// Room for so many submissions was asked for.
+        /// The number of submissions that was asked for.
         entries: u32,
         /// IORING_SETUP_SINGLE_ISSUER and others.
         flags: u32,
-        /// Room for so many submissions there is, and completions.
+        /// The number of submissions that there is room for, and of completions.
         room: Option<(u32, u32)>,
     },
     /// io_uring_register(2), of a ring of provided buffers.
@@ -30,34 +30,34 @@ pub enum Ring {
     },
     /// io_uring_enter(2)
     Enter {
-        /// So many submissions are for the kernel.
+        /// The number of submissions for the kernel.
         to_submit: u32,
-        /// So many completions it waits for.
+        /// The number of completions that it waits for.
         min_complete: u32,
         /// IORING_ENTER_GETEVENTS and others.
         flags: u32,
-        /// Where the last argument is in memory, and its size, where there is one.
+        /// The address and size of the last argument, if there is one.
         extra: Option<(usize, usize)>,
     },
     /// The end of another operation.
     Cancel,
 }
 
-/// What is written into the submission ring.
+/// An entry of the submission ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Submission {
     /// The number that the completion will have.
     pub user_data: u64,
     /// The descriptor that it is about.
     pub fd: i32,
-    /// What is to be done.
+    /// The operation.
     pub entry: Entry,
 }
 
-/// An operation, with what stands in its entry.
+/// An operation, with the fields of its entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
-    /// IORING_OP_ACCEPT; whether it answers often.
+    /// IORING_OP_ACCEPT
     Accept {
         /// Whether it is multishot.
         often: bool,
@@ -66,7 +66,7 @@ pub enum Entry {
     Recv(usize),
     /// Multishot IORING_OP_RECV, each time into a buffer of this group.
     RecvOften(u16),
-    /// IORING_OP_SEND of so many bytes.
+    /// IORING_OP_SEND of this many bytes.
     Send(usize),
     /// IORING_OP_RECVMSG
     Recvmsg,
@@ -76,13 +76,13 @@ pub enum Entry {
     Cancel(u64),
 }
 
-/// How an operation that may answer often says so, in its entry.
+/// The flag of a multishot operation in its entry.
 const MULTISHOT: &str = "multishot";
-/// How an answer says that it is not the last.
+/// The flag of a completion that is not the last.
 const MORE: &str = "IORING_CQE_F_MORE";
 
 impl Submission {
-    /// Whether it asks for answers until it is cancelled.
+    /// Whether it completes until it is cancelled.
     pub fn is_often(&self) -> bool {
         matches!(self.entry, Entry::Accept { often: true } | Entry::RecvOften(_))
     }
@@ -107,7 +107,7 @@ impl Submission {
     }
 }
 
-/// What is taken out of the completion ring.
+/// An entry of the completion ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
     /// The number of the operation.
@@ -116,9 +116,9 @@ pub struct Answer {
     pub result: i32,
     /// The buffer that the kernel took, by its number.
     pub buffer: Option<u16>,
-    /// Whether more answers will come.
+    /// Whether more completions will come.
     pub more: bool,
-    /// Whether the socket has more to give.
+    /// Whether the socket has more bytes.
     pub nonempty: bool,
 }
 
@@ -142,7 +142,7 @@ impl Answer {
     }
 }
 
-/// Whether the line of a submission or a completion says that more answers come.
+/// Whether the line of a submission or a completion says that more completions come.
 pub(super) fn read_again(event: &Event) -> bool {
     let args = Args::of(event);
     args.has(MULTISHOT) || args.has(MORE)

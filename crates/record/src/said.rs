@@ -1,4 +1,4 @@
-//! What can be said of a line of a trace: its call as strace prints it, a sentence, the words of a picture.
+//! What is said about a line of a trace: its call as strace prints it, a sentence, the words of a picture.
 
 use serde::{Deserialize, Deserializer};
 
@@ -66,8 +66,8 @@ impl Event {
         each!(&self.what, None, call => call.failure(errno, self, lang))
     }
 
-    /// Whether the result only looks like a failure: EAGAIN and EINTR of any call, and what is an ordinary
-    /// answer of this one.
+    /// Whether the result only looks like a failure: EAGAIN and EINTR of any call, and ordinary
+    /// results of this one.
     #[must_use]
     pub fn is_ordinary(&self) -> bool {
         matches!(self.errno.as_deref(), Some("EAGAIN" | "EINTR"))
@@ -91,8 +91,8 @@ impl Event {
         }
     }
 
-    /// What the kernel answered: `5 bytes "hello"`, `fd 4, client 127.0.0.1:40312`, `EAGAIN`; nothing where
-    /// there is no more to say than that it was done.
+    /// What the kernel answered: `5 bytes "hello"`, `fd 4, client 127.0.0.1:40312`, `EAGAIN`; nothing if
+    /// the call only succeeded.
     #[must_use]
     pub fn answered(&self, lang: Lang) -> String {
         if matches!(self.kind, Kind::Note | Kind::Submit) {
@@ -104,8 +104,8 @@ impl Event {
         each!(&self.what, text::number(self.ret), call => call.answered(self, lang))
     }
 
-    /// Which way bytes moved, or an end; `None` if nothing did. Looking at them first (MSG_PEEK) moves none,
-    /// urgent bytes (MSG_OOB) travel beside the stream, and in the error queue (MSG_ERRQUEUE) lie one's own.
+    /// The direction in which bytes, or an end, moved; `None` if nothing moved. Looking at bytes (MSG_PEEK) does not move
+    /// them, urgent bytes (MSG_OOB) travel beside the stream, and the error queue (MSG_ERRQUEUE) holds the program's own.
     #[must_use]
     pub fn direction(&self) -> Option<Direction> {
         let only_words = matches!(self.kind, Kind::Note | Kind::Submit);
@@ -115,20 +115,20 @@ impl Event {
         each!(&self.what, None, call => call.direction(self))
     }
 
-    /// Whether it is a call that waits for others. A second answer of an operation has not waited since its
-    /// submission, but since the first one.
+    /// Whether it is a call that waits for others. A second completion of an operation has waited since the
+    /// first one, not since the submission.
     #[must_use]
     pub fn is_wait(&self) -> bool {
         self.what.waits() && !self.goes_on()
     }
 
-    /// Whether this submission asks for answers until it is cancelled: "multishot".
+    /// Whether this submission is multishot: it completes until it is cancelled.
     #[must_use]
     pub fn may_answer_often(&self) -> bool {
         self.kind == Kind::Submit && self.again
     }
 
-    /// Whether more answers of this operation will come.
+    /// Whether more completions of this operation will come.
     #[must_use]
     pub fn goes_on(&self) -> bool {
         self.kind == Kind::Complete && self.again

@@ -13,7 +13,7 @@ use super::Data;
 /// strace's default for the length of a string.
 const STRING: usize = 32;
 
-/// An address buffer of 128 bytes (sockaddr_storage) that the kernel filled, or left alone.
+/// An address buffer of 128 bytes (sockaddr_storage) that the kernel filled or did not touch.
 pub(super) fn answered(address: Option<&SockAddr>) -> String {
     match address {
         Some(address) if address.len() > 0 => {
@@ -68,12 +68,12 @@ pub(super) fn timespec(time: Duration) -> String {
     format!("{{tv_sec={}, tv_nsec={}}}", time.as_secs(), time.subsec_nanos())
 }
 
-/// A time that a call is given, or none.
+/// The time argument of a call, if it has one.
 pub(super) fn timeout(time: Option<Duration>) -> String {
     time.map_or("NULL".to_owned(), timespec)
 }
 
-/// The names of the bits that are set, `A|B`; none is `0`.
+/// The names of the bits that are set, `A|B`; `0` if no bit is set.
 pub(super) fn flags<'a>(set: impl IntoIterator<Item = &'a str>) -> String {
     let set: Vec<&str> = set.into_iter().collect();
     if set.is_empty() { "0".to_owned() } else { set.join("|") }
@@ -87,12 +87,12 @@ pub(super) fn quoted(bytes: &[u8]) -> String {
     }
 }
 
-/// As [`quoted`]; of what moved, more than enough is known.
+/// Like [`quoted`], for bytes that moved; the record has more of them than strace prints.
 pub(super) fn data(data: &Data) -> String {
     quoted(&data.first)
 }
 
-/// C's escapes, octal as short as what follows it allows.
+/// C's escapes; an octal one is as short as the next character allows.
 fn string(bytes: &[u8]) -> String {
     let mut text = String::from("\"");
     for (i, &byte) in bytes.iter().enumerate() {

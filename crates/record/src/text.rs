@@ -6,10 +6,10 @@ use netplay_text::lang::Lang;
 use netplay_text::say;
 use netplay_text::words::{counted, grouped};
 
-/// How many bytes of a message a picture has room for.
+/// How many bytes of a message a picture shows.
 const SHOWN: usize = 24;
 
-/// So many bytes in words: `1 byte`, `1,234 bytes`.
+/// A number of bytes in words: `1 byte`, `1,234 bytes`.
 pub fn count(bytes: u64, lang: Lang) -> String {
     match lang {
         Lang::En => counted(bytes, "byte"),
@@ -30,12 +30,12 @@ pub(super) fn interrupted(lang: Lang) -> String {
     say!(lang, "interrupted by a signal (EINTR)", "被信号打断 (EINTR)")
 }
 
-/// The result, unless that says only that it was done.
+/// The result, unless it only means success.
 pub(super) fn number(ret: Option<i64>) -> String {
     ret.filter(|&ret| ret > 0).map(|ret| ret.to_string()).unwrap_or_default()
 }
 
-/// The address of the other end. No socket has port 0: over ICMP it stands for no port.
+/// The address of the other end. Port 0 is left out: over ICMP there are no ports.
 pub(super) fn peer(event: &Event, lang: Lang) -> &str {
     let peer = event.peer.as_deref().unwrap_or(lang.pick("its peer", "对端"));
     peer.strip_suffix(":0").unwrap_or(peer)
@@ -58,12 +58,12 @@ pub(super) fn shown(event: &Event, lang: Lang) -> String {
     format!("\"{}\"{more}{hidden}", event.data.as_deref().unwrap_or_default())
 }
 
-/// The first of them, as a picture shows them: fewer.
+/// The first of them, as a picture shows them: fewer than a story.
 pub(super) fn quoted(event: &Event, lang: Lang) -> String {
     let Some(data) = event.data.as_deref() else {
         return event.asked.map(|asked| count(asked, lang)).unwrap_or_default();
     };
-    // A trace of others may have letters among bytes that are no text.
+    // A foreign trace may have letters among bytes that are not text.
     let binary = ["\\0", "\\x0", "\\x1", "\\x7f"].iter().any(|control| data.contains(control));
     let data = if binary { &bytes_of_letters(data) } else { data };
     let mut shown: String = data.chars().take(SHOWN).collect();
@@ -91,12 +91,12 @@ impl<'a> Args<'a> {
         Args(event.args.as_deref().unwrap_or_default())
     }
 
-    /// The argument in this place, from 0 on, where none before it has a comma of its own.
+    /// The argument at this position, from 0 on, if no earlier argument contains a comma.
     pub(super) fn nth(self, n: usize) -> &'a str {
         self.0.split(", ").nth(n).unwrap_or_default()
     }
 
-    /// Whether the word is there, outside of what the program said or heard.
+    /// Whether the word is there, outside of strings in quotes.
     pub(super) fn has(self, word: &str) -> bool {
         let mut quoted = false;
         let mut before = ' ';
@@ -114,13 +114,13 @@ impl<'a> Args<'a> {
         self.0.ends_with(word)
     }
 
-    /// What stands behind `key=`, up to the next of these.
+    /// The text after `key=`, up to the next of these.
     pub(super) fn field(self, key: &str, end: &[char]) -> Option<&'a str> {
         let (_, rest) = self.0.split_once(key)?;
         rest.split(end).next()
     }
 
-    /// The numbers behind each `key=`.
+    /// The numbers after each `key=`.
     pub(super) fn numbers(self, key: &str) -> Vec<i32> {
         let number = |rest: &str| {
             let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -136,7 +136,7 @@ impl<'a> Args<'a> {
         list.split(' ').filter_map(|number| number.parse().ok()).collect()
     }
 
-    /// What is in double quotes, without what is empty.
+    /// The strings in double quotes, without empty ones.
     pub(super) fn quoted(self) -> impl Iterator<Item = &'a str> {
         self.0.split('"').skip(1).step_by(2).filter(|word| !word.is_empty())
     }

@@ -17,7 +17,7 @@ pub enum OptValue {
     Linger(Option<Duration>),
     /// An IPv4 address.
     Address(Ipv4Addr),
-    /// Text, and the zero bytes that the kernel may have put behind it; it prints without them.
+    /// Text, and zero bytes that the kernel may have added; it prints without them.
     Text(Vec<u8>),
     /// Anything else: the bytes of a structure.
     Bytes(Vec<u8>),
@@ -95,7 +95,7 @@ impl OptValue {
         }
     }
 
-    /// The same, to be kept.
+    /// The same, as owned bytes.
     pub fn to_memory(&self) -> Vec<u8> {
         self.in_memory(<[u8]>::to_vec)
     }

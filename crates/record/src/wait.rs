@@ -22,7 +22,7 @@ pub enum Wait {
         fds: Vec<Polled>,
         /// How long it waits; `None` is for ever.
         timeout: Option<Duration>,
-        /// The signals that are held back meanwhile: `SIGIO`.
+        /// The signals that are blocked meanwhile: `SIGIO`.
         mask: Vec<String>,
     },
     /// epoll_create(2)
@@ -33,14 +33,14 @@ pub enum Wait {
     EpollWait {
         /// What happened.
         ready: Vec<Ready>,
-        /// How many entries there is room for.
+        /// The number of entries that there is room for.
         room: i32,
         /// How many milliseconds it waits; -1 is for ever.
         timeout: i32,
     },
 }
 
-/// What `select` is given, and what it leaves.
+/// The arguments of `select`, and its results.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Select {
     /// The highest descriptor plus one.
@@ -51,44 +51,44 @@ pub struct Select {
     pub writes: Vec<i32>,
     /// How long it waits; `None` is for ever.
     pub timeout: Option<Duration>,
-    /// What of that is left.
+    /// The time that is left.
     pub left: Option<Duration>,
     /// The descriptors that are ready.
     pub ready: Vec<Ready>,
 }
 
-/// An entry of the list that `poll` is given.
+/// An entry of the list of `poll`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Polled {
-    /// The descriptor; the kernel does not look at a negative one.
+    /// The descriptor; the kernel ignores a negative one.
     pub fd: i32,
-    /// What is waited for: POLLIN and others.
+    /// The events to wait for: POLLIN and others.
     pub events: i16,
     /// What happened.
     pub revents: i16,
 }
 
-/// A descriptor on which something happened.
+/// A descriptor that is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
     /// The descriptor.
     pub fd: i32,
-    /// What: the bits of poll and epoll, which mean the same (EPOLLIN is POLLIN).
+    /// Its events: the bits of poll and epoll, which mean the same (EPOLLIN is POLLIN).
     pub events: u32,
 }
 
 /// What `epoll_ctl` does to the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interest {
-    /// What is done.
+    /// The change.
     pub change: Change,
     /// The descriptor.
     pub fd: i32,
-    /// The events that are wanted of it.
+    /// The events to wait for.
     pub events: u32,
 }
 
-/// A change of the list of interest.
+/// A change of the interest list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// EPOLL_CTL_ADD
@@ -197,7 +197,7 @@ fn bits(events: i16) -> u32 {
 /// `[{fd=3, events=POLLIN}]`
 fn poll_list(fds: &[Polled]) -> String {
     let entry = |entry: &Polled| match entry.fd {
-        // What a negative descriptor asks for is not looked at either.
+        // The events of a negative descriptor are also ignored.
         fd @ ..0 => format!("{{fd={fd}}}"),
         fd => format!("{{fd={fd}, events={}}}", poll_bits(bits(entry.events))),
     };

@@ -8,7 +8,7 @@ use super::escape::whole;
 use unicode_linebreak::linebreaks;
 use unicode_width::UnicodeWidthChar;
 
-/// How many columns of a terminal a text takes: two for 世, none for an accent of its own.
+/// How many columns of a terminal a text takes: two for 世, zero for a combining accent.
 ///
 /// ```
 /// use netplay_text::columns::width;
@@ -25,9 +25,9 @@ pub fn width_of(c: char) -> usize {
     c.width().unwrap_or_default()
 }
 
-/// Breaks a text into lines: the first of `first` columns, all others of `rest`. It breaks at spaces, which then
-/// belong to no line, and between Chinese characters where Unicode allows it (UAX #14), so that no line begins
-/// with `，` or ends with `「`. No address, path or option is broken, unless it is wider than a line.
+/// Wraps a text into lines: the first of `first` columns, all others of `rest`. It breaks at spaces, which it then
+/// drops, and between Chinese characters where Unicode allows it (UAX #14), so that no line begins
+/// with `，` or ends with `「`. An address, path or option is never broken, unless it is wider than a line.
 ///
 /// ```
 /// use netplay_text::columns::wrap;
@@ -87,7 +87,7 @@ fn between_wide(text: &str) -> HashSet<usize> {
     }
 }
 
-/// How many bytes of the text stand in a line of so many columns: up to a place where a line may end, if there
+/// How many bytes of the text fit in a line of this many columns: up to a place where a line may end, if there
 /// is one.
 fn fitting(text: &str, room: usize, may_end: impl Fn(usize) -> bool) -> usize {
     let (mut used, mut end) = (0, 0);
@@ -99,7 +99,7 @@ fn fitting(text: &str, room: usize, may_end: impl Fn(usize) -> bool) -> usize {
         }
         in_space = c == ' ';
         if !in_space && used + width_of(c) > room {
-            // A word that is too wide for any line is cut, but no escape in it.
+            // A word that is too wide for any line is cut, but never inside an escape.
             let cut = whole(&text[..at]);
             return if end > 0 { end } else { if cut > words { cut } else { at } };
         }
@@ -113,7 +113,7 @@ fn indent(text: &str) -> usize {
     text.len() - text.trim_start_matches(' ').len()
 }
 
-/// The text, or as much of it as fits into so many columns, with this sign for the rest.
+/// The text, or as much of it as fits into this many columns, with this sign for the rest.
 ///
 /// ```
 /// use netplay_text::columns::cut;

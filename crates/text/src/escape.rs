@@ -1,5 +1,4 @@
-//! Bytes as text that is safe to show: nothing a peer sends may steer a terminal or break a line.
-//! And numbers as people read them.
+//! Bytes as text that is safe to show: nothing that a peer sends may control a terminal or break a line.
 
 use std::fmt::{self, Display};
 use std::net::Ipv6Addr;
@@ -39,7 +38,7 @@ pub fn escape(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes of a message as [`escape`] shows them, if they are text; of others only ASCII is shown as it is.
+/// The bytes of a message as [`escape`] shows them, if they are text; otherwise only ASCII is shown as it is.
 ///
 /// Two bytes of a checksum may be a letter by accident. Bytes are text if they are UTF-8 without control
 /// characters, except line ends and tabs. At both ends a part of a character counts as text, because a
@@ -85,7 +84,7 @@ fn is_begun(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
-/// The name of a file for a message: [`escape`]d, because a name may hold a line end or steer a terminal.
+/// The name of a file for a message: [`escape`]d, because a name may hold a line end or control a terminal.
 ///
 /// ```
 /// # use std::path::Path;
@@ -97,7 +96,7 @@ pub fn file_name(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
 }
 
-/// A path, or any other word, as a shell takes it.
+/// A path, or any other word, quoted for a shell.
 ///
 /// ```
 /// use netplay_text::escape::shell_word;
@@ -119,7 +118,7 @@ pub fn shell_word(path: &Path) -> String {
     }
 }
 
-/// A word with bytes that no terminal is to have: a shell reads them in `$'...'` (POSIX.1-2024).
+/// A word with bytes that must not reach a terminal: a shell reads them in `$'...'` (POSIX.1-2024).
 fn steering(path: &[u8]) -> String {
     let mut text = String::from("$'");
     for chunk in path.utf8_chunks() {
@@ -135,7 +134,7 @@ fn steering(path: &[u8]) -> String {
     text + "'"
 }
 
-/// Three digits end by themselves: what follows may be one.
+/// Always three digits, because a digit may follow.
 fn octal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\{byte:03o}")).collect()
 }
@@ -153,7 +152,7 @@ pub fn escape_unicode(text: &str) -> String {
         .collect()
 }
 
-/// The text as it must stand in SVG and HTML, between tags and in quotes.
+/// The text escaped for SVG and HTML, between tags and in quotes.
 ///
 /// ```
 /// use netplay_text::escape::markup;
@@ -164,7 +163,7 @@ pub fn markup(text: &str) -> String {
     Markup(text).to_string()
 }
 
-/// The same, written where it is wanted.
+/// The same, for `write!`.
 ///
 /// A `<script>` sent over the wire becomes `&lt;script&gt;`; what XML has no way to say, not even
 /// escaped, becomes U+FFFD.
@@ -217,8 +216,8 @@ pub fn escape_lines(text: &str) -> String {
     text.split('\n').map(escape_unsafe).collect::<Vec<_>>().join("\n")
 }
 
-/// A URL without its password, for an error that quotes it. It need not be a good one: that is why there
-/// is an error.
+/// A URL without its password, for an error that quotes it. The URL may be malformed, because the error may be about
+/// that.
 ///
 /// ```
 /// use netplay_text::escape::hide_password;
@@ -235,7 +234,7 @@ pub fn hide_password(url: &str) -> String {
     let colon = rest.find(':').filter(|_| !begins_with_ipv6(rest));
     let secret = match (colon, rest.rfind('@')) {
         (Some(colon), Some(at)) if colon < at => colon + 1..at,
-        // Where the host should be there is a user, then: a port has digits only.
+        // Then this is a user, not a host: a port has only digits.
         (Some(colon), None) if start > 0 => {
             let end = rest[colon..].find('/').map_or(rest.len(), |slash| colon + slash);
             match rest[colon + 1..end].bytes().all(|byte| byte.is_ascii_digit()) {
@@ -249,8 +248,8 @@ pub fn hide_password(url: &str) -> String {
     format!("{}{}{hidden}{}", &url[..start], &rest[..secret.start], &rest[secret.end..])
 }
 
-/// Whether a host is here already, and no user before it: an address in brackets, and perhaps a port. A user may
-/// begin with a bracket as well.
+/// Whether this is a host, without a user before it: an address in brackets, and perhaps a port. A user may
+/// also begin with a bracket.
 fn begins_with_ipv6(rest: &str) -> bool {
     let authority = rest.split('/').next().unwrap_or_default();
     let Some((address, port)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'))
@@ -262,7 +261,7 @@ fn begins_with_ipv6(rest: &str) -> bool {
         && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
-/// A line that was typed, without a password that somebody typed into it: in the commands of FTP, as
+/// A typed line without the password in it: in the commands of FTP, as
 /// other clients have them, or in a URL.
 ///
 /// ```
@@ -274,7 +273,7 @@ fn begins_with_ipv6(rest: &str) -> bool {
 #[must_use]
 pub fn hide_typed(line: &[u8]) -> Vec<u8> {
     let mut hidden = Vec::with_capacity(line.len());
-    // How many words may still be seen.
+    // How many words may still be shown.
     let mut open = usize::MAX;
     let mut first = true;
     for word in line.split_inclusive(|&byte| byte == b' ') {
@@ -303,7 +302,7 @@ pub fn hide_typed(line: &[u8]) -> Vec<u8> {
     hidden
 }
 
-/// A command without the password that one of its options gives: for a name, in a table or a picture.
+/// A command without the password in one of its options, as a name in a table or a picture.
 ///
 /// ```
 /// use netplay_text::escape::hide_option;
@@ -322,7 +321,7 @@ pub fn hide_option(command: &str) -> String {
     hidden.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a character could steer a terminal, break a line, or hide and reorder what stands around it.
+/// Whether a character could control a terminal, break a line, or hide and reorder the text around it.
 #[must_use]
 pub fn is_unsafe(c: char) -> bool {
     c.is_control() || is_invisible(c)
@@ -337,13 +336,13 @@ fn is_invisible(c: char) -> bool {
         | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// How many bytes of an escaped text are left without an escape that was cut in its middle: of `a\x1` only `a`.
+/// The length of an escaped text without an escape that was cut in its middle: of `a\x1` only `a`.
 #[must_use]
 pub fn whole(text: &str) -> usize {
     let mut at = 0;
     while let Some(from) = text[at..].find('\\').map(|found| at + found) {
         let escape = &text[from..];
-        // Characters, not bytes: what stands behind a backslash in a trace of others may be any.
+        // Characters, not bytes: in a foreign trace any character may follow a backslash.
         let behind = |n| escape.char_indices().map(|(at, _)| at).chain([escape.len()]).nth(n);
         let end = match escape.chars().nth(1) {
             None => None,
@@ -422,7 +421,7 @@ mod tests {
             ("a\\x1b", "a\\x1b"),
             ("a\\u{202e", "a"),
             ("\\\\", "\\\\"),
-            // No escape of ours: they came in a trace of others.
+            // Not escapes of ours: they came in a foreign trace.
             ("a\\世b\\", "a\\世b"),
             ("a\\x世", "a"),
         ] {

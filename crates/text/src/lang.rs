@@ -1,13 +1,13 @@
 //! The language of everything that explains: English or Chinese.
 //!
-//! The names of calls, errors and options are the same in both. A sentence stands in both beside each other
-//! ([`say!`](crate::say)), so neither can be forgotten.
+//! The names of calls, errors and options are the same in both. Each sentence is written in both, side by side
+//! ([`say!`](crate::say)), so that neither is forgotten.
 
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-/// The same sentence in English and in Chinese, of which only the one that is asked for is made. Both are format
-/// strings.
+/// A sentence in the language asked for, given in English and in Chinese. Both are format
+/// strings; only one is evaluated.
 ///
 /// ```
 /// use netplay_text::{lang::Lang, say};
@@ -57,13 +57,13 @@ impl Lang {
         }
     }
 
-    /// The language of this process: what [`set`](Lang::set) has set, else what the environment asks for.
+    /// The language of this process: the one that was [`set`](Lang::set), else the one that the environment asks for.
     #[must_use]
     pub fn current() -> Lang {
         *CURRENT.get_or_init(Lang::of_environment)
     }
 
-    /// Sets the language of this process, as setlocale(3) does. The first one stays.
+    /// Sets the language of this process, as setlocale(3) does. Only the first call counts.
     pub fn set(self) {
         let _ = CURRENT.set(self);
     }

@@ -1,6 +1,6 @@
-//! The words of netplay: [`escape`] makes what others sent safe to show, [`columns`] says how wide a text is and
-//! where its lines break, [`lang`] chooses between English and Chinese,
-//! [`words`] writes numbers, counts and times, [`table`] tables, [`tcp`] names the states of a connection.
+//! Text for people: [`escape`] makes foreign bytes safe to show, [`columns`] measures and wraps
+//! text, [`lang`] chooses between English and Chinese, [`words`] writes numbers, counts and times, [`table`] writes
+//! tables, and [`tcp`] names the states of a connection.
 //!
 //! ```
 //! use netplay_text::{columns::width, escape::escape};

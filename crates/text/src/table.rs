@@ -1,4 +1,4 @@
-//! Tables: for a terminal, with cells of several lines where there is not enough room, and as Markdown.
+//! Tables: for a terminal, with cells of several lines if the width is too small, and as Markdown.
 
 use std::ops::Range;
 
@@ -7,15 +7,15 @@ use crate::columns::{widest_word, width, wrap};
 /// The columns of the terminal between two cells.
 const GAP: usize = 2;
 
-/// What stands in a cell.
+/// The content of a cell.
 pub trait Cell {
     /// Its text.
     fn text(&self) -> &str;
 
-    /// A part of its text as it goes to the terminal: perhaps in colours, but as wide as that part.
+    /// A part of its text as it goes to the terminal: perhaps in colours, but with the same width.
     fn show(&self, part: Range<usize>) -> String;
 
-    /// Its lines, of so many columns at most.
+    /// Its lines, of at most this many columns.
     fn lines(&self, columns: usize) -> Vec<Range<usize>> {
         wrap(self.text(), columns, columns)
     }
@@ -34,11 +34,11 @@ impl Cell for String {
 /// How a table looks.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Look<'a> {
-    /// How many columns of the terminal there are; `None`: as many as it wants.
+    /// How many columns the terminal has; `None`: no limit.
     pub room: Option<usize>,
-    /// Whether all columns but the first end at their right side: figures do.
+    /// Whether all columns except the first are right-aligned, as figures are.
     pub figures: bool,
-    /// What the line below the first row is made of, which then is the head of the others.
+    /// The character of the line below the first row, which is then the heading of the table.
     pub rule: Option<&'a str>,
 }
 
@@ -55,7 +55,7 @@ pub fn lines<C: Cell>(rows: &[Vec<C>], look: Look<'_>) -> Vec<String> {
     let widths = widths(rows, look.room.unwrap_or(usize::MAX));
     let mut lines = Vec::new();
     let heights: Vec<usize> = rows.iter().map(|row| height(row, &widths)).collect();
-    // Rows of several lines need air to be told apart.
+    // Rows of several lines need an empty line between them.
     let airy = heights.iter().skip(1).any(|&height| height > 1);
     for (at, (row, height)) in rows.iter().zip(heights).enumerate() {
         for nth in 0..height {
@@ -90,8 +90,8 @@ fn line<C: Cell>(row: &[C], widths: &[usize], nth: usize, figures: bool) -> Stri
     line.trim_end().to_owned()
 }
 
-/// How wide each column is. Where not all fit, each first gets the room of its widest word; what is left goes,
-/// one column of the terminal at a time, to the one that lacks the most.
+/// The width of each column. If not all fit, each first gets the width of its widest word; the rest goes,
+/// one column of the terminal at a time, to the one that needs the most.
 fn widths<C: Cell>(rows: &[Vec<C>], room: usize) -> Vec<usize> {
     let columns = rows.first().map_or(0, Vec::len);
     let room = room.saturating_sub(GAP * columns.saturating_sub(1));
@@ -122,7 +122,7 @@ fn widths<C: Cell>(rows: &[Vec<C>], room: usize) -> Vec<usize> {
     widths
 }
 
-/// The table as Markdown; `right` says which of its columns end at their right side.
+/// The table as Markdown; `right` says which of its columns are right-aligned.
 ///
 /// ```
 /// use netplay_text::table::markdown;

@@ -1,6 +1,6 @@
 //! The states of a TCP connection (RFC 9293, 3.3.2), by the numbers and names that the kernel has for them.
 
-/// The standard's word for no connection, or none any more.
+/// The standard's word for a connection that does not exist, or no longer.
 pub const CLOSED: &str = "CLOSED";
 
 /// The state of a socket, by its number in the kernel (`tcp_states.h`).
@@ -10,9 +10,9 @@ pub struct State(pub u8);
 impl State {
     /// Connected.
     pub const ESTABLISHED: State = State(1);
-    /// The handshake is half done: a SYN has come, and was answered.
+    /// The handshake is half done: a SYN has arrived and was answered.
     pub const SYN_RECV: State = State(3);
-    /// Closed by this end first; waits until no lost segment can come any more.
+    /// Closed by this end first; waits until no late segment can arrive any more.
     pub const TIME_WAIT: State = State(6);
     /// Not connected: the CLOSED of the standard.
     pub const CLOSE: State = State(7);

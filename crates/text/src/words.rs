@@ -1,14 +1,14 @@
-//! Numbers, counts and times as people read them: each in one way, wherever it stands.
+//! Numbers, counts and times as people read them, written the same way everywhere.
 
 use std::error::Error;
 use std::time::Duration;
 
-/// An error and what lies behind it, from the outermost to the innermost: `cannot read a: No such file or directory`.
+/// An error and its causes, from the outermost to the innermost: `cannot read a: No such file or directory`.
 ///
 /// ```
 /// use netplay_text::words::with_causes;
 /// let error = "many".parse::<u16>().unwrap_err();
-/// assert_eq!(with_causes(&error), "invalid digit found in string"); // nothing lies behind this one
+/// assert_eq!(with_causes(&error), "invalid digit found in string"); // this one has no cause
 /// ```
 #[must_use]
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
@@ -35,7 +35,7 @@ pub fn grouped(n: u64) -> String {
     text
 }
 
-/// So many of a thing: `1 byte`, `1,234 bytes`.
+/// A number and the name of the thing: `1 byte`, `1,234 bytes`.
 ///
 /// ```
 /// use netplay_text::words::counted;
@@ -47,7 +47,7 @@ pub fn counted(n: u64, one: &str) -> String {
     format!("{} {}", grouped(n), plural(n, one))
 }
 
-/// The name of a thing, for so many of it: `round`, `rounds`.
+/// The name of a thing, for this number of it: `round`, `rounds`.
 ///
 /// ```
 /// use netplay_text::words::plural;
@@ -63,7 +63,7 @@ pub fn plural(n: u64, one: &str) -> String {
     format!("{one}{end}")
 }
 
-/// Bytes as they stand in memory, two hexadecimal digits each.
+/// Bytes in the order of memory, two hexadecimal digits each.
 ///
 /// ```
 /// use netplay_text::words::hex;
@@ -74,8 +74,8 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
-/// A time that was measured, in nanoseconds. Three digits are what a measurement is worth; seconds have
-/// their milliseconds, as the clock beside them has.
+/// A measured time, in nanoseconds. It has three significant digits; seconds have
+/// their milliseconds, like the clock beside them.
 ///
 /// ```
 /// use netplay_text::words::duration;
@@ -115,7 +115,7 @@ fn three_digits(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-/// A time that was asked for, as exactly as it was: `50 ms`, `2.5 s`.
+/// A time that the user asked for, exactly: `50 ms`, `2500 ms`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -148,7 +148,7 @@ pub fn about(time: Duration) -> String {
     }
 }
 
-/// How long something still lasts: `41 s`. It is over when they have passed, so a part of a second counts as a whole one.
+/// How long something still lasts: `41 s`. A part of a second is rounded up, so that it is over when they have passed.
 ///
 /// ```
 /// use std::time::Duration;

@@ -1,19 +1,19 @@
-//! JSON Lines on their way to a file: gathered while the process works, written before it sleeps.
+//! JSON Lines for a file: gathered while the process works, written before it sleeps.
 //!
 //! ```text
 //! a busy server   epoll_wait recv send recv send … epoll_wait recv send …
 //!                           └──────── one write ─────┘
 //! ```
 //!
-//! A write for each line would cost a server more than its own calls do. So lines gather here, whole ones
-//! only, and one `write` takes them all: before a call that may sleep ([`Gatherer`]), after a close, when
-//! there is no more room, when the first has waited for [`AGE`], before a fork, before a word to people,
-//! and at the end of the process. What a sleeping process did is in the file, whatever becomes of
-//! it. One that is killed in the middle of its work takes with it what it did since the last of these, and
+//! A write for each line would cost a server more than its own calls. So whole lines gather here,
+//! and one `write` takes them all: before a call that may sleep ([`Gatherer`]), after a close, when
+//! the buffer is full, when the first line has waited for [`AGE`], before a fork, before a message to the user,
+//! and at the end of the process. Everything that a sleeping process did is in the file, even if the process is
+//! killed. A process that is killed while it works loses what it did since the last write, and
 //! may leave a part of a line.
 //!
-//! There is no thread and no timer behind it: a server that forks must not have another thread,
-//! and a signal would end the waits that are to be shown.
+//! It uses no thread and no timer: a server that forks must not have another thread,
+//! and a signal would end the waits that the trace should show.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -24,7 +24,7 @@ use super::progress::to_people;
 use netplay_call::{self as call, Gatherer};
 use netplay_record::{Event, Kind, Moves};
 
-/// How much gathers at most: some 130 lines.
+/// The most that gathers: some 130 lines.
 const ROOM: usize = 64 * 1024;
 
 /// How long a line waits while others come, in nanoseconds.
@@ -33,7 +33,7 @@ const AGE: u64 = 50_000_000;
 /// The lines of this process.
 static BATCH: OnceLock<Mutex<Batch>> = OnceLock::new();
 
-/// Whether there are any; to be asked without the lock.
+/// Whether there are lines; can be read without the lock.
 static PENDING: AtomicBool = AtomicBool::new(false);
 
 struct Batch {
@@ -41,15 +41,15 @@ struct Batch {
     lines: Vec<u8>,
     /// How many bytes may gather; 0: each line is written at once.
     room: usize,
-    /// When the first of the lines came.
+    /// When the first of the lines was added.
     since: u64,
-    /// The last event, if records are missing: it lends its names to the line that says so.
+    /// The last event, if records are missing: the line that says so takes its names.
     last: Option<Event>,
 }
 
-/// Takes the lines of this process from now on. A server's gather, if they go to a file. Whoever is at the
-/// other end of a pipe looks on, and gets each line at once; and a client is in no hurry: it waits for
-/// people, and for its server.
+/// Takes the lines of this process from now on. A server's lines gather if they go to a file. The reader of a pipe
+/// watches live, so it gets each line at once. A client's lines are also written at once, because it is never busy:
+/// it waits for its user and for its server.
 pub(super) fn begin(file: TraceFile, server: bool) {
     let gather = server && file.is_regular();
     let room = if gather { ROOM } else { 0 };
@@ -65,7 +65,7 @@ pub(super) fn add(event: &Event, now: u64) {
     let mut line = Vec::with_capacity(512);
     serde_json::to_writer(&mut line, event).expect("a Vec takes it, and an event has no maps");
     let Some(mut batch) = batch() else { return };
-    // The end of a conversation is told at once; what comes then may be a long sleep outside of calls.
+    // The end of a conversation is written at once, because a long sleep outside of calls may follow.
     let last = event.kind == Kind::Call && event.what.moves() == Moves::Closes;
     if batch.file.has_failed() {
         batch.last = Some(event.clone());
@@ -73,14 +73,14 @@ pub(super) fn add(event: &Event, now: u64) {
     batch.add(&line, now, last);
 }
 
-/// Writes what has gathered, and says how many records could not be written, if any could not.
+/// Writes the gathered lines, and returns how many records could not be written, if any.
 pub fn missing() -> Option<String> {
     let mut batch = batch()?;
     batch.tell();
     batch.file.missing()
 }
 
-/// Writes what has gathered.
+/// Writes the gathered lines.
 pub(super) fn tell() {
     if PENDING.load(Relaxed)
         && let Some(mut batch) = batch()
@@ -123,7 +123,7 @@ impl Batch {
     }
 }
 
-/// This process's lines, for the calls to know of.
+/// The lines of this process, as the gatherer that the calls notify.
 struct Lines;
 
 impl Gatherer for Lines {
@@ -144,7 +144,7 @@ impl Gatherer for Lines {
     }
 }
 
-/// The lines of a process that ends by itself are written: from then on, each at once.
+/// Writes the lines of a process that ends by itself: from then on, each at once.
 #[expect(unsafe_code, reason = "atexit calls back")]
 fn at_exit() {
     extern "C" fn end() {
@@ -154,7 +154,7 @@ fn at_exit() {
         }
     }
     // SAFETY: `end` uses statics that are never destroyed, and does not panic. A forked child
-    // has it, too, which is as it should be.
+    // also inherits it, as it should.
     unsafe { libc::atexit(end) };
 }
 
@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    /// What is in the file after these lines of a hundred bytes, each with its time and whether it is the last.
+    /// The file after these lines of a hundred bytes, each with its time and whether it is the last.
     fn written(room: usize, lines: &[(u64, bool)]) -> usize {
         let file = tempfile::tempfile().unwrap();
         let mut reader = file.try_clone().unwrap();

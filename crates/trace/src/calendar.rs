@@ -1,4 +1,4 @@
-//! The time of a record by the calendar. Many records fall into one second, and of those only the
+//! The calendar time of a record. Many records fall into one second, and then only the
 //! microseconds differ.
 
 use std::cell::RefCell;
@@ -9,7 +9,7 @@ use chrono::{DateTime, Local, SecondsFormat};
 /// A second as RFC 3339 writes it.
 #[derive(Default)]
 struct Second {
-    /// Which one, since 1970.
+    /// Its number since 1970.
     number: u64,
     /// `2026-11-22T10:29:31+01:00`
     text: String,
@@ -19,7 +19,7 @@ thread_local! {
     static LAST: RefCell<Second> = RefCell::default();
 }
 
-/// The local time so many nanoseconds ago: `2026-11-22T10:29:31.456789+01:00`.
+/// The local time, this many nanoseconds ago: `2026-11-22T10:29:31.456789+01:00`.
 pub(super) fn rfc3339(ago: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let then = now.saturating_sub(Duration::from_nanos(ago));

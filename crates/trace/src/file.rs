@@ -1,9 +1,9 @@
-//! The file of a trace: whole lines, whatever becomes of the disk or of the reader.
+//! The file of a trace: whole lines, even if the disk is full or the reader has stopped.
 //!
-//! A full disk may take a part of a line. The next line would be glued to it, of this process or of another
-//! one that shares the file; so the part is cut off again, and until then a lock keeps the others from writing. A pipe whose reader has stopped would keep a
-//! server from ending; so once a stop was requested the wait for the reader is bounded. Lines that could
-//! not be written are counted, and the next line that can be written says how many there were.
+//! A full disk may take a part of a line. The next line, of this process or of another that shares the file, would
+//! follow it directly. So the part is cut off again, and until then a lock keeps the others from writing. A pipe
+//! whose reader has stopped would keep a server from ending. So once a stop is requested, the wait for the reader
+//! is limited. Lines that could not be written are counted, and the next line that is written says how many.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek};
@@ -33,11 +33,11 @@ const LAST_WAIT: u64 = 500;
 /// How long a wait for the reader lasts before it looks whether a stop was requested, in milliseconds.
 const LOOK: u16 = 100;
 
-/// How long another writer of the same file is waited for. It needs some microseconds, unless it was stopped
-/// (SIGSTOP) in the midst of them.
+/// How long to wait for another writer of the same file. It needs some microseconds, unless it was stopped
+/// (SIGSTOP) while it wrote.
 const OTHER: Duration = Duration::from_millis(50);
 
-/// Whether a stop was requested; also by a signal that waits while a server forks.
+/// Whether a stop was requested, also by a signal that is blocked while a server forks.
 fn in_a_hurry() -> bool {
     stop::in_a_hurry() || call::is_pending(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
 }
@@ -46,31 +46,31 @@ fn in_a_hurry() -> bool {
 #[derive(Debug, Clone)]
 pub struct TraceFile {
     file: Arc<File>,
-    /// Through which whoever writes must go; `None`: it is no file of a disk.
+    /// The lock that a writer must take; `None`: it is not a file on a disk.
     door: Option<Arc<Mutex<Door>>>,
     /// Whether something was written.
     begun: bool,
-    /// Whether the last line in a pipe has no end.
+    /// Whether the last line in a pipe is incomplete.
     torn: bool,
-    /// Whether a reader let [`LAST_WAIT`] pass: then nothing is waited for any more.
+    /// Whether a reader let [`LAST_WAIT`] pass: then there are no more waits.
     given_up: bool,
     /// Why a line could not be written, the first time.
     why: Option<String>,
     /// Whether lines of any process were found to be missing.
     noticed: bool,
-    /// How many lines are missing, and no line in the file says so; of all processes.
+    /// How many lines of all processes are missing that no line in the file mentions yet.
     lost: Option<Arc<Tally>>,
-    /// How many lines are missing for which there is such a line.
+    /// How many lines are missing that a line in the file mentions.
     told: Option<Arc<Tally>>,
 }
 
 impl TraceFile {
-    /// Opens a file to be appended to, whole lines at a time, so several processes may share it.
+    /// Opens a file to append whole lines to, so that several processes may share it.
     ///
     /// # Errors
     /// It cannot be opened; it is a FIFO, and no reader comes within five seconds.
     pub fn open(path: &Path) -> io::Result<TraceFile> {
-        // The descriptor is this program's alone, and so is O_NONBLOCK; a file of the disk knows no waiting.
+        // The descriptor, and so O_NONBLOCK, belongs to this program alone; a file on a disk never waits.
         let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
         let mut how = OpenOptions::new();
         how.append(true).create(true).custom_flags(flags);
@@ -88,27 +88,27 @@ impl TraceFile {
                 opened => break opened?,
             }
         };
-        // A file of the disk may have to be read as well. (A FIFO that may be read would need no reader.)
+        // A file on a disk may also have to be read. (A FIFO opened for reading would need no reader.)
         let is_file = file.metadata().is_ok_and(|data| data.is_file());
         let readable = is_file.then(|| how.read(true).open(path).ok()).flatten();
         Ok(TraceFile::from(File::from(out_of_the_way(readable.unwrap_or(file).into()))))
     }
 
-    /// Whether it is a file on a disk, and no pipe or terminal.
+    /// Whether it is a file on a disk, not a pipe or terminal.
     pub(super) fn is_regular(&self) -> bool {
         self.file.metadata().is_ok_and(|data| data.is_file())
     }
 
-    /// Writes whole lines, or counts them; `event` lends its names to the line that says how many are missing.
+    /// Writes whole lines, or counts them; the line that says how many are missing takes its names from `event`.
     ///
     /// # Errors
-    /// The first time that lines could not be written: why.
+    /// Why lines could not be written, the first time that happens.
     pub fn write(&mut self, lines: &[u8], event: Option<&Event>) -> Result<(), &str> {
         let (door, file) = (self.door.clone(), self.file.clone());
         let _turn = door.as_deref().and_then(|door| Turn::wait(&file, door));
         if !self.begun {
             self.begun = true;
-            // Whoever wrote it before may have been ended in the midst of a line.
+            // An earlier writer may have been killed in the middle of a line.
             self.torn |= self.door.is_some() && lacks_an_end(&self.file);
         }
         let missing = self.lost.as_ref().map_or(0, |lost| lost.take());
@@ -127,12 +127,12 @@ impl TraceFile {
         Err(self.why.insert(error.to_string()))
     }
 
-    /// Whether lines are known to be missing: then [`write`](TraceFile::write) wants an event.
+    /// Whether lines are known to be missing: then [`write`](TraceFile::write) needs an event.
     pub(super) fn has_failed(&self) -> bool {
         self.why.is_some() || self.noticed
     }
 
-    /// How many lines are missing in all, and why; `None`: none is.
+    /// How many lines are missing in all, and why; `None`: the file is complete.
     pub fn missing(&self) -> Option<String> {
         let (lost, told) = (self.lost.as_ref()?, self.told.as_ref()?);
         let (untold, said) = (lost.take(), told.take());
@@ -144,7 +144,7 @@ impl TraceFile {
         (n > 0).then(|| format!("{n} {records} missing in the trace{why}"))
     }
 
-    /// Writes lines after the end of the last one. If it fails: why, and how many are not there.
+    /// Writes lines after the end of the last one. If it fails: why, and how many are missing.
     fn put(&mut self, lines: &[u8]) -> Result<(), (io::Error, u64)> {
         let count = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
         if self.torn {
@@ -159,7 +159,7 @@ impl TraceFile {
         })
     }
 
-    /// Writes bytes. If it fails: why, and how many are there.
+    /// Writes bytes. If it fails: why, and how many were written.
     fn put_bytes(&mut self, bytes: &[u8]) -> Result<(), (io::Error, usize)> {
         let mut written = 0;
         let mut waited = 0;
@@ -178,8 +178,8 @@ impl TraceFile {
         Ok(())
     }
 
-    /// Takes back the part of a line at the end of the file; whether that could be done. A pipe gives
-    /// nothing back, and what another process has appended since must stay.
+    /// Removes an incomplete line at the end of the file; returns whether it could. It cannot remove bytes from a
+    /// pipe, and must keep what another process has appended since.
     fn cut_off(&mut self, part: u64) -> bool {
         let Ok(end) = (&*self.file).stream_position() else { return false };
         self.file.metadata().is_ok_and(|data| data.is_file() && data.len() == end)
@@ -207,20 +207,20 @@ impl From<File> for TraceFile {
     }
 }
 
-/// Who may write: one thread of one process.
+/// The right to write: held by one thread of one process.
 #[derive(Debug, Default)]
 struct Door {
-    /// The file once more, opened by this process, and the process. A lock of flock(2) belongs to the open file,
-    /// and a forked child shares that of its parent: it would walk through the parent's lock.
+    /// The file, opened again by this process, and the process. A flock(2) lock belongs to the open file,
+    /// and a forked child shares that of its parent, so the parent's lock would not stop it.
     own: Option<(Pid, OwnedFd)>,
-    /// Whether another writer was waited for in vain: then none is, until it is done.
+    /// Whether a wait for another writer failed: then there is no wait until that writer is done.
     given_up: bool,
 }
 
 impl Door {
     fn own(&mut self, file: &File) -> Option<BorrowedFd<'_>> {
         if self.own.as_ref().is_none_or(|(process, _)| *process != getpid()) {
-            self.own = None; // it is not locked: nobody forks in the midst of a line
+            self.own = None; // it is not locked: no process forks while it writes a line
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());
             let again = OpenOptions::new().append(true).open(path).ok()?;
             self.own = Some((getpid(), out_of_the_way(again.into())));
@@ -229,11 +229,11 @@ impl Door {
     }
 }
 
-/// The time in which this thread alone writes.
+/// The time in which only this thread writes.
 struct Turn<'a>(MutexGuard<'a, Door>);
 
 impl Turn<'_> {
-    /// Waits until the other writers are done; `None`: for too long, or there can be no lock.
+    /// Waits until the other writers are done; `None`: that took too long, or the file cannot be locked.
     fn wait<'a>(file: &File, door: &'a Mutex<Door>) -> Option<Turn<'a>> {
         let end = Instant::now() + OTHER;
         let pause = || {
@@ -279,7 +279,7 @@ fn flock(file: BorrowedFd<'_>, what: i32) -> nix::Result<()> {
     Errno::result(unsafe { libc::flock(file.as_raw_fd(), what) }).map(drop)
 }
 
-/// Whether the last line of a file has no end, if it can be read.
+/// Whether the last line of a file is incomplete, if the file can be read.
 fn lacks_an_end(file: &File) -> bool {
     let size = file.metadata().map_or(0, |data| data.len());
     let mut last = [0];
@@ -300,7 +300,7 @@ fn add(tally: Option<&Tally>, more: u64) {
 #[expect(clippy::disallowed_methods, reason = "the observer's own wait, and for no socket")]
 fn wait_for_room(pipe: BorrowedFd<'_>) -> u64 {
     let mut list = [PollFd::new(pipe, PollFlags::POLLOUT)];
-    // EINTR: a signal, perhaps the one that requests the stop; the caller looks.
+    // EINTR: a signal, perhaps the one that requests the stop; the caller checks.
     let _ = poll(&mut list, PollTimeout::from(LOOK));
     if in_a_hurry() { u64::from(LOOK) } else { 0 }
 }

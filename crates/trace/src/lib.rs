@@ -1,4 +1,4 @@
-//! What becomes of the record: a story for people, JSON Lines for programs.
+//! Two forms of the record: a story for people, JSON Lines for programs.
 //!
 //! ```
 //! use netplay_call::{self as call, Domain, Type};
@@ -7,7 +7,7 @@
 //! let socket = call::socket(Domain::IPV4, Type::STREAM, 0)?;
 //! call::close(socket)?;
 //! // 10:29:31.457 server   socket        3  a new TCP (IPv4) socket: no address yet, no peer
-//! // 10:29:31.457 server   close         3  the descriptor is given back
+//! // 10:29:31.457 server   close         3  closed
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -15,9 +15,9 @@
 //! them: one layer turns each into a line of the [`story`] on standard error, another into a line
 //! of JSON in a file. Any other `tracing` subscriber can listen instead; the events are ordinary.
 //!
-//! The story is told call by call. The lines of JSON of a server that is busy gather, and are written
-//! many at a time; before it sleeps, they are all in the file (`batch.rs` says when, and what a signal
-//! can cost). Into a pipe, and by a client, each is written at once.
+//! The story is told call by call. The JSON lines of a busy server gather, and are written
+//! many at a time; before the server sleeps, all of them are in the file (`batch.rs` says when, and what a signal
+//! can lose). Lines for a pipe, and those of a client, are written at once.
 
 pub mod output;
 pub mod story;
@@ -49,10 +49,10 @@ use story::{Clock, Fold, Story};
 
 pub use netplay_record::{Event, Kind};
 
-/// Who speaks: goes into every record of this process and of the children it forks.
+/// The names in every record of this process and of the children it forks.
 #[derive(Debug, Clone, Default)]
 pub struct Speaker {
-    /// `server`, `client`, or another name that says what the process is among others.
+    /// `server`, `client`, or another name for the role of this process.
     pub role: &'static str,
     /// The example's name.
     pub example: &'static str,
@@ -61,7 +61,7 @@ pub struct Speaker {
 /// What to do with the record.
 #[derive(Debug, Default)]
 pub struct Settings {
-    /// Who speaks.
+    /// The names in every record.
     pub speaker: Speaker,
     /// The story on standard error, and how; `None` for silence.
     pub story: Option<Story>,
@@ -76,12 +76,12 @@ pub struct Settings {
 pub struct Collection(Arc<Mutex<Vec<Event>>>);
 
 impl Collection {
-    /// Keeps a record; of another process, too.
+    /// Keeps a record, also one of another process.
     pub fn add(&self, record: Event) {
         self.records().push(record);
     }
 
-    /// What was kept so far, in the order in which it came; nothing is left behind.
+    /// Takes all records kept so far, in the order in which they came.
     #[must_use]
     pub fn take(&self) -> Vec<Event> {
         std::mem::take(&mut self.records())
@@ -92,11 +92,11 @@ impl Collection {
     }
 }
 
-/// Runs a part of an experiment whose calls are too many to tell, or must not be slowed down: nobody listens
-/// to it, and calls cost nothing extra. A note says so.
+/// Runs a part of an experiment that makes too many calls to tell, or that must not be slowed down: its calls
+/// are not recorded, and cost nothing extra. A note in the record says so.
 pub fn unrecorded<T>(what: &str, part: impl FnOnce() -> T) -> T {
     tracing::info!("not recorded: {what}");
-    let before = PAUSED.swap(true, Relaxed); // it may be a part of what is unrecorded already
+    let before = PAUSED.swap(true, Relaxed); // it may be nested
     let result = part();
     PAUSED.store(before, Relaxed);
     result
@@ -104,7 +104,7 @@ pub fn unrecorded<T>(what: &str, part: impl FnOnce() -> T) -> T {
 
 static PAUSED: AtomicBool = AtomicBool::new(false);
 
-/// Lets the records of this thread have a role of their own: both sides can be threads of one process.
+/// Gives the records of this thread a role of their own, because both sides can be threads of one process.
 pub fn speak_as(role: &'static str) {
     ROLE.set(Some(role));
 }
@@ -113,11 +113,11 @@ thread_local! {
     static ROLE: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
-/// Listens to the record from now on. Without a story, a file or a collection nobody listens, and calls
+/// Listens to the record from now on. Without a story, a file or a collection there is no listener, and calls
 /// cost nothing extra.
 ///
 /// # Errors
-/// Somebody listens already.
+/// There is a listener already.
 pub fn install(settings: Settings) -> io::Result<()> {
     let Settings { speaker, story, file, collection } = settings;
     if story.is_none() && file.is_none() && collection.is_none() {
@@ -154,7 +154,7 @@ pub fn install(settings: Settings) -> io::Result<()> {
 /// ```
 ///
 /// # Errors
-/// Somebody listens already.
+/// There is a listener already.
 pub fn tell(role: &'static str) -> io::Result<()> {
     let color = io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -166,8 +166,8 @@ pub fn tell(role: &'static str) -> io::Result<()> {
 
 fn tell_story(story: &Story, event: &Event, first: i32) {
     thread_local! {
-        // A thread folds its own repetitions; so telling takes no lock, and a forked child can
-        // never inherit one that is held.
+        // Each thread folds its own repetitions. So telling takes no lock, and a forked child can
+        // never inherit a held lock.
         static FOLD: std::cell::RefCell<Fold> = std::cell::RefCell::default();
     }
     let lane = if event.tid == first {
@@ -184,8 +184,8 @@ fn tell_story(story: &Story, event: &Event, first: i32) {
     }
 }
 
-/// Writes a line to standard error that is no part of the record: a result, a hint. On a terminal
-/// ([`fit_terminal`]) no word of it is cut. Where `eprintln!` panics because the reader is gone (`2>&1 | head`), this
+/// Writes a line to standard error that is not part of the record: a result, a hint. On a terminal
+/// ([`fit_terminal`]) it wraps between words. If the reader has gone (`2>&1 | head`), `eprintln!` would panic; this
 /// does nothing.
 pub fn remark(text: impl std::fmt::Display) {
     batch::tell();
@@ -222,7 +222,7 @@ impl<S: Subscriber, F: Fn(&Event, u64) + 'static> Layer<S> for Telling<F> {
         is_ours(metadata) && !PAUSED.load(Relaxed)
     }
 
-    /// Whether a call is told is asked anew each time: see [`unrecorded`].
+    /// Asked for each call again, because [`unrecorded`] changes the answer.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if is_ours(metadata) { Interest::sometimes() } else { Interest::never() }
     }

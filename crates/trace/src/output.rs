@@ -1,6 +1,6 @@
-//! Standard output, whose errors say what could not be written: `standard output: No space left on device`.
-//! And a bound on the wait for its reader: a full pipe makes `write` wait, and without the bound the first
-//! Ctrl-C would not be heard.
+//! Standard output, whose errors name it: `standard output: No space left on device`.
+//! The wait for its reader is limited: a full pipe makes `write` wait, and without the limit the first
+//! Ctrl-C would have no effect.
 
 use std::fmt;
 use std::io::{self, IsTerminal, StdoutLock, Write};
@@ -9,24 +9,24 @@ use std::os::fd::AsFd;
 use netplay_call::stop::in_a_hurry;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// As much goes into a pipe that is ready, without waiting (PIPE_BUF, pipe(7)).
+/// A pipe that is ready takes this much without waiting (PIPE_BUF, pipe(7)).
 const AT_ONCE: usize = 4096;
 
-/// How long a wait for a reader lasts before it looks whether a stop was requested, in milliseconds.
+/// How long a wait for a reader lasts before it checks whether a stop was requested, in milliseconds.
 const LOOK: u16 = 100;
 
 /// Standard output, held until it is dropped.
 #[derive(Debug)]
 pub struct Output(StdoutLock<'static>);
 
-/// Standard output, for results. It waits until another thread that holds it lets it go.
+/// Standard output, for results. It waits until no other thread holds it.
 #[must_use]
 pub fn stdout() -> Output {
     Output(io::stdout().lock())
 }
 
 impl Output {
-    /// Whether people see it as it comes.
+    /// Whether it is a terminal.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         self.0.is_terminal()
@@ -42,7 +42,7 @@ impl Output {
                     return Err(io::Error::new(io::ErrorKind::TimedOut, "it is not being read"));
                 }
                 Ok(0) | Err(nix::errno::Errno::EINTR) => {}
-                // Ready; or it cannot be asked, and the write says what is wrong.
+                // Ready; or poll failed, and the write reports the error.
                 _ => return Ok(()),
             }
         }
@@ -59,7 +59,7 @@ impl Write for Output {
         self.0.flush().map_err(named)
     }
 
-    /// A text is put together first: otherwise each of its pieces would wait for itself.
+    /// Builds the whole text first: otherwise each of its pieces would wait separately.
     fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         self.write_all(text.to_string().as_bytes())
     }
@@ -77,7 +77,7 @@ pub fn write_whole(fd: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// An error of standard output. The kind stays, because a pipe without a reader is no failure (`| head`).
+/// An error of standard output. It keeps its kind, because a pipe without a reader is not a failure (`| head`).
 fn named(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::Interrupted => error,

@@ -1,4 +1,4 @@
-//! How far a transfer is: told by the page that moves the bytes, shown by whoever has a terminal.
+//! The progress of a transfer: the page that moves the bytes reports it, a program with a terminal shows it.
 //!
 //! Thousands of calls move a large file, and a line for each would bury the rest of the story. So
 //! while a [`Bar`] is on the screen, the story tells the first of them and counts the others. A story
@@ -9,23 +9,23 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::screen;
 
-/// What shows how far a transfer is, at the end of the terminal that the story is told on.
+/// A bar that shows the progress of a transfer, at the bottom of the terminal.
 pub trait Bar: Send + Sync {
-    /// A transfer begins behind this byte; `total` is the size of the whole file, if that is known.
+    /// A transfer begins at this offset; `total` is the size of the whole file, if it is known.
     fn begin(&self, at: u64, total: Option<u64>);
     /// So many bytes have moved.
     fn moved(&self, bytes: u64);
-    /// The transfer is over, and the bar goes.
+    /// The transfer is over: removes the bar.
     fn end(&self);
-    /// Takes the bar away while `write` writes lines, so that they do not run into it.
+    /// Removes the bar while `write` writes lines, so that they do not mix with it.
     fn aside(&self, write: &mut dyn FnMut());
 }
 
 static BAR: OnceLock<Box<dyn Bar>> = OnceLock::new();
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// Shows the transfers of this process on a bar from now on; for the clients among the programs: a
-/// bar may have a lock, which a server must not hold when it forks. Only the first bar counts.
+/// Shows the transfers of this process on a bar from now on. It is for clients: a
+/// bar may have a lock, which a server must not hold when it forks. Only the first call counts.
 pub fn show_on(bar: impl Bar + 'static) {
     let _ = BAR.set(Box::new(bar));
 }
@@ -35,7 +35,7 @@ pub fn shown() -> bool {
     SHOWN.load(Relaxed)
 }
 
-/// Writes lines, with no bar in their way.
+/// Writes lines without disturbing the bar.
 pub(super) fn aside(mut write: impl FnMut()) {
     match BAR.get() {
         Some(bar) => bar.aside(&mut write),
@@ -43,12 +43,12 @@ pub(super) fn aside(mut write: impl FnMut()) {
     }
 }
 
-/// A transfer that goes on, until this is dropped. Where nobody looks on, it is nothing.
+/// A transfer that lasts until this is dropped. Without a bar it does nothing.
 #[derive(Debug)]
 pub struct Progress(());
 
 impl Progress {
-    /// The transfer begins behind this byte of so many; `None`: nobody knows.
+    /// The transfer begins at this offset of a file of this size; `None`: the size is unknown.
     #[must_use]
     pub fn begin(at: u64, total: Option<u64>) -> Progress {
         if let Some(bar) = BAR.get() {
@@ -75,7 +75,7 @@ impl Drop for Progress {
     }
 }
 
-/// Writes lines to standard error, beside what a page says of its progress.
+/// Writes lines to standard error, beside the progress that a page reports.
 pub(crate) fn to_people(lines: &str) {
     aside(|| screen::tell(lines));
 }

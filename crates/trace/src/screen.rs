@@ -1,7 +1,7 @@
-//! Standard error, whose reader may stop reading: a server's clients are not kept waiting for it.
+//! Standard error. If its reader stops reading, a server's clients do not have to wait.
 //!
-//! A pipe that nobody empties and a terminal that was stopped with Ctrl-S make `write` wait, and with it
-//! whoever tells a story. So a server writes to them without waiting, and counts what was left out.
+//! A full pipe that is not read, and a terminal that was stopped with Ctrl-S, make `write` wait, and with it the
+//! program that tells its story. So a server writes to them without waiting, and counts the lines that it leaves out.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -19,28 +19,28 @@ use netplay_call::descriptor::out_of_the_way;
 use netplay_text::lang::Lang;
 use netplay_text::words::counted;
 
-/// How long a reader may hold up the teller before it counts as one that has stopped, in milliseconds.
+/// How long a write may wait before its reader counts as stopped, in milliseconds.
 const GRACE: u16 = 50;
 
-/// Standard error once more, for writing without waiting; O_NONBLOCK on descriptor 2 itself would change
-/// the terminal of the shell as well, which shares it.
+/// Standard error, opened again to write without waiting; O_NONBLOCK on descriptor 2 itself would also change
+/// the terminal of the shell, which shares it.
 static SCREEN: OnceLock<OwnedFd> = OnceLock::new();
 
-/// Whether the reader has stopped: then it is not waited for at all, until it reads again.
+/// Whether the reader has stopped: then there is no wait at all until it reads again.
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
-/// Whether the last line that was written has no end.
+/// Whether the last line was written only in part.
 static TORN: AtomicBool = AtomicBool::new(false);
 
-/// How many lines were left out since one was written, by the process that counts.
+/// How many lines this process has left out since the last line that was written.
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 static COUNTS: AtomicI32 = AtomicI32::new(0);
 
-/// How many columns standard error has, asked for each line because a window may change.
+/// How many columns standard error has. Asked for each line, because a window may be resized.
 static COLUMNS: OnceLock<fn() -> Option<usize>> = OnceLock::new();
 
-/// From now on lines are broken where the terminal ends. `columns` says where, or `None` if standard error is no
-/// terminal. The first call counts.
+/// From now on lines wrap at the width of the terminal. `columns` returns it, or `None` if standard error is not a
+/// terminal. Only the first call counts.
 pub fn fit_terminal(columns: fn() -> Option<usize>) {
     let _ = COLUMNS.set(columns);
 }
@@ -51,15 +51,15 @@ pub(super) fn columns() -> usize {
     columns.map_or(usize::MAX, |columns| columns.saturating_sub(2).max(2))
 }
 
-/// From now on the reader of standard error is not waited for.
+/// From now on writes do not wait for the reader of standard error.
 pub fn wait_for_nobody() {
     if let Some(screen) = open() {
         let _ = SCREEN.set(screen);
     }
 }
 
-/// A file never makes anybody wait, and has a place to write at, which is not to be had twice. Where a
-/// socket is standard error, it cannot be opened, and stays as it is.
+/// A file never makes a writer wait, and opening it again would give a second file offset, so it stays as it is. A
+/// socket cannot be opened again, and also stays as it is.
 fn open() -> Option<OwnedFd> {
     let path = "/proc/self/fd/2";
     let kind = std::fs::metadata(path).ok()?.file_type();
@@ -71,14 +71,14 @@ fn open() -> Option<OwnedFd> {
     Some(out_of_the_way(file.into()))
 }
 
-/// Writes lines. If nobody reads them any more, there is nobody to tell so.
+/// Writes lines. Errors are ignored: if the reader has gone, there is no other place to report them.
 pub(super) fn tell(lines: &str) {
     let Some(screen) = SCREEN.get() else {
         let _ = write_whole(io::stderr().as_fd(), lines.as_bytes());
         return;
     };
     if COUNTS.swap(getpid().as_raw(), Relaxed) != getpid().as_raw() {
-        LEFT_OUT.store(0, Relaxed); // a forked child counts its own
+        LEFT_OUT.store(0, Relaxed); // a forked child has its own count
     }
     let left_out = LEFT_OUT.load(Relaxed);
     let mut text = String::new();
@@ -110,7 +110,7 @@ pub(super) fn tell(lines: &str) {
     LEFT_OUT.fetch_add(rest, Relaxed);
 }
 
-/// How many bytes went through.
+/// How many bytes were written.
 #[expect(clippy::disallowed_methods, reason = "the observer's own wait, and for no socket")]
 fn write_in_time(fd: BorrowedFd<'_>, bytes: &[u8]) -> usize {
     let mut written = 0;
@@ -126,7 +126,7 @@ fn write_in_time(fd: BorrowedFd<'_>, bytes: &[u8]) -> usize {
                 let ready = poll(&mut list, PollTimeout::from(GRACE));
                 STOPPED.store(ready == Ok(0), Relaxed);
             }
-            // It has stopped; or it has gone, and what is left out then is never missed.
+            // The reader has stopped; or it has gone, and then it does not matter what is left out.
             Err(_) => break,
         }
     }

@@ -1,4 +1,4 @@
-//! The story: a sentence a call, in a learner's words.
+//! The story: a sentence for each call, in words for a learner.
 //!
 //! ```text
 //! 10:29:31.456 server  accept       3  client 127.0.0.1:40312 is connected: its socket is fd 4  [waited 2.333 s]
@@ -17,7 +17,7 @@ use netplay_text::lang::Lang;
 use netplay_text::say;
 use netplay_text::words::{counted, duration, grouped, plural};
 
-/// How to tell it.
+/// How to tell the story.
 #[derive(Debug, Clone)]
 pub struct Story {
     /// 0: sentences; 1: also the call as strace prints it; 2: also the state of the socket.
@@ -41,24 +41,24 @@ pub enum Clock {
     Since(u64),
 }
 
-/// A sentence in fewer columns would be one word a line: there it goes on at the left.
+/// With fewer columns than this, a sentence would have one word per line: then it continues at the left edge.
 const NARROW: usize = 24;
 
 /// One of two columns side by side, as wide as a terminal.
 #[derive(Debug, Clone, Copy)]
 pub struct Column<'a> {
-    /// Clients are told right, servers left.
+    /// Whether it is the right column: clients right, servers left.
     pub right: bool,
-    /// Who speaks, where the column has more than one: `A`.
+    /// The name of the process, if the column has more than one: `A`.
     pub name: &'a str,
     /// How many columns the terminal has, both of these and the time together.
     pub terminal: usize,
 }
 
-/// A run of calls that all say the same: the first is told, the others are counted.
+/// A run of calls with the same result: the first is told, the others are counted.
 #[derive(Debug, Default)]
 pub struct Fold {
-    /// Whether a bar shows how many bytes move: then calls that move them are such a run, too.
+    /// Whether a bar shows how many bytes move: then calls that move them are also such a run.
     pub bar: bool,
     run: Option<Run>,
     told: u64,
@@ -93,7 +93,7 @@ impl Run {
         }
     }
 
-    /// How many of them are told: a loop is seen to be one by its third turn.
+    /// How many of them are told: the third turn shows that it is a loop.
     fn first(&self) -> u64 {
         match self {
             Run::Eagain => 1,
@@ -103,17 +103,17 @@ impl Run {
 }
 
 impl Story {
-    /// The lines for one event of one thread, each with its line end; `lane` says whose it is.
+    /// The lines for one event of one thread, each with its line end; `lane` names the process.
     ///
-    /// Of a run the first calls are told; the line after it counts the others. `-vv` tells all.
+    /// The first calls of a run are told; the line after it counts the others. `-vv` tells all.
     ///
-    /// A sentence that is too wide for the terminal goes on below its beginning.
+    /// A sentence that is too wide for the terminal continues below its beginning.
     #[must_use]
     pub fn lines(&self, fold: &mut Fold, event: &Event, lane: &str) -> String {
         self.told(fold, event, |event| self.line(event, lane, screen::columns()))
     }
 
-    /// The same in a column, with sentences broken where it ends.
+    /// The same in a column, with sentences wrapped to its width.
     #[must_use]
     pub fn lines_in(&self, fold: &mut Fold, event: &Event, column: Column<'_>) -> String {
         self.told(fold, event, |event| self.line_in(event, column))
@@ -139,7 +139,7 @@ impl Story {
         format!("{line}{}{}\n", self.gap(None), self.spans(&head(clients), 0..clients.len()))
     }
 
-    /// Tells an event by `line`, and what it ends of a run.
+    /// Tells an event by `line`, after the note of a run that it ends.
     fn told(&self, fold: &mut Fold, event: &Event, line: impl Fn(&Event) -> String) -> String {
         let run = Run::of(event, fold.bar).filter(|_| self.detail < 2);
         let mut lines = String::new();
@@ -173,7 +173,7 @@ impl Story {
         }
     }
 
-    /// What happened, and how it looks.
+    /// What happened, and its style.
     fn words(&self, event: &Event) -> (Style, String) {
         let failed = event.ret == Some(-1) && !event.is_ordinary();
         let style = if failed { AnsiColor::Red.on_default() } else { Style::new() };
@@ -226,7 +226,7 @@ impl Story {
         lines
     }
 
-    /// A text of several styles in lines of so many columns, all but the first indented.
+    /// A text of several styles in lines of this many columns, all except the first indented.
     fn hanging(&self, said: &[(Style, String)], indent: usize, columns: usize) -> String {
         let indent = if columns.saturating_sub(indent) < NARROW { 4 } else { indent };
         let text: String = said.iter().map(|(_, text)| text.as_str()).collect();
@@ -245,7 +245,7 @@ impl Story {
         [self.shown(event.strace())].into_iter().chain(now).collect()
     }
 
-    /// A line of two columns, and more as they are needed:
+    /// A line of two columns, and more lines as needed:
     ///
     /// ```text
     ///    0.032 accept(3)  client 127.0.0.1:40312  │
@@ -294,7 +294,7 @@ impl Story {
         text
     }
 
-    /// What stands between two columns: a line, or the way that bytes have just gone.
+    /// The separator of the two columns: a line, or an arrow for bytes that have just left.
     fn gap(&self, crosses: Option<&Event>) -> String {
         match (crosses.map(|event| event.role == "server"), self.ascii) {
             (None, false) => " │ ",
@@ -346,7 +346,7 @@ impl Story {
     }
 }
 
-/// The note that ends a run; none if all of it was told.
+/// The note that ends a run; `None` if all of it was told.
 fn folded(fold: &Fold, event: &Event, lang: Lang) -> Option<Event> {
     let run = fold.run.as_ref().filter(|_| fold.more > 0)?;
     let time = duration(fold.until.saturating_sub(fold.since));
@@ -361,7 +361,7 @@ fn folded(fold: &Fold, event: &Event, lang: Lang) -> Option<Event> {
         let (bytes, n) = (counted(fold.bytes, "byte"), grouped(fold.bytes));
         text += &say!(lang, ": {bytes}", "：{n} 字节");
     }
-    // Its time is that of the event, before which it is told: lines stand in the order of time.
+    // It has the time of the event that it precedes, so that lines stay in the order of time.
     Some(Event { kind: Kind::Note, text: Some(text), ..event.clone() })
 }
 
@@ -372,7 +372,7 @@ fn role(event: &Event) -> Style {
     }
 }
 
-/// Each of two columns has this width, beside the time and with three columns between them.
+/// The width of each of the two columns, beside the time and with three columns between them.
 fn column_width(time: &str, terminal: usize) -> usize {
     (terminal.saturating_sub(time.len() + 1 + 3) / 2).max(10)
 }
@@ -415,12 +415,12 @@ fn number(event: &Event) -> u64 {
     event.user_data.unwrap_or_default()
 }
 
-/// The text, and spaces up to this width.
+/// The text, padded with spaces to this width.
 fn pad(text: &str, wide: usize) -> String {
     format!("{text}{}", " ".repeat(wide.saturating_sub(width(text))))
 }
 
-/// How long the call waited, if that is worth telling: from a millisecond on.
+/// How long the call waited, if it was at least a millisecond.
 fn waited(event: &Event, lang: Lang) -> Option<String> {
     let waited = event.dur_ns >= 1_000_000 && event.is_wait();
     waited

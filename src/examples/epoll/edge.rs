@@ -1,22 +1,22 @@
-//! # epoll with an edge: told once
+//! # epoll, edge-triggered: reported once
 //!
 //! ```text
 //!   epoll_ctl ADD 5, EPOLLIN|EPOLLET
-//!   ┌▶ epoll_wait   5 has something: a level would say so again, an edge does not
+//!   ┌▶ epoll_wait   5 has something: level-triggered would report it again, edge-triggered does not
 //!   │    recv = 1024, send
 //!   │    recv = 1024, send
 //!   │    recv = 300, send   less than there was room for: nothing is left
 //!   └─ …
 //! ```
 //!
-//! An edge tells that something *has come*, once. A server that leaves a byte unread may never be woken
-//! for it. So it receives until nothing is left, and therefore must not block: with a level O_NONBLOCK is
-//! a precaution, with an edge the server does not work without it.
+//! Edge-triggered epoll reports once that something *has arrived*. A server that leaves a byte unread may never be woken
+//! for it. So it receives until nothing is left, and therefore must not block: level-triggered, O_NONBLOCK is
+//! a precaution; edge-triggered, the server does not work without it.
 //!
-//! Watch for how the last `recv` is saved. One that brings less than it has room for found no more, so
-//! another, which would fail with EAGAIN, is not needed (epoll(7)); what comes later is a new edge. But
-//! `recv` also stops short of an urgent byte and of the end. Both are told with the event, if they were
-//! there; then only EAGAIN or 0 is the end.
+//! Watch for how the last `recv` is saved. One that returns less than it has room for has emptied the buffer, so
+//! another, which would fail with EAGAIN, is not needed (epoll(7)); later bytes are a new edge. But
+//! `recv` also stops before an urgent byte and before the end. The event reports both, if they have
+//! arrived; then only EAGAIN or 0 is the end.
 //!
 //! The loop is that of level.rs except for three things: EPOLLET, `turn` in place of one `recv`, and one more
 //! epoll_ctl for a client that has sent a lot.
@@ -33,7 +33,7 @@ use crate::examples::nonblocking::{Client, Service};
 use crate::server::Stats;
 use crate::stop::Stop;
 
-/// How often a client is received from before others get their turn.
+/// How many times to receive from one client before the others get their turn.
 const TURNS: usize = 16;
 
 /// Serves the clients that have become ready, until the stop.
@@ -43,7 +43,7 @@ pub(super) fn serve_on(
     stop: &Stop,
 ) -> Result<Stats> {
     let epoll = call::epoll_create()?;
-    // A level, always: an edge would not tell again of a client that was not accepted at once.
+    // The listener is level-triggered: otherwise a client that is not accepted at once would not be reported again.
     call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, listener, EpollFlags::EPOLLIN)?;
     let mut open = true;
     let mut clients: HashMap<RawFd, Client> = HashMap::new();
@@ -69,7 +69,7 @@ pub(super) fn serve_on(
                     let client = clients.remove(&fd).expect("it was found above");
                     call::close(service.release(client))?;
                 } else if more || interest(client) != asked {
-                    // Asked anew, the kernel looks anew: what is there already is told as an edge as well.
+                    // After EPOLL_CTL_MOD the kernel checks again, and reports bytes that are already there as a new edge.
                     let wanted = interest(client);
                     call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, &client.peer, wanted)?;
                 }
@@ -85,14 +85,14 @@ pub(super) fn serve_on(
     Ok(service.stats()) // dropped here, all is closed
 }
 
-/// What can stop a `recv` short of the last byte is to be told with the event: EPOLLPRI and EPOLLRDHUP.
+/// The event should also report what can stop a `recv` before the last byte: EPOLLPRI and EPOLLRDHUP.
 fn interest(client: &Client) -> EpollFlags {
     let wanted = if client.is_owed() { EpollFlags::EPOLLOUT } else { EpollFlags::EPOLLIN };
     wanted | EpollFlags::EPOLLET | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI
 }
 
-/// Sends what is owed, and receives what has come; returns whether there may be more. Bytes that come while
-/// something is owed are told anew afterwards, when the kernel is asked anew.
+/// Sends unsent bytes, and receives what has arrived; returns whether there may be more. Bytes that arrive while
+/// some are unsent are reported again afterwards, by EPOLL_CTL_MOD.
 fn turn(client: &mut Client, happened: EpollFlags, service: &mut Service<'_>) -> bool {
     if client.is_owed() {
         client.sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), service);
@@ -100,7 +100,7 @@ fn turn(client: &mut Client, happened: EpollFlags, service: &mut Service<'_>) ->
     !client.is_owed() && happened != EpollFlags::EPOLLOUT && drain(client, happened, service)
 }
 
-/// Receives until nothing is left, or it was often enough: then there may be more.
+/// Receives until nothing is left, or `TURNS` times: then there may be more.
 fn drain(client: &mut Client, happened: EpollFlags, service: &mut Service<'_>) -> bool {
     for _ in 0..TURNS {
         let n = client.received(call::recv(&client.peer, service.buffer(), 0), service);

@@ -1,17 +1,17 @@
-//! # epoll with a level: told until it is done
+//! # epoll, level-triggered: reported until everything is received
 //!
 //! ```text
 //!   epoll_ctl ADD 5, EPOLLIN
 //!   ┌▶ epoll_wait   5 has something
-//!   │    recv = 16, send       one of each: what is left is told again
+//!   │    recv = 16, send       one of each: the rest is reported again
 //!   └─ …
 //! ```
 //!
-//! A level says how things *are*: every wait brings each client that has bytes to receive, until all of them are
-//! received. So one `recv` a turn will do, and no client keeps the others waiting.
+//! Level-triggered epoll reports the *state*: every wait returns each client that has bytes to receive, until all of
+//! them are received. So one `recv` per turn is enough, and no client keeps the others waiting.
 //!
-//! Watch for EPOLLOUT, which is asked for only while a client is owed bytes. EPOLLHUP comes unasked: that is
-//! how the loop learns of Ctrl-C, which shuts the listener down.
+//! Watch for EPOLLOUT, which the loop asks for only while a client has unsent bytes. EPOLLHUP is always reported: that is
+//! how the loop notices Ctrl-C, which shuts the listener down.
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, RawFd};
@@ -35,13 +35,13 @@ pub(super) fn serve_on(
     call::epoll_ctl(&epoll, EpollOp::EpollCtlAdd, listener, EpollFlags::EPOLLIN)?;
     let mut open = true;
     let mut clients: HashMap<RawFd, Client> = HashMap::new();
-    // Room for what one wait brings; the others come with the next.
+    // Room for the events of one wait; the next wait returns the others.
     let mut events = [epoll_event { events: 0, u64: 0 }; 256];
     let waiting = stop.watch(listener);
     while service.goes_on() {
         if service.has_room() != open {
             open = !open;
-            // Asked for nothing, the listener still wakes us when the stop shuts it down (EPOLLHUP).
+            // Even with no events, epoll reports the listener when the stop shuts it down (EPOLLHUP).
             let wanted = if open { EpollFlags::EPOLLIN } else { EpollFlags::empty() };
             call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, listener, wanted)?;
         }
@@ -53,18 +53,18 @@ pub(super) fn serve_on(
             let fd = event.u64 as RawFd;
             if let Some(client) = clients.get_mut(&fd) {
                 let asked = interest(client);
-                // After EPOLLERR and EPOLLHUP as well: recv returns the bytes that are left, then the error or 0.
+                // Also after EPOLLERR and EPOLLHUP: recv returns the bytes that are left, then the error or 0.
                 if !client.is_owed() {
                     client.received(call::recv(&client.peer, service.buffer(), 0), &mut service);
                 }
-                // Answer at once: the send buffer of a client that was owed nothing nearly always has room.
+                // Answer at once: if the client had no unsent bytes, its send buffer almost always has room.
                 if client.is_owed() {
                     client
                         .sent(call::send(&client.peer, client.owed(), MSG_NOSIGNAL), &mut service);
                 }
                 if client.is_done() {
                     let client = clients.remove(&fd).expect("it was found above");
-                    call::close(service.release(client))?; // which takes it off the list
+                    call::close(service.release(client))?; // which removes it from the list
                 } else if interest(client) != asked {
                     let wanted = interest(client);
                     call::epoll_ctl(&epoll, EpollOp::EpollCtlMod, &client.peer, wanted)?;
@@ -74,7 +74,7 @@ pub(super) fn serve_on(
                 clients.insert(client.peer.as_raw_fd(), client);
             }
         }
-        // Silence is no event: where it is limited, every client is looked at, every turn.
+        // Silence is not an event: if there is an idle timeout, check every client at every turn.
         for client in service.silent(&mut clients) {
             call::close(service.release(client))?;
         }
@@ -82,7 +82,7 @@ pub(super) fn serve_on(
     Ok(service.stats()) // dropped here, all is closed
 }
 
-/// EPOLLOUT only while something is owed: a client nearly always takes bytes, and would be reported at every turn.
+/// EPOLLOUT only while there are unsent bytes: a client can almost always take bytes, and would be reported at every turn.
 fn interest(client: &Client) -> EpollFlags {
     if client.is_owed() { EpollFlags::EPOLLOUT } else { EpollFlags::EPOLLIN }
 }

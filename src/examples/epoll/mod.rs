@@ -3,19 +3,19 @@
 //! ```text
 //!   epoll_create = 4          an empty list
 //!   epoll_ctl ADD listener    and each client once, when it is accepted
-//!   ┌▶ epoll_wait             sleeps until something happens, and brings only what did
+//!   ┌▶ epoll_wait             sleeps until something happens, and returns only that
 //!   │    the listener?        accept4 = 5, epoll_ctl ADD 5
 //!   │    client 5?            recv, send
-//!   └─ …                      close(5) takes it off the list
+//!   └─ …                      close(5) removes it from the list
 //! ```
 //!
-//! select and poll hand the whole list to the kernel at every call, and it looks at every entry. Here
-//! the kernel keeps the list, and notes what is ready when it becomes so: ten thousand silent clients
-//! cost a wait nothing. Watch for how rarely epoll_ctl is called: once a client, and then only when
-//! what is wanted of it changes, because it is owed bytes that the kernel did not take.
+//! select and poll hand the whole list to the kernel at every call, and it checks every entry. Here
+//! the kernel keeps the list, and notes a socket when it becomes ready: ten thousand silent clients
+//! cost a wait nothing. Watch for how rarely epoll_ctl is called: once for each client, and then only when
+//! the interest changes, because the kernel did not take all bytes of an answer.
 //!
-//! This page opens the listener; the loop has a page of its own. By default that is level.rs: epoll reports a
-//! *level*, so a client is ready as long as there is something to receive. `--edge` is edge.rs, and
+//! This page opens the listener; the loop has a page of its own. By default that is level.rs: epoll is
+//! *level-triggered*, so a client is ready while it has bytes to receive. `--edge` is edge.rs, and
 //! `--workers N` is workers.rs: a loop in each of several threads.
 
 mod level;
@@ -37,7 +37,7 @@ use workers::Loop;
 /// Serves the clients that are ready, until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     let serve_on: Loop = if options.edge { edge::serve_on } else { level::serve_on };
-    let workers = options.workers.min(args.at_once()); // each has room for a client at least
+    let workers = options.workers.min(args.at_once()); // each has room for at least one client
     if workers > 1 {
         return workers::serve(workers, serve_on, args, stop);
     }
@@ -57,10 +57,10 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
 /// The options of the server.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Be told once of what has come, not for as long as it is there
+    /// Edge-triggered: report what has arrived once, not while it is there
     #[arg(long)]
     edge: bool,
-    /// How many threads there are, each with a listener and a list of its own, and its share of --max-clients
+    /// How many threads, each with a listener and a list of its own, and its share of --max-clients
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = up_to::<usize>(256))]
     workers: usize,
 }
@@ -69,7 +69,7 @@ pub struct Options {
 pub static ROW: Example = Example {
     name: "epoll",
     short: None,
-    summary: "the list stays in the kernel, and a wait brings only what has happened",
+    summary: "the list stays in the kernel, and a wait returns only what is ready",
     watch: "C has sent more than the buffer holds: a level is told again, so one recv a turn is \
             enough",
     place: Place::Internet,

@@ -9,9 +9,9 @@
 //! epoll_wait   sleeps              accept4 = 7 ◀─── client A
 //! ```
 //!
-//! Each thread has a listener, a list and clients of its own, and needs no lock. SO_REUSEPORT lets the listeners
-//! have one address. The kernel gives a client to a listener by a hash of the addresses, and for good: watch for
-//! a thread that has much to do beside one that has nothing.
+//! Each thread has its own listener, list and clients, and needs no lock. SO_REUSEPORT lets the listeners
+//! share one address. The kernel assigns each client to a listener by a hash of the addresses, and never moves it: watch
+//! for a busy thread beside an idle one.
 
 use std::io;
 use std::thread;
@@ -23,10 +23,10 @@ use crate::examples::nonblocking::{Service, set_nonblocking};
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
-/// A loop on a listener: that of a level, or of an edge.
+/// A loop on a listener: level-triggered or edge-triggered.
 pub(super) type Loop = fn(&TcpListener, Service<'_>, &Stop) -> Result<Stats>;
 
-/// Opens the listeners, and serves each in a thread of its own; the first in this one.
+/// Opens the listeners, and serves each in its own thread; the first in this one.
 pub(super) fn serve(
     workers: usize,
     serve_on: Loop,
@@ -45,13 +45,13 @@ pub(super) fn serve(
         call::bind(&socket, address)?;
         let listener = call::listen(socket, args.backlog)?;
         set_nonblocking(&listener)?;
-        address = call::getsockname(&listener)?; // the first one's port, if any would do
+        address = call::getsockname(&listener)?; // the others share the first one's port, if that was 0
         listeners.push(listener);
     }
     let work = |listener| {
         let service = Service::new(args, stop, args.max_clients / workers);
         let served = serve_on(listener, service, stop);
-        stop.request(); // it was stopped, or it failed: the others are to end as well
+        stop.request(); // it was stopped, or it failed: the others should also end
         served
     };
     let (first, others) = listeners.split_first().expect("there are two at least");

@@ -1,7 +1,7 @@
 //! # io_uring: operations instead of calls
 //!
 //! ```text
-//!   io_uring_setup = 4        two rings, shared with the kernel: what is to be done, what is done
+//!   io_uring_setup = 4        two rings, shared with the kernel: submissions and completions
 //!   accept                    submitted, not called
 //!   ┌▶ io_uring_enter         hands over what was submitted, sleeps until something is done
 //!   │    accept = 5           submit recv on 5
@@ -10,15 +10,15 @@
 //!   └─ …
 //! ```
 //!
-//! With select, poll and epoll the kernel says which socket is *ready*, and the program calls. Here the program
+//! With select, poll and epoll the kernel says which socket is *ready*, and the program then calls. Here the program
 //! says what it wants, and the kernel says when it is *done*. Watch for the order: every recv is
-//! submitted before its bytes have come. And watch for the calls: submissions and completions are
-//! written into memory, and one io_uring_enter moves as many of them as there are: the busier the
-//! server, the fewer calls a request.
+//! submitted before its bytes arrive. And watch for the calls: submissions and completions are
+//! written into memory, and one io_uring_enter hands over all that there are: the busier the
+//! server, the fewer calls per request.
 //!
-//! What is under way cannot be taken back. Memory that was lent belongs to the kernel until the
-//! completion; one send at a time, or bytes change places; and a socket is closed when all its
-//! operations are done: shutdown makes them end.
+//! Operations in flight need care. Memory that was lent belongs to the kernel until the
+//! completion; there is one send at a time, or bytes may change places; and a socket is closed when all its
+//! operations are done: shutdown ends them.
 //!
 //! This page opens the listener and the rings; the loop has a page of its own. Read single_shot.rs first: each
 //! operation completes once. It is what `--single-shot` asks for, and what a kernel before 6.1 gets. By default the
@@ -60,7 +60,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
 /// Two rings and buffers; for multishot operations, if this kernel has them.
 ///
 /// # Errors
-/// This kernel has no io_uring, or allows none here.
+/// This kernel does not have io_uring, or does not allow it here.
 pub fn set_up(args: &ServerArgs, options: &Options) -> Result<(Ring, Shot)> {
     if !options.single_shot
         && let Some(ring) = multishot::set_up(args)?
@@ -73,7 +73,7 @@ pub fn set_up(args: &ServerArgs, options: &Options) -> Result<(Ring, Shot)> {
 /// The option of the server.
 #[derive(Debug, Default, Args)]
 pub struct Options {
-    /// Submit each accept and recv anew, with a buffer of its own, as before Linux 6.1
+    /// Submit each accept and recv again, with a buffer of its own, as before Linux 6.1
     #[arg(long)]
     single_shot: bool,
 }
@@ -82,8 +82,8 @@ pub struct Options {
 pub static ROW: Example = Example {
     name: "io-uring",
     short: None,
-    summary: "operations instead of calls: the kernel says what is done, not who is ready",
-    watch: "each recv is submitted before its bytes have come, and one io_uring_enter moves as many \
+    summary: "operations instead of calls: the kernel says what is done, not what is ready",
+    watch: "each recv is submitted before its bytes arrive, and one io_uring_enter moves as many \
             submissions and answers as there are",
     place: Place::Internet,
     purpose: row::Purpose::Echo,

@@ -1,21 +1,21 @@
-//! # io_uring, multishot: an operation that stays
+//! # io_uring, multishot: an operation that completes again and again
 //!
 //! ```text
 //!   io_uring_register         provided buffers, which the kernel may fill
 //!   accept                    one submission, a completion for every client
 //!   ┌▶ io_uring_enter         hands over what was submitted, sleeps until something is done
 //!   │    accept = 5           submit recv on 5: one submission, a completion whenever bytes come
-//!   │    recv(5) = 5 "hello"  submit send on 5, out of the buffer that they are in
+//!   │    recv(5) = 5 "hello"  submit send on 5, from the buffer that holds them
 //!   │    send(5) = 5          the buffer is provided again
 //!   └─ …
 //! ```
 //!
 //! A single-shot recv holds a buffer from its submission on, even if its client never sends a byte. A
-//! multishot recv takes one of the provided buffers when bytes have come, so ten thousand silent clients
-//! share a few. A completion without IORING_CQE_F_MORE is the last one: then it is submitted again.
+//! multishot recv takes one of the provided buffers when bytes arrive, so ten thousand silent clients
+//! share a few. A completion without IORING_CQE_F_MORE is the last one: then the server submits it again.
 //!
-//! Watch for the price. A multishot accept drains the whole queue; it cannot be told to stop at
-//! `--max-clients`. A multishot recv goes on although its client is owed too much. To stop either, the server
+//! Watch for the cost. A multishot accept drains the whole queue; it cannot be told to stop at
+//! `--max-clients`. A multishot recv goes on although too many bytes wait for its client. To stop either, the server
 //! cancels it, and more completions may come until the cancellation takes effect.
 
 use std::collections::{HashMap, VecDeque};
@@ -29,7 +29,7 @@ use crate::call::{self, ONE_THREAD, Operation, Ring, Shot, TcpListener, TcpStrea
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
-/// How many bytes the provided buffers have at first: more would not stay in the processor's cache.
+/// How many bytes the provided buffers have at first: more would not fit into the processor's cache.
 const PROVIDED: usize = 512 * 1024;
 
 /// Two rings and provided buffers; `None` if this kernel has no multishot recv (before Linux 6.1).
@@ -58,10 +58,10 @@ pub fn serve_on(
 ) -> Result<Stats> {
     let mut service = Service::new(args, stop);
     let mut clients: HashMap<RawFd, Client> = HashMap::new();
-    // Clients that the accept brought before it was cancelled for lack of room: they wait here.
+    // Clients that the accept returned before it was cancelled because there was no room: they wait here.
     let mut early: VecDeque<Client> = VecDeque::new();
     let (mut accepting, mut cancelled) = (None, false);
-    // Asked for no event, this is done when the stop shuts the listener down, accept or no accept.
+    // A poll for no events completes when the stop shuts the listener down, with or without an accept in flight.
     ring.prep_poll(&listener, 0)?;
     let waiting = stop.watch(&listener);
     while service.admission.goes_on(clients.len()) {
@@ -93,7 +93,7 @@ pub fn serve_on(
                     if !done.more {
                         (accepting, cancelled) = (None, false);
                     }
-                    // A client that is gone already has no name: its socket is dropped, and so closed.
+                    // A client that has gone has no name: its socket is dropped, and so closed.
                     if let Some(peer) = service.accepted(done)?.map(TcpStream::from)
                         && let Ok(name) = call::getpeername(&peer)
                     {
@@ -111,20 +111,20 @@ pub fn serve_on(
                         service.admission.release();
                     }
                 }
-                _ => {} // a cancel: the operation itself says how it ended
+                _ => {} // a cancel: the operation itself reports how it ended
             }
         }
         service.end_silent(clients.values_mut());
     }
     drop(waiting);
     while ring.cqe().is_some() {} // a client that was accepted meanwhile is closed as it is dropped
-    drop(ring); // and with it the kernel lets go of what was under way
+    drop(ring); // then the kernel ends the operations in flight
     clients.into_values().chain(early).try_for_each(|client| call::close(client.peer))?;
     call::close(listener)?;
     Ok(service.admission.stats)
 }
 
-/// Submits what can be done next for a client: one send, and one recv unless it is owed too much.
+/// Submits the next operations for a client: one send, and one recv unless too many bytes wait for it.
 fn submit(client: &mut Client, ring: &mut Ring) -> call::Result<()> {
     if let Some(answer) = client.owed() {
         ring.prep_send(&client.peer, answer)?;

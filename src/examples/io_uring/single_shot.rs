@@ -9,7 +9,7 @@
 //!   └─ …
 //! ```
 //!
-//! Each completion leads to the next submission, so a client has one operation under way at a time. Watch for
+//! Each completion leads to the next submission, so a client has one operation in flight at a time. Watch for
 //! the buffers: a recv holds one from its submission on, even if its client never sends a byte.
 
 use std::collections::HashMap;
@@ -38,7 +38,7 @@ pub fn serve_on(
 ) -> Result<Stats> {
     let mut service = Service::new(args, stop);
     let mut clients: HashMap<RawFd, Client> = HashMap::new();
-    // Asked for no event, this is done when the stop shuts the listener down, accept or no accept.
+    // A poll for no events completes when the stop shuts the listener down, with or without an accept in flight.
     ring.prep_poll(&listener, 0)?;
     let waiting = stop.watch(&listener);
     while service.admission.goes_on(clients.len()) {
@@ -54,7 +54,7 @@ pub fn serve_on(
             let fd = done.fd;
             match done.operation {
                 Operation::Accept => {
-                    // A client that is gone already has no name: its socket is dropped, and so closed.
+                    // A client that has gone has no name: its socket is dropped, and so closed.
                     if let Some(peer) = service.admit(done)?.map(TcpStream::from)
                         && let Ok(name) = call::getpeername(&peer)
                     {
@@ -82,7 +82,7 @@ pub fn serve_on(
     }
     drop(waiting);
     while ring.cqe().is_some() {} // a client that was accepted meanwhile is closed as it is dropped
-    drop(ring); // and with it the kernel lets go of what was under way
+    drop(ring); // then the kernel ends the operations in flight
     clients.into_values().try_for_each(|client| call::close(client.peer))?;
     call::close(listener)?;
     Ok(service.admission.stats)

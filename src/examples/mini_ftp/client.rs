@@ -21,7 +21,7 @@ use crate::sendall;
 
 const MENU: &str = "list, download NAME, upload NAME, quit";
 
-/// Does one command after the other. Files are read and written in the current folder.
+/// Runs one command after the other. It reads and writes files in the current folder.
 pub fn client(args: &ClientArgs) -> Result<()> {
     let here = Dir::open_ambient_dir(".", ambient_authority()).context("the current folder")?;
     let mut talk = args.talk_about(MENU)?;
@@ -43,7 +43,7 @@ pub fn client(args: &ClientArgs) -> Result<()> {
     Ok(())
 }
 
-/// Prints each recv as a name, for nothing else tells where one ends.
+/// Prints each recv as a name, because nothing else tells where a name ends.
 fn list(args: &ClientArgs, talk: &Talk) -> Result<()> {
     with_server(args, |server| {
         sendall(server, b"L")?;
@@ -56,13 +56,13 @@ fn list(args: &ClientArgs, talk: &Talk) -> Result<()> {
     })
 }
 
-/// Receives a file under no name, and gives it its own when the server has closed.
+/// Receives a file without a name, and names it when the server has closed.
 fn download(args: &ClientArgs, talk: &Talk, here: &Dir, name: &[u8]) -> Result<()> {
     let local = plain(name)?;
     let mut file = TempFile::new(here)?;
     let received = with_server(args, |server| {
         sendall(server, &[b"D ", name].concat())?;
-        // Nothing more to say: the server need not wait for a silence to know where the name ends.
+        // Nothing more to send: the server need not wait for a silence to know where the name ends.
         call::shutdown(server, Shutdown::Write)?;
         let (mut received, mut buf) = (0, vec![0; args.bufsize]);
         while let n @ 1.. = call::recv(server, &mut buf, 0)? {
@@ -94,8 +94,8 @@ fn upload(args: &ClientArgs, talk: &Talk, here: &Dir, name: &[u8]) -> Result<()>
             sendall(server, &buf[..n])?;
             sent += n;
         }
-        // A close would do. But whoever stays to listen hears whether the server ends with a FIN,
-        // when it has read to the end, or with a reset: the nearest thing to an answer there is.
+        // A close would be enough. But a client that waits for the end learns whether the server sends a FIN,
+        // because it has read to the end, or a reset: this protocol has no other answer.
         call::shutdown(server, Shutdown::Write)?;
         while call::recv(server, &mut buf, 0)? > 0 {}
         Ok(sent)
@@ -108,7 +108,7 @@ fn upload(args: &ClientArgs, talk: &Talk, here: &Dir, name: &[u8]) -> Result<()>
     Ok(())
 }
 
-/// Keeps header and data apart. The time is spent listening: a server that refuses closes at once.
+/// Keeps header and data apart. It waits in recv, because a server that refuses closes at once.
 fn pause(server: &TcpStream, args: &ClientArgs) -> Result<()> {
     call::setsockopt(server, SO_RCVTIMEO, PAUSE)?;
     match call::recv(server, &mut [0], 0) {
@@ -122,7 +122,7 @@ fn pause(server: &TcpStream, args: &ClientArgs) -> Result<()> {
     Ok(())
 }
 
-/// The name as that of a file in the current folder: the server sees it, so a path in it would be a
+/// The name of a file in the current folder. The server also gets it, so a path in it would be a
 /// path on both machines.
 fn plain(name: &[u8]) -> Result<&Path> {
     if name.is_empty() {
@@ -134,7 +134,7 @@ fn plain(name: &[u8]) -> Result<&Path> {
     Ok(Path::new(OsStr::from_bytes(name)))
 }
 
-/// Connects, does one command, closes.
+/// Connects, runs one command, closes.
 fn with_server<T>(args: &ClientArgs, command: impl FnOnce(&TcpStream) -> Result<T>) -> Result<T> {
     let server = connect(args)?;
     let done = command(&server);

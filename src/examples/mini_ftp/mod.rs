@@ -1,4 +1,4 @@
-//! # mini-ftp: files, a connection for each command, and nothing that frames them
+//! # mini-ftp: files, a connection for each command, and no framing
 //!
 //! ```text
 //!   list                       download                    upload
@@ -11,23 +11,23 @@
 //!   recv = 0 ◀── close         recv = 0 ◀───── close       close ────────▶ recv = 0
 //! ```
 //!
-//! One letter, a space and a name; then bytes until somebody closes. It is as simple as a file
-//! protocol can be, and shows why others are not. TCP keeps the order of bytes, not how they were
-//! cut into sends, and this protocol says nowhere where anything ends. Watch for what that costs:
+//! One letter, a space and a name; then bytes until one side closes. It is as simple as a file
+//! protocol can be, and shows why others are not. TCP keeps the order of bytes, not the boundaries between
+//! sends, and this protocol does not say where anything ends. Watch for what that costs:
 //!
-//! - *Where does a name end?* The server sends each by itself and pauses, so that each is a `recv`.
-//!   A client that is busy meanwhile receives two at once, and they are one name. A hundred names
+//! - *Where does a name end?* The server sends each name separately and pauses, so that each arrives in its own `recv`.
+//!   A client that is busy meanwhile receives two at once, and takes them for one name. A hundred names
 //!   take ten seconds.
-//! - *Where does the header end?* At the next silence. If the first bytes of a file come with
-//!   `U NAME` in one segment, they are the end of its name.
-//! - *Is there such a file?* A missing one and an empty one both look so: connect, `recv` = 0.
-//! - *Is it whole?* `recv` = 0 is all that tells the end, and a client that was killed half way sends
-//!   the same FIN as one that is done. What it had sent looks whole.
+//! - *Where does the header end?* At the next silence. If the first bytes of a file arrive with
+//!   `U NAME` in one segment, they become the end of its name.
+//! - *Is there such a file?* A missing file and an empty one look the same: connect, `recv` = 0.
+//! - *Is it complete?* Only `recv` = 0 marks the end, and a client that was killed half way sends
+//!   the same FIN as one that is done. What it had sent looks complete.
 //!
-//! The `ftp` example cures each: its commands are lines, a number answers every one, each name of a
-//! listing has a line end, and a file has a connection of its own and a reply (226) that says whole.
+//! The `ftp` example cures each of them: its commands are lines, a number answers every one, each name in a
+//! listing has a line end, and a file has its own connection and a reply (226) that says it is complete.
 //!
-//! Both ends do what can be done. What they can *not* tell they do not claim.
+//! Both ends do what is possible. What they *cannot* know they do not claim.
 
 mod client;
 mod server;
@@ -45,16 +45,16 @@ use clap::Args;
 use super::row::{self, Example, Place, Purpose};
 use super::script::{self, Demo};
 
-/// What stands for a frame: between two names of a list, and between a header and its data.
+/// The pause that takes the place of framing: between two names of a list, and between a header and its data.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens a file beneath a folder, to be read.
+/// Opens a file beneath a folder for reading.
 ///
 /// A [`Dir`] is a descriptor, and the kernel resolves the path beneath it (openat2(2),
 /// RESOLVE_BENEATH): `..`, an absolute path and a link that leads out fail, also when the link was
-/// put there a moment ago. To look at a path first and open it then would leave that moment.
+/// put there a moment ago. A check of the path before the open would leave a moment for that.
 fn open(folder: &Dir, path: &Path) -> Result<File> {
-    // O_NONBLOCK: to open a fifo is to wait for its other end, perhaps for ever.
+    // O_NONBLOCK: opening a fifo would wait for its other end, perhaps for ever.
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = folder.open_with(path, OpenOptions::new().read(true).custom_flags(flags))?;
     if !file.metadata()?.is_file() {
@@ -78,7 +78,7 @@ pub struct Options {
 pub static ROW: Example = Example {
     name: "mini-ftp",
     short: None,
-    summary: "files, a connection for each command, and nothing that frames them",
+    summary: "files, a connection for each command, and no framing",
     watch: "nothing says where a name ends, or a file, or whether there is one: \
             the pauses and the closes are the protocol",
     place: Place::Internet,

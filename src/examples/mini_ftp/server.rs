@@ -24,15 +24,15 @@ use crate::sendall;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::{Stop, Watch};
 
-/// A header is over when nothing more of it comes for so long: half of the pause behind it, so that
-/// neither its last piece nor the first data need be punctual.
+/// A header ends when no more of it arrives for this long: half of the pause behind it, so that
+/// its last piece and the first data may both be a little late.
 const SILENCE: Duration = Duration::from_millis(50);
 
-/// No path is longer (PATH_MAX), so no header is.
+/// No path is longer (PATH_MAX), so no header is longer.
 const LONGEST: usize = 4096;
 
 /// How long a client may be silent, unless `--idle-timeout` says something else. Without a limit
-/// each client that says nothing would keep its thread for ever.
+/// each client that sends nothing would keep its thread for ever.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// What a client wants.
@@ -48,7 +48,7 @@ pub enum Command<'a> {
 
 /// Serves the files of a folder until the stop, each client in a thread, as the thread page does it.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
-    // From here on the folder is this descriptor, wherever it is moved; no path is used any more.
+    // From here on the folder is this descriptor, even if it is moved; paths to it are no longer used.
     let root = options.root.as_deref().unwrap_or(Path::new("."));
     let root = &Dir::open_ambient_dir(root, ambient_authority()).with_context(|| {
         format!("cannot serve the folder {}", escape(root.as_os_str().as_bytes()))
@@ -122,7 +122,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Does what the client wants, and says what that was.
+    /// Does what the client asks for, and returns the command.
     fn run(&mut self) -> Result<String> {
         let header = self.header()?;
         let shown = escape(&header[..header.len().min(80)]);
@@ -136,8 +136,8 @@ impl Session<'_> {
         Ok(format!("\"{shown}\": {bytes} bytes"))
     }
 
-    /// Receives the header, which is what comes before the first silence: one piece or several. A
-    /// client that half-closes ends it for certain; ours does so, where nothing else is to follow.
+    /// Receives the header: everything before the first silence, in one piece or several. A
+    /// half-close ends it for certain; our client does that when it has nothing more to send.
     fn header(&mut self) -> Result<Vec<u8>> {
         call::setsockopt(self.peer, SO_RCVTIMEO, self.idle())?;
         call::setsockopt(self.peer, SO_SNDTIMEO, self.idle())?;
@@ -163,7 +163,7 @@ impl Session<'_> {
         Ok(header)
     }
 
-    /// Sends the names in the folder, one a send, with pauses between them.
+    /// Sends the names in the folder, each with its own send, with pauses between them.
     ///
     /// TCP_NODELAY keeps the kernel from holding a name back until the one before it is acknowledged,
     /// and then sending both: on a slow line the pause alone would not keep them apart.
@@ -182,7 +182,7 @@ impl Session<'_> {
         Ok(self.stats.sent)
     }
 
-    /// Sends a file. If there is none, nothing is sent, and that is all the answer there is.
+    /// Sends a file. If it does not exist, nothing is sent: the protocol has no other answer.
     fn download(&mut self, path: &Path) -> Result<u64> {
         let file = open(self.root, path)?;
         let sent = self.send_file(file);
@@ -197,9 +197,9 @@ impl Session<'_> {
         Ok(self.stats.sent)
     }
 
-    /// Receives a file under no name, and gives it its own when the client has closed: so nobody ever
-    /// sees half of it there, and until then an older version stays. A reset, a client that falls
-    /// silent or the stop leave nothing behind, for a file without a name ends with its descriptor.
+    /// Receives a file without a name, and names it when the client has closed: so half a file never
+    /// has that name, and an older version stays until then. A reset, a client that falls
+    /// silent or the stop leave nothing behind, because a file without a name ends with its descriptor.
     fn upload(&mut self, path: &Path) -> Result<u64> {
         let received = self.receive_file(path);
         self.or_reset(received)
@@ -226,11 +226,11 @@ impl Session<'_> {
             self.stats.received += n as u64;
             file.write_all(&buf[..n])?;
         }
-        // The stop ends a recv with 0, too.
+        // The stop also ends a recv with 0.
         if self.stop.requested() {
             bail!("the server stops: what has arrived may not be all");
         }
-        file.replace(name)?; // a temporary name at last, and rename(2): old or new, never neither
+        file.replace(name)?; // a temporary name, then rename(2): there is always the old file or the new one
         Ok(self.stats.received)
     }
 
@@ -246,8 +246,8 @@ impl Session<'_> {
         self.args.idle_timeout.unwrap_or(IDLE)
     }
 
-    /// After a failure, makes the close that follows a reset. A FIN would look like the end of a good
-    /// file, or like thanks for one; in a protocol without answers this is the only word for "no".
+    /// After a failure, makes the next close a reset. A FIN would look like the end of a complete
+    /// file, or like success; in a protocol without replies a reset is the only way to say "no".
     /// (At the stop it may come too late: the shutdown that woke this thread has sent a FIN.)
     fn or_reset<T>(&self, done: Result<T>) -> Result<T> {
         if done.is_err() {
@@ -257,10 +257,10 @@ impl Session<'_> {
     }
 }
 
-/// Reads a header: `L`, `D NAME` or `U NAME`. A line end behind it is forgiven: it was typed.
+/// Reads a header: `L`, `D NAME` or `U NAME`. A line end after it is ignored, because people type one.
 ///
 /// # Errors
-/// It is none of them.
+/// It is not one of these three.
 pub fn understand(header: &[u8]) -> Result<Command<'_>> {
     let header = header.strip_suffix(b"\n").unwrap_or(header);
     let header = header.strip_suffix(b"\r").unwrap_or(header);
@@ -273,14 +273,14 @@ pub fn understand(header: &[u8]) -> Result<Command<'_>> {
     if name.is_empty() {
         bail!("an empty name");
     }
-    // For the kernel a NUL ends a name: it would find another file than was asked for.
+    // For the kernel a NUL ends a name: it would open a different file from the one asked for.
     if name.contains(&0) {
         bail!("a NUL in the name");
     }
     let path = Path::new(OsStr::from_bytes(name));
     match letter {
         b'D' => Ok(Command::Download(path)),
-        // Most files have a line end early on, most names have none: better no file than a false one.
+        // Most files have an early line end, and most names do not: better no file than a wrong one.
         _ if name.iter().any(u8::is_ascii_control) => {
             bail!("a control character in the name: header and data came in one piece")
         }

@@ -1,7 +1,7 @@
 //! # The five models of I/O: one message, received in seven ways
 //!
-//! To receive is two phases: **waiting** until data has arrived in the kernel, and **copying** it from
-//! the kernel to the program. The models differ in who waits, and where.
+//! Receiving has two phases: **waiting** until data has arrived in the kernel, and **copying** it from
+//! the kernel to the program. The models differ in what waits, and where.
 //!
 //! ```text
 //!                  waiting for the data                 copying it to the program
@@ -12,13 +12,13 @@
 //! asynchronous     io_uring_enter, (free to work) .................... completion
 //! ```
 //!
-//! Watch for the processor in the first phase: one model burns it, the others leave it alone. And
-//! watch who copies: in the first four the program waits for its own copy, which is why select, poll,
-//! epoll and SIGIO are **synchronous** I/O, whatever they are called; only in the last one the kernel
-//! does both phases, and the program need not come back in between.
+//! Watch the processor in the first phase: one model burns it, the others do not use it. And
+//! watch the copy: in the first four models the program waits for its own copy, so select, poll,
+//! epoll and SIGIO are **synchronous** I/O, whatever they are called. Only in the last one does the kernel
+//! do both phases, and the program need not return in between.
 //!
-//! A program that waits for one socket needs no select: what is compared here is the way of waiting, not what
-//! it is good for. `watch.time` reads the clock before and after a call, and makes none.
+//! A program that waits for one socket does not need select: this page compares the ways of waiting, not their
+//! uses. `watch.time` reads the clock before and after a call, and makes no call itself.
 
 mod stopwatch;
 
@@ -46,7 +46,7 @@ pub struct Model {
     pub meanwhile: &'static str,
     /// The calls that it makes once, before.
     pub setup: &'static [&'static str],
-    /// Whether one call does both phases, so that no program can tell where the second begins.
+    /// Whether one call does both phases, so that a program cannot tell where the second begins.
     pub in_one: bool,
     /// It receives, and `Stopwatch` notes when.
     pub receive: fn(BorrowedFd<'_>, Message, &mut Stopwatch) -> Result<Message>,
@@ -134,7 +134,7 @@ fn nonblocking(
     watch.start()?;
     loop {
         match watch.time(|| call::recvmsg(&socket, &mut message, 0)) {
-            Err(error) if error.would_block() => {} // and again, at once
+            Err(error) if error.would_block() => {} // and again at once
             answer => return Ok(answer.map(|_| message)?),
         }
     }
@@ -173,8 +173,8 @@ fn epoll(socket: BorrowedFd<'_>, mut message: Message, watch: &mut Stopwatch) ->
     Ok(message)
 }
 
-/// The kernel sends a signal when something has happened. It does not say what: so the program asks,
-/// and the answer may be EAGAIN. Here the signal is fetched and not handled: a handler could do
+/// The kernel sends a signal when something has happened. It does not say what, so the program calls recvmsg,
+/// which may fail with EAGAIN. The page waits for the signal instead of handling it, because a handler could do
 /// little more than note that it ran.
 fn sigio(socket: BorrowedFd<'_>, mut message: Message, watch: &mut Stopwatch) -> Result<Message> {
     let signal: SigSet = Signal::SIGIO.into();
@@ -192,9 +192,9 @@ fn sigio(socket: BorrowedFd<'_>, mut message: Message, watch: &mut Stopwatch) ->
     }
 }
 
-/// The receive itself is handed to the kernel, with the memory to fill. The program looks for the
-/// answer when it likes: in the ring, without a system call; it needs one only to sleep until then.
-/// (For the copy Linux borrows the program's thread, the next time that it is in the kernel anyway.)
+/// Hands the receive itself to the kernel, with the memory to fill. The program can look for the
+/// completion at any time in the ring, without a system call; it needs one only to sleep until then.
+/// (Linux makes the copy in the program's thread, the next time that thread is in the kernel.)
 fn io_uring(socket: BorrowedFd<'_>, message: Message, watch: &mut Stopwatch) -> Result<Message> {
     let mut ring = call::io_uring_setup(1, 0)?;
     watch.start()?;

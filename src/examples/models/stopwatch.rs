@@ -1,4 +1,4 @@
-//! What a model is measured with: a clock around its calls, and no other call between them.
+//! Measures a model: a clock around its calls, and no other call between them.
 
 use std::io::Write;
 
@@ -16,7 +16,7 @@ pub struct Stopwatch {
     pub start: u64,
     used: Option<Usage>,
     /// CPU time since the start, in nanoseconds: in the program, and in the kernel for it. Their sum is
-    /// exact; how it is divided, Linux only estimates.
+    /// exact; Linux only estimates the two parts.
     pub cpu: (u64, u64),
     /// When the first call began.
     pub first: u64,
@@ -29,7 +29,7 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// The first phase begins; and the sender learns when it did, for the delay counts from here.
+    /// The first phase begins. It tells the sender when, because the delay counts from here.
     pub fn start(&mut self) -> Result<()> {
         self.start = monotonic();
         let mut out = stdout();
@@ -53,9 +53,9 @@ impl Stopwatch {
         answer
     }
 
-    /// The message is there; what follows is not measured.
+    /// The message has arrived; what follows is not measured.
     pub fn stop(&mut self) -> Result<()> {
-        let Some(before) = self.used.take() else { return Ok(()) }; // it stands already
+        let Some(before) = self.used.take() else { return Ok(()) }; // already stopped
         let now = getrusage(UsageWho::RUSAGE_SELF)?;
         let since = |time: fn(&Usage) -> TimeVal| {
             let ns = |usage: &Usage| {
@@ -69,5 +69,5 @@ impl Stopwatch {
     }
 }
 
-/// How the line begins that says when the first phase began.
+/// The start of the line that says when the first phase began.
 pub const WAITING: &str = "waiting ";

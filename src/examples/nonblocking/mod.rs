@@ -5,16 +5,16 @@
 //!   ┌▶ accept   = EAGAIN   no client yet
 //!   │  recv(4)  = EAGAIN   client 4 has sent nothing
 //!   │  recv(5)  = 5        client 5 has
-//!   └─ …                   and round again, at once: the processor is busy finding nothing
+//!   └─ …                   and again, at once: the processor is busy finding nothing
 //! ```
 //!
 //! A call on a non-blocking socket never waits: it does what it can, or fails with EAGAIN. So one
-//! thread can look after many clients; but this loop never sleeps either. Watch the count of EAGAINs
+//! thread can serve many clients, but this loop never sleeps. Watch the count of EAGAINs
 //! and the CPU time that the server reports when it ends. The cure is to ask the kernel *which*
 //! socket is ready, and to sleep until one is: the next pages.
 //!
-//! By default the server reads once and closes without an answer. The lecture's script meant to show
-//! this model, but calls `setblocking(1)`, which is the blocking one; `--blocking` does that: it is
+//! By default the server reads once and closes without an answer. The lecture's script was meant to show
+//! this model, but it calls `setblocking(1)`, which makes the socket blocking. `--blocking` does the same: it is
 //! the loop of tcp_echo, in which every call waits, and the processor rests.
 
 mod service;
@@ -38,7 +38,7 @@ use crate::sendall;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 
-/// Looks at every socket in turn, at once and again, until the stop.
+/// Tries every socket in turn, again and again without a pause, until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     if options.blocking {
         return tcp_echo::serve(args, stop);
@@ -79,14 +79,14 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     Ok(service.stats()) // dropped here, the sockets are closed
 }
 
-/// The flags are read first: writing O_NONBLOCK alone would clear all others.
+/// Reads the flags first, because writing O_NONBLOCK alone would clear all others.
 pub fn set_nonblocking(socket: &impl AsFd) -> call::Result<()> {
     let flags = call::fcntl(socket, F_GETFL)?;
     call::fcntl(socket, F_SETFL(OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK))?;
     Ok(())
 }
 
-/// A connection for each message, as the server that reads only once wants it.
+/// A connection for each message, because the server reads only once.
 pub fn client(args: &ClientArgs) -> Result<()> {
     let mut talk = args.talk()?;
     let mut buf = vec![0; args.bufsize];

@@ -1,23 +1,23 @@
 //! # What the readiness loops share
 //!
 //! nonblocking, select, poll and epoll differ in how they learn which socket is ready. What they do with a
-//! client is the same, and stands here: read it before those pages.
+//! client is the same, and is here: read it before those pages.
 //!
 //! ```text
 //! page                                          here
 //! accept4 ─────────────────────────────────────▶ admit      a Client, if there is one
-//! recv(buffer) ────────────────────────────────▶ received   the answer is owed to the client
-//! send(owed) ──────────────────────────────────▶ sent       what the kernel took is owed no longer
+//! recv(buffer) ────────────────────────────────▶ received   the answer waits to be sent: it is owed
+//! send(owed) ──────────────────────────────────▶ sent       what the kernel took is no longer owed
 //! is_owed? wait until it takes bytes ◀────────── …          otherwise until it has sent some
 //! is_done? close ◀────────────────────────────── release    its socket
 //! ```
 //!
-//! The calls are the page's, and nothing here makes any. A result goes in, an errno as well: EAGAIN is
-//! counted, and a client's failure is told and ends that client alone.
+//! The page makes all calls; this file makes none. It takes their results, also failures: EAGAIN is
+//! counted, and a client's failure is told and ends only that client.
 //!
-//! When the kernel takes only a part of an answer, a blocking server waits in `send`. Here the rest is
-//! kept, and the server turns to the others. From a client that is owed something nothing is received, because
-//! one that sends and never reads would fill the memory.
+//! When the kernel takes only a part of an answer, a blocking server waits in `send`. This one keeps the rest
+//! and turns to the other clients. While bytes wait for a client, the server receives nothing from it, because
+//! a client that sends and never reads would fill the memory.
 
 use std::collections::HashMap;
 use std::mem;
@@ -31,19 +31,19 @@ use crate::call::{self, TcpStream};
 use crate::server::{self, Reply, ServerArgs, Stats};
 use crate::stop::Stop;
 
-/// What accept brings.
+/// What accept returns.
 type Accepted = call::Result<(TcpStream, SocketAddr)>;
 
-/// Which clients are admitted, what is answered, how long a client may be silent, and what was done.
+/// Which clients are admitted, what is answered, how long a client may be silent, and the counts.
 #[derive(Debug)]
 pub struct Service<'a> {
     args: &'a ServerArgs,
     admission: Admission<'a>,
     /// How many clients there are.
     clients: usize,
-    /// Where the next bytes arrive.
+    /// The buffer for the next bytes.
     buf: Vec<u8>,
-    /// An answer that is no echo.
+    /// An answer that is not an echo.
     reply: Vec<u8>,
 }
 
@@ -72,8 +72,8 @@ impl<'a> Service<'a> {
         self.admission.timeout_with(clients.into_iter().map(|client| &client.silence))
     }
 
-    /// Takes out those that have been silent for too long. Silence is no event, so a loop that learns of events alone
-    /// asks for them, every turn; where it is not limited, no client is looked at.
+    /// Removes the clients that have been silent for too long. Silence is not an event, so a loop that waits for events
+    /// must ask at every turn; without an idle timeout, no client is checked.
     pub fn silent(&self, clients: &mut HashMap<RawFd, Client>) -> Vec<Client> {
         match self.args.idle_timeout {
             None => Vec::new(),
@@ -81,7 +81,7 @@ impl<'a> Service<'a> {
         }
     }
 
-    /// What came of an accept: a client, or `None` if there was none, or no descriptor for it.
+    /// The result of an accept: a client, or `None` if there was no client, or no descriptor for it.
     ///
     /// # Errors
     /// As [`Admission::admit`].
@@ -89,7 +89,7 @@ impl<'a> Service<'a> {
         self.admit_below(RawFd::MAX, accepted)
     }
 
-    /// The same for a loop that takes descriptors below `end` only: a client that has another one is done at once.
+    /// The same for a loop that takes only descriptors below `end`: a client with a larger one is done at once.
     ///
     /// # Errors
     /// As [`Admission::admit`].
@@ -104,7 +104,7 @@ impl<'a> Service<'a> {
         Ok(Some(Client { peer, name, buf, owed: 0..0, ended, silence }))
     }
 
-    /// A client is done: its socket, which is to be closed.
+    /// A client is done: returns its socket, to be closed.
     pub fn release(&mut self, client: Client) -> TcpStream {
         if !client.has_all() {
             server::idle(client.name);
@@ -120,7 +120,7 @@ impl<'a> Service<'a> {
         &mut self.buf
     }
 
-    /// The buffer in which an answer stands: an echo in the very one that its bytes came in.
+    /// The buffer that holds the answer: for an echo, the one that its bytes arrived in.
     fn answer(&mut self) -> &mut Vec<u8> {
         if self.args.reply == Some(Reply::Echo) { &mut self.buf } else { &mut self.reply }
     }
@@ -131,38 +131,38 @@ impl<'a> Service<'a> {
     }
 }
 
-/// A client: its socket, and what it is owed.
+/// A client: its socket, and the bytes that wait to be sent to it.
 #[derive(Debug)]
 pub struct Client {
     /// The connected socket.
     pub peer: TcpStream,
     /// The address of the other end.
     name: SocketAddr,
-    /// A buffer, while a part of it is owed.
+    /// A buffer whose unsent part is owed.
     buf: Vec<u8>,
     owed: Range<usize>,
-    /// Nothing is received from it any more: it will send nothing, or has failed.
+    /// It will send no more, or has failed.
     ended: bool,
     silence: Silence,
 }
 
 impl Client {
-    /// Whether it is to be sent something; until it has all of that, nothing is received from it.
+    /// Whether bytes wait to be sent to it; until they are sent, nothing is received from it.
     pub fn is_owed(&self) -> bool {
         !self.owed.is_empty()
     }
 
-    /// The bytes that it is to get next.
+    /// The bytes to send next.
     pub fn owed(&self) -> &[u8] {
         &self.buf[self.owed.clone()]
     }
 
-    /// What came of a `recv` into the service's buffer: the answer to it is owed from now on. How many bytes came:
-    /// 0 if there were none, or at the end.
+    /// The result of a `recv` into the service's buffer: the answer to it is owed from now on. Returns the number of
+    /// bytes: 0 if there were none, or at the end.
     pub fn received(&mut self, received: call::Result<usize>, service: &mut Service<'_>) -> usize {
         let Some(n) = self.result(received, service) else { return 0 };
         service.admission.stats.received += n as u64;
-        // A server that never answers is done with a client from which it has received something.
+        // A server that never answers is done with a client after its first bytes.
         self.ended = n == 0 || service.args.reply.is_none();
         if n > 0 {
             self.owed = 0..service.args.answer(&service.buf[..n], &mut service.reply).len();
@@ -171,13 +171,13 @@ impl Client {
         n
     }
 
-    /// What came of a `recv` of an urgent byte (MSG_OOB), which is not answered.
+    /// The result of a `recv` of an urgent byte (MSG_OOB), which is not answered.
     pub fn received_urgent(&mut self, received: call::Result<usize>, service: &mut Service<'_>) {
         let n = self.result(received, service);
         service.admission.stats.received += n.unwrap_or_default() as u64;
     }
 
-    /// What came of a `send` of the bytes that are owed: what the kernel did not take stays owed.
+    /// The result of a `send` of the owed bytes: those that the kernel did not take stay owed.
     pub fn sent(&mut self, sent: call::Result<usize>, service: &mut Service<'_>) {
         let n = self.result(sent, service).unwrap_or_default();
         service.admission.stats.sent += n as u64;
@@ -187,7 +187,7 @@ impl Client {
         }
     }
 
-    /// The result of a call on its socket; `None` if it brought nothing, or the connection has failed.
+    /// The result of a call on its socket; `None` if it would wait, or the connection has failed.
     fn result(&mut self, result: call::Result<usize>, service: &mut Service<'_>) -> Option<usize> {
         match result {
             Ok(n) => {
@@ -208,7 +208,7 @@ impl Client {
         self.ended && !self.is_owed()
     }
 
-    /// Whether it is to be closed: it has ended and has everything, it has failed, or it was silent for too long.
+    /// Whether to close it: it has ended and has everything, it has failed, or it was silent for too long.
     pub fn is_done(&self) -> bool {
         self.has_all() || self.silence.is_over()
     }

@@ -22,8 +22,8 @@
 //!  |  payload, which comes back as it was sent …
 //! ```
 //!
-//! Whoever can reach this machine can send it packets; so nothing here trusts a length, and what cannot
-//! be read is an answer ([`Malformed`]), never a panic.
+//! Any host that can reach this machine can send it packets. So this code trusts no length, and malformed
+//! bytes are a result ([`Malformed`]), never a panic.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -35,7 +35,7 @@ use crate::words::hex;
 /// The size of the header of an echo message.
 pub const ECHO: usize = 8;
 
-/// Why bytes are no packet that could be read, in words.
+/// Why bytes could not be read as a packet, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed(&'static str);
 
@@ -47,11 +47,11 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// The Internet checksum: all 16-bit words added up, what is carried out of the 16 bits added to the low
-/// end, and every bit of that turned round. A last odd byte is the high half of a word. See RFC 1071.
+/// The Internet checksum: add up all 16-bit words, add what is carried out of the 16 bits back in at the low
+/// end, and invert every bit. A last odd byte is the high half of a word. See RFC 1071.
 ///
-/// The sum goes into the message; then the words of the whole add up to ffff, so that for a message
-/// that has arrived as it was sent this function says 0:
+/// The sum goes into the message. Then all its words add up to ffff, so for a message
+/// that has arrived undamaged this function returns 0:
 ///
 /// ```
 /// use netplay::examples::ping::header::checksum;
@@ -62,7 +62,7 @@ impl std::error::Error for Malformed {}
 /// assert_eq!(checksum(&message), 0);
 /// ```
 ///
-/// What people get wrong: it finds damage, not malice, and not even all damage: two words that have
+/// What people get wrong: it finds damage, not forgery, and not even all damage: two words that have
 /// changed places have the same sum.
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u16 {
@@ -79,8 +79,8 @@ pub fn checksum(bytes: &[u8]) -> u16 {
 
 /// An echo request: type, code, checksum, identifier, sequence number, payload.
 ///
-/// The checksum of ICMPv6 covers the addresses of the packet, too (RFC 4443, section 2.3). The source is
-/// chosen by the kernel when the packet leaves, so the kernel fills it in, and here it stays zero.
+/// The checksum of ICMPv6 also covers the addresses of the packet (RFC 4443, section 2.3). The kernel chooses
+/// the source address when the packet leaves, so the kernel fills the checksum in, and here it stays zero.
 #[must_use]
 pub fn request(family: Family, identifier: u16, sequence: u16, payload: &[u8]) -> Vec<u8> {
     let mut message = vec![0; ECHO];
@@ -120,16 +120,16 @@ fn number(bytes: &[u8], at: usize) -> u16 {
 pub struct Ipv4<'a> {
     /// The header, options and all.
     pub header: &'a [u8],
-    /// What is behind it.
+    /// The data after it.
     pub data: &'a [u8],
 }
 
 impl<'a> Ipv4<'a> {
-    /// Finds the end of the header: its length stands in its first byte, in words of four bytes. One that
-    /// assumes 20 reads the options of some packets as ICMP.
+    /// Finds the end of the header: its length is in the first byte, in words of four bytes. Code that
+    /// assumes 20 bytes would read the options of some packets as ICMP.
     ///
     /// # Errors
-    /// It is none, or shorter than it says.
+    /// It is not an IPv4 packet, or shorter than it says.
     pub fn read(packet: &'a [u8]) -> Result<Ipv4<'a>, Malformed> {
         let first = *packet.first().ok_or(Malformed("a packet of no bytes"))?;
         if first >> 4 != 4 {
@@ -163,7 +163,7 @@ impl<'a> Ipv4<'a> {
     }
 }
 
-/// An ICMP message of at least eight bytes, which all kinds have that matter here.
+/// An ICMP message of at least eight bytes, which all kinds here have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Icmp<'a>(&'a [u8]);
 
@@ -215,7 +215,7 @@ impl<'a> Icmp<'a> {
         self.0
     }
 
-    /// What it means to somebody who pings.
+    /// What it means for ping.
     ///
     /// ```
     /// use netplay::address::Family::V4;
@@ -231,7 +231,7 @@ impl<'a> Icmp<'a> {
     pub fn means(&self, family: Family) -> Meaning {
         let (identifier, sequence) = (self.identifier(), self.sequence());
         match self.kind() {
-            // Over ICMPv6 the kernel looks: only it knows both addresses.
+            // Over ICMPv6 the kernel checks it, because only the kernel knows both addresses.
             _ if family == Family::V4 && checksum(self.0) != 0 => Meaning::Damaged,
             kind if kind == echo_reply(family) => Meaning::Reply { identifier, sequence },
             kind if kind == echo_request(family) => Meaning::Request { identifier },
@@ -252,7 +252,7 @@ impl<'a> Icmp<'a> {
                 let packet = Ipv4::read(self.payload()).ok()?;
                 (packet.protocol(), packet.data)
             }
-            // An IPv6 header has 40 bytes, and what follows it is named in the seventh.
+            // An IPv6 header has 40 bytes; the seventh names the protocol that follows.
             Family::V6 => {
                 let (header, data) = self.payload().split_at_checked(40)?;
                 (header[6], data)
@@ -268,22 +268,22 @@ impl<'a> Icmp<'a> {
     }
 }
 
-/// What an ICMP message means to somebody who pings.
+/// What an ICMP message means for ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
-    /// An echo reply, to whoever has this identifier.
+    /// An echo reply, for the program with this identifier.
     Reply {
         /// Whose request it was.
         identifier: u16,
         /// Which of them.
         sequence: u16,
     },
-    /// An echo request: somebody pings this machine. Over loopback, that may be ourselves.
+    /// An echo request to this machine. Over loopback it may be our own.
     Request {
-        /// Who asks.
+        /// Whose request it is.
         identifier: u16,
     },
-    /// A request came to nothing; see [`why`].
+    /// A request failed; see [`why`].
     Complaint {
         /// Whose request it was.
         identifier: u16,
@@ -296,8 +296,8 @@ pub enum Meaning {
     Other,
 }
 
-/// Why a request came to nothing, by the type and code of the ICMP message that says so; `None` if that
-/// is no error message. The numbers of RFC 792 and RFC 4443 have only the idea in common.
+/// Why a request failed, by the type and code of the ICMP error message; `None` if it
+/// is not an error message. RFC 792 and RFC 4443 use different numbers for the same ideas.
 #[must_use]
 pub fn why(family: Family, kind: u8, code: u8) -> Option<&'static str> {
     Some(match (family, kind, code) {
@@ -312,15 +312,15 @@ pub fn why(family: Family, kind: u8, code: u8) -> Option<&'static str> {
         (Family::V4, 12, _) | (Family::V6, 4, _) => "something in its header is wrong",
         (Family::V6, 1, 0) => "no route to that address",
         (Family::V6, 1, 1 | 5) => "a filter forbids it",
-        (Family::V6, 1, 3) => "nobody there has that address",
+        (Family::V6, 1, 3) => "no host there has that address",
         (Family::V6, 1, _) => "it cannot be delivered",
-        (Family::V6, 2, _) => "too large for the way",
+        (Family::V6, 2, _) => "too large for the path",
         _ => return None,
     })
 }
 
 /// The fields of a request and its reply side by side: name, bytes sent, bytes received, meaning. With
-/// the IP header of the reply above, where the socket shows it.
+/// the IP header of the reply above, if the socket shows it.
 #[must_use]
 pub fn fields(family: Family, ip: Option<Ipv4<'_>>, sent: &[u8], reply: Icmp<'_>) -> String {
     let mut text = String::new();
@@ -333,7 +333,7 @@ pub fn fields(family: Family, ip: Option<Ipv4<'_>>, sent: &[u8], reply: Icmp<'_>
     let verifies = match family {
         Family::V4 if checksum(reply.bytes()) == 0 => "verifies: all words add up to ffff",
         Family::V4 => "does not verify",
-        Family::V6 => "the kernels', who know the addresses that it covers, too",
+        Family::V6 => "the kernel's: it also covers the addresses",
     };
     let same = if sent[ECHO..] == *reply.payload() { "the same" } else { "not the same" };
     let size = |bytes: usize| format!("{bytes} bytes");
@@ -436,7 +436,7 @@ mod tests {
             first in prop::sample::select(vec![0x45u8, 0x46, 0x4f, 0x60, 0]),
             kind in prop::sample::select(vec![0u8, 3, 8, 11, 1, 2, 128, 129]),
         ) {
-            // As many as possible get as far as to the quoted packet.
+            // As many as possible reach the quoted packet.
             for (at, byte) in [(0, first), (9, 1), (20, kind), (28, first), (37, 1)] {
                 if let Some(place) = packet.get_mut(at) {
                     *place = byte;

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! client                                                   the kernel of the host
-//! socket      SOCK_DGRAM, IPPROTO_ICMP; --raw: SOCK_RAW    (no program: it answers by itself)
+//! socket      SOCK_DGRAM, IPPROTO_ICMP; --raw: SOCK_RAW    (no program: the kernel answers)
 //! setsockopt  IP_TTL, IP_RECVTTL, IP_RECVERR; --raw: SO_RCVBUF
 //! bind        port 0: any identifier
-//! getsockname which one it is
+//! getsockname returns the identifier
 //! sendto   ─────── echo request, type 8 ────────────────▶
 //! poll        until the next one is due
 //! recvmsg  ◀────── echo reply, type 0, same payload ─────
@@ -14,19 +14,19 @@
 //! close
 //! ```
 //!
-//! Watch for who does what: ICMP has no ports, and no program of the host takes part. Two kinds of socket
-//! speak it.
+//! Watch which side does what: ICMP has no ports, and no program of the host takes part. Two kinds of socket
+//! can send it.
 //!
-//! - A **datagram** socket is for everybody whose group is in net.ipv4.ping_group_range (icmp(7)). It
-//!   sends echo requests only. The kernel chooses the identifier, which is the socket's "port", computes the
-//!   checksum, and hands over the replies to this socket's requests, from the ICMP header on. What
-//!   routers complain of lies in an error queue.
-//! - A **raw** socket (raw(7)) is for the privileged (CAP_NET_RAW): it sends what it likes, and receives a
+//! - A **datagram** socket is for users whose group is in net.ipv4.ping_group_range (icmp(7)). It
+//!   sends only echo requests. The kernel chooses the identifier, which is the socket's "port", computes the
+//!   checksum, and delivers the replies to this socket's requests, from the ICMP header on. Errors from
+//!   routers are in an error queue.
+//! - A **raw** socket (raw(7)) needs a privilege (CAP_NET_RAW). It can send any packet, and receives a
 //!   copy of every ICMP message that reaches this machine, over IPv4 with the IP header. So the page has
-//!   to look for itself whose they are, by the identifier; and on loopback it sees its own request come
-//!   by, before the reply. (ICMP_FILTER would keep such types out; here they are told.)
+//!   to check the identifier of each; and on loopback it receives its own request
+//!   before the reply. (ICMP_FILTER would filter such types out; here the story tells them.)
 //!
-//! A reply proves that the kernel of the host is alive, and nothing of its programs. No reply proves
+//! A reply proves that the kernel of the host runs, but nothing about its programs. A missing reply proves
 //! nothing: many filters drop echo. See RFC 792, RFC 4443 for IPv6, RFC 1071 for the checksum.
 
 pub mod header;
@@ -54,7 +54,7 @@ use crate::stop::{Stop, Watch};
 use crate::words::counted;
 use header::{Icmp, Ipv4, Meaning};
 
-/// Sends echo requests and tells what comes back, until all are answered, nothing more is to be expected,
+/// Sends echo requests and tells what comes back, until all are answered, no more replies can be expected,
 /// or the stop.
 pub fn client(args: &ClientArgs, options: &Options) -> Result<()> {
     let host = args.endpoint.resolve()?;
@@ -69,7 +69,7 @@ pub fn client(args: &ClientArgs, options: &Options) -> Result<()> {
     let pinged = pinging.run(&waiting);
     let Pinging { sent, told, .. } = pinging;
     drop(waiting);
-    drop(socket); // a close, and told as one
+    drop(socket); // a close, recorded as one
     pinged?;
     let refused = sent.iter().filter(|request| request.fate == Fate::Refused).count();
     told.statistics(sent.len(), refused)?;
@@ -80,12 +80,12 @@ pub fn client(args: &ClientArgs, options: &Options) -> Result<()> {
     }
 }
 
-/// What is to be sent, and how.
+/// What to send, and how.
 struct Plan {
     family: Family,
     count: u16,
     interval: Duration,
-    /// How long the replies that are still missing are waited for after the last request.
+    /// How long to wait for missing replies after the last request.
     timeout: Duration,
     payload: Vec<u8>,
     ttl: i32,
@@ -93,7 +93,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// One host is asked, and no faster than it may like.
+    /// The settings for one host, which must not be asked too fast.
     fn read(args: &ClientArgs, options: &Options, host: IpAddr) -> Result<Plan> {
         if host.is_multicast() || host == Ipv4Addr::BROADCAST {
             bail!("{host} is an address of many: each of them would answer, and ping asks one");
@@ -115,7 +115,7 @@ impl Plan {
             count,
             interval,
             timeout: args.timeout.unwrap_or(Duration::from_secs(2)),
-            payload: (0..size).map(|i| i as u8).collect(), // 00 01 02: whatever comes back changed shows
+            payload: (0..size).map(|i| i as u8).collect(), // 00 01 02: a change on the way is visible
             ttl,
             headers,
         })
@@ -125,10 +125,10 @@ impl Plan {
 /// The bytes of a payload, unless told otherwise: those of ping(8) since 1983.
 const SIZE: usize = 56;
 
-/// Somebody else's host is not asked more often than this.
+/// Other hosts are not asked more often than this.
 const LEAST: Duration = Duration::from_millis(200);
 
-/// What a packet has room for behind the headers. The total length in an IPv4 header counts the header
+/// How many bytes fit into a packet after the headers. The total length in an IPv4 header counts the header
 /// itself; the length in an IPv6 header counts only what is behind it.
 const LARGEST_V4: usize = 65_535 - 20 - header::ECHO;
 const LARGEST_V6: usize = 65_535 - header::ECHO;
@@ -151,8 +151,8 @@ fn size(text: &str) -> Result<usize> {
     }
 }
 
-/// The datagram socket; or the raw one, if it is asked for, or if it is the only one that we may have.
-/// The protocol must be named: 0 would be UDP.
+/// The datagram socket; or the raw one, if it is asked for, or if only that one is allowed.
+/// The protocol must be given: 0 would be UDP.
 fn open(family: Family, raw: bool) -> Result<(Socket, bool)> {
     let (domain, protocol) = match family {
         Family::V4 => (Domain::IPV4, IPPROTO_ICMP),
@@ -176,7 +176,7 @@ fn open(family: Family, raw: bool) -> Result<(Socket, bool)> {
     }
 }
 
-/// Says what the kernel is to tell beside the bytes, and returns the identifier of all requests.
+/// Sets what the kernel should report with the bytes, and returns the identifier of all requests.
 fn prepare(socket: &Socket, raw: bool, plan: &Plan) -> Result<u16> {
     let (ttl, receive_ttl, receive_errors, any) = match plan.family {
         Family::V4 => (IP_TTL, IP_RECVTTL, IP_RECVERR, IpAddr::from(Ipv4Addr::UNSPECIFIED)),
@@ -185,15 +185,15 @@ fn prepare(socket: &Socket, raw: bool, plan: &Plan) -> Result<u16> {
         }
     };
     call::setsockopt(socket, ttl, plan.ttl)?;
-    // Over a raw IPv4 socket the IP header comes along, and with it the TTL.
+    // A raw IPv4 socket receives the IP header, and with it the TTL.
     if !raw || plan.family == Family::V6 {
         call::setsockopt(socket, receive_ttl, 1)?;
     }
     if raw {
-        // On loopback two messages come for each request, and other programs' come besides. The kernel
-        // grants no more than net.core.rmem_max.
+        // On loopback two messages arrive for each request, and other programs' messages in addition. The kernel
+        // allows no more than net.core.rmem_max.
         call::setsockopt(socket, SO_RCVBUF, QUEUE)?;
-        // Nobody gives out identifiers. The number of the process is as good as any, and the custom.
+        // Identifiers are not assigned. By custom a program uses the number of its process.
         return Ok(std::process::id() as u16);
     }
     call::setsockopt(socket, receive_errors, 1)?;
@@ -201,7 +201,7 @@ fn prepare(socket: &Socket, raw: bool, plan: &Plan) -> Result<u16> {
     Ok(call::getsockname(socket)?.port())
 }
 
-/// A host being asked.
+/// A host that is being pinged.
 struct Pinging<'a> {
     socket: &'a Socket,
     raw: bool,
@@ -215,17 +215,17 @@ struct Pinging<'a> {
 
 /// A request that was sent.
 struct Request {
-    /// When, on this program's own clock. (ping(8) sends the time along in the payload. Then it need not
-    /// remember, but believes what it is told.)
+    /// When, on this program's own clock. (ping(8) sends the time in the payload. Then it need not
+    /// remember it, but it trusts the reply.)
     at: u64,
     fate: Fate,
 }
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Open,
-    /// It came to nothing, as a router or a kernel says.
+    /// It failed, as a router or a kernel reported.
     Refused,
     Answered,
 }
@@ -233,7 +233,7 @@ enum Fate {
 /// The size of the receive buffer of a raw socket, in bytes.
 const QUEUE: i32 = 1 << 20;
 
-/// How long the next request may be kept waiting by a receive queue that does not get empty.
+/// How long a receive queue that never becomes empty may delay the next request.
 const OVERTIME: Duration = Duration::from_millis(100);
 
 impl Pinging<'_> {
@@ -247,7 +247,7 @@ impl Pinging<'_> {
             header::ECHO,
             self.identifier
         ))?;
-        // Room for any packet: a raw socket also receives what others sent.
+        // Room for any packet: a raw socket also receives what other programs sent.
         let mut message = Message::new(65_535);
         for sequence in 1..=count {
             self.send(sequence, &mut message)?;
@@ -265,8 +265,8 @@ impl Pinging<'_> {
         let request = self.request(sequence);
         let mut at = call::monotonic();
         if let Err(error) = call::sendto(self.socket, &request, 0, self.host) {
-            // It may be the error of an earlier request, told by the next call, whichever that is. Then it
-            // is in the queue, too, and this request has not been tried yet.
+            // It may be the error of an earlier request, which the next call on the socket returns. Then it
+            // is also in the error queue, and this request has not been tried yet.
             if !self.complaint(message)? {
                 return Err(error.into());
             }
@@ -281,8 +281,8 @@ impl Pinging<'_> {
         header::request(self.plan.family, self.identifier, sequence, &self.plan.payload)
     }
 
-    /// Takes what comes until this time, and then what the receive queue still holds: it is small, and what
-    /// does not fit is lost. After the last request, until nothing is left to come. `false` is the stop.
+    /// Receives until this time, and then what the receive queue still holds: it is small, and what
+    /// does not fit is lost. After the last request it receives until nothing more is expected. `false` is the stop.
     fn listen(
         &mut self,
         waiting: &Watch<'_>,
@@ -300,12 +300,12 @@ impl Pinging<'_> {
             if ready == 0 {
                 return Ok(true);
             }
-            // POLLERR comes unasked: there is something in the error queue.
+            // POLLERR is always reported: there is something in the error queue.
             if list[0].revents & POLLERR == 0 || !self.complaint(message)? {
                 self.receive(message)?;
             }
             let complete = last && self.sent.iter().all(|request| request.fate != Fate::Open);
-            // A queue that others fill faster than we read is never empty.
+            // A queue that other programs fill faster than we read is never empty.
             if complete || call::monotonic() >= due.saturating_add(OVERTIME.as_nanos() as u64) {
                 return Ok(true);
             }
@@ -315,7 +315,7 @@ impl Pinging<'_> {
     fn receive(&mut self, message: &mut Message) -> Result<()> {
         match call::recvmsg(self.socket, message, MSG_DONTWAIT) {
             Ok(_) => {}
-            // What woke us was damaged, and the kernel has thrown it away when it looked closer.
+            // A damaged packet woke us, and the kernel discarded it when it checked the checksum.
             Err(error) if error.would_block() => return Ok(()),
             Err(error) => match self.complaint(message)? {
                 true => return Ok(()),
@@ -338,8 +338,8 @@ impl Pinging<'_> {
         }
     }
 
-    /// Reads a packet that is about one of our requests, or says why it is not. A datagram socket gets
-    /// no other; a raw one gets what reaches this machine.
+    /// Reads a packet that is about one of our requests, or says why it is not. A datagram socket receives
+    /// no others; a raw one receives everything that reaches this machine.
     fn ours<'m>(
         &self,
         message: &'m Message,
@@ -410,8 +410,8 @@ impl Pinging<'_> {
         Ok(())
     }
 
-    /// Takes from the error queue what came to nothing, and tells why; `false` if nothing did. A raw socket
-    /// has no such queue here: it receives the ICMP message itself.
+    /// Takes a failed request from the error queue, and tells why; `false` if the queue is empty. A raw socket
+    /// does not use the queue here: it receives the ICMP message itself.
     fn complaint(&mut self, message: &mut Message) -> Result<bool> {
         if self.raw {
             return Ok(false);
@@ -438,7 +438,7 @@ impl Pinging<'_> {
         Ok(true)
     }
 
-    /// Several routers may complain of one request, and what has its reply has not come to nothing.
+    /// Several routers may report one request, and a request with a reply has not failed.
     fn refused(&mut self, sequence: u16) {
         let place = usize::from(sequence).checked_sub(1);
         if let Some(request) = place.and_then(|place| self.sent.get_mut(place))
@@ -499,13 +499,13 @@ fn say(line: impl std::fmt::Display) -> Result<()> {
 /// The options of the client.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Use a raw socket, which wants privilege (CAP_NET_RAW) and sees every ICMP message
+    /// Use a raw socket, which needs a privilege (CAP_NET_RAW) and sees every ICMP message
     #[arg(long)]
     raw: bool,
     /// How many requests to send
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = up_to::<u16>(65_535))]
     count: u16,
-    /// Send one every so often; at least 0.2, except on loopback
+    /// The time between two requests; at least 0.2, except on loopback
     #[arg(long, value_name = "SECS", default_value = "1", value_parser = interval)]
     interval: Duration,
     /// The size of the payload: up to 65507 over IPv4, 65527 over IPv6
@@ -523,7 +523,7 @@ pub struct Options {
 pub static ROW: Example = Example {
     name: "ping",
     short: None,
-    summary: "is anybody there? ICMP echo: no ports, no program, and the kernel answers",
+    summary: "does that host answer? ICMP echo: no ports, no program, the kernel answers",
     watch: "the reply is the request with another type, so the checksum changes by just that; \
             the identifier is where UDP has a port",
     place: Place::Host,

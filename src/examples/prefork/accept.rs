@@ -9,11 +9,11 @@
 //!         (queue)            (queue)                 (queue) (queue) (queue)
 //! ```
 //!
-//! - `shared`: all sleep in accept, and the kernel decides. Once it woke all of them for a client, and
-//!   all but one found nothing and went back to sleep: the *thundering herd*. Linux wakes one, the
-//!   one that has slept longest. (Of those that sleep in select or poll it still wakes all.)
-//! - `lock`: one is in accept, and the others wait for the lock around it. This was the cure where there
-//!   is a herd, and on systems where only one process at a time may call accept.
+//! - `shared`: all sleep in accept, and the kernel decides. Older kernels woke all of them for a client, and
+//!   all except one found nothing and went back to sleep: the *thundering herd*. Linux wakes one, the
+//!   one that has slept longest. (It still wakes all workers that sleep in select or poll.)
+//! - `lock`: one is in accept, and the others wait for the lock around it. This was the cure for
+//!   the herd, and for systems where only one process at a time may call accept.
 //! - `reuseport`: no worker competes. The kernel chooses a listener by a hash of the client's address and
 //!   port; but it does not know which worker is busy. A client may wait for its worker beside an idle one.
 
@@ -30,7 +30,7 @@ use crate::examples::row::up_to;
 use crate::server::{self, ServerArgs};
 
 /// How many workers there are unless `--workers` says otherwise: enough to see who gets a client, few
-/// enough to follow. One that waits costs no processor, so it is a number of clients, not of cores.
+/// enough to follow. A waiting worker uses no processor, so it is a number of clients, not of cores.
 pub const WORKERS: usize = 4;
 
 /// The options of a server with a fixed number of workers.
@@ -39,10 +39,10 @@ pub const WORKERS: usize = 4;
     arg.help("How many clients to serve at once; there are no more workers than that")
 }))]
 pub struct Options {
-    /// How many workers there are: each serves one client at a time
+    /// How many workers: each serves one client at a time
     #[arg(long, value_name = "N", default_value_t = WORKERS, value_parser = up_to::<usize>(256))]
     workers: usize,
-    /// Who waits in accept: all on one listener, one after the other, or each on its own
+    /// How the workers share accept: all on one listener, one after the other, or each on its own
     #[arg(long, value_name = "accept", default_value_t = Accept::Shared, value_enum)]
     pub accept: Accept,
 }
@@ -54,7 +54,7 @@ impl Options {
     }
 }
 
-/// Who calls accept, and on which listener: the words of `--accept`.
+/// Which worker calls accept, and on which listener: the words of `--accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs, reason = "clap would print it as help, and the three stand above")]
 pub enum Accept {
@@ -63,8 +63,8 @@ pub enum Accept {
     Reuseport,
 }
 
-/// Opens the listener, or one for each worker, and says at which address. All are there before a client is,
-/// and before a worker: so no client is refused, and a successor finds the queue of a worker that died.
+/// Opens the listener, or one for each worker, and returns the address. All exist before the first client
+/// and the first worker: so no client is refused, and a replacement takes over the queue of a worker that died.
 pub fn open(args: &ServerArgs, options: &Options) -> Result<(Vec<TcpListener>, SocketAddr)> {
     let mut address = args.endpoint.resolve()?;
     let mut listeners = Vec::new();
@@ -77,23 +77,23 @@ pub fn open(args: &ServerArgs, options: &Options) -> Result<(Vec<TcpListener>, S
             call::setsockopt(&socket, IPV6_V6ONLY, alone)?;
         }
         if of_their_own {
-            // Every socket at the address must ask for it, and all must be the same user's.
+            // Every socket at the address must set it, and all must belong to the same user.
             call::setsockopt(&socket, SO_REUSEPORT, 1)?;
         }
         call::bind(&socket, address)?;
         let listener: TcpListener = call::listen(socket, args.backlog)?;
-        // If any port would do for the first, only this one will do for the others.
+        // The first may have any port; the others must have the same one.
         address = call::getsockname(&listener)?;
         listeners.push(listener);
     }
     Ok((listeners, address))
 }
 
-/// Accepts; alone, if there is a lock.
+/// Accepts; with a lock, one worker at a time.
 ///
-/// It is a lock of fcntl, which a *process* has, and which the kernel takes back when that dies. A
-/// lock of flock would belong to the open file: the workers have that from their parent, all the
-/// same one, so all of them would have the lock at once.
+/// The lock is an fcntl lock: it belongs to a *process*, and the kernel releases it when that process dies. A
+/// flock lock would belong to the open file: all workers inherit the same one from their parent,
+/// so all of them would hold the lock at once.
 pub fn accept_in_turn(
     listener: &TcpListener,
     lock: Option<&File>,

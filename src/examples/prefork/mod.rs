@@ -11,15 +11,15 @@
 //!                                      accept  sleeps
 //! SIGCHLD ◀─────────────────────────────────────────────────────── killed
 //! waitpid
-//! fork ──────────────────────────────────────────────────────────▶ a successor: accept
+//! fork ──────────────────────────────────────────────────────────▶ a replacement: accept
 //! ```
 //!
-//! Watch for what a client does not cost: a fork. The worker is there already, and so is the limit:
-//! four workers serve four clients. The fifth is connected, by the kernel, and waits in the
+//! Watch for what a client does not cost: a fork. The worker exists already, but so does the limit:
+//! four workers serve four clients. The kernel connects the fifth, which waits in the
 //! listener's queue until one of the four leaves, however silent they are.
 //!
-//! A worker that is killed takes its client along and no other: its parent forks a successor. If
-//! it is the parent that is killed, the kernel sends the workers SIGTERM.
+//! A worker that is killed disconnects only its own client: its parent forks a replacement. If
+//! the parent is killed, the kernel sends the workers SIGTERM.
 //!
 //! All workers sleep in `accept`. Which of them does a client wake? accept.rs has three answers (`--accept`).
 
@@ -43,7 +43,7 @@ use crate::stop::Stop;
 use accept::accept_in_turn;
 use workers::WorkerProcesses;
 
-/// Forks the workers, and a successor for each that dies, until the stop.
+/// Forks the workers, and a replacement for each that dies, until the stop.
 pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats> {
     let (mut listeners, address) = open(args, options)?;
     let lock = (options.accept == Accept::Lock).then(tempfile::tempfile).transpose()?;
@@ -55,7 +55,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
                 Ok(Fork::Child) => {
                     let (session, served) = workers.in_child();
                     let listener = listeners.swap_remove(slot % listeners.len());
-                    let closed = listeners.into_iter().try_for_each(call::close); // the others' own
+                    let closed = listeners.into_iter().try_for_each(call::close); // those of the other workers
                     let worked =
                         closed.and_then(|()| work(listener, lock.as_ref(), session, &served));
                     WorkerProcesses::end_child(worked) // it never returns
@@ -64,7 +64,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
                 Err(error) => workers.not_forked(error)?,
             }
         }
-        workers.announce(address)?; // every slot has its worker, or has been tried
+        workers.announce(address)?; // every slot has its worker, or a fork was tried
         let waited = call::ppoll(&mut [], workers.timeout(), workers.let_in());
         let mut more = workers.may_have_ended(waited)?;
         while more {
@@ -72,15 +72,15 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
         }
     }
     for listener in &listeners {
-        call::shutdown(listener, Shutdown::Both)?; // wakes all that sleep in accept: it fails with EINVAL
+        call::shutdown(listener, Shutdown::Both)?; // wakes all workers that sleep in accept: it fails with EINVAL
     }
     let stats = workers.end()?;
     listeners.into_iter().try_for_each(call::close)?;
     Ok(stats)
 }
 
-/// A worker serves one client after the other. The listener is not its alone, so the parent shuts it down
-/// when all are to end; a signal to this worker alone interrupts its accept (EINTR).
+/// A worker serves one client after the other. It shares the listener, so the parent shuts it down
+/// when all should end; a signal to this worker alone interrupts its accept (EINTR).
 fn work(
     listener: TcpListener,
     lock: Option<&File>,
@@ -89,7 +89,7 @@ fn work(
 ) -> call::Result<()> {
     let mut clients = OneAtATime::shared(session, &listener);
     while let Some((peer, client)) = clients.next(|| accept_in_turn(&listener, lock))? {
-        served_by_all.add_one(); // a variable would be this process's own: the parent would never see it
+        served_by_all.add_one(); // a variable would belong to this process: the parent would never see it
         let served = echo(&peer, &mut clients.session);
         clients.finish(client, served.and(call::close(peer)));
     }

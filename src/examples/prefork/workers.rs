@@ -1,4 +1,4 @@
-//! The workers of a server: which is to be forked next, and when the server is done.
+//! The workers of a server: which one to fork next, and when the server is done.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use crate::call::{self, CallError, Pid, SigSet, WaitStatus};
 use crate::server::{self, ServerArgs, Stats, Tally};
 use crate::stop::{Sigchld, Stop, Undisturbed, end_child, end_children};
 
-/// A worker that dies at once would die again at once: its slot stays empty until this is over.
+/// A worker that dies at once would die again at once: its slot stays empty for this long.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A fixed number of slots, each with a worker, or without one for a while.
+/// A fixed number of slots, each with a worker, or empty for a while.
 ///
-/// SIGCHLD and the signals of a stop are kept back, except in a wait that lets them in ([`let_in`](WorkerProcesses::let_in)):
-/// so none can be missed, and none finds a worker half set up.
+/// SIGCHLD and the signals of a stop are blocked, except in a wait that lets them in ([`let_in`](WorkerProcesses::let_in)).
+/// So none is missed, and none arrives while a worker is only half set up.
 #[derive(Debug)]
 pub struct WorkerProcesses<'a> {
     args: &'a ServerArgs,
@@ -24,24 +24,24 @@ pub struct WorkerProcesses<'a> {
     slots: Vec<Slot>,
     /// Whether the server has said that it is ready.
     announced: bool,
-    /// Whether a worker has done all that was to be done (`--once`).
+    /// Whether a worker has served the one client (`--once`).
     done: bool,
-    /// How many clients all of them have served.
+    /// How many clients all workers have served.
     served: Tally,
     sigchld: Sigchld,
     undisturbed: Undisturbed,
 }
 
-/// A worker's slot, and with it a listener: when it dies, a successor takes both.
+/// A worker's slot, and its listener: when it dies, a replacement takes both.
 #[derive(Debug, Clone)]
 struct Slot {
     worker: Option<Pid>,
-    /// No worker is forked for it before this.
+    /// The earliest time to fork a worker for it.
     from: Instant,
 }
 
 impl<'a> WorkerProcesses<'a> {
-    /// So many slots, all empty.
+    /// This many slots, all empty.
     ///
     /// # Errors
     /// As [`Tally::new`].
@@ -58,7 +58,7 @@ impl<'a> WorkerProcesses<'a> {
         !(self.stop.requested() || self.done)
     }
 
-    /// A slot for which a worker is to be forked now.
+    /// A slot that needs a worker now.
     pub fn vacant(&mut self) -> Option<usize> {
         let now = Instant::now();
         let vacant = |slot: &Slot| slot.worker.is_none() && slot.from <= now;
@@ -72,8 +72,8 @@ impl<'a> WorkerProcesses<'a> {
         self.slots[slot].worker = Some(worker);
     }
 
-    /// No worker could be forked. That may pass; but without any, the server would be ready for clients and serve
-    /// none of them.
+    /// A worker could not be forked. That may be temporary, but without any worker the server would say that it is
+    /// ready and serve no clients.
     ///
     /// # Errors
     /// This one, if there is no worker yet.
@@ -85,7 +85,7 @@ impl<'a> WorkerProcesses<'a> {
         Ok(())
     }
 
-    /// Says once that the server is ready. The line may have to wait for its reader, and that wait hears a stop.
+    /// Says once that the server is ready. The line may have to wait for its reader; a stop ends that wait.
     ///
     /// # Errors
     /// As [`server::announce`].
@@ -119,7 +119,7 @@ impl<'a> WorkerProcesses<'a> {
         Ok(self.sigchld.came(waited)? && self.pids().next().is_some())
     }
 
-    /// If a worker has ended, its slot is empty. Whether another one may have: signals are not counted.
+    /// Empties the slot of a worker that has ended. Returns whether there may be more: signals are not counted.
     pub fn remove(&mut self, ended: WaitStatus) -> bool {
         let Some(worker) = ended.pid() else { return false };
         self.done |= self.args.once && ended == WaitStatus::Exited(worker, 0);
@@ -133,7 +133,7 @@ impl<'a> WorkerProcesses<'a> {
         self.slots.iter().filter_map(|slot| slot.worker)
     }
 
-    /// In a worker: its conversations, with a stop of its own, and the sum to which all workers add.
+    /// In a worker: its conversations, with its own stop, and the sum to which all workers add.
     pub fn in_child(self) -> (Session<'a>, Tally) {
         (Session::new(self.args, &self.stop.in_child(self.undisturbed)), self.served)
     }
@@ -149,13 +149,13 @@ impl<'a> WorkerProcesses<'a> {
         }
     }
 
-    /// Ends those that are left, and says what all have done.
+    /// Ends the workers that are left, and returns the counts of all.
     ///
     /// # Errors
     /// As [`end_children`].
     pub fn end(self) -> call::Result<Stats> {
         let workers: Vec<Pid> = self.pids().collect();
-        drop(self.undisturbed); // a second Ctrl-C ends this process, however long they take
+        drop(self.undisturbed); // a second Ctrl-C ends this process, even if they take long
         end_children(workers, &self.sigchld)?;
         Ok(Stats { clients: self.served.take(), ..Stats::default() })
     }

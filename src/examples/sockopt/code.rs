@@ -1,4 +1,4 @@
-//! How to set an option, or to ask it, in C, Python and Rust.
+//! How to set or read an option in C, Python and Rust.
 
 use crate::call::{Kind, Opt, OptValue};
 
@@ -7,7 +7,7 @@ fn posix(level: &'static str) -> String {
     if level == "SOL_SOCKET" { level.to_owned() } else { level.replace("SOL_", "IPPROTO_") }
 }
 
-/// Level and name in Python: its socket module does not know all names, but takes the number.
+/// Level and name in Python: its socket module does not have all names, but takes the number.
 fn in_python(option: Opt) -> String {
     const KNOWN: &[&str] = &[
         "SO_ACCEPTCONN",
@@ -135,7 +135,7 @@ pub(super) fn setting(option: Opt, value: &OptValue) -> [String; 3] {
     ]
 }
 
-/// How to ask it, for an option that cannot be set.
+/// How to read it, for an option that cannot be set.
 pub(super) fn asking(option: Opt) -> [String; 3] {
     let (level, name, python) = (posix(option.level()), option.name(), in_python(option));
     let (variable, size) = match option.kind() {

@@ -1,4 +1,4 @@
-//! # Socket options: what can be asked and set, and what the kernel makes of it
+//! # Socket options: what can be read and set, and what the kernel makes of it
 //!
 //! ```text
 //! level        whose options                          socket
@@ -18,15 +18,15 @@
 //! close
 //! ```
 //!
-//! Watch for a success that is none: setsockopt returns 0, and the value is another one.
+//! Watch for a success that is not one: setsockopt returns 0, but the value is different.
 //!
-//! - SO_RCVBUF and SO_SNDBUF double what they are asked for, because the kernel keeps its own notes
-//!   in the buffer; above net.core.rmem_max and wmem_max they are capped first, without an error.
-//! - SO_REUSEADDR is not SO_REUSEPORT. The first forgives old connections in TIME_WAIT; the second
-//!   lets several live sockets have one address.
-//! - TCP_NODELAY does not make TCP faster. It stops the wait of a small segment for the
-//!   acknowledgement of the one before, which a dialogue feels and a download does not.
-//! - SO_TYPE, SO_ERROR and TCP_INFO can only be asked; and SO_ERROR forgets what it has told.
+//! - The kernel doubles SO_RCVBUF and SO_SNDBUF, because it keeps its own bookkeeping
+//!   in the buffer; values above net.core.rmem_max and wmem_max are capped first, without an error.
+//! - SO_REUSEADDR is not SO_REUSEPORT. The first ignores old connections in TIME_WAIT; the second
+//!   lets several live sockets share one address.
+//! - TCP_NODELAY does not make TCP faster. It only stops a small segment from waiting for the
+//!   acknowledgement of the one before, which helps a dialogue but not a download.
+//! - SO_TYPE, SO_ERROR and TCP_INFO are read-only; and reading SO_ERROR clears it.
 
 mod code;
 pub mod told;
@@ -89,23 +89,23 @@ impl Protocol {
     }
 }
 
-/// What became of one option on one fresh socket.
+/// The result for one option on one fresh socket.
 #[derive(Debug)]
 pub struct Row {
     /// The kind of socket.
     pub protocol: Protocol,
     /// The option.
     pub option: Opt,
-    /// What the kernel said first.
+    /// The value before.
     pub default: call::Result<OptValue>,
-    /// What it was asked to set.
+    /// The value to set.
     pub asked: OptValue,
-    /// What it said then. The error is that of whichever call failed: its name says so.
+    /// The value after. The error is that of the call that failed, and names it.
     pub kernel: call::Result<OptValue>,
 }
 
-/// Asks an option of a fresh socket, sets it to `value`, or to some other value than it has, and
-/// asks again.
+/// Reads an option of a fresh socket, sets it to `value`, or to a value other than the one it has, and
+/// reads it again.
 ///
 /// ```
 /// use netplay::call::{OptValue, SO_RCVBUF, SO_TYPE};
@@ -127,7 +127,7 @@ pub fn probe(protocol: Protocol, option: Opt, value: Option<OptValue>) -> call::
     let asked = value.unwrap_or_else(|| another(option, default.as_ref().ok()));
     let kernel = call::setsockopt(&socket, option, asked.clone())
         .and_then(|()| call::getsockopt(&socket, option));
-    drop(socket); // a close, and told as one
+    drop(socket); // a close, recorded as one
     Ok(Row { protocol, option, default, asked, kernel })
 }
 
@@ -145,7 +145,7 @@ pub fn probe_all(protocol: Protocol) -> call::Result<Vec<Row>> {
         .collect()
 }
 
-/// A value that the option does not have yet, and that does no harm on a socket about to be closed.
+/// A value that the option does not have yet, and that is harmless on a socket about to be closed.
 fn another(option: Opt, default: Option<&OptValue>) -> OptValue {
     // A multicast group that never leaves the machine, joined on loopback.
     let ipv4_group = [239, 255, 0, 1, 127, 0, 0, 1];
@@ -177,14 +177,14 @@ fn another(option: Opt, default: Option<&OptValue>) -> OptValue {
         (UDP_SEGMENT, _) => 1000.into(),
         (_, Some(OptValue::Int(-1 | 1))) => 0.into(),
         (_, Some(OptValue::Int(n @ 2..))) => (n / 2).into(),
-        // Nobody else uses it, so nothing is known of it but its size.
+        // netplay does not use it elsewhere, so only its size is known.
         (_, Some(value @ (OptValue::Text(_) | OptValue::Bytes(_)))) => value.clone(),
         _ => match option.kind() {
             Kind::Int => 1.into(),
             Kind::Time => Duration::from_millis(1500).into(),
             Kind::Linger => Some(Duration::from_secs(5)).into(),
             Kind::Address => Ipv4Addr::LOCALHOST.into(),
-            // As long as an int, or the kernel does not even look which option it is.
+            // At least as long as an int, or the kernel does not check which option it is.
             Kind::Text(_) => OptValue::Text(vec![0; 4]),
             Kind::Bytes(size) => vec![0; size].into(),
         },
@@ -192,7 +192,7 @@ fn another(option: Opt, default: Option<&OptValue>) -> OptValue {
 }
 
 impl Row {
-    /// What the answers mean, in a few words.
+    /// What the results mean, in a few words.
     #[must_use]
     pub fn remark(&self) -> String {
         match (&self.default, &self.kernel) {
@@ -241,7 +241,7 @@ fn compare_numbers(option: Opt, asked: i64, kernel: i64) -> String {
     }
 }
 
-/// The most that an unprivileged program gets for a buffer, before it is doubled.
+/// The limit on a buffer for an unprivileged program, before it is doubled.
 fn cap(option: Opt) -> Option<(&'static str, i64)> {
     let (name, file) = match option {
         SO_RCVBUF => ("net.core.rmem_max", "/proc/sys/net/core/rmem_max"),
@@ -270,7 +270,7 @@ fn why(errno: Errno) -> String {
 /// Its row in the table.
 pub const ROW: row::Row = row::Row::Command {
     name: "sockopt",
-    summary: "every socket option, asked and set",
+    summary: "every socket option, read and set",
     next: Some("netplay sockopt SO_RCVBUF"),
     lesson: "socket-api",
 };

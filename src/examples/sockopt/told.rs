@@ -1,4 +1,4 @@
-//! What became of the options, for people and for programs.
+//! The results for the options, for people and for programs.
 
 use std::fmt::Write as _;
 
@@ -59,7 +59,7 @@ fn kind(option: Opt) -> &'static str {
     }
 }
 
-/// Default, asked, kernel; a dash where a call failed.
+/// Default, asked, kernel; a dash if a call failed.
 fn values(row: &Row) -> [String; 3] {
     let shown = |answer: &call::Result<OptValue>| {
         answer.as_ref().map_or_else(|_| "-".to_owned(), OptValue::to_string)
@@ -84,7 +84,7 @@ pub fn sentence(row: &Row) -> String {
     format!("{name} on {protocol}: {was}asked {asked}, {then}")
 }
 
-/// What an option is, what became of it on each kind of socket, and how a program sets it.
+/// What an option is, its result on each kind of socket, and how a program sets it.
 #[must_use]
 pub fn explained(option: Opt, rows: &[Row]) -> String {
     let (name, does) = (option.name(), option.does());

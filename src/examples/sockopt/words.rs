@@ -1,4 +1,4 @@
-//! What is to be asked and set, as people type it: `udp`, `SO_RCVBUF`, `SO_RCVBUF=5000`.
+//! What to read and set, as people type it: `udp`, `SO_RCVBUF`, `SO_RCVBUF=5000`.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ Try:
 #[command(about = "Ask every socket option, set it, and see what the kernel made of it")]
 #[command(after_help = TRY)]
 pub struct Options {
-    /// tcp, udp, unix (all three unless named), and one option to explain, or to set and ask back
+    /// tcp, udp, unix (all three unless named), and one option to explain, or to set and read back
     #[arg(value_name = "tcp|udp|unix|OPTION|OPTION=VALUE", hide_possible_values = true)]
     #[arg(value_parser = Offer::new(StringValueParser::new(), names))]
     pub words: Vec<String>,
@@ -32,7 +32,7 @@ pub struct Options {
     pub json: bool,
 }
 
-/// What is to be asked and set.
+/// What to read and set.
 #[derive(Debug)]
 pub struct Request {
     protocols: Vec<Protocol>,
@@ -46,7 +46,7 @@ impl Request {
     /// Reads the words.
     ///
     /// # Errors
-    /// A word names nothing that there is: the sentence says which options sound like it.
+    /// A word names no option: the sentence lists options with similar names.
     pub fn read(words: &[String]) -> Result<Request, String> {
         let mut request = Request { protocols: Vec::new(), option: None, value: None };
         for word in words {
@@ -78,7 +78,7 @@ impl Request {
         Ok(request)
     }
 
-    /// What becomes of each option on each kind of socket.
+    /// The result for each option on each kind of socket.
     ///
     /// # Errors
     /// No such socket can be made.

@@ -1,4 +1,4 @@
-//! The children of a server: how they are born and end without being noticed too late.
+//! The children of a server: fork them and reap them without missing a signal.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -13,18 +13,18 @@ use crate::{self as call, WaitPidFlag};
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Stop {
-    /// To be called before a `fork`: until [`in_child`](Stop::in_child), or until this is dropped in
-    /// the parent, SIGINT, SIGTERM and SIGHUP wait. The child is born with the parent's handler, which would
-    /// shut down the parent's listener. Threads that are started meanwhile leave these signals to others.
+    /// Call it before a `fork`: until [`in_child`](Stop::in_child), or until this is dropped in
+    /// the parent, SIGINT, SIGTERM and SIGHUP are blocked. The child starts with the parent's handler, which would
+    /// shut down the parent's listener. Threads that are started meanwhile also block these signals.
     #[must_use]
     pub fn undisturbed(&self) -> Undisturbed {
         Undisturbed::begin()
     }
 
-    /// The stop of a child process, after `fork`: its own, with nothing of the parent's watched.
+    /// The stop of a child process, after `fork`: it watches nothing of its parent's.
     ///
     /// SIGTERM requests it; SIGINT and SIGHUP, which a terminal sends to parent and children alike, are
-    /// left to the parent, which passes the end on. If the parent dies without a word, the kernel sends SIGTERM.
+    /// left to the parent, which passes them on. If the parent dies without doing so, the kernel sends SIGTERM.
     #[must_use]
     pub fn in_child(&self, since: Undisturbed) -> Stop {
         let requested = self.requested();
@@ -33,14 +33,14 @@ impl Stop {
         PARENT.store(since.parent.as_raw(), SeqCst);
         let stop = Stop::new();
         if self.hears_signals() {
-            // The parent's handlers will do: of the three signals they heed SIGTERM alone from now on.
+            // The parent's handlers stay: from now on they react only to SIGTERM.
             stop.0.signalled.store(here(), SeqCst);
         } else {
             stop.on(&[Signal::SIGTERM], SaFlags::SA_RESTART);
             install(&[Signal::SIGINT, Signal::SIGHUP], SigHandler::SigIgn, SaFlags::empty());
         }
         nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).expect("SIGTERM is a signal");
-        // What happened before these lines took effect: a stop, or the parent's death.
+        // A stop, or the parent's death, may have happened before these lines took effect.
         if requested || is_orphan() {
             stop.request();
         }
@@ -50,17 +50,17 @@ impl Stop {
 
 /// The end of a forked child, at once: `_exit(2)`.
 ///
-/// `exit(3)` would first do what the program and its libraries have left for their end: write out what
-/// waits in buffers, run what asked to be run. All of it is a copy of the parent's, and the parent does
-/// it as well; a line in a buffer would be written twice.
+/// `exit(3)` would first flush buffers and run the exit handlers of the program and its libraries. In a child
+/// these are copies of the parent's, and the parent also runs its own; a line in a buffer would be written
+/// twice.
 #[expect(unsafe_code, reason = "nothing of this program runs after it, no destructor either")]
 pub fn end_child(code: i32) -> ! {
-    // SAFETY: a system call that takes a number, and does not return.
+    // SAFETY: the system call takes a number, and does not return.
     unsafe { libc::_exit(code) }
 }
 
-/// A time in which the signals of a stop wait: around a `fork`, or what must not be left half done. It ends when
-/// this is dropped.
+/// A time in which the signals of a stop are blocked: around a `fork`, or around work that must not be left half done. It
+/// ends when this is dropped.
 #[derive(Debug)]
 pub struct Undisturbed {
     mask: SigSet,
@@ -68,19 +68,19 @@ pub struct Undisturbed {
 }
 
 impl Undisturbed {
-    /// From now on SIGINT, SIGTERM and SIGHUP wait, in this thread.
+    /// Blocks SIGINT, SIGTERM and SIGHUP in this thread from now on.
     #[must_use]
     pub fn begin() -> Undisturbed {
         Undisturbed { mask: Undisturbed::block(), parent: getpid() }
     }
 
-    /// Blocks them; the mask before.
+    /// Blocks them, and returns the mask before.
     fn block() -> SigSet {
         let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
         signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).expect("they may be blocked")
     }
 
-    /// Lets them come while this is done, and those that have waited.
+    /// Unblocks them while this runs, so that pending ones also arrive.
     pub fn interrupted<T>(&mut self, work: impl FnOnce() -> T) -> T {
         self.mask.thread_set_mask().expect("the mask was in force before");
         let done = work();
@@ -95,8 +95,8 @@ impl Drop for Undisturbed {
     }
 }
 
-/// SIGCHLD, kept for the waits that ask for it: it is blocked at all other times, so no child can
-/// end unnoticed between a look at the children and the wait.
+/// SIGCHLD for the waits that ask for it: it is blocked at all other times, so no child can
+/// end unnoticed between reaping and the wait.
 #[derive(Debug)]
 pub struct Sigchld {
     /// The mask to give to [`call::ppoll`], in which the signal is let in.
@@ -104,8 +104,8 @@ pub struct Sigchld {
 }
 
 impl Sigchld {
-    /// Blocks the signal in this thread, and gives it a handler that does nothing. poll and its kind
-    /// are interrupted by any handler; other calls, of other threads perhaps, go on (SA_RESTART).
+    /// Blocks the signal in this thread, and gives it a handler that does nothing. Any handler interrupts poll
+    /// and similar calls; other calls, perhaps of other threads, continue (SA_RESTART).
     #[must_use]
     pub fn keep() -> Sigchld {
         install(&[Signal::SIGCHLD], SigHandler::Handler(nothing), SaFlags::SA_RESTART);
@@ -134,7 +134,7 @@ impl Sigchld {
 /// has not ended by then. A process that was stopped (SIGSTOP, or a debugger) handles no SIGTERM.
 ///
 /// # Errors
-/// None that kill(2) and waitpid(2) document for one's own children.
+/// Not for one's own children, as kill(2) and waitpid(2) document.
 pub fn end_children(
     children: impl IntoIterator<Item = Pid>,
     sigchld: &Sigchld,

@@ -1,4 +1,4 @@
-//! Stopping: how a server that sleeps in the kernel learns that it should end.
+//! Stopping: how to end a server that sleeps in the kernel.
 //!
 //! The idiom, where a page waits:
 //!
@@ -7,17 +7,17 @@
 //! while let Some((peer, addr)) = waiting.or(|| call::accept(&listener))? { … }
 //! ```
 //!
-//! What a page calls instead has it inside: `clients.next` and `threads.next` of the crate netplay. A parent of
+//! `clients.next` and `threads.next` of the crate netplay contain it. A parent of
 //! processes waits in `ppoll`, which the signal interrupts.
 //!
-//! Behind it is a flag and `shutdown(2)`. A flag alone would not do: the signal may arrive just
-//! before the call begins to wait, and the call would never look at the flag again. A socket that
+//! It uses a flag and `shutdown(2)`. A flag alone is not enough: the signal may arrive just
+//! before the call begins to wait, and the call would never check the flag again. A socket that
 //! was shut down stays so: `accept` on it fails with EINVAL, `recv` returns 0, and `select`, `poll`
 //! and `epoll_wait` report it ready, whether they began before the signal or after. shutdown is
 //! async-signal-safe; there is no polling and no extra thread.
 //!
-//! A signal handler can read atomics, and nothing that needs a lock. So it wakes what the thread that
-//! takes signals waits on, which a static table says; and that thread then wakes the others, which
+//! A signal handler can read atomics, but nothing that needs a lock. So it wakes only the thread that
+//! takes signals, whose waits are in a static table; that thread then wakes the others, of which there
 //! may be thousands.
 
 mod children;
@@ -45,7 +45,7 @@ use nix::unistd::getppid;
 use crate::shortage::Shortage;
 use crate::{self as call, CallError, pollfd};
 
-/// A request to end that any thread, or a signal, can make and every wait hears.
+/// A request to end: any thread, or a signal, can make it, and it ends every wait.
 ///
 /// ```
 /// # use call::{Domain, TcpListener, Type};
@@ -68,7 +68,7 @@ struct Inner {
     requested: AtomicBool,
     /// The [mark](here) of the thread that takes signals, if they request this stop; 0: they do not.
     signalled: AtomicUsize,
-    /// What other threads wait on. The lock also keeps a watched descriptor from being closed while
+    /// The waits of other threads. The lock also keeps a watched descriptor from being closed while
     /// [`Stop::request`] wakes the threads that wait on it.
     others: Mutex<Vec<Wait>>,
 }
@@ -85,25 +85,25 @@ struct Wait {
 enum How {
     /// A socket is shut down.
     Shutdown,
-    /// So is a socket of the parent process, but only if that has died: it is not this process's alone.
+    /// A socket of the parent process is shut down, but only if the parent has died, because others share it.
     ShutdownByOrphan,
-    /// An eventfd gets one more.
+    /// An eventfd is raised by one.
     Count,
 }
 
-/// A [`Wait`] where a signal handler finds it. Its descriptor is -1 if there is none.
+/// A [`Wait`] that a signal handler can read. Its descriptor is -1 while the entry is empty.
 struct Slot {
     fd: AtomicI32,
     how: AtomicU8,
 }
 
-/// What the thread that takes signals waits on: a few descriptors at most.
+/// The waits of the thread that takes signals: a few descriptors at most.
 static WAITS: [Slot; 8] = [const { Slot { fd: AtomicI32::new(-1), how: AtomicU8::new(0) } }; 8];
 
-/// The signal that requested a stop; 0: none has.
+/// The signal that requested a stop; 0: no signal has.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
 
-/// Whether a stop was requested: from then on nothing waits without end.
+/// Whether a stop was requested: from then on no call waits for ever.
 static HURRY: AtomicBool = AtomicBool::new(false);
 
 /// Whether a stop was requested.
@@ -112,7 +112,7 @@ pub fn in_a_hurry() -> bool {
     HURRY.load(Relaxed)
 }
 
-/// The process that forked this one for a server; 0: none has.
+/// The server process that forked this one; 0: it was not forked.
 static PARENT: AtomicI32 = AtomicI32::new(0);
 
 /// Whether the parent of this child has died. Async-signal-safe.
@@ -135,8 +135,8 @@ impl Stop {
     }
 
     /// From now on the first SIGINT (Ctrl-C), SIGTERM or SIGHUP (the terminal was closed) requests this
-    /// stop, and the second ends the process at once, as it would have without us. Where SIGHUP is
-    /// ignored already (nohup), it stays so. To be called on the main thread: the kernel prefers it for
+    /// stop, and the second ends the process at once, as it would by default. If SIGHUP is
+    /// ignored already (nohup), it stays ignored. Call it on the main thread: the kernel prefers it for
     /// signals.
     pub fn on_signals(&self) {
         self.on(&[Signal::SIGINT, Signal::SIGTERM], SaFlags::SA_RESTART);
@@ -146,7 +146,7 @@ impl Stop {
         outlive_file_limits();
     }
 
-    /// With SA_RESTART a signal by itself makes no accept or recv fail; the shutdown does.
+    /// With SA_RESTART a signal alone does not interrupt accept or recv; the shutdown ends them.
     fn on(&self, signals: &[Signal], flags: SaFlags) {
         // Only the first call says which thread it is; a later one comes from the same.
         let _ = self.0.signalled.compare_exchange(0, here(), SeqCst, SeqCst);
@@ -174,7 +174,7 @@ impl Stop {
         others.iter().copied().for_each(Wait::wake);
     }
 
-    /// Wakes those that a signal handler could not reach.
+    /// Wakes the waits that a signal handler cannot reach.
     fn pass_on(&self) {
         self.0.others().drain(..).for_each(Wait::wake);
     }
@@ -185,8 +185,8 @@ impl Stop {
         self.watch_as(How::Shutdown, socket)
     }
 
-    /// As [`watch`](Stop::watch), for a worker process with one thread, and a listener that other
-    /// workers wait on as well. Nothing here shuts it down: the parent does that for all of them, and
+    /// Like [`watch`](Stop::watch), for a worker process with one thread, and a listener that other
+    /// workers also wait on. The worker does not shut it down: the parent does that for all of them, and
     /// then the wait fails with EINVAL. A signal to this worker alone interrupts the wait (EINTR).
     pub fn watch_shared<'socket>(&self, listener: &'socket impl AsFd) -> Watch<'socket> {
         self.on(&[Signal::SIGTERM], SaFlags::empty());
@@ -220,7 +220,7 @@ impl Inner {
 }
 
 impl Slot {
-    /// Only the thread that takes signals does this, so no other is faster.
+    /// Only the thread that takes signals does this, so there is no race.
     fn take(&self, wait: Wait) -> bool {
         let free = self.fd.load(SeqCst) < 0;
         if free {
@@ -247,7 +247,7 @@ impl Slot {
 impl Wait {
     fn wake(self) {
         self.wake_by(|fd| {
-            // ENOTCONN is the usual answer for a datagram socket; it wakes the waiting thread all the same.
+            // A datagram socket usually answers ENOTCONN; the waiting thread wakes anyway.
             let _ = call::shutdown(&borrowed(&fd), Shutdown::Both);
         });
     }
@@ -272,8 +272,8 @@ fn borrowed(fd: &RawFd) -> BorrowedFd<'_> {
     unsafe { BorrowedFd::borrow_raw(*fd) }
 }
 
-/// What tells this thread from the others: an address of its own. Unlike the standard library's number of a thread
-/// it is had without a count of who holds it, and so without a page for a forked child to copy.
+/// A mark that differs between threads: the address of a thread-local. Unlike the standard library's thread ID
+/// it needs no reference count, and so no page that a forked child would have to copy.
 fn here() -> usize {
     thread_local!(static MARK: u8 = const { 0 });
     MARK.with(|mark| ptr::from_ref(mark).addr())
@@ -284,7 +284,7 @@ extern "C" fn on_signal(number: i32) {
         return; // a terminal sends it to parent and children alike: the parent passes the end on
     }
     if SIGNAL.swap(number, SeqCst) != 0 {
-        // The second one: back to the default, which ends the process when this handler returns.
+        // The second signal: restore the default, which ends the process when this handler returns.
         if let Ok(signal) = Signal::try_from(number) {
             install(&[signal], SigHandler::SigDfl, SaFlags::empty());
             let _ = raise(signal);
@@ -298,13 +298,13 @@ extern "C" fn on_signal(number: i32) {
 }
 
 /// From now on a write beyond RLIMIT_FSIZE fails with EFBIG, as on a full disk, and does not end the
-/// process with SIGXFSZ: one client's upload ends, not the server. A handler and not SIG_IGN, because
-/// that would be inherited by the programs that this one starts (execve(2)).
+/// process with SIGXFSZ: one client's upload ends, not the server. It installs a handler and not SIG_IGN, because
+/// programs that this one starts would inherit SIG_IGN (execve(2)).
 pub fn outlive_file_limits() {
     install(&[Signal::SIGXFSZ], SigHandler::Handler(nothing), SaFlags::SA_RESTART);
 }
 
-/// The handler of a signal that is only to interrupt a wait, or to do nothing.
+/// The handler of a signal that should only interrupt a wait, or do nothing.
 extern "C" fn nothing(_: i32) {}
 
 /// Whether the process was started with this signal ignored, as nohup does with SIGHUP.
@@ -327,7 +327,7 @@ fn install(signals: &[Signal], handler: SigHandler, flags: SaFlags) {
     }
 }
 
-/// A wait that a [`Stop`] knows of.
+/// A wait that a [`Stop`] knows.
 #[derive(Debug)]
 struct Entry {
     stop: Stop,
@@ -354,19 +354,19 @@ pub struct Watch<'socket> {
 }
 
 impl Watch<'_> {
-    /// What `wait` brings, or `None` if the stop ended it.
+    /// The result of `wait`, or `None` if the stop ended it.
     ///
-    /// A wait that failed for a reason that passes is made again: a signal interrupted it; the
-    /// client was gone before it could be accepted; the process is out of descriptors. The last is
-    /// told once, and tried again when there was time for one to become free: why not after one fixed pause,
-    /// says [`shortage`](crate::shortage).
+    /// A wait that failed for a temporary reason is repeated: a signal interrupted it; the
+    /// client had gone before it could be accepted; the process is out of descriptors. The last is
+    /// reported once, and tried again after a pause: [`shortage`](crate::shortage) explains how long
+    /// the pause is.
     ///
     /// # Errors
-    /// What `wait` fails with for good.
+    /// The permanent error of `wait`.
     pub fn or<T>(&self, mut wait: impl FnMut() -> call::Result<T>) -> call::Result<Option<T>> {
         let stop = &self.entry.stop;
         let mut pause = Duration::from_millis(10);
-        // Asked before every wait: a socket that always has something would never look up.
+        // Checked before every wait: on a socket that is always ready, no call would ever wait.
         while !stop.requested() {
             match wait() {
                 Ok(value) => return Ok(Some(value)),

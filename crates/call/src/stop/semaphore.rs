@@ -10,8 +10,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use super::{Entry, How, Stop, Wait};
 use crate::descriptor::out_of_the_way;
 
-/// A counting semaphore whose waits a stop ends, also one that a signal handler requests. It is a number, and for a
-/// thread that finds it at zero an eventfd, whose read waits until it is raised (eventfd(2)). So only a wait, and its
+/// A counting semaphore whose waits a stop ends, also a stop that a signal handler requests. It is a number, and an eventfd
+/// for threads that find it at zero: their read waits until the eventfd is raised (eventfd(2)). So only a wait, and its
 /// end, is a system call.
 #[derive(Debug)]
 pub struct Semaphore {
@@ -23,7 +23,7 @@ pub struct Semaphore {
 }
 
 impl Stop {
-    /// Semaphore for at most `max` clients at once; waiting for one ends with this stop.
+    /// A semaphore for at most `max` clients at once; this stop ends waits on it.
     ///
     /// # Errors
     /// No descriptor is left for the eventfd behind it.
@@ -40,7 +40,7 @@ impl Semaphore {
     /// Waits until it is above zero, and lowers it by one; `false` if the stop came first.
     ///
     /// # Errors
-    /// None that read(2) documents for an eventfd.
+    /// Not for an eventfd, as read(2) documents.
     pub fn acquire(&self) -> io::Result<bool> {
         let stop = &self.entry.stop;
         let mut taken = !stop.requested() && self.left.fetch_sub(1, SeqCst) > 0;
