@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
-use crate::common::{DEADLINE, Server, have, run, skip, until, wait};
+use crate::common::{DEADLINE, Said, Server, have, run, skip, until, wait};
 use netplay::trace::{Event, Kind};
 use serde_json::{Value, json};
 
@@ -223,11 +223,15 @@ impl Page {
 
     /// The page of records that were never made by a run.
     fn of_records(records: &[Event]) -> Page {
+        Page::drawn(records, &[])
+    }
+
+    fn drawn(records: &[Event], options: &[&str]) -> Page {
         let folder = tempfile::tempdir().unwrap();
         let trace = folder.path().join("trace.jsonl");
         let line = |record| serde_json::to_string(record).unwrap() + "\n";
         std::fs::write(&trace, records.iter().map(line).collect::<String>()).unwrap();
-        Page::of(folder, &[trace], &[])
+        Page::of(folder, &[trace], options)
     }
 
     /// The page of a server and of a client that sends these messages, both real.
@@ -447,6 +451,127 @@ fn what_was_not_seen_is_said_to_be_not_seen() {
     assert!(panel_at(7).contains("to client: there is no trace of that side"));
     assert!(panel_at(8).contains("TCP is nowCLOSE_WAIT"));
     assert!(browser.text("#heads").contains("clientno trace of this side"));
+    browser.assert_quiet();
+}
+
+/// A connection, a message and its end; the client waits in recv meanwhile.
+fn a_conversation() -> Vec<Event> {
+    let [server, client] = ["127.0.0.1:5858", "127.0.0.1:40000"];
+    let on = |record: Event, local: &str, peer: &str| Event {
+        local: Some(local.into()),
+        peer: Some(peer.into()),
+        ..record
+    };
+    let moved = |record: Event| Event {
+        args: Some("3, \"hello\", 5, 0, NULL, 0".into()),
+        ret: Some(5),
+        asked: Some(5),
+        bytes: Some(5),
+        data: Some("hello".into()),
+        ..record
+    };
+    let end = |record: Event| Event { asked: Some(5), bytes: Some(0), ..record };
+    let accepted = |record: Event| Event { ret: Some(4), ..record };
+    let of_client = |record: Event| Event { fd: Some(4), ..record };
+    let socket = Event {
+        args: Some("AF_INET, SOCK_STREAM, IPPROTO_IP".into()),
+        ret: Some(3),
+        fd: None,
+        ..record(2, 16, 2, "socket")
+    };
+    vec![
+        on(record(1, 0, 10, "listen"), server, ""),
+        socket,
+        on(record(2, 20, 10, "connect"), client, server),
+        accepted(on(record(1, 12, 38, "accept"), server, client)),
+        moved(on(record(2, 60, 10, "send"), client, server)),
+        moved(of_client(on(record(1, 80, 10, "recv"), server, client))),
+        on(record(2, 100, 10, "close"), client, server),
+        end(of_client(on(record(1, 120, 10, "recv"), server, client))),
+    ]
+}
+
+#[test]
+fn a_step_says_what_it_changed_in_both_languages() {
+    for (lang, words) in [("en", "page_changes"), ("zh", "page_changes_zh")] {
+        let page = Page::drawn(&a_conversation(), &["--lang", lang]);
+        let Some(browser) = Browser::open(&page.path()) else { return };
+        assert_eq!(browser.js("return document.documentElement.lang"), lang);
+        let said = Said::on(words);
+        for step in 1..=9 {
+            browser.keys(if step == 1 { HOME } else { RIGHT });
+            said.add(&format!("{step}"), &browser.said());
+        }
+        browser.keys(ESCAPE);
+        said.add("the whole", &browser.text("#panel"));
+        said.add("the tools", &browser.text("#tools"));
+        said.add("the keys", &browser.text("#keys"));
+        browser.assert_quiet();
+    }
+}
+
+#[test]
+fn bytes_and_the_end_stand_on_their_arrows() {
+    let page = Page::of_records(&a_conversation());
+    let Some(browser) = Browser::open(&page.path()) else { return };
+    let words = "return [...document.querySelectorAll('#words > *')].map(e => e.textContent)";
+    assert_eq!(browser.frame(words), json!(["connects", "5 bytes", "FIN"]));
+    browser.assert_quiet();
+}
+
+#[test]
+fn the_server_stays_in_view_and_what_is_hidden_is_named() {
+    let records: Vec<Event> =
+        (0..24).map(|i| record(1 + i % 12, 10 * i as u64, 5, "send")).collect();
+    let page = Page::of_records(&records);
+    let Some(browser) = Browser::open(&page.path()) else { return };
+    let look = "
+        const head = [...document.querySelectorAll('.head')].find((e) => e.textContent.startsWith('server'));
+        const shown = (id) => { const e = document.getElementById(id); return e.hidden ? '' : e.textContent; };
+        const call = document.querySelector('.call.server').getBoundingClientRect();
+        const under = [...document.querySelectorAll('.call.client')].filter((e) => {
+          const box = e.getBoundingClientRect();
+          return box.left < call.right - 1;
+        });
+        return [head.getBoundingClientRect().right, shown('leftward'), shown('rightward'), under.length]";
+    let first = browser.frame(look);
+    assert_eq!(first[1], "");
+    assert!(first[2].as_str().unwrap().contains("client K"), "{first}");
+    browser.js("document.getElementById('scroll').scrollLeft = 1e9");
+    let last = browser.frame(look);
+    let moved = first[0].as_f64().unwrap() - last[0].as_f64().unwrap();
+    assert!(moved.abs() < 1.0, "the server has moved by {moved}");
+    assert!(last[1].as_str().unwrap().contains("client A"), "{last}");
+    assert_eq!(last[2], "");
+    assert_eq!(last[3], 0, "a call of a client lies over the server's");
+    browser.click("#leftward");
+    until("the clients come back", || {
+        browser.frame(look)[2].as_str().is_some_and(|names| names.contains("client K"))
+    });
+    browser.keys(HOME);
+    browser.keys(&RIGHT.repeat(11));
+    until("the step is in view", || {
+        browser.frame(
+            "const box = document.querySelector('.call.now').getBoundingClientRect();
+             const view = document.getElementById('view').getBoundingClientRect();
+             return box.left >= view.left && box.right <= view.right + 1;",
+        ) == true
+    });
+    browser.assert_quiet();
+}
+
+#[test]
+fn large_type_is_a_key_away() {
+    let page = Page::of_records(&three_errors());
+    let Some(browser) = Browser::open(&page.path()) else { return };
+    let size =
+        || browser.frame("return getComputedStyle(document.querySelector('.call')).fontSize");
+    let usual = size();
+    browser.keys("l");
+    assert_eq!(size(), "24px");
+    assert_eq!(browser.js("return document.getElementById('large').ariaPressed"), "true");
+    browser.click("#large");
+    assert_eq!(size(), usual);
     browser.assert_quiet();
 }
 

@@ -15,6 +15,8 @@ use super::error::Result;
 use super::gather::{self, Wait};
 use super::step::{self, Answer, Step};
 use netplay_record::{Came, Ending, Mask, Process, ProcessName};
+use netplay_text::lang::Lang;
+use netplay_text::say;
 
 /// Which of the two processes this is, after [`fork`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +66,13 @@ pub fn fork() -> Result<Fork> {
     if let Ok(Fork::Child) = forked {
         step::forget_who();
         // One call, one event: the parent records it. Here it only returns a second time.
-        tracing::info!(
-            "fork returned 0: this is the child, {}, a copy of {}",
-            Pid::this(),
-            Pid::parent()
+        let (child, parent) = (Pid::this(), Pid::parent());
+        let said = say!(
+            Lang::current(),
+            "fork returned 0: this is the child, {child}, a copy of {parent}",
+            "fork 返回 0：这里是子进程 {child}，它是 {parent} 的副本",
         );
+        tracing::info!("{said}");
         return Ok(Fork::Child);
     }
     step.end(forked, |_| Process::Fork)

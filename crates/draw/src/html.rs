@@ -4,17 +4,19 @@
 //! page.html   what stands where, with a {{mark}} for each part below
 //! page.css    how it looks, in the colours of every picture
 //! page.js     what it does; it builds only what is in view
+//! page_words  what both say, in each language
 //! the trace   as JSON, in a block that no browser runs
 //! ```
 //!
 //! What a peer sent is in the JSON, with every `<` written `\u003c`, and becomes text and only text.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
 use super::page::{self, Page, fill};
-use super::words::in_place;
+use super::page_words;
+use super::words::{in_place, on_arrow};
 use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline};
 use crate::ink;
 use netplay_record::Kind;
@@ -38,9 +40,13 @@ pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
         "script" => SCRIPT.into(),
         "trace" => json(&Data::of(timeline, view)).into(),
         "table" => table(timeline, view.lang).into(),
-        _ => unreachable!("page.html has the marks above and no others"),
+        mark => {
+            let key = mark.strip_prefix("say ").expect("page.html has the marks above, and words");
+            markup(page_words::of_page(key, view.lang)).into()
+        }
     });
-    Page { title: &view.title, style: &style, body: &body, script: Some(SCRIPT) }.html()
+    let (title, script, lang) = (&view.title, Some(SCRIPT), view.lang);
+    Page { title, style: &style, body: &body, script, lang }.html()
 }
 
 /// In a `<script>` only `<` could end the block, and JSON knows another way to write it.
@@ -52,6 +58,8 @@ fn json(data: &Data) -> String {
 #[derive(Serialize)]
 struct Data<'a> {
     title: &'a str,
+    /// What the script says, by its keys.
+    say: BTreeMap<&'static str, &'static str>,
     /// Whether heights are to scale when the page opens.
     to_scale: bool,
     span: u64,
@@ -102,9 +110,9 @@ struct Heights {
     breaks: Vec<(usize, u64)>,
 }
 
-/// What went; from which lane and call, to which lane and call, -1 where there is none; how many bytes.
+/// What went; from which lane and call, to which lane and call, -1 where there is none; how many bytes; its word.
 #[derive(Serialize)]
-struct ArrowData(ArrowKind, [i64; 4], i64);
+struct ArrowData(ArrowKind, [i64; 4], i64, usize);
 
 impl<'a> Data<'a> {
     fn of(timeline: &'a Timeline, view: &'a View) -> Data<'a> {
@@ -114,6 +122,11 @@ impl<'a> Data<'a> {
         for call in &timeline.calls {
             calls.push(call, &mut pool, view.lang);
         }
+        let arrow = |arrow: &Arrow| {
+            let word = pool.number(on_arrow(&timeline.calls, arrow, view.lang));
+            ArrowData::of(arrow, word)
+        };
+        let arrows = timeline.arrows.iter().map(arrow).collect();
         let rows = Rows::of(timeline);
         let lane = |lane: &'a super::Lane| LaneData {
             name: &lane.name,
@@ -123,6 +136,7 @@ impl<'a> Data<'a> {
         };
         Data {
             title: &view.title,
+            say: page_words::of_script(view.lang),
             to_scale: view.time == Time::True,
             span: timeline.span_ns,
             lanes: timeline.lanes.iter().map(lane).collect(),
@@ -131,7 +145,7 @@ impl<'a> Data<'a> {
             even: Heights::of(&rows, Time::Even),
             scale: Heights::of(&rows, Time::True),
             rows: rows.rows.iter().map(|row| row.call).collect(),
-            arrows: timeline.arrows.iter().map(ArrowData::of).collect(),
+            arrows,
         }
     }
 }
@@ -172,7 +186,7 @@ impl Heights {
 }
 
 impl ArrowData {
-    fn of(arrow: &Arrow) -> ArrowData {
+    fn of(arrow: &Arrow, word: usize) -> ArrowData {
         let number = |n: Option<usize>| n.map_or(-1, |n| n as i64);
         let [from, to] = [arrow.from, arrow.to];
         let ends = [
@@ -181,7 +195,7 @@ impl ArrowData {
             number(to.map(|tip| tip.lane)),
             number(to.and_then(|tip| tip.call)),
         ];
-        ArrowData(arrow.kind, ends, arrow.bytes.map_or(-1, |bytes| bytes as i64))
+        ArrowData(arrow.kind, ends, arrow.bytes.map_or(-1, |bytes| bytes as i64), word)
     }
 }
 

@@ -6,6 +6,7 @@
 //   the panel    one call in words
 //   the keys     what moves the step
 //
+// Its words are in the trace's block as well, in the language of the page: say(KEY, { name: value }).
 // Whatever came over a wire becomes text by textContent, and nothing else.
 "use strict";
 (() => {
@@ -44,12 +45,12 @@
   const timeOf = (row) => calls.from[rows[row]] + (ends(row) ? calls.took[rows[row]] : 0);
   const errors = calls.failed.flatMap((failed, call) => (failed ? [returned[call]] : [])).sort((a, b) => a - b);
 
-  const arrows = trace.arrows.map(([kind, [fromLane, fromCall, toLane, toCall], bytes]) => {
+  const arrows = trace.arrows.map(([kind, [fromLane, fromCall, toLane, toCall], bytes, about], nth) => {
     const start = fromCall === NONE ? NONE : began[fromCall];
     const end = toCall === NONE ? NONE : kind === "fork" ? began[toCall] : returned[toCall];
     const from = start === NONE ? end : start;
     const to = end === NONE ? start : end;
-    return { kind, fromLane, fromCall, toLane, toCall, bytes, from, to };
+    return { kind, fromLane, fromCall, toLane, toCall, bytes, from, to, word: words[about], nth };
   });
   const causes = new Map();
   const effects = new Map();
@@ -60,7 +61,7 @@
   });
 
   // Which arrows cross some rows: an arrow over up to 2^n rows is in shelf n, in the box of 2^n rows in
-  // which it starts. So whoever crosses a row is in its box, or in the one before.
+  // which it starts. So an arrow that crosses a row is in the box of that row, or in the one before.
   const shelves = [];
   arrows.forEach((arrow) => {
     const first = Math.min(arrow.from, arrow.to);
@@ -93,6 +94,7 @@
 
   // ---- words ----
 
+  const say = (key, values = {}) => trace.say[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const grouped = (n) => n.toLocaleString("en-US");
   const span = (ns) => {
     const three = (n) => n.toFixed(n < 9.995 ? 2 : n < 99.95 ? 1 : 0);
@@ -102,7 +104,7 @@
     return ns < 1e11 ? `${(ns / 1e9).toFixed(3)} s` : `${grouped(Math.round(ns / 1e9))} s`;
   };
   const clock = (ns) => (Math.floor(ns / 1e3) / 1e6).toFixed(6);
-  const bytesText = (n) => (n === 1 ? "1 byte" : `${grouped(n)} bytes`);
+  const bytesText = (n) => (n === 1 ? say("byte") : say("bytes", { n: grouped(n) }));
   const isNote = (call) => word("name", call) === "";
   const answer = (call) => {
     const times = calls.times[call] > 1 ? ` × ${grouped(calls.times[call])}` : "";
@@ -113,15 +115,51 @@
     const call = rows[row];
     const asked = ends(row) ? "" : word("asked", call);
     if (begins(row)) return [asked, ""];
-    return [asked, answer(call) || (ends(row) ? "returned" : "")];
+    return [asked, answer(call) || (ends(row) ? say("returned") : "")];
   };
   const headline = (call) => word("asked", call) + (answer(call) && ` → ${answer(call)}`);
-  const asSentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+  const asSentence = (text) => (/[.!?。！？]$/.test(text) ? text : text + say("stop"));
   const inWords = (row) => {
     const call = rows[row];
     if (isNote(call)) return asSentence(word("sentence", call));
-    if (begins(row)) return `${word("asked", call)} is called. It will return after ${span(calls.took[call])}.`;
-    return `${word("name", call)}: ${asSentence(word("sentence", call))}`;
+    if (begins(row)) return say("called", { call: word("asked", call), time: span(calls.took[call]) });
+    return word("name", call) + say("colon") + asSentence(word("sentence", call));
+  };
+  // A lane within a sentence.
+  const named = (lane) => {
+    const { name } = lanes[lane];
+    if (name === say("server")) return say("the-server");
+    return document.documentElement.lang === "zh" && /[\x21-\x7e]$/.test(name) ? `${name} ` : name;
+  };
+  // What a step changed: what left, where what came in had been sent, the state of TCP, and which calls wait now.
+  const changed = (row) => {
+    const call = rows[row];
+    const said = [];
+    const tell = (way, { kind, bytes, word: about, fromCall }, lane) => {
+      const connected = kind === "connect" && way === "out" && !begins(row);
+      const what = connected ? "connected" : kind === "bytes" && bytes === 1 ? "byte" : kind;
+      const values = { lane: named(lane), bytes: bytesText(bytes), fin: about === "FIN" ? say("fin") : "" };
+      if (way === "in") values.n = grouped((kind === "fork" ? returned[fromCall] : began[fromCall]) + 1);
+      // A space behind Latin letters is for the words that follow them.
+      const sentence = say(`${way}-${what}`, values).replace(/ (?=[。，：])/g, "");
+      said.push(sentence[0].toUpperCase() + sentence.slice(1));
+    };
+    if (!begins(row)) {
+      for (const arrow of causes.get(call) ?? []) if (arrow.fromCall !== NONE) tell("in", arrow, arrow.fromLane);
+    }
+    if (began[call] === row) {
+      for (const arrow of effects.get(call) ?? []) if (arrow.toLane !== NONE) tell("out", arrow, arrow.toLane);
+    }
+    // More than a few of a kind would be a list, and the panel has that.
+    said.splice(3);
+    if (word("state", call) && !begins(row)) said.push(say("now-state", { state: word("state", call) }));
+    const waits = lanes.flatMap(({ name: lane }, i) => {
+      const bars = barsOf[i];
+      const found = bars.filter((other) => began[other] <= row && returned[other] > row);
+      return found.slice(0, 1).map((other) => say("waits-in", { lane, call: word("name", other) }));
+    });
+    if (waits.length > 0 && waits.length <= 8) said.push(say("waiting", { who: waits.join(say("comma")) }));
+    return said.join(say("space"));
   };
 
   // ---- the state ----
@@ -142,6 +180,7 @@
   const LINE = 1.2; // of a label
   const THIN = 0.1; // a lifeline
   const ROW = 2;
+  const LARGE = 24; // pixels of a rem, for a projector
   const GUTTER = 6.4; // the times
   const PAD = 0.9; // between a lifeline and its labels
 
@@ -183,17 +222,19 @@
   // The words of a label, line by line, where they have this room.
   function wrap(row, room) {
     const { text, state, failed } = pieces(row);
-    const space = letters[1][32];
     const list = [""];
     let used = 0;
-    for (const part of text.split(" ")) {
+    // A line ends at spaces, which then belong to none, and behind a Chinese character with its punctuation.
+    for (const part of text.match(/ ?(?:[\u2e80-\uffef][，。：；、）」”！？]*|[^ \u2e80-\uffef]+)| /g) ?? []) {
       const wide = widthOf(part, true);
-      if (list.at(-1) && used + space + wide > room) {
-        list.push("");
-        used = 0;
+      const first = list.at(-1) === "";
+      if (!first && used + wide > room) {
+        list.push(part.trimStart());
+        used = widthOf(part.trimStart(), true);
+      } else {
+        list[list.length - 1] += part;
+        used += wide;
       }
-      used += wide + (list.at(-1) ? space : 0);
-      list[list.length - 1] += (list.at(-1) ? " " : "") + part;
     }
     const box = state ? widthOf(state) + 0.9 : 0;
     if (box && used + box > room) list.push("");
@@ -243,19 +284,19 @@
       bottom = Math.max(bottom, free);
       return above;
     });
-    size.height = bottom + ROW * rem;
+    size.height = bottom + 2 * ROW * rem; // below the last row is room for the names of lanes out of view
     // No browser scrolls more than some 16 million pixels.
     world.style.height = `${Math.min(size.height, 15e6)}px`;
     world.style.width = `${size.width}px`;
   }
 
-  // The first lane has its labels to the left, the others to the right; so between the first two there is
-  // nothing but arrows.
+  // The first lane, the server's, has its labels to the left, the others to the right; so between the first two
+  // there is nothing but arrows. It stays where it is when the others are scrolled.
   function columns() {
     const gap = (n) => (n === 1 ? 8 : 5);
     let room = scroll.clientWidth / rem - GUTTER - 1;
     order.forEach((_, n) => (room -= PAD + (n > 0 ? gap(n) : 0)));
-    // Whoever needs less than a fair share leaves the rest to the others.
+    // A lane that needs less than a fair share leaves the rest to the others.
     widths = [];
     const byNeed = order.toSorted((a, b) => widest[a] - widest[b]);
     byNeed.forEach((lane, n) => {
@@ -292,6 +333,9 @@
   }
 
   const leftLabels = (lane) => lane === order[0];
+  // Where a lane stands in the view, scrolled so far; what is left of `edge` belongs to the first lane.
+  const across = (lane, left) => x[lane] - (lane === order[0] ? 0 : left);
+  const edge = () => (order.length > 0 ? x[order[0]] + 0.5 * rem : 0);
 
   // ---- the picture ----
 
@@ -332,9 +376,10 @@
     if (isNote(call)) element.classList.add("note");
     if (calls.failed[call] && !begins(row)) element.classList.add("failed");
     dress(element, row);
-    const state = word("state", call) && `, TCP is now ${word("state", call)}`;
-    const what = begins(row) ? `${word("asked", call)} begins` : headline(call) + state;
-    element.setAttribute("aria-label", `Step ${row + 1}, ${lane.name}: ${what}`);
+    const state = word("state", call);
+    const what = begins(row) ? say("begins", { call: word("asked", call) }) : headline(call);
+    const whole = state && !begins(row) ? say("label-state", { what, state }) : what;
+    element.setAttribute("aria-label", say("label", { n: row + 1, lane: lane.name, what: whole }));
     return element;
   });
   // Writes a label, in as many lines as its room asks for.
@@ -356,6 +401,11 @@
   const keepWaits = keeper(find("waits"), (key) => {
     const element = make("div", "wait", span(calls.took[-key - 1]));
     element.dataset.key = key;
+    return element;
+  });
+  const keepWords = keeper(find("words"), (nth) => {
+    const element = make("span", "", arrows[nth].word);
+    element.dataset.key = nth;
     return element;
   });
   const keepHeads = keeper(find("heads"), (i) => {
@@ -386,32 +436,39 @@
     view.style.width = `${width}px`;
     view.style.height = `${height}px`;
     const inSight = order.filter((i) => {
-      const [from, to] = leftLabels(i) ? [x[i] - (PAD + widths[i]) * rem, x[i]] : [x[i], x[i] + (PAD + widths[i]) * rem];
-      return to - left > -6 * rem && from - left < width + 6 * rem;
+      const at = across(i, left);
+      return leftLabels(i) || (at >= edge() && at < width + 6 * rem);
     });
     const first = place(rows.length, (row) => y[row], top);
     const last = place(rows.length, (row) => y[row], top + height + 1) - 1;
     const frame = { width, height, left, top, inSight, first, last };
     lines(frame);
-    labels(frame);
+    arrowWords(frame, labels(frame));
     times(frame);
+    beyond(frame);
     const heads = new Map();
     for (const i of inSight) {
       heads.set(i, (element) => {
         element.classList.toggle("left", leftLabels(i));
         element.style.width = `${(widths[i] + PAD) * rem}px`;
-        put(element, x[i] - left + (leftLabels(i) ? 0.4 : -0.4) * rem, 0, leftLabels(i));
+        const at = across(i, left) + (leftLabels(i) ? 0.4 : -0.4) * rem;
+        put(element, at, 0, leftLabels(i));
       });
     }
     keepHeads(heads);
   }
 
+  // Puts the labels and the times of waits; where they stand.
   function labels({ left, top, height, inSight }) {
-    const [wanted, waits] = [new Map(), new Map()];
+    const [wanted, waits, boxes] = [new Map(), new Map(), []];
     for (const i of inSight) {
       const wide = widths[i] * rem;
       for (let n = place(tops[i].length, (n) => tops[i][n], top + (HEAD - 3 * LINE) * rem); n < tops[i].length && tops[i][n] < top + height; n++) {
         const row = rowsOf[i][n];
+        const at = across(i, left) + (leftLabels(i) ? -PAD : PAD) * rem;
+        const room = Math.min(labelWidth(pieces(row)) + 0.4, widths[i]) * rem;
+        const high = linesOf(row, widths[i] - 0.5) * LINE * rem;
+        boxes.push([leftLabels(i) ? at - room : at, tops[i][n] - top, leftLabels(i) ? at : at + room, tops[i][n] - top + high]);
         wanted.set(row, (element) => {
           dress(element, row);
           element.classList.toggle("left", leftLabels(i));
@@ -420,21 +477,83 @@
           if (row === step) element.setAttribute("aria-current", "step");
           else element.removeAttribute("aria-current");
           element.style.maxWidth = `${wide}px`;
-          put(element, x[i] - left + (leftLabels(i) ? -PAD : PAD) * rem, tops[i][n] - top, leftLabels(i));
+          put(element, at, tops[i][n] - top, leftLabels(i));
         });
       }
       for (const call of barsInSight(i, top + HEAD * rem, top + height)) {
         const from = Math.max(y[began[call]], top + HEAD * rem);
         const to = Math.min(y[returned[call]], top + height);
         if (to - from < LINE * rem) continue;
+        const at = across(i, left) + (leftLabels(i) ? 0.6 : -0.6) * rem;
+        const [begin, wide] = [(from + to - LINE * rem) / 2 - top, 4.4 * rem];
+        boxes.push([leftLabels(i) ? at : at - wide, begin, leftLabels(i) ? at + wide : at, begin + LINE * rem]);
         waits.set(-call - 1, (element) => {
-          put(element, x[i] - left + (leftLabels(i) ? 0.6 : -0.6) * rem, (from + to - LINE * rem) / 2 - top, !leftLabels(i));
+          put(element, at, begin, !leftLabels(i));
+          element.style.visibility = leftLabels(i) || at - wide > edge() ? "" : "hidden";
         });
       }
     }
     keepCalls(wanted);
     keepWaits(waits);
+    return boxes;
   }
+
+  // Puts the word of each arrow on its line, where nothing else stands: nearer to where it begins, because several
+  // arrows may end at one call. A word that finds no place is left out; the panel has it.
+  function arrowWords({ left, top, height, width, first, last }, taken) {
+    const wanted = new Map();
+    const lanesAt = order.map((lane) => across(lane, left));
+    for (const arrow of crossing(Math.max(first, 0), Math.max(last, first))) {
+      const { fromLane, toLane, from, to, word: text, nth } = arrow;
+      if (wanted.size > 300 || !text || [fromLane, toLane].some((lane) => lane !== NONE && !shown[lane])) continue;
+      const [wide, high] = [(widthOf(text) * 0.85 + 0.4) * rem, 1.05 * rem];
+      const free = (px, py) => {
+        const [a, b, c, d] = [px - wide / 2, py - high / 2, px + wide / 2, py + high / 2];
+        return a > Math.max(edge(), GUTTER * rem) && c < width && b > HEAD * rem && d < height
+          && lanesAt.every((at) => at < a - 0.2 * rem || at > c + 0.2 * rem)
+          && taken.every(([e, f, g, h]) => e >= c || g <= a || f >= d || h <= b)
+          && [px, py, taken.push([a, b, c, d])];
+      };
+      const [ax, bx] = [fromLane, toLane].map((lane) => (lane === NONE ? NaN : across(lane, left)));
+      const [ay, by] = [y[from] - top, y[to] - top];
+      let places;
+      if (fromLane === NONE || toLane === NONE) {
+        const lane = fromLane === NONE ? toLane : fromLane;
+        const [at, sign] = [across(lane, left), leftLabels(lane) ? 1 : -1];
+        places = [0, -1, 1].map((n) => [at + sign * (4 * rem + wide / 2), (fromLane === NONE ? by - 0.7 * rem : ay + 0.7 * rem) + n * high]);
+      } else if (fromLane === toLane) {
+        places = [[ax + (leftLabels(fromLane) ? 1 : -1) * (1.2 * rem + wide / 2), (ay + by) / 2]];
+      } else {
+        places = [0.3, 0.4, 0.2, 0.5, 0.15, 0.6, 0.7, 0.1, 0.8, 0.9].map((t) => [ax + (bx - ax) * t, ay + (by - ay) * t]);
+      }
+      let place;
+      places.some(([px, py]) => (place = free(px, py)));
+      if (!place) continue;
+      wanted.set(nth, (element) => {
+        element.classList.toggle("later", step !== NONE && to > step);
+        put(element, place[0] - wide / 2 + 0.2 * rem, place[1] - high / 2);
+      });
+    }
+    keepWords(wanted);
+  }
+
+  // Says which lanes are out of view to either side.
+  function beyond({ left, width }) {
+    const hidden = { left: [], right: [] };
+    order.forEach((lane, n) => {
+      const at = across(lane, left);
+      if (n > 0 && at < edge()) hidden.left.push(lanes[lane].name);
+      else if (n > 0 && at + (PAD + Math.min(widths[lane], widest[lane])) * rem > width + 1) hidden.right.push(lanes[lane].name);
+    });
+    for (const [side, button] of [["left", find("leftward")], ["right", find("rightward")]]) {
+      const all = hidden[side].join(say("comma"));
+      button.hidden = all === "";
+      button.textContent = say(`beyond-${side}`, { lanes: all });
+      button.title = say(`beyond-${side}-title`, { lanes: all });
+    }
+    find("beyond").style.left = `${edge()}px`;
+  }
+  const sideways = (sign) => (scroll.scrollLeft += sign * Math.max(scroll.clientWidth - edge() - 4 * rem, 8 * rem));
 
   function barsInSight(i, from, to) {
     const bars = barsOf[i];
@@ -466,7 +585,7 @@
       stand(y[row], clock(timeOf(row)));
       free = y[row] + LINE * rem;
     }
-    list.push(make("div", "title", "time, s"));
+    list.push(make("div", "title", say("time")));
     column.replaceChildren(...list);
   }
 
@@ -492,47 +611,55 @@
       pen.fillStyle = color("line");
       pen.fillRect(0, whole(y[step] - top - 0.5), width, thick(1));
     }
-    for (const i of inSight) {
+    const lifeline = (i) => {
       pen.strokeStyle = lanes[i].traced ? color("line") : roleOf(i);
       pen.lineWidth = thin;
       pen.setLineDash(lanes[i].traced ? [rem / 10, rem / 4] : [rem / 2, rem / 2]);
-      stroke([x[i] - left, HEAD * rem], [x[i] - left, height]);
-      if (!lanes[i].traced) continue;
+      stroke([across(i, left), HEAD * rem], [across(i, left), height]);
+      pen.setLineDash([]);
+      if (!lanes[i].traced) return;
       // From its first record to its last a lane is known to live; before and after, nothing is known.
       const [born, gone] = [rowsOf[i][0], rowsOf[i].at(-1)].map((row) => whole(Math.min(Math.max(y[row] - top, 0), height)));
       pen.strokeStyle = roleOf(i);
-      pen.setLineDash([]);
-      stroke([x[i] - left, born], [x[i] - left, gone]);
-    }
-    pen.setLineDash([]);
-    for (const i of inSight) {
+      stroke([across(i, left), born], [across(i, left), gone]);
+    };
+    inSight.forEach(lifeline);
+    const bars = (i) => {
       pen.fillStyle = color("wait");
       for (const call of barsInSight(i, top, top + height)) {
         const [from, to] = [Math.max(y[began[call]] - top, 0), Math.min(y[returned[call]] - top, height)].map(whole);
         const now = step === NONE || returned[call] <= step ? to : Math.min(to, Math.max(from, began[call] > step ? from : whole(y[step] - top)));
         pen.globalAlpha = 1;
-        pen.fillRect(x[i] - left - wide / 2, from, wide, now - from);
+        pen.fillRect(across(i, left) - wide / 2, from, wide, now - from);
         pen.globalAlpha = faint;
-        pen.fillRect(x[i] - left - wide / 2, now, wide, to - now);
+        pen.fillRect(across(i, left) - wide / 2, now, wide, to - now);
       }
-    }
-    pen.globalAlpha = 1;
+    };
+    inSight.forEach(bars);
     for (let row = Math.max(first - 1, 1); row <= Math.min(last + 1, rows.length - 1); row++) {
       if (breaks.has(row)) wave(cut(row) - top, width, color);
     }
     for (const arrow of crossing(Math.max(first, 0), Math.max(last, first))) {
-      pen.globalAlpha = isLater(arrow.to) ? faint : 1;
       const of = { reset: color("error"), fork: color("dim") }[arrow.kind];
-      drawArrow(arrow, left, top, of ?? roleOf(arrow.fromLane === NONE ? arrow.toLane : arrow.fromLane));
+      const ends = [arrow.fromLane, arrow.toLane].filter((lane) => lane !== NONE);
+      pen.save();
+      // An arrow of the first lane begins at its lifeline, and that is left of where the others end.
+      pen.beginPath();
+      pen.rect(ends.some(leftLabels) ? x[order[0]] : edge(), 0, width, height);
+      pen.clip();
+      pen.globalAlpha = isLater(arrow.to) ? faint : 1;
+      drawArrow(arrow, left, top, of ?? roleOf(ends[0]));
+      pen.restore();
     }
     for (let row = first; row <= last; row++) {
       const lane = laneOf(row);
       if (!shown[lane]) continue;
       const failed = calls.failed[rows[row]] && !begins(row);
+      if (!leftLabels(lane) && across(lane, left) < edge()) continue;
       pen.globalAlpha = isLater(row) ? faint : 1;
       pen.fillStyle = failed ? color("error") : roleOf(lane);
       pen.beginPath();
-      pen.arc(x[lane] - left, y[row] - top, (row === step ? 0.45 : 0.26) * rem, 0, 2 * Math.PI);
+      pen.arc(across(lane, left), y[row] - top, (row === step ? 0.45 : 0.26) * rem, 0, 2 * Math.PI);
       pen.fill();
     }
     // From a row to its label, if that had to stand lower.
@@ -544,7 +671,7 @@
         const [row, middle] = [rowsOf[i][n], tops[i][n] + (LINE * rem) / 2];
         if (middle - y[row] <= LINE * rem) continue;
         pen.globalAlpha = isLater(row) ? faint : 0.8;
-        stroke([x[i] - left, y[row] - top], [x[i] - left + side * PAD * rem, middle - top]);
+        stroke([across(i, left), y[row] - top], [across(i, left) + side * PAD * rem, middle - top]);
       }
     }
     pen.globalAlpha = 1;
@@ -581,7 +708,7 @@
     pen.lineWidth = rem / 9;
     const unseen = (lane, call) => lane !== NONE && call === NONE;
     pen.setLineDash(kind === "fork" || unseen(fromLane, fromCall) || unseen(toLane, toCall) ? [rem / 4, rem / 4] : []);
-    const here = (lane, row) => [x[lane] - left, y[row] - top];
+    const here = (lane, row) => [across(lane, left), y[row] - top];
     // Into the air, away from the labels.
     const air = (lane, sign) => [(leftLabels(lane) ? 1 : -1) * 3.5 * rem, sign * 0.7 * rem];
     if (fromLane === toLane) {
@@ -653,43 +780,45 @@
 
   function overview() {
     const seen = lanes.filter((lane) => lane.traced).length;
-    const text = make("p", "sentence", rows.length ? "Press → for the first step, or space to play." : "There are no calls.");
+    const text = make("p", "sentence", say(rows.length ? "first" : "no-calls"));
     const about = [
-      ["Lanes", `${seen} with a trace${seen < lanes.length ? `, ${lanes.length - seen} without` : ""}`],
-      ["Calls", grouped(calls.times.reduce((all, times) => all + times, 0))],
-      ["Errors", grouped(errors.length)],
-      ["From the first to the last", span(trace.span)],
+      [say("lanes"), say(seen < lanes.length ? "untraced" : "traced", { n: seen, m: lanes.length - seen })],
+      [say("calls"), grouped(calls.times.reduce((all, times) => all + times, 0))],
+      [say("errors"), grouped(errors.length)],
+      [say("span"), span(trace.span)],
     ];
-    return [make("h2", "", "The whole"), text, facts(about)];
+    return [make("h2", "", say("all-lanes")), text, facts(about)];
   }
 
   function explanation(row) {
     const call = rows[row];
     const [name, failed] = [word("name", call), calls.failed[call] && !begins(row)];
-    const head = `${lanes[calls.lane[call]].name} · step ${grouped(row + 1)} of ${grouped(rows.length)} · at ${clock(timeOf(row))} s`;
+    const where = { lane: lanes[calls.lane[call]].name, n: grouped(row + 1), all: grouped(rows.length) };
+    const head = say("head", { ...where, time: clock(timeOf(row)) });
     const text = make("p", failed ? "sentence failed" : "sentence", inWords(row));
+    const change = changed(row);
     const about = [];
     if (!isNote(call)) {
-      about.push(["As strace prints it", make("code", "", word("strace", call))]);
-      if (word("errno", call)) about.push([failed ? "Error" : "Answer", word("errno", call)]);
-      if (calls.times[call] > 1) about.push(["Times", `${grouped(calls.times[call])} equal calls, drawn as one`]);
+      about.push([say("strace"), make("code", "", word("strace", call))]);
+      if (word("errno", call)) about.push([say(failed ? "error" : "answer"), word("errno", call)]);
+      if (calls.times[call] > 1) about.push([say("times"), say("equal", { n: grouped(calls.times[call]) })]);
       if (calls.bytes[call] > 0) {
         const data = word("data", call);
         const more = calls.bytes[call] > 64 ? "…" : "";
-        about.push(["Bytes", bytesText(calls.bytes[call]), ...(data ? [": ", make("code", "", `"${data}"${more}`)] : [])]);
+        about.push([say("data"), bytesText(calls.bytes[call]), ...(data ? [": ", make("code", "", `"${data}"${more}`)] : [])]);
       }
-      about.push(["Took", span(calls.took[call])]);
+      about.push([say("took"), span(calls.took[call])]);
     }
-    if (word("state", call) && !begins(row)) about.push(["TCP is now", word("state", call)]);
+    if (word("state", call) && !begins(row)) about.push([say("state"), word("state", call)]);
     const linked = [...(begins(row) ? [] : linksOf(causes, call, true)), ...linksOf(effects, call, false)];
     if (/^[a-z0-9_]+$/.test(name)) {
       const page = make("a", "", `${name}(2)`);
       page.href = `https://man7.org/linux/man-pages/man2/${name}.2.html`;
       page.target = "_blank";
       page.rel = "noopener noreferrer";
-      about.push(["Manual page", page]);
+      about.push([say("manual"), page]);
     }
-    return [make("h2", "", head), text, ...linked, facts(about)];
+    return [make("h2", "", head), text, ...(change ? [make("p", "changed", change)] : []), ...linked, facts(about)];
   }
 
   // What came to a call, or went from it: a button that goes to the other end.
@@ -698,20 +827,20 @@
     const all = map.get(call) ?? [];
     const list = all.slice(0, SHOWN).map((arrow) => {
       const [lane, other] = incoming ? [arrow.fromLane, arrow.fromCall] : [arrow.toLane, arrow.toCall];
-      const what = { connect: "the connection", bytes: bytesText(arrow.bytes), datagram: `a datagram of ${bytesText(Math.max(arrow.bytes, 0))}`, end: "the end of the stream", reset: "the reset", fork: "the process" }[arrow.kind];
-      const way = incoming ? "from" : "to";
+      const about = { bytes: bytesText(Math.max(arrow.bytes, 0)), fin: arrow.word === "FIN" ? say("fin") : "" };
+      const what = arrow.kind === "bytes" ? about.bytes : say(`a-${arrow.kind}`, about);
       if (lane === NONE) {
-        const lost = { datagram: "it was not seen to arrive", bytes: "nobody was seen to read them" }[arrow.kind];
-        return make("p", "", `${what}: ${incoming ? "nobody was seen to send it" : lost ?? "nobody was seen to take it"}`);
+        return make("p", "", say(incoming ? "unsent" : arrow.kind === "bytes" ? "unread" : "unseen", { what }));
       }
-      if (other === NONE) return make("p", "", `${what} ${way} ${lanes[lane].name}: there is no trace of that side`);
+      const ends = { what, lane: lanes[lane].name, call: other === NONE ? "" : word("asked", other) };
+      if (other === NONE) return make("p", "", say(incoming ? "from-untraced" : "to-untraced", ends));
       const row = arrow.kind === "fork" || !incoming ? (incoming ? began[other] : arrow.to) : arrow.from;
-      const button = make("button", "", `${incoming ? "←" : "→"} ${what} ${way} ${lanes[lane].name}, ${word("asked", other)}`);
+      const button = make("button", "", say(incoming ? "from" : "to", ends));
       button.type = "button";
       button.addEventListener("click", () => go(row));
       return button;
     });
-    if (all.length > SHOWN) list.push(make("p", "", `and ${grouped(all.length - SHOWN)} more`));
+    if (all.length > SHOWN) list.push(make("p", "", say("more", { n: grouped(all.length - SHOWN) })));
     return list;
   }
 
@@ -743,8 +872,9 @@
   }
 
   function tell() {
-    const where = step === NONE ? "The whole picture" : `Step ${step + 1} of ${rows.length}, ${lanes[laneOf(step)].name}: ${inWords(step)}`;
-    find("said").textContent = where;
+    find("said").textContent = step === NONE ? say("whole") : say("step", {
+      n: step + 1, all: rows.length, lane: lanes[laneOf(step)].name, words: [inWords(step), changed(step)].filter((said) => said).join(say("space")),
+    });
     find("back").disabled = step === NONE;
     find("next").disabled = beside(step, 1) === NONE;
     find("error").disabled = errors.length === 0;
@@ -757,37 +887,37 @@
       scroll.scrollTop = (y[step] - Math.max(height * 0.4, (HEAD + 2) * rem)) / faster();
     }
     const lane = laneOf(step);
-    const wide = (PAD + widths[lane] + 1) * rem;
-    const [from, to] = leftLabels(lane) ? [x[lane] - wide, x[lane] + rem] : [x[lane] - 5 * rem, x[lane] + wide];
-    if (from - scroll.scrollLeft < GUTTER * rem) scroll.scrollLeft = from - GUTTER * rem;
-    else if (to - scroll.scrollLeft > width) scroll.scrollLeft = Math.min(to - width, from - GUTTER * rem);
+    if (leftLabels(lane)) return; // it is always there
+    const [from, to] = [x[lane] - 5 * rem, x[lane] + (PAD + widths[lane] + 1) * rem];
+    if (from - scroll.scrollLeft < edge()) scroll.scrollLeft = from - edge();
+    else if (to - scroll.scrollLeft > width) scroll.scrollLeft = Math.min(to - width, from - edge());
   }
 
   function toError(by) {
     const list = errors.filter((row) => shown[laneOf(row)]);
     const next = by > 0 ? list.find((row) => row > step) : list.findLast((row) => row < step);
     if (next !== undefined) return go(next);
-    find("said").textContent = list.length ? `No error ${by > 0 ? "after" : "before"} this step` : "There are no errors";
+    find("said").textContent = say(list.length ? (by > 0 ? "no-error-after" : "no-error-before") : "no-errors");
   }
 
   function pause() {
     clearTimeout(timer);
     timer = 0;
-    find("play").textContent = "Play";
+    find("play").textContent = say("play");
   }
 
   function play() {
     if (timer) return pause();
-    find("play").textContent = "Pause";
+    find("play").textContent = say("pause");
     if (beside(step, 1) === NONE) go(NONE);
     const tick = () => {
       forward();
-      if (find("play").textContent === "Pause") timer = setTimeout(tick, wait());
+      if (timer) timer = setTimeout(tick, wait());
     };
     timer = setTimeout(tick, 0);
   }
 
-  // Until the next step, in milliseconds. As it was, or slower; but nobody waits longer than 4 s.
+  // Until the next step, in milliseconds. As it was, or slower; but at most 4 s.
   function wait() {
     const speed = find("speed").value;
     if (!speed.startsWith("x")) return 1000 / Number(speed);
@@ -817,9 +947,11 @@
 
   const setText = (size) =>
     relayout(() => {
-      rem = Math.min(Math.max(size, 12), 28);
+      rem = Math.min(Math.max(size, 12), 40);
       document.documentElement.style.fontSize = `${rem}px`;
+      find("large").setAttribute("aria-pressed", String(rem >= LARGE));
     });
+  const toLarge = () => setText(rem >= LARGE ? 16 : LARGE);
 
   function showLanes() {
     relayout(() => find("lanes").querySelectorAll("input").forEach((box, i) => (shown[i] = box.checked)));
@@ -831,7 +963,7 @@
 
   function laneMenu() {
     const menu = find("lanes").querySelector("div");
-    for (const [text, on] of [["All", true], ["None", false]]) {
+    for (const [text, on] of [[say("all"), true], [say("none"), false]]) {
       const button = make("button", "", text);
       button.type = "button";
       button.addEventListener("click", () => {
@@ -857,7 +989,7 @@
   const KEYS = {
     ArrowRight: forward, j: forward, ArrowLeft: backward, k: backward,
     Home: () => go(firstStep()), End: () => go(lastStep()),
-    " ": play, e: () => toError(1), E: () => toError(-1), t: () => setScale(!toScale),
+    " ": play, e: () => toError(1), E: () => toError(-1), t: () => setScale(!toScale), l: toLarge,
     "+": () => setText(rem + 2), "=": () => setText(rem + 2), "-": () => setText(rem - 2),
     Escape: () => go(NONE), "?": () => help.showModal(),
   };
@@ -880,6 +1012,9 @@
   click("play", play);
   click("error", () => (pause(), toError(1)));
   click("scale", () => setScale(!toScale));
+  click("large", toLarge);
+  click("leftward", () => sideways(-1));
+  click("rightward", () => sideways(1));
   click("smaller", () => setText(rem - 2));
   click("larger", () => setText(rem + 2));
   click("help", () => help.showModal());

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::shapes;
 use crate::ink;
 use netplay_text::escape::markup;
+use netplay_text::lang::Lang;
 
 const SHELL: &str = include_str!("shell.html");
 const REPORT: &str = include_str!("report.css");
@@ -27,6 +28,8 @@ pub(super) struct Page<'a> {
     pub body: &'a str,
     /// The only script in its body that may run.
     pub script: Option<&'a str>,
+    /// The language of its words.
+    pub lang: Lang,
 }
 
 impl Page<'_> {
@@ -39,6 +42,7 @@ impl Page<'_> {
             "title" => markup(self.title).into(),
             "style" => self.style.into(),
             "styles" => styles.as_str().into(),
+            "lang" => self.lang.code().into(),
             "scripts" => scripts.as_str().into(),
             "body" => self.body.into(),
             _ => unreachable!("shell.html has the marks above and no others"),
@@ -46,7 +50,7 @@ impl Page<'_> {
     }
 }
 
-/// A report: a picture, and its figures as tables. The body is HTML, the title is text.
+/// A report: pictures, and figures as tables. The body is HTML in the language of this process, the title is text.
 ///
 /// ```
 /// let page = netplay_draw::page::report("a < b", "<h1>Figures</h1>\n");
@@ -55,7 +59,28 @@ impl Page<'_> {
 #[must_use]
 pub fn report(title: &str, body: &str) -> String {
     let style = ink::variables() + REPORT;
-    Page { title, style: &style, body, script: None }.html()
+    Page { title, style: &style, body, script: None, lang: Lang::current() }.html()
+}
+
+/// The nth figure of a page, as wide as the page. What it defines has names of its own, because two figures on one
+/// page may have none in common.
+///
+/// ```
+/// use netplay_draw::page::figure;
+/// let figure = figure("<svg><title id=\"title\">a bar</title></svg>\n", 2);
+/// assert_eq!(figure, "<figure><svg><title id=\"title-2\">a bar</title></svg>\n</figure>\n");
+/// ```
+#[must_use]
+pub fn figure(svg: &str, nth: usize) -> String {
+    let labels = format!("aria-labelledby=\"title-{nth} desc-{nth}\"");
+    let svg = svg.replace("aria-labelledby=\"title desc\"", &labels);
+    // Quotes in what a figure says are escaped, so none of these can be a part of it.
+    let svg = ["title", "desc", "cut", "again"].iter().fold(svg, |svg, id| {
+        svg.replace(&format!("id=\"{id}\""), &format!("id=\"{id}-{nth}\""))
+            .replace(&format!("href=\"#{id}\""), &format!("href=\"#{id}-{nth}\""))
+            .replace(&format!("\"url(#{id})\""), &format!("\"url(#{id}-{nth})\""))
+    });
+    format!("<figure>{svg}</figure>\n")
 }
 
 /// What stands in a cell of a table.

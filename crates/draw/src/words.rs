@@ -1,6 +1,7 @@
 //! What stands beside a call in a picture: shorter than the story's sentence, in the manual's words.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
 use super::calls::NO_TRACE;
 use super::{Arrow, ArrowKind, Call};
@@ -69,6 +70,29 @@ pub(super) fn went(kind: ArrowKind, bytes: u64, lang: Lang) -> String {
         ArrowKind::End => say!(lang, "the end", "结束 (FIN)"),
         ArrowKind::Reset => say!(lang, "a reset", "重置 (RST)"),
         ArrowKind::Fork => "fork".to_owned(),
+    }
+}
+
+/// What an arrow says, in a word.
+pub(crate) fn on_arrow(calls: &[Call], arrow: &Arrow, lang: Lang) -> String {
+    let tcp = [&arrow.from, &arrow.to].into_iter().flatten().any(|tip| {
+        let peer = tip.call.and_then(|call| calls[call].record.peer.as_deref());
+        peer.is_some_and(|peer| peer.parse::<SocketAddr>().is_ok())
+    });
+    let word = match arrow.kind {
+        ArrowKind::Connect => say!(lang, "connects", "连接"),
+        ArrowKind::Bytes | ArrowKind::Datagram => count(arrow.bytes.unwrap_or_default(), lang),
+        ArrowKind::End if tcp => "FIN".to_owned(),
+        ArrowKind::End => say!(lang, "end", "结束"),
+        ArrowKind::Reset => "RST".to_owned(),
+        ArrowKind::Fork => "fork".to_owned(),
+    };
+    match (arrow.kind, arrow.to) {
+        (_, Some(_)) => word,
+        (ArrowKind::Connect, None) => {
+            say!(lang, "{word}: never accepted", "{word}：没有被 accept")
+        }
+        (_, None) => say!(lang, "{word}: never received", "{word}：没有被接收"),
     }
 }
 

@@ -42,6 +42,7 @@ pub use batch::missing;
 pub use file::TraceFile;
 use netplay_text::columns::wrap;
 use netplay_text::lang::Lang;
+use netplay_text::say;
 pub use output::write_whole;
 use progress::to_people;
 pub use screen::wait_for_nobody;
@@ -95,7 +96,7 @@ impl Collection {
 /// Runs a part of an experiment that makes too many calls to tell, or that must not be slowed down: its calls
 /// are not recorded, and cost nothing extra. A note in the record says so.
 pub fn unrecorded<T>(what: &str, part: impl FnOnce() -> T) -> T {
-    tracing::info!("not recorded: {what}");
+    tracing::info!("{}", say!(Lang::current(), "not recorded: {what}", "没有记录：{what}"));
     let before = PAUSED.swap(true, Relaxed); // it may be nested
     let result = part();
     PAUSED.store(before, Relaxed);

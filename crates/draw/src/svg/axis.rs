@@ -10,8 +10,6 @@ use netplay_text::words::{duration, milliseconds};
 /// Where the lines begin that go across, and where the times end.
 const ACROSS: f64 = MARGIN + AXIS - 8.0;
 const TIMES: f64 = MARGIN + AXIS - 12.0;
-/// The strip of time that is left out.
-const CUT: &str = "cut";
 
 impl Figure<'_> {
     /// The times, and a thin line from each to what it is about.
@@ -89,7 +87,7 @@ impl Figure<'_> {
         if self.heights.breaks.is_empty() {
             return;
         }
-        out.define(CUT, |out| {
+        out.define(self.cut, |out| {
             let teeth = ((self.width - MARGIN - ACROSS) / 12.0).floor() as usize;
             let begin = Path::at((ACROSS, -3.0));
             let strip = torn(torn(begin.clone(), teeth, 6.0).line_by(0.0, 6.0), teeth, -6.0);
@@ -98,7 +96,7 @@ impl Figure<'_> {
             out.add(path(&edges).fill(Fill::None).stroke(DIM, 1.0));
         });
         for (y, ns) in self.breaks() {
-            out.add(again(CUT, y));
+            out.add(again(self.cut, y));
             let figure = duration(ns);
             let figure = text(TIMES, y + 3.5, &figure).class("small axis cut").size(SMALL);
             out.add(figure.anchor(Anchor::End).bold().fill(WAIT));

@@ -4,6 +4,7 @@ use super::measures::{AXIS, FONT, HEAD, HEADS, LINE, LOST, MARGIN, SMALL, TITLE,
 use super::side::Side;
 use super::words::{self, Label, answer, head_width};
 use crate::rows::{Heights, Rows, spread};
+use crate::words::on_arrow;
 use crate::{Arrow, Timeline, Tip, View};
 use netplay_record::Kind;
 use netplay_text::columns::width as wide;
@@ -29,6 +30,8 @@ pub(super) struct Figure<'a> {
     /// Where the last lifeline ends.
     pub(super) foot: f64,
     pub(super) width: f64,
+    /// The name of the strip where time is left out.
+    pub(super) cut: &'static str,
 }
 
 impl<'a> Figure<'a> {
@@ -38,8 +41,9 @@ impl<'a> Figure<'a> {
         heights.of_rows.iter_mut().for_each(|y| *y += HEADS + HEAD);
         let foot = HEADS + HEAD + heights.height;
         let (lanes, labels) = (Vec::new(), Vec::new());
+        let (offset, width, cut) = (0.0, 0.0, "cut");
         let mut figure =
-            Figure { timeline, view, rows, heights, lanes, labels, offset: 0.0, foot, width: 0.0 };
+            Figure { timeline, view, rows, heights, lanes, labels, offset, foot, width, cut };
         figure.labels = figure.all_labels();
         figure.place_down();
         figure.place_across();
@@ -71,7 +75,7 @@ impl<'a> Figure<'a> {
 
     /// What an arrow says, in a word.
     pub(super) fn arrow_word(&self, arrow: &Arrow) -> String {
-        words::on_arrow(self.timeline, arrow, self.view.lang)
+        on_arrow(&self.timeline.calls, arrow, self.view.lang)
     }
 
     /// What is to be said, and on which side.

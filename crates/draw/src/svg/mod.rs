@@ -19,12 +19,13 @@ mod figure;
 mod lanes;
 mod legend;
 mod measures;
+pub(super) mod poster;
 mod side;
 mod words;
 
 use self::figure::Figure;
 use self::measures::{FONT, HEAD, HEADS, MARGIN, TITLE, columns};
-use super::shapes::{Drawing, Opening, Pattern, group, line, rect, text};
+use super::shapes::{Drawing, Element, Opening, Pattern, group, line, rect, text};
 use super::{Timeline, View};
 use crate::ink::{DIM, PAPER, WAIT};
 use netplay_text::columns::cut;
@@ -36,54 +37,76 @@ const HIGH: f64 = 1_200.0;
 /// The whole picture.
 pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
     let figure = Figure::of(timeline, view);
-    let legend = figure.legend();
-    let heads_again = figure.foot > HIGH;
-    let below = figure.foot + if heads_again { HEAD + 12.0 } else { 0.0 } + 20.0;
-    let mut out = figure.begin((below + legend.height() + MARGIN).ceil());
-    figure.draw_axis(&mut out);
-    figure.draw_lifelines(&mut out);
-    figure.draw_arrows(&mut out);
-    figure.draw_calls(&mut out);
-    figure.draw_breaks(&mut out);
-    figure.draw_arrow_words(&mut out);
-    figure.draw_heads(&mut out, HEADS);
-    if heads_again {
-        figure.draw_heads(&mut out, figure.foot);
-    }
-    out.group(group("legend").moved(MARGIN, below), |out| out.append(legend.drawing()));
+    let mut out = Drawing::new(&Opening {
+        title: &view.title,
+        about: &figure.about(),
+        width: figure.width,
+        height: figure.height(),
+        font: "monospace",
+        size: FONT,
+        patterns: &[Pattern { id: calls::AGAIN, side: 5.0, turned: 45.0, parts: &stripes() }],
+        again: !figure.heights.breaks.is_empty(),
+    });
+    figure.draw(&mut out);
     out.finish()
 }
 
+/// What fills the bar of calls that are repeated.
+fn stripes() -> [Element<'static>; 2] {
+    [rect(0.0, 0.0, 5.0, 5.0).fill(PAPER), line((0.0, 0.0), (0.0, 5.0)).stroke(WAIT, 3.0)]
+}
+
 impl Figure<'_> {
-    /// The paper, and what stands above everything.
-    fn begin(&self, height: f64) -> Drawing {
+    /// All of it, from its title to its legend.
+    fn draw(&self, out: &mut Drawing) {
+        self.draw_title(out);
+        self.draw_axis(out);
+        self.draw_lifelines(out);
+        self.draw_arrows(out);
+        self.draw_calls(out);
+        self.draw_breaks(out);
+        self.draw_arrow_words(out);
+        self.draw_heads(out, HEADS);
+        if self.has_heads_again() {
+            self.draw_heads(out, self.foot);
+        }
+        let legend = self.legend();
+        out.group(group("legend").moved(MARGIN, self.below()), |out| out.append(legend.drawing()));
+    }
+
+    fn has_heads_again(&self) -> bool {
+        self.foot > HIGH
+    }
+
+    /// Where the legend begins.
+    fn below(&self) -> f64 {
+        self.foot + if self.has_heads_again() { HEAD + 12.0 } else { 0.0 } + 20.0
+    }
+
+    fn height(&self) -> f64 {
+        (self.below() + self.legend().height() + MARGIN).ceil()
+    }
+
+    /// The picture in words.
+    fn about(&self) -> String {
         let lanes =
             self.timeline.lanes.iter().map(|lane| format!("{} ({})", lane.name, lane.detail));
         let summary = self.summary();
         let lang = self.view.lang;
         let lanes = lanes.collect::<Vec<_>>().join(lang.pick(", ", "、"));
-        let about = say!(
+        say!(
             lang,
             "A timeline, downwards: {summary}. Its lifelines, from left to right: {lanes}. Also available as text.",
             "自上而下的时间线：{summary}。从左到右的生命线：{lanes}。也有文本形式。",
-        );
-        let stripes =
-            [rect(0.0, 0.0, 5.0, 5.0).fill(PAPER), line((0.0, 0.0), (0.0, 5.0)).stroke(WAIT, 3.0)];
-        let mut out = Drawing::new(&Opening {
-            title: &self.view.title,
-            about: &about,
-            width: self.width,
-            height,
-            font: "monospace",
-            size: FONT,
-            patterns: &[Pattern { id: calls::AGAIN, side: 5.0, turned: 45.0, parts: &stripes }],
-            again: !self.heights.breaks.is_empty(),
-        });
+        )
+    }
+
+    /// What stands above everything.
+    fn draw_title(&self, out: &mut Drawing) {
         let room = ((self.width - 2.0 * MARGIN) / columns(1, TITLE)) as usize;
         let title = cut(&self.view.title, room, "…");
         let sans = |y, words| text(MARGIN, y, words).font("sans-serif");
         out.add(sans(30.0, &title).class("title").size(TITLE).bold());
-        out.add(sans(50.0, &summary).fill(DIM));
-        out
+        out.add(sans(50.0, &self.summary()).fill(DIM));
     }
 }

@@ -1,16 +1,13 @@
 //! What is said in the picture, and the room that it takes.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 
 use super::measures::{FONT, LINE, SMALL, columns};
 use super::side::Side;
-use crate::{Arrow, ArrowKind, Call, Lane, Timeline};
+use crate::{Call, Lane, Timeline};
 use netplay_record::Kind;
-use netplay_record::text::count;
 use netplay_text::columns::{cut, width as wide, wrapped};
 use netplay_text::lang::Lang;
-use netplay_text::say;
 use netplay_text::words::{counted, duration, grouped};
 
 /// A note is broken into lines of as many columns.
@@ -129,28 +126,5 @@ pub(super) fn summary(timeline: &Timeline, lang: Lang) -> String {
             }
             format!("{of}的 {calls} 个调用，历时 {span}；时间 0 是 CLOCK_MONOTONIC 的 {start} 秒")
         }
-    }
-}
-
-/// What an arrow says, in a word.
-pub(super) fn on_arrow(timeline: &Timeline, arrow: &Arrow, lang: Lang) -> String {
-    let tcp = [&arrow.from, &arrow.to].into_iter().flatten().any(|tip| {
-        let peer = tip.call.and_then(|call| timeline.calls[call].record.peer.as_deref());
-        peer.is_some_and(|peer| peer.parse::<SocketAddr>().is_ok())
-    });
-    let word = match arrow.kind {
-        ArrowKind::Connect => say!(lang, "connects", "连接"),
-        ArrowKind::Bytes | ArrowKind::Datagram => count(arrow.bytes.unwrap_or_default(), lang),
-        ArrowKind::End if tcp => "FIN".to_owned(),
-        ArrowKind::End => say!(lang, "end", "结束"),
-        ArrowKind::Reset => "RST".to_owned(),
-        ArrowKind::Fork => "fork".to_owned(),
-    };
-    match (arrow.kind, arrow.to) {
-        (_, Some(_)) => word,
-        (ArrowKind::Connect, None) => {
-            say!(lang, "{word}: never accepted", "{word}：没有被 accept")
-        }
-        (_, None) => say!(lang, "{word}: never received", "{word}：没有被接收"),
     }
 }
