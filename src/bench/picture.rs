@@ -23,6 +23,16 @@ const FOOTER_COLUMNS: usize = 180;
 const TAIL: [Ink; 4] = [P50, P99, P999, LONGEST];
 const TAIL_NAMES: [&str; 4] = ["p50", "p99", "p99.9", "max"];
 
+/// What is measured of a server.
+#[derive(Debug, Clone, Copy)]
+enum Measure {
+    Rate,
+    Latency,
+    Cost,
+}
+
+const MEASURES: [Measure; 3] = [Measure::Rate, Measure::Latency, Measure::Cost];
+
 /// A server's line.
 const ROW: f64 = 24.0;
 /// The title of a load and the heads of its parts, and the numbers below them.
@@ -44,8 +54,7 @@ impl Report {
             .into_iter()
             .map(|load| ABOVE + BELOW + ROW * self.under(load).len() as f64)
             .collect();
-        let labels = self.cells.iter().map(|cell| width(&label(cell), 13.0));
-        let names = NAMES.max(labels.fold(0.0, f64::max).ceil() + 2.0 * GAP);
+        let names = self.names();
         let footer = [self.long_names(), self.footer()].concat();
         let footer: Vec<&str> =
             footer.iter().flat_map(|line| wrapped(line, FOOTER_COLUMNS)).collect();
@@ -59,13 +68,38 @@ impl Report {
         let mut picture = Drawing::new(&opening);
         let mut top = 0.0;
         for (load, height) in self.loads().into_iter().zip(heights) {
-            self.draw(&mut picture, load, names, top);
+            self.draw(&mut picture, load, names, top, &MEASURES);
             top += height;
         }
         for (line, nth) in footer.iter().zip(0..) {
             picture.add(small(text(12.0, top + 17.0 + 18.0 * f64::from(nth), line)));
         }
         picture.finish()
+    }
+
+    /// How much the names of the servers take.
+    fn names(&self) -> f64 {
+        let labels = self.cells.iter().map(|cell| width(&label(cell), 13.0));
+        NAMES.max(labels.fold(0.0, f64::max).ceil() + 2.0 * GAP)
+    }
+
+    /// Each measure of a load as a picture of its own: as wide as a page it is read from the back of a room.
+    fn large(&self, load: Load) -> impl Iterator<Item = String> {
+        let names = self.names();
+        let height = ABOVE + BELOW + ROW * self.under(load).len() as f64;
+        let (title, about) = (load.title(), self.about());
+        MEASURES.into_iter().map(move |measure| {
+            let opening = Opening {
+                title: &title,
+                about: &about,
+                width: names + PART + GAP,
+                height,
+                ..Opening::default()
+            };
+            let mut picture = Drawing::new(&opening);
+            self.draw(&mut picture, load, names, 0.0, &[measure]);
+            picture.finish()
+        })
     }
 
     /// The picture in words.
@@ -82,25 +116,38 @@ impl Report {
         loads.join(" ")
     }
 
-    fn draw(&self, out: &mut Drawing, load: Load, names: f64, top: f64) {
+    /// These measures of a load, from left to right.
+    fn draw(&self, out: &mut Drawing, load: Load, names: f64, top: f64, measures: &[Measure]) {
         let cells = self.under(load);
         out.add(text(12.0, top + 26.0, &load.title()).size(16.0));
-        let part = |nth: f64| Part { x: names + PART * nth, top, rows: cells.len() };
+        let part = |nth: usize| Part { x: names + PART * nth as f64, top, rows: cells.len() };
         for (nth, cell) in cells.iter().enumerate() {
             let name = label(cell);
-            let name = text(names - GAP, part(0.0).row(nth) + 4.0, &name).size(12.0);
+            let name = text(names - GAP, part(0).row(nth) + 4.0, &name).size(12.0);
             let name = name.anchor(Anchor::End);
             out.add(if cell.again { name.fill(DIM) } else { name });
         }
-        // One scale for all loads: so the rate can be followed from one to the next.
+        for (nth, measure) in measures.iter().enumerate() {
+            match measure {
+                Measure::Rate => self.rates(out, &part(nth), &cells),
+                Measure::Latency => self.latencies(out, &part(nth), &cells),
+                Measure::Cost => self.costs(out, &part(nth), &cells),
+            }
+        }
+    }
+
+    /// One scale for all loads: so the rate can be followed from one to the next.
+    fn rates(&self, out: &mut Drawing, part: &Part, cells: &[&Cell]) {
         let fastest = self.cells.iter().filter_map(|cell| cell.rate()).map(|rate| rate.high);
         let fastest = fastest.fold(1.0, f64::max);
         let rates = cells.iter().map(|cell| cell.rate());
-        part(0.0).bars(out, "requests/s", RATE, fastest, whole, &rates.collect::<Vec<_>>());
-        self.latencies(out, &part(1.0), &cells);
+        part.bars(out, "requests/s", RATE, fastest, whole, &rates.collect::<Vec<_>>());
+    }
+
+    fn costs(&self, out: &mut Drawing, part: &Part, cells: &[&Cell]) {
         let costs: Vec<_> = cells.iter().map(|cell| cell.cpu()).collect();
         let dearest = costs.iter().flatten().map(|cost| cost.high).fold(1.0, f64::max);
-        part(2.0).bars(out, "CPU for a request", COST, dearest, time, &costs);
+        part.bars(out, "CPU for a request", COST, dearest, time, &costs);
     }
 
     fn latencies(&self, out: &mut Drawing, part: &Part, cells: &[&Cell]) {
@@ -133,10 +180,14 @@ impl Report {
         }
     }
 
-    /// As a page: the picture and the tables.
+    /// As a page: a picture for each measure, and the tables.
     #[must_use]
     pub fn html(&self) -> String {
-        let mut body = format!("<h1>netplay bench</h1>\n<figure>{}</figure>\n", self.svg());
+        let mut body = "<h1>netplay bench</h1>\n".to_owned();
+        let pictures = self.loads().into_iter().flat_map(|load| self.large(load));
+        body += "<div class=\"fits\">\n";
+        body.extend(pictures.zip(1..).map(|(svg, nth)| page::figure(&svg, nth)));
+        body += "</div>\n";
         for sheet in self.sheets() {
             body += &table(&sheet);
         }
