@@ -3,6 +3,11 @@
 //! Server and clients are processes of this same program, as they would be in several terminals.
 //! Each writes its record to its standard error; this module puts the records in order and tells them:
 //! on a terminal that is wide enough in two columns, the server left and its clients right.
+//!
+//! It is told as it happens, or afterwards at a pace of its own ([`Audience::pace`]): call by call, or slower. The
+//! processes run at their own speed either way, because a process that is held before each call would make other
+//! calls: its peers would time out, and a `poll` would find everything ready at once. So the times that are told are
+//! always those of the run.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{DirBuilder, File};
@@ -22,6 +27,7 @@ use crate::client::Interrupted;
 use crate::escape::file_name;
 use crate::examples::script::Step;
 use crate::examples::{Example, Place, Purpose};
+use crate::lang::Lang;
 use crate::record::{Moves, Way};
 use crate::stop::Stop;
 use crate::trace::story::{Column, Fold, Story};
@@ -37,6 +43,9 @@ const HELD_BACK: Duration = Duration::from_millis(250);
 /// Two columns need a terminal that is at least so wide.
 const TWO_COLUMNS: usize = 80;
 
+/// The end of time: what was recorded until then is everything.
+const ALL: u64 = u64::MAX;
+
 /// `None` is the server.
 type Lane = Option<char>;
 
@@ -44,6 +53,9 @@ type Lane = Option<char>;
 pub struct Audience<'a> {
     /// The people before the screen, if there is a story to tell.
     pub story: Option<Story>,
+    /// What to wait for before each call is told, once all has happened. It is given the time that passed since the
+    /// call before it. `None`: each call is told as it happens.
+    pub pace: Option<Pace>,
     /// The screen.
     pub out: &'a mut dyn Write,
     /// How many columns the screen has just now; `None` if it is no terminal. With enough of them servers
@@ -62,6 +74,9 @@ pub struct Audience<'a> {
     /// Ends the demo before its time.
     pub stop: Stop,
 }
+
+/// Waits until the next call may be told: see [`Audience::pace`].
+pub type Pace = Box<dyn FnMut(Duration) -> Result<()>>;
 
 /// All records of a demo, in the order in which they came.
 #[derive(Debug, Default)]
@@ -164,6 +179,8 @@ struct Stage<'a, 'b> {
     speakers: HashMap<Lane, Vec<i32>>,
     /// Whether the two columns have their heading.
     headed: bool,
+    /// When the call was that was told last, in nanoseconds of CLOCK_MONOTONIC.
+    told: Option<u64>,
     /// What the processes had to say when they failed.
     reasons: Vec<String>,
 }
@@ -199,6 +216,7 @@ impl<'a, 'b> Stage<'a, 'b> {
             folds: HashMap::new(),
             speakers: HashMap::new(),
             headed: false,
+            told: None,
             reasons: Vec::new(),
         }
     }
@@ -398,7 +416,7 @@ impl<'a, 'b> Stage<'a, 'b> {
         while let Ok(line) = self.receiver.recv_timeout(PATIENCE) {
             self.receive(line)?;
         }
-        self.tell_until(u64::MAX)
+        self.tell_until(ALL)
     }
 
     /// Takes a line in, and says when it was recorded; 0 for what is no record.
@@ -453,6 +471,9 @@ impl<'a, 'b> Stage<'a, 'b> {
     }
 
     fn tell_until(&mut self, time: u64) -> Result<()> {
+        if self.audience.pace.is_some() && time != ALL {
+            return Ok(()); // it is told when all has happened
+        }
         let later = self.held.split_off(&(time, 0));
         for (lane, event) in std::mem::replace(&mut self.held, later).into_values() {
             let Some(story) = &self.audience.story else { continue };
@@ -482,6 +503,14 @@ impl<'a, 'b> Stage<'a, 'b> {
                 };
                 story.lines(fold, &event, &label)
             };
+            if let Some(pace) = &mut self.audience.pace
+                && !lines.is_empty()
+            {
+                self.audience.out.flush()?;
+                let since = event.moment().saturating_sub(self.told.unwrap_or(event.moment()));
+                self.told = Some(event.moment());
+                pace(Duration::from_nanos(since))?;
+            }
             self.audience.out.write_all(lines.as_bytes())?;
         }
         self.audience.out.flush()?;
@@ -493,6 +522,7 @@ impl<'a, 'b> Stage<'a, 'b> {
         let mut args = vec![example.name.to_owned(), side.to_owned()];
         args.extend(place);
         args.extend(["--quiet", "--trace", "/dev/stderr"].map(String::from));
+        args.extend(["--lang", Lang::current().code()].map(String::from));
         if self.audience.observe {
             args.push("--observe".to_owned());
         }
@@ -515,6 +545,7 @@ mod tests {
         let mut out = Vec::new();
         let mut audience = Audience {
             story: None,
+            pace: None,
             out: &mut out,
             columns: || None,
             trace: None,

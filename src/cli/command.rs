@@ -4,6 +4,7 @@ use clap::builder::styling::Styles;
 use clap::{Args, Command};
 
 use super::args::{client_args, client_side, server_side, tool_side};
+use super::demos::Telling;
 use super::global::Global;
 use super::{bench, byte_order, doctor, draw, explain, lab, packages, why};
 use crate::examples::{Example, Place, Row, TABLE, sockopt};
@@ -43,7 +44,7 @@ pub fn command() -> Command {
     global
         .subcommands(rows)
         .subcommand(
-            Version::augment_args(Command::new("demo"))
+            Telling::augment_args(Version::augment_args(Command::new("demo")))
                 .about("The tour: TCP, UDP, and select with three clients"),
         )
         .subcommand(byte_order::Args::augment_args(Command::new("byte-order")))
@@ -68,7 +69,7 @@ fn commands_of(example: &'static Example) -> Vec<Command> {
     });
     let explain = explain::Form::augment_args(Command::new("explain"))
         .about("Explain what is behind it: a lesson to read");
-    let demo = draw::Picture::augment_args(Command::new("demo"));
+    let demo = Telling::augment_args(draw::Picture::augment_args(Command::new("demo")));
     let demo = match example.place {
         Place::Internet | Place::Group { .. } | Place::Host => Version::augment_args(demo),
         Place::Path => demo,

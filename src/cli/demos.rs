@@ -1,30 +1,125 @@
-//! Both sides of an example in this terminal, told as it happens.
+//! Both sides of an example in this terminal, told as it happens, or at a pace of its own.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::ArgMatches;
+use netplay_text::say;
 
 use super::draw::Picture;
 use super::global::Global;
 use super::global::open_trace;
+use crate::client::{Interrupted, Usage};
 use crate::demo::{self, Recording};
 use crate::draw::Timeline;
 use crate::examples::{Example, examples, next};
 use crate::files;
+use crate::lang::Lang;
 use crate::output::stdout;
 use crate::stop::Stop;
-use crate::terminal::columns;
+use crate::terminal::{columns, key};
 use crate::trace::story::Clock;
 use crate::{call, trace};
 
+/// How fast a demo is told.
+#[derive(Debug, Default, Clone, Copy, clap::Args)]
+pub(super) struct Telling {
+    /// Tell the next call at each key. Both sides run first, at their own speed: all times are those of that run
+    #[arg(long)]
+    step: bool,
+    /// Tell it FACTOR times slower than it was, 0.1 to 1000. Both sides run first, at their own speed
+    #[arg(long, value_name = "FACTOR", conflicts_with = "step", value_parser = factor)]
+    slow: Option<f64>,
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor| (0.1..=1000.0).contains(factor));
+    factor.ok_or_else(|| "a number from 0.1 to 1000".to_owned())
+}
+
+impl Telling {
+    /// Whether it can be told so here.
+    fn check(self, global: &Global) -> Result<()> {
+        let paced = self.step || self.slow.is_some();
+        let silent = "--step and --slow are for the story, and -q asks for none";
+        ensure!(!paced || !global.quiet, Usage(silent.to_owned()));
+        let terminal = io::stdin().is_terminal() && stdout().is_terminal();
+        let no_keys = "--step waits for keys: it needs a terminal, as input and as output";
+        ensure!(!self.step || terminal, Usage(no_keys.to_owned()));
+        Ok(())
+    }
+
+    /// What to do before each call is told.
+    fn pace(self, stop: &Stop) -> Option<demo::Pace> {
+        let stop = stop.clone();
+        if let Some(factor) = self.slow {
+            return Some(Box::new(move |since: Duration| sleep(since.mul_f64(factor), &stop)));
+        }
+        let mut every = self.step;
+        self.step.then(|| -> demo::Pace {
+            Box::new(move |_| {
+                if every {
+                    let key = key().map_err(|error| match error.kind() {
+                        io::ErrorKind::Interrupted => Interrupted.into(),
+                        _ => anyhow::Error::new(error).context("cannot read a key"),
+                    })?;
+                    every = key != Some('c');
+                }
+                if stop.requested() { Err(Interrupted.into()) } else { Ok(()) }
+            })
+        })
+    }
+
+    /// What a person has to know before it begins.
+    fn introduction(self, lang: Lang) -> Option<String> {
+        if self.step {
+            let [en, zh] = [
+                "The sides run first, at their own speed; then each key tells the next call.\n   \
+                 c: tell the rest, Ctrl-C: end",
+                "两侧先按自己的速度运行；之后每按一个键，讲下一个调用。\n   c：讲完其余的，Ctrl-C：结束",
+            ];
+            return Some(lang.pick(en, zh).to_owned());
+        }
+        self.slow.map(|factor| {
+            say!(
+                lang,
+                "The sides run first, at their own speed; then it is told {factor} times slower.",
+                "两侧先按自己的速度运行；之后以 {factor} 倍的慢速讲述。"
+            )
+        })
+    }
+}
+
+/// Sleeps, unless the demo is to end.
+fn sleep(time: Duration, stop: &Stop) -> Result<()> {
+    const LOOK: Duration = Duration::from_millis(50);
+    let end = Instant::now() + time;
+    loop {
+        if stop.requested() {
+            return Err(Interrupted.into());
+        }
+        match end.checked_duration_since(Instant::now()) {
+            Some(left) if !left.is_zero() => std::thread::sleep(left.min(LOOK)),
+            _ => return Ok(()),
+        }
+    }
+}
+
 /// Both sides in this terminal, and in a picture if one is asked for.
-pub(super) fn show(example: &Example, picture: &Picture, v6: bool, global: &Global) -> Result<()> {
+pub(super) fn show(
+    example: &Example,
+    picture: &Picture,
+    telling: Telling,
+    v6: bool,
+    global: &Global,
+) -> Result<()> {
+    telling.check(global)?;
     if let Some(path) = &picture.output {
         files::try_to_write(path)?;
     }
     let Recording { records, names, missing } =
-        demos(&[example], v6, global, picture.output.is_some())?;
+        demos(&[example], v6, telling, global, picture.output.is_some())?;
     let title = format!("netplay {} demo", example.name);
     picture.write(title, Timeline::new(records, &names), global)?;
     if !global.quiet {
@@ -44,10 +139,11 @@ pub(super) fn over_v6(matches: &ArgMatches) -> bool {
 }
 
 /// Three demos that show the most in the least time.
-pub(super) fn tour(matches: &ArgMatches, global: &Global) -> Result<()> {
+pub(super) fn tour(matches: &ArgMatches, telling: Telling, global: &Global) -> Result<()> {
+    telling.check(global)?;
     let named = |name| examples().find(|row| row.name == name).context("the tour's examples exist");
     let three = [named("tcp-echo")?, named("udp-echo")?, named("select")?];
-    let missing = demos(&three, over_v6(matches), global, false)?.missing;
+    let missing = demos(&three, over_v6(matches), telling, global, false)?.missing;
     if !global.quiet {
         let mut out = stdout();
         writeln!(
@@ -59,7 +155,13 @@ pub(super) fn tour(matches: &ArgMatches, global: &Global) -> Result<()> {
 }
 
 /// One demo after the other, each with its own clock. Their records, if they are to be drawn.
-fn demos(examples: &[&Example], v6: bool, global: &Global, drawn: bool) -> Result<Recording> {
+fn demos(
+    examples: &[&Example],
+    v6: bool,
+    telling: Telling,
+    global: &Global,
+    drawn: bool,
+) -> Result<Recording> {
     let mut out = stdout();
     let terminal = out.is_terminal();
     let trace = global.trace.as_deref().map(open_trace).transpose()?;
@@ -71,6 +173,7 @@ fn demos(examples: &[&Example], v6: bool, global: &Global, drawn: bool) -> Resul
     let columns = if terminal { columns } else { || None };
     let mut audience = demo::Audience {
         story: None,
+        pace: telling.pace(&stop),
         out: &mut out,
         columns,
         trace,
@@ -86,6 +189,10 @@ fn demos(examples: &[&Example], v6: bool, global: &Global, drawn: bool) -> Resul
         if audience.story.is_some() {
             writeln!(audience.out, "== {}: {}", example.name, example.summary)?;
             writeln!(audience.out, "   watch: {}\n", example.watch)?;
+            if let Some(words) = telling.introduction(Lang::current()) {
+                writeln!(audience.out, "   {words}\n")?;
+                audience.out.flush()?;
+            }
         }
         let run = demo::run(example, v6, &mut audience);
         missing = audience.missing.take();

@@ -38,6 +38,7 @@ use crate::trace;
 use crate::why::{cause, hint, remember};
 pub use args::{client as client_args, server as server_args};
 pub use command::command;
+use demos::Telling;
 use draw::Picture;
 use global::{Color, Global};
 
@@ -141,7 +142,7 @@ fn run(matches: &ArgMatches) -> Result<()> {
         return menu::menu(&mut stdout());
     };
     match name {
-        "demo" => demos::tour(matches, &global),
+        "demo" => demos::tour(matches, read(matches), &global),
         "completions" => packages::run_completions(matches, &command()),
         "man" => packages::run_man(matches, command()),
         "byte-order" => byte_order::run(&read(matches)),
@@ -163,12 +164,18 @@ fn run(matches: &ArgMatches) -> Result<()> {
                 ))),
                 (None, Some(named)) => named,
                 (None, None) if args::typed(example, matches) => ("client", matches),
-                (None, None) => return demos::show(example, &Picture::default(), false, &global),
+                (None, None) => {
+                    let (picture, telling) = (Picture::default(), Telling::default());
+                    return demos::show(example, &picture, telling, false, &global);
+                }
             };
             match side {
                 "server" => sides::serve(example, matches, &global),
                 "client" => sides::speak(example, matches, &global),
-                "demo" => demos::show(example, &read(matches), demos::over_v6(matches), &global),
+                "demo" => {
+                    let v6 = demos::over_v6(matches);
+                    demos::show(example, &read(matches), read(matches), v6, &global)
+                }
                 "explain" => explain::teach(example, &read(matches), &global),
                 tool => sides::work(example, tool, matches, &global),
             }

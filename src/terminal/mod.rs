@@ -2,6 +2,10 @@
 
 mod bar;
 
+use std::io;
+
+use console::{Key, Term};
+
 pub use bar::{show_transfers, turns};
 
 /// Whether colours are welcome on a terminal: unless NO_COLOR is set or TERM is dumb.
@@ -29,6 +33,24 @@ pub fn takes_utf8() -> bool {
 #[must_use]
 pub fn columns() -> Option<usize> {
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
+/// The rows of the terminal, if they can be known.
+#[must_use]
+pub fn rows() -> Option<usize> {
+    terminal_size::terminal_size().map(|(_, height)| usize::from(height.0))
+}
+
+/// Waits for a key of the terminal that standard input is, and says which character it stands for, if for any. While
+/// it waits, keys arrive one by one and unseen; afterwards the terminal is as it was.
+///
+/// # Errors
+/// `Interrupted`: a signal came, or Ctrl-C, which is passed on as SIGINT. `UnexpectedEof`: the terminal is gone.
+pub fn key() -> io::Result<Option<char>> {
+    Ok(match Term::stderr().read_key()? {
+        Key::Char(c) => Some(c),
+        _ => None,
+    })
 }
 
 /// The columns of the terminal that standard error is, if it is one.

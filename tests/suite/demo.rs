@@ -173,6 +173,56 @@ fn a_window_may_be_resized_between_lines() {
     assert!(middles[0] < middles[1], "{middles:?}");
 }
 
+#[test]
+fn a_demo_is_told_call_by_call_at_a_key() {
+    // The next word is on the screen only because of the key before it.
+    let steps = ["Ctrl-C", " ", "socket(", " ", "setsockopt(", "x", "bind(", "c"];
+    let Some(screen) = on_terminal(100, &steps, "tcp-echo demo --step") else { return };
+    let told = told(&screen);
+    assert!(told.len() > 10 && screen.contains("shutdown("), "{screen}");
+}
+
+#[test]
+fn ctrl_c_ends_a_demo_that_waits_for_a_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut terminal) = common::terminal(&["Ctrl-C", " ", "socket", "\x03"]) else { return };
+    terminal.arg(env!("CARGO_BIN_EXE_netplay")).args(["tcp-echo", "demo", "--step"]);
+    let output = finish(terminal.env("TMPDIR", folder.path()), b"");
+    let screen = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(130), "{screen}");
+    assert!(!screen.contains("netplay:") && !screen.contains(" bind "), "{screen}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the demo's folder stays behind");
+}
+
+#[test]
+fn a_demo_told_slowly_takes_its_time_and_tells_the_same() {
+    let calls = |options: &[&str]| {
+        let output = run(&[&["tcp-echo", "demo"], options].concat(), b"");
+        assert!(output.status.success(), "{output:?}");
+        let told = String::from_utf8(output.stdout).unwrap();
+        let mut times =
+            told.lines().filter_map(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        (told.matches(" client A ").count(), times.next_back().unwrap())
+    };
+    let (usual, _) = calls(&[]);
+    let begun = std::time::Instant::now();
+    let (slowly, last) = calls(&["--slow", "3"]);
+    assert_eq!(usual, slowly);
+    assert!(begun.elapsed().as_secs_f64() > 3.0 * last, "{:?} for {last} s", begun.elapsed());
+}
+
+#[test]
+fn a_pace_that_cannot_be_is_refused() {
+    let said = common::Said::on("demo_pace");
+    for (case, options) in [
+        ("no terminal", &["tcp-echo", "demo", "--step"][..]),
+        ("no story", &["tcp-echo", "demo", "--slow", "2", "-q"]),
+        ("the tour", &["demo", "--step"]),
+    ] {
+        said.fails(case, &run(options, b""), 2);
+    }
+}
+
 /// A busy loop makes thousands of calls in a demo: each of them is in the trace, as strace counts.
 #[test]
 fn a_flood_of_calls_loses_no_record() {

@@ -68,6 +68,7 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         (_, "interface") => vec!["", "no address"],
         ("ping" | "ping-client", "ttl") => both(NO_NUMBER, &["0", "256"]),
         (_, "ttl") => both(NO_NUMBER, &["256"]),
+        (_, "slow") => vec!["", "x", "-1", "0", "0.09", "1001", "nan", "inf"],
         (_, "answers") => both(NO_NUMBER, &["4294967296"]),
         (_, "count") => both(NO_NUMBER, &["0", "65536"]),
         ("ping" | "ping-client", "size") => both(NO_NUMBER, &["65528"]),
