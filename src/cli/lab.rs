@@ -4,18 +4,25 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::PossibleValuesParser;
+use netplay_text::say;
 
 use super::draw::Picture;
 use super::global::Global;
 use crate::child;
-use crate::client::Usage;
-use crate::draw::View;
-use crate::files::{is_stdout, try_to_write};
-use crate::lab::{Lab, Look, Progress, Report, TABLE, ask};
+use crate::client::{Interrupted, Usage};
+use crate::columns::width;
+use crate::draw::{Format, View};
+use crate::files::{self, is_stdout, try_to_write};
+use crate::lab::{Lab, Look, Outcome, Progress, Report, TABLE, ask};
+use crate::lang::Lang;
 use crate::output::stdout;
 use crate::stop;
+use crate::terminal;
 use crate::trace::story::Clock;
 use crate::trace::{self, Collection, Settings, Speaker, TraceFile, remark};
+
+/// So many columns have the words on the picture of a lab.
+const PAPER_COLUMNS: usize = 100;
 
 /// Predict, run, compare, fix: what learners get wrong, on real sockets
 #[derive(Debug, clap::Args)]
@@ -24,14 +31,18 @@ Try:
   netplay lab                        the labs, and which are done
   netplay lab framing                one of them
   netplay lab framing --no-ask       without the question
-  netplay lab framing -o framing.svg with its timeline as a picture
+  netplay lab framing -o framing.html
+                                     as a page for a class: question, answer, reason, fix
+
+At a terminal a lab asks for your prediction, then shows a screen at each key. Anywhere else, and with
+--no-ask or --predict, it shows everything at once.
 
 A lab ends with 3 if what it claims did not happen on this kernel, and with 4 if it cannot run here.")]
 pub struct Args {
     /// Which one; without a name, they are listed
     #[arg(value_parser = PossibleValuesParser::new(TABLE.iter().map(|lab| lab.name)))]
     name: Option<String>,
-    /// Do not ask for a prediction
+    /// Do not ask for a prediction, nor for keys
     #[arg(long, conflicts_with = "predict")]
     no_ask: bool,
     /// Predict the answer with this number, and be asked nothing
@@ -85,26 +96,31 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     }
     // Somebody must be there to ask.
     let there = io::stdin().is_terminal() && io::stderr().is_terminal();
-    let predicted = match args.predict {
-        None if there && talkative && !args.no_ask => ask(choices, report.look.lang)?,
-        told => told,
+    let asks = there && talkative && !args.no_ask && args.predict.is_none();
+    let predicted = match asks {
+        true => ask(choices, report.look.lang)?,
+        false => args.predict,
     };
 
     let collection = Collection::default();
     let raw = global.trace.as_deref().map(super::global::open_trace).transpose()?;
     listen(global, lab, &collection, raw.clone())?;
     stop::set_in_order(child::end_all).context(child::CannotStart("a thread"))?;
+    if asks {
+        remark(report.look.lang.pick("the lab runs: some seconds", "实验正在运行：需要几秒"));
+    }
     let outcome = lab.try_out(&collection, raw)?;
-    let shown = if args.json {
-        report.json(&outcome, predicted)?
+    if args.json {
+        stdout().write_all(report.json(&outcome, predicted)?.as_bytes())?;
     } else if global.quiet {
-        report.result(&outcome, predicted)
+        stdout().write_all(report.result(&outcome, predicted).as_bytes())?;
+    } else if asks && stdout().is_terminal() {
+        converse(&report.screens(&outcome, predicted), report.look.lang)?;
     } else {
-        report.answer(&outcome, predicted)
-    };
-    stdout().write_all(shown.as_bytes())?;
+        stdout().write_all(report.answer(&outcome, predicted).as_bytes())?;
+    }
     let unmet = outcome.unmet();
-    args.picture.write(format!("netplay lab {}", lab.name), outcome.timeline, global)?;
+    draw(&args.picture, &report, &outcome, predicted, global)?;
     if let Some(unmet) = unmet {
         return Err(unmet.into());
     }
@@ -116,6 +132,62 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         write!(stdout(), "{}", progress.sum(&report.text.next, global.language()))?;
     }
     Ok(())
+}
+
+/// One screen after the other, each at a key: a screen that is higher than the terminal, in parts.
+fn converse(screens: &[(String, String)], lang: Lang) -> Result<()> {
+    let room = terminal::rows().unwrap_or(24).saturating_sub(2).max(4);
+    let (mut first, mut waits) = (true, true);
+    for (heading, screen) in screens {
+        let lines: Vec<&str> = screen.lines().collect();
+        for (part, lines) in lines.chunks(room).enumerate() {
+            let what = if part == 0 { heading } else { lang.pick("more", "继续") };
+            if waits && !first {
+                waits = wait_for_a_key(what, lang)?;
+            }
+            first = false;
+            for line in lines {
+                writeln!(stdout(), "{line}")?;
+            }
+            stdout().flush()?;
+        }
+    }
+    Ok(())
+}
+
+/// Says what a key will show, waits for one, and takes the words away again. Whether it should wait again: `c` shows
+/// all the rest.
+fn wait_for_a_key(what: &str, lang: Lang) -> Result<bool> {
+    let words =
+        say!(lang, "[{what}: any key; c: all the rest]", "[{what}：任意键；c：显示其余全部]");
+    eprint!("{words}");
+    let pressed = terminal::key();
+    match terminal::is_dumb() {
+        true => eprintln!(),
+        false => eprint!("\r{:1$}\r", "", width(&words)),
+    }
+    match pressed {
+        Ok(key) => Ok(key != Some('c')),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Interrupted.into()),
+        Err(error) => Err(error).context("cannot read a key"),
+    }
+}
+
+/// Draws the lab, if a picture was asked for: for people with its question, its answer and its fix.
+fn draw(
+    picture: &Picture,
+    report: &Report<'_>,
+    outcome: &Outcome,
+    predicted: Option<usize>,
+    global: &Global,
+) -> Result<()> {
+    let Some(path) = &picture.output else { return Ok(()) };
+    let format = Format::of(path).unwrap_or(Format::Text);
+    let look = Look { lang: report.look.lang, columns: PAPER_COLUMNS, ascii: false, color: false };
+    let paper = Report { lab: report.lab, text: report.text.clone(), look };
+    let title = format!("netplay lab {}", report.lab.name);
+    let view = View { title, time: picture.time, ..global.look(false) };
+    Ok(files::write(&paper.picture_of(outcome, predicted, format, &view), path)?)
 }
 
 /// All labs, a line each.

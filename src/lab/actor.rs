@@ -18,6 +18,7 @@ use anyhow::{Context, Result, bail};
 use nix::unistd::Pid;
 
 use crate::child::{Line, Process};
+use crate::lang::Lang;
 use crate::output::stdout;
 use crate::trace::{Collection, Event, TraceFile};
 
@@ -59,7 +60,7 @@ impl Actor {
         collection: Collection,
         raw: Option<TraceFile>,
     ) -> Result<Actor> {
-        line.push("--quiet".to_owned());
+        line.extend(["--quiet", "--lang", Lang::current().code()].map(String::from));
         let (sender, lines) = mpsc::channel();
         let mut process = Process::start(&line, Path::new("."), Pipe::Stderr, sender.clone())?;
         process.tell_output(Pipe::Stdout, sender)?;

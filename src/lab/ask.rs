@@ -18,7 +18,10 @@ pub fn ask(choices: usize, lang: Lang) -> Result<Option<usize>> {
         if io::stdin().lock().read_line(&mut line)? == 0 {
             // Ctrl-D leaves the cursor behind the question.
             eprintln!();
-            bail!("no prediction was given: --no-ask goes on without one");
+            bail!(lang.pick(
+                "no prediction was given: --no-ask goes on without one",
+                "没有给出预测：--no-ask 可以不预测就继续",
+            ));
         }
         match line.trim().parse() {
             Ok(n) if (1..=choices).contains(&n) => return Ok(Some(n)),

@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{Stage, Value};
+use super::{Stage, Value, unrecorded};
 use crate::call::{
     self, Domain, FcntlArg, OFlag, OptValue, SO_ERROR, SO_RCVTIMEO, TcpListener, TcpStream, Type,
     pollfd,
 };
 use crate::escape::escape;
 use crate::inspect::{self, Ask, Inet, State};
-use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];
 
@@ -78,12 +77,15 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
 
 /// The same clients: a larger backlog, and a server that accepts.
 pub(super) fn fix(stage: &mut Stage) -> Result<()> {
-    let larger = unrecorded("a larger backlog, and still no accept", || -> Result<usize> {
-        let (listener, address) = super::listener_for(BACKLOG + 1)?;
-        let ((), knocks) = stage.both(|| Ok(()), || come(address))?;
-        call::close(listener)?;
-        Ok(knocks.iter().filter(|knock| knock.is_in()).count())
-    })?;
+    let larger = unrecorded(
+        ["a larger backlog, and still no accept", "更大的监听队列，仍然不 accept"],
+        || -> Result<usize> {
+            let (listener, address) = super::listener_for(BACKLOG + 1)?;
+            let ((), knocks) = stage.both(|| Ok(()), || come(address))?;
+            call::close(listener)?;
+            Ok(knocks.iter().filter(|knock| knock.is_in()).count())
+        },
+    )?;
     let (listener, address) = super::listener_for(BACKLOG)?;
     call::setsockopt(&listener, SO_RCVTIMEO, PATIENCE)?;
     let server = || (0..CLIENTS).map(|_| serve(&listener)).collect::<Result<Vec<String>>>();

@@ -4,13 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::mpsc;
 
 use anyhow::{Result, bail};
+use netplay_text::say;
 use nix::errno::Errno;
 
-use super::{CannotRun, NOT_THERE, Stage, Value};
+use super::{CannotRun, NOT_THERE, Stage, Value, unrecorded};
 use crate::address::{AddressError, Endpoint};
 use crate::call::{self, CallError, Domain, IPV6_V6ONLY, TcpListener, Type};
 use crate::escape::escape;
-use crate::trace::unrecorded;
+use crate::lang::Lang;
 
 pub(super) const PLAYS: super::Plays = &[];
 
@@ -30,14 +31,19 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
     stage.figure("localhost", localhost()?);
 
     let loopback = knock(stage, &[Bind { at: V4, only_v6: false }])?;
-    let [any, loopback_v6, any_v6] =
-        unrecorded("the same clients, and a server at 0.0.0.0, ::1 and ::", || -> Result<_> {
+    let [any, loopback_v6, any_v6] = unrecorded(
+        [
+            "the same clients, and a server at 0.0.0.0, ::1 and ::",
+            "同样的客户端，服务器绑定 0.0.0.0、::1 和 ::",
+        ],
+        || -> Result<_> {
             Ok([
                 knock(stage, &[Bind { at: ANY_V4, only_v6: false }])?,
                 knock(stage, &[Bind { at: V6, only_v6: true }])?,
                 knock(stage, &[Bind { at: ANY_V6, only_v6: true }])?,
             ])
-        })?;
+        },
+    )?;
     stage.answer(match &loopback[2] {
         Knock::Opened { .. } => Some(1),
         Knock::Failed(Errno::ECONNREFUSED) => Some(2),
@@ -77,9 +83,13 @@ fn localhost() -> Result<String> {
 /// One socket for both families, on purpose; and two sockets for this machine alone.
 pub(super) fn fix(stage: &mut Stage) -> Result<()> {
     let dual = knock(stage, &[Bind { at: ANY_V6, only_v6: false }])?;
-    let pair = unrecorded("the same clients, and a server at 127.0.0.1 and ::1", || {
-        knock(stage, &[Bind { at: V4, only_v6: false }, Bind { at: V6, only_v6: true }])
-    })?;
+    let pair = unrecorded(
+        [
+            "the same clients, and a server at 127.0.0.1 and ::1",
+            "同样的客户端，服务器绑定 127.0.0.1 和 ::1",
+        ],
+        || knock(stage, &[Bind { at: V4, only_v6: false }, Bind { at: V6, only_v6: true }]),
+    )?;
     stage.claim("dual", dual.iter().all(Knock::opened));
     let mapped = |knock: &Knock| match knock {
         Knock::Opened { seen: IpAddr::V6(seen) } => seen.to_ipv4_mapped().is_some(),
@@ -209,7 +219,9 @@ fn listen_at(bind: &Bind, port: u16) -> call::Result<TcpListener> {
 }
 
 fn no_ipv6(error: &CallError) -> CannotRun {
-    CannotRun(format!(
-        "loopback has no IPv6 here ({error}); root can turn it on: sysctl -w net.ipv6.conf.lo.disable_ipv6=0"
+    CannotRun(say!(
+        Lang::current(),
+        "loopback has no IPv6 here ({error}); root can turn it on: sysctl -w net.ipv6.conf.lo.disable_ipv6=0",
+        "这里的环回接口没有 IPv6（{error}）；root 可以打开：sysctl -w net.ipv6.conf.lo.disable_ipv6=0"
     ))
 }

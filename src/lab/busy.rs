@@ -7,11 +7,13 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use netplay_text::say;
 use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
 
 use super::actor::Ended;
 use crate::call::{CallError, ProcessName};
+use crate::lang::Lang;
 
 /// How long the question takes.
 const ASKED: Duration = Duration::from_millis(200);
@@ -23,10 +25,12 @@ const ENOUGH: f64 = 0.75;
 pub(super) fn too_busy() -> Option<String> {
     let got = share();
     (got < ENOUGH).then(|| {
-        format!(
-            "the machine is too busy for this lab (it got {:.0} % of the processor time that it asked for): \
+        let percent = format!("{:.0} %", got * 100.0);
+        say!(
+            Lang::current(),
+            "the machine is too busy for this lab (it got {percent} of the processor time that it asked for): \
              run it again when less is running beside it",
-            got * 100.0
+            "本机太忙，做不了这个实验（它只得到所需处理器时间的 {percent}）：等其他程序少一些再运行"
         )
     })
 }

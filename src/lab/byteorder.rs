@@ -11,6 +11,7 @@ use super::{CannotRun, NOT_THERE, Stage, Value};
 use crate::byte_order::{htons, ntohs};
 use crate::call::{self, CallError, Domain, Socket, TcpListener, TcpStream, Type};
 use crate::escape::escape;
+use crate::lang::Lang;
 use crate::words::hex;
 
 pub(super) const PLAYS: super::Plays = &[];
@@ -27,8 +28,10 @@ const AS_IT_IS: Put = |port| port;
 /// A server that writes its port number as it is, and two clients; then a structure, sent as it is.
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
     if cfg!(target_endian = "big") {
-        let reason =
-            "this machine is big-endian, where htons does nothing; take an x86-64 or ARM one";
+        let reason = Lang::current().pick(
+            "this machine is big-endian, where htons does nothing; take an x86-64 or ARM one",
+            "本机是大端序，htons 什么也不做；请换一台 x86-64 或 ARM 机器",
+        );
         return Err(CannotRun(reason.to_owned()).into());
     }
     // The first socket only keeps the port that was meant: nobody else is to answer there.

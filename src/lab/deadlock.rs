@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use libc::{POLLIN, POLLOUT};
 
-use super::{Stage, Value};
+use super::{Stage, Value, unrecorded};
 use crate::call::{
     self, Domain, MSG_DONTWAIT, MSG_NOSIGNAL, OptValue, SO_RCVBUF, SO_SNDBUF, SO_SNDTIMEO,
     TcpListener, TcpStream, Type, pollfd,
 };
 use crate::inspect::{self, Ask, Inet};
 use crate::sendall;
-use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];
 
@@ -62,9 +61,13 @@ struct Tank {
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
     let talk = converse(stage, Some(BUFFER), MESSAGE)?;
     tell(stage, &talk, MESSAGE);
-    let grown = unrecorded("the same with the kernel's own buffers, and a longer message", || {
-        converse(stage, None, LONG_MESSAGE)
-    })?;
+    let grown = unrecorded(
+        [
+            "the same with the kernel's own buffers, and a longer message",
+            "同样的实验，用内核默认的缓冲区和更长的消息",
+        ],
+        || converse(stage, None, LONG_MESSAGE),
+    )?;
     let by_itself =
         if grown.stuck { Value::Bytes(grown.taken as u64) } else { Value::Word("never") };
     stage.figure("own", by_itself);

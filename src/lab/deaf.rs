@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{Stage, Value};
+use super::{Stage, Value, unrecorded};
 use crate::call::{self, pollfd};
-use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];
 
@@ -50,7 +49,7 @@ pub(super) fn fix(stage: &mut Stage) -> Result<()> {
         let clients = || two_clients(address, PATIENCE);
         let ((), fared) = match drawn {
             true => stage.both(|| Ok(()), clients)?,
-            false => unrecorded(model, || stage.both(|| Ok(()), clients))?,
+            false => unrecorded([model; 2], || stage.both(|| Ok(()), clients))?,
         };
         server.stop();
         server.wait()?;

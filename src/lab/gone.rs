@@ -11,13 +11,13 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
 use super::busy::cpu;
-use super::{Stage, Value, heed, tell, word};
+use super::{Stage, Value, heed, tell, unrecorded, word};
 use crate::call::{
     self, Domain, SO_KEEPALIVE, SO_LINGER, SO_RCVTIMEO, Signal, TCP_KEEPCNT, TCP_KEEPIDLE,
     TCP_KEEPINTVL, TCP_USER_TIMEOUT, TcpListener, TcpStream, Type,
 };
 use crate::inspect::{self, Ask, Inet, State};
-use crate::trace::{self, unrecorded};
+use crate::trace;
 
 /// A peer is a process, because one is killed; a link is cut in a process that has a network of its own.
 pub(super) const PLAYS: super::Plays = &[("peer", peer), ("link", link)];
@@ -151,7 +151,10 @@ fn leave(stage: &Stage, way: &str) -> Result<(News, f64)> {
     }
     let news = listen(&peer, (address, client), begun)?;
     let turns = match way {
-        "close" => unrecorded("recv, which returns 0 again and again", || turns(&peer)),
+        "close" => unrecorded(
+            ["recv, which returns 0 again and again", "一次又一次返回 0 的 recv"],
+            || turns(&peer),
+        ),
         _ => 0.0,
     };
     call::close(peer)?;
@@ -210,7 +213,8 @@ fn cut<const N: usize>(stage: &Stage, guards: [&str; N]) -> Result<[News; N]> {
 fn link(guards: &[String]) -> Result<()> {
     // A user namespace makes this process root over its own network, and over nothing else.
     let own_network = unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET);
-    if let Err(errno) = own_network.and_then(|()| unrecorded("the link goes up", || set_link(true)))
+    if let Err(errno) = own_network
+        .and_then(|()| unrecorded(["the link goes up", "链路接通"], || set_link(true)))
     {
         if !FORBIDDEN.contains(&errno) {
             return Err(errno).context("cannot make a network of its own");
@@ -250,7 +254,7 @@ fn serve(
     });
     let peers = peers.collect::<Result<Vec<_>>>()?;
     are_connected.recv()?;
-    unrecorded("the link is cut", || set_link(false))?;
+    unrecorded(["the link is cut", "链路被切断"], || set_link(false))?;
     let begun = Instant::now();
     for (_, peer, _) in peers.iter().filter(|(guard, ..)| *guard != "keepalive") {
         call::send(peer, b"still there?", 0)?; // the kernel takes it, and tries again and again

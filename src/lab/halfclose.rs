@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Actor, Stage, Value, heed, tell};
+use super::{Actor, Stage, Value, heed, tell, unrecorded};
 use crate::call::{self, Fork, TcpListener, TcpStream, WaitPidFlag, pollfd};
 use crate::child::{Line, Process};
-use crate::trace::unrecorded;
 
 /// A process, because it forks.
 pub(super) const PLAYS: super::Plays = &[("forking", forking)];
@@ -187,7 +186,7 @@ fn forking(args: &[String]) -> Result<()> {
 fn programs(stage: &mut Stage) -> Result<()> {
     let rows = ["nc", "nc -N", "ncat", "socat"].map(|line| {
         let name = Value::Text(line.to_owned());
-        Ok(match unrecorded(line, || talk_to(line))? {
+        Ok(match unrecorded([line; 2], || talk_to(line))? {
             Some(end) => row(name, &end),
             None => vec![name, Value::Word("missing"), Value::Word("missing")],
         })

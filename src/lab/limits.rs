@@ -11,10 +11,9 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::time::{ClockId, clock_gettime};
 
-use super::{Stage, Value, heed, or_one_of, tell};
+use super::{Stage, Value, heed, or_one_of, tell, unrecorded};
 use crate::call::{self, Domain, IP_LOCAL_PORT_RANGE, TcpListener, TcpStream, Type, pollfd};
 use crate::inspect::numbers;
-use crate::trace::unrecorded;
 
 /// The server is a process, because its limit on descriptors is.
 pub(super) const PLAYS: super::Plays = &[("server", server)];
@@ -114,7 +113,7 @@ fn try_again(listener: &TcpListener, until: Instant) -> Result<(Vec<TcpStream>, 
             Err(error) => return Err(error.into()),
         }
     }
-    unrecorded("accept, which fails again and again", || {
+    unrecorded(["accept, which fails again and again", "一次又一次失败的 accept"], || {
         while Instant::now() < until {
             match call::accept(listener) {
                 Ok((client, _)) => clients.push(client),

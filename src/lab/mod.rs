@@ -16,6 +16,7 @@ mod actor;
 mod ask;
 mod busy;
 mod figure;
+mod paper;
 mod progress;
 mod report;
 mod stage;
@@ -48,6 +49,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use netplay_text::say;
 use nix::errno::Errno;
 
 use crate::call::{self, Domain, TcpListener, TcpStream, Type};
@@ -156,7 +158,11 @@ pub struct Unmet(pub String);
 
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "what this lab claims did not happen here: {}", self.0)
+        let claim = Lang::current().pick(
+            "what this lab claims did not happen here: ",
+            "这个实验所说的现象在这里没有出现：",
+        );
+        write!(f, "{claim}{}", self.0)
     }
 }
 
@@ -262,7 +268,9 @@ fn beginning_of(act: &[Event]) -> Vec<Event> {
         tid: first.tid,
         role: first.role.clone(),
         example: first.example.clone(),
-        text: Some("from here on with the fix".to_owned()),
+        text: Some(
+            Lang::current().pick("from here on with the fix", "从这里起：修正之后").to_owned(),
+        ),
         ..Event::default()
     };
     act.iter().min_by_key(|record| record.start_ns).map(note).into_iter().collect()
@@ -272,7 +280,12 @@ fn beginning_of(act: &[Event]) -> Vec<Event> {
 fn give_up_after(time: Duration, name: &'static str) -> Result<()> {
     child::thread(move || {
         std::thread::sleep(time);
-        end(name, format_args!("it does not end; given up after {time:?}"), 1, true);
+        let reason = say!(
+            Lang::current(),
+            "it does not end; given up after {time:?}",
+            "它没有结束；{time:?} 之后放弃"
+        );
+        end(name, reason, 1, true);
     })
 }
 
@@ -285,6 +298,12 @@ fn end(name: &str, reason: impl fmt::Display, code: i32, may_be_busy: bool) -> !
     trace::remark(format_args!("netplay: lab {name}: {reason}"));
     child::end_all();
     std::process::exit(code);
+}
+
+/// Runs a part whose calls are not recorded, and says so in a note: what is left out, in English and in Chinese.
+fn unrecorded<T>(what: [&str; 2], part: impl FnOnce() -> T) -> T {
+    let [en, zh] = what;
+    trace::unrecorded(Lang::current().pick(en, zh), part)
 }
 
 /// A listener on a free port of 127.0.0.1, and its address.

@@ -9,12 +9,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use nix::errno::Errno;
 
-use super::{Stage, Value, word};
+use super::{Stage, Value, unrecorded, word};
 use crate::call::{self, Domain, Type, UdpSocket, pollfd};
 use crate::examples::models::MODELS;
 use crate::examples::nonblocking::set_nonblocking;
 use crate::models::{self, Experiment, Phases};
-use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];
 
@@ -56,10 +55,13 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
     stage.figure("early", errors.join(", "));
     stage.figure("then", Value::Bytes(n as u64));
 
-    let [blocking, busy] = unrecorded("the receivers, each a process of its own", || {
-        let [blocking, busy] = ["blocking", "nonblocking"].map(quickest);
-        Ok::<_, anyhow::Error>([blocking?, busy?])
-    })?;
+    let [blocking, busy] = unrecorded(
+        ["the receivers, each a process of its own", "各个接收者，每个是一个单独的进程"],
+        || {
+            let [blocking, busy] = ["blocking", "nonblocking"].map(quickest);
+            Ok::<_, anyhow::Error>([blocking?, busy?])
+        },
+    )?;
     tell(stage, &busy);
     let rows = vec![row("blocking", &blocking), row("nonblocking", &busy)];
     stage.table("ways", &COLUMNS, rows);
@@ -102,9 +104,10 @@ pub(super) fn fix(stage: &mut Stage) -> Result<()> {
     call::close(socket)?;
 
     let experiment = experiment();
-    let outcomes = unrecorded("the receivers, each a process of its own", || {
-        models::run(&experiment, |_| {})
-    })?;
+    let outcomes = unrecorded(
+        ["the receivers, each a process of its own", "各个接收者，每个是一个单独的进程"],
+        || models::run(&experiment, |_| {}),
+    )?;
     let poll = outcomes.iter().find(|outcome| outcome.model.name == "poll");
     let measured = poll.and_then(|outcome| outcome.phases.as_ref().ok());
     tell(stage, measured.context("poll was not measured")?);

@@ -10,12 +10,12 @@ use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::{CannotRun, Stage, Value, heed, tell};
+use super::{CannotRun, Stage, Value, heed, tell, unrecorded};
 use crate::call::{
     self, Domain, Epoll, EpollFlags, EpollOp, FdSet, MSG_PEEK, SOCK_NONBLOCK, Socket, TcpListener,
     Type, UdpSocket, epoll_event, pollfd,
 };
-use crate::trace::unrecorded;
+use crate::lang::Lang;
 
 /// The one who waits is a process, because its limit on descriptors is.
 pub(super) const PLAYS: super::Plays = &[("waiter", waiter)];
@@ -142,7 +142,10 @@ fn costs(stage: &Stage, which: &str) -> Result<Costs> {
     waiter.say("end")?;
     waiter.wait()?;
     if costs.rows.len() < 2 {
-        let reason = "the hard limit of descriptors (ulimit -Hn) is below 120: limits.conf(5) says how to raise it";
+        let reason = Lang::current().pick(
+            "the hard limit of descriptors (ulimit -Hn) is below 120: limits.conf(5) says how to raise it",
+            "描述符的硬限制 (ulimit -Hn) 低于 120：如何提高，见 limits.conf(5)",
+        );
         return Err(CannotRun(reason.to_owned()).into());
     }
     Ok(costs)
@@ -161,7 +164,10 @@ fn waiter(args: &[String]) -> Result<()> {
         let mut round = || measure(&epoll, &mut idle, count, all, drawn);
         let waits = match drawn {
             true => round(),
-            false => unrecorded("more silent sockets, and the same waits", round),
+            false => unrecorded(
+                ["more silent sockets, and the same waits", "更多沉默的套接字，同样的等待"],
+                round,
+            ),
         };
         match waits? {
             Some(waits) => tell(format_args!("idle {count} {}", waits.join(" ")))?,
@@ -176,7 +182,7 @@ fn waiter(args: &[String]) -> Result<()> {
     }
     tell("done")?;
     heed()?;
-    unrecorded("the end of all of them", || drop(idle));
+    unrecorded(["the end of all of them", "全部关闭"], || drop(idle));
     Ok(())
 }
 
@@ -211,7 +217,10 @@ fn measure(
     drawn: bool,
 ) -> Result<Option<[String; 3]>> {
     let opened = match drawn {
-        true => unrecorded("silent sockets, each on epoll's list", || open(count, epoll, idle)),
+        true => unrecorded(
+            ["silent sockets, each on epoll's list", "沉默的套接字，每个都在 epoll 的关注列表里"],
+            || open(count, epoll, idle),
+        ),
         false => open(count, epoll, idle),
     };
     match opened {
@@ -257,7 +266,7 @@ fn quickest(drawn: bool, mut wait: impl FnMut() -> call::Result<usize>) -> Resul
     };
     let mut all = || (0..WAITS).map(|_| time()).collect::<Result<Vec<u128>>>();
     let times = match drawn {
-        true => unrecorded("the same wait, many times", all)?,
+        true => unrecorded(["the same wait, many times", "同样的等待，重复多次"], all)?,
         false => all()?,
     };
     Ok(times.iter().min().context("there is at least one wait")?.to_string())

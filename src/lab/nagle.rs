@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Stage, Value};
+use super::{Stage, Value, unrecorded};
 use crate::call::{self, OptValue, TCP_INFO, TCP_NODELAY, TCP_QUICKACK, TcpListener, TcpStream};
 use crate::sendall;
-use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];
 
@@ -42,12 +41,13 @@ const PLAIN: Way =
 /// Two writes and a read; with TCP_NODELAY on the wrong side, too; and one write, as a scale.
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
     let plain = talk(stage, PLAIN)?;
-    let (receiver, one_send) = unrecorded("the other two ways", || -> Result<_> {
-        Ok((
-            talk(stage, Way { name: "receiver", receiver: true, ..PLAIN })?,
-            talk(stage, Way { name: "one", one_send: true, ..PLAIN })?,
-        ))
-    })?;
+    let (receiver, one_send) =
+        unrecorded(["the other two ways", "另外两种方式"], || -> Result<_> {
+            Ok((
+                talk(stage, Way { name: "receiver", receiver: true, ..PLAIN })?,
+                talk(stage, Way { name: "one", one_send: true, ..PLAIN })?,
+            ))
+        })?;
     let slow = |ways: &Rounds| ways.median() > 2 * one_send.median();
     stage.answer(match (slow(&plain), slow(&receiver)) {
         (true, false) => Some(1),
@@ -64,13 +64,14 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
 /// The same two writes, with TCP_NODELAY where they are made; one write; and what a receiver can do.
 pub(super) fn fix(stage: &mut Stage) -> Result<()> {
     let sender = talk(stage, Way { name: "sender", sender: true, ..PLAIN })?;
-    let (plain, one_send, quickack) = unrecorded("the other ways", || -> Result<_> {
-        Ok((
-            talk(stage, PLAIN)?,
-            talk(stage, Way { name: "one", one_send: true, ..PLAIN })?,
-            talk(stage, Way { name: "quickack", quickack: true, ..PLAIN })?,
-        ))
-    })?;
+    let (plain, one_send, quickack) =
+        unrecorded(["the other ways", "其他方式"], || -> Result<_> {
+            Ok((
+                talk(stage, PLAIN)?,
+                talk(stage, Way { name: "one", one_send: true, ..PLAIN })?,
+                talk(stage, Way { name: "quickack", quickack: true, ..PLAIN })?,
+            ))
+        })?;
     let quick = |ways: &Rounds| 2 * ways.median() < plain.median();
     stage.claim("cured", quick(&sender) && quick(&one_send));
     // Each write of a sender that does not wait is a segment; one write is one.
@@ -126,7 +127,8 @@ fn talk(stage: &Stage, way: Way) -> Result<Rounds> {
         let ask = || (0..n).map(|_| ask(&server, way)).collect();
         Ok(stage.both(answer, ask)?.1)
     };
-    let mut times = unrecorded("the rounds before", || some_rounds(ROUNDS - DRAWN))?;
+    let mut times =
+        unrecorded(["the rounds before", "之前的各轮"], || some_rounds(ROUNDS - DRAWN))?;
     times.extend(some_rounds(DRAWN)?);
     times.sort();
     let segments = data_segments(&server)?;

@@ -1,10 +1,10 @@
 //! A lab on paper: what is asked, what was measured, what the fix changes; for people and for programs.
 
 use anyhow::Result;
+use netplay_text::say;
 use serde_json::{Value as Json, json};
 
 use super::figure::{Claim, Table, Value};
-use super::text::Section;
 use super::{Act, Lab, Outcome, Text};
 use crate::columns;
 use crate::draw::{Format, Time, View};
@@ -48,25 +48,43 @@ impl Report<'_> {
         page
     }
 
-    /// What was measured, why it is so, and what the fix changes.
+    /// What was measured, what to see in it, why it is so, what the fix is, and what it changes: a screen for each,
+    /// with its heading.
+    #[must_use]
+    pub fn screens(&self, outcome: &Outcome, predicted: Option<usize>) -> Vec<(String, String)> {
+        let [run, fix] = &outcome.timelines;
+        let Text { watch, explain, fix: cure, .. } = &self.text;
+        let compared = self.compared(&outcome.run, predicted);
+        let screens = [
+            (self.measured(), format!("{compared}\n{}", self.act(&outcome.run))),
+            (watch.heading.as_str(), self.paragraphs(&watch.body) + &self.picture(run)),
+            (&explain.heading, self.paragraphs(&explain.body)),
+            (&cure.heading, self.paragraphs(&cure.body) + &self.picture(fix)),
+            (
+                self.measured_again(),
+                self.act(&outcome.fix) + &self.both(&outcome.run, &outcome.fix),
+            ),
+        ];
+        let screen = |(heading, body): (&str, String)| {
+            (String::from(heading), self.heading(heading) + &body)
+        };
+        screens.map(screen).into()
+    }
+
+    /// All of that at once.
     #[must_use]
     pub fn answer(&self, outcome: &Outcome, predicted: Option<usize>) -> String {
-        let lang = self.look.lang;
-        let [run, fix] = &outcome.timelines;
-        let mut page = String::new();
-        page += &self.section(&self.text.watch);
-        page += &self.picture(run);
-        page += &self.heading(lang.pick("Measured", "实测"));
-        page += &self.act(&outcome.run);
-        page += "\n";
-        page += &self.compared(&outcome.run, predicted);
-        page += &self.section(&self.text.explain);
-        page += &self.section(&self.text.fix);
-        page += &self.picture(fix);
-        page += &self.heading(lang.pick("Measured with the fix", "修正之后的实测"));
-        page += &self.act(&outcome.fix);
-        page += &self.both(outcome);
-        page
+        self.screens(outcome, predicted).into_iter().map(|(_, screen)| screen).collect()
+    }
+
+    /// The heading of what was measured.
+    pub(super) fn measured(&self) -> &'static str {
+        self.look.lang.pick("Measured", "实测")
+    }
+
+    /// The heading of what was measured with the fix.
+    pub(super) fn measured_again(&self) -> &'static str {
+        self.look.lang.pick("Measured with the fix", "修正之后的实测")
     }
 
     /// The result and nothing else.
@@ -103,27 +121,34 @@ impl Report<'_> {
         Ok(serde_json::to_string_pretty(&whole)? + "\n")
     }
 
-    /// Prediction and measurement, side by side.
+    /// Prediction and measurement, one below the other: `you said 1: …`, `measured 3: …`.
     fn compared(&self, run: &Act, predicted: Option<usize>) -> String {
+        self.answers(run, predicted)
+            .into_iter()
+            .map(|(who, said)| self.indented(&format!("  {who}  "), &said))
+            .collect()
+    }
+
+    /// What was predicted, if anything was, and what was measured: `you said 1:` and the answer of this number.
+    pub(super) fn answers(&self, run: &Act, predicted: Option<usize>) -> Vec<(String, String)> {
         let lang = self.look.lang;
         let choice = |n: usize| {
             let text = n.checked_sub(1).and_then(|i| self.text.choices.get(i));
-            text.map_or_else(String::new, |text| format!("{n}  {text}"))
+            text.cloned().unwrap_or_default()
         };
-        let mut lines = String::new();
-        if let Some(n) = predicted {
-            lines += &self.indented(lang.pick("  predicted:  ", "  预测：  "), &choice(n));
-        }
+        let said = predicted.map(|n| (say!(lang, "you said {n}:", "你的答案 {n}："), choice(n)));
         let measured = match run.answer {
-            Some(n) => choice(n),
-            None => lang.pick("none of these answers", "以上答案都不符合").to_owned(),
+            Some(n) => (say!(lang, "measured {n}:", "实测结果 {n}："), choice(n)),
+            None => (
+                say!(lang, "measured:  ", "实测结果：  "),
+                lang.pick("none of these answers", "以上答案都不符合").to_owned(),
+            ),
         };
-        lines += &self.indented(lang.pick("  measured:   ", "  实测：  "), &measured);
-        lines
+        said.into_iter().chain([measured]).collect()
     }
 
     /// Figures, tables and claims.
-    fn act(&self, act: &Act) -> String {
+    pub(super) fn act(&self, act: &Act) -> String {
         let mut lines = String::new();
         if !act.figures.is_empty() {
             let rows =
@@ -154,11 +179,10 @@ impl Report<'_> {
     }
 
     /// What was measured both times, beside each other.
-    fn both(&self, outcome: &Outcome) -> String {
+    pub(super) fn both(&self, run: &Act, fix: &Act) -> String {
         let lang = self.look.lang;
-        let with = |key| outcome.fix.figures.iter().find(|figure| figure.key == key);
-        let rows: Vec<Vec<String>> = outcome
-            .run
+        let with = |key| fix.figures.iter().find(|figure| figure.key == key);
+        let rows: Vec<Vec<String>> = run
             .figures
             .iter()
             .filter_map(|f| {
@@ -203,19 +227,15 @@ impl Report<'_> {
         )
     }
 
-    fn section(&self, section: &Section) -> String {
-        self.heading(&section.heading) + &self.paragraphs(&section.body)
-    }
-
     fn heading(&self, heading: &str) -> String {
         format!("\n-- {heading}\n\n")
     }
 
-    fn word(&self, key: &str) -> String {
+    pub(super) fn word(&self, key: &str) -> String {
         self.text.word(key)
     }
 
-    fn value(&self, value: &Value) -> String {
+    pub(super) fn value(&self, value: &Value) -> String {
         let text = value.text(|key| self.word(key));
         if self.look.ascii {
             text.replace('µ', "u").replace('█', "#").replace('░', ".")
@@ -225,7 +245,7 @@ impl Report<'_> {
     }
 
     /// Markdown, as lessons show it.
-    fn paragraphs(&self, markdown: &str) -> String {
+    pub(super) fn paragraphs(&self, markdown: &str) -> String {
         self.rendered(markdown, self.look.columns)
     }
 

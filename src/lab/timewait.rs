@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use nix::errno::Errno;
 
-use super::{CannotRun, Stage, Value, or_one_of};
+use super::{CannotRun, Stage, Value, or_one_of, unrecorded};
 use crate::call::{self, Domain, SO_REUSEADDR, TcpListener, Type};
 use crate::inspect::{self, Ask, Inet, State};
-use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];
 
@@ -27,7 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
     let restarted = restart(stage, "server", (false, true))?;
     restarted.figures(stage);
-    let all = unrecorded("the four ways to set the option", || all_ways(stage, "server"))?;
+    let all =
+        unrecorded(["the four ways to set the option", "设置该选项的四种方式"], || {
+            all_ways(stage, "server")
+        })?;
     let [none, _, second, _] = [0, 1, 2, 3].map(|way: usize| all[way].bound.is_ok());
     stage.answer(match (none, second) {
         (true, _) => Some(1),
@@ -45,7 +47,10 @@ pub(super) fn fix(stage: &mut Stage) -> Result<()> {
     restarted.figures(stage);
     stage.claim("rebound", restarted.bound.is_ok() && restarted.owner == "server");
     let polite = restart(stage, "client", (false, false))?;
-    let all = unrecorded("the four ways to set the option", || all_ways(stage, "client"))?;
+    let all =
+        unrecorded(["the four ways to set the option", "设置该选项的四种方式"], || {
+            all_ways(stage, "client")
+        })?;
     stage.claim("free", [polite].iter().chain(&all).all(|one| one.bound.is_ok()));
 
     let (first, address) = open(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), true)?;

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 
-use super::{CannotRun, Stage, Value, or_one_of, word};
+use super::{CannotRun, Stage, Value, or_one_of, unrecorded, word};
 use crate::call::{self, Domain, MSG_DONTWAIT, MSG_TRUNC, SO_RCVBUF, Type, UdpSocket, pollfd};
 use crate::inspect::{self, Ask};
-use crate::trace::unrecorded;
 
 pub(super) const PLAYS: super::Plays = &[];
 
@@ -55,9 +54,10 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
 pub(super) fn fix(stage: &mut Stage) -> Result<()> {
     let few = transfer(stage, 3, 1)?;
     stage.claim("repeated", few.again > 0 && few.twice == few.again);
-    let (larger, all) = unrecorded("a larger buffer, and all messages acknowledged", || {
-        anyhow::Ok((flood(stage, LARGE)?, transfer(stage, SENT, WINDOW)?))
-    })?;
+    let (larger, all) = unrecorded(
+        ["a larger buffer, and all messages acknowledged", "更大的缓冲区，每条消息都有确认"],
+        || anyhow::Ok((flood(stage, LARGE)?, transfer(stage, SENT, WINDOW)?)),
+    )?;
     let plain = |way, flood: &Flood| row(way, SENT, flood.arrived, None);
     let sure = |way, transfer: &Transfer| {
         row(way, transfer.messages, transfer.arrived, Some((transfer.again, transfer.twice)))
@@ -126,24 +126,27 @@ fn flood(stage: &Stage, buffer: i32) -> Result<Flood> {
         }
         Ok(accepted)
     };
-    let send_all = || unrecorded("2,000 calls of sendto", send_all);
+    let send_all = || unrecorded(["2,000 calls of sendto", "2,000 次 sendto 调用"], send_all);
     let ((), accepted) = stage.both(|| Ok(()), send_all)?;
     let (mut arrived, mut memory) = (0, memory_of(address)?);
     let end = Instant::now() + PATIENCE;
-    unrecorded("recvfrom, until nothing is left", || -> Result<()> {
-        loop {
-            match call::recvfrom(&receiver, &mut [0; SIZE], MSG_DONTWAIT) {
-                Ok(_) => arrived += 1,
-                Err(error) if error.would_block() => {
-                    memory = memory_of(address)?;
-                    if arrived + memory.drops >= accepted || Instant::now() > end {
-                        return Ok(());
+    unrecorded(
+        ["recvfrom, until nothing is left", "recvfrom，直到读空"],
+        || -> Result<()> {
+            loop {
+                match call::recvfrom(&receiver, &mut [0; SIZE], MSG_DONTWAIT) {
+                    Ok(_) => arrived += 1,
+                    Err(error) if error.would_block() => {
+                        memory = memory_of(address)?;
+                        if arrived + memory.drops >= accepted || Instant::now() > end {
+                            return Ok(());
+                        }
                     }
+                    Err(error) => return Err(error.into()),
                 }
-                Err(error) => return Err(error.into()),
             }
-        }
-    })?;
+        },
+    )?;
     stage.both(|| Ok(call::close(receiver)?), || Ok(call::close(sender)?))?;
     Ok(Flood { buffer: memory.receive_buffer.into(), accepted, arrived, dropped: memory.drops })
 }

@@ -159,7 +159,7 @@ fn a_prediction_is_set_beside_the_measurement() {
     let out = netplay(&["lab", "framing", "--predict", "1", "--lang", "en"]);
     let text = String::from_utf8(out.stdout).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let beside = |two: &&[&str]| two[0].contains(":  1  ") && two[1].contains(":   2  ");
+    let beside = |two: &&[&str]| two[0].contains(" 1:  ") && two[1].contains(" 2:  ");
     let two = lines.windows(2).find(beside).unwrap_or_else(|| panic!("{text}"));
     common::Said::on("labs_prediction").add("framing, 1", &two.join("\n"));
 }
@@ -342,6 +342,75 @@ fn the_picture_of_a_lab_is_written_whole() {
     let svg = std::fs::read_to_string(file).unwrap();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{}", &svg[..80]);
     assert!(svg.contains("AAABBCCCC"));
+}
+
+/// A picture of a lab is for a class: it has the question, the answer and the fix, in the lab's language.
+#[test]
+fn a_picture_of_a_lab_tells_all_of_it_in_its_language() {
+    let folder = tempfile::tempdir().unwrap();
+    for lang in Lang::ALL {
+        let text = Lab::named("framing").unwrap().text(lang);
+        for suffix in ["svg", "html", "md"] {
+            let file = folder.path().join(format!("{}.{suffix}", lang.code()));
+            let args = ["lab", "framing", "--predict", "1", "-q", "--lang", lang.code(), "-o"];
+            let out = netplay(&[&args[..], &[file.to_str().unwrap()]].concat());
+            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+            let picture = fs::read_to_string(&file).unwrap();
+            let has = |words: &str| {
+                // Lines may break anywhere, and code may be marked.
+                let bare = |text: &str| {
+                    let tags = ["<code>", "</code>", "<p>", "</p>"];
+                    let text = tags.iter().fold(text.to_owned(), |text, tag| text.replace(tag, ""));
+                    text.replace(['`', '*'], "").split_whitespace().collect::<Vec<_>>().join(" ")
+                };
+                bare(&picture).contains(&bare(words))
+            };
+            let first = |text: &str| {
+                let plain = text.split(['`', '\n', '\'']).next().unwrap();
+                plain.chars().take(12).collect::<String>()
+            };
+            for part in [
+                &text.title,
+                &first(&text.question),
+                &first(&text.explain.body),
+                &first(&text.fix.body),
+                &text.explain.heading,
+                &text.fix.heading,
+            ] {
+                assert!(has(part), "{lang:?} {suffix}: {part}");
+            }
+            let figures = match suffix {
+                "svg" => picture.matches("class=\"figure\"").count(),
+                "html" => picture.matches("<svg").count(),
+                _ => picture.matches("```mermaid").count(),
+            };
+            assert_eq!(figures, 2, "before and after: {lang:?} {suffix}");
+            let mut ids = BTreeSet::new();
+            for id in picture.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+                assert!(ids.insert(id), "{lang:?} {suffix}: {id} is there twice");
+            }
+            if suffix == "svg" {
+                roxmltree::Document::parse(&picture).unwrap();
+            }
+        }
+    }
+}
+
+/// What a lab leaves out of its record is said in the language of the lab.
+#[test]
+fn the_notes_of_a_lab_are_in_its_language() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backlog.json");
+    let out = netplay(&["lab", "backlog", "-q", "--lang", "zh", "-o", file.to_str().unwrap()]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let picture: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let notes: Vec<&str> = picture["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|call| call["record"]["text"].as_str())
+        .collect();
+    assert!(notes.len() > 1 && notes.iter().all(|note| !note.is_ascii()), "{notes:?} {picture}");
 }
 
 #[test]
