@@ -303,14 +303,16 @@ fn an_unrelated_failure_is_no_answer() {
         let state = tempfile::tempdir().unwrap();
         let call = inject.split(':').next().unwrap();
         let mut strace = Command::new("timeout");
-        strace.args(["60", "strace", "-f", "-qq", "-o", "/dev/null", "-e"]);
-        strace.args([&format!("trace={call}"), "-e", &format!("inject={inject}")]);
+        let calls = state.path().join("calls");
+        strace.args(["60", "strace", "-f", "-qq", "-tt", "-o"]).arg(&calls).args(["-e"]);
+        strace.args([&format!("trace=%network,{call}"), "-e", &format!("inject={inject}")]);
         strace.arg(env!("CARGO_BIN_EXE_netplay")).args(["lab", lab, "--no-ask", "-q"]);
         let out = strace.env("XDG_STATE_HOME", state.path()).stdin(Stdio::null()).output().unwrap();
         let said = String::from_utf8_lossy(&out.stderr);
         let code = if said.contains(TOO_BUSY) { 4 } else { 1 };
-        assert_eq!(out.status.code(), Some(code), "{lab}: {said}");
-        assert!(said.contains(why), "{lab}: {said}");
+        let calls = || std::fs::read_to_string(&calls).unwrap_or_default();
+        assert_eq!(out.status.code(), Some(code), "{lab}: {said}\n{}", calls());
+        assert!(said.contains(why), "{lab}: {said}\n{}", calls());
     }
 }
 
