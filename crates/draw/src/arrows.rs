@@ -10,12 +10,12 @@ use std::net::Shutdown;
 
 use serde::Serialize;
 
-use super::calls::NO_TRACE;
 use super::on_the_way::{Content, OnTheWay, is_same, received_content, sent_content};
 use super::sockets::{
     Id, Reachable, Socket, Sockets, is_for_many, is_wildcard, plain, port, reaches,
 };
 use super::{Call, Lane};
+use netplay_record::text::NO_TRACE;
 use netplay_record::{Direction, Kind, Moves};
 
 /// What went from one call to another.

@@ -18,9 +18,6 @@ pub struct Lane {
     pub thread: Option<(i32, i32)>,
 }
 
-/// The detail of a lane that stands for the side without a trace.
-pub(super) const NO_TRACE: &str = "no trace of this side";
-
 /// A call of a lane, or a run of equal calls that found nothing (EAGAIN); or a note.
 #[derive(Debug, Clone, Serialize)]
 pub struct Call {

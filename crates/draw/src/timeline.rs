@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use netplay_record::Event;
+use netplay_record::text::lane_in;
 use netplay_text::lang::Lang;
 use serde::Serialize;
 
 use super::arrows::{self, Arrow};
 use super::calls::{Call, Lane, calls, lanes};
 use super::sockets::Sockets;
-use super::words::lane_in;
 
 /// Several processes on one clock: what there is to draw.
 #[derive(Debug, Clone, Default, Serialize)]

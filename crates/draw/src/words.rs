@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use super::calls::NO_TRACE;
 use super::{Arrow, ArrowKind, Call};
 use netplay_record::text::count;
 use netplay_text::lang::Lang;
@@ -19,34 +18,6 @@ pub fn headline(call: &Call, lang: Lang) -> String {
         "" => asked,
         answered => format!("{asked} → {answered}{times}"),
     }
-}
-
-/// A lane's name or detail in this language: `client A, thread 2` is `客户端 A，线程 2`. Words that it was given by
-/// others stay.
-pub(super) fn lane_in(name: &str, lang: Lang) -> String {
-    if lang == Lang::En {
-        return name.to_owned();
-    }
-    if name == NO_TRACE {
-        return "这一侧没有记录".to_owned();
-    }
-    if let Some((thread, process)) =
-        name.strip_prefix("thread ").and_then(|rest| rest.split_once(" of "))
-    {
-        return format!("进程 {process} 的线程 {thread}");
-    }
-    let part = |part: &str| {
-        let (word, rest) = part.split_once(' ').unwrap_or((part, ""));
-        let word = match word {
-            "server" => "服务器",
-            "client" => "客户端",
-            "thread" => "线程",
-            "child" => "子进程",
-            other => other,
-        };
-        if rest.is_empty() { word.to_owned() } else { format!("{word} {rest}") }
-    };
-    name.split(", ").map(part).collect::<Vec<_>>().join("，")
 }
 
 /// How long a call took, behind what it answered.
@@ -133,8 +104,7 @@ pub(super) fn in_place(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_place, lane_in};
-    use netplay_text::lang::Lang;
+    use super::in_place;
 
     #[test]
     fn words_from_right_to_left_end_where_their_quotes_end() {
@@ -146,14 +116,5 @@ mod tests {
         ] {
             assert_eq!(in_place(text), shown);
         }
-    }
-
-    #[test]
-    fn a_lane_has_a_name_in_either_language() {
-        let zh = |name| lane_in(name, Lang::Zh);
-        assert_eq!(zh("client A"), "客户端 A");
-        assert_eq!(zh("server 2, child 1, thread 3"), "服务器 2，子进程 1，线程 3");
-        assert_eq!([zh("pid 12"), zh("thread 13 of 12")], ["pid 12", "进程 12 的线程 13"]);
-        assert_eq!(lane_in("server, child 1", Lang::En), "server, child 1");
     }
 }

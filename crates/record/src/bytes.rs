@@ -11,7 +11,7 @@ use super::{
 };
 use netplay_text::lang::Lang;
 use netplay_text::say;
-use netplay_text::words::grouped;
+use netplay_text::words::{grouped, plural};
 
 /// A call that moves bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -356,7 +356,11 @@ impl Told for Bytes {
         let nothing = event.ret.unwrap_or_default() == 0;
         let (moved, shown) = (count(bytes, lang), shown(event, lang));
         let end = || {
-            say!(lang, "0 bytes: the end, nothing more will come", "0 字节：到头了，不会再有数据")
+            say!(
+                lang,
+                "0 bytes: the end, nothing more will come",
+                "0 字节：已读到末尾，不会再有数据"
+            )
         };
         match self {
             Bytes::Recv(_) if nothing => end(),
@@ -399,11 +403,12 @@ impl Told for Bytes {
                 }
             }
             Bytes::Send(_) => {
-                let (taken, all) = (grouped(bytes), count(asked, lang));
+                let (taken, asked) = (grouped(bytes), grouped(asked));
+                let unit = plural(event.asked.unwrap_or(bytes), "byte");
                 say!(
                     lang,
-                    "the kernel took {taken} of {all}: {shown}",
-                    "内核收下 {all}中的 {taken} 个：{shown}",
+                    "the kernel took {taken} of {asked} {unit}: {shown}",
+                    "内核收下 {taken}/{asked} 字节：{shown}",
                 )
             }
             Bytes::Sendto(..) => say!(
@@ -417,18 +422,18 @@ impl Told for Bytes {
                 say!(
                     lang,
                     "the kernel took {taken} of {all} to {peer}, {moved} in all; the first: {shown}",
-                    "内核收下发往 {peer} 的 {all}中的 {taken} 个，共 {moved}；第一个：{shown}",
+                    "发往 {peer} 的 {all}，内核收下 {taken} 个，共 {moved}；第一个：{shown}",
                 )
             }
             Bytes::Sendfile { .. } if nothing => {
-                say!(lang, "0 bytes: the end of the file", "0 字节：文件到头了")
+                say!(lang, "0 bytes: the end of the file", "0 字节：已到文件末尾")
             }
             Bytes::Sendfile { .. } => say!(
                 lang,
                 "{moved} from the file to the socket inside the kernel",
                 "{moved}在内核里直接从文件进入套接字",
             ),
-            Bytes::Splice { .. } if nothing => say!(lang, "0 bytes: the end", "0 字节：到头了"),
+            Bytes::Splice { .. } if nothing => say!(lang, "0 bytes: the end", "0 字节：已到末尾"),
             Bytes::Splice { .. } => {
                 say!(lang, "{moved} moved inside the kernel", "{moved}在内核里直接移动")
             }
@@ -513,7 +518,7 @@ impl Told for Bytes {
     fn answered(&self, event: &Event, lang: Lang) -> String {
         let bytes = event.bytes.unwrap_or_default();
         let nothing = event.ret.unwrap_or_default() == 0;
-        let end = || say!(lang, "0: the end", "0：到头了");
+        let end = || say!(lang, "0: the end", "0：已到末尾");
         match self {
             Bytes::Recv(_) | Bytes::Recvmsg(..) if nothing => end(),
             Bytes::Recvfrom(..) if nothing && event.peer.is_none() => {

@@ -25,6 +25,38 @@ pub(super) fn datagrams(n: u64, lang: Lang) -> String {
     }
 }
 
+/// A lane's name or detail in this language: `client A, thread 2` is `客户端 A，线程 2`. Words that it was given by
+/// others stay.
+#[must_use]
+pub fn lane_in(name: &str, lang: Lang) -> String {
+    if lang == Lang::En {
+        return name.to_owned();
+    }
+    if name == NO_TRACE {
+        return "这一侧没有记录".to_owned();
+    }
+    if let Some((thread, process)) =
+        name.strip_prefix("thread ").and_then(|rest| rest.split_once(" of "))
+    {
+        return format!("进程 {process} 的线程 {thread}");
+    }
+    let part = |part: &str| {
+        let (word, rest) = part.split_once(' ').unwrap_or((part, ""));
+        let word = match word {
+            "server" => "服务器",
+            "client" => "客户端",
+            "thread" => "线程",
+            "child" => "子进程",
+            other => other,
+        };
+        if rest.is_empty() { word.to_owned() } else { format!("{word} {rest}") }
+    };
+    name.split(", ").map(part).collect::<Vec<_>>().join("，")
+}
+
+/// The detail of a lane that stands for the side without a trace.
+pub const NO_TRACE: &str = "no trace of this side";
+
 /// A wait that ended because a handler of a signal ran.
 pub(super) fn interrupted(lang: Lang) -> String {
     say!(lang, "interrupted by a signal (EINTR)", "被信号打断 (EINTR)")
@@ -165,5 +197,14 @@ mod tests {
         let said = Args("4, \"MSG_PEEK \\\\\\\" MSG_PEEK\", 20, MSG_OOB, NULL, NULL");
         assert!(said.has("MSG_OOB") && !said.has("MSG_PEEK"));
         assert!(Args("4, \"\\\\\", 1, MSG_PEEK").has("MSG_PEEK"));
+    }
+
+    #[test]
+    fn a_lane_has_a_name_in_either_language() {
+        let zh = |name| lane_in(name, Lang::Zh);
+        assert_eq!(zh("client A"), "客户端 A");
+        assert_eq!(zh("server 2, child 1, thread 3"), "服务器 2，子进程 1，线程 3");
+        assert_eq!([zh("pid 12"), zh("thread 13 of 12")], ["pid 12", "进程 12 的线程 13"]);
+        assert_eq!(lane_in("server, child 1", Lang::En), "server, child 1");
     }
 }

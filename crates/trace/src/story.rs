@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::screen;
 use anstyle::{AnsiColor, Style};
+use netplay_record::text::lane_in;
 use netplay_record::{Direction, Event, Kind, Moves};
 use netplay_text::columns::{width, wrap};
 use netplay_text::escape::escape_unicode;
@@ -197,7 +198,7 @@ impl Story {
         let mut said = vec![
             (dim, self.time(event)),
             (plain, " ".to_owned()),
-            (role(event), pad(lane, 8)),
+            (role(event), pad(&lane_in(lane, self.lang), 8)),
             (plain, " ".to_owned()),
         ];
         let below: usize = said.iter().map(|(_, text)| width(text)).sum();
