@@ -1,9 +1,9 @@
 /*
  * The yardstick of files.rs: a file over TCP, in as few calls as the kernel asks for.
  *
- *     files send  PORT FILE     to whoever connects: sendfile, then close
+ *     files send  PORT FILE     to each client: sendfile, then close
  *     files usual PORT FILE     the same, with the congestion control that the system has
- *     files store PORT FILE     from whoever connects: splice socket -> pipe -> file, then close
+ *     files store PORT FILE     from each client: splice socket -> pipe -> file, then close
  *     files sync  PORT FILE     the same, and the file is on the disk before the close
  *
  * One client after the other, on 127.0.0.1, until it is killed. No protocol: the end of the
@@ -33,7 +33,7 @@ static void send_file(int peer, const char *path)
     while ((n = sendfile(peer, file, NULL, PIECE)) > 0)
         ;
     if (n < 0)
-        warn("sendfile"); /* somebody only looked whether we are there */
+        warn("sendfile"); /* a client that only checked whether the server runs */
     close(file);
 }
 
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
         int peer = accept(listener, NULL, NULL);
         if (peer < 0)
             err(1, "accept");
-        if (strcmp(work, "send") == 0) /* it is bbr's pacing that costs: see docs/performance.md */
+        if (strcmp(work, "send") == 0) /* bbr's pacing costs CPU time: see docs/performance.md */
             setsockopt(peer, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
         if (strcmp(work, "send") == 0 || strcmp(work, "usual") == 0)
             send_file(peer, path);

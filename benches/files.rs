@@ -31,7 +31,7 @@ use nix::unistd::Pid;
 
 /// Rounds go on until this much time is over.
 const TIME: Duration = Duration::from_secs(105);
-/// Rounds in which the small files are fetched, too: each leaves a thousand ports in TIME_WAIT.
+/// Rounds that also fetch the small files: each leaves a thousand ports in TIME_WAIT.
 const SMALL_ROUNDS: usize = 7;
 const BIG: usize = 512 << 20;
 const SMALL: usize = 1024;
@@ -119,7 +119,7 @@ struct Server {
     session: Option<Session>,
 }
 
-/// Starts whoever is installed.
+/// Starts the servers that are installed.
 fn start(place: &Path, folder: &Path) -> Result<Vec<Server>> {
     use Work::{Retr, Small, Stor};
     let mut servers = Vec::new();
@@ -159,7 +159,7 @@ fn start(place: &Path, folder: &Path) -> Result<Vec<Server>> {
     let anonymous = Speaks::Ftp("anonymous");
     if has("vsftpd", "-v") {
         servers.push(Server::start("vsftpd", anonymous, works, |port| {
-            // It reads no settings but those of whoever runs it.
+            // It reads only settings of the user that runs it.
             let file = place.join("vsftpd.conf");
             fs::write(&file, include_str!("../tests/peers/vsftpd.conf"))?;
             let mut command = Command::new("vsftpd");

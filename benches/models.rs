@@ -172,7 +172,7 @@ fn strangers() -> Vec<Model> {
         let here = here.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         match here.is_ok_and(|status| status.success()) {
             true => found.push(command(name, line)),
-            false => println!("LEFT OUT: {name} is not to be had here"),
+            false => println!("LEFT OUT: {name} is not available here"),
         }
     };
     let asking = |program: &str, with: &str| {

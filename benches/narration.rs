@@ -1,4 +1,4 @@
-//! What the record costs while nobody listens: the same messages over a pair of sockets, through
+//! What the record costs without a listener: the same messages over a pair of sockets, through
 //! `call::send` and `call::recv` and straight through std, in turn, in one run.
 //!
 //! ```sh
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
         recorded.push(through_call.as_secs_f64() / first.as_secs_f64());
         noise.push(second.as_secs_f64() / first.as_secs_f64());
     }
-    println!("send + recv of 64 bytes, {ROUNDS} rounds of {MESSAGES}, nobody listening");
+    println!("send + recv of 64 bytes, {ROUNDS} rounds of {MESSAGES}, no listener");
     report("call / direct  ", &mut recorded);
     report("direct / direct", &mut noise);
     Ok(())

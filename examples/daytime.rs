@@ -1,5 +1,5 @@
-//! The daytime service of RFC 867 over UDP: any datagram is answered with the time of day. It stops
-//! by itself after ten seconds, which shows a stop that another thread requests.
+//! The daytime service of RFC 867 over UDP: it answers every datagram with the time of day. It stops
+//! by itself after ten seconds, to show a stop that another thread requests.
 //!
 //! ```sh
 //! cargo run --example daytime

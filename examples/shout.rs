@@ -1,11 +1,11 @@
-//! A TCP server in thirty lines: whatever a client says comes back in capitals.
+//! A TCP server in thirty lines: it sends back what a client sends, in capitals.
 //!
 //! ```sh
 //! cargo run --example shout
 //! printf 'hello' | nc -N 127.0.0.1 PORT
 //! ```
 //!
-//! Ctrl-C stops it: the clients that are being served are let go, then `serve` returns.
+//! Ctrl-C stops it: the conversations end, then `serve` returns.
 
 use std::error::Error;
 

@@ -2,17 +2,17 @@
 //!
 //! Every classic socket program of a networking course, as a page to read and a program to run.
 //!
-//! - [`call`]: the door to the kernel; one function a system call, each of them recorded.
+//! - [`call`]: the system calls, one function for each, all of them recorded.
 //! - [`tell`]: the record as a story on standard error; [`trace`]: the record as JSON Lines, for programs.
-//! - [`handler`]: a server for conversations of your own; [`admission`]: which clients a server of your own admits, how
+//! - [`handler`]: a server for your own conversations; [`admission`]: which clients a server of your own admits, how
 //!   many at once, and what it counts. [`stop`] ends its waits.
-//! - [`byte_order`]: `htons`, `inet_aton` and the others, with the bytes in the open.
+//! - [`byte_order`]: `htons`, `inet_aton` and the others, byte by byte.
 //!
-//! A program of your own that wants these depends on netplay with `default-features = false`. What only the
-//! feature `cli` brings is the book and its command line:
+//! To use these in your own program, depend on netplay with `default-features = false`. The
+//! feature `cli` adds the pages and the command line:
 //!
-//! - `examples`: the table, and a page an example: `tcp_echo`, `udp_echo`, `select`, …
-//! - `models`: the five models of I/O, one message received by each, measured.
+//! - `examples`: the table, and a page for each example: `tcp_echo`, `udp_echo`, `select`, …
+//! - `models`: the five models of I/O, measured with one message each.
 //! - `draw`, `bench`, `lab`, `lesson`, `why`, `doctor`, `cli`: ARCHITECTURE.md is the map.
 //!
 //! ```

@@ -12,17 +12,17 @@ fn main() -> ExitCode {
     netplay::cli::main(closed)
 }
 
-/// What must be done before `main`: a look at standard output, and one stack a thread, as in C.
+/// The work before `main`: check standard output, and give each thread one stack, as in C.
 ///
-/// Rust's start-up code opens /dev/null in the place of a standard descriptor that is closed, and writes to
-/// it succeed from then on. So whether standard output is closed is asked before.
+/// Rust's start-up code opens /dev/null in place of a closed standard descriptor, and writes to
+/// it succeed from then on. So this code checks before that whether standard output is closed.
 ///
-/// Rust gives each thread a second one, for a handler of SIGSEGV to stand on while it says that the first
-/// has overflowed. That is eight system calls for each thread, and two of them (mprotect, munmap) have
-/// every other processor forget addresses: a large part of what a client costs a server of threads.
-/// Rust's start-up code leaves out all of it where SIGSEGV and SIGBUS have a handler already, or are
-/// ignored. So they are ignored for as long as it looks. A stack that overflows ends the process all
-/// the same, with SIGSEGV.
+/// Rust gives each thread a second stack, on which a SIGSEGV handler can run when the first
+/// has overflowed. That takes eight system calls for each thread, and two of them (mprotect, munmap) make
+/// every other processor flush addresses: a large part of what a client costs the thread server.
+/// Rust's start-up code omits all of it if SIGSEGV and SIGBUS already have a handler or are
+/// ignored. So they are ignored while it checks. A stack overflow still ends the process
+/// with SIGSEGV.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "it happens before main, and replaces what signals do")]
 mod early {
@@ -34,7 +34,7 @@ mod early {
     /// Whether the process was started without a standard output.
     pub(super) static STDOUT_IS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-    /// The C library calls what stands in this section before any `main`, Rust's own included.
+    /// The C library calls the functions in this section before any `main`, including Rust's own.
     #[used]
     // SAFETY: the section is one of pointers to functions, and this is one.
     #[unsafe(link_section = ".init_array")]
@@ -46,7 +46,7 @@ mod early {
         set(SigHandler::SigIgn);
     }
 
-    /// From now on both signals do what they do to any program.
+    /// From now on both signals have their default effect.
     pub(super) fn give_back() {
         set(SigHandler::SigDfl);
     }
@@ -60,7 +60,7 @@ mod early {
     }
 }
 
-/// Where there is no more memory (`ulimit -v`, a cgroup), Rust's own end is SIGABRT and a backtrace. Here it is
+/// If memory runs out (`ulimit -v`, a cgroup), Rust by default ends with SIGABRT and a backtrace. Here it ends with
 /// a sentence and the exit code of every other limit of the machine.
 #[expect(unsafe_code, reason = "an allocator deals in pointers")]
 mod memory {
@@ -71,10 +71,10 @@ mod memory {
     #[global_allocator]
     static ALLOCATOR: OrEnd = OrEnd;
 
-    // SAFETY: the system's allocator does all of it, and what it returns is passed on unless it is null.
+    // SAFETY: the system's allocator does the work, and its result is passed on unless it is null.
     unsafe impl GlobalAlloc for OrEnd {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            // SAFETY: the caller's promise is the one that it needs.
+            // SAFETY: the caller's promise is what the system's allocator requires.
             or_end(unsafe { System.alloc(layout) })
         }
 
@@ -105,7 +105,7 @@ mod memory {
     fn end() -> ! {
         let said = b"netplay: there is no more memory: see ulimit -v, and what the machine has\n";
         let _ = nix::unistd::write(std::io::stderr(), said);
-        // SAFETY: _exit(2) asks for no memory and runs nothing of ours. To unwind from here is not allowed.
+        // SAFETY: _exit(2) allocates no memory and runs none of our code. Unwinding from here is not allowed.
         unsafe { libc::_exit(1) }
     }
 }

@@ -85,7 +85,7 @@ static inline int accept_client(int listener, int flags)
         return peer;
     switch (errno) {
     case EMFILE: case ENFILE: case ENOBUFS: case ENOMEM:
-        warn("accept"); /* the client stays in the queue until somebody leaves */
+        warn("accept"); /* the client stays in the queue until another leaves */
         usleep(10 * 1000);
         return -1;
     case EBADF: case EFAULT: case EINVAL: case ENOTSOCK:

@@ -39,7 +39,7 @@ int main(int argc, char **argv)
             int was_owed = client->owed != NULL, ended;
             if (events[i].events & EPOLLOUT)
                 ended = client_write(client);
-            else /* EPOLLERR and EPOLLHUP, too: recv tells */
+            else /* also after EPOLLERR and EPOLLHUP: recv tells */
                 ended = client_read(client, buf, size);
             if (ended) {
                 end_client(client); /* which takes it off the list */

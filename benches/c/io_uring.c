@@ -128,7 +128,7 @@ static void make_buffers(void)
 
 struct client {
     bool receiving; /* its recv is under way */
-    bool ended;     /* there is no more to come, or nobody to hear an answer */
+    bool ended;     /* the client sends no more, or cannot receive an answer */
     bool waiting;   /* for a buffer: it is on the list of those */
     int first, last; /* its answers, as buffers: the first is being sent */
 };
@@ -231,7 +231,7 @@ static void sent(int fd, struct io_uring_cqe *cqe)
             return;
         }
     } else if (cqe->res != -EINTR) {
-        shutdown(fd, SHUT_RDWR); /* its recv ends, too */
+        shutdown(fd, SHUT_RDWR); /* this also ends its recv */
         client->ended = true;
     }
     do {

@@ -43,7 +43,7 @@ int main(int argc, char **argv)
             int ended = 0;
             if (entry->revents & POLLOUT)
                 ended = client_write(client);
-            else if (entry->revents) /* POLLERR and POLLHUP, too: recv tells */
+            else if (entry->revents) /* also after POLLERR and POLLHUP: recv tells */
                 ended = client_read(client, buf, size);
             if (ended) {
                 end_client(client); /* and the last one moves into the gap */

@@ -21,7 +21,7 @@ int main(int argc, char **argv)
     size = buffer_size(argc, argv);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED); /* nobody joins it */
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED); /* it is never joined */
     /* A conversation needs little; and glibc keeps 40 MiB of used stacks for the next threads,
      * which is 160 of these, but only five of the usual ones of 8 MiB. */
     pthread_attr_setstacksize(&attributes, 256 * 1024);

@@ -1,4 +1,4 @@
-/* Datagrams: each goes back to whoever sent it. */
+/* Datagrams: each goes back to its sender. */
 #include "common.h"
 
 int main(int argc, char **argv)

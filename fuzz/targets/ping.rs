@@ -1,4 +1,4 @@
-//! The headers of a ping: whoever can reach this machine can send it packets.
+//! The headers of a ping: any host that can reach this machine can send it packets.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

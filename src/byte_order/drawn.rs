@@ -1,7 +1,7 @@
 //! The bytes of a number or an address, drawn as they lie in this machine's memory and as they go over the wire.
 //!
-//! The functions are those of the page above; here they are called, and what they did is drawn. Nothing is drawn from
-//! theory: the bytes in memory come from `to_ne_bytes`, on whatever machine this runs.
+//! This module calls the functions of the page above, and draws the results. It draws what is there, not theory: the
+//! bytes in memory come from `to_ne_bytes` on the machine that runs it.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,7 +12,7 @@ use super::number::{Number, Order};
 use super::{Family, ParseError, htonl, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl};
 use crate::words::hex;
 
-/// What a function made of its argument.
+/// The result of a function.
 #[derive(Debug)]
 pub struct Page {
     /// A picture for people.
@@ -23,7 +23,7 @@ pub struct Page {
     pub next: String,
 }
 
-/// htons and htonl: `host` is the number, `network` what the function made of it.
+/// htons and htonl: `host` is the argument, `network` the result.
 pub fn to_network<N: Into<Number>>(function: &str, host: N, network: N) -> Page {
     let (host, network): (Number, Number) = (host.into(), network.into());
     let (what, bits, bytes) = (host.what(), host.bits(), hex(&network.memory).replace(' ', ", 0x"));
@@ -52,7 +52,7 @@ pub fn to_network<N: Into<Number>>(function: &str, host: N, network: N) -> Page 
     Page { picture, facts, next: next(&function.replace("hton", "ntoh"), network) }
 }
 
-/// ntohs and ntohl: `network` is the number as it came, `host` what the function made of it.
+/// ntohs and ntohl: `network` is the argument as it arrived, `host` the result.
 pub fn from_network<N: Into<Number>>(function: &str, network: N, host: N) -> Page {
     let (network, host): (Number, Number) = (network.into(), host.into());
     let (what, bits, bytes) = (host.what(), host.bits(), hex(&network.memory).replace(' ', ", 0x"));
@@ -79,7 +79,7 @@ pub fn from_network<N: Into<Number>>(function: &str, network: N, host: N) -> Pag
     Page { picture, facts, next: next(&function.replace("ntoh", "hton"), host) }
 }
 
-/// The same for programs: what was given, what was made of it, and which of the two is the program's.
+/// The same for programs: the argument, the result, and which of the two is in host order.
 fn turned(function: &str, [given, made]: [&Number; 2], host: &Number, network: &Number) -> Value {
     let what = host.what();
     json!({
@@ -93,7 +93,7 @@ fn turned(function: &str, [given, made]: [&Number; 2], host: &Number, network: &
     })
 }
 
-/// Why some people never notice that they forgot.
+/// Why a forgotten conversion may go unnoticed.
 fn no_difference() -> String {
     match Order::here() {
         Order::Big => "no difference here: this machine is big-endian, as the wire is".into(),
@@ -145,7 +145,7 @@ pub fn show(number: &Number) -> Page {
 /// inet_aton: which part of the text fills which byte.
 ///
 /// # Errors
-/// It is no address by those rules.
+/// It is not an address by those rules.
 pub fn aton(text: &str) -> Result<Page, ParseError> {
     let address = inet_aton(text)?;
     let (read, ignored) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
@@ -208,10 +208,11 @@ inet_ntoa(htonl({number:#010x})) = {text:?}
     Page { picture, facts, next: next("inet_aton", text) }
 }
 
-/// inet_pton: the bytes of an address. C's caller says which family; here the text does, for only IPv6 has colons.
+/// inet_pton: the bytes of an address. In C the caller gives the family; here the text shows it, because only IPv6 has
+/// colons.
 ///
 /// # Errors
-/// It is no address by the strict rules.
+/// It is not an address by the strict rules.
 pub fn pton(text: &str) -> Result<Page, ParseError> {
     let family = if text.contains(':') { Family::Inet6 } else { Family::Inet };
     let address = inet_pton(family, text)?;
@@ -233,7 +234,7 @@ inet_pton({family}, {text:?})
 /// inet_ntop: the text of these bytes.
 ///
 /// # Errors
-/// They are no bytes, or neither four nor sixteen.
+/// They are not bytes, or neither four nor sixteen.
 pub fn ntop(bytes: &str) -> Result<Page, ParseError> {
     let refused = |why| ParseError { call: "inet_ntop".into(), text: bytes.into(), why };
     let octets = hex_bytes(bytes).map_err(refused)?;
@@ -264,7 +265,7 @@ fn panel(place: &str, order: Order, bytes: &[u8]) -> String {
         + &row(0, bytes, &arrow)
 }
 
-/// The bytes of an address, and below them the numbers that its text is made of.
+/// The bytes of an address, and below them the numbers of its text.
 fn in_network_order(address: IpAddr) -> String {
     let (name, rows) = match address {
         IpAddr::V4(address) => {
@@ -302,7 +303,7 @@ fn row(first: usize, bytes: &[u8], below: &str) -> String {
     )
 }
 
-/// The number that the four bytes are, to this machine and to all.
+/// The number that the four bytes make, on this machine and in network order.
 fn s_addr(address: Ipv4Addr) -> String {
     let s_addr = u32::from_ne_bytes(address.octets());
     let (here, everywhere) = (Number::from(s_addr), Number::from(ntohl(s_addr)));
@@ -351,8 +352,8 @@ fn address_of(bytes: &[u8]) -> Option<IpAddr> {
     four.or(sixteen).ok()
 }
 
-/// `7f000001`, `7f 00 00 01`, `7f:00:00:01` or `0x7f 0x0 0x0 0x1`: two digits are a byte, one alone
-/// too.
+/// `7f000001`, `7f 00 00 01`, `7f:00:00:01` or `0x7f 0x0 0x0 0x1`: two digits are a byte, and so is
+/// one alone.
 fn hex_bytes(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     for run in text.split([' ', ':', ',']).filter(|run| !run.is_empty()) {

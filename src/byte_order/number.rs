@@ -31,10 +31,10 @@ impl From<u64> for Number {
 }
 
 impl Number {
-    /// The number of a text, in the fewest bits that hold it and the zeros written in front of it.
+    /// The number in a text, in the fewest bits that hold it and the zeros written in front of it.
     ///
     /// # Errors
-    /// It is no number of at most 64 bits.
+    /// It is not a number of at most 64 bits.
     pub fn parse(text: &str) -> Result<Number, String> {
         let (value, written) = number(text)?;
         Ok(match (u16::try_from(value), u32::try_from(value)) {
@@ -52,7 +52,7 @@ impl Number {
         self.value.to_be_bytes()[8 - self.memory.len()..].into()
     }
 
-    /// The number that has these bytes the other way round.
+    /// The number with these bytes in reverse order.
     pub(super) fn turned(&self) -> Number {
         let memory: Vec<u8> = self.memory.iter().rev().copied().collect();
         Number { value: self.value.swap_bytes() >> (64 - self.bits()), memory }
@@ -63,7 +63,7 @@ impl Number {
         if self.bits() == 32 { "address" } else { "port" }
     }
 
-    /// And which: `5858`, `127.0.0.1`.
+    /// Its value there: `5858`, `127.0.0.1`.
     pub(super) fn meaning(&self) -> String {
         match <[u8; 4]>::try_from(self.big_endian()) {
             Ok(octets) => inet_ntoa(octets.into()),
@@ -79,7 +79,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// Hexadecimal, always with 0x and two digits a byte: the bytes can be read off it.
+/// Hexadecimal, always with 0x and two digits per byte, so that the bytes can be read.
 impl fmt::LowerHex for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "0x{:0width$x}", self.value, width = 2 * self.memory.len())
@@ -107,18 +107,18 @@ impl Order {
     }
 }
 
-/// The number of a text, if it fits `T`.
+/// The number in a text, if it fits `T`.
 ///
 /// # Errors
-/// It does not, or is no number.
+/// It does not fit, or is not a number.
 pub fn unsigned<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
     let (value, _) = number(text)?;
     let bits = 8 * size_of::<T>();
     T::try_from(value).map_err(|_| format!("{bits} bits hold at most {}", u64::MAX >> (64 - bits)))
 }
 
-/// The number of a text, and how many bits its digits spell out, leading zeros included;
-/// 0 when they are decimal or octal, for those don't end where bytes end.
+/// The number in a text, and how many bits its digits take, including leading zeros;
+/// 0 if they are decimal or octal, because those digits do not end where bytes end.
 fn number(text: &str) -> Result<(u64, usize), String> {
     let (digits, base, bits_each) = match text.as_bytes() {
         [b'0', b'x' | b'X', ..] => (&text[2..], 16, 4),

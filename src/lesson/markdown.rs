@@ -12,15 +12,15 @@ use crate::columns::{self, width, width_of};
 use crate::lang::Lang;
 use crate::table;
 
-/// Prose in longer lines is hard to read.
+/// The longest line of prose: longer ones are hard to read.
 const LONGEST_LINE: usize = 90;
 
-/// How a text is to look.
+/// How a text looks.
 #[derive(Debug, Clone)]
 pub struct Look {
     /// The columns of the terminal.
     pub columns: usize,
-    /// Bold, underlined, in colours: where it cannot be, `marks` stay in the text.
+    /// Bold, underlined, in colours; if not, `marks` stay in the text.
     pub styled: bool,
     /// In ASCII only.
     pub ascii: bool,
@@ -30,7 +30,7 @@ pub struct Look {
     pub lang: Lang,
 }
 
-/// The text as lines, none of which is wider than the terminal.
+/// The text as lines that fit the terminal.
 ///
 /// Links become commands: `[select](select.md)` is `select`, and the first time also
 /// `netplay explain select`.
@@ -61,7 +61,7 @@ pub fn render(markdown: &str, look: &Look) -> String {
 struct Page<'a> {
     look: &'a Look,
     events: Peekable<Parser<'a>>,
-    /// What stands left of a line, from the outermost list or quotation to the innermost.
+    /// The prefixes of a line, from the outermost list or quotation to the innermost.
     margins: Vec<Margin>,
     /// Whether the next block begins with an empty line.
     gap: bool,
@@ -71,9 +71,9 @@ struct Page<'a> {
     out: String,
 }
 
-/// What stands left of the lines of a list item or a quotation.
+/// The prefix of the lines of a list item or a quotation.
 struct Margin {
-    /// Left of the next line only: a bullet, a number.
+    /// For the next line only: a bullet, a number.
     once: Option<String>,
     always: String,
 }
@@ -99,7 +99,7 @@ impl table::Cell for Cell {
 }
 
 impl<'a> Page<'a> {
-    /// Blocks, up to the end of what they are in.
+    /// Blocks, up to the end of the block that contains them.
     fn blocks(&mut self) {
         while let Some(event) = self.events.peek() {
             if is_inline(event) {
@@ -161,7 +161,7 @@ impl<'a> Page<'a> {
         let mut begun = false;
         while let Some(Event::Start(Tag::Item)) = self.events.peek() {
             self.events.next();
-            // Items whose text is a paragraph of its own are kept apart.
+            // Items with a paragraph of their own are separated by an empty line.
             let loose = matches!(self.events.peek(), Some(Event::Start(Tag::Paragraph)));
             self.gap &= if begun { loose } else { !nested || loose };
             begun = true;
@@ -247,8 +247,8 @@ impl<'a> Page<'a> {
         self.gap = true;
     }
 
-    /// Lines as they are, in the whole terminal; one that is too wide goes on below, further right,
-    /// where a comment is a comment still.
+    /// Lines as they are, over the whole width of the terminal; one that is too wide continues below, further right;
+    /// a comment stays a comment.
     fn verbatim(&mut self, text: &Text) {
         let room = self.look.columns.saturating_sub(self.margin()).max(2);
         let mut at = 0;
@@ -316,14 +316,14 @@ impl<'a> Page<'a> {
         if self.look.styled { code.to_owned() } else { format!("`{code}`") }
     }
 
-    /// The signs of Markdown, where nothing else tells an emphasis.
+    /// The signs of Markdown, if nothing else can show an emphasis.
     fn sign(&self, tag: &Tag<'_>, text: &mut Text) {
         if !self.look.styled {
             text.push(if *tag == Tag::Strong { "**" } else { "*" }, Mark::Plain);
         }
     }
 
-    /// Whether the next line of the source goes on without a space: Chinese has none between words.
+    /// Whether the next line of the source continues without a space: Chinese has no spaces between words.
     fn joins(&mut self, text: &Text) -> bool {
         let last = text.as_str().chars().next_back();
         let next = match self.events.peek() {
@@ -333,7 +333,7 @@ impl<'a> Page<'a> {
         last.is_some_and(|c| width_of(c) == 2) && next.is_some_and(|c| width_of(c) == 2)
     }
 
-    /// The first time that something is linked to: how to get there.
+    /// At the first link to something: the command that goes there.
     fn way(&mut self, to: &str, start: usize, text: &mut Text) {
         let Some(way) = way(to) else { return };
         if self.in_table
@@ -361,7 +361,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Before a block: an empty line, unless nothing stands above.
+    /// Before a block: an empty line, unless it is the first.
     fn open(&mut self) {
         if std::mem::replace(&mut self.gap, true) {
             self.line("");
@@ -420,7 +420,7 @@ fn commands(code: &str) -> Text {
     text
 }
 
-/// What to type, or to open, for a link; nothing for another place on the same page.
+/// What to type, or to open, for a link; `None` for another place on the same page.
 fn way(to: &str) -> Option<String> {
     let (file, anchor) = to.split_once('#').unwrap_or((to, ""));
     if file.contains("://") {

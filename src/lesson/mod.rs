@@ -1,8 +1,8 @@
-//! The lessons: what is behind the pages, in English and in Chinese.
+//! The lessons: the theory behind the pages, in English and in Chinese.
 //!
 //! They are Markdown, `lessons/LANG/TOPIC.md`, and compiled in, so that `netplay explain` needs no file.
-//! Whatever can be checked in them is: `tests/suite/lessons.rs` compares every quote with the source, follows
-//! every link, runs every command, and holds the two languages against each other.
+//! `tests/suite/lessons.rs` compares every quote with the source, follows every link, runs every command, and
+//! compares the two languages.
 
 mod markdown;
 mod rust;
@@ -65,7 +65,7 @@ const CONTENTS: Lesson = Lesson {
     zh: include_str!("../../lessons/zh/README.md"),
 };
 
-/// What else a topic may be called.
+/// Other names of topics.
 const ALSO: &[(&str, &str)] = &[
     ("osi-model", "osi"),
     ("layers", "osi"),
@@ -77,7 +77,7 @@ const ALSO: &[(&str, &str)] = &[
     ("uring", "io-uring"),
 ];
 
-/// What somebody asks about.
+/// What `netplay explain` is asked about.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject {
     /// What a lesson explains.
@@ -106,7 +106,7 @@ fn lesson(name: &str) -> Option<&'static Lesson> {
     LESSONS.iter().find(|lesson| lesson.topic == topic)
 }
 
-/// The name that was meant, of ours or of these further ones, if one is near to what was typed.
+/// The name that was probably meant, one of ours or of these, if one is close to what was typed.
 #[must_use]
 pub fn similar(typed: &str, further: impl Iterator<Item = &'static str>) -> Option<String> {
     let typed = typed.to_lowercase();

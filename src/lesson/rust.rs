@@ -1,5 +1,5 @@
-//! Keywords and comments of Rust, marked in a quote. It is no parser: it knows what can hide them, which
-//! is strings, characters and comments.
+//! Keywords and comments of Rust, marked in a quote. It is not a parser: it only knows what can hide them:
+//! strings, characters and comments.
 
 use super::text::{Mark, Text};
 
@@ -35,7 +35,7 @@ fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Where the string ends that begins here.
+/// The end of the string that begins here.
 fn string(rest: &str) -> usize {
     let mut escaped = false;
     for (at, c) in rest.char_indices().skip(1) {
@@ -48,7 +48,7 @@ fn string(rest: &str) -> usize {
     rest.len()
 }
 
-/// Where the character ends that begins here: `'"'`, `'\''`; or, of a lifetime, the tick.
+/// The end of the character that begins here: `'"'`, `'\''`; or, of a lifetime, the tick.
 fn character(rest: &str) -> usize {
     let mut characters = rest.char_indices().skip(1);
     let first = characters.next().map(|(_, c)| c);

@@ -1,4 +1,4 @@
-//! A text of which some parts stand out, and its lines on a terminal.
+//! A text with emphasised parts, and its lines on a terminal.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::columns::{width, wrap};
 use crate::escape::escape_unicode;
 
-/// Why a part stands out. No part does so by its colour alone.
+/// The kind of an emphasis. Colour is never the only sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     Plain,
@@ -31,10 +31,10 @@ impl Mark {
     }
 }
 
-/// A space where no line ends; on the terminal, a space.
+/// A space at which no line may end; on the terminal it is a space.
 const NO_BREAK: &str = "\u{a0}";
 
-/// A text of which some parts stand out.
+/// A text with emphasised parts.
 #[derive(Debug, Default)]
 pub struct Text {
     text: String,
@@ -48,7 +48,7 @@ impl Text {
         self.parts.push((self.text.len(), mark));
     }
 
-    /// Code that stays in one line, if it fits: its spaces are no place to break.
+    /// Code that stays in one line, if it fits: lines do not end at its spaces.
     pub fn push_whole(&mut self, code: &str, mark: Mark) {
         self.push(&code.replace(' ', NO_BREAK), mark);
     }
@@ -79,13 +79,13 @@ impl Text {
         line.replace(NO_BREAK, " ")
     }
 
-    /// Its lines, of so many columns at most.
+    /// Its lines, of at most this many columns.
     pub fn lines(&self, columns: usize) -> Vec<Range<usize>> {
         lines(&self.text, columns)
     }
 }
 
-/// Its lines are broken where [`wrap`] may, and where it has line ends of its own.
+/// Its lines end where [`wrap`] may break them, and at its own line ends.
 fn lines(text: &str, columns: usize) -> Vec<Range<usize>> {
     let mut lines = Vec::new();
     let mut at = 0;
@@ -97,7 +97,7 @@ fn lines(text: &str, columns: usize) -> Vec<Range<usize>> {
     lines
 }
 
-/// The text in ASCII. What diagrams are drawn with keeps its one column.
+/// The text in ASCII. Characters of diagrams stay one column wide.
 pub fn ascii(text: &str) -> String {
     let plain = |c: char| match c {
         '─' | '━' | '═' | '–' | '−' | '╌' | '┄' => "-".to_owned(),

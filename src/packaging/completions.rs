@@ -1,4 +1,4 @@
-//! The completions for a shell: what clap_complete makes, and what it leaves to be mended.
+//! The completions for a shell: the output of clap_complete, with corrections.
 
 use anyhow::Result;
 use clap::{Command, ValueHint};
@@ -7,7 +7,7 @@ use clap_complete::Shell;
 /// The script for a shell.
 ///
 /// # Errors
-/// It is no UTF-8.
+/// It is not UTF-8.
 pub fn completions(shell: Shell, command: &Command) -> Result<String> {
     let mut script = Vec::new();
     let mut command = completed(command);
@@ -20,9 +20,9 @@ pub fn completions(shell: Shell, command: &Command) -> Result<String> {
     })
 }
 
-/// The command as shells are to complete it. clap_complete knows no other name of a command than its first,
-/// so each becomes a command of its own: `tcp-server`. It offers what is hidden, so that is left out. And it
-/// says what kind of value an option has, where that is no list of words; otherwise shells would offer the
+/// The command for completion by shells. clap_complete only knows the first name of a command,
+/// so every other name becomes a command of its own: `tcp-server`. clap_complete also offers hidden commands, so they are
+/// removed. And options whose value is not a list of words get a kind of value; otherwise shells would offer the
 /// files of the folder for a number.
 fn completed(command: &Command) -> Command {
     let names_of_sides = |name: &str| name.ends_with("-server") || name.ends_with("-client");
@@ -72,13 +72,13 @@ fn hint_of(value: &str) -> ValueHint {
     }
 }
 
-/// bash takes `--color=al` for three words, of which the last is completed.
+/// bash splits `--color=al` into three words and completes the last.
 fn for_bash(script: &str) -> String {
     let prev = "    prev=\"$3\"\n";
     script.replacen(prev, &format!("{prev}{EQUALS}"), 1)
 }
 
-/// The option is two words back, or one if no letter of its value is there yet.
+/// The option is two words back, or one if its value has no letter yet.
 const EQUALS: &str = r#"    if [[ "$cur" == "=" ]]; then
         cur=""
     elif [[ "$prev" == "=" && COMP_CWORD -ge 2 ]]; then
@@ -86,8 +86,8 @@ const EQUALS: &str = r#"    if [[ "$cur" == "=" ]]; then
     fi
 "#;
 
-/// fish asks which command is typed, and is told none while the last option still lacks its value; and the
-/// words that a command takes without an option are left out.
+/// fish asks which command is typed, and gets no answer while the last option still lacks its value; and the
+/// words that a command takes without an option are missing.
 fn for_fish(script: &str, command: &Command) -> String {
     let asks = "argparse -s (__fish_netplay_global_optspecs) -- $cmd 2>/dev/null";
     let again = format!("{asks}\n    or begin\n        set -e cmd[-1]\n        {asks}\n    end");

@@ -1,4 +1,4 @@
-//! The manual pages: one for each command, in the roff that groff and mandoc read alike.
+//! The manual pages: one for each command, in roff that groff and mandoc read in the same way.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::files::write;
 /// The page of the program alone.
 ///
 /// # Errors
-/// The command has what roff cannot say.
+/// The command has text that roff cannot express.
 pub fn page_of(command: Command) -> Result<String> {
     page(&whole(command))
 }
@@ -22,7 +22,7 @@ pub fn page_of(command: Command) -> Result<String> {
 /// Writes a page for the program and for each of its commands into a folder.
 ///
 /// # Errors
-/// The folder is not there, or cannot be written.
+/// The folder does not exist, or cannot be written to.
 pub fn write_pages(command: Command, folder: &Path) -> Result<()> {
     if !folder.exists() {
         bail!(
@@ -34,7 +34,7 @@ pub fn write_pages(command: Command, folder: &Path) -> Result<()> {
         .with_context(|| format!("cannot write manual pages to {}", file_name(folder)))
 }
 
-/// `netplay help` has no page of its own, so none may be named.
+/// `netplay help` has no page, so no page may refer to it.
 fn whole(command: Command) -> Command {
     let mut command = command.disable_help_subcommand(true);
     command.build();
@@ -59,22 +59,22 @@ fn page(command: &Command) -> Result<String> {
     tidy(&String::from_utf8(roff)?)
 }
 
-/// The day on which the page is made. A package that is built twice has the same page twice: there the
-/// variable says what day it is (<https://reproducible-builds.org/specs/source-date-epoch/>).
+/// The date of the page. For reproducible builds the environment variable SOURCE_DATE_EPOCH gives it
+/// (<https://reproducible-builds.org/specs/source-date-epoch/>).
 fn date() -> String {
     let told = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse().ok());
     let told = told.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     told.unwrap_or_else(|| chrono::Local::now().to_utc()).format("%Y-%m-%d").to_string()
 }
 
-/// What a line of roff should not be longer than.
+/// The longest line of roff.
 const WIDTH: usize = 80;
 
-/// The same page, as those who write roff by hand would write it: no blank at the end of a line, no line
-/// that a terminal does not hold, one request for one paragraph; and what is a command to type stands as
-/// it is typed.
+/// The same page in the style of handwritten roff: no blank at the end of a line, no line
+/// that is wider than a terminal, one request for each paragraph; and commands appear as they are
+/// typed.
 fn tidy(roff: &str) -> Result<String> {
-    // A break, a blank line and a break are one space between two lines.
+    // A break, a blank line and a break become one space between two lines.
     let roff = roff.replace("\n.br\n\n.br\n", "\n.sp\n").replace("\n\n.br\n", "\n.sp\n");
     let roff = roff.replace(" \\fR]", "\\fR]").replace('…', "...");
     let mut page = String::new();

@@ -1,4 +1,4 @@
-//! What a package ships beside the program, made of its command line: manual pages, and completions for shells.
+//! Files that a package ships beside the program, made from its command line: manual pages, and completions for shells.
 
 mod completions;
 mod man;

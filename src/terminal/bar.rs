@@ -1,7 +1,7 @@
-//! The bars that show how far something is, in the last line of a terminal: on standard error, without colours.
+//! Progress bars in the last line of a terminal: on standard error, without colours.
 //!
-//! The thread that moves the bytes draws the bar of a transfer: where nothing moves, it stands still. It goes when the
-//! transfer is over or Ctrl-C ends it, and leaves nothing.
+//! The thread that moves the bytes draws the bar of a transfer, so it stands still while no bytes move. It disappears when
+//! the transfer ends or Ctrl-C ends it.
 
 use std::fmt;
 use std::io;
@@ -17,9 +17,9 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, si
 
 use crate::trace::progress::{self, Bar};
 
-/// So many times a second is the bar drawn at most.
+/// How often the bar is drawn per second, at most.
 const HZ: u8 = 15;
-/// Where a line has fewer columns, there is no bar.
+/// On a terminal with fewer columns there is no bar.
 const NARROWEST: u16 = 64;
 
 const WITH_TOTAL: &str = "[{wide_bar}] {bytes} of {total_bytes}{rate}{left}";
@@ -33,7 +33,7 @@ pub fn show_transfers(ascii: bool) {
     progress::show_on(Line { ascii, bar: Mutex::new(None) });
 }
 
-/// A bar for so many turns of something else.
+/// A bar for this many turns of another task.
 #[must_use]
 pub fn turns(n: usize, ascii: bool) -> ProgressBar {
     let style = ProgressStyle::with_template("[{bar:20}] {elapsed}, turn {pos}/{len}: {wide_msg}")
@@ -61,7 +61,7 @@ impl Bar for Line {
         }
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
         bar.set_style(style(total.is_some(), self.ascii));
-        // What was there before belongs to the bar, but not to the rate.
+        // Earlier bytes count for the bar, but not for the rate.
         bar.set_position(at);
         bar.reset_eta();
         bar.set_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(screen), HZ));
@@ -90,7 +90,7 @@ impl Bar for Line {
 
 fn style(total: bool, ascii: bool) -> ProgressStyle {
     let template = if total { WITH_TOTAL } else { WITHOUT_TOTAL };
-    // The last of the bar's is what is still empty; the spinner's, what an ended one would show.
+    // The last character of the bar is the empty part; that of the spinner, its end.
     let (bar, spinner) =
         if ascii { ("#-", r"|/-\ ") } else { ("█▉▊▋▌▍▎▏ ", "⠋⠙⠸⠴⠦⠇ ") };
     ProgressStyle::with_template(template)
@@ -109,8 +109,8 @@ fn style(total: bool, ascii: bool) -> ProgressStyle {
         .tick_chars(spinner)
 }
 
-/// A terminal that says it is narrower than it is. The bar ends in its last column, and behind that
-/// there is still room for the `^C` that a terminal shows of a Ctrl-C: it does not begin a new line.
+/// A terminal that reports fewer columns than it has. The bar ends in its last column, and the
+/// `^C` that a terminal shows after Ctrl-C still fits behind it without a new line.
 #[derive(Debug)]
 struct Screen(Term);
 
@@ -155,13 +155,13 @@ impl TermLike for Screen {
 /// Lets a signal that ends the program clear the line first, unless it is ignored.
 #[expect(unsafe_code, reason = "sigaction replaces a handler")]
 fn clear_on(signal: Signal) {
-    // SA_RESETHAND: when the handler runs, the signal's own end is in force again.
+    // SA_RESETHAND: when the handler runs, the signal's default action is restored.
     let flags = SaFlags::SA_RESETHAND | SaFlags::SA_RESTART;
     let action = SigAction::new(SigHandler::Handler(clear), flags, SigSet::empty());
     // SAFETY: the handler reads an atomic, and calls write and raise: signal-safety(7) lists both.
     let before = unsafe { sigaction(signal, &action) }.expect("both may be handled");
     if matches!(before.handler(), SigHandler::SigIgn) {
-        // SAFETY: it was in force before.
+        // SAFETY: it was installed before.
         unsafe { sigaction(signal, &before) }.expect("both may be handled");
     }
 }
