@@ -81,14 +81,12 @@ fn calls_by_side(told: &[&str]) -> [Vec<String>; 2] {
     let mut calls: Vec<(bool, String)> = Vec::new();
     for line in &told[1..] {
         let (left, right, _) = halves(line);
-        let (time, left) = match left.trim().split_once(' ') {
-            Some((time, left)) if time.parse::<f64>().is_ok() => (true, left.trim()),
-            None if left.trim().parse::<f64>().is_ok() => (true, ""),
-            _ => (false, left.trim()),
-        };
+        // A line that begins a call has a time; what goes on below stands further right.
+        let (time, left) = left.split_at(8);
+        let (begins, left) = (!time.trim().is_empty(), left.trim());
         let words = if left.is_empty() { right.trim() } else { left };
         match calls.last_mut() {
-            Some((_, call)) if !time => *call += &format!(" {words}"),
+            Some((_, call)) if !begins => *call += &format!(" {words}"),
             _ => calls.push((left.is_empty(), words.to_owned())),
         }
     }
