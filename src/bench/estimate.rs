@@ -1,12 +1,11 @@
 //! How long a run will take, said before it begins.
 //!
-//! What a turn costs beside its time depends on the machine: a server must start, be connected to, be
-//! looked at by the meters and end. So a turn without its time is rehearsed for each load, and the rest is
+//! What a turn costs beside its time depends on the machine: a server must start, accept connections, be
+//! read by the meters and end. So a turn without its time is rehearsed for each load, and the rest is
 //! multiplication. For a few connections all servers need about the same, and the yardstick stands for
 //! them; for many, a thread or a process for each connection is not what the yardstick has, and
 //! the meters read of every one: then each server rehearses.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
@@ -19,6 +18,7 @@ use super::server::Server;
 use super::{Bench, LOOK, MOST, MOST_UNDER_STRACE, SERVES_SOME, SHORT_RUN, UNKNOWN};
 use crate::examples::prefork::WORKERS;
 use crate::examples::row::AtOnce;
+use crate::lang::Lang;
 use crate::stop::Stop;
 use crate::words::{about, counted};
 
@@ -35,19 +35,35 @@ pub struct Estimate {
     pub rounds: (usize, usize),
 }
 
-impl fmt::Display for Estimate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Estimate {
+    /// As a sentence.
+    #[must_use]
+    pub fn said(&self, lang: Lang) -> String {
         let counted = |n: usize, what: &str| counted(n as u64, what);
-        let rounds = match self.rounds {
-            (least, most) if least == most => counted(most, "round"),
-            (least, most) => format!("{least} to {most} rounds"),
-        };
+        let (least, most) = self.rounds;
         let time = about(self.time);
-        let (servers, loads) = (counted(self.servers, "server"), counted(self.loads, "load"));
-        write!(
-            f,
-            "this takes about {time}: {servers} (the first one twice), {loads}, {rounds} each"
-        )
+        let (servers, loads) = (self.servers, self.loads);
+        match lang {
+            Lang::En => {
+                let rounds = match least == most {
+                    true => counted(most, "round"),
+                    false => format!("{least} to {most} rounds"),
+                };
+                let (servers, loads) = (counted(servers, "server"), counted(loads, "load"));
+                format!(
+                    "this takes about {time}: {servers} (the first one twice), {loads}, {rounds} each"
+                )
+            }
+            Lang::Zh => {
+                let rounds = match least == most {
+                    true => most.to_string(),
+                    false => format!("{least} 到 {most}"),
+                };
+                format!(
+                    "大约需要 {time}：{servers} 个服务器（第一个测两次），{loads} 种负载，每种 {rounds} 轮"
+                )
+            }
+        }
     }
 }
 
@@ -160,7 +176,7 @@ mod tests {
         };
         let said = [estimate(1.26, (1, 1)), estimate(44.4, (3, 5)), estimate(600.0, (9, 9))];
         assert_eq!(
-            said.map(|estimate| estimate.to_string()),
+            said.map(|estimate| estimate.said(Lang::En)),
             [
                 "this takes about 1.3 s: 3 servers (the first one twice), 1 load, 1 round each",
                 "this takes about 44 s: 3 servers (the first one twice), 1 load, 3 to 5 rounds each",

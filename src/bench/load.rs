@@ -4,7 +4,7 @@
 //! reading a reply, no allocation a request. It is no page, and makes its calls directly.
 //!
 //! ```text
-//! connect   everybody, and one request each: then the server has accepted them
+//! connect   all of them, and one request each: then the server has accepted them
 //!    │ quiet: the meter is read
 //! go        the active ones: a request, its reply, the next request
 //!    │ quiet again, when the last replies are there: the meter is read
@@ -13,7 +13,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the load is no page: nobody tells or reads its calls"
+    reason = "the load is no page: its calls are neither told nor read"
 )]
 
 use std::io::{ErrorKind, Read, Write};
@@ -63,7 +63,7 @@ static PORTS: LazyLock<u32> = LazyLock::new(|| {
 /// What happened to the connections of a turn.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Errors {
-    /// Nobody listened (ECONNREFUSED).
+    /// Nothing listened (ECONNREFUSED).
     pub refused: u64,
     /// Ended by force (ECONNRESET, EPIPE).
     pub reset: u64,

@@ -10,9 +10,8 @@
 //! report    tables, for people and programs                  (picture: the same to look at)
 //! ```
 //!
-//! The servers take turns, A B C A B C: what the machine does beside the bench meets all of them. The
-//! first server runs twice; how far its second copy is from it is how far figures may be apart and mean
-//! nothing.
+//! The servers take turns, A B C A B C, so that what else the machine does affects all of them. The
+//! first server runs twice: figures that are no further apart than those of its two copies mean nothing.
 
 pub mod machine;
 pub mod plan;
@@ -22,6 +21,7 @@ pub mod meter;
 pub mod load;
 pub mod sample;
 pub mod report;
+mod reasons;
 pub mod picture;
 pub mod verdict;
 
@@ -31,11 +31,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::child;
+use crate::lang::Lang;
 use crate::stop::Stop;
 use crate::words::counted;
 use load::{Clients, Tally};
 use machine::Machine;
 use meter::Calls;
+use netplay_text::say;
 use plan::{FEWEST, Kind, Load, Manner, Model, Plan};
 use sample::{Cell, Counted, Latency, Look, Memory, Report, ServerUse, Turn};
 use server::Server;
@@ -50,8 +52,8 @@ const MOST_UNDER_STRACE: usize = 100;
 const SHORT_RUN: Duration = Duration::from_secs(25);
 const MOST: usize = 9;
 
-/// How long to wait for the first answers: of a server that nobody knows yet; of one that has served
-/// everybody before, and may only be short of processors; of one that has not, and will not now.
+/// How long to wait for the first answers: of a server that has not run yet; of one that has served
+/// every connection before, and may only be short of processors; of one that has not, and will not now.
 const UNKNOWN: Duration = Duration::from_millis(300);
 const SERVES_ALL: Duration = Duration::from_secs(2);
 const SERVES_SOME: Duration = Duration::from_millis(60);
@@ -108,7 +110,8 @@ impl Bench<'_> {
         let again = self.plan.models.first().map(|model| (model, true));
         let mut cells = Vec::new();
         for (model, again) in models.chain(again) {
-            progress(&format!("{}: a look at {}", load.title(), model.name));
+            let (title, name) = (load.title(), &model.name);
+            progress(&say!(Lang::current(), "{title}: a look at {name}", "{title}：查看 {name}"));
             let mut cell = Cell::new(model, again, load, Look::default());
             if !self.stop.requested() {
                 match self.look(model, load) {
@@ -139,7 +142,12 @@ impl Bench<'_> {
     /// A turn of every server.
     fn round(&self, round: usize, cells: &mut [(&Model, Cell)], progress: &dyn Fn(&str)) {
         for (model, cell) in cells {
-            progress(&format!("{}, round {round}: {}", cell.load.title(), model.name));
+            let (title, name) = (cell.load.title(), &model.name);
+            progress(&say!(
+                Lang::current(),
+                "{title}, round {round}: {name}",
+                "{title}，第 {round} 轮：{name}"
+            ));
             if cell.failed.is_some() || self.stop.requested() {
                 continue;
             }
@@ -201,10 +209,10 @@ impl Bench<'_> {
                 }
             });
         let given_up = match (ended, tally.given_up) {
-            (Some(how), _) => Some(format!("it ended in the midst of a turn ({how})")),
+            (Some(how), _) => Some(format!("it ended during a turn ({how})")),
             (None, 0) => None,
             (None, n) => Some(format!(
-                "it closed {} in the midst of a turn, and lives on",
+                "it closed {} during a turn, and still runs",
                 counted(n, "connection")
             )),
         };
@@ -268,7 +276,7 @@ impl Bench<'_> {
         let record = tempfile::NamedTempFile::new()?;
         ensure!(
             matches!(model.kind, plan::Kind::Row(..)),
-            "only servers of our own run under strace"
+            "only netplay's own servers run under strace"
         );
         let server = Server::start_traced(model, load, manner, record.path())
             .context("it cannot run under strace")?;

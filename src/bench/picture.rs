@@ -8,13 +8,15 @@ use std::fmt::Write as _;
 use super::plan::Load;
 use super::report::{Sheet, label, time, whole};
 use super::sample::{Cell, Latency, Report, Spread};
-use crate::columns::wrapped;
+use crate::columns::{self, wrapped};
 use crate::draw::page;
 use crate::draw::shapes::{
     Anchor, Drawing, Element, Opening, circle, line, rect, round_step, text,
 };
 use crate::escape::markup;
 use crate::ink::{COST, DIM, INK, Ink, LINE, LONGEST, P50, P99, P999, RATE};
+use crate::lang::Lang;
+use netplay_text::say;
 
 /// So many letters of the footer have room in a line.
 const FOOTER_COLUMNS: usize = 180;
@@ -106,11 +108,15 @@ impl Report {
     fn about(&self) -> String {
         let load = |load: Load| {
             let rate = |cell: &&Cell| {
-                let rate = cell.rate().map_or("no figure".to_owned(), |rate| whole(rate.median));
+                let none = || Lang::current().pick("no figure", "没有数据").to_owned();
+                let rate = cell.rate().map_or_else(none, |rate| whole(rate.median));
                 format!("{} {rate}", label(cell))
             };
             let rates: Vec<String> = self.under(load).iter().map(rate).collect();
-            format!("{}, requests a second: {}.", load.title(), rates.join(", "))
+            let title = load.title();
+            let lang = Lang::current();
+            let rates = rates.join(lang.pick(", ", "，"));
+            say!(lang, "{title}, requests a second: {rates}.", "{title}，每秒请求数：{rates}。")
         };
         let loads: Vec<String> = self.loads().into_iter().map(load).collect();
         loads.join(" ")
@@ -141,13 +147,13 @@ impl Report {
         let fastest = self.cells.iter().filter_map(|cell| cell.rate()).map(|rate| rate.high);
         let fastest = fastest.fold(1.0, f64::max);
         let rates = cells.iter().map(|cell| cell.rate());
-        part.bars(out, "requests/s", RATE, fastest, whole, &rates.collect::<Vec<_>>());
+        part.bars(out, rate_head(), RATE, fastest, whole, &rates.collect::<Vec<_>>());
     }
 
     fn costs(&self, out: &mut Drawing, part: &Part, cells: &[&Cell]) {
         let costs: Vec<_> = cells.iter().map(|cell| cell.cpu()).collect();
         let dearest = costs.iter().flatten().map(|cost| cost.high).fold(1.0, f64::max);
-        part.bars(out, "CPU for a request", COST, dearest, time, &costs);
+        part.bars(out, cost_head(), COST, dearest, time, &costs);
     }
 
     fn latencies(&self, out: &mut Drawing, part: &Part, cells: &[&Cell]) {
@@ -155,7 +161,7 @@ impl Report {
         let low = points.iter().copied().fold(f64::INFINITY, f64::min).clamp(1.0, 1e9);
         let high = points.iter().copied().fold(low * 10.0, f64::max);
         let (low, high) = (low / 1.5, high * 1.5);
-        part.head(out, 0.0, "latency, log scale");
+        part.head(out, 0.0, latency_head());
         for (what, (ink, nth)) in TAIL_NAMES.into_iter().zip(TAIL.into_iter().zip(0..)) {
             let x = 130.0 + 52.0 * f64::from(nth);
             out.add(circle((part.x + x, part.top + 50.0), 4.0).fill(ink));
@@ -197,12 +203,21 @@ impl Report {
         page::report("netplay bench", &body)
     }
 
-    /// As bars, for a terminal.
+    /// As bars, for a terminal of so many columns. In a narrow one they are shorter, and the last one is a figure only.
     #[must_use]
-    pub fn bars(&self, load: Load, ascii: bool) -> String {
-        const BAR: usize = 24;
+    pub fn bars(&self, load: Load, ascii: bool, columns: usize) -> String {
+        /// Gaps, and the figures beside the bars.
+        const REST: usize = 29;
+        const CPU: usize = 12;
+        let lang = Lang::current();
         let cells = self.under(load);
-        let longest = cells.iter().map(|cell| label(cell).chars().count()).max().unwrap_or(0);
+        let longest = cells.iter().map(|cell| columns::width(&label(cell))).max().unwrap_or(0);
+        let wide = columns > longest + REST + CPU + 1 + 2 * BAR;
+        let names = if wide { longest } else { longest.min(columns / 3) };
+        let (bar_room, cpu_room) = match wide {
+            true => (BAR, CPU),
+            false => ((columns.saturating_sub(names + REST) / 2).clamp(4, BAR), 0),
+        };
         let most = |of: &dyn Fn(&Cell) -> Option<f64>| {
             cells.iter().filter_map(|cell| of(cell)).fold(1.0, f64::max)
         };
@@ -217,29 +232,58 @@ impl Report {
         let ends = cells.iter().flat_map(|cell| tail(cell)).flatten();
         let (low, high) =
             ends.fold((f64::INFINITY, 1.0f64), |(low, high), x| (low.min(x), high.max(x)));
-        let mut out = format!(
-            " {:longest$}  {:BAR$} {:>9}  {:BAR$}  CPU/request\n",
-            "",
-            "requests/s",
-            "",
-            if ascii { "p50 o, p99 x, p99.9 >, log" } else { "p50 ●  p99 ◆  p99.9 ▶ log" },
-        );
+        let figure = |x: Option<f64>, form: fn(f64) -> String| x.map_or("-".to_owned(), form);
+        let padded = |text: &str, room: usize| {
+            format!("{text}{:1$}", "", room.saturating_sub(columns::width(text)))
+        };
+        let (rates, costs) = lang.pick(("requests/s", "CPU/request"), ("请求/秒", "CPU/请求"));
+        let signs = match ascii {
+            true => lang.pick("p50 o, p99 x, p99.9 >, log", "p50 o, p99 x, p99.9 >, 对数"),
+            false => lang.pick("p50 ●  p99 ◆  p99.9 ▶ log", "p50 ●  p99 ◆  p99.9 ▶ 对数"),
+        };
+        // The marks begin two columns before, and end there.
+        let marks_room = bar_room + 2;
+        let before = 1 + names + 2 + bar_room + 1 + 9 + 2;
+        let mut out = String::new();
+        let fits = marks_room >= columns::width(signs);
+        if !fits {
+            out += &format!("{:1$}{signs}\n", "", before.min(columns.saturating_sub(30)));
+        }
+        let signs = padded(if fits { signs } else { "" }, marks_room);
+        let head = padded("", names + 3) + &padded(rates, bar_room + 1 + 9 + 2) + &signs;
+        out += &format!("{head} {costs}\n");
         for cell in &cells {
-            let figure = |x: Option<f64>, form: fn(f64) -> String| x.map_or("-".to_owned(), form);
-            let _ = writeln!(
-                out,
-                " {:longest$}  {:BAR$} {:>9}  {:BAR$}  {:12} {}",
-                label(cell),
-                bar(rate(cell).unwrap_or(0.0) / fastest, BAR, ascii),
+            let name = label(cell);
+            let name = padded(&columns::cut(&name, names, ".."), names);
+            let cost = bar(cpu(cell).unwrap_or(0.0) / dearest, cpu_room, ascii);
+            let cost = if wide { padded(&cost, cpu_room) + " " } else { String::new() };
+            let line = format!(
+                " {name}  {:bar_room$} {:>9}  {} {cost}{}",
+                bar(rate(cell).unwrap_or(0.0) / fastest, bar_room, ascii),
                 figure(rate(cell), whole),
-                marks(tail(cell), low, high, BAR + 2, ascii),
-                bar(cpu(cell).unwrap_or(0.0) / dearest, 12, ascii),
+                marks(tail(cell), low, high, marks_room, ascii),
                 figure(cpu(cell), time),
             );
+            out += &format!("{}\n", line.trim_end());
         }
         out
     }
 }
+
+fn rate_head() -> &'static str {
+    Lang::current().pick("requests/s", "请求/秒")
+}
+
+fn latency_head() -> &'static str {
+    Lang::current().pick("latency, log scale", "延迟，对数刻度")
+}
+
+fn cost_head() -> &'static str {
+    Lang::current().pick("CPU for a request", "每个请求的 CPU")
+}
+
+/// So many columns has a bar of a terminal that is wide enough.
+const BAR: usize = 24;
 
 /// As wide as a text is at most, in letters of this size: no common font without serifs is wider than
 /// DejaVu Sans, and its letters are of about four widths.

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::{Pin, raise_descriptor_limit};
 use crate::examples::Example;
+use crate::lang::Lang;
 use crate::words::{counted, grouped};
+use netplay_text::say;
 
 /// How many rounds a run has at least that was not told how many to make.
 pub(super) const FEWEST: usize = 3;
@@ -63,9 +65,12 @@ impl Load {
     /// The load as a heading: `64 connections`.
     #[must_use]
     pub fn title(self) -> String {
-        match self.idle {
-            0 => counted(self.connections as u64, "connection"),
-            idle => format!("{} active among {} idle", self.connections, grouped(idle as u64)),
+        let (n, idle) = (self.connections as u64, grouped(self.idle as u64));
+        match (Lang::current(), self.idle) {
+            (Lang::En, 0) => counted(n, "connection"),
+            (Lang::En, _) => format!("{n} active among {idle} idle"),
+            (Lang::Zh, 0) => format!("{} 个连接", grouped(n)),
+            (Lang::Zh, _) => format!("{n} 个活跃连接，另有 {idle} 个空闲"),
         }
     }
 }
@@ -117,7 +122,7 @@ pub enum Expect {
 const OTHERS: u64 = 64;
 
 impl Plan {
-    /// Says no to what cannot be meant, on whatever machine.
+    /// Refuses what makes no sense on any machine.
     ///
     /// # Errors
     /// A sentence that says why.
@@ -125,13 +130,16 @@ impl Plan {
         let Manner { size, udp, per_request, rate, expect, .. } = self.manner;
         ensure!(!self.models.is_empty(), "there is no server to measure");
         ensure!(!(udp && size > 65_507), "a datagram holds at most 65,507 bytes, not {size}");
-        ensure!(!(udp && per_request), "over UDP there is no connection that a request could have");
+        ensure!(
+            !(udp && per_request),
+            "UDP has no connections, so no request can have one of its own"
+        );
         ensure!(
             !(expect == Expect::Line && size < 2),
-            "a line of {size} byte has no room for more than its end: --size 2 at least"
+            "a line of {size} byte holds nothing but its line end: --size must be at least 2"
         );
         for load in &self.loads {
-            ensure!(load.connections > 0, "a load without an active connection is none");
+            ensure!(load.connections > 0, "a load needs at least one active connection");
             ensure!(!(per_request && load.idle > 0), "--idle is for connections that stay");
             if let Some(rate) = rate {
                 ensure!(rate > 0.0, "a rate is a number of requests a second above 0");
@@ -140,7 +148,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Says no to what this machine cannot hold, before anything is started; raises the limit of
+    /// Refuses what this machine cannot hold, before anything is started; raises the limit of
     /// descriptors, which the servers inherit.
     ///
     /// # Errors
@@ -150,11 +158,13 @@ impl Plan {
             let needed = load.total() as u64 + OTHERS;
             let limit = raise_descriptor_limit(needed)?;
             if needed > limit {
-                bail!(
-                    "{} connections need {needed} descriptors in each process, and this machine \
+                let total = load.total();
+                bail!(say!(
+                    Lang::current(),
+                    "{total} connections need {needed} file descriptors in each process, and this machine \
                      allows {limit} (ulimit -Hn)",
-                    load.total(),
-                );
+                    "{total} 个连接在每个进程里需要 {needed} 个文件描述符，而这台机器只允许 {limit} 个 (ulimit -Hn)"
+                ));
             }
         }
         Ok(())

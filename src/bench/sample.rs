@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::load::Errors;
 use super::machine::Machine;
 use super::plan::{Load, Manner, Model};
+use crate::lang::Lang;
 
 /// A whole run, as `-o FILE.json` keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -218,29 +219,30 @@ impl Spread {
     }
 }
 
-/// Who had more to do than it could.
+/// What limited the rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bottleneck {
     /// The server's processors were busy nearly all the time, the client's were not.
     Server,
     /// The other way round: the figures are the client's, not the server's.
     Client,
-    /// Every processor was busy: whoever uses less is faster.
+    /// Every processor was busy: a server that uses less of them is faster.
     Machine,
-    /// Nobody: both waited, for each other or for the wire.
-    Nobody,
+    /// None of them: both sides waited, for each other or for the wire.
+    None,
 }
 
 impl Bottleneck {
     /// In a word.
     #[must_use]
     pub fn word(self) -> &'static str {
-        match self {
-            Bottleneck::Server => "server",
-            Bottleneck::Client => "client",
-            Bottleneck::Machine => "all cores",
-            Bottleneck::Nobody => "waiting",
-        }
+        let (en, zh) = match self {
+            Bottleneck::Server => ("server", "服务器"),
+            Bottleneck::Client => ("client", "客户端"),
+            Bottleneck::Machine => ("all cores", "所有核"),
+            Bottleneck::None => ("waiting", "等待"),
+        };
+        Lang::current().pick(en, zh)
     }
 }
 
@@ -356,7 +358,7 @@ impl Cell {
         Some(match () {
             () if server + client >= BUSY * machine.cores as f64 => Bottleneck::Machine,
             () if server >= BUSY * threads => Bottleneck::Server,
-            () => Bottleneck::Nobody,
+            () => Bottleneck::None,
         })
     }
 }

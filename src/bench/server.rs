@@ -69,7 +69,7 @@ impl Server {
         manner: &Manner,
         record: &Path,
     ) -> Result<Server> {
-        ensure!(matches!(model.kind, Kind::Row(..)), "only our own servers run under strace");
+        ensure!(matches!(model.kind, Kind::Row(..)), "only netplay's own servers run under strace");
         Server::start_as(model, load, manner, Some(record))
     }
 
@@ -84,7 +84,7 @@ impl Server {
             &Kind::Target(address) => Ok(Server {
                 address,
                 process: None,
-                serving: Err("it ran already, and is not ours to look into"),
+                serving: Err("it ran already, and is not ours to inspect"),
                 _stderr: stderr,
             }),
             Kind::Row(example, options) => {
@@ -327,11 +327,11 @@ fn until_reachable(port: u16, udp: bool, process: &mut Process) -> Result<Socket
         }
         if !process.running()? {
             let status = process.wait()?;
-            bail!("the command ended before anybody could connect ({status})");
+            bail!("the command ended before a client could connect ({status})");
         }
         if Instant::now() > end {
             bail!(
-                "nobody listens on port {port} of 127.0.0.1 or ::1 after {} s",
+                "nothing listens on port {port} of 127.0.0.1 or ::1 after {} s",
                 TO_START.as_secs()
             );
         }
@@ -344,7 +344,7 @@ fn until_reachable(port: u16, udp: bool, process: &mut Process) -> Result<Socket
 fn serving(port: u16, udp: bool, command: Pid) -> std::result::Result<Vec<Pid>, &'static str> {
     let ask = inspect::Ask::port(port);
     let sockets = if udp { inspect::udp(ask) } else { inspect::tcp(ask) };
-    let sockets = sockets.map_err(|_| "this machine does not tell whose its port is")?;
+    let sockets = sockets.map_err(|_| "this machine does not tell which process has its port")?;
     let inodes: Vec<u64> =
         sockets.iter().filter(|socket| socket.is_open()).map(|socket| socket.inode).collect();
     let holders = inspect::holders(inodes.iter().copied(), TO_FIND);

@@ -6,7 +6,11 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::plan::{Kind, Plan};
+use super::reasons::in_words;
 use super::sample::Report;
+use crate::columns::hanging;
+use crate::lang::Lang;
+use netplay_text::say;
 
 /// A server that is not ours did not answer as it should: an expectation was not met.
 #[derive(Debug)]
@@ -32,29 +36,34 @@ pub fn judge(plan: &Plan, report: &Report) -> Result<()> {
         report.cells.iter().find(|cell| foreign(&cell.model) && cell.errors().wrong > 0)
     {
         let first = cell.errors().first.unwrap_or_default();
-        return Err(
-            Unexpected(format!("{} did not answer as --expect says: {first}", cell.model)).into()
-        );
+        let (model, first) = (&cell.model, in_words(&first));
+        return Err(Unexpected(say!(
+            Lang::current(),
+            "{model} did not answer as --expect says: {first}",
+            "{model} 的应答不符合 --expect：{first}"
+        ))
+        .into());
     }
     match report.cells.iter().find_map(|cell| Some((&cell.model, cell.failed.as_ref()?))) {
-        Some((model, why)) => bail!("{model}: {why}"),
+        Some((model, why)) => bail!("{model}: {}", in_words(why)),
         None => Ok(()),
     }
 }
 
 /// Two reports, compared.
 #[must_use]
-pub fn compared(new: &Report, old: &Report, ascii: bool) -> String {
+pub fn compared(new: &Report, old: &Report, ascii: bool, columns: usize) -> String {
     let mut text = String::new();
     for sheet in new.compare(old) {
-        _ = writeln!(text, "{}\n{}", sheet.title, sheet.text(ascii));
+        _ = writeln!(text, "{}\n{}", sheet.title, sheet.text(ascii, columns));
         for remark in sheet.remarks {
-            _ = writeln!(text, "  {remark}");
+            _ = writeln!(text, "{}", hanging(&format!("  {remark}"), columns, 2));
         }
         text.push('\n');
     }
     for line in new.circumstances(old) {
-        _ = writeln!(text, "not the same: {line}");
+        let line = say!(Lang::current(), "not the same: {line}", "不相同：{line}");
+        _ = writeln!(text, "{}", hanging(&line, columns, 2));
     }
     text
 }

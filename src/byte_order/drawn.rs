@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 
 use super::number::{Number, Order};
 use super::{Family, ParseError, htonl, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl};
+use crate::columns::width;
+use crate::lang::Lang;
 use crate::words::hex;
+use netplay_text::say;
 
 /// The result of a function.
 #[derive(Debug)]
@@ -27,26 +30,49 @@ pub struct Page {
 pub fn to_network<N: Into<Number>>(function: &str, host: N, network: N) -> Page {
     let (host, network): (Number, Number) = (host.into(), network.into());
     let (what, bits, bytes) = (host.what(), host.bits(), hex(&network.memory).replace(' ', ", 0x"));
-    let in_memory = panel("In this machine's memory", Order::here(), &host.memory);
-    let on_the_wire = panel("On the wire", Order::Big, &network.memory);
-    let forgotten = if host == network {
-        no_difference()
-    } else {
-        format!("the kernel sees {what} {}, not {}", network.meaning(), host.meaning())
+    let lang = Lang::current();
+    let in_memory =
+        panel(lang.pick("In this machine's memory", "在本机内存中"), Order::here(), &host.memory);
+    let on_the_wire = panel(lang.pick("On the wire", "在网络上"), Order::Big, &network.memory);
+    let kind = kind(what, lang);
+    let forgotten = match host == network {
+        true => no_difference(lang),
+        false => {
+            let (seen, meant) = (network.meaning(), host.meaning());
+            say!(
+                lang,
+                "the kernel sees {kind} {seen}, not {meant}",
+                "内核看到的是{kind} {seen}，而不是 {meant}"
+            )
+        }
     };
+    let head = say!(
+        lang,
+        "{function}({host}): the {kind} {host} = {host:#x} on its way out",
+        "{function}({host})：要发出去的{kind} {host} = {host:#x}"
+    );
+    let because = lang.pick(
+        ",\n  because this machine reads the bytes on the wire as that number",
+        "，\n  因为本机把网络上的字节读成这个数",
+    );
+    let forgotten = noted("forgotten", "忘了转换", &forgotten, lang);
+    let twice = say!(
+        lang,
+        "{function}({function}({host})) = {host}, as if forgotten",
+        "{function}({function}({host})) = {host}，和忘了一样"
+    );
+    let twice = noted("twice", "转换两次", &twice, lang);
+    let in_rust = format!("{host}u{bits}.to_be_bytes() == [0x{bytes}]");
+    let in_rust = noted("in Rust", "Rust 写法", &in_rust, lang);
     let picture = format!(
         "\
-{function}({host}): the {what} {host} = {host:#x} on its way out
+{head}
 
 {in_memory}
 {on_the_wire}
-  {function}({host}) = {network} = {network:#x},
-  because this machine reads the bytes of the wire as that number
+  {function}({host}) = {network} = {network:#x}{because}
 
-  forgotten    {forgotten}
-  twice        {function}({function}({host})) = {host}, as if forgotten
-  in Rust      {host}u{bits}.to_be_bytes() == [0x{bytes}]
-"
+{forgotten}{twice}{in_rust}"
     );
     let facts = turned(function, [&host, &network], &host, &network);
     Page { picture, facts, next: next(&function.replace("hton", "ntoh"), network) }
@@ -56,24 +82,41 @@ pub fn to_network<N: Into<Number>>(function: &str, host: N, network: N) -> Page 
 pub fn from_network<N: Into<Number>>(function: &str, network: N, host: N) -> Page {
     let (network, host): (Number, Number) = (network.into(), host.into());
     let (what, bits, bytes) = (host.what(), host.bits(), hex(&network.memory).replace(' ', ", 0x"));
-    let off_the_wire = panel("Off the wire", Order::Big, &network.memory);
-    let in_memory = panel("Turned for this machine", Order::here(), &host.memory);
-    let forgotten = if host == network {
-        no_difference()
-    } else {
-        format!("the program sees {what} {}, not {}", network.meaning(), host.meaning())
+    let lang = Lang::current();
+    let off_the_wire =
+        panel(lang.pick("Off the wire", "从网络上收到"), Order::Big, &network.memory);
+    let turned_here = lang.pick("Converted for this machine", "转换成本机字节序");
+    let in_memory = panel(turned_here, Order::here(), &host.memory);
+    let kind = kind(what, lang);
+    let forgotten = match host == network {
+        true => no_difference(lang),
+        false => {
+            let (seen, meant) = (network.meaning(), host.meaning());
+            say!(
+                lang,
+                "the program sees {kind} {seen}, not {meant}",
+                "程序看到的是{kind} {seen}，而不是 {meant}"
+            )
+        }
     };
+    let head = say!(
+        lang,
+        "{function}({network}): the {kind} that came in as {network} = {network:#x}",
+        "{function}({network})：收到的{kind}是 {network} = {network:#x}"
+    );
+    let sent = lang.pick(", the number that was sent", "，就是发送方的那个数");
+    let forgotten = noted("forgotten", "忘了转换", &forgotten, lang);
+    let in_rust = format!("u{bits}::from_be_bytes([0x{bytes}]) == {host}");
+    let in_rust = noted("in Rust", "Rust 写法", &in_rust, lang);
     let picture = format!(
         "\
-{function}({network}): the {what} that came in as {network} = {network:#x}
+{head}
 
 {off_the_wire}
 {in_memory}
-  {function}({network}) = {host} = {host:#x}, the number that was sent
+  {function}({network}) = {host} = {host:#x}{sent}
 
-  forgotten    {forgotten}
-  in Rust      u{bits}::from_be_bytes([0x{bytes}]) == {host}
-"
+{forgotten}{in_rust}"
     );
     let facts = turned(function, [&network, &host], &host, &network);
     Page { picture, facts, next: next(&function.replace("ntoh", "hton"), host) }
@@ -93,20 +136,50 @@ fn turned(function: &str, [given, made]: [&Number; 2], host: &Number, network: &
     })
 }
 
+/// What a number is, as people call it.
+fn kind(what: &'static str, lang: Lang) -> &'static str {
+    let chinese = match what {
+        "port" => "端口",
+        "address" => "地址",
+        "number" => "数",
+        other => other,
+    };
+    lang.pick(what, chinese)
+}
+
+/// A line below the picture: what it is about, and what there is to say.
+fn noted(en: &str, zh: &str, text: &str, lang: Lang) -> String {
+    const LABEL: usize = 13;
+    let label = lang.pick(en, zh);
+    format!("  {label}{:1$}{text}\n", "", LABEL.saturating_sub(width(label)))
+}
+
 /// Why a forgotten conversion may go unnoticed.
-fn no_difference() -> String {
-    match Order::here() {
-        Order::Big => "no difference here: this machine is big-endian, as the wire is".into(),
-        Order::Little => "no difference: these bytes are the same both ways round".into(),
-    }
+fn no_difference(lang: Lang) -> String {
+    let (en, zh) = match Order::here() {
+        Order::Big => (
+            "no difference here, because this machine is big-endian, as the wire is",
+            "在这里没有区别，因为本机和网络一样是大端",
+        ),
+        Order::Little => (
+            "no difference: these bytes are the same both ways round",
+            "没有区别：这些字节正反一样",
+        ),
+    };
+    lang.pick(en, zh).to_owned()
 }
 
 /// Both orders of one number; one of them is this machine's, and says so.
 pub fn show(number: &Number) -> Page {
-    let this_machine = format!("This machine ({})", std::env::consts::ARCH);
+    let lang = Lang::current();
+    let arch = std::env::consts::ARCH;
+    let this_machine = say!(lang, "This machine ({arch})", "本机（{arch}）");
     let (who_little, who_big) = match Order::here() {
-        Order::Little => (this_machine, "The wire".to_string()),
-        Order::Big => ("Others (x86_64, most ARM)".to_string(), this_machine + " and the wire"),
+        Order::Little => (this_machine, lang.pick("The wire", "网络").to_owned()),
+        Order::Big => (
+            lang.pick("Others (x86_64, most ARM)", "其他机器（x86_64，多数 ARM）").to_owned(),
+            this_machine + lang.pick(" and the wire", "和网络"),
+        ),
     };
     let big = number.big_endian();
     let little: Vec<u8> = big.iter().rev().copied().collect();
@@ -114,23 +187,45 @@ pub fn show(number: &Number) -> Page {
     let big_panel = panel(&who_big, Order::Big, &big);
     let mixed_up = number.turned();
     let bits = number.bits();
-    let functions = match bits {
-        16 => "htons for the way out, ntohs for the way in",
-        32 => "htonl for the way out, ntohl for the way in",
-        _ => "htobe64 for the way out, be64toh for the way in (endian(3))",
-    };
+    let functions =
+        match bits {
+            16 => lang
+                .pick("htons before sending, ntohs after receiving", "发送前 htons，接收后 ntohs"),
+            32 => lang
+                .pick("htonl before sending, ntohl after receiving", "发送前 htonl，接收后 ntohl"),
+            _ => lang.pick(
+                "htobe64 before sending, be64toh after receiving (endian(3))",
+                "发送前 htobe64，接收后 be64toh（endian(3)）",
+            ),
+        };
+    let bytes = bits / 8;
+    let head = say!(
+        lang,
+        "{number:#x} = {number}: {bits} bits, {bytes} bytes",
+        "{number:#x} = {number}：{bits} 位，{bytes} 字节"
+    );
+    let mixed =
+        say!(lang, "it reads {mixed_up:#x} = {mixed_up}", "读出来是 {mixed_up:#x} = {mixed_up}");
+    let mixed = noted("mixed up", "弄反了", &mixed, lang);
+    let in_c = noted("in C", "C 写法", functions, lang);
+    let rust = say!(
+        lang,
+        "{number:#x}u{bits}.to_be_bytes() for the wire,",
+        "{number:#x}u{bits}.to_be_bytes() 用于网络，"
+    );
+    let rust = noted("in Rust", "Rust 写法", &rust, lang);
+    let more = lang.pick(
+        "to_le_bytes() for little-endian, to_ne_bytes() for this machine",
+        "to_le_bytes() 用于小端，to_ne_bytes() 用于本机",
+    );
+    let more = noted("", "", more, lang);
     let picture = format!(
         "\
-{number:#x} = {number}: {bits} bits, {} bytes
+{head}
 
 {little_panel}
 {big_panel}
-  mixed up     it reads {mixed_up:#x} = {mixed_up}
-  in C         {functions}
-  in Rust      {number:#x}u{bits}.to_be_bytes() for the wire,
-               to_le_bytes() for little-endian, to_ne_bytes() for this machine
-",
-        bits / 8
+{mixed}{in_c}{rust}{more}"
     );
     let facts = json!({
         "number": number.value, "hex": format!("{number:#x}"), "bits": bits,
@@ -149,24 +244,42 @@ pub fn show(number: &Number) -> Page {
 pub fn aton(text: &str) -> Result<Page, ParseError> {
     let address = inet_aton(text)?;
     let (read, ignored) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let lang = Lang::current();
     let mut parts = String::new();
     let last = read.split('.').count() - 1;
     for (i, part) in read.split('.').enumerate() {
         let base = match part.as_bytes() {
-            [b'0', b'x' | b'X', ..] => "hexadecimal",
-            [b'0', _, ..] => "octal",
-            _ => "decimal",
+            [b'0', b'x' | b'X', ..] => lang.pick("hexadecimal", "十六进制"),
+            [b'0', _, ..] => lang.pick("octal", "八进制"),
+            _ => lang.pick("decimal", "十进制"),
         };
-        let fills = if i == last && i < 3 { format!("+{i} to +3") } else { format!("+{i}") };
-        parts += &format!("  part {}   {part:<10}   {base:<11}   fills {fills}\n", i + 1);
+        let base = format!("{base}{:1$}", "", 11_usize.saturating_sub(width(base)));
+        let (nth, end) = (i + 1, i == last && i < 3);
+        let fills = match end {
+            true => say!(lang, "+{i} to +3", "+{i} 到 +3"),
+            false => format!("+{i}"),
+        };
+        parts += &say!(
+            lang,
+            "  part {nth}   {part:<10}   {base}   fills {fills}\n",
+            "  第 {nth} 部分   {part:<10}   {base}   填入 {fills}\n"
+        );
     }
     if !ignored.is_empty() {
-        parts += &format!("  ignored  {ignored:?}, as glibc does after white space\n");
+        parts += &say!(
+            lang,
+            "  ignored  {ignored:?}, as glibc does after white space\n",
+            "  忽略  {ignored:?}，glibc 也忽略空白之后的内容\n"
+        );
     }
     let inet_pton = match inet_pton(Family::Inet, text) {
-        Ok(_) => "reads this text alike",
-        Err(_) => "refuses this text: it takes four plain decimal parts, no more",
+        Ok(_) => lang.pick("reads this text the same way", "对这段文字的读法相同"),
+        Err(_) => lang.pick(
+            "refuses this text: it takes four plain decimal parts only",
+            "拒绝这段文字，因为它只接受恰好四个普通的十进制部分",
+        ),
     };
+    let inet_pton = noted("inet_pton", "inet_pton", inet_pton, lang);
     let (octets, s_addr) = (in_network_order(address.into()), s_addr(address));
     let picture = format!(
         "\
@@ -174,9 +287,7 @@ inet_aton({text:?}) = {address}
 
 {parts}
 {octets}
-{s_addr}
-  inet_pton    {inet_pton}
-"
+{s_addr}{inet_pton}"
     );
     let mut facts = facts("inet_aton", address.into());
     facts["text"] = text.into();
@@ -188,20 +299,25 @@ pub fn ntoa(number: u32) -> Page {
     let address = Ipv4Addr::from(htonl(number).to_ne_bytes());
     let text = inet_ntoa(address);
     let mistaken = inet_ntoa(Ipv4Addr::from(number.to_ne_bytes()));
-    let forgotten = if mistaken == text {
-        no_difference()
-    } else {
-        format!("without htonl, inet_ntoa says {mistaken}")
+    let lang = Lang::current();
+    let forgotten = match mistaken == text {
+        true => no_difference(lang),
+        false => {
+            say!(
+                lang,
+                "without htonl, inet_ntoa says {mistaken}",
+                "不用 htonl，inet_ntoa 得到 {mistaken}"
+            )
+        }
     };
+    let forgotten = noted("forgotten", "忘了转换", &forgotten, lang);
     let (octets, s_addr) = (in_network_order(address.into()), s_addr(address));
     let picture = format!(
         "\
 inet_ntoa(htonl({number:#010x})) = {text:?}
 
 {octets}
-{s_addr}
-  forgotten    {forgotten}
-"
+{s_addr}{forgotten}"
     );
     let mut facts = facts("inet_ntoa", address.into());
     facts["if_forgotten"] = mistaken.into();
@@ -217,13 +333,15 @@ pub fn pton(text: &str) -> Result<Page, ParseError> {
     let family = if text.contains(':') { Family::Inet6 } else { Family::Inet };
     let address = inet_pton(family, text)?;
     let (octets, canonical) = (in_network_order(address), inet_ntop(address));
+    let lang = Lang::current();
+    let writes = say!(lang, "writes {canonical} (RFC 5952)", "写成 {canonical}（RFC 5952）");
+    let writes = noted("inet_ntop", "inet_ntop", &writes, lang);
     let picture = format!(
         "\
 inet_pton({family}, {text:?})
 
 {octets}
-  inet_ntop    writes {canonical} (RFC 5952)
-"
+{writes}"
     );
     let mut facts = facts("inet_pton", address);
     facts["text"] = text.into();
@@ -243,26 +361,41 @@ pub fn ntop(bytes: &str) -> Result<Page, ParseError> {
         refused(format!("not 4 bytes (IPv4) or 16 (IPv6) but {n}; write 7f000001"))
     })?;
     let (octets, family, text) = (in_network_order(address), family(address), inet_ntop(address));
+    let lang = Lang::current();
+    let reads = lang.pick("reads that text as the same bytes", "把这段文字读成同样的字节");
+    let reads = noted("inet_pton", "inet_pton", reads, lang);
     let picture = format!(
         "\
 inet_ntop({family}, bytes) = {text:?}
 
 {octets}
-  inet_pton    reads that text to the same bytes
-"
+{reads}"
     );
     Ok(Page { picture, facts: facts("inet_ntop", address), next: next("inet_pton", text) })
 }
 
 /// A caption, the bytes in their boxes, and an arrow at the most significant one.
 fn panel(place: &str, order: Order, bytes: &[u8]) -> String {
-    let (first, most_significant) = match order {
-        Order::Little => ("least", bytes.len() - 1),
-        Order::Big => ("most", 0),
+    let lang = Lang::current();
+    let (order, most_significant) = match order {
+        Order::Little => (
+            lang.pick(
+                "little-endian, least significant byte first",
+                "小端 (little-endian)，最低有效字节在前",
+            ),
+            bytes.len() - 1,
+        ),
+        Order::Big => (
+            lang.pick(
+                "big-endian, most significant byte first",
+                "大端 (big-endian)，最高有效字节在前",
+            ),
+            0,
+        ),
     };
-    let arrow = " ".repeat(2 + 5 * most_significant) + "^^ most significant byte";
-    format!("  {place}: {}, {first} significant byte first\n\n", order.name())
-        + &row(0, bytes, &arrow)
+    let arrow = " ".repeat(2 + 5 * most_significant)
+        + lang.pick("^^ most significant byte", "^^ 最高有效字节");
+    say!(lang, "  {place}: {order}\n\n", "  {place}：{order}\n\n") + &row(0, bytes, &arrow)
 }
 
 /// The bytes of an address, and below them the numbers of its text.
@@ -281,7 +414,11 @@ fn in_network_order(address: IpAddr) -> String {
             ("in6_addr", row(0, &octets[..8], &format!(" {left}:")) + "\n" + &right)
         }
     };
-    format!("  struct {name}: network order, on every machine\n\n{rows}")
+    say!(
+        Lang::current(),
+        "  struct {name}: network byte order, on every machine\n\n{rows}",
+        "  struct {name}：网络字节序，在任何机器上都一样\n\n{rows}"
+    )
 }
 
 /// At most eight bytes in boxes, their addresses from `+first` on above and a line of text below.
@@ -307,14 +444,23 @@ fn row(first: usize, bytes: &[u8], below: &str) -> String {
 fn s_addr(address: Ipv4Addr) -> String {
     let s_addr = u32::from_ne_bytes(address.octets());
     let (here, everywhere) = (Number::from(s_addr), Number::from(ntohl(s_addr)));
-    format!(
-        "  s_addr       {here} = {here:#x}, as this machine reads the bytes\n  \
-           ntohl        {everywhere} = {everywhere:#x}, to count and compare with"
-    )
+    let lang = Lang::current();
+    let read = say!(
+        lang,
+        "{here} = {here:#x}, as this machine reads the bytes",
+        "{here} = {here:#x}，本机这样读这些字节"
+    );
+    let compare = say!(
+        lang,
+        "{everywhere} = {everywhere:#x}, for counting and comparing",
+        "{everywhere} = {everywhere:#x}，用来计数和比较"
+    );
+    noted("s_addr", "s_addr", &read, lang) + &noted("ntohl", "ntohl", &compare, lang)
 }
 
 fn next(function: &str, argument: impl fmt::Display) -> String {
-    format!("Next: netplay byte-order {function} {argument}")
+    let head = Lang::current().pick("Next: ", "下一步：");
+    format!("{head}netplay byte-order {function} {argument}")
 }
 
 fn facts(function: &str, address: IpAddr) -> Value {

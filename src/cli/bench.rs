@@ -26,7 +26,7 @@ use crate::examples::value::{Offer, within};
 use crate::files::{try_to_write, whole, write};
 use crate::output::stdout;
 use crate::stop::Stop;
-use crate::terminal::turns;
+use crate::terminal::{columns, turns};
 use crate::trace::remark;
 
 /// Measure every server model under the same load
@@ -37,10 +37,10 @@ pub struct Args {
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = Offer::new(StringValueParser::new().try_map(model), server::rows))]
     models: Vec<String>,
-    /// How many connections speak [default: 1,64, and 1 among 900 idle ones]
-    #[arg(long, value_name = "N,M,…", value_delimiter = ',', value_parser = within::<usize>(1..=MOST, "a load has 1 to 2147483647 connections that speak"))]
+    /// How many connections send requests [default: 1,64, and 1 among 900 idle ones]
+    #[arg(long, value_name = "N,M,…", value_delimiter = ',', value_parser = within::<usize>(1..=MOST, "a load has 1 to 2147483647 active connections"))]
     connections: Vec<usize>,
-    /// How many more connections are there and say nothing
+    /// How many more connections are open and send nothing
     #[arg(long, value_name = "N", value_parser = within::<usize>(0..=MOST, "at most 2147483647 connections can be idle"))]
     idle: Option<usize>,
     /// Bytes of a request, and of its reply [default: 64]
@@ -55,13 +55,13 @@ pub struct Args {
     /// How long a turn lasts, for up to a thousand connections
     #[arg(long, value_name = "SECS", default_value = "0.06", value_parser = within(0.001..=3600.0, "a turn lasts 0.001 to 3600 seconds"))]
     seconds: f64,
-    /// So many requests a second are due, ready or not: latency counts from when one was due
+    /// Send N requests a second, whether or not the server keeps up: latency counts from when each was due
     #[arg(long, value_name = "N", value_parser = within(0.1..=1e8, "a rate is a number of requests a second above 0, such as 5000"))]
     rate: Option<f64>,
-    /// A connection for each request
+    /// Open a connection for each request
     #[arg(long, conflicts_with_all = ["udp", "idle"])]
     per_request: bool,
-    /// Datagrams, and the servers that serve them
+    /// Send datagrams, to the servers that serve them
     #[arg(long, conflicts_with = "idle")]
     udp: bool,
     /// Which processors: the scheduler's choice (free), server and client apart (split), both on one (same)
@@ -76,7 +76,7 @@ pub struct Args {
     /// Also measure a server that this command starts: './my_server {port}'
     #[arg(long, value_name = "COMMAND", value_parser = command)]
     cmd: Vec<String>,
-    /// What the replies of those two must be: the same bytes, a line, or anything
+    /// What the replies to --target and --cmd must be: the same bytes, a line, or anything
     #[arg(long, default_value = "echo", value_parser = PossibleValuesParser::new(["echo", "line", "any"]).try_map(named::<Expect>))]
     expect: Expect,
     /// Also write the report to FILE: .svg .html .md .json (every turn's raw figures) .csv
@@ -146,7 +146,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let (quiet, ascii) = (global.quiet, global.plain());
     args.output.as_deref().map_or(Ok(()), try_to_write)?;
     if let Some([new, old]) = args.compare.as_deref() {
-        return Ok(write!(stdout(), "{}", compared(&read(new)?, &read(old)?, ascii))?);
+        let text = compared(&read(new)?, &read(old)?, ascii, columns_here());
+        return Ok(write!(stdout(), "{text}")?);
     }
     if let Some(path) = &args.from {
         return show(args, &read(path)?, ascii);
@@ -158,7 +159,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     plan.makes_sense().map_err(|error| Usage(error.to_string()))?;
     plan.check()?;
     if !quiet {
-        remark(estimate(&plan, &stop));
+        remark(estimate(&plan, &stop).said(global.spoken()));
     }
     let bar = match quiet || !io::stderr().is_terminal() {
         true => ProgressBar::hidden(),
@@ -184,18 +185,25 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         } else {
             "netplay bench --per-request"
         };
-        remark(format_args!("try next: {next}"));
+        let head = global.spoken().pick("try next: ", "接下来试试：");
+        remark(format_args!("{head}{next}"));
     }
     Ok(())
 }
 
 fn show(args: &Args, report: &Report, ascii: bool) -> Result<()> {
-    let text = if args.json { report.json()? } else { report.text(ascii) };
+    let text = if args.json { report.json()? } else { report.text(ascii, columns_here()) };
     stdout().write_all(text.as_bytes())?;
     match &args.output {
         Some(path) => Ok(write(&report.written(path)?, path)?),
         None => Ok(()),
     }
+}
+
+/// How wide standard output is: as wide as it likes, if it is no terminal.
+fn columns_here() -> usize {
+    let columns = if stdout().is_terminal() { columns() } else { None };
+    columns.unwrap_or(usize::MAX)
 }
 
 /// A larger file is not read as a report.

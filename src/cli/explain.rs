@@ -6,11 +6,12 @@ use anyhow::{Result, bail};
 use clap::builder::{StringValueParser, TypedValueParser};
 
 use super::global::Global;
+use crate::client::Usage;
 use crate::examples::Example;
 use crate::examples::value::Offer;
 use crate::lab::{Lab, TABLE};
 use crate::lang::Lang;
-use crate::lesson::{self, Look, Subject};
+use crate::lesson::{self, Lesson, Look, Subject};
 use crate::output::stdout;
 use crate::trace::remark;
 
@@ -19,6 +20,7 @@ Try:
   netplay explain                    the table of contents
   netplay explain tcp                a topic; tcp-echo, the name of an example, will do as well
   netplay explain EADDRINUSE         what an error means here; its number will do as well
+  netplay explain 10054              an error number of Windows; 61 of macOS: its name here
   netplay explain tcp --lang zh      in Chinese
   netplay explain tcp --color always | less -R";
 
@@ -32,6 +34,9 @@ pub struct Args {
     /// A topic, an example, or an errno; without one, the table of contents
     #[arg(value_name = "TOPIC", value_parser = Offer::new(StringValueParser::new().try_map(named), || lesson::topics().collect()))]
     topic: Option<Topic>,
+    /// The number behind a word, as in WinError 10054
+    #[arg(value_name = "NUMBER", hide = true)]
+    number: Option<u16>,
     #[command(flatten)]
     form: Form,
 }
@@ -44,17 +49,22 @@ pub struct Form {
     plain: bool,
 }
 
-/// What somebody asks about.
+/// What may be asked about.
 #[derive(Debug, Clone, Copy)]
 enum Topic {
     /// What the lessons have.
     Lessons(Subject),
     /// A lab of this name, which explains itself.
     Lab(&'static str),
+    /// A word that stands before the number of an error: WinError.
+    Word,
 }
 
 fn named(name: String) -> Result<Topic, String> {
     let lab = || Lab::named(&name.to_lowercase()).map(|lab| Topic::Lab(lab.name));
+    if name.eq_ignore_ascii_case("winerror") {
+        return Ok(Topic::Word);
+    }
     let labs = TABLE.iter().map(|lab| lab.name);
     lesson::find(&name).map(Topic::Lessons).or_else(lab).ok_or_else(|| {
         match lesson::similar(&name, labs) {
@@ -70,13 +80,28 @@ fn named(name: String) -> Result<Topic, String> {
 /// Standard output cannot be written.
 pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let lang = global.language();
-    match args.topic {
-        None => print(lesson::contents(lang), &args.form, global),
+    let topic = match (args.topic, args.number) {
+        (
+            Some(Topic::Word | Topic::Lessons(Subject::Lesson(Lesson { topic: "errno", .. }))),
+            Some(number),
+        ) => Some(
+            named(number.to_string())
+                .map_err(|_| Usage(format!("no error has the number {number}")))?,
+        ),
+        (Some(Topic::Word), None) => bail!(Usage("which number? netplay explain 10054".into())),
+        (_, Some(_)) => bail!(Usage("one topic at a time".into())),
+        (topic, None) => topic,
+    };
+    match topic {
+        None | Some(Topic::Word) => print(lesson::contents(lang), &args.form, global),
         Some(Topic::Lessons(Subject::Lesson(lesson))) => {
             print(lesson.text(lang), &args.form, global)
         }
         Some(Topic::Lessons(Subject::Errno(errno))) => {
             print(&lesson::page_of_errno(errno, lang), &args.form, global)
+        }
+        Some(Topic::Lessons(Subject::Foreign(foreign))) => {
+            print(&lesson::page_of_foreign(foreign, lang), &args.form, global)
         }
         Some(Topic::Lab(name)) => {
             let sentence = match lang {

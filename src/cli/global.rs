@@ -11,7 +11,7 @@ use crate::call;
 use crate::draw::{Time, View};
 use crate::escape::file_name;
 use crate::examples::value::Offer;
-use crate::lang::Lang;
+use crate::lang::{Lang, Voice};
 use crate::terminal::{self, columns, columns_of_stderr, takes_utf8};
 use crate::trace::story::{Clock, Story};
 use crate::trace::{self, Settings, Speaker, TraceFile};
@@ -41,7 +41,7 @@ pub struct Global {
     /// Show passwords in the story and the trace, not * for each byte: as others see them on the wire
     #[arg(long, global = true)]
     pub show_secrets: bool,
-    /// The language of lessons and labs [default: that of NETPLAY_LANG, or of the locale]
+    /// The language of all that explains [default: that of NETPLAY_LANG, or of the locale]
     #[arg(long, global = true, value_name = "en|zh", hide_possible_values = true)]
     #[arg(value_parser = lang())]
     pub lang: Option<Lang>,
@@ -95,8 +95,14 @@ impl Global {
     }
 
     /// The language of all that is told. Without Chinese characters there is no Chinese.
-    fn spoken(&self) -> Lang {
+    pub(super) fn spoken(&self) -> Lang {
         if self.plain() { Lang::En } else { self.language() }
+    }
+
+    /// How standard output is told.
+    pub(super) fn voice(&self, terminal: bool) -> Voice {
+        let columns = if terminal { columns() } else { None };
+        Voice { lang: self.spoken(), columns: columns.unwrap_or(usize::MAX) }
     }
 
     /// Sets the language and the width of what this process tells.

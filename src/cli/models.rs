@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::global::Global;
 use super::global::{listen_for_those_who_ask, listen_to_the_record};
 use crate::files::try_to_write;
+use crate::lang::Lang;
 use crate::models::{Manner, Options, measure, receive};
 use crate::trace::Speaker;
 
@@ -20,6 +21,8 @@ pub(super) fn run(options: &Options, global: &Global) -> Result<()> {
         return receive(model, tcp);
     }
     options.output.as_deref().map_or(Ok(()), try_to_write)?;
+    // A program that reads the facts reads the same words in every locale.
+    let lang = if options.for_programs() { Lang::En } else { global.spoken() };
     listen_for_those_who_ask(global, Speaker { role: "client", example: "models" })?;
     measure(
         options,
@@ -30,14 +33,15 @@ pub(super) fn run(options: &Options, global: &Global) -> Result<()> {
             recorded: global.verbose > 0 || global.trace.is_some(),
             ascii: global.plain(),
             color: global.color.use_on(io::stdout().is_terminal()),
-            receivers: receivers_options(global),
+            receivers: receivers_options(global, lang),
+            lang,
         },
     )
 }
 
 /// The receivers tell their calls as this process does.
-fn receivers_options(global: &Global) -> Vec<String> {
-    let mut options = Vec::new();
+fn receivers_options(global: &Global, lang: Lang) -> Vec<String> {
+    let mut options = vec!["--lang".to_owned(), lang.code().to_owned()];
     let mut add = |words: &[&str]| options.extend(words.iter().map(|&word| word.to_owned()));
     match global.verbose {
         0 => add(&["-q"]),

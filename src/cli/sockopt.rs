@@ -1,4 +1,4 @@
-//! `netplay sockopt`: every option of a socket, what it is by default, and what the kernel makes of another value.
+//! `netplay sockopt`: every option of a socket, its default, and what the kernel makes of another value.
 
 use std::io::Write;
 
@@ -30,18 +30,19 @@ pub(super) fn run(args: &Options, global: &Global) -> anyhow::Result<()> {
         writeln!(out, "{:#}", json!({ "rows": rows }))?;
         return Ok(());
     }
+    let voice = global.voice(out.is_terminal());
     let next = match request.option {
         None => {
-            write!(out, "{}", table(&rows))?;
+            write!(out, "{}", table(&rows, voice))?;
             next(ROW.name())
         }
         Some(option) if request.value.is_some() => {
-            rows.iter().try_for_each(|row| writeln!(out, "{}", sentence(row)))?;
+            rows.iter().try_for_each(|row| write!(out, "{}", sentence(row, voice)))?;
             format!("netplay sockopt {}", option.name())
         }
         Some(option) => {
             let first = rows.first().context("every option belongs to some socket")?;
-            write!(out, "{}", explained(option, &rows))?;
+            write!(out, "{}", explained(option, &rows, voice))?;
             match (&first.asked, first.kernel.is_ok()) {
                 (OptValue::Int(n), true) => format!("netplay sockopt {}={n}", option.name()),
                 _ => "netplay sockopt SO_RCVBUF=5000".to_owned(),
@@ -49,7 +50,8 @@ pub(super) fn run(args: &Options, global: &Global) -> anyhow::Result<()> {
         }
     };
     if !global.quiet {
-        writeln!(out, "\ntry next: {next}")?;
+        let head = voice.lang.pick("try next: ", "接下来试试：");
+        write!(out, "\n{}", voice.lines(&format!("{head}{next}")))?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! What this machine lets netplay do: each thing tried, what it means for which command, and the line that
-//! mends it.
+//! What works on this machine: each thing tried, what it means for which command, and the command that
+//! fixes it.
 //!
-//! A setting is read where the answer is a number; where it is a permission, the thing is done: whoever may
-//! open an ICMP socket has one opened, and closed again.
+//! A setting is read where the answer is a number; where it is a permission, the thing is tried: an ICMP socket is
+//! opened, and closed again.
 
 mod told;
 
@@ -23,6 +23,7 @@ use crate::examples::io_uring::{Options, set_up};
 use crate::inspect::{numbers, sysctl};
 use crate::lang::Lang;
 use crate::server::ServerArgs;
+use netplay_text::say;
 
 pub use told::{Look, told};
 
@@ -37,7 +38,7 @@ pub struct Check {
     pub verdict: Verdict,
     /// What that means, for which commands.
     pub effect: String,
-    /// The line that mends it, where something is to be mended.
+    /// The command that fixes it, where something is missing.
     pub mend: Option<String>,
 }
 
@@ -69,26 +70,26 @@ impl Check {
     }
 }
 
-/// Looks at all of it; takes a fraction of a second.
+/// Looks at all of it, and says in this language what it found; takes a fraction of a second.
 #[must_use]
-pub fn examine(terminal: &Terminal) -> Vec<Check> {
+pub fn examine(terminal: &Terminal, lang: Lang) -> Vec<Check> {
     vec![
-        kernel(),
-        io_uring(),
-        ipv6(),
-        ping(),
-        raw(),
-        user_namespaces(),
-        ptrace(),
-        counting(),
-        descriptors(),
-        processes(),
-        ports(),
-        backlog(),
-        programs(),
-        locale(terminal),
-        language(terminal),
-        screen(terminal),
+        kernel(lang),
+        io_uring(lang),
+        ipv6(lang),
+        ping(lang),
+        raw(lang),
+        user_namespaces(lang),
+        ptrace(lang),
+        counting(lang),
+        descriptors(lang),
+        processes(lang),
+        ports(lang),
+        backlog(lang),
+        programs(lang),
+        locale(terminal, lang),
+        language(terminal, lang),
+        screen(terminal, lang),
     ]
 }
 
@@ -103,43 +104,72 @@ pub struct Terminal {
     pub utf8: bool,
     /// Whether colours would be used.
     pub color: bool,
-    /// The language of lessons and labs.
+    /// The language that was asked for.
     pub lang: Lang,
 }
 
-fn kernel() -> Check {
+fn kernel(lang: Lang) -> Check {
     let Ok(name) = uname() else {
-        return Check::less("kernel", "unknown", "uname(2) does not answer", "uname -r");
+        let effect = lang.pick("uname(2) does not answer", "uname(2) 没有回答");
+        return Check::less("kernel", lang.pick("unknown", "未知"), effect, "uname -r");
     };
     let release = name.release().to_string_lossy().into_owned();
     let found = format!("{} {release}", name.sysname().to_string_lossy());
-    Check::good("kernel", found, "what a page needs of it is asked for below")
+    let effect =
+        lang.pick("what netplay needs of it is checked below", "netplay 需要的功能在下面逐项检查");
+    Check::good("kernel", found, effect)
 }
 
-fn io_uring() -> Check {
+fn io_uring(lang: Lang) -> Check {
     let what = "io_uring";
     match ring() {
         Ok(Shot::Multi) => {
-            Check::good(what, "multishot", "netplay io-uring and its rows in models and bench run")
+            let effect = lang.pick(
+                "netplay io-uring and its rows in models and bench run",
+                "netplay io-uring 能运行，models 和 bench 里的 io_uring 也能",
+            );
+            Check::good(what, "multishot", effect)
         }
         Ok(Shot::Single) => {
-            let effect = "netplay io-uring submits each operation anew (single shot)";
-            Check::less(what, "single shot only", effect, "boot a kernel of version 6.1 or later")
+            let effect = lang.pick(
+                "netplay io-uring submits every operation again (no multishot)",
+                "netplay io-uring 每次操作都要重新提交（没有 multishot）",
+            );
+            let found = lang.pick("single shot only", "只有 single shot");
+            let mend = lang.pick("boot a kernel of version 6.1 or later", "使用 6.1 或更新的内核");
+            Check::less(what, found, effect, mend)
         }
         Err(error) => {
-            let effect = "netplay io-uring ends with 4; models and bench leave it out";
+            let effect = lang.pick(
+                "netplay io-uring ends with 4; models and bench leave it out",
+                "netplay io-uring 以 4 退出；models 和 bench 会略过它",
+            );
             let mend = match (error, sysctl("kernel/io_uring_disabled").as_deref()) {
-                (Errno::ENOSYS, _) => "boot a kernel that has io_uring (5.1 or later)",
+                (Errno::ENOSYS, _) => lang.pick(
+                    "boot a kernel that has io_uring (5.1 or later)",
+                    "使用支持 io_uring 的内核（5.1 或更新）",
+                ),
                 (_, Some("1" | "2")) => "sudo sysctl -w kernel.io_uring_disabled=0",
-                (Errno::EPERM | Errno::EACCES, _) => {
-                    "a seccomp filter forbids it: docker run --security-opt seccomp=unconfined …"
-                }
-                (Errno::ENOMEM, _) => "raise the limit of locked memory (ulimit -l)",
-                _ => "strace -f -e io_uring_setup netplay io-uring server shows the call",
+                (Errno::EPERM | Errno::EACCES, _) => seccomp(lang),
+                (Errno::ENOMEM, _) => lang.pick(
+                    "raise the limit of locked memory (ulimit -l)",
+                    "提高锁定内存的上限（ulimit -l）",
+                ),
+                _ => lang.pick(
+                    "strace -f -e io_uring_setup netplay io-uring server shows the call",
+                    "strace -f -e io_uring_setup netplay io-uring server 可以看到这个调用",
+                ),
             };
             Check::missing(what, format!("{error:?}"), effect, mend)
         }
     }
+}
+
+fn seccomp(lang: Lang) -> &'static str {
+    lang.pick(
+        "a seccomp filter forbids it: docker run --security-opt seccomp=unconfined …",
+        "seccomp 过滤器禁止它：docker run --security-opt seccomp=unconfined …",
+    )
 }
 
 /// What the page's server would work with: it sets up its rings here as there, with the usual arguments.
@@ -150,15 +180,25 @@ fn ring() -> Result<Shot, Errno> {
     })
 }
 
-fn ipv6() -> Check {
+fn ipv6(lang: Lang) -> Check {
     let what = "IPv6";
     let tried = call::socket(Domain::IPV6, Type::DGRAM, 0).and_then(|socket| {
         call::bind(&socket, std::net::SocketAddr::from(([0u16, 0, 0, 0, 0, 0, 0, 1], 0)))
     });
     match tried {
-        Ok(()) => Check::good(what, "::1 is here", "-6 and IPv6 literals work in every command"),
+        Ok(()) => Check::good(
+            what,
+            lang.pick("::1 is here", "有 ::1"),
+            lang.pick(
+                "-6 and IPv6 literals work in every command",
+                "所有命令都可以用 -6 和 IPv6 地址",
+            ),
+        ),
         Err(error) => {
-            let effect = "commands with -6 or an IPv6 address fail; lab bindwhere shows less";
+            let effect = lang.pick(
+                "commands with -6 or an IPv6 address fail; lab bindwhere shows less",
+                "带 -6 或 IPv6 地址的命令会失败；lab bindwhere 显示得更少",
+            );
             let mend =
                 "sudo sysctl -w net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.lo.disable_ipv6=0";
             Check::missing(what, format!("{:?}", error.errno()), effect, mend)
@@ -166,42 +206,62 @@ fn ipv6() -> Check {
     }
 }
 
-fn ping() -> Check {
+fn ping(lang: Lang) -> Check {
     let what = "ICMP datagrams";
-    let range = sysctl("net/ipv4/ping_group_range").unwrap_or_default().replace('\t', " to ");
+    let range = sysctl("net/ipv4/ping_group_range").unwrap_or_default();
+    let range = range.replace('\t', lang.pick(" to ", " 到 "));
     match call::socket(Domain::IPV4, Type::DGRAM, libc::IPPROTO_ICMP) {
         Ok(_) => Check::good(
             what,
-            format!("allowed, groups {range}"),
-            "netplay ping runs without privilege",
+            say!(lang, "allowed, groups {range}", "允许，组 {range}"),
+            lang.pick("netplay ping runs without privilege", "netplay ping 不需要特权"),
         ),
         Err(error) => {
-            let found = format!("{:?}, groups {range}", error.errno());
+            let errno = error.errno();
+            let found = say!(lang, "{errno:?}, groups {range}", "{errno:?}，组 {range}");
             let mend = "sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"";
             match call::socket(Domain::IPV4, Type::RAW, libc::IPPROTO_ICMP) {
-                Ok(_) => Check::less(what, found, "netplay ping takes a raw socket instead", mend),
-                Err(_) => Check::missing(what, found, "netplay ping ends with 4", mend),
+                Ok(_) => {
+                    let effect = lang.pick(
+                        "netplay ping uses a raw socket instead",
+                        "netplay ping 改用原始套接字",
+                    );
+                    Check::less(what, found, effect, mend)
+                }
+                Err(_) => {
+                    let effect = lang.pick("netplay ping ends with 4", "netplay ping 以 4 退出");
+                    Check::missing(what, found, effect, mend)
+                }
             }
         }
     }
 }
 
-fn raw() -> Check {
+fn raw(lang: Lang) -> Check {
     let what = "raw sockets";
     match call::socket(Domain::IPV4, Type::RAW, libc::IPPROTO_ICMP) {
-        Ok(_) => Check::good(what, "allowed", "netplay ping --raw shows the IP header, too"),
+        Ok(_) => Check::good(
+            what,
+            lang.pick("allowed", "允许"),
+            lang.pick(
+                "netplay ping --raw also shows the IP header",
+                "netplay ping --raw 还能显示 IP 首部",
+            ),
+        ),
         Err(error) => {
             let program = std::env::current_exe().unwrap_or_else(|_| "netplay".into());
             let mend = format!("sudo setcap cap_net_raw+ep {}", file_name(&program));
             let found = format!("{:?}", error.errno());
-            Check::less(what, found, "netplay ping --raw ends with 4", &mend)
+            let effect =
+                lang.pick("netplay ping --raw ends with 4", "netplay ping --raw 以 4 退出");
+            Check::less(what, found, effect, &mend)
         }
     }
 }
 
 /// Whether a process may have a network of its own, without being root.
 #[expect(unsafe_code, reason = "pre_exec runs between fork and exec")]
-fn user_namespaces() -> Check {
+fn user_namespaces(lang: Lang) -> Check {
     let what = "user namespaces";
     let mut command = Command::new("true");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -213,8 +273,11 @@ fn user_namespaces() -> Check {
         Ok(_) => {
             return Check::good(
                 what,
-                "allowed",
-                "lab gone can cut a link, in a network of its own",
+                lang.pick("allowed", "允许"),
+                lang.pick(
+                    "lab gone can cut a link, in a network of its own",
+                    "lab gone 可以在自己的网络里断开链路",
+                ),
             );
         }
         Err(error) => error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw),
@@ -227,17 +290,24 @@ fn user_namespaces() -> Check {
     } else if is("user/max_user_namespaces", "0") {
         "sudo sysctl -w user.max_user_namespaces=10000"
     } else {
-        "a seccomp filter forbids it: docker run --security-opt seccomp=unconfined …"
+        seccomp(lang)
     };
-    let effect = "lab gone cannot cut a link, and says so in that row";
+    let effect = lang.pick(
+        "lab gone cannot cut a link, and says so in that row",
+        "lab gone 不能断开链路，会在那一行说明",
+    );
     Check::less(what, format!("{error:?}"), effect, mend)
 }
 
-fn ptrace() -> Check {
+fn ptrace(lang: Lang) -> Check {
     let what = "ptrace";
     if !on_path("strace") {
-        let effect = "the calls of a run cannot be compared with strace's";
-        return Check::less(what, "no strace", effect, "sudo apt-get install strace");
+        let effect = lang.pick(
+            "the calls of a run cannot be compared with those that strace shows",
+            "不能拿 strace 的输出来对照一次运行的调用",
+        );
+        let found = lang.pick("no strace", "没有 strace");
+        return Check::less(what, found, effect, "sudo apt-get install strace");
     }
     let tried = Command::new("strace")
         .args(["-qq", "-o", "/dev/null", "true"])
@@ -246,54 +316,88 @@ fn ptrace() -> Check {
         .stderr(Stdio::null())
         .status();
     if !tried.is_ok_and(|status| status.success()) {
-        let effect = "strace cannot follow netplay; bench may not count calls";
-        let mend = "in a container: docker run --cap-add SYS_PTRACE …";
-        return Check::less(what, "strace fails", effect, mend);
+        let effect = lang.pick(
+            "strace cannot follow netplay; bench may not count calls",
+            "strace 不能跟踪 netplay；bench 可能数不了系统调用",
+        );
+        let mend = lang.pick(
+            "in a container: docker run --cap-add SYS_PTRACE …",
+            "在容器里：docker run --cap-add SYS_PTRACE …",
+        );
+        return Check::less(what, lang.pick("strace fails", "strace 失败"), effect, mend);
     }
     match sysctl("kernel/yama/ptrace_scope").as_deref() {
         Some(scope @ ("1" | "2" | "3")) if !nix::unistd::geteuid().is_root() => Check::less(
             what,
-            format!("own children only (ptrace_scope {scope})"),
-            "strace -f netplay … works; strace -p PID of a running server does not",
+            say!(
+                lang,
+                "own children only (ptrace_scope {scope})",
+                "只限自己的子进程（ptrace_scope {scope}）"
+            ),
+            lang.pick(
+                "strace -f netplay … works; strace -p PID of a running server does not",
+                "strace -f netplay … 可用；对运行中的服务器用 strace -p PID 不行",
+            ),
             "sudo sysctl -w kernel.yama.ptrace_scope=0",
         ),
-        _ => Check::good(what, "allowed", "strace -f netplay … and strace -p PID work"),
+        _ => Check::good(
+            what,
+            lang.pick("allowed", "允许"),
+            lang.pick(
+                "strace -f netplay … and strace -p PID work",
+                "strace -f netplay … 和 strace -p PID 都可用",
+            ),
+        ),
     }
 }
 
-fn counting() -> Check {
+fn counting(lang: Lang) -> Check {
     let what = "counting calls";
     let level = sysctl("kernel/perf_event_paranoid").and_then(|text| text.parse::<i32>().ok());
     let tracepoint = Path::new("/sys/kernel/tracing/events/raw_syscalls/sys_enter/id");
-    let found =
-        level.map_or("no perf events".to_owned(), |level| format!("perf_event_paranoid {level}"));
+    let found = match level {
+        Some(level) => format!("perf_event_paranoid {level}"),
+        None => lang.pick("no perf events", "没有 perf 事件").to_owned(),
+    };
     let allowed = nix::unistd::geteuid().is_root() || level.is_some_and(|level| level < 0);
     if allowed && fs::read(tracepoint).is_ok() {
-        return Check::good(what, found, "bench counts the system calls of a request");
+        let effect = lang
+            .pick("bench counts the system calls of a request", "bench 能数出一个请求的系统调用");
+        return Check::good(what, found, effect);
     }
     Check::less(
         what,
         found,
-        "bench counts calls by strace, up to 100 connections, or not at all",
+        lang.pick(
+            "bench counts calls with strace, up to 100 connections, or not at all",
+            "bench 用 strace 数系统调用，最多 100 个连接，或根本不数",
+        ),
         "sudo sysctl -w kernel.perf_event_paranoid=-1; sudo mount -o remount,mode=755 /sys/kernel/tracing",
     )
 }
 
-fn descriptors() -> Check {
+fn descriptors(lang: Lang) -> Check {
     let what = "descriptors";
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((0, 0));
-    let found = format!("{soft} (at most {hard})");
+    let found = say!(lang, "{soft} (at most {hard})", "{soft}（最多 {hard}）");
     if hard >= 11_000 {
-        let effect = "bench raises its own limit: 10,000 connections work";
+        let effect = lang.pick(
+            "bench raises its own limit: 10,000 connections work",
+            "bench 会提高自己的上限：10,000 个连接没有问题",
+        );
         return Check::good(what, found, effect);
     }
     let most = hard.saturating_sub(100);
-    let effect = format!("bench --connections goes up to {most}; lab mux stops there, too");
+    let effect = say!(
+        lang,
+        "bench --connections goes up to {most}, and so does lab mux",
+        "bench --connections 最多到 {most}，lab mux 也一样"
+    );
     let mend = "sudo prlimit --pid $$ --nofile=20000:20000";
     Check::less(what, found, &effect, mend)
 }
 
-fn processes() -> Check {
+fn processes(lang: Lang) -> Check {
     let what = "processes";
     let (soft, _) = getrlimit(Resource::RLIMIT_NPROC).unwrap_or((0, 0));
     let system = ["kernel/threads-max", "kernel/pid_max"]
@@ -303,42 +407,59 @@ fn processes() -> Check {
         .unwrap_or(u64::MAX);
     let most = soft.min(system);
     if most >= 2_000 {
-        return Check::good(what, most.to_string(), "fork and thread can serve as many clients");
+        let effect = lang.pick(
+            "fork and thread can serve that many clients",
+            "fork 和 thread 能服务这么多客户端",
+        );
+        return Check::good(what, most.to_string(), effect);
     }
-    let effect = "fork and thread serve fewer clients; the others are told no";
+    let effect = lang.pick(
+        "fork and thread serve fewer clients, and refuse the others",
+        "fork 和 thread 能服务的客户端更少，其余的会被拒绝",
+    );
     Check::less(what, most.to_string(), effect, "ulimit -u 4096")
 }
 
-fn ports() -> Check {
+fn ports(lang: Lang) -> Check {
     let what = "ports";
     let bounds = numbers("net/ipv4/ip_local_port_range").unwrap_or_default();
-    let found = bounds.iter().map(u64::to_string).collect::<Vec<_>>().join(" to ");
+    let found = bounds.iter().map(u64::to_string).collect::<Vec<_>>();
+    let found = found.join(lang.pick(" to ", " 到 "));
     match bounds[..] {
         [low, high] if high.saturating_sub(low) < 10_000 => Check::less(
             what,
             found,
-            "bench uses more than one source address sooner; lab limits shows what happens",
+            lang.pick(
+                "bench needs several source addresses sooner; lab limits shows what happens",
+                "bench 更早需要多个源地址；lab limits 演示会发生什么",
+            ),
             "sudo sysctl -w net.ipv4.ip_local_port_range=\"32768 60999\"",
         ),
-        _ => Check::good(what, found, "connect has ports to choose from"),
+        _ => Check::good(
+            what,
+            found,
+            lang.pick("connect has enough ephemeral ports", "connect 有足够的临时端口"),
+        ),
     }
 }
 
-fn backlog() -> Check {
+fn backlog(lang: Lang) -> Check {
     let what = "backlog";
     let most: u64 = sysctl("net/core/somaxconn").and_then(|n| n.parse().ok()).unwrap_or(0);
+    let found = say!(lang, "at most {most}", "最多 {most}");
     if most >= 128 {
-        return Check::good(
-            what,
-            format!("at most {most}"),
-            "--backlog is what you ask for, up to that",
-        );
+        let effect = lang
+            .pick("--backlog is taken as given, up to that", "--backlog 按给定的值，直到这个上限");
+        return Check::good(what, found, effect);
     }
-    let effect = "listen takes less than the 128 that servers ask for: bursts of clients wait";
-    Check::less(what, format!("at most {most}"), effect, "sudo sysctl -w net.core.somaxconn=4096")
+    let effect = lang.pick(
+        "listen takes less than the 128 that servers ask for, so bursts of clients wait",
+        "listen 得到的比服务器请求的 128 少，客户端一拥而上时要等待",
+    );
+    Check::less(what, found, effect, "sudo sysctl -w net.core.somaxconn=4096")
 }
 
-/// Programs that are good company, and the package of each.
+/// Programs that examples can talk to, and the package of each.
 const PROGRAMS: [(&str, &str); 6] = [
     ("python3", "python3"),
     ("ss", "iproute2"),
@@ -348,61 +469,97 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("socat", "socat"),
 ];
 
-fn programs() -> Check {
+fn programs(lang: Lang) -> Check {
     let what = "other programs";
     let absent: Vec<_> = PROGRAMS.iter().filter(|(program, _)| !on_path(program)).collect();
     if absent.is_empty() {
         let names = PROGRAMS.map(|(program, _)| program).join(", ");
-        return Check::good(what, names, "peers that netplay did not write, for every example");
+        let effect = lang.pick(
+            "every example can talk to peers that are not netplay",
+            "每个示例都可以和 netplay 之外的对端通信",
+        );
+        return Check::good(what, names, effect);
     }
     let names: Vec<_> = absent.iter().map(|(program, _)| *program).collect();
     let packages: Vec<_> = absent.iter().map(|(_, package)| *package).collect();
+    let names = names.join(", ");
     Check::less(
         what,
-        format!("not here: {}", names.join(", ")),
-        "nothing of netplay needs them; lab halfclose leaves their rows out",
+        say!(lang, "not here: {names}", "没有：{names}"),
+        lang.pick(
+            "netplay runs without them; lab halfclose leaves their rows out",
+            "netplay 没有它们也能运行；lab halfclose 会略去它们的行",
+        ),
         &format!("sudo apt-get install {}", packages.join(" ")),
     )
 }
 
-fn locale(terminal: &Terminal) -> Check {
+fn locale(terminal: &Terminal, lang: Lang) -> Check {
     let what = "locale";
     if terminal.utf8 {
-        return Check::good(what, "UTF-8", "pictures have lines, and Chinese can be read");
+        let effect = lang
+            .pick("pictures have lines, and Chinese can be shown", "图形用线条绘制，可以显示中文");
+        return Check::good(what, "UTF-8", effect);
     }
-    let effect = "plain characters in story and pictures, as with --ascii";
-    Check::less(what, "not UTF-8", effect, "export LC_ALL=C.UTF-8")
+    let effect = lang.pick(
+        "plain characters in story and pictures, as with --ascii",
+        "叙述和图形只用普通字符，同 --ascii",
+    );
+    Check::less(what, lang.pick("not UTF-8", "不是 UTF-8"), effect, "export LC_ALL=C.UTF-8")
 }
 
-fn language(terminal: &Terminal) -> Check {
-    let (found, other) = match terminal.lang {
-        Lang::En => ("English", "lessons and labs; export NETPLAY_LANG=zh for Chinese"),
-        Lang::Zh => ("中文", "lessons and labs; export NETPLAY_LANG=en for English"),
+fn language(terminal: &Terminal, lang: Lang) -> Check {
+    let (found, effect) = match terminal.lang {
+        Lang::En => (
+            "English",
+            lang.pick("export NETPLAY_LANG=zh for Chinese", "要用中文：export NETPLAY_LANG=zh"),
+        ),
+        Lang::Zh => (
+            "中文",
+            lang.pick("export NETPLAY_LANG=en for English", "要用英文：export NETPLAY_LANG=en"),
+        ),
     };
-    Check::good("language", found, other)
+    Check::good("language", found, effect)
 }
 
-fn screen(terminal: &Terminal) -> Check {
+fn screen(terminal: &Terminal, lang: Lang) -> Check {
     let what = "terminal";
+    let columns = |n: usize| say!(lang, "{n} columns", "{n} 列");
     match terminal.columns {
         _ if !terminal.is_one => Check::good(
             what,
-            "none: standard output is a file or a pipe",
-            "no prompt, no bar, no colour",
+            lang.pick(
+                "none: standard output is a file or a pipe",
+                "不是终端：标准输出是文件或管道",
+            ),
+            lang.pick("no prompt, no progress bar, no colour", "没有提示符、进度条和颜色"),
         ),
-        Some(columns) if columns < 80 => Check::less(
+        Some(n) if n < 80 => Check::less(
             what,
-            format!("{columns} columns"),
-            "demos tell both sides in one column, pictures become lists",
-            "make the window 80 columns wide, 120 for pictures",
+            columns(n),
+            lang.pick(
+                "demos tell both sides in one column, pictures become lists",
+                "演示把两端放在一列里叙述，图形变成列表",
+            ),
+            lang.pick(
+                "make the window 80 columns wide, 120 for pictures",
+                "把窗口放宽到 80 列，看图用 120 列",
+            ),
         ),
-        columns => {
-            let columns = columns.map_or("of unknown width".to_owned(), |n| format!("{n} columns"));
-            let color = if terminal.color { "colour" } else { "no colour" };
+        n => {
+            let unknown = || lang.pick("unknown width", "宽度未知").to_owned();
+            let columns = n.map_or_else(unknown, columns);
+            let color = match terminal.color {
+                true => lang.pick(", colour", "，彩色"),
+                false => lang.pick(", no colour", "，无颜色"),
+            };
             Check::good(
                 what,
-                format!("{columns}, {color}"),
-                "demos tell server and client side by side",
+                columns + color,
+                lang.pick(
+                    "demos tell server and client side by side",
+                    "演示并排叙述服务器和客户端",
+                ),
             )
         }
     }
@@ -421,7 +578,7 @@ mod tests {
     fn what_is_not_good_has_a_line_that_mends_it() {
         let terminal =
             Terminal { is_one: true, columns: Some(40), utf8: false, color: false, lang: Lang::En };
-        for check in examine(&terminal) {
+        for check in Lang::ALL.into_iter().flat_map(|lang| examine(&terminal, lang)) {
             assert_eq!(check.verdict == Verdict::Good, check.mend.is_none(), "{check:?}");
             assert!(!check.effect.is_empty() && !check.found.is_empty(), "{check:?}");
         }

@@ -29,6 +29,7 @@ pub mod sockopt;
 pub mod mini_ftp;
 pub mod ftp;
 
+use crate::lang::Lang;
 pub use partner::its_client;
 pub use row::{Example, Place, Purpose, Row};
 
@@ -69,5 +70,6 @@ pub fn examples() -> impl Iterator<Item = &'static Example> + Clone {
 pub fn next(name: &str) -> String {
     let mut rows = TABLE.iter().skip_while(|row| row.name() != name);
     let own = rows.next().and_then(Row::own).map(str::to_owned);
-    own.into_iter().chain(rows.next().map(Row::shown)).collect::<Vec<_>>().join(", then ")
+    let then = Lang::current().pick(", then ", "，然后 ");
+    own.into_iter().chain(rows.next().map(Row::shown)).collect::<Vec<_>>().join(then)
 }

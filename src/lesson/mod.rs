@@ -4,6 +4,7 @@
 //! `tests/suite/lessons.rs` compares every quote with the source, follows every link, runs every command, and
 //! compares the two languages.
 
+mod foreign;
 mod markdown;
 mod rust;
 mod text;
@@ -14,6 +15,7 @@ use crate::examples::{Row, TABLE};
 use crate::lang::Lang;
 use crate::record::{errno_named, errnos, strerror};
 
+pub use foreign::{Foreign, foreign};
 pub use markdown::{Look, render};
 
 /// A lesson in both languages.
@@ -84,9 +86,11 @@ pub enum Subject {
     Lesson(&'static Lesson),
     /// The number of an error.
     Errno(Errno),
+    /// The number of an error on another system, which may be that of another error here.
+    Foreign(Foreign),
 }
 
-/// What a name stands for: a topic, an example, or an errno by its name or number.
+/// What a name stands for: a topic, an example, or an errno by its name or number, on this system or another.
 ///
 /// ```
 /// use netplay::lesson::{Subject, find};
@@ -96,7 +100,9 @@ pub enum Subject {
 #[must_use]
 pub fn find(name: &str) -> Option<Subject> {
     let name = name.to_lowercase().replace('_', "-");
-    lesson(&name).map(Subject::Lesson).or_else(|| errno_named(&name).map(Subject::Errno))
+    let errno = || errno_named(&name).map(Subject::Errno);
+    let foreign = || foreign(&name).map(Subject::Foreign);
+    lesson(&name).map(Subject::Lesson).or_else(foreign).or_else(errno)
 }
 
 fn lesson(name: &str) -> Option<&'static Lesson> {
@@ -136,17 +142,26 @@ pub fn about_errno(errno: Errno, lang: Lang) -> Option<&'static str> {
 #[must_use]
 pub fn page_of_errno(errno: Errno, lang: Lang) -> String {
     let title = format!("# {errno:?} ({}): {}", errno as i32, strerror(errno));
-    let text = match (about_errno(errno, lang), lang) {
-        (Some(section), _) => section,
-        (None, Lang::En) => {
-            "None of the calls that netplay makes is documented to return it. \
-             `man 3 errno` lists every error number.\n"
-        }
-        (None, Lang::Zh) => {
-            "netplay 所用的系统调用，手册都没有写会返回它。`man 3 errno` 列出全部错误号。\n"
-        }
-    };
-    format!("{title}\n\n{}\n", text.trim())
+    let text = about_errno(errno, lang).unwrap_or_else(|| not_returned(lang));
+    let elsewhere = foreign::elsewhere(errno, lang);
+    let elsewhere = elsewhere.map_or(String::new(), |elsewhere| format!("\n{elsewhere}\n"));
+    format!("{title}\n\n{}\n{elsewhere}", text.trim())
+}
+
+/// What an error number of another system is there, and its name here: a page in Markdown.
+#[must_use]
+pub fn page_of_foreign(foreign: Foreign, lang: Lang) -> String {
+    let about = |errno| about_errno(errno, lang).unwrap_or_else(|| not_returned(lang));
+    foreign::page(foreign, lang, &about)
+}
+
+/// That no call of this project returns an error.
+fn not_returned(lang: Lang) -> &'static str {
+    lang.pick(
+        "None of the calls that netplay makes is documented to return it. \
+         `man 3 errno` lists every error number.\n",
+        "netplay 所用的系统调用，手册都没有写会返回它。`man 3 errno` 列出全部错误号。\n",
+    )
 }
 
 /// The table of contents, in Markdown.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 
+use super::figure::kind;
 use super::report::{Format, write};
 use super::send::{self, Experiment};
 use crate::child;
@@ -16,9 +17,11 @@ use crate::examples::models::{MODELS, Model, ROW};
 use crate::examples::next;
 use crate::examples::value::within;
 use crate::files;
+use crate::lang::Lang;
 use crate::output::stdout;
 use crate::stop;
 use crate::trace::remark;
+use netplay_text::say;
 
 const TRY: &str = "\
 Try:
@@ -98,11 +101,19 @@ pub struct Manner {
     pub ascii: bool,
     /// Whether it has colours.
     pub color: bool,
-    /// What the receivers get to hear beside their model.
+    /// What the receivers are told beside their model.
     pub receivers: Vec<String>,
+    /// The language of the figures' words.
+    pub lang: Lang,
 }
 
 impl Options {
+    /// Whether the figures are for programs: JSON.
+    #[must_use]
+    pub fn for_programs(&self) -> bool {
+        self.json || self.output.as_deref().and_then(Format::of) == Some(Format::Json)
+    }
+
     /// The model that this process is to receive by, if the sender has started it, and whether over TCP.
     #[must_use]
     pub fn receiver(&self) -> Option<(&'static Model, bool)> {
@@ -117,18 +128,28 @@ impl Options {
 /// No message could be sent, no model can run here, or the figure cannot be written.
 pub fn measure(options: &Options, manner: Manner) -> Result<()> {
     let (format, file) = form(options, &manner);
+    let lang = manner.lang;
     let rounds = options.rounds.unwrap_or(if manner.recorded { 1 } else { ROUNDS });
     let receivers = manner.receivers.clone();
     let experiment = Experiment { delay: options.delay, tcp: options.tcp, options: receivers };
     let progress = |round: usize, model: &Model| {
         if manner.watched && !manner.quiet {
             match rounds {
-                1 => remark(format_args!("-- {} ({})", model.name, model.kind)),
+                1 => remark(format_args!("-- {} ({})", model.name, kind(model, lang))),
                 _ if manner.calls => {
-                    remark(format_args!("-- round {round}: {} ({})", model.name, model.kind));
+                    let (name, kind) = (model.name, kind(model, lang));
+                    remark(say!(
+                        lang,
+                        "-- round {round}: {name} ({kind})",
+                        "-- 第 {round} 轮：{name} ({kind})"
+                    ));
                 }
                 _ if model.name == MODELS[0].name => {
-                    remark(format_args!("-- round {round} of {rounds}"));
+                    remark(say!(
+                        lang,
+                        "-- round {round} of {rounds}",
+                        "-- 第 {round} 轮，共 {rounds} 轮"
+                    ));
                 }
                 _ => {}
             }
@@ -140,23 +161,27 @@ pub fn measure(options: &Options, manner: Manner) -> Result<()> {
         child::reach_loopback(Ipv4Addr::LOCALHOST.into())?;
         Err(error)
     })?;
-    let report = write(&experiment, &outcomes, format);
+    let report = write(&experiment, &outcomes, format, lang);
     match &file {
         Some(path) => files::write(&report, path)?,
         None => stdout().write_all(report.as_bytes())?,
     }
     if !outcomes.iter().any(|outcome| outcome.phases.is_ok()) {
-        bail!("no model can run here");
+        bail!(lang.pick("no model can run here", "没有模型能在这里运行"));
     }
     if manner.quiet {
         return Ok(());
     }
     match file {
         None if format == Format::Json => {}
-        None => writeln!(stdout(), "\ntry next: {}", next(ROW.name()))?,
+        None => {
+            let next = next(ROW.name());
+            write!(stdout(), "{}", say!(lang, "\ntry next: {next}\n", "\n接下来试试：{next}\n"))?;
+        }
         Some(path) => {
-            remark(format_args!("the figure is in {}", file_name(&path)));
-            remark("try next: netplay models -v");
+            let path = file_name(&path);
+            remark(say!(lang, "the figure is in {path}", "图写入了 {path}"));
+            remark(lang.pick("try next: netplay models -v", "接下来试试：netplay models -v"));
         }
     }
     Ok(())

@@ -12,11 +12,12 @@ use crate::call::{
     TcpStream, Type, UdpSocket,
 };
 use crate::examples::models::{Model, Stopwatch};
+use crate::lang::Lang;
 use crate::server::announce;
 use crate::trace::write_whole;
 
 /// The first message, by which nothing is measured. It makes sure that the way is known, that the
-/// memory is there, and that the kernel notes when packets arrive, which it does not do for nobody.
+/// memory is there, and that the kernel notes when packets arrive, which it does only where a socket asks for it.
 pub(super) const WARM_UP: &[u8] = b"warm-up";
 /// The message.
 pub(super) const MESSAGE: &[u8] = b"one message";
@@ -47,11 +48,11 @@ pub(super) struct Measured {
     pub system: u64,
 }
 
-/// Receives one message by this model, from whoever sends it to the address in the ready line, and
+/// Receives one message by this model, which the sender sends to the address in the ready line, and
 /// prints what it measured.
 ///
 /// # Errors
-/// The socket failed, or nobody reads what this process says. That the *model* cannot run here is an
+/// The socket failed, or the sender no longer reads what this process says. That the *model* cannot run here is an
 /// answer, not an error.
 pub fn receive(model: &Model, tcp: bool) -> Result<()> {
     let answer = match tcp {
@@ -101,13 +102,13 @@ fn connection() -> Result<TcpStream> {
 fn measure(model: &Model, socket: BorrowedFd<'_>) -> Result<Measured> {
     let mut message = Message::new(1024);
     call::recvmsg(&socket, &mut message, 0)?;
-    ensure!(message.data() == WARM_UP, "the warm-up came from somebody else");
+    ensure!(message.data() == WARM_UP, "the warm-up came from another program");
     let mut watch = Stopwatch::default();
     let before = Clocks::compare();
     let message = (model.receive)(socket, message, &mut watch)?;
     watch.stop()?;
     let after = Clocks::compare();
-    ensure!(message.data() == MESSAGE, "the message came from somebody else");
+    ensure!(message.data() == MESSAGE, "the message came from another program");
     let arrived = message.arrived().context("the kernel did not say when the message arrived")?;
     Ok(Measured {
         start: watch.start,
@@ -126,10 +127,13 @@ fn measure(model: &Model, socket: BorrowedFd<'_>) -> Result<Measured> {
 fn reason(error: &anyhow::Error) -> String {
     let call = error.downcast_ref::<CallError>();
     let what = match call.map(|error| (error.name(), error.errno())) {
-        Some((Name::Ring(RingName::Setup), Errno::ENOSYS)) => ": this kernel has no io_uring",
-        Some((Name::Ring(RingName::Setup), Errno::EPERM | Errno::EACCES)) => {
-            ": forbidden by the sysctl kernel.io_uring_disabled, or by a filter (seccomp)"
+        Some((Name::Ring(RingName::Setup), Errno::ENOSYS)) => {
+            Lang::current().pick(": this kernel has no io_uring", "：这个内核没有 io_uring")
         }
+        Some((Name::Ring(RingName::Setup), Errno::EPERM | Errno::EACCES)) => Lang::current().pick(
+            ": forbidden by the sysctl kernel.io_uring_disabled, or by a filter (seccomp)",
+            "：被 sysctl kernel.io_uring_disabled 或过滤器（seccomp）禁用",
+        ),
         _ => "",
     };
     format!("{error:#}{what}")

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::figure::{Figure, HEADS, Lengths, cells, meanwhile, ranges};
+use super::figure::{Figure, Lengths, cannot, cells, heads, kind, meanwhile, ranges};
 use super::send::{Phases, Spread};
 use super::text::Look;
 use super::{Experiment, Outcome, svg, text};
 use crate::draw::page::{self, Cell};
+use crate::lang::Lang;
 use crate::table;
 
 /// A form of the report.
@@ -46,10 +47,10 @@ impl Format {
     }
 }
 
-/// The report in this form.
+/// The report in this form, its words in this language; the figures for programs have English ones.
 #[must_use]
-pub fn write(experiment: &Experiment, outcomes: &[Outcome], format: Format) -> String {
-    let figure = Figure::new(experiment, outcomes);
+pub fn write(experiment: &Experiment, outcomes: &[Outcome], format: Format, lang: Lang) -> String {
+    let figure = Figure::new(experiment, outcomes, lang);
     match format {
         Format::Text { ascii, color } => text::draw(&figure, Look { ascii, color }),
         Format::Markdown => markdown(&figure),
@@ -61,25 +62,24 @@ pub fn write(experiment: &Experiment, outcomes: &[Outcome], format: Format) -> S
 
 fn markdown(figure: &Figure<'_>) -> String {
     let row = |outcome: &Outcome| match &outcome.phases {
-        Ok(_) => with_ranges(outcome),
+        Ok(_) => with_ranges(outcome, figure.lang),
         Err(reason) => {
-            let [name, reason] =
-                [outcome.model.name.to_owned(), format!("cannot run here: {reason}")];
+            let [name, reason] = [outcome.model.name.to_owned(), cannot(reason, figure.lang)];
             let mut cells = [const { String::new() }; 7];
             (cells[0], cells[1]) = (name, reason);
             cells
         }
     };
     let rows: Vec<_> = figure.outcomes.iter().map(row).collect();
-    let out =
-        format!("# {}\n\n{}", figure.title, table::markdown(&HEADS, |column| column > 0, &rows));
+    let table = table::markdown(&heads(figure.lang), |column| column > 0, &rows);
+    let out = format!("# {}\n\n{table}", figure.title);
     let drawn = text::draw(figure, Look { ascii: false, color: false });
     out + &format!("\n```text\n{drawn}```\n")
 }
 
 /// The medians, each with its range behind it, if there was more than one round.
-fn with_ranges(outcome: &Outcome) -> [String; 7] {
-    let mut cells = cells(outcome);
+fn with_ranges(outcome: &Outcome, lang: Lang) -> [String; 7] {
+    let mut cells = cells(outcome, lang);
     let both = cells.iter_mut().zip(ranges(outcome));
     for (cell, range) in both.filter(|(_, range)| !range.is_empty()) {
         *cell += &format!(" ({range})");
@@ -88,27 +88,33 @@ fn with_ranges(outcome: &Outcome) -> [String; 7] {
 }
 
 fn html(figure: &Figure<'_>) -> String {
-    let [name, others @ ..] = HEADS.map(Cell::from);
-    let heads = [name, Cell::from("meanwhile").sentence()].into_iter().chain(others);
+    let lang = figure.lang;
+    let [name, others @ ..] = heads(lang).map(Cell::from);
+    let meanwhile = Cell::from(lang.pick("meanwhile", "同时")).sentence();
+    let heads = [name, meanwhile].into_iter().chain(others);
+    let rows = figure.outcomes.iter().map(|outcome| row(outcome, lang));
     let body = format!(
-        "<h1>The five models of I/O</h1>\n<figure>{}</figure>\n<div class=\"table\">\n{}</div>\n",
+        "<h1>{}</h1>\n<figure>{}</figure>\n<div class=\"table\">\n{}</div>\n",
+        lang.pick("The five models of I/O", "五种 I/O 模型"),
         svg::draw(figure),
-        page::table("", heads, figure.outcomes.iter().map(row))
+        page::table("", heads, rows)
     );
     page::report(&figure.title, &body)
 }
 
 /// An outcome on the page: the medians, each above its range.
-fn row(outcome: &Outcome) -> Vec<Cell> {
-    let name = Cell::from(outcome.model.name).below(outcome.model.kind.to_owned());
+fn row(outcome: &Outcome, lang: Lang) -> Vec<Cell> {
+    let name = Cell::from(outcome.model.name).below(kind(outcome.model, lang).to_owned());
     if let Err(reason) = &outcome.phases {
-        let reason = format!("cannot run here: {reason}");
+        let reason = cannot(reason, lang);
         return vec![name, Cell::from(reason).sentence().across(7)];
     }
-    let figures = cells(outcome).into_iter().zip(ranges(outcome));
-    let mut row = vec![name, Cell::from(meanwhile(outcome)).sentence()];
+    let cells = cells(outcome, lang);
+    let in_one = cells[3].is_empty();
+    let figures = cells.into_iter().zip(ranges(outcome));
+    let mut row = vec![name, Cell::from(meanwhile(outcome, lang)).sentence()];
     row.extend(figures.skip(1).map(|(median, range)| Cell::from(median).below(range)));
-    if cells(outcome)[3].is_empty() {
+    if in_one {
         // One call does both: their figures are one.
         row.remove(4);
         row[3] = std::mem::take(&mut row[3]).across(2);
@@ -189,10 +195,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::columns;
     use crate::examples::models::{MODELS, Model};
 
-    /// Every model, with the same figures but for what it cannot tell.
-    fn drawn(phases: &Phases, format: Format) -> String {
+    /// Every model, with the same figures, except what it cannot tell.
+    fn drawn(phases: &Phases, format: Format, lang: Lang) -> String {
         let outcome = |model: &'static Model| {
             let copying = phases.copying.filter(|_| !model.in_one);
             let phases = Phases { copying, ..phases.clone() };
@@ -200,7 +207,7 @@ mod tests {
         };
         let outcomes: Vec<Outcome> = MODELS.iter().map(outcome).collect();
         let experiment = Experiment { delay: Duration::from_secs(10), tcp: true, options: vec![] };
-        write(&experiment, &outcomes, format)
+        write(&experiment, &outcomes, format, lang)
     }
 
     /// The shortest and the longest that there are: no line is too long, no two figures touch.
@@ -223,11 +230,14 @@ mod tests {
                 user: arrived,
                 system: after,
             };
-            for ascii in [false, true] {
-                let text = drawn(&phases, Format::Text { ascii, color: false });
-                let width = text.lines().map(|line| line.chars().count()).max().unwrap();
+            for (ascii, lang) in [(false, Lang::En), (true, Lang::En), (false, Lang::Zh)] {
+                let text = drawn(&phases, Format::Text { ascii, color: false }, lang);
+                let width = text.lines().map(columns::width).max().unwrap();
                 assert!(width <= 80, "{width} columns:\n{text}");
                 assert_eq!(text.is_ascii(), ascii, "{text}");
+                if lang == Lang::Zh {
+                    continue;
+                }
                 let mut rows =
                     text.lines().filter(|line| line.contains(&crate::words::grouped(calls)));
                 let row = rows.find(|line| line.starts_with("  epoll ")).unwrap();
@@ -249,7 +259,7 @@ mod tests {
             (Format::Html, "&lt;b&gt; &amp; &quot;c&quot;"),
             (Format::Markdown, "\\| d"),
         ] {
-            let report = write(&experiment, &outcomes, format);
+            let report = write(&experiment, &outcomes, format, Lang::Zh);
             assert!(report.contains(escaped), "{report}");
             assert!(format == Format::Markdown || !report.contains("<b>"), "{report}");
         }

@@ -12,6 +12,7 @@ use super::receive::{Answer, MESSAGE, Measured, WARM_UP};
 use crate::call::{self, Domain, Socket, TCP_NODELAY, TcpStream, Type, UdpSocket, monotonic};
 use crate::child::Process;
 use crate::examples::models::{MODELS, Model, WAITING};
+use crate::lang::Lang;
 
 /// No step of a receiver takes longer, beside the delay.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,7 +47,9 @@ impl Outcome {
         let middle = ranked.get(ranked.len().saturating_sub(1) / 2);
         let phases = match (middle, failed) {
             (Some(&middle), None) => Ok(middle.clone()),
-            (_, failed) => Err(failed.unwrap_or("it was not measured".to_owned())),
+            (_, failed) => Err(failed.unwrap_or_else(|| {
+                Lang::current().pick("it was not measured", "没有测到").to_owned()
+            })),
         };
         Outcome { model, phases, rounds }
     }

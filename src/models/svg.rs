@@ -1,9 +1,13 @@
 //! The figure as SVG: one file, nothing fetched, light or dark as the reader's screen is.
 
-use super::figure::{After, Axis, Figure, Lengths, cells, meanwhile, ranges, waiting_bar};
+use super::figure::{
+    After, Axis, Figure, Lengths, cannot, cells, kind, meanwhile, ranges, waiting_bar,
+};
 use crate::columns::cut;
 use crate::draw::shapes::{Anchor, Drawing, Element, Fill, Opening, Pattern, line, rect, text};
 use crate::ink::{ASLEEP, BOTH, COPIES, DIM, ERROR, INK, Ink, KNOWS, LINE};
+use crate::lang::Lang;
+use netplay_text::say;
 
 const WIDTH: f64 = 980.0;
 /// The panels, from here to there.
@@ -85,20 +89,40 @@ pub(super) fn draw(figure: &Figure<'_>) -> String {
     out.0.finish()
 }
 
-/// The figure in a sentence for each model, for who cannot see it.
+/// The figure in a sentence for each model, for readers who cannot see it.
 fn described(figure: &Figure<'_>) -> String {
+    let lang = figure.lang;
     let each = |outcome: &super::Outcome| match &outcome.phases {
         Ok(_) => {
-            let [name, waiting, knows, copies, calls, eagains, cpu] = cells(outcome);
-            let copies = if copies.is_empty() { copies } else { format!(", copying {copies}") };
-            format!(
-                "{name}: waiting {waiting} ({}), then {knows}{copies}; {calls} calls, {eagains} EAGAINs, CPU {cpu}.",
-                meanwhile(outcome)
-            )
+            let [name, waiting, knows, copies, calls, eagains, cpu] = cells(outcome, lang);
+            let meanwhile = meanwhile(outcome, lang);
+            match lang {
+                Lang::En => {
+                    let copies = match copies.as_str() {
+                        "" => copies,
+                        _ => format!(", copying {copies}"),
+                    };
+                    format!(
+                        "{name}: waiting {waiting} ({meanwhile}), then {knows}{copies}; {calls} calls, {eagains} EAGAINs, CPU {cpu}."
+                    )
+                }
+                Lang::Zh => {
+                    let copies = match copies.as_str() {
+                        "" => copies,
+                        _ => format!("，拷贝 {copies}"),
+                    };
+                    format!(
+                        "{name}：等待 {waiting}（{meanwhile}），然后 {knows}{copies}；{calls} 次调用，{eagains} 次 EAGAIN，CPU {cpu}。"
+                    )
+                }
+            }
         }
-        Err(reason) => format!("{}: cannot run here: {reason}.", outcome.model.name),
+        Err(reason) => {
+            let (name, reason) = (outcome.model.name, cannot(reason, lang));
+            say!(lang, "{name}: {reason}.", "{name}：{reason}。")
+        }
     };
-    figure.outcomes.iter().map(each).collect::<Vec<_>>().join(" ")
+    figure.outcomes.iter().map(each).collect::<Vec<_>>().join(lang.pick(" ", ""))
 }
 
 struct Picture(Drawing);
@@ -106,30 +130,38 @@ struct Picture(Drawing);
 impl Picture {
     /// The first panel, from this height on: until the message arrives.
     fn waiting(&mut self, figure: &Figure<'_>, top: f64, rows: f64) {
-        let head = "1. Waiting for the data, and what the program does meanwhile";
+        let lang = figure.lang;
+        let head = lang.pick(
+            "1. Waiting for the data, and what the program does meanwhile",
+            "1. 等待数据，以及程序同时在做什么",
+        );
         self.text(Look::Head, 16.0, top - 30.0, head);
         self.bar(Bar::Waiting, 500.0, top - 45.0, 22.0);
-        self.text(Look::Small, 528.0, top - 30.0, "waiting");
+        self.text(Look::Small, 528.0, top - 30.0, lang.pick("waiting", "等待"));
         self.line(ERROR, 2.0, 592.0, top - 44.0, top - 26.0);
-        self.text(Look::Small, 600.0, top - 30.0, "the message arrives");
-        for (x, head) in COLUMNS.into_iter().zip(["waiting", "CPU time", "calls", "EAGAIN"]) {
+        self.text(Look::Small, 600.0, top - 30.0, lang.pick("the message arrives", "消息到达"));
+        let heads = lang.pick(
+            ["waiting", "CPU time", "calls", "EAGAIN"],
+            ["等待", "CPU 时间", "调用", "EAGAIN"],
+        );
+        for (x, head) in COLUMNS.into_iter().zip(heads) {
             self.text_at(Look::Small, Anchor::End, x, top - 10.0, head);
         }
         self.axis(&figure.waiting, top, rows);
         for (i, outcome) in figure.outcomes.iter().enumerate() {
             let y = top + i as f64 * ROW;
             self.text(Look::Plain, 16.0, y + 14.0, outcome.model.name);
-            self.text(Look::Small, 16.0, y + 27.0, outcome.model.kind);
+            self.text(Look::Small, 16.0, y + 27.0, kind(outcome.model, lang));
             if let Err(reason) = &outcome.phases {
-                let words = format!("cannot run here: {}", cut(reason, 131, "…"));
+                let words = cannot(&cut(reason, 131, "…"), lang);
                 self.text(Look::Small, LEFT + 8.0, y + 19.0, &words);
                 continue;
             }
             let x = LEFT + figure.waiting.place(waiting_bar(outcome), PLOT);
             self.bar(Bar::Waiting, LEFT, y + 5.0, x - LEFT);
-            self.text(Look::Words, LEFT + 8.0, y + 19.0, &meanwhile(outcome));
+            self.text(Look::Words, LEFT + 8.0, y + 19.0, &meanwhile(outcome, lang));
             self.line(ERROR, 2.0, x, y, y + ROW);
-            let [_, waiting, _, _, calls, eagains, cpu] = cells(outcome);
+            let [_, waiting, _, _, calls, eagains, cpu] = cells(outcome, lang);
             let [_, waiting_range, _, _, calls_range, eagains_range, cpu_range] = ranges(outcome);
             let cells = [waiting, cpu, calls, eagains];
             let ranges = [waiting_range, cpu_range, calls_range, eagains_range];
@@ -141,19 +173,42 @@ impl Picture {
 
     /// The second panel, from this height on: from the arrival to the program.
     fn after(&mut self, figure: &Figure<'_>, top: f64, rows: f64) {
-        let head = format!("2. From the arrival on, magnified {} times", figure.magnified());
+        let (lang, times) = (figure.lang, figure.magnified());
+        let head = say!(
+            lang,
+            "2. From the arrival on, magnified {times} times",
+            "2. 从到达开始，放大 {times} 倍"
+        );
         self.text(Look::Head, 16.0, top - 40.0, &head);
-        for (bar, x, words) in [
-            (Bar::Knows, 16.0, "until the program knows"),
-            (Bar::Copies, 214.0, "copying to the program"),
-            (Bar::InOne, 404.0, "both in one call: no program can tell them apart"),
-        ] {
+        let [knows, copies, in_one] = lang.pick(
+            [
+                "until the program knows",
+                "copying to the program",
+                "both in one call: no program can tell them apart",
+            ],
+            ["直到程序得知", "拷贝给程序", "一次调用完成两者：程序分不清"],
+        );
+        for (bar, x, words) in
+            [(Bar::Knows, 16.0, knows), (Bar::Copies, 214.0, copies), (Bar::InOne, 404.0, in_one)]
+        {
             self.bar(bar, x, top - 28.0, 22.0);
             self.text(Look::Small, x + 28.0, top - 14.0, words);
         }
         let (knows_end, copies_end) = (COLUMNS[1] + 20.0, COLUMNS[3]);
-        self.text_at(Look::Small, Anchor::End, knows_end, top - 14.0, "until it knows");
-        self.text_at(Look::Small, Anchor::End, copies_end, top - 14.0, "copying");
+        self.text_at(
+            Look::Small,
+            Anchor::End,
+            knows_end,
+            top - 14.0,
+            lang.pick("until it knows", "直到得知"),
+        );
+        self.text_at(
+            Look::Small,
+            Anchor::End,
+            copies_end,
+            top - 14.0,
+            lang.pick("copying", "拷贝"),
+        );
         self.axis(&figure.after, top, rows);
         for (i, outcome) in figure.outcomes.iter().enumerate() {
             let y = top + i as f64 * ROW;
@@ -167,7 +222,7 @@ impl Picture {
                 }
                 After::InOne(both) => self.bar(Bar::InOne, LEFT, y + 5.0, place(both).max(1.0)),
             }
-            let [_, _, knows, copies, ..] = cells(outcome);
+            let [_, _, knows, copies, ..] = cells(outcome, lang);
             let [_, _, knows_range, copies_range, ..] = ranges(outcome);
             self.figure(knows_end, y, &knows, &knows_range);
             self.figure(copies_end, y, &copies, &copies_range);

@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::figure::{After, Axis, Figure, HEADS, Lengths, cells, extremes, meanwhile, waiting_bar};
-use crate::columns::wrapped;
+use super::figure::{
+    After, Axis, Figure, Lengths, cannot, cells, extremes, heads, meanwhile, waiting_bar,
+};
+use crate::columns::{self, wrapped};
+use netplay_text::say;
 
 /// The bars.
 const WIDTH: usize = 60;
@@ -34,25 +37,29 @@ pub(super) struct Look {
 
 pub(super) fn draw(figure: &Figure<'_>, look: Look) -> String {
     let ink = if look.ascii { ASCII } else { UNICODE };
-    let mut out = format!(
-        "{}\n\n1. waiting for the data {} until it arrived {}\n",
-        figure.title, ink.waiting, ink.arrival
+    let (lang, Ink { waiting, knows, copies, in_one, arrival }) = (figure.lang, &ink);
+    let title = columns::hanging(&figure.title, 80, 2);
+    let mut out = say!(
+        lang,
+        "{title}\n\n1. waiting for the data {waiting} until it arrived {arrival}\n",
+        "{title}\n\n1. 等待数据 {waiting} 直到它到达 {arrival}\n"
     );
     for outcome in figure.outcomes {
         let bar = match &outcome.phases {
-            Ok(_) => waiting(&figure.waiting, waiting_bar(outcome), &meanwhile(outcome), &ink),
-            Err(_) => "cannot run here: see below".to_owned(),
+            Ok(_) => {
+                let words = meanwhile(outcome, lang);
+                self::waiting(&figure.waiting, waiting_bar(outcome), &words, &ink)
+            }
+            Err(_) => cannot(lang.pick("see below", "见下"), lang),
         };
         line(&mut out, outcome.model.name, &paint(&bar, &ink, look));
     }
     axis(&mut out, &figure.waiting);
-    _ = writeln!(
-        out,
-        "\n2. from the arrival on, magnified {} times: until the program knows {},\n   copying {}; or both in one call {}",
-        figure.magnified(),
-        ink.knows,
-        ink.copies,
-        ink.in_one
+    let times = figure.magnified();
+    out += &say!(
+        lang,
+        "\n2. from the arrival on, magnified {times} times: until the program knows {knows},\n   copying {copies}; or both in one call {in_one}\n",
+        "\n2. 从到达开始，放大 {times} 倍：直到程序得知 {knows}，拷贝 {copies}；\n   或一次调用完成两者 {in_one}\n"
     );
     for outcome in figure.outcomes {
         let Ok(phases) = &outcome.phases else { continue };
@@ -85,9 +92,9 @@ fn bar(ink: char, length: usize) -> String {
 fn waiting(axis: &Axis, arrived: u64, words: &str, ink: &Ink) -> String {
     let length = axis.place(arrived, WIDTH as f64 - 1.0).round() as usize;
     let words = format!(" {words} ");
-    let words = if words.len() + 4 <= length { words } else { String::new() };
-    let before = (length - words.chars().count()) / 2;
-    let after = length - words.chars().count() - before;
+    let words = if columns::width(&words) + 4 <= length { words } else { String::new() };
+    let before = (length - columns::width(&words)) / 2;
+    let after = length - columns::width(&words) - before;
     format!("{}{words}{}{}", bar(ink.waiting, before), bar(ink.waiting, after), ink.arrival)
 }
 
@@ -132,26 +139,35 @@ fn axis(out: &mut String, axis: &Axis) {
 }
 
 fn table(out: &mut String, figure: &Figure<'_>) {
+    let lang = figure.lang;
+    let right =
+        |cell: &str, room: usize| " ".repeat(room.saturating_sub(columns::width(cell))) + cell;
     let line = |cells: [&str; 7]| {
         let [name, waiting, knows, copies, calls, eagains, cpu] = cells;
         // "38.2 µs in one" takes the room of both.
         let after = match copies {
-            "" => format!("{knows:>25}"),
-            _ => format!("{knows:>15}{copies:>10}"),
+            "" => right(knows, 25),
+            _ => right(knows, 15) + &right(copies, 10),
         };
-        let line = format!("  {name:<12}{waiting:>9}{after}{calls:>11}{eagains:>11}{cpu:>10}");
+        let name = format!("  {name}{:1$}", "", 12_usize.saturating_sub(columns::width(name)));
+        let counts = right(calls, 11) + &right(eagains, 11);
+        let line = name + &right(waiting, 9) + &after + &counts + &right(cpu, 10);
         line.trim_end().to_owned() + "\n"
     };
-    *out += &line(HEADS);
+    *out += &line(heads(lang));
     for outcome in figure.outcomes {
         match &outcome.phases {
             Ok(_) => {
-                for row in std::iter::once(cells(outcome)).chain(extremes(outcome)) {
+                for row in std::iter::once(cells(outcome, lang)).chain(extremes(outcome, lang)) {
                     *out += &line(row.each_ref().map(String::as_str));
                 }
             }
             Err(reason) => {
-                _ = writeln!(out, "  {:<12}cannot run here: {reason}", outcome.model.name)
+                let mut name = format!("  {:<12}", outcome.model.name);
+                for part in wrapped(&cannot(reason, lang), 80 - LEFT) {
+                    *out += &format!("{name}{part}\n");
+                    name = " ".repeat(LEFT);
+                }
             }
         }
     }

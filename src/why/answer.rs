@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::lang::Voice;
+
 /// How long `why` may look through the processes: a machine with very many gets an answer all the same.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -19,4 +21,12 @@ pub struct Answer {
     pub text: String,
     /// The same facts.
     pub facts: Value,
+}
+
+/// The lines of the reasons, and of what to do next.
+pub(super) fn reasons(why: &[String], next: &[String], voice: Voice) -> String {
+    let line = |head: &str, text: &String| voice.lines(&format!("{head}{text}"));
+    let reasons = why.iter().map(|why| line(voice.lang.pick("why: ", "原因："), why));
+    let next = next.iter().map(|next| line(voice.lang.pick("next: ", "下一步："), next));
+    reasons.chain(next).collect()
 }

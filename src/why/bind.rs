@@ -1,7 +1,7 @@
-//! Whether a bind would work now: it is tried, and the address given back at once.
+//! Whether a bind would work now: it is tried, and the socket is closed at once.
 //!
-//! Nothing else can be trusted. sock_diag does not tell which sockets have SO_REUSEADDR or SO_REUSEPORT,
-//! and the rules that the kernel makes of them are older than their descriptions.
+//! Nothing else can be trusted, because sock_diag does not tell which sockets have SO_REUSEADDR or SO_REUSEPORT,
+//! and the kernel's rules for them differ from their descriptions.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::words::name;
 use crate::call::{self, Domain, Opt, SO_REUSEADDR, SO_REUSEPORT, Type};
+use crate::lang::Lang;
 
-/// What a bind of one address brings.
+/// What a bind of one address returns.
 #[derive(Debug)]
 pub(super) struct Trial {
     pub(super) address: SocketAddr,
@@ -24,10 +25,10 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// A TCP socket only takes the port, for a moment: nobody can connect to what does not listen.
+    /// A TCP socket only takes the port, for a moment: no client can connect to a socket that does not listen.
     ///
-    /// With UDP this would not be harmless. A socket that shares a port (SO_REUSEADDR, SO_REUSEPORT) gets
-    /// datagrams from the moment it is bound, and they would be lost to the server.
+    /// With UDP this would do harm. A socket that shares a port (SO_REUSEADDR, SO_REUSEPORT) receives
+    /// datagrams from the moment it is bound, and the server would lose them.
     pub(super) fn tcp(address: SocketAddr) -> Trial {
         Trial {
             address,
@@ -46,15 +47,16 @@ impl Trial {
             Ipv6Addr::UNSPECIFIED.into(),
         ];
         let tried = usual.into_iter().map(|ip| Trial::tcp(SocketAddr::new(ip, port)));
-        // A machine without IPv6 has nothing to say of it.
+        // On a machine without IPv6 these two say nothing.
         let absent = |errno| matches!(errno, Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT);
         tried.filter(|trial| !trial.plain.is_err_and(absent)).collect()
     }
 
-    /// The address, and what each way of binding it brings.
-    pub(super) fn cells(&self) -> Vec<String> {
+    /// The address, and what each way of binding it returns.
+    pub(super) fn cells(&self, lang: Lang) -> Vec<String> {
         let results = [self.plain, self.reuseaddr, self.reuseport];
-        let results = results.map(|result| result.map_or_else(name, |()| "works".into()));
+        let results =
+            results.map(|result| result.map_or_else(name, |()| lang.pick("works", "可以").into()));
         [self.address.to_string()].into_iter().chain(results).collect()
     }
 

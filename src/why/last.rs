@@ -1,7 +1,7 @@
 //! The last failure of a netplay command of this user: what `netplay why` explains when asked nothing.
 //!
-//! A file of one line in the folder that the XDG rules have for such things. It is replaced whole, and
-//! never in the way: what cannot be written is not.
+//! A file of one line in the state folder of the XDG rules. It is replaced whole. If it cannot be written, nothing is
+//! kept and nothing is said.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -21,6 +21,8 @@ use crate::call::{CallError, strerror};
 use crate::escape::escape_unsafe;
 use crate::files::state;
 use crate::inspect;
+use crate::lang::Voice;
+use netplay_text::say;
 
 /// A call that failed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,7 +51,7 @@ pub fn remember(error: &Error) {
         errno: error.errno() as i32,
         time: Local::now().to_rfc3339(),
     };
-    // Best effort: nobody asked for it, and there is an error to be read already.
+    // Best effort: it was not asked for, and there is an error to read already.
     if let (Some(file), Ok(text)) = (file(), serde_json::to_string(&failure)) {
         let _ = state::write(&file, &text);
     }
@@ -62,17 +64,22 @@ pub(super) fn read() -> Option<Failure> {
 
 impl Failure {
     /// What it was, and what there is to say of it as of now.
-    pub(super) fn answers(&self) -> anyhow::Result<Vec<Answer>> {
+    pub(super) fn answers(&self, voice: Voice) -> anyhow::Result<Vec<Answer>> {
         let errno = Errno::from_raw(self.errno);
         let about = match (self.address, &self.path) {
             (Some(address), _) => format!(" {address}"),
             (None, Some(path)) => format!(" {}", escape_unsafe(&path.to_string_lossy())),
             (None, None) => String::new(),
         };
-        let when =
-            DateTime::parse_from_rfc3339(&self.time).context("the file was changed by hand")?;
+        let when = DateTime::parse_from_rfc3339(&self.time)
+            .context("the file of the last failure was changed by hand")?;
         let (when, call) = (when.format("%b %-d %H:%M:%S"), escape_unsafe(&self.call));
-        let text = format!("the last failure, {when}: {call}{about}: {}\n", strerror(errno));
+        let why = strerror(errno);
+        let text = voice.lines(&say!(
+            voice.lang,
+            "the last failure, {when}: {call}{about}: {why}",
+            "最近一次失败，{when}：{call}{about}: {why}"
+        ));
         let facts = json!({
             "call": self.call,
             "address": self.address.map(|address| address.to_string()),
@@ -83,12 +90,12 @@ impl Failure {
         let mut answers = vec![Answer { key: "last", text, facts }];
         match (self.address, &self.path) {
             (Some(address), _) if inspect::is_ours(address.ip()) => {
-                answers.push(port::answer(address.port())?)
+                answers.push(port::answer(address.port(), voice)?)
             }
-            (None, Some(path)) => answers.push(path::answer(path)?),
+            (None, Some(path)) => answers.push(path::answer(path, voice)?),
             _ => {}
         }
-        answers.push(errno::answer(errno));
+        answers.push(errno::answer(errno, voice));
         Ok(answers)
     }
 }

@@ -1,6 +1,6 @@
 //! `why`: not what an error means in general but what stands behind it here and now.
 //!
-//! Who holds the port, as [`crate::inspect`] finds it; whether a bind would work, by trying; which limit
+//! Which program holds the port, as [`crate::inspect`] finds it; whether a bind would work, by trying; which limit
 //! of this machine an error speaks of; and the next command. The hints after a failed bind or connect are
 //! made of the same facts.
 
@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use nix::errno::Errno;
 
+use crate::lang::Voice;
 use crate::record::errno_named;
 pub use answer::Answer;
 pub use cause::cause;
@@ -64,16 +65,16 @@ impl What {
     /// What there is to say of it, as of now.
     ///
     /// # Errors
-    /// The kernel does not tell of its sockets at all.
-    pub fn answers(&self) -> Result<Vec<Answer>> {
+    /// The kernel lists no sockets at all.
+    pub fn answers(&self, voice: Voice) -> Result<Vec<Answer>> {
         Ok(match self {
-            What::Port(port) => vec![port::answer(*port)?],
-            What::Errno(errno) => vec![errno::answer(*errno)],
-            What::Path(path) => vec![path::answer(path)?],
-            What::Abstract(name) => vec![path::answer_abstract(name)?],
+            What::Port(port) => vec![port::answer(*port, voice)?],
+            What::Errno(errno) => vec![errno::answer(*errno, voice)],
+            What::Path(path) => vec![path::answer(path, voice)?],
+            What::Abstract(name) => vec![path::answer_abstract(name, voice)?],
             What::Last => match last::read() {
-                Some(failure) => failure.answers()?,
-                None => vec![port::everything()?],
+                Some(failure) => failure.answers(voice)?,
+                None => vec![port::everything(voice)?],
             },
         })
     }

@@ -41,6 +41,7 @@ mod pictures;
 mod ping;
 mod pool;
 mod screen;
+mod screens;
 mod skipped;
 mod sockopt;
 mod stop;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::common::{Nobody, Said, finish, have, run, skip};
 use netplay::call::*;
 use netplay::examples::sockopt::{Protocol, probe};
+use netplay::lang::Lang;
 use serde_json::Value;
 
 /// The errno of a call that failed, by name.
@@ -44,8 +45,8 @@ fn every_option_is_known_to_the_kernel_or_refused_as_unknown() {
             let unknown = ["ENOPROTOOPT", "EOPNOTSUPP", "ENOTCONN"].contains(&&*errno);
             assert!(unknown, "{} on {}: {errno}", option.name(), protocol.name());
         }
-        assert!(!row.remark().is_empty());
-        assert_ne!(row.remark(), "something else", "{row:?}");
+        assert!(!row.remark(Lang::En).is_empty());
+        assert_ne!(row.remark(Lang::En), "something else", "{row:?}");
     }
 }
 
@@ -67,7 +68,7 @@ fn the_kernel_doubles_the_buffers() {
         for option in [SO_RCVBUF, SO_SNDBUF] {
             let row = probe(protocol, option, Some(5000.into())).unwrap();
             assert_eq!(row.kernel.as_ref().unwrap(), &OptValue::Int(10_000));
-            Said::on("sockopt_doubled").add("remark", &row.remark());
+            Said::on("sockopt_doubled").add("remark", &row.remark(Lang::En));
         }
     }
 }
@@ -81,10 +82,14 @@ fn a_buffer_beyond_the_limit_is_capped_without_an_error() {
     }
     let row = probe(Protocol::Udp, SO_RCVBUF, Some((cap + 1).into())).unwrap();
     assert_eq!(row.kernel.as_ref().unwrap(), &OptValue::Int(2 * cap));
-    assert!(row.remark().contains(&format!("net.core.rmem_max = {cap}")), "{}", row.remark());
+    assert!(
+        row.remark(Lang::En).contains(&format!("net.core.rmem_max = {cap}")),
+        "{}",
+        row.remark(Lang::En)
+    );
     let said = Said::on("sockopt_capped");
     said.hide(cap, "[limit]");
-    said.add("remark", &row.remark());
+    said.add("remark", &row.remark(Lang::En));
 }
 
 #[track_caller]
@@ -92,7 +97,7 @@ fn comes_back(option: Opt, value: impl Into<OptValue>) {
     let value = value.into();
     let row = probe(Protocol::Udp, option, Some(value.clone())).unwrap();
     assert_eq!(row.kernel.as_ref().unwrap(), &value, "{}", option.name());
-    Said::on("sockopt_as_asked").add("remark", &row.remark());
+    Said::on("sockopt_as_asked").add("remark", &row.remark(Lang::En));
 }
 
 #[test]
@@ -113,7 +118,7 @@ fn what_is_set_comes_back() {
 #[test]
 fn some_options_can_only_be_asked() {
     let said = Said::on("sockopt_refused");
-    let remark = |protocol, option: Opt| probe(protocol, option, None).unwrap().remark();
+    let remark = |protocol, option: Opt| probe(protocol, option, None).unwrap().remark(Lang::En);
     for option in [SO_TYPE, SO_ERROR, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN, TCP_INFO] {
         said.add(option.name(), &remark(Protocol::Tcp, option));
     }

@@ -105,6 +105,7 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         ("lab", "name") => NO_WORD.to_vec(),
         ("lab", "predict") => both(NO_NUMBER, &["0", "9"]),
         ("explain", "topic") => vec!["", "x-y-z", "99999", "-"],
+        ("explain", "number") => vec!["", "x", "-1", "65536"],
         ("why", "what") => vec!["", "x-y-z", "65536", ":65536", ":x", "127.0.0.1:65536"],
         ("sockopt", "words") => vec![
             "",

@@ -58,6 +58,26 @@ pub fn wrapped(text: &str, columns: usize) -> impl Iterator<Item = &str> {
     wrap(text, columns, columns).into_iter().map(|line| &text[line])
 }
 
+/// The lines of a text, each in so many columns at most: what does not fit goes on below, set in by `indent` columns
+/// more than its line.
+///
+/// ```
+/// use netplay_text::columns::hanging;
+/// assert_eq!(hanging("why: the port is free", 12, 2), "why: the\n  port is\n  free");
+/// ```
+#[must_use]
+pub fn hanging(text: &str, columns: usize, indent: usize) -> String {
+    let mut lines = Vec::new();
+    for line in text.split('\n') {
+        let indent = (self::indent(line) + indent).min(columns / 2);
+        for (nth, part) in wrap(line, columns, columns - indent).into_iter().enumerate() {
+            let indent = if nth == 0 { 0 } else { indent };
+            lines.push(format!("{:indent$}{}", "", &line[part]));
+        }
+    }
+    lines.join("\n")
+}
+
 /// The columns of the widest word: in fewer, it would be broken.
 #[must_use]
 pub fn widest_word(text: &str) -> usize {
@@ -113,11 +133,12 @@ fn indent(text: &str) -> usize {
     text.len() - text.trim_start_matches(' ').len()
 }
 
-/// The text, or as much of it as fits into this many columns, with this sign for the rest.
+/// The text, or as much of it as fits into this many columns, with this sign for the rest. No escape is cut in two.
 ///
 /// ```
 /// use netplay_text::columns::cut;
 /// assert_eq!([cut("hello", 5, "…"), cut("hello", 4, "…")], ["hello", "hel…"]);
+/// assert_eq!(cut(r"a\x1b[2J", 5, "…"), "a…");
 /// ```
 #[must_use]
 pub fn cut<'a>(text: &'a str, columns: usize, sign: &str) -> Cow<'a, str> {
@@ -130,7 +151,8 @@ pub fn cut<'a>(text: &'a str, columns: usize, sign: &str) -> Cow<'a, str> {
         left = left.saturating_sub(width_of(*c));
         fits
     };
-    Cow::Owned(text.chars().take_while(fits).chain(sign.chars()).collect())
+    let end = text.chars().take_while(fits).map(char::len_utf8).sum();
+    Cow::Owned(format!("{}{sign}", &text[..whole(&text[..end])]))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use super::columns::hanging;
+
 /// A sentence in the language asked for, given in English and in Chinese. Both are format
 /// strings; only one is evaluated.
 ///
@@ -85,6 +87,29 @@ impl Lang {
     /// `zh_CN.UTF-8` is Chinese.
     fn of_locale(locale: &str) -> Option<Lang> {
         locale.split(['_', '-', '.', '@']).next()?.parse().ok()
+    }
+}
+
+/// How people are told: in which language, and how wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Voice {
+    /// In this language.
+    pub lang: Lang,
+    /// In lines of so many columns at most; `usize::MAX` where no terminal breaks them.
+    pub columns: usize,
+}
+
+impl Voice {
+    /// A sentence in its lines, each with its end: what does not fit goes on below, set in.
+    ///
+    /// ```
+    /// use netplay_text::lang::{Lang, Voice};
+    /// let voice = Voice { lang: Lang::En, columns: 12 };
+    /// assert_eq!(voice.lines("the port is free"), "the port is\n  free\n");
+    /// ```
+    #[must_use]
+    pub fn lines(self, sentence: &str) -> String {
+        hanging(sentence, self.columns, 2) + "\n"
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::columns::{widest_word, width, wrap};
+use crate::columns::{widest_word, width, wrap, wrapped};
 
 /// The columns of the terminal between two cells.
 const GAP: usize = 2;
@@ -120,6 +120,45 @@ fn widths<C: Cell>(rows: &[Vec<C>], room: usize) -> Vec<usize> {
         *width += 1;
     }
     widths
+}
+
+/// The lines of rows that end in a sentence: it goes on below where it begins, or on lines of its own where too little
+/// room is left for it.
+///
+/// ```
+/// use netplay_text::table::hanging;
+/// let rows = [["tcp", "a listener of netplay"], ["udp", "none"]].map(|row| row.map(String::from).to_vec());
+/// assert_eq!(hanging(&rows, 30), ["tcp  a listener of netplay", "udp  none"]);
+/// assert_eq!(hanging(&rows, 22), ["tcp  a listener of", "     netplay", "udp  none"]);
+/// ```
+#[must_use]
+pub fn hanging(rows: &[Vec<String>], columns: usize) -> Vec<String> {
+    const NARROWEST: usize = 16;
+    const INDENT: usize = 4;
+    let cells = rows.first().map_or(0, Vec::len);
+    let widest = |nth: usize| rows.iter().map(|row| width(&row[nth])).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..cells.saturating_sub(1)).map(widest).collect();
+    let indent = widths.iter().map(|width| width + GAP).sum::<usize>();
+    let room = columns.saturating_sub(indent);
+    let mut lines = Vec::new();
+    for row in rows {
+        let Some((last, others)) = row.split_last() else { continue };
+        let mut line = String::new();
+        for (cell, wide) in others.iter().zip(&widths) {
+            line += &format!("{cell}{:1$}", "", wide - width(cell) + GAP);
+        }
+        if width(last) <= room || room >= NARROWEST {
+            for part in wrapped(last, room) {
+                lines.push(format!("{line}{part}").trim_end().to_owned());
+                line = " ".repeat(indent);
+            }
+        } else {
+            lines.extend(Some(line.trim_end().to_owned()).filter(|line| !line.is_empty()));
+            let parts = wrapped(last, columns.saturating_sub(INDENT));
+            lines.extend(parts.map(|part| format!("{:INDENT$}{part}", "")));
+        }
+    }
+    lines
 }
 
 /// The table as Markdown; `right` says which of its columns are right-aligned.

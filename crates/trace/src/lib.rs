@@ -203,7 +203,7 @@ pub fn remark(text: impl std::fmt::Display) {
     to_people(&lines);
 }
 
-pub use screen::fit_terminal;
+pub use screen::{columns, fit_terminal};
 
 /// A layer that turns each event of this crate into an [`Event`] and tells it.
 struct Telling<F> {

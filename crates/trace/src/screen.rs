@@ -46,7 +46,7 @@ pub fn fit_terminal(columns: fn() -> Option<usize>) {
 }
 
 /// How many columns a line has room for: two fewer than the terminal, which may have echoed `^C` at its beginning.
-pub(super) fn columns() -> usize {
+pub fn columns() -> usize {
     let columns = COLUMNS.get().and_then(|columns| columns());
     columns.map_or(usize::MAX, |columns| columns.saturating_sub(2).max(2))
 }

@@ -30,7 +30,10 @@ use std::net::Ipv4Addr;
 
 use crate::address::Family;
 use crate::byte_order::{htons, ntohs};
+use crate::columns::{width, wrapped};
+use crate::lang::Lang;
 use crate::words::hex;
+use netplay_text::say;
 
 /// The size of the header of an echo message.
 pub const ECHO: usize = 8;
@@ -41,7 +44,15 @@ pub struct Malformed(&'static str);
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        let chinese = match self.0 {
+            "a packet of no bytes" => "没有字节的数据包",
+            "not an IPv4 packet" => "不是 IPv4 数据包",
+            "an IPv4 header of less than 20 bytes" => "不到 20 字节的 IPv4 首部",
+            "shorter than its IPv4 header" => "比它的 IPv4 首部还短",
+            "shorter than an ICMP header" => "比 ICMP 首部还短",
+            other => other,
+        };
+        f.write_str(Lang::current().pick(self.0, chinese))
     }
 }
 
@@ -133,7 +144,7 @@ impl<'a> Ipv4<'a> {
     pub fn read(packet: &'a [u8]) -> Result<Ipv4<'a>, Malformed> {
         let first = *packet.first().ok_or(Malformed("a packet of no bytes"))?;
         if first >> 4 != 4 {
-            return Err(Malformed("no IPv4 packet"));
+            return Err(Malformed("not an IPv4 packet"));
         }
         let length = usize::from(first & 0xf) * 4;
         if length < 20 {
@@ -300,86 +311,145 @@ pub enum Meaning {
 /// is not an error message. RFC 792 and RFC 4443 use different numbers for the same ideas.
 #[must_use]
 pub fn why(family: Family, kind: u8, code: u8) -> Option<&'static str> {
-    Some(match (family, kind, code) {
-        (Family::V4, 3, 0) => "no way to that network",
-        (Family::V4, 3, 1) => "no way to that host",
-        (Family::V4, 3, 2) => "that host does not speak ICMP",
-        (Family::V4, 3, 4) => "too large for the way, and not to be cut",
-        (Family::V4, 3, 9 | 10 | 13) => "a filter forbids it",
-        (Family::V4, 3, _) => "it cannot be delivered",
-        (Family::V4, 11, 0) | (Family::V6, 3, 0) => "time exceeded: its TTL was used up on the way",
-        (Family::V4, 11, _) | (Family::V6, 3, _) => "time exceeded: some fragments never came",
-        (Family::V4, 12, _) | (Family::V6, 4, _) => "something in its header is wrong",
-        (Family::V6, 1, 0) => "no route to that address",
-        (Family::V6, 1, 1 | 5) => "a filter forbids it",
-        (Family::V6, 1, 3) => "no host there has that address",
-        (Family::V6, 1, _) => "it cannot be delivered",
-        (Family::V6, 2, _) => "too large for the path",
+    let (en, zh) = match (family, kind, code) {
+        (Family::V4, 3, 0) => ("no route to that network", "没有到那个网络的路由"),
+        (Family::V4, 3, 1) => ("no route to that host", "没有到那台主机的路由"),
+        (Family::V4, 3, 2) => ("that host does not speak ICMP", "那台主机不支持 ICMP"),
+        (Family::V4, 3, 4) => (
+            "too large for the path, and must not be fragmented",
+            "对这条路径来说太大，又不允许分片",
+        ),
+        (Family::V4, 3, 9 | 10 | 13) => ("a filter forbids it", "被过滤器禁止"),
+        (Family::V4, 3, _) => ("it cannot be delivered", "无法送达"),
+        (Family::V4, 11, 0) | (Family::V6, 3, 0) => {
+            ("time exceeded: its TTL was used up on the way", "超时：TTL 在途中用完了")
+        }
+        (Family::V4, 11, _) | (Family::V6, 3, _) => {
+            ("time exceeded: some fragments never came", "超时：有些分片始终没到")
+        }
+        (Family::V4, 12, _) | (Family::V6, 4, _) => {
+            ("something in its header is wrong", "首部有错误")
+        }
+        (Family::V6, 1, 0) => ("no route to that address", "没有到那个地址的路由"),
+        (Family::V6, 1, 1 | 5) => ("a filter forbids it", "被过滤器禁止"),
+        (Family::V6, 1, 3) => ("no host has that address", "没有主机使用那个地址"),
+        (Family::V6, 1, _) => ("it cannot be delivered", "无法送达"),
+        (Family::V6, 2, _) => ("too large for the path", "对这条路径来说太大"),
         _ => return None,
-    })
+    };
+    Some(Lang::current().pick(en, zh))
 }
 
 /// The fields of a request and its reply side by side: name, bytes sent, bytes received, meaning. With
-/// the IP header of the reply above, if the socket shows it.
+/// the IP header of the reply above, if the socket shows it. No line is wider than 80 columns.
 #[must_use]
 pub fn fields(family: Family, ip: Option<Ipv4<'_>>, sent: &[u8], reply: Icmp<'_>) -> String {
+    let lang = Lang::current();
+    let came = lang.pick("came", "收到");
     let mut text = String::new();
     if let Some(ip) = ip {
-        text += &line("IPv4 header", "", "came", "");
-        for (name, at, meaning) in ip.fields() {
+        text += &line(lang.pick("IPv4 header", "IPv4 首部"), "", came, "");
+        for (name, at, meaning) in ip.fields(lang) {
             text += &line(name, "", &hex(&ip.header[at]), &meaning);
         }
     }
     let verifies = match family {
-        Family::V4 if checksum(reply.bytes()) == 0 => "verifies: all words add up to ffff",
-        Family::V4 => "does not verify",
-        Family::V6 => "the kernel's: it also covers the addresses",
+        Family::V4 if checksum(reply.bytes()) == 0 => {
+            lang.pick("verifies: all words add up to ffff", "正确：所有字相加等于 ffff")
+        }
+        Family::V4 => lang.pick("does not verify", "不正确"),
+        Family::V6 => lang
+            .pick("the kernel's: it also covers the addresses", "由内核计算：它还覆盖两端的地址"),
     };
-    let same = if sent[ECHO..] == *reply.payload() { "the same" } else { "not the same" };
-    let size = |bytes: usize| format!("{bytes} bytes");
-    text += &line("ICMP header", "sent", "came", "");
+    let same = match sent[ECHO..] == *reply.payload() {
+        true => lang.pick("the same", "相同"),
+        false => lang.pick("not the same", "不相同"),
+    };
+    let size = |bytes: usize| say!(lang, "{bytes} bytes", "{bytes} 字节");
+    text += &line(lang.pick("ICMP header", "ICMP 首部"), lang.pick("sent", "发出"), came, "");
+    let (asks, answers) = (sent[0], reply.kind());
+    let types = say!(
+        lang,
+        "{asks} echo request, {answers} echo reply",
+        "{asks} 是回显请求，{answers} 是回显应答"
+    );
+    let (identifier, sequence) = (reply.identifier(), reply.sequence());
     for (name, at, meaning) in [
-        ("type", 0..1, format!("{} echo request, {} echo reply", sent[0], reply.kind())),
-        ("code", 1..2, String::new()),
-        ("checksum", 2..4, verifies.to_owned()),
-        ("identifier", 4..6, format!("{}: whose", reply.identifier())),
-        ("sequence", 6..8, format!("{}: which", reply.sequence())),
+        (lang.pick("type", "类型"), 0..1, types),
+        (lang.pick("code", "代码"), 1..2, String::new()),
+        (lang.pick("checksum", "校验和"), 2..4, verifies.to_owned()),
+        (
+            lang.pick("identifier", "标识符"),
+            4..6,
+            say!(lang, "{identifier}: which program", "{identifier}：哪个程序"),
+        ),
+        (
+            lang.pick("sequence", "序号"),
+            6..8,
+            say!(lang, "{sequence}: which request", "{sequence}：哪个请求"),
+        ),
     ] {
         text += &line(name, &hex(&sent[at.clone()]), &hex(&reply.bytes()[at]), &meaning);
     }
-    text + &line("payload", &size(sent.len() - ECHO), &size(reply.payload().len()), same)
+    let payload = lang.pick("payload", "载荷");
+    text + &line(payload, &size(sent.len() - ECHO), &size(reply.payload().len()), same)
 }
 
 impl Ipv4<'_> {
-    fn fields(&self) -> Vec<(&'static str, std::ops::Range<usize>, String)> {
+    fn fields(&self, lang: Lang) -> Vec<(&'static str, std::ops::Range<usize>, String)> {
         let header = self.header;
-        let words = header[0] & 0xf;
+        let (words, total, ttl) = (header[0] & 0xf, number(header, 2), self.ttl());
         let flags = match header[6] >> 5 {
-            0b010 => "not to be cut into fragments",
+            0b010 => lang.pick("must not be fragmented", "不允许分片"),
             _ => "",
         };
-        let verifies = if checksum(header) == 0 { "verifies" } else { "does not verify" };
+        let verifies = match checksum(header) {
+            0 => lang.pick("verifies", "正确"),
+            _ => lang.pick("does not verify", "不正确"),
+        };
+        let version =
+            say!(lang, "4, and {words} words of 4 bytes", "版本 4，{words} 个 4 字节的字");
+        let length = say!(lang, "{total}, this header included", "{total}，包括本首部");
+        let left = say!(lang, "{ttl} left", "剩余 {ttl}");
         let mut fields = vec![
-            ("version, words", 0..1, format!("4, and {words} words of 4 bytes")),
-            ("service", 1..2, String::new()),
-            ("total length", 2..4, format!("{}, this header included", number(header, 2))),
-            ("identification", 4..6, String::new()),
-            ("flags, offset", 6..8, flags.to_owned()),
-            ("time to live", 8..9, format!("{} left", self.ttl())),
-            ("protocol", 9..10, format!("{}: ICMP", self.protocol())),
-            ("checksum", 10..12, verifies.to_owned()),
-            ("source", 12..16, self.address(12).to_string()),
-            ("destination", 16..20, self.address(16).to_string()),
+            (lang.pick("version, words", "版本，字数"), 0..1, version),
+            (lang.pick("service", "服务类型"), 1..2, String::new()),
+            (lang.pick("total length", "总长度"), 2..4, length),
+            (lang.pick("identification", "标识"), 4..6, String::new()),
+            (lang.pick("flags, offset", "标志，偏移"), 6..8, flags.to_owned()),
+            (lang.pick("time to live", "生存时间"), 8..9, left),
+            (lang.pick("protocol", "协议"), 9..10, format!("{}: ICMP", self.protocol())),
+            (lang.pick("checksum", "校验和"), 10..12, verifies.to_owned()),
+            (lang.pick("source", "源地址"), 12..16, self.address(12).to_string()),
+            (lang.pick("destination", "目的地址"), 16..20, self.address(16).to_string()),
         ];
         if header.len() > 20 {
-            fields.push(("options", 20..header.len(), String::new()));
+            fields.push((lang.pick("options", "选项"), 20..header.len(), String::new()));
         }
         fields
     }
 }
 
+/// A line of the table; what is too wide for its column goes on in the last one, and below.
 fn line(name: &str, sent: &str, came: &str, meaning: &str) -> String {
-    format!("  {name:<15} {sent:<12} {came:<12} {meaning}").trim_end().to_owned() + "\n"
+    const COLUMN: usize = 12;
+    const LAST: usize = 36;
+    let padded =
+        |text: &str, room: usize| format!("{text}{:1$}", "", room.saturating_sub(width(text)));
+    let (came, last) = match width(came) {
+        ..=COLUMN => (came, meaning.to_owned()),
+        _ => ("", format!("{came} {meaning}")),
+    };
+    let mut start =
+        format!("  {} {} {} ", padded(name, 15), padded(sent, COLUMN), padded(came, COLUMN));
+    let indent = width(&start);
+    let mut lines = String::new();
+    for part in wrapped(&last, LAST) {
+        lines += format!("{start}{part}").trim_end();
+        lines.push('\n');
+        start = " ".repeat(indent);
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -431,7 +501,7 @@ mod tests {
         }
 
         #[test]
-        fn no_packet_makes_the_reader_panic(
+        fn no_packet_makes_the_reader_panic_or_a_line_too_wide(
             mut packet in prop::collection::vec(any::<u8>(), 0..120),
             first in prop::sample::select(vec![0x45u8, 0x46, 0x4f, 0x60, 0]),
             kind in prop::sample::select(vec![0u8, 3, 8, 11, 1, 2, 128, 129]),
@@ -447,7 +517,8 @@ mod tests {
                 if let Ok(icmp) = Icmp::read(bytes) {
                     for family in FAMILIES {
                         let _ = icmp.means(family);
-                        let _ = fields(family, ip, &request(family, 1, 1, &[]), icmp);
+                        let fields = fields(family, ip, &request(family, 1, 1, &[]), icmp);
+                        prop_assert!(fields.lines().all(|line| width(line) <= 80), "{}", fields);
                     }
                 }
             }

@@ -30,13 +30,14 @@
 //! nothing: many filters drop echo. See RFC 792, RFC 4443 for IPv6, RFC 1071 for the checksum.
 
 pub mod header;
+mod words;
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use libc::{IPPROTO_ICMP, IPPROTO_ICMPV6, POLLERR, POLLIN};
 use nix::errno::Errno;
@@ -51,7 +52,6 @@ use crate::call::{
 use crate::client::{self, ClientArgs, Usage};
 use crate::output::stdout;
 use crate::stop::{Stop, Watch};
-use crate::words::counted;
 use header::{Icmp, Ipv4, Meaning};
 
 /// Sends echo requests and tells what comes back, until all are answered, no more replies can be expected,
@@ -72,12 +72,9 @@ pub fn client(args: &ClientArgs, options: &Options) -> Result<()> {
     drop(socket); // a close, recorded as one
     pinged?;
     let refused = sent.iter().filter(|request| request.fate == Fate::Refused).count();
-    told.statistics(sent.len(), refused)?;
-    match (told.times.len(), refused) {
-        (1.., _) => Ok(()),
-        (0, 0) => bail!("no reply from {}: it is not there, or silent on purpose", host.ip()),
-        (0, _) => bail!("no reply from {}: what was sent came to nothing on its way", host.ip()),
-    }
+    words::statistics(sent.len(), &told.times, told.duplicates, refused)?;
+    ensure!(!told.times.is_empty(), words::no_reply(host.ip(), refused > 0));
+    Ok(())
 }
 
 /// What to send, and how.
@@ -96,7 +93,7 @@ impl Plan {
     /// The settings for one host, which must not be asked too fast.
     fn read(args: &ClientArgs, options: &Options, host: IpAddr) -> Result<Plan> {
         if host.is_multicast() || host == Ipv4Addr::BROADCAST {
-            bail!("{host} is an address of many: each of them would answer, and ping asks one");
+            bail!(words::many(host));
         }
         let &Options { raw: _, count, interval, size, ttl, headers } = options;
         if interval < LEAST && !host.is_loopback() {
@@ -239,14 +236,7 @@ const OVERTIME: Duration = Duration::from_millis(100);
 impl Pinging<'_> {
     fn run(&mut self, waiting: &Watch<'_>) -> Result<()> {
         let (count, size) = (self.plan.count, self.plan.payload.len());
-        let kind = if self.raw { "a raw socket" } else { "a datagram socket" };
-        say(format_args!(
-            "ping {}: {} of {} + {size} bytes, identifier {}, over {kind}",
-            self.host.ip(),
-            counted(count.into(), "request"),
-            header::ECHO,
-            self.identifier
-        ))?;
+        words::begin(self.host.ip(), count, size, self.identifier, self.raw)?;
         // Room for any packet: a raw socket also receives what other programs sent.
         let mut message = Message::new(65_535);
         for sequence in 1..=count {
@@ -328,7 +318,7 @@ impl Pinging<'_> {
             Ok((_, icmp, Meaning::Complaint { sequence, .. })) => {
                 let why = header::why(self.plan.family, icmp.kind(), icmp.code());
                 self.refused(sequence);
-                say(format_args!("from {peer}: seq {sequence}, {}", why.unwrap_or_default()))
+                words::refused(Some(peer), Some(sequence), why.unwrap_or_default())
             }
             Ok((ip, icmp, _)) => self.reply(ip, icmp, message, peer, now),
             Err(passed_over) => {
@@ -359,19 +349,16 @@ impl Pinging<'_> {
                 if identifier == self.identifier =>
             {
                 let was_sent = (1..=self.sent.len()).contains(&usize::from(sequence));
-                was_sent.then_some((ip, icmp, means)).ok_or("about a request never sent".into())
+                was_sent.then_some((ip, icmp, means)).ok_or_else(words::never_sent)
             }
             Meaning::Request { identifier } if identifier == self.identifier => {
-                Err("our own request, on its way to this machine's kernel: a raw socket sees all"
-                    .into())
+                Err(words::our_own())
             }
             Meaning::Reply { identifier, .. }
             | Meaning::Complaint { identifier, .. }
-            | Meaning::Request { identifier } => {
-                Err(format!("type {}, for somebody else: identifier {identifier}", icmp.kind()))
-            }
-            Meaning::Damaged => Err("its checksum does not verify".into()),
-            Meaning::Other => Err(format!("type {}, which is no echo", icmp.kind())),
+            | Meaning::Request { identifier } => Err(words::not_ours(icmp.kind(), identifier)),
+            Meaning::Damaged => Err(words::damaged()),
+            Meaning::Other => Err(words::no_echo(icmp.kind())),
         }
     }
 
@@ -393,16 +380,8 @@ impl Pinging<'_> {
             false => self.told.times.push(time),
         }
         let ttl = ip.map(|ip| i32::from(ip.ttl())).or(message.ttl());
-        let ttl = ttl.map_or(String::new(), |ttl| format!("ttl {ttl}, "));
-        let again = if twice { ", once more" } else { "" };
-        let changed = match icmp.payload() == self.plan.payload {
-            true => "",
-            false => ", and its payload is not what was sent",
-        };
-        let (bytes, time) = (icmp.bytes().len(), milliseconds(time));
-        say(format_args!(
-            "{bytes} bytes from {peer}: seq {sequence}, {ttl}time {time}{again}{changed}"
-        ))?;
+        let changed = icmp.payload() != self.plan.payload;
+        words::reply(peer, icmp, ttl, time, twice, changed)?;
         if self.plan.headers {
             let (family, request) = (self.plan.family, self.request(sequence));
             write!(stdout(), "{}", header::fields(family, ip, &request, icmp))?;
@@ -426,15 +405,10 @@ impl Pinging<'_> {
         };
         let own = call::strerror(Errno::from_raw(errno));
         let why = header::why(self.plan.family, kind, code).filter(|_| by.is_some());
-        let by = by.map_or("this machine".to_owned(), |by| by.to_string());
-        let sequence = match Icmp::read(message.data()) {
-            Ok(request) => {
-                self.refused(request.sequence());
-                format!("seq {}, ", request.sequence())
-            }
-            Err(_) => String::new(), // the router has quoted less than it should
-        };
-        say(format_args!("from {by}: {sequence}{}", why.unwrap_or(&own)))?;
+        // A router may quote less of the request than it should.
+        let sequence = Icmp::read(message.data()).ok().map(|request| request.sequence());
+        sequence.into_iter().for_each(|sequence| self.refused(sequence));
+        words::refused(by, sequence, why.unwrap_or(&own))?;
         Ok(true)
     }
 
@@ -455,45 +429,6 @@ struct Told {
     /// How long each first reply took.
     times: Vec<Duration>,
     duplicates: usize,
-}
-
-impl Told {
-    fn statistics(&self, sent: usize, refused: usize) -> Result<()> {
-        let received = self.times.len();
-        let lost = match sent.saturating_sub(received) as f64 * 100.0 / sent.max(1) as f64 {
-            few if few > 0.0 && few < 1.0 => "less than 1".to_owned(), // and not 0
-            most if most > 99.0 && most < 100.0 => "more than 99".to_owned(),
-            percent => format!("{percent:.0}"),
-        };
-        let mut text = format!("{sent} sent, {received} received, {lost}% lost");
-        if self.duplicates > 0 {
-            text += &format!(", {} came more than once", self.duplicates);
-        }
-        if refused > 0 {
-            text += &format!(", {refused} came to nothing on the way");
-        }
-        let mut times = self.times.clone();
-        times.sort_unstable();
-        if let (Some(least), Some(most)) = (times.first(), times.last()) {
-            let half = times.len() / 2;
-            let median = match times.len() % 2 {
-                0 => (times[half - 1] + times[half]) / 2,
-                _ => times[half],
-            };
-            let [least, median, most] = [*least, median, *most].map(milliseconds);
-            text += &format!("; there and back: least {least}, median {median}, most {most}");
-        }
-        say(text)
-    }
-}
-
-fn milliseconds(time: Duration) -> String {
-    format!("{:.3} ms", time.as_secs_f64() * 1e3)
-}
-
-/// A line of the result.
-fn say(line: impl std::fmt::Display) -> Result<()> {
-    Ok(writeln!(stdout(), "{line}")?)
 }
 
 /// The options of the client.
@@ -524,8 +459,8 @@ pub static ROW: Example = Example {
     name: "ping",
     short: None,
     summary: "does that host answer? ICMP echo: no ports, no program, the kernel answers",
-    watch: "the reply is the request with another type, so the checksum changes by just that; \
-            the identifier is where UDP has a port",
+    watch: "the reply is the request with another type, so only the type and the checksum differ; \
+            the identifier stands where UDP has a port",
     place: Place::Host,
     purpose: Purpose::Other,
     at_once: row::AtOnce::All,

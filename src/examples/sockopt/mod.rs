@@ -29,6 +29,7 @@
 //! - SO_TYPE, SO_ERROR and TCP_INFO are read-only; and reading SO_ERROR clears it.
 
 mod code;
+mod does;
 pub mod told;
 pub mod words;
 
@@ -40,6 +41,8 @@ use nix::errno::Errno;
 
 use super::row;
 use crate::call::{self, *};
+use crate::lang::Lang;
+use netplay_text::say;
 pub use words::Options;
 
 /// A kind of socket whose options are tried.
@@ -110,11 +113,12 @@ pub struct Row {
 /// ```
 /// use netplay::call::{OptValue, SO_RCVBUF, SO_TYPE};
 /// use netplay::examples::sockopt::{Protocol, probe};
+/// use netplay::lang::Lang;
 ///
 /// let row = probe(Protocol::Tcp, SO_RCVBUF, Some(5000.into()))?;
 /// assert_eq!(row.kernel.as_ref().unwrap(), &OptValue::Int(10_000));
-/// assert!(row.remark().starts_with("doubled"));
-/// assert_eq!(probe(Protocol::Tcp, SO_TYPE, None)?.remark(), "read-only");
+/// assert!(row.remark(Lang::En).starts_with("doubled"));
+/// assert_eq!(probe(Protocol::Tcp, SO_TYPE, None)?.remark(Lang::En), "read-only");
 /// # Ok::<(), netplay::call::CallError>(())
 /// ```
 ///
@@ -194,51 +198,70 @@ fn another(option: Opt, default: Option<&OptValue>) -> OptValue {
 impl Row {
     /// What the results mean, in a few words.
     #[must_use]
-    pub fn remark(&self) -> String {
+    pub fn remark(&self, lang: Lang) -> String {
+        let said = |en: &str, zh: &str| lang.pick(en, zh).to_owned();
         match (&self.default, &self.kernel) {
-            (_, Ok(kernel)) => self.compare(kernel),
+            (_, Ok(kernel)) => self.compare(kernel, lang),
             (_, Err(error)) if error.name() == SockoptName::Getsockopt.into() => {
-                "set, but cannot be asked back".into()
+                said("set, but cannot be asked back", "已设置，但不能读回")
             }
-            (Ok(_), Err(error)) if error.errno() == Errno::ENOPROTOOPT => "read-only".into(),
-            (Ok(_), Err(error)) if unknown(error.errno()) => "can only be asked here".into(),
-            (Err(error), Err(set)) if unknown(set.errno()) => why(error.errno()),
-            (_, Err(error)) => why(error.errno()),
+            (Ok(_), Err(error)) if error.errno() == Errno::ENOPROTOOPT => said("read-only", "只读"),
+            (Ok(_), Err(error)) if unknown(error.errno()) => {
+                said("can only be asked here", "在这里只能读取")
+            }
+            (Err(error), Err(set)) if unknown(set.errno()) => why(error.errno(), lang),
+            (_, Err(error)) => why(error.errno(), lang),
         }
     }
 
-    fn compare(&self, kernel: &OptValue) -> String {
-        match (&self.asked, kernel) {
-            (asked, kernel) if asked == kernel => "as asked".into(),
+    /// Whether the kernel knows how to set the option on this socket.
+    fn can_be_set(&self) -> bool {
+        match &self.kernel {
+            Ok(_) => true,
+            Err(error) => error.name() == SockoptName::Getsockopt.into() || !unknown(error.errno()),
+        }
+    }
+
+    fn compare(&self, kernel: &OptValue, lang: Lang) -> String {
+        let (en, zh) = match (&self.asked, kernel) {
+            (asked, kernel) if asked == kernel => ("as asked", "如请求"),
             // One of the two may end in a zero byte.
             (OptValue::Text(_), text) if self.asked.to_string() == text.to_string() => {
-                "as asked".into()
+                ("as asked", "如请求")
             }
             (_, kernel) if self.default.as_ref().is_ok_and(|default| default == kernel) => {
-                "accepted and ignored".into()
+                ("accepted and ignored", "接受但忽略")
             }
             (&OptValue::Int(asked), &OptValue::Int(kernel)) => {
-                compare_numbers(self.option, asked.into(), kernel.into())
+                return compare_numbers(self.option, asked.into(), kernel.into(), lang);
             }
             (OptValue::Time(asked), OptValue::Time(kernel))
                 if kernel.abs_diff(*asked) <= Duration::from_millis(10) =>
             {
-                "rounded to the kernel's clock tick".into()
+                ("rounded to the kernel's clock tick", "取整到内核的时钟节拍")
             }
-            _ => "something else".into(),
-        }
+            _ => ("something else", "变成了别的值"),
+        };
+        lang.pick(en, zh).to_owned()
     }
 }
 
-fn compare_numbers(option: Opt, asked: i64, kernel: i64) -> String {
-    match cap(option) {
-        Some(_) if kernel == 2 * asked => "doubled, bookkeeping included".into(),
-        Some((name, cap)) if asked > cap && kernel == 2 * cap => {
-            format!("capped at {name} = {cap}, then doubled")
+fn compare_numbers(option: Opt, asked: i64, kernel: i64, lang: Lang) -> String {
+    let (en, zh) = match cap(option) {
+        Some(_) if kernel == 2 * asked => {
+            ("doubled, bookkeeping included", "加倍，包括内核自己的管理数据")
         }
-        _ if kernel > asked => "raised".into(),
-        _ => "lowered".into(),
-    }
+        Some((name, cap)) if asked > cap && kernel == 2 * cap => {
+            return say!(
+                lang,
+                "capped at {name} = {cap}, then doubled",
+                "先限制到 {name} = {cap}，再加倍"
+            );
+        }
+        _ if kernel > asked => ("raised", "调高了"),
+        _ => ("lowered", "调低了"),
+    };
+    lang.pick(en, zh).to_owned()
 }
 
 /// The limit on a buffer for an unprivileged program, before it is doubled.
@@ -256,15 +279,17 @@ fn unknown(errno: Errno) -> bool {
     matches!(errno, Errno::ENOPROTOOPT | Errno::EOPNOTSUPP)
 }
 
-fn why(errno: Errno) -> String {
-    let words = match errno {
-        Errno::EPERM | Errno::EACCES => "wants privilege",
-        Errno::ENOTCONN => "only when connected",
-        Errno::EINVAL => "refused here",
-        errno if unknown(errno) => return "no such option here".into(),
+fn why(errno: Errno, lang: Lang) -> String {
+    let (en, zh) = match errno {
+        Errno::EPERM | Errno::EACCES => ("needs privilege", "需要特权"),
+        Errno::ENOTCONN => ("only when connected", "连接后才能用"),
+        Errno::EINVAL => ("refused here", "在这里被拒绝"),
+        errno if unknown(errno) => {
+            return lang.pick("no such option here", "这里没有这个选项").to_owned();
+        }
         _ => return format!("{errno:?}"),
     };
-    format!("{errno:?}: {words}")
+    format!("{errno:?}{}", lang.pick(": ", "：")) + lang.pick(en, zh)
 }
 
 /// Its row in the table.
