@@ -23,7 +23,7 @@ use netplay_record::{Direction, Kind, Moves};
 pub struct Arrow {
     /// What went.
     pub kind: ArrowKind,
-    /// Where from; `None`: nobody was seen to send it.
+    /// Where from; `None`: no sender was observed.
     pub from: Option<Tip>,
     /// Where to; `None`: it was lost, or never read.
     pub to: Option<Tip>,
@@ -314,7 +314,7 @@ impl Finder<'_> {
             for &i in heard.iter().take(1) {
                 let before = |cause: &usize| self.calls[*cause].from_ns <= self.calls[i].to_ns;
                 let cause = there.and_then(|there| {
-                    // The FIN goes out with the last close: a forked child may hold the socket, too.
+                    // The FIN is sent by the last close: a forked child may also hold the socket.
                     let closes = || {
                         let closes = there.closes.iter().copied().filter(before);
                         closes.filter(|cause| !self.sockets.kept.contains(cause))
@@ -341,7 +341,7 @@ impl Finder<'_> {
         matches!(self.shutdown(cause), Some(Shutdown::Write | Shutdown::Both))
     }
 
-    /// Whether after a call nobody will read what still comes.
+    /// Whether, after a call, what still arrives will never be read.
     fn hears_no_more(&self, cause: usize) -> bool {
         self.closes(cause) || matches!(self.shutdown(cause), Some(Shutdown::Read | Shutdown::Both))
     }

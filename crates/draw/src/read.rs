@@ -92,7 +92,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading, ReadError> {
             read_one(io::stdin().lock(), path, &mut boot, &mut known, &mut reading)
         } else {
             File::open(path).and_then(|file| {
-                // Whoever is still writing it may be faster: what is there now is what is read.
+                // A program may still be writing to it, faster than it is read: what is there now is what is read.
                 let now = match file.metadata()? {
                     there if there.is_file() => there.len(),
                     _ => u64::MAX, // a pipe ends when it ends

@@ -146,7 +146,7 @@ impl Rows {
     }
 }
 
-/// Whoever waits this long is seen to wait, even if nobody else was watched meanwhile.
+/// A call that waits this long is drawn as a wait, even if no other call was observed meanwhile.
 const LONG_NS: u64 = 1_000_000;
 
 /// Which calls have two rows: those that something else happened in, and long ones.
@@ -239,7 +239,7 @@ mod tests {
     use netplay_record::Event;
 
     #[test]
-    fn a_long_wait_is_a_bar_even_if_nobody_else_was_watched() {
+    fn a_long_wait_is_a_bar_even_if_no_other_call_was_observed() {
         let call = |start_ns, dur_ns| Event {
             call: Some("accept".into()),
             start_ns,

@@ -8,7 +8,7 @@ use super::{Call, Lane};
 use netplay_record::Moves;
 use netplay_text::tcp::CLOSED;
 
-/// A socket of the kernel's, whoever holds it: an index of [`Sockets::all`].
+/// A socket of the kernel, whichever processes hold it: an index of [`Sockets::all`].
 pub(super) type Id = usize;
 
 /// A socket, as far as the records tell.

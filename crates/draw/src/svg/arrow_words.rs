@@ -73,7 +73,7 @@ impl Figure<'_> {
             let x = self.lanes[from.lane] + 3.0 * TIP + half;
             return vec![(x, (y1 + y2) / 2.0)];
         }
-        // Far from where it begins nobody would look for the word of an arrow.
+        // A reader looks for the word of an arrow near its beginning.
         let gaps: Vec<usize> = match from.lane < to.lane {
             true => (from.lane..to.lane).take(GAPS).collect(),
             false => (to.lane..from.lane).rev().take(GAPS).collect(),
