@@ -103,9 +103,7 @@ impl Report<'_> {
                             choices.flat_map(|(n, text)| words(&format!("{n}. {text}"))).collect(),
                         )
                     }
-                    Part::Measured(act, before) => {
-                        Block::Sheet(lines(&self.sheets(act, *before).replace('`', "")))
-                    }
+                    Part::Measured(act, before) => Block::Sheet(lines(&self.sheets(act, *before))),
                     Part::Figure(timeline, _) if timeline.calls.is_empty() => return None,
                     Part::Figure(timeline, title) => Block::Figure(timeline, (*title).to_owned()),
                 })

@@ -636,6 +636,7 @@
       }
     };
     inSight.forEach(bars);
+    pen.globalAlpha = 1;
     for (let row = Math.max(first - 1, 1); row <= Math.min(last + 1, rows.length - 1); row++) {
       if (breaks.has(row)) wave(cut(row) - top, width, color);
     }

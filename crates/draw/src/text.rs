@@ -726,16 +726,20 @@ impl<'a> Painter<'a> {
         let busy = |call: &Call| call.times > 1;
         let waits = (0..timeline.calls.len())
             .any(|i| rows.began[i] != rows.returned[i] && !busy(&timeline.calls[i]));
+        let asks = timeline.calls.iter().any(busy);
         let signs = [
-            (waits, "┃ in a call", "# in a call"),
-            (timeline.calls.iter().any(busy), "▒ asks again and again", "% asks again and again"),
-            (self.life.contains(&None), "┊ not observed", ": not observed"),
-            (self.cut, "≈ time left out", "~ time left out"),
+            (waits, ["┃", "#"], ["in a call", "在调用之中"]),
+            (asks, ["▒", "%"], ["asks again and again", "一次又一次地问"]),
+            (self.life.contains(&None), ["┊", ":"], ["not observed", "没有观察到"]),
+            (self.cut, ["≈", "~"], ["time left out", "略去的时间"]),
         ];
-        let used: Vec<&str> = signs
-            .iter()
+        let used: Vec<String> = signs
+            .into_iter()
             .filter(|(used, ..)| *used)
-            .map(|(_, sign, plain)| if self.view.ascii { *plain } else { *sign })
+            .map(|(_, [sign, plain], [en, zh])| {
+                let sign = if self.view.ascii { plain } else { sign };
+                format!("{sign} {}", self.view.lang.pick(en, zh))
+            })
             .collect();
         if !used.is_empty() {
             self.text.push('\n');

@@ -23,7 +23,7 @@ pub enum Block<'a> {
     Heading(String),
     /// Lines of words.
     Words(Vec<String>),
-    /// Lines in which columns stand below each other.
+    /// Lines in which columns stand below each other. Marks of code take their columns, and are not drawn.
     Sheet(Vec<String>),
     /// A timeline, and what it shows.
     Figure(&'a Timeline, String),
@@ -82,7 +82,8 @@ pub fn poster(parts: &[Block<'_>], view: &View) -> String {
                 for line in lines {
                     y += LEADING * SHEET;
                     for (column, words) in cells(line) {
-                        body.add(text(MARGIN + columns(column, SHEET), y, words).size(SHEET));
+                        let words = words.replace('`', "");
+                        body.add(text(MARGIN + columns(column, SHEET), y, &words).size(SHEET));
                     }
                 }
                 y += 0.5 * SHEET;
