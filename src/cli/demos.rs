@@ -11,6 +11,7 @@ use super::draw::Picture;
 use super::global::Global;
 use super::global::open_trace;
 use crate::client::{Interrupted, Usage};
+use crate::columns::wrapped;
 use crate::demo::{self, Recording};
 use crate::draw::Timeline;
 use crate::examples::{Example, examples, next};
@@ -28,7 +29,7 @@ pub(super) struct Telling {
     /// Tell the next call at each key. Both sides run first, at their own speed: all times are those of that run
     #[arg(long)]
     step: bool,
-    /// Tell it FACTOR times slower than it was, 0.1 to 1000. Both sides run first, at their own speed
+    /// Tell it in FACTOR times the time that it took, 0.1 to 1000. Both sides run first, at their own speed
     #[arg(long, value_name = "FACTOR", conflicts_with = "step", value_parser = factor)]
     slow: Option<f64>,
 }
@@ -75,20 +76,34 @@ impl Telling {
     fn introduction(self, lang: Lang) -> Option<String> {
         if self.step {
             let [en, zh] = [
-                "The sides run first, at their own speed; then each key tells the next call.\n   \
-                 c: tell the rest, Ctrl-C: end",
-                "两侧先按自己的速度运行；之后每按一个键，讲下一个调用。\n   c：讲完其余的，Ctrl-C：结束",
+                "The sides run first, at their own speed; then each key tells the next call (c: all the rest, \
+                 Ctrl-C: the end).",
+                "两侧先按自己的速度运行；之后每按一个键，讲下一个调用（c：讲完其余的，Ctrl-C：结束）。",
             ];
             return Some(lang.pick(en, zh).to_owned());
         }
         self.slow.map(|factor| {
             say!(
                 lang,
-                "The sides run first, at their own speed; then it is told {factor} times slower.",
-                "两侧先按自己的速度运行；之后以 {factor} 倍的慢速讲述。"
+                "The sides run first, at their own speed; then the story takes {factor} times as long.",
+                "两侧先按自己的速度运行；之后用 {factor} 倍的时间来讲述。"
             )
         })
     }
+}
+
+/// What stands above the story: a title, and paragraphs below it. On a terminal of so many columns no word is cut.
+fn head(paragraphs: impl Iterator<Item = String>, columns: Option<usize>) -> String {
+    let room = columns.unwrap_or(usize::MAX).saturating_sub(3).max(20);
+    let mut head = String::new();
+    for (nth, paragraph) in paragraphs.enumerate() {
+        for (line, words) in wrapped(&paragraph, room).enumerate() {
+            let indent = if nth + line == 0 { "" } else { "   " };
+            head += &format!("{indent}{words}\n");
+        }
+        head += if nth == 0 { "" } else { "\n" };
+    }
+    head
 }
 
 /// Sleeps, unless the demo is to end.
@@ -123,7 +138,9 @@ pub(super) fn show(
     let title = format!("netplay {} demo", example.name);
     picture.write(title, Timeline::new(records, &names), global)?;
     if !global.quiet {
-        writeln!(stdout(), "try next: {}", next(example.name))?;
+        let then = Lang::current().pick(", then ", "，然后 ");
+        let next = next(example.name).replace(", then ", then);
+        writeln!(stdout(), "{}", say!(Lang::current(), "try next: {next}", "下一步：{next}"))?;
     }
     whole(missing)
 }
@@ -145,11 +162,11 @@ pub(super) fn tour(matches: &ArgMatches, telling: Telling, global: &Global) -> R
     let three = [named("tcp-echo")?, named("udp-echo")?, named("select")?];
     let missing = demos(&three, over_v6(matches), telling, global, false)?.missing;
     if !global.quiet {
-        let mut out = stdout();
-        writeln!(
-            out,
-            "try next, in two terminals: netplay tcp-server    and    netplay tcp-client"
-        )?;
+        let next = Lang::current().pick(
+            "try next, in two terminals: netplay tcp-server    and    netplay tcp-client",
+            "下一步，在两个终端里：netplay tcp-server    和    netplay tcp-client",
+        );
+        writeln!(stdout(), "{next}")?;
     }
     whole(missing)
 }
@@ -187,12 +204,13 @@ fn demos(
     for example in examples {
         audience.story = global.story(Clock::Since(call::monotonic()), terminal);
         if audience.story.is_some() {
-            writeln!(audience.out, "== {}: {}", example.name, example.summary)?;
-            writeln!(audience.out, "   watch: {}\n", example.watch)?;
-            if let Some(words) = telling.introduction(Lang::current()) {
-                writeln!(audience.out, "   {words}\n")?;
-                audience.out.flush()?;
-            }
+            let lang = Lang::current();
+            let [summary, watch] = example.told(lang);
+            let title = format!("== {}: {summary}", example.name);
+            let watch = say!(lang, "watch: {watch}", "注意：{watch}");
+            let above = [title, watch].into_iter().chain(telling.introduction(lang));
+            write!(audience.out, "{}", head(above, columns()))?;
+            audience.out.flush()?;
         }
         let run = demo::run(example, v6, &mut audience);
         missing = audience.missing.take();

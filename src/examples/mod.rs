@@ -7,6 +7,7 @@
 pub mod value;
 pub mod script;
 pub mod row;
+mod chinese;
 mod partner;
 pub mod tcp_echo;
 pub mod udp_echo;
