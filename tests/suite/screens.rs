@@ -3,9 +3,13 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use crate::common::{self, Said, run, text, uncounted};
 use netplay::columns::width;
+use netplay::examples::models::{MODELS, Model};
+use netplay::lang::Lang;
+use netplay::models::{Experiment, Format, Outcome, Phases, write};
 use regex::Regex;
 
 /// What the screen shows of a command in a terminal of so many columns, line by line; `None` where there can be none.
@@ -234,6 +238,59 @@ fn ping_speaks_chinese() {
     let shown = text(&output.stdout);
     let shown = bytes.replace_all(&shown, "[bytes]");
     Said::on("ping_zh").add("--headers", &uncounted(&shown));
+}
+
+#[test]
+fn models_speak_chinese_and_show_the_spread_in_every_form() {
+    // Three rounds, in which the program knows of the message after 30, 31 and 33 µs.
+    let phases = |model: &Model, late: u64| Phases {
+        first: 100,
+        sent: 50_000_000,
+        arrived: 50_010_000,
+        copying: (!model.in_one).then_some(50_040_000 + late),
+        done: if model.in_one { 50_040_000 + late } else { 50_045_000 + late },
+        clock_error: 80,
+        calls: 2,
+        eagains: 0,
+        user: 10_000,
+        system: 20_000,
+    };
+    let outcome = |model: &'static Model| {
+        let rounds: Vec<Phases> = [0, 1_000, 3_000].map(|late| phases(model, late)).into();
+        let failed = model.name == "io_uring";
+        Outcome {
+            model,
+            phases: if failed { Err("EPERM".to_owned()) } else { Ok(rounds[1].clone()) },
+            rounds: if failed { vec![] } else { rounds },
+        }
+    };
+    let outcomes: Vec<Outcome> = MODELS.iter().map(outcome).collect();
+    let experiment =
+        Experiment { delay: Duration::from_millis(50), tcp: false, options: vec!["-v".to_owned()] };
+    let said = Said::on("models_zh");
+    let here = Format::Text { ascii: false, color: false };
+    for (name, format) in [
+        ("txt", here),
+        ("md", Format::Markdown),
+        ("svg", Format::Svg),
+        ("html", Format::Html),
+        ("json", Format::Json),
+    ] {
+        let report = write(&experiment, &outcomes, format, Lang::Zh);
+        let figures = if name == "json" {
+            ["30.0", "31.0", "33.0"]
+        } else {
+            ["30.0", "31.0 µs", "33.0 µs"]
+        };
+        for figure in figures {
+            assert!(report.contains(figure), "{name} lacks {figure}: {report}");
+        }
+        match name {
+            "txt" => said.add(name, &report),
+            "json" => assert_eq!(report, write(&experiment, &outcomes, format, Lang::En)),
+            _ => assert!(report.contains("多路复用") || name == "md", "{report}"),
+        }
+    }
 }
 
 /// A report of two servers, one of which fails.
