@@ -51,7 +51,7 @@ const CONNECTING: usize = 100;
 const UNANSWERED: usize = 100;
 /// A datagram that was not answered in this time is lost.
 const LOST: u64 = 200_000_000;
-/// How many ports connect can choose from at one address (ip(7)): 28,232 unless somebody has changed it.
+/// How many ports connect can choose from at one address (ip(7)): 28,232 unless the range was changed.
 static PORTS: LazyLock<u32> = LazyLock::new(|| {
     let bounds = numbers("net/ipv4/ip_local_port_range").unwrap_or_default();
     match bounds[..] {
@@ -153,7 +153,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Begins to connect. When nobody new was answered for `patience`, the others are not served now.
+    /// Begins to connect. When no further connection was answered for `patience`, the others are not served now.
     ///
     /// # Errors
     /// No descriptor is left for an epoll.
@@ -189,7 +189,7 @@ impl Clients {
         Ok(Clients { threads: threads.collect::<Result<_>>()?, step })
     }
 
-    /// Waits until everybody is connected and has been answered, or will not be now.
+    /// Waits until all connections are made and have been answered, or will not be now.
     pub fn until_quiet(&self) {
         self.step.wait();
     }
@@ -257,7 +257,7 @@ struct Connection {
     sent: usize,
     /// Bytes of the reply that are there.
     got: usize,
-    /// Whether epoll is asked for room to send, too.
+    /// Whether epoll also watches for room to send.
     wants_out: bool,
     /// From when its request counts: when it was sent, or due.
     since: u64,
@@ -350,7 +350,7 @@ impl Worker {
         self.base.elapsed().as_nanos() as u64
     }
 
-    /// Connects everybody, and has each answered once. Those whom the server leaves without an answer
+    /// Makes all connections, and has each answered once. Those that the server leaves without an answer
     /// stay: their turn may come.
     fn connect_all(&mut self, patience: Duration) {
         let mut next = 0;
@@ -730,7 +730,7 @@ impl Worker {
         }
     }
 
-    /// Datagrams may get lost, and nobody says so.
+    /// Datagrams may get lost, and nothing tells.
     fn give_up_lost(&mut self, now: u64) {
         for i in 0..self.connections.len() {
             let one = &self.connections[i];

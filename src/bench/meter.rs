@@ -101,7 +101,7 @@ fn tracepoint(name: &str) -> Result<u64> {
 
 /// Nanoseconds that the processors of the machine were busy, with whatever it was, in ticks of 10 ms.
 #[must_use]
-pub fn everybody() -> Duration {
+pub fn whole_machine() -> Duration {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let words = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
     let ticks: Vec<u64> = words.filter_map(|word| word.parse().ok()).collect();
@@ -157,7 +157,7 @@ impl Calls {
 }
 
 /// How many system calls strace has written into its record so far. One that was interrupted by
-/// another thread's has two lines; a signal and an end have lines, too, and are none.
+/// another thread's has two lines; a signal and an end also have lines, and are no calls.
 #[must_use]
 pub fn calls_in(record: &Path) -> u64 {
     let text = fs::read(record).unwrap_or_default();

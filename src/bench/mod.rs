@@ -185,9 +185,9 @@ impl Bench<'_> {
         let pids = server.serving().ok().map(<[_]>::to_vec);
         let used = || pids.as_deref().map(meter::used);
         let before = used();
-        let busy = meter::everybody();
+        let busy = meter::whole_machine();
         clients.go();
-        let busy = meter::everybody().saturating_sub(busy);
+        let busy = meter::whole_machine().saturating_sub(busy);
         let after = used();
         let tally = clients.close()?;
         let ended = server.ended(&tally)?;

@@ -514,8 +514,12 @@ impl Report {
     /// # Errors
     /// It is none.
     pub fn read(text: &str) -> Result<Report> {
-        let report: Report = serde_json::from_str(text).context("no report of netplay bench")?;
-        anyhow::ensure!(report.v == 1, "a report of another version: {}", report.v);
+        let lang = Lang::current();
+        let none = lang.pick("not a report of netplay bench", "不是 netplay bench 的报告");
+        let report: Report = serde_json::from_str(text).context(none)?;
+        let v = report.v;
+        let other = || say!(lang, "a report of another version: {v}", "报告的版本不同：{v}");
+        anyhow::ensure!(v == 1, other());
         Ok(report)
     }
 

@@ -113,7 +113,7 @@ pub struct Turn {
     pub server: Option<ServerUse>,
     /// Nanoseconds of CPU time of the client's side within the turn.
     pub client_cpu_ns: u64,
-    /// Nanoseconds of CPU time of everybody on the machine, in ticks of 10 ms.
+    /// Nanoseconds of CPU time of all programs on the machine, in ticks of 10 ms.
     pub everybody_cpu_ns: u64,
     /// Connections that had a reply at least once.
     pub served: u64,
@@ -383,7 +383,7 @@ pub enum Verdict {
     Nothing(&'static str),
 }
 
-/// A server that served everybody.
+/// A server that served every connection.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Which.
@@ -402,7 +402,7 @@ impl Entry {
     }
 }
 
-/// Compares the rates under one load, of the servers that served everybody. `noise` is the factor by which
+/// Compares the rates under one load, of the servers that served every connection. `noise` is the factor by which
 /// two runs of the yardstick differ: what is no further apart is the same.
 #[must_use]
 pub fn verdict(mut entries: Vec<Entry>, noise: f64) -> Verdict {

@@ -17,6 +17,7 @@ use super::plan::{Kind, Load, Manner, Model};
 use crate::child::{Line, Process};
 use crate::examples::{Example, Place, Purpose, examples};
 use crate::inspect;
+use crate::lang::Lang;
 
 /// How long a server may take to become ready.
 const TO_START: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ pub struct Server {
     /// The processes that serve, if they are ours to look at; with their children. What the shell of a
     /// command does is not the server's.
     serving: std::result::Result<Vec<Pid>, &'static str>,
-    /// What it says goes here: nobody reads it, but somebody could.
+    /// Its standard error goes here, and is read only where it fails.
     _stderr: Receiver<Line<()>>,
 }
 
@@ -196,7 +197,7 @@ fn waited_for() -> Result<Lifetime> {
     })
 }
 
-/// `select server 127.0.0.1 0 -q --reply echo`, and room for everybody; what the model's own options
+/// `select server 127.0.0.1 0 -q --reply echo`, and room for every client; what the model's own options
 /// say goes before that.
 fn row_args(example: &Example, own: &[String], load: Load, manner: &Manner) -> Vec<String> {
     let mut args = vec![example.name.to_owned()];
@@ -228,7 +229,9 @@ fn row_args(example: &Example, own: &[String], load: Load, manner: &Manner) -> V
 
 /// The command line of a server of ours under strace.
 fn under_strace(args: &[String], record: &Path) -> Result<String> {
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let program = std::env::current_exe().context(
+        Lang::current().pick("cannot find this program's own file", "找不到本程序自己的文件"),
+    )?;
     let words = ["strace", "-f", "-qq", "-o"].map(String::from).into_iter();
     let files = [record, &program].map(|path| path.display().to_string());
     let quoted = |word: String| format!("'{}'", word.replace('\'', r"'\''"));
@@ -271,8 +274,8 @@ pub fn echoing(manner: &Manner) -> Result<Vec<Model>> {
     }
 }
 
-/// What is measured first, and what everybody else is compared with: the first of these that is there. Both serve
-/// everybody, in one thread.
+/// What is measured first, and compared with all others: the first of these that is there. Both serve
+/// every client, in one thread.
 const YARDSTICKS: [&str; 2] = ["epoll", "poll"];
 
 fn yardstick_first(mut models: Vec<Model>) -> Vec<Model> {
@@ -284,14 +287,14 @@ fn yardstick_first(mut models: Vec<Model>) -> Vec<Model> {
     models
 }
 
-/// A port that nobody listens on, and that the kernel gives to nobody who does not ask for it.
+/// A port on which nothing listens, and which the kernel gives only to a program that asks for it.
 ///
 /// What port 0 gives is free only until another program's port 0 gives the same, and the server takes
 /// some milliseconds to come for it. So this one is below those that are given away (ip(7),
 /// ip_local_port_range).
 #[expect(
     clippy::disallowed_methods,
-    reason = "a port for somebody else's server, no step of a page"
+    reason = "a port for another program's server, no step of a page"
 )]
 fn free_port() -> Result<u16> {
     let range = inspect::numbers("net/ipv4/ip_local_port_range").unwrap_or_default();
@@ -308,9 +311,9 @@ fn free_port() -> Result<u16> {
 /// Below this, ports have their owners.
 const LOWEST: u16 = 10_000;
 
-/// Somebody else's server prints no ready line: it is ready when it can be reached, over IPv4 or IPv6.
+/// Another program's server prints no ready line: it is ready when it can be reached, over IPv4 or IPv6.
 /// Over UDP nothing would tell, so it has a little time, and serves IPv4.
-#[expect(clippy::disallowed_methods, reason = "asks whether somebody is there, no step of a page")]
+#[expect(clippy::disallowed_methods, reason = "asks whether a server is there, no step of a page")]
 fn until_reachable(port: u16, udp: bool, process: &mut Process) -> Result<SocketAddr> {
     let end = Instant::now() + TO_START;
     let loopback =

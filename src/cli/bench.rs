@@ -24,10 +24,12 @@ use crate::client::{Interrupted, Usage};
 use crate::escape::{file_name, hide_option};
 use crate::examples::value::{Offer, within};
 use crate::files::{try_to_write, whole, write};
+use crate::lang::Lang;
 use crate::output::stdout;
 use crate::stop::Stop;
 use crate::terminal::{columns, turns};
 use crate::trace::remark;
+use netplay_text::say;
 
 /// Measure every server model under the same load
 #[derive(Debug, ClapArgs)]
@@ -211,7 +213,8 @@ const LARGEST: usize = 64 << 20;
 
 fn read(path: &Path) -> Result<Report> {
     let name = file_name(path);
-    let text = whole(path, LARGEST).with_context(|| format!("cannot read {name}"))?;
+    let text = whole(path, LARGEST)
+        .with_context(|| say!(Lang::current(), "cannot read {name}", "无法读取 {name}"))?;
     let text = String::from_utf8_lossy(&text);
     Report::read(&text).with_context(|| name.to_string())
 }

@@ -91,7 +91,7 @@ fn delay(text: &str) -> Result<Duration> {
 pub struct Manner {
     /// The figures, and nothing else.
     pub quiet: bool,
-    /// Whether somebody sees each round as it begins.
+    /// Whether each round is announced as it begins.
     pub watched: bool,
     /// Whether the calls are told, so that each model is named before its own.
     pub calls: bool,

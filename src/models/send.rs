@@ -205,6 +205,7 @@ pub fn run_one(experiment: &Experiment, model: &'static Model) -> Result<Outcome
 
 /// One model: what its receiver says, and when the message was sent.
 fn once(experiment: &Experiment, model: &Model) -> Result<(Answer, u64)> {
+    let lang = Lang::current();
     let mut args = ["models", "receive", model.name].map(String::from).to_vec();
     args.extend(experiment.tcp.then(|| "--tcp".to_owned()));
     args.extend(experiment.options.iter().cloned());
@@ -213,12 +214,17 @@ fn once(experiment: &Experiment, model: &Model) -> Result<(Answer, u64)> {
     process.tell_output((), sender)?;
     let next = || match lines.recv_timeout(PATIENCE) {
         Ok(line) => Ok(line.text),
-        Err(_) => bail!("the receiver said nothing"),
+        Err(_) => {
+            bail!(lang.pick("the receiver process said nothing", "接收进程什么也没说"))
+        }
     };
 
     let ready = next()?;
     let address = ready.rsplit(' ').next().and_then(|address| address.parse().ok());
-    let way = Way::to(address.context("the receiver is not ready")?, experiment.tcp)?;
+    let way = Way::to(
+        address.context(lang.pick("the receiver process is not ready", "接收进程没有就绪"))?,
+        experiment.tcp,
+    )?;
     way.send(WARM_UP)?;
     let mut sent = 0;
     let answer = loop {
@@ -230,8 +236,10 @@ fn once(experiment: &Experiment, model: &Model) -> Result<(Answer, u64)> {
             sent = monotonic();
             way.send(MESSAGE)?;
         } else {
-            break serde_json::from_str(&line)
-                .context("the receiver did not say what it measured")?;
+            break serde_json::from_str(&line).context(lang.pick(
+                "the receiver process did not say what it measured",
+                "接收进程没有说出测量结果",
+            ))?;
         }
     };
     way.close()?;

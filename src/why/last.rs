@@ -71,8 +71,10 @@ impl Failure {
             (None, Some(path)) => format!(" {}", escape_unsafe(&path.to_string_lossy())),
             (None, None) => String::new(),
         };
-        let when = DateTime::parse_from_rfc3339(&self.time)
-            .context("the file of the last failure was changed by hand")?;
+        let when = DateTime::parse_from_rfc3339(&self.time).context(voice.lang.pick(
+            "the file of the last failure was changed by hand",
+            "记录最近一次失败的文件被人改过",
+        ))?;
         let (when, call) = (when.format("%b %-d %H:%M:%S"), escape_unsafe(&self.call));
         let why = strerror(errno);
         let text = voice.lines(&say!(

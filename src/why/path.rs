@@ -26,7 +26,7 @@ use crate::words::{counted, grouped};
 use netplay_text::say;
 
 struct Found {
-    /// Those bound to the path. What a listener accepts has its name, too.
+    /// Those bound to the path. The sockets that a listener accepts have its name as well.
     sockets: Vec<Unix>,
     holders: Holders,
 }

@@ -473,6 +473,6 @@ pub static ROW: Example = Example {
         client: &["--headers", "--count=2", "--interval=0.2"],
         steps: script::LEAVE,
     },
-    next: Some("netplay ping --raw --headers, as root (it shows the IP header)"),
+    next: Some("sudo netplay ping --raw --headers"),
     lesson: "ping",
 };
