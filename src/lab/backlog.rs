@@ -1,4 +1,4 @@
-//! A full queue refuses nobody: it is silent, and the client's kernel tries again.
+//! A full queue does not refuse clients: it stays silent, and the client's kernel tries again.
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(300);
 /// Where a connection is to come, it is waited for; this long at most.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Clients come until one is stuck, and nobody calls accept; then somebody does.
+/// Clients connect until one is stuck, without an accept; then the server accepts.
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
     let (listener, address) = super::listener_for(BACKLOG)?;
     call::setsockopt(&listener, SO_RCVTIMEO, PATIENCE)?;
@@ -176,7 +176,7 @@ impl Knock {
         self.news == "connected"
     }
 
-    /// The state of its socket, as the kernel has it. A port is another client's, too, with another peer.
+    /// The state of its socket, as the kernel has it. Another client may have the same port, with another peer.
     fn state(&self, server: SocketAddr) -> Result<String> {
         let local = call::getsockname(&self.stream)?;
         let found = inspect::tcp(Ask::port(local.port()))?;

@@ -34,7 +34,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
         );
         return Err(CannotRun(reason.to_owned()).into());
     }
-    // The first socket only keeps the port that was meant: nobody else is to answer there.
+    // The first socket only reserves the intended port, so that no other program answers there.
     let (port, [meant, socket]) = bind_first([htons, AS_IT_IS])?;
     let (listener, bound) = serve_at(stage, port, AS_IT_IS, socket)?;
     let client = || Ok((reach(address(htons(port)))?, reach(address(port))?));

@@ -28,7 +28,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
     server.wait()?;
     stage.figure("connect", fared.connect);
     stage.figure("reply", fared.reply);
-    // Whoever connects only when A has left has waited as long as for the answer.
+    // A client that connects only when A has left has waited as long as for the answer.
     let connected_with_a = fared.connect < fared.reply / 2;
     stage.answer(match (connected_with_a, fared.answered_with_a) {
         (_, true) => Some(1),

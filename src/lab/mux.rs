@@ -151,7 +151,7 @@ fn costs(stage: &Stage, which: &str) -> Result<Costs> {
     Ok(costs)
 }
 
-/// The waiter: more and more silent sockets, and one that is ready all the time, for nobody reads it.
+/// The waiter: more and more silent sockets, and one that is always ready, because it is never read.
 fn waiter(args: &[String]) -> Result<()> {
     let all = args.first().context("a waiter needs to know by what")? == "all";
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -196,7 +196,7 @@ fn open(count: usize, epoll: &Epoll, idle: &mut Vec<Socket>) -> call::Result<()>
     Ok(())
 }
 
-/// A socket to which something was sent; the last that was opened, so that whoever goes through them goes through
+/// A socket to which something was sent; the last that was opened, so that a walk over them goes through
 /// all.
 fn ready() -> Result<UdpSocket> {
     let socket = call::socket(Domain::IPV4, Type::DGRAM, 0)?;
@@ -281,7 +281,7 @@ struct Seen {
     /// Waits that brought something.
     turns: usize,
     recvs: usize,
-    /// Bytes that nobody has read when no wait brings anything any more.
+    /// Bytes that are still unread when no wait reports anything any more.
     left: usize,
     /// Whether one more byte from the client was told.
     woken: bool,

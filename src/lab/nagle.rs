@@ -38,7 +38,7 @@ struct Way {
 const PLAIN: Way =
     Way { name: "plain", sender: false, receiver: false, quickack: false, one_send: false };
 
-/// Two writes and a read; with TCP_NODELAY on the wrong side, too; and one write, as a scale.
+/// Two writes and a read; the same with TCP_NODELAY on the wrong side; and one write for comparison.
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
     let plain = talk(stage, PLAIN)?;
     let (receiver, one_send) =

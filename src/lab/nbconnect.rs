@@ -113,7 +113,7 @@ fn connect(address: SocketAddr, asks: bool) -> Result<Tried> {
         tried.error = pending(&stream)?;
     }
     if tried.writable && (!asks || tried.error == "0") {
-        // send gives out the error that waits on the socket, too.
+        // send also returns the pending error of the socket.
         let about = [&NOT_THERE[..], &[Errno::EPIPE, Errno::ECONNRESET]].concat();
         tried.sent = word(call::send(&stream, b"hello", MSG_NOSIGNAL), &about)?;
     }
@@ -121,7 +121,7 @@ fn connect(address: SocketAddr, asks: bool) -> Result<Tried> {
     Ok(tried)
 }
 
-/// The error that waits on the socket; 0 is none.
+/// The pending error of the socket; 0: no error.
 fn pending(stream: &TcpStream) -> call::Result<String> {
     Ok(match call::getsockopt(stream, SO_ERROR)? {
         OptValue::Int(0) => "0".to_owned(),

@@ -153,7 +153,7 @@ impl Stage {
     }
 
     /// Starts a server of netplay, and says where it is: `args` are `iterative server --tcp`. Without `told`
-    /// nobody listens to its calls, and they are not drawn.
+    /// its calls are not recorded, and not drawn.
     ///
     /// # Errors
     /// It does not become ready.

@@ -1,4 +1,4 @@
-//! SO_REUSEADDR must have been set in the run that left TIME_WAIT behind, too; who closes second leaves none.
+//! SO_REUSEADDR must also have been set in the run that left TIME_WAIT behind; the side that closes second leaves no TIME_WAIT.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;

@@ -1,4 +1,4 @@
-//! UDP promises nothing, on one machine neither: a datagram that finds no room is gone, and nobody is told.
+//! UDP promises nothing, even on one machine: a datagram that finds no room is dropped, and neither side is told.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -186,7 +186,7 @@ fn surprises(stage: &mut Stage) -> Result<()> {
     let ((cut, empty, is_message, next), too_large) = stage.both(read, write)?;
     call::close(receiver)?;
 
-    // Nobody is at that address any more.
+    // No socket has that address any more.
     let dead = || {
         let said = |sent| word(sent, &[Errno::ECONNREFUSED]);
         let [first, second] = [(); 2].map(|()| said(call::sendto(&sender, b"hello", 0, address)));
@@ -245,7 +245,7 @@ fn transfer(stage: &Stage, messages: u32, window: u32) -> Result<Transfer> {
             while seen.contains(&next) {
                 next += 1;
             }
-            // "All before this one are here": for a message that is known already, too, for the
+            // "All before this one are here": also for a message that is known already, because the
             // acknowledgement may be what was lost.
             call::sendto(&receiver, &u32::to_be_bytes(next), 0, from)?;
         }

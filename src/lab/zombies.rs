@@ -30,7 +30,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-/// A parent that waits until there is nobody left to wait for.
+/// A parent that waits until there is no child left to wait for.
 pub(super) fn fix(stage: &mut Stage) -> Result<()> {
     let [_, reaped, zombies] = play(stage, "loop")?;
     stage.claim("none", reaped == CHILDREN && zombies == 0);
@@ -96,7 +96,7 @@ fn until_all_are_zombies(children: &[Pid]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a process has ended and nobody has waited for it: state Z (proc_pid_stat(5)).
+/// Whether a process has ended and was not reaped: state Z (proc_pid_stat(5)).
 fn is_zombie(process: Pid) -> Result<bool> {
     let stat = match fs::read_to_string(format!("/proc/{process}/stat")) {
         Ok(stat) => stat,

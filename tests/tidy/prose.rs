@@ -39,7 +39,6 @@ const LEFT: &[(&str, usize)] = &[
     ("src/bench", 18),
     ("src/cli", 5),
     ("src/doctor", 3),
-    ("src/lab", 18),
     ("src/models", 5),
     ("src/why", 13),
 ];
