@@ -510,7 +510,7 @@
       const free = (px, py) => {
         const [a, b, c, d] = [px - wide / 2, py - high / 2, px + wide / 2, py + high / 2];
         return a > Math.max(edge(), GUTTER * rem) && c < width && b > HEAD * rem && d < height
-          && lanesAt.every((at) => at < a - 0.2 * rem || at > c + 0.2 * rem)
+          && lanesAt.every((at) => at < a - 0.4 * rem || at > c + 0.4 * rem)
           && taken.every(([e, f, g, h]) => e >= c || g <= a || f >= d || h <= b)
           && [px, py, taken.push([a, b, c, d])];
       };
