@@ -460,7 +460,7 @@
 
   // Puts the labels and the times of waits; where they stand.
   function labels({ left, top, height, inSight }) {
-    const [wanted, waits, boxes] = [new Map(), new Map(), []];
+    const [wanted, waits, boxes, times] = [new Map(), new Map(), [], []];
     for (const i of inSight) {
       const wide = widths[i] * rem;
       for (let n = place(tops[i].length, (n) => tops[i][n], top + (HEAD - 3 * LINE) * rem); n < tops[i].length && tops[i][n] < top + height; n++) {
@@ -485,8 +485,15 @@
         const to = Math.min(y[returned[call]], top + height);
         if (to - from < LINE * rem) continue;
         const at = across(i, left) + (leftLabels(i) ? 0.6 : -0.6) * rem;
-        const [begin, wide] = [(from + to - LINE * rem) / 2 - top, 4.4 * rem];
-        boxes.push([leftLabels(i) ? at : at - wide, begin, leftLabels(i) ? at + wide : at, begin + LINE * rem]);
+        const [high, wide] = [LINE * rem, (widthOf(span(calls.took[call])) * 0.9 + 0.4) * rem];
+        const [start, end] = leftLabels(i) ? [at, at + wide] : [at - wide, at];
+        // In the middle of its bar, or where no time of the next lane stands; the panel has it in any case.
+        const free = (begin) => times.every(([e, f, g, h]) => e >= end || g <= start || f >= begin + high || h <= begin);
+        const middle = (from + to - high) / 2 - top;
+        const begin = [middle, middle - high, middle + high]
+          .find((begin) => begin >= from - top && begin + high <= to - top && free(begin));
+        if (begin === undefined) continue;
+        times.push([start, begin, end, begin + high]);
         waits.set(-call - 1, (element) => {
           put(element, at, begin, !leftLabels(i));
           element.style.visibility = leftLabels(i) || at - wide > edge() ? "" : "hidden";
@@ -495,7 +502,7 @@
     }
     keepCalls(wanted);
     keepWaits(waits);
-    return boxes;
+    return boxes.concat(times);
   }
 
   // Puts the word of each arrow on its line, where nothing else stands: nearer to where it begins, because several
