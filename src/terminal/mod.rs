@@ -2,9 +2,15 @@
 
 mod bar;
 
-use std::io;
+use std::io::{self, Stdin};
+use std::os::fd::AsFd;
 
-use console::{Key, Term};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::unistd::read;
+
+use crate::stop;
 
 pub use bar::{show_transfers, turns};
 
@@ -41,17 +47,55 @@ pub fn rows() -> Option<usize> {
     terminal_size::terminal_size().map(|(_, height)| usize::from(height.0))
 }
 
-/// Waits for a key of the terminal that standard input is, and says which character it stands for, if for any. While
+/// Waits for a key of the terminal that standard input is, and says which character it stands for, if for one. While
 /// it waits, keys arrive one by one and unseen; afterwards the terminal is as it was.
 ///
 /// # Errors
-/// `Interrupted`: a signal came, or Ctrl-C, which is passed on as SIGINT. `UnexpectedEof`: the terminal is gone.
+/// `Interrupted`: a signal came; Ctrl-C stays one. `UnexpectedEof`: the terminal is gone.
 pub fn key() -> io::Result<Option<char>> {
-    Ok(match Term::stderr().read_key()? {
-        Key::Char(c) => Some(c),
-        _ => None,
-    })
+    let input = io::stdin();
+    let before = tcgetattr(&input)?;
+    let mut unseen = before.clone();
+    unseen.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
+    tcsetattr(&input, SetArg::TCSADRAIN, &unseen)?;
+    let pressed = pressed(&input);
+    tcsetattr(&input, SetArg::TCSADRAIN, &before)?;
+    pressed
 }
+
+/// The next key. Of a key that sends several bytes (an arrow, a letter beyond ASCII) none is left for the next time.
+#[expect(clippy::disallowed_methods, reason = "a person's keys: no part of what is told")]
+fn pressed(input: &Stdin) -> io::Result<Option<char>> {
+    let byte = || -> io::Result<u8> {
+        let mut byte = [0];
+        let n = read(input, &mut byte)?;
+        if n > 0 { Ok(byte[0]) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    };
+    let arrived =
+        |timeout: u16| poll(&mut [PollFd::new(input.as_fd(), PollFlags::POLLIN)], timeout);
+    // A signal that comes just before a wait does not end it: so no wait is long.
+    loop {
+        if stop::signal().is_some() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        match arrived(50) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut key: Vec<u8> = vec![byte()?];
+    while key[0] == ESCAPE || !key[0].is_ascii() {
+        match arrived(0) {
+            Ok(0) | Err(_) => break,
+            Ok(_) => key.push(byte()?),
+        }
+    }
+    Ok(str::from_utf8(&key).ok().and_then(|text| text.chars().next()).filter(|c| !c.is_control()))
+}
+
+/// What the bytes of an arrow key begin with.
+const ESCAPE: u8 = 0x1b;
 
 /// The columns of the terminal that standard error is, if it is one.
 #[must_use]
