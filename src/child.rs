@@ -19,10 +19,14 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use anyhow::{Context, Result, bail};
+use netplay_text::say;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getppid};
+
+use crate::failure::alone;
+use crate::lang::Lang;
 
 /// The environment variable that makes a process end when its parent does: the number of the parent, or 1, for
 /// whatever parent it has.
@@ -95,13 +99,24 @@ pub fn reach_loopback(address: IpAddr) -> Result<()> {
 /// others come from this process or its limits, and would also occur if loopback were up.
 fn unreachable(address: IpAddr, error: std::io::Error) -> anyhow::Error {
     use nix::errno::Errno::{EADDRNOTAVAIL, EAFNOSUPPORT, EHOSTUNREACH, ENETUNREACH};
+    let lang = Lang::current();
     let is_none = [EADDRNOTAVAIL, ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT];
     let is_none = is_none.iter().any(|&errno| error.raw_os_error() == Some(errno as i32));
     if !is_none && !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
-        return anyhow::Error::new(error).context(format!("cannot send a datagram to {address}"));
+        let what = say!(lang, "cannot send a datagram to {address}", "无法向 {address} 发送数据报");
+        return anyhow::Error::new(error).context(what);
     }
-    let way = if address.is_ipv4() { "" } else { ", or run it over IPv4 (-4)" };
-    CannotRun(format!("there is no way to {address} here ({error}): ip link set lo up{way}")).into()
+    let error = alone(&error, lang);
+    let way = match address {
+        IpAddr::V4(_) => "",
+        IpAddr::V6(_) => lang.pick(", or use IPv4 (-4)", "，或者改用 IPv4 (-4)"),
+    };
+    CannotRun(say!(
+        lang,
+        "no datagram reaches {address} here ({error}): ip link set lo up{way}",
+        "这里的数据报到不了 {address}（{error}）：ip link set lo up{way}",
+    ))
+    .into()
 }
 
 /// The children of this process.
@@ -187,13 +202,27 @@ pub fn end_all() {
     while !children().is_empty() && one_ended() {}
 }
 
-/// What could not be started: a thread, or a process. Its cause says why.
-#[derive(Debug)]
-pub struct CannotStart(pub &'static str);
+/// What could not be started. The error behind it says why.
+#[derive(Debug, Clone, Copy)]
+pub enum CannotStart {
+    /// A thread.
+    Thread,
+    /// This program, as a process of its own.
+    Itself,
+    /// The shell.
+    Shell,
+}
 
 impl fmt::Display for CannotStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot start {}", self.0)
+        let (en, zh) = match self {
+            CannotStart::Thread => ("cannot start a thread", "无法启动线程"),
+            CannotStart::Itself => {
+                ("cannot start this program a second time", "无法再次启动本程序")
+            }
+            CannotStart::Shell => ("cannot start sh", "无法启动 sh"),
+        };
+        f.write_str(Lang::current().pick(en, zh))
     }
 }
 
@@ -230,7 +259,7 @@ impl Process {
         Lane: Clone + Send + 'static,
     {
         let child = spawn(own(args, folder)?.stderr(Stdio::piped()));
-        let child = child.context(CannotStart("this program a second time"))?;
+        let child = child.context(CannotStart::Itself)?;
         Process::heard(child, lane, lines, false)
     }
 
@@ -250,7 +279,7 @@ impl Process {
         unsafe {
             command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?));
         }
-        let child = spawn(command.stderr(Stdio::piped())).context(CannotStart("sh"))?;
+        let child = spawn(command.stderr(Stdio::piped())).context(CannotStart::Shell)?;
         Process::heard(child, lane, lines, true)
     }
 
@@ -266,7 +295,7 @@ impl Process {
     {
         let stderr = child.stderr.take().expect("stderr is piped");
         let stdin = child.stdin.take();
-        let process = Process { child, stdin, leads }; // from here on an error also ends it
+        let process = Process { child, stdin, leads }; // from here on it ends with an error as well
         pass_on(stderr, lane, lines)?;
         Ok(process)
     }
@@ -283,7 +312,7 @@ impl Process {
     /// The program cannot be started again.
     pub fn start_beside(args: &[String]) -> Result<Process> {
         let child = spawn(own(args, Path::new("."))?.stderr(Stdio::inherit()));
-        let mut child = child.context(CannotStart("this program a second time"))?;
+        let mut child = child.context(CannotStart::Itself)?;
         let stdin = child.stdin.take();
         Ok(Process { child, stdin, leads: false })
     }
@@ -305,7 +334,9 @@ impl Process {
         let line = first_line(stdout)?.recv_timeout(within).unwrap_or_default();
         match line.trim_end().strip_prefix("ready: ").and_then(|ready| ready.split_once(' ')) {
             Some((kind, address)) => Ok((kind.to_owned(), address.to_owned())),
-            None => bail!("the server did not become ready"),
+            None => {
+                bail!(Lang::current().pick("the server did not become ready", "服务器没有就绪"))
+            }
         }
     }
 
@@ -450,7 +481,7 @@ fn first_line(from: impl Read + Send + 'static) -> Result<Receiver<String>> {
 /// # Errors
 /// The limits of the machine or of the user allow no further thread (pthread_create(3)).
 pub fn thread(work: impl FnOnce() + Send + 'static) -> Result<()> {
-    thread::Builder::new().spawn(work).context(CannotStart("a thread"))?;
+    thread::Builder::new().spawn(work).context(CannotStart::Thread)?;
     Ok(())
 }
 

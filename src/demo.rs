@@ -15,10 +15,12 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use netplay_text::say;
 use tempfile::TempDir;
 
 use crate::call::monotonic;
@@ -27,6 +29,7 @@ use crate::client::Interrupted;
 use crate::escape::file_name;
 use crate::examples::script::Step;
 use crate::examples::{Example, Place, Purpose};
+use crate::failure::in_words;
 use crate::lang::Lang;
 use crate::record::{Moves, Way};
 use crate::stop::Stop;
@@ -34,7 +37,7 @@ use crate::trace::story::{Column, Fold, Story};
 use crate::trace::{Event, Kind, TraceFile, remark};
 
 /// Nothing in a demo takes longer than this.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// How long an event is held back, so that an earlier one of another process can still overtake it:
 /// on a busy machine a process may have to wait for a processor between a call and its record.
@@ -49,7 +52,7 @@ const ALL: u64 = u64::MAX;
 /// `None` is the server.
 type Lane = Option<char>;
 
-/// Who is told of a demo.
+/// Where a demo is told.
 pub struct Audience<'a> {
     /// The people before the screen, if there is a story to tell.
     pub story: Option<Story>,
@@ -117,7 +120,9 @@ pub fn run(example: &Example, v6: bool, audience: &mut Audience<'_>) -> Result<(
     let played = played.map_err(|error| match error.is::<CannotRun>() {
         true => CannotRun(reasons).into(),
         // A story has told them.
-        false if quiet && !reasons.is_empty() => anyhow!("{error:#}: {reasons}"),
+        false if quiet && !reasons.is_empty() => {
+            anyhow!("{}: {reasons}", in_words(&*error, Lang::current()))
+        }
         false => error,
     });
     played.and(told).and(removed)
@@ -134,7 +139,10 @@ struct Directory {
 impl Directory {
     fn new() -> Result<Directory> {
         let place = std::path::absolute(std::env::temp_dir())?; // the processes run in folders of their own
-        let cannot = || format!("cannot make a folder in {}", file_name(&place));
+        let named = file_name(&place);
+        let cannot = || {
+            say!(Lang::current(), "cannot make a folder in {named}", "无法在 {named} 中创建目录")
+        };
         let open = || File::open("/").with_context(cannot);
         let spare = [open()?, open()?]; // before there is anything to remove
         let prefix = format!("netplay-demo-{}-", std::process::id());
@@ -152,7 +160,9 @@ impl Directory {
         let Directory { spare, path } = self;
         let name = file_name(path.path());
         drop(spare);
-        path.close().with_context(|| format!("cannot remove the folder {name}"))
+        path.close().with_context(|| {
+            say!(Lang::current(), "cannot remove the folder {name}", "无法删除目录 {name}")
+        })
     }
 }
 
@@ -264,7 +274,7 @@ impl<'a, 'b> Stage<'a, 'b> {
     /// Starts a server; where it can be reached.
     fn serve(&mut self, args: &[String]) -> Result<String> {
         let mut server = Process::start(args, &self.directory, None, self.sender.clone())?;
-        let address = server.address(PATIENCE)?;
+        let address = server.address(LONGEST)?;
         self.servers.push(server);
         Ok(address)
     }
@@ -273,7 +283,7 @@ impl<'a, 'b> Stage<'a, 'b> {
     fn part(&mut self) -> Result<()> {
         let mut server = self.servers.pop().context("a server is there")?;
         server.stop();
-        self.until_ended("the server", &mut server)
+        self.until_ended(&the_server(), &mut server)
     }
 
     fn step(&mut self, step: Step, args: &[String]) -> Result<()> {
@@ -299,7 +309,11 @@ impl<'a, 'b> Stage<'a, 'b> {
                 let answered = |seen: Seen| seen.heard >= seen.listened;
                 self.until(|stage| answered(stage.seen(name)) || stage.seen(name).over)?;
                 if !answered(self.seen(name)) {
-                    bail!("client {name} has no answer: the server has ended its connection");
+                    bail!(say!(
+                        Lang::current(),
+                        "client {name} has no answer: the server has closed its connection",
+                        "客户端 {name} 没有得到回答：服务器关闭了它的连接",
+                    ));
                 }
                 Ok(())
             }
@@ -309,7 +323,7 @@ impl<'a, 'b> Stage<'a, 'b> {
                 }
                 self.client(name)?.hush();
                 let mut leaving = self.clients.remove(&name).context("the client has started")?;
-                self.until_ended(&format!("client {name}"), &mut leaving)
+                self.until_ended(&client_named(name), &mut leaving)
             }
             Step::Pause(ms) => self.tell_for(Duration::from_millis(ms)),
         }
@@ -336,10 +350,13 @@ impl<'a, 'b> Stage<'a, 'b> {
 
     /// Tells what comes until something was seen.
     fn until(&mut self, done: impl Fn(&Self) -> bool) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + LONGEST;
         while !done(self) {
             if Instant::now() > end {
-                bail!("the demo waits for something that does not happen");
+                bail!(Lang::current().pick(
+                    "the demo waits for something that does not happen",
+                    "演示所等的事情没有发生",
+                ));
             }
             let failed = self.failed()?; // before its last words are read
             self.tell_for(Duration::from_millis(5))?;
@@ -352,8 +369,8 @@ impl<'a, 'b> Stage<'a, 'b> {
 
     /// Who has failed meanwhile, and how.
     fn failed(&mut self) -> Result<Option<String>> {
-        let servers = self.servers.iter_mut().map(|server| ("the server".to_owned(), server));
-        let clients = self.clients.iter_mut().map(|(name, it)| (format!("client {name}"), it));
+        let servers = self.servers.iter_mut().map(|server| (the_server(), server));
+        let clients = self.clients.iter_mut().map(|(name, it)| (client_named(*name), it));
         for (who, process) in servers.chain(clients) {
             if !process.running()? {
                 let status = process.wait()?;
@@ -361,7 +378,7 @@ impl<'a, 'b> Stage<'a, 'b> {
                     return Err(CannotRun(String::new()).into());
                 }
                 if !status.success() {
-                    return Ok(Some(format!("{who} failed ({status})")));
+                    return Ok(Some(failed(&who, status)));
                 }
             }
         }
@@ -369,10 +386,10 @@ impl<'a, 'b> Stage<'a, 'b> {
     }
 
     fn until_ended(&mut self, who: &str, process: &mut Process) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + LONGEST;
         while process.running()? {
             if Instant::now() > end {
-                bail!("{who} does not end");
+                bail!(say!(Lang::current(), "{who} does not end", "{who}没有结束"));
             }
             self.tell_for(Duration::from_millis(5))?;
         }
@@ -381,7 +398,7 @@ impl<'a, 'b> Stage<'a, 'b> {
             return Err(CannotRun(String::new()).into()); // its reasons are on their way
         }
         if !status.success() {
-            bail!("{who} failed ({status})");
+            bail!(failed(who, status));
         }
         Ok(())
     }
@@ -413,7 +430,7 @@ impl<'a, 'b> Stage<'a, 'b> {
         self.servers.clear();
         // The threads that read the pipes hold the only senders left; they end with the pipes.
         self.sender = mpsc::channel().0;
-        while let Ok(line) = self.receiver.recv_timeout(PATIENCE) {
+        while let Ok(line) = self.receiver.recv_timeout(LONGEST) {
             self.receive(line)?;
         }
         self.tell_until(ALL)
@@ -426,7 +443,11 @@ impl<'a, 'b> Stage<'a, 'b> {
         if let (Ok(event), Some(file)) = (&record, &mut self.audience.trace)
             && let Err(error) = file.write(format!("{}\n", line.text).as_bytes(), Some(event))
         {
-            remark(format_args!("netplay: records are missing in the trace from here on: {error}"));
+            remark(say!(
+                Lang::current(),
+                "netplay: records are missing in the trace from here on: {error}",
+                "netplay: 从这里起，跟踪文件缺少记录：{error}",
+            ));
         }
         if let (Ok(event), Some(recording)) = (&record, &mut self.audience.recording) {
             if let Some(name) = line.lane {
@@ -435,7 +456,8 @@ impl<'a, 'b> Stage<'a, 'b> {
             recording.records.push(event.clone());
         }
         if record.is_err() {
-            let hint = line.text.starts_with("  hint: ").then_some(line.text.as_str());
+            let hint = Lang::ALL.iter().any(|&lang| line.text.starts_with(hint_mark(lang)));
+            let hint = hint.then_some(line.text.as_str());
             let reason = line.text.strip_prefix("netplay: ").or(hint);
             self.reasons.extend(reason.map(str::to_owned));
         }
@@ -533,6 +555,24 @@ impl<'a, 'b> Stage<'a, 'b> {
         args.extend(own.iter().map(|&option| option.to_owned()));
         args
     }
+}
+
+fn the_server() -> String {
+    Lang::current().pick("the server", "服务器").to_owned()
+}
+
+fn client_named(name: char) -> String {
+    say!(Lang::current(), "client {name}", "客户端 {name}")
+}
+
+fn failed(who: &str, status: ExitStatus) -> String {
+    say!(Lang::current(), "{who} failed ({status})", "{who}失败 ({status})")
+}
+
+/// What a hint begins with, below an error.
+#[must_use]
+pub fn hint_mark(lang: Lang) -> &'static str {
+    lang.pick("  hint: ", "  提示：")
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub use netplay_draw::{self as draw, ink};
 #[cfg(feature = "cli")]
 pub use netplay_inspect as inspect;
 pub use netplay_record as record;
-pub use netplay_shared::{address, sendall, server};
+pub use netplay_shared::{address, failure, sendall, server};
 #[cfg(feature = "cli")]
 pub use netplay_shared::{client, files};
 pub use netplay_text::{columns, escape, lang, table, words};

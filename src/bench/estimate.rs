@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use super::meter::Calls;
 use super::plan::FEWEST;
-use super::plan::{Kind, Load, Model, Plan};
+use super::plan::{Kind, Load, Manner, Model, Plan};
 use super::sample::{Cell, Look};
 use super::server::Server;
 use super::{Bench, LOOK, MOST, MOST_UNDER_STRACE, SERVES_SOME, SHORT_RUN, UNKNOWN};
@@ -79,6 +79,9 @@ pub fn estimate(plan: &Plan, stop: &Stop) -> Estimate {
         let many = load.total() > MOST_UNDER_STRACE;
         let rehearsed = |model: &Model, leaves_some| rehearse(plan, stop, model, load, leaves_some);
         let yardstick = servers.first().map_or(Duration::ZERO, |model| rehearsed(model, false));
+        // A look is longer with many connections, as a turn is.
+        let seconds = plan.manner.seconds.min(LOOK.as_secs_f64());
+        let looked = Manner { seconds, ..plan.manner.clone() }.turn(load);
         let mut look = Duration::ZERO;
         let mut round = Duration::ZERO;
         for (nth, model) in servers.iter().enumerate() {
@@ -92,9 +95,9 @@ pub fn estimate(plan: &Plan, stop: &Stop) -> Estimate {
                 true => patience.saturating_sub(waited),
                 false => Duration::ZERO,
             };
-            look += empty + LOOK.min(plan.manner.turn(load)) + short(UNKNOWN);
+            look += empty + looked + short(UNKNOWN);
             if let Some(traced) = traced.filter(|_| ours && !many) {
-                look += empty + traced + LOOK.min(plan.manner.turn(load)) + short(UNKNOWN);
+                look += empty + traced + looked + short(UNKNOWN);
             }
             round += empty + plan.manner.turn(load) + short(SERVES_SOME);
         }

@@ -184,7 +184,7 @@ impl Clients {
                 step.wait();
                 worker.end()
             };
-            thread::Builder::new().spawn(work).context(CannotStart("a thread"))
+            thread::Builder::new().spawn(work).context(CannotStart::Thread)
         });
         Ok(Clients { threads: threads.collect::<Result<_>>()?, step })
     }

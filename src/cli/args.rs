@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use netplay_text::say;
 
 use super::global::Global;
 use crate::address::{Endpoint, Family, host, socket_path, usual_path};
@@ -15,6 +16,7 @@ use crate::client::{ClientArgs, Usage};
 use crate::examples::row::{Serve, Tool};
 use crate::examples::value::{Offer, within};
 use crate::examples::{Example, Place, examples};
+use crate::lang::Lang;
 use crate::server::{Reply, ServerArgs};
 
 /// Where: HOST and PORT.
@@ -82,12 +84,22 @@ impl Wanted {
             _ if self.v6 => return Ok(Some(Family::V6)),
             _ => return Ok(self.v4.then_some(Family::V4)),
         };
-        bail!(Usage(format!("{host} is no {version} address")))
+        bail!(Usage(say!(
+            Lang::current(),
+            "{host} is not an {version} address",
+            "{host} 不是 {version} 地址",
+        )))
     }
 }
 
 fn lone_port(number: &str) -> Result<u16> {
-    let why = || Usage(format!("a lone number is a port, and {number} is none: they end at 65535"));
+    let why = || {
+        Usage(say!(
+            Lang::current(),
+            "a lone number is a port, and {number} is too large: ports end at 65535",
+            "单独一个数是端口，而 {number} 太大：端口最大是 65535",
+        ))
+    };
     number.parse().ok().with_context(why)
 }
 
@@ -102,23 +114,23 @@ struct PathOnly {
 /// The options of every server.
 #[derive(Debug, Args)]
 struct ServerFlags {
-    /// How many connected clients may wait for accept, and one more
+    /// How many connected clients may wait for accept (Linux lets one more wait)
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = value_parser!(i32).range(0..))]
     backlog: i32,
     /// The size of the receive buffer, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = within(1..=LARGEST_BUFFER, "a buffer has 1 to 67108864 bytes"))]
     bufsize: usize,
-    /// What to answer: echo (the same bytes), stamp (with the time), or any text
+    // Its help names the answer that the example gives by default.
     #[arg(long, value_name = "echo|stamp|TEXT", hide_possible_values = true)]
     #[arg(value_parser = Offer::new(StringValueParser::new().try_map(answer), || vec!["echo", "stamp"]))]
     reply: Option<String>,
     /// How many clients to serve at once; the others wait in the listener's queue
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
     max_clients: usize,
-    /// Close a client that was silent for so long
+    /// Close the connection of a client that was silent for this long [default: never]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     idle_timeout: Option<Duration>,
-    /// Pretend that each answer takes so long to work out (at most 1000)
+    /// Pretend that each answer takes this long to compute (at most 1000)
     #[arg(long, value_name = "MS", default_value_t = 0, value_parser = value_parser!(u64).range(..=1000))]
     work: u64,
     /// End after the first client (over UDP: the first datagram)
@@ -129,11 +141,11 @@ struct ServerFlags {
 /// The options of every client.
 #[derive(Debug, Args)]
 struct ClientFlags {
-    /// Send this, and nothing that is typed; may be repeated
+    /// Send this, and read nothing from the terminal; may be repeated
     #[arg(short, long, value_name = "TEXT")]
     message: Vec<String>,
     #[command(flatten)]
-    patience: Patience,
+    wait: Timeout,
     /// The size of the receive buffer, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = within(1..=LARGEST_BUFFER, "a buffer has 1 to 67108864 bytes"))]
     bufsize: usize,
@@ -141,39 +153,50 @@ struct ClientFlags {
 
 /// The option of every client and tool.
 #[derive(Debug, Args)]
-struct Patience {
-    /// Wait no longer than this for a connection, a reply, or the next bytes of a file or a listing
+struct Timeout {
+    /// Wait at most this long for a connection, a reply, or the next bytes of a file or a listing [default: no limit]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     timeout: Option<Duration>,
 }
 
-/// The largest buffer anybody needs: a datagram has at most 65,507 bytes, bulk wants 64 KiB.
+/// The largest buffer that is of use: a datagram has at most 65,507 bytes, bulk wants 64 KiB.
 const LARGEST_BUFFER: usize = 64 * 1024 * 1024;
 
 fn answer(text: String) -> Result<String> {
-    let why = "an empty answer is none: say --reply echo, --reply stamp or a text";
+    let why = "the answer cannot be empty: use --reply echo, --reply stamp or a text";
     Some(text).filter(|text| !text.is_empty()).context(why)
 }
 
 fn at_least_one(text: &str) -> Result<usize> {
     match text.parse()? {
-        0 => bail!("a server that serves nobody is none"),
+        0 => bail!("it must be at least 1"),
         n => Ok(n),
     }
 }
 
 fn seconds(text: &str) -> Result<Duration> {
     let seconds: f64 = text.parse()?;
-    // In microseconds the kernel is told of it, and none of them would mean without end.
+    // The kernel takes microseconds, and 0 of them would mean that there is no limit.
     match seconds {
         1e-6..=1e9 => Ok(Duration::from_secs_f64(seconds)),
-        _ => bail!("a time is a number of seconds above 0, such as 2 or 0.5"),
+        _ => bail!("it must be a number of seconds above 0, such as 2 or 0.5"),
     }
 }
 
 pub(super) fn server_side(example: &Example, server: &dyn Serve) -> Command {
     let command = ServerFlags::augment_args(place(Command::new("server"), example));
-    server.augment(command).about(format!("The server: {}", example.summary))
+    let usual = match &example.reply {
+        None => "no answer",
+        Some(Reply::Echo) => "echo",
+        Some(Reply::Stamp(_)) => "stamp",
+        Some(Reply::Text(text)) => str::from_utf8(text).unwrap_or("a text"),
+    };
+    let command = command.mut_arg("reply", |arg| {
+        arg.help(format!(
+            "What to answer: echo (the same bytes), stamp (with the time), or any text [default: {usual}]"
+        ))
+    });
+    server.augment(command).about(format!("The server: {}", example.summary.en))
 }
 
 /// The server of an example, as a command of its own; `None`: it has none.
@@ -184,7 +207,7 @@ pub(super) fn server_alone(example: &Example) -> Option<Command> {
 pub(super) fn client_side(example: &Example) -> Command {
     let about = match example.server {
         Some(_) => "The client: sends what is typed, prints the replies",
-        None => "The client, and there is nothing else: the kernel of the host answers",
+        None => "The client; there is no server, because the kernel of the host answers",
     };
     client_args(Command::new("client"), example).about(about)
 }
@@ -194,13 +217,13 @@ pub(super) fn client_args(command: Command, example: &Example) -> Command {
     let command = place(command, example);
     let command = match example.server {
         Some(_) => ClientFlags::augment_args(command),
-        None => Patience::augment_args(command),
+        None => Timeout::augment_args(command),
     };
     example.client.augment(command)
 }
 
 pub(super) fn tool_side(tool: &Tool) -> Command {
-    tool.run.augment(Patience::augment_args(Command::new(tool.name))).about(tool.about)
+    tool.run.augment(Timeout::augment_args(Command::new(tool.name))).about(tool.about)
 }
 
 fn place(command: Command, example: &Example) -> Command {
@@ -263,20 +286,20 @@ pub fn server(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<Se
 /// # Errors
 /// These are the arguments of another command.
 pub fn client(example: &Example, matches: &ArgMatches, ascii: bool) -> Result<ClientArgs> {
-    let ClientFlags { message, patience, bufsize } = match example.server {
+    let ClientFlags { message, wait, bufsize } = match example.server {
         Some(_) => ClientFlags::from_arg_matches(matches)?,
         None => {
-            let patience = Patience::from_arg_matches(matches)?;
-            ClientFlags { message: vec![], patience, bufsize: 1024 }
+            let wait = Timeout::from_arg_matches(matches)?;
+            ClientFlags { message: vec![], wait, bufsize: 1024 }
         }
     };
     let (endpoint, path) = place_of(example, matches)?;
-    Ok(ClientArgs { endpoint, path, messages: message, timeout: patience.timeout, bufsize, ascii })
+    Ok(ClientArgs { endpoint, path, messages: message, timeout: wait.timeout, bufsize, ascii })
 }
 
 /// How long a tool waits for anything.
 pub fn timeout(matches: &ArgMatches) -> Result<Option<Duration>> {
-    Ok(Patience::from_arg_matches(matches)?.timeout)
+    Ok(Timeout::from_arg_matches(matches)?.timeout)
 }
 
 fn place_of(example: &Example, matches: &ArgMatches) -> Result<(Endpoint, PathBuf)> {

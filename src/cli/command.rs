@@ -84,8 +84,8 @@ fn commands_of(example: &'static Example) -> Vec<Command> {
         None => client_args(Command::new(example.name), example),
     };
     let whole = whole
-        .about(example.summary)
-        .after_help(format!("Watch: {}.", example.watch))
+        .about(example.summary.en)
+        .after_help(format!("Watch: {}.", example.watch.en))
         .subcommands([demo].into_iter().chain(sides.into_iter().map(|(_, command)| command)))
         .subcommand(explain)
         .subcommands(example.tools.iter().map(tool_side));

@@ -10,11 +10,12 @@ use netplay_text::say;
 use super::draw::Picture;
 use super::global::Global;
 use super::global::open_trace;
+use super::sides::try_next;
 use crate::client::{Interrupted, Usage};
 use crate::columns::wrapped;
 use crate::demo::{self, Recording};
 use crate::draw::Timeline;
-use crate::examples::{Example, examples, next};
+use crate::examples::{Example, examples};
 use crate::files;
 use crate::lang::Lang;
 use crate::output::stdout;
@@ -138,9 +139,7 @@ pub(super) fn show(
     let title = format!("netplay {} demo", example.name);
     picture.write(title, Timeline::new(records, &names), global)?;
     if !global.quiet {
-        let then = Lang::current().pick(", then ", "，然后 ");
-        let next = next(example.name).replace(", then ", then);
-        writeln!(stdout(), "{}", say!(Lang::current(), "try next: {next}", "下一步：{next}"))?;
+        writeln!(stdout(), "{}", try_next(example))?;
     }
     whole(missing)
 }
@@ -205,7 +204,7 @@ fn demos(
         audience.story = global.story(Clock::Since(call::monotonic()), terminal);
         if audience.story.is_some() {
             let lang = Lang::current();
-            let [summary, watch] = example.told(lang);
+            let (summary, watch) = (example.summary.told(lang), example.watch.told(lang));
             let title = format!("== {}: {summary}", example.name);
             let watch = say!(lang, "watch: {watch}", "注意：{watch}");
             let above = [title, watch].into_iter().chain(telling.introduction(lang));

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
+use netplay_text::say;
 
 use super::global::Global;
 use crate::draw::{Format, Time, Timeline, View, read};
 use crate::escape::file_name;
 use crate::examples::value::Offer;
 use crate::files::{is_same, is_stdout, try_to_write, write};
+use crate::lang::Lang;
 use crate::output::stdout;
 use crate::trace::remark;
 
@@ -82,7 +84,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     try_to_write(&args.output)?;
     let same = |trace: &&PathBuf| is_same(trace, &args.output);
     if let Some(trace) = args.traces.iter().find(same) {
-        anyhow::bail!("cannot write {}: it is a trace that is to be drawn", file_name(trace));
+        let name = file_name(trace);
+        anyhow::bail!(say!(
+            Lang::current(),
+            "cannot write {name}: it is one of the traces to draw",
+            "无法写入 {name}：它是要画的跟踪文件之一",
+        ));
     }
     let reading = read::read(&args.traces)?;
     for said in &reading.remarks {
@@ -94,7 +101,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let timeline = Timeline::new(reading.records, &HashMap::new());
     write(&picture(timeline, args.format(), &view), &args.output)?;
     if !global.quiet && args.format() != Format::Html {
-        remark("try next: the same with -o timeline.html, a page to step through");
+        remark(Lang::current().pick(
+            "try next: the same with -o timeline.html, a page to step through",
+            "接下来试试：同样的命令加上 -o timeline.html，得到一个可以逐步看的页面",
+        ));
     }
     Ok(())
 }

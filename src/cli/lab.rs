@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let collection = Collection::default();
     let raw = global.trace.as_deref().map(super::global::open_trace).transpose()?;
     listen(global, lab, &collection, raw.clone())?;
-    stop::set_in_order(child::end_all).context(child::CannotStart("a thread"))?;
+    stop::set_in_order(child::end_all).context(child::CannotStart::Thread)?;
     if asks {
         remark(report.look.lang.pick("the lab runs: some seconds", "实验正在运行：需要几秒"));
     }

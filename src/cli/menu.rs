@@ -1,46 +1,82 @@
 //! The menu: what `netplay` alone says.
 
-use std::io::Write;
+use std::io::Write as _;
 
 use anyhow::Result;
 
-use crate::examples::TABLE;
+use crate::examples::{Both, TABLE};
+use crate::lang::Lang;
+use crate::output::Output;
 use crate::table::{self, Look};
+use crate::terminal::columns;
 
 /// What stands beside the examples.
-const OTHERS: [[&str; 2]; 7] = [
-    ["byte-order", "numbers and addresses, byte by byte"],
-    ["why", "who holds a port, and what an error means on this machine"],
-    ["draw", "the traces of both ends as one picture"],
-    ["bench", "every server model under the same load"],
-    ["lab", "predict, run, compare, fix: what learners get wrong"],
-    ["doctor", "what this machine lets netplay do, and what mends it"],
-    ["explain", "what is behind all this: a lesson a topic, and every errno"],
+const OTHERS: [(&str, Both); 7] = [
+    ("byte-order", both("numbers and addresses, byte by byte", "数与地址，逐字节地看")),
+    (
+        "why",
+        both(
+            "which program holds a port, and what an error means on this machine",
+            "哪个程序占着端口，一个错误在本机上意味着什么",
+        ),
+    ),
+    ("draw", both("the traces of both ends as one picture", "把两端的跟踪画成一幅图")),
+    ("bench", both("every server model under the same load", "所有服务器模型，同样的负载")),
+    (
+        "lab",
+        both(
+            "predict, run, compare, fix: what learners get wrong",
+            "预测、运行、比较、改正：初学者常犯的错误",
+        ),
+    ),
+    (
+        "doctor",
+        both(
+            "check what works on this machine, and how to fix what does not",
+            "检查本机上哪些可用，不可用的怎么修",
+        ),
+    ),
+    ("explain", both("the lessons, and every errno", "各课讲解，以及每个 errno")),
 ];
-const FIRST: [[&str; 2]; 3] = [
-    ["netplay demo", "the tour, in this terminal"],
-    ["netplay tcp-server", "a server; in a second terminal:"],
-    ["netplay tcp-client", "its client"],
+const FIRST: [(&str, Both); 3] = [
+    ("netplay demo", both("the tour, in this terminal", "在这个终端里的导览")),
+    ("netplay tcp-server", both("a server; in a second terminal:", "一个服务器；在第二个终端里：")),
+    ("netplay tcp-client", both("its client", "它的客户端")),
 ];
+
+const fn both(en: &'static str, zh: &'static str) -> Both {
+    Both { en, zh }
+}
 
 /// What there is, and three commands to try first.
 ///
 /// # Errors
 /// If `out` cannot be written.
-pub(super) fn menu(out: &mut dyn Write) -> Result<()> {
-    writeln!(out, "netplay: the socket playground\n")?;
-    let examples = TABLE.iter().map(|row| [row.name(), row.summary()]);
-    columns(out, examples.chain([["", ""]]).chain(OTHERS))?;
-    writeln!(out, "\nTry first:")?;
-    columns(out, FIRST.into_iter())?;
-    writeln!(out, "\nnetplay --help lists every command, netplay EXAMPLE --help what it can do.")?;
-    Ok(())
+pub(super) fn menu(out: &mut Output) -> Result<()> {
+    let lang = Lang::current();
+    // What is no terminal gets whole lines.
+    let room =
+        if out.is_terminal() { columns().map(|columns| columns.saturating_sub(2)) } else { None };
+    let title = lang.pick("netplay: the socket playground", "netplay：套接字游乐场");
+    let examples = TABLE.iter().map(|row| (row.name(), row.summary()));
+    let rows = examples.chain([("", both("", ""))]).chain(OTHERS);
+    let first = lang.pick("Try first:", "先试试：");
+    let end = lang.pick(
+        "netplay --help lists every command, netplay EXAMPLE --help the options of one.",
+        "netplay --help 列出所有命令，netplay EXAMPLE --help 列出一个例子的选项。",
+    );
+    let rows = table(rows, lang, room);
+    let commands = table(FIRST.into_iter(), lang, room);
+    Ok(writeln!(out, "{title}\n\n{rows}\n{first}\n{commands}\n{end}")?)
 }
 
-fn columns<'a>(out: &mut dyn Write, rows: impl Iterator<Item = [&'a str; 2]>) -> Result<()> {
-    let rows: Vec<Vec<String>> = rows.map(|row| row.map(String::from).to_vec()).collect();
-    for line in table::lines(&rows, Look::default()) {
-        writeln!(out, "{}", format!("  {line}").trim_end())?;
-    }
-    Ok(())
+fn table(
+    rows: impl Iterator<Item = (&'static str, Both)>,
+    lang: Lang,
+    room: Option<usize>,
+) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.map(|(name, what)| vec![name.to_owned(), what.told(lang).to_owned()]).collect();
+    let lines = table::lines(&rows, Look { room, ..Look::default() });
+    lines.iter().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect()
 }

@@ -27,11 +27,15 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, FromArgMatches};
+use netplay_text::say;
 
 use crate::call;
 use crate::child;
 use crate::client::{Interrupted, Usage};
+use crate::demo::hint_mark;
 use crate::escape::{escape_lines, escape_unsafe, hide_password};
+use crate::failure::alone;
+use crate::lang::Lang;
 use crate::output::stdout;
 use crate::stop;
 use crate::trace;
@@ -55,7 +59,10 @@ pub fn main(closed: bool) -> ExitCode {
     let matches = command().try_get_matches();
     let done = match matches {
         Err(error) if error.use_stderr() => refuse(&without_secrets(with_the_nearest(error))),
-        _ if closed => Err(anyhow!("standard output is closed; >/dev/null throws results away")),
+        _ if closed => Err(anyhow!(Lang::current().pick(
+            "standard output is closed; to throw results away, use >/dev/null",
+            "标准输出已关闭；不要结果的话，用 >/dev/null",
+        ))),
         Err(help) => show_help(&help),
         Ok(matches) => run(&matches),
     };
@@ -69,16 +76,17 @@ pub fn main(closed: bool) -> ExitCode {
         Ok(()) if missing.is_some() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let code = exit::code(&error);
-            // What an error quotes may be anybody's.
-            let said = escape_lines(&format!("{error:#}"));
+            let (code, lang) = (exit::code(&error), Lang::current());
+            let causes: Vec<String> = error.chain().map(|cause| alone(cause, lang)).collect();
+            // An error may quote anything.
+            let said = escape_lines(&causes.join(": "));
             if cause::<Usage>(&error).is_some() {
                 // As clap has it.
                 trace::remark(format_args!("error: {said}"));
             } else if code != 0 && cause::<Interrupted>(&error).is_none() {
                 trace::remark(format_args!("netplay: {said}"));
                 if let Some(hint) = hint(&error) {
-                    trace::remark(format_args!("  hint: {hint}"));
+                    trace::remark(format_args!("{}{hint}", hint_mark(lang)));
                 }
                 remember(&error);
             }
@@ -90,6 +98,8 @@ pub fn main(closed: bool) -> ExitCode {
 /// Says what is wrong with a command line, and ends. The reason why a value will not do is a text of our
 /// own that may quote the value; clap has no way to change it, so then the whole is written without colours.
 fn refuse(error: &clap::Error) -> ! {
+    // clap speaks English, and so do the reasons in its sentences.
+    Lang::En.set();
     let reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     if reason == escape_unsafe(&reason) {
         error.exit();
@@ -159,8 +169,10 @@ fn run(matches: &ArgMatches) -> Result<()> {
                 args::find(name).context("every subcommand is a row of the table")?;
             let (side, matches) = match (side, matches.subcommand()) {
                 (Some(side), _) => (side, matches),
-                (None, Some(_)) if args::typed(example, matches) => bail!(Usage(format!(
-                    "{name} takes a HOST and options, or a command, and not both: see {name} --help"
+                (None, Some(_)) if args::typed(example, matches) => bail!(Usage(say!(
+                    Lang::current(),
+                    "{name} takes either a HOST and options or a command: see {name} --help",
+                    "{name} 后面要么是 HOST 和选项，要么是一个命令：见 {name} --help",
                 ))),
                 (None, Some(named)) => named,
                 (None, None) if args::typed(example, matches) => ("client", matches),

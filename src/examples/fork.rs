@@ -25,7 +25,7 @@ use std::os::fd::AsRawFd;
 
 use anyhow::Result;
 
-use super::row::{self, Example, Place, Purpose};
+use super::row::{self, Both, Example, Place, Purpose};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
 use crate::admission::ClientProcesses;
@@ -86,8 +86,12 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 pub static ROW: Example = Example {
     name: "fork",
     short: None,
-    summary: "a process for each client",
-    watch: "fork returns twice; the parent closes the client's socket, the child the listener",
+    summary: Both { en: "a process for each client", zh: "每个客户端一个进程" },
+    watch: Both {
+        en: "fork returns twice: the parent closes the client's socket, and the child closes the \
+              listener",
+        zh: "fork 返回两次：父进程关闭客户端的套接字，子进程关闭监听套接字",
+    },
     place: Place::Internet,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::All,

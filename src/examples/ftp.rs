@@ -23,7 +23,7 @@
 //! travels as two decimal numbers, the bytes of a 16-bit number in network order:
 //! [`six_numbers`](netplay_ftp::data::six_numbers) makes them with `htons`.
 //!
-//! The password goes over the wire as it is typed, like everything else here: on a network of others,
+//! The password goes over the wire as it is typed, like everything else here: on a network that others share,
 //! use something that encrypts.
 //!
 //! This page is the server's loop: a thread for each client, as on the `thread` page. The conversation on the two
@@ -41,14 +41,15 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use libc::POLLIN;
 use netplay_ftp::guesses::Guesses;
-use netplay_ftp::guests::{Guest, Guests, Limits};
+use netplay_ftp::guests::{Full, Guest, Guests, Limits};
 use netplay_ftp::login::{Login, USER, number, seconds};
 use netplay_ftp::root::{self, Root};
 use netplay_ftp::session::{Rules, converse};
 use netplay_ftp::{client, get, put};
+use netplay_text::say;
 use nix::errno::Errno;
 
-use super::row::{self, Example, Place, Purpose};
+use super::row::{self, Both, Example, Place, Purpose};
 use super::script::{self, Demo};
 use crate::address::Endpoint;
 use crate::call::{
@@ -56,6 +57,7 @@ use crate::call::{
     TcpListener, TcpStream, Type, pollfd,
 };
 use crate::escape::file_name;
+use crate::lang::Lang;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::Stop;
 use crate::trace::remark;
@@ -117,7 +119,7 @@ pub fn serve(args: &ServerArgs, options: &ServerOptions, stop: &Stop) -> Result<
                         hand_over.send((peer, guest)).expect("the thread takes it first of all");
                     }
                     Err(error) => {
-                        server::no_room(client, error);
+                        server::no_thread(client, &error);
                         drop(guest);
                         close(peer)?;
                         left.release();
@@ -160,7 +162,9 @@ fn listeners(endpoint: &Endpoint, backlog: i32) -> Result<Vec<TcpListener>> {
             let twin = SocketAddr::new(ip, address.port());
             match listen(twin, backlog) {
                 Ok(second) => {
-                    tracing::info!("it can also be reached at {twin}");
+                    let told =
+                        say!(Lang::current(), "also reachable at {twin}", "也可以在 {twin} 访问");
+                    tracing::info!("{told}");
                     listeners.push(second);
                 }
                 // The kernel chose a port that is free in one family only: it may choose again.
@@ -172,7 +176,14 @@ fn listeners(endpoint: &Endpoint, backlog: i32) -> Result<Vec<TcpListener>> {
                     }
                     continue;
                 }
-                Err(error) => tracing::warn!("not in the other family: {error}"),
+                Err(error) => {
+                    let told = say!(
+                        Lang::current(),
+                        "not reachable in the other family: {error}",
+                        "另一个地址族不可用：{error}",
+                    );
+                    tracing::warn!("{told}");
+                }
             }
         }
         server::announce("tcp", address)?;
@@ -194,9 +205,9 @@ fn listen(address: SocketAddr, backlog: i32) -> call::Result<TcpListener> {
 }
 
 /// 421 instead of the greeting. A new connection's buffer has room for a line: this does not wait.
-fn turn_away(peer: Arc<TcpStream>, client: SocketAddr, why: &str) {
-    server::no_room(client, why);
-    let line = format!("421 Come back later: {why}.\r\n");
+fn turn_away(peer: Arc<TcpStream>, client: SocketAddr, why: Full) {
+    server::no_room(client, why.told(Lang::current()));
+    let line = format!("421 Come back later: {}.\r\n", why.reply());
     let _ = call::send(&*peer, line.as_bytes(), MSG_NOSIGNAL | MSG_DONTWAIT);
     let _ = close(peer);
 }
@@ -206,11 +217,13 @@ fn close(peer: Arc<TcpStream>) -> call::Result<()> {
     Arc::into_inner(peer).map_or(Ok(()), call::close)
 }
 
+/// How long a client may be silent, unless `--idle-timeout` says something else.
+const IDLE: Duration = Duration::from_secs(300);
+
 /// The options, read.
 fn rules(args: &ServerArgs, options: &ServerOptions) -> Result<Rules> {
     let folder = options.root.as_deref().unwrap_or(Path::new("."));
-    let root = Root::open(folder)
-        .with_context(|| format!("cannot serve the folder {}", file_name(folder)))?;
+    let root = Root::open(folder).with_context(|| no_folder(folder))?;
     let user = options.login.user.clone();
     let mut password = options.login.password()?;
     let anonymous = options.anonymous;
@@ -218,11 +231,18 @@ fn rules(args: &ServerArgs, options: &ServerOptions) -> Result<Rules> {
     if password.is_none() && (user.is_some() || !anonymous) {
         let once = root::random()?;
         read_only |= user.is_none();
-        let may = if read_only { "read" } else { "read and write" };
+        let lang = Lang::current();
+        let may = match read_only {
+            true => lang.pick("read", "读取"),
+            false => lang.pick("read and write", "读写"),
+        };
         let name = user.as_deref().unwrap_or(USER);
         let folder = file_name(folder);
-        remark(format_args!("for this run: user {name}, password {once}, who may {may} {folder}"));
-        remark(format_args!("netplay ftp client --user {name} asks for it"));
+        remark(say!(
+            lang,
+            "for this run: user {name}, password {once}, who may {may} {folder}",
+            "本次运行：用户 {name}，密码 {once}，可以{may} {folder}",
+        ));
         password = Some(once);
     }
     Ok(Rules {
@@ -232,11 +252,16 @@ fn rules(args: &ServerArgs, options: &ServerOptions) -> Result<Rules> {
         guesses: Guesses::default(),
         anonymous,
         read_only,
-        idle: args.idle_timeout.unwrap_or(Duration::from_secs(300)),
+        idle: args.idle_timeout.unwrap_or(IDLE),
         stall: options.stall_timeout,
         data_wait: options.data_wait,
         ports: options.passive_ports,
     })
+}
+
+fn no_folder(folder: &Path) -> String {
+    let folder = file_name(folder);
+    say!(Lang::current(), "cannot serve the folder {folder}", "无法提供目录 {folder}")
 }
 
 /// `50000-50100`.
@@ -246,7 +271,7 @@ fn ports(text: &str) -> Result<(u16, u16)> {
         .and_then(|(low, high)| Some((low.trim().parse().ok()?, high.trim().parse().ok()?)));
     match read {
         Some((low, high)) if 0 < low && low <= high => Ok((low, high)),
-        _ => bail!("it takes two ports, the lower one first, such as 50000-50100"),
+        _ => bail!("it must be two ports, the lower one first, such as 50000-50100"),
     }
 }
 
@@ -255,6 +280,9 @@ fn ports(text: &str) -> Result<(u16, u16)> {
 #[command(mut_arg("max_clients", |arg| {
     arg.default_value("64")
         .help("How many clients to serve at once; the others are told to come back later")
+}))]
+#[command(mut_arg("idle_timeout", |arg| {
+    arg.help("Close the connection of a client that was silent for this long [default: 300]")
 }))]
 pub struct ServerOptions {
     /// The folder to serve [default: the current one]
@@ -268,10 +296,10 @@ pub struct ServerOptions {
     /// Refuse every change
     #[arg(long)]
     read_only: bool,
-    /// Cut a transfer in which no byte moves for this long
+    /// End a transfer in which no byte moves for this long
     #[arg(long, value_name = "SECS", default_value = "60", value_parser = seconds)]
     stall_timeout: Duration,
-    /// How long to wait for a data connection
+    /// Wait this long for a data connection
     #[arg(long, value_name = "SECS", default_value = "20", value_parser = seconds)]
     data_wait: Duration,
     /// The ports for data connections [default: any]
@@ -286,9 +314,15 @@ pub struct ServerOptions {
 pub static ROW: Example = Example {
     name: "ftp",
     short: None,
-    summary: "a file server that every FTP client can use: two connections, lines and bytes",
-    watch: "each file and each listing has a connection of its own, whose port PASV tells as two \
-            decimal numbers; its end is the end of the file",
+    summary: Both {
+        en: "a file server that every FTP client can use: two connections, lines and bytes",
+        zh: "任何 FTP 客户端都能使用的文件服务器：两条连接，一条传命令，一条传数据",
+    },
+    watch: Both {
+        en: "each file and each listing has a connection of its own, whose port PASV tells as two \
+              decimal numbers; the end of the connection is the end of the file",
+        zh: "每个文件、每个列表都有自己的连接，端口由 PASV 用两个十进制数给出；连接结束就是文件结束",
+    },
     place: Place::Internet,
     purpose: Purpose::Files,
     at_once: row::AtOnce::All,
@@ -312,6 +346,9 @@ pub static ROW: Example = Example {
         client: &["--user=student", "--password-file=password"],
         steps: script::THERE_AND_BACK,
     },
-    next: Some("netplay ftp server --anonymous, and curl ftp://127.0.0.1:5858/ beside it"),
+    next: Some(Both {
+        en: "netplay ftp server --anonymous, and curl ftp://127.0.0.1:5858/ beside it",
+        zh: "netplay ftp server --anonymous，同时在另一个终端 curl ftp://127.0.0.1:5858/",
+    }),
     lesson: "ftp",
 };

@@ -26,7 +26,7 @@ use anyhow::Result;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::row::{self, Example, Place, Purpose};
+use super::row::{self, Both, Example, Place, Purpose};
 use super::script::{self, Demo};
 use super::{tcp_echo, udp_echo};
 use crate::call::{self, SO_RCVTIMEO, SO_SNDTIMEO};
@@ -115,8 +115,15 @@ pub struct Transport {
 pub static ROW: Example = Example {
     name: "handler",
     short: None,
-    summary: "a server for any conversation: iterative, forking or threading, over TCP or UDP",
-    watch: "the calls are those of the fork page; the framework decides which process makes them",
+    summary: Both {
+        en: "a server for any conversation: iterative, forking or threading, over TCP or UDP",
+        zh: "适用于任何会话的服务器：迭代、多进程或多线程，TCP 或 UDP",
+    },
+    watch: Both {
+        en: "the handler only talks to its client; the server makes the other calls, and they are \
+              those of the fork page",
+        zh: "处理程序只与客户端对话；其余的调用由服务器来做，与 fork 一页相同",
+    },
     place: Place::Internet,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::All,
@@ -125,6 +132,6 @@ pub static ROW: Example = Example {
     client: &row::Client(client),
     tools: &[],
     demo: Demo::of(script::TWO),
-    next: Some("netplay handler server --style threading"),
+    next: Some(Both::same("netplay handler server --style threading")),
     lesson: "handler",
 };

@@ -18,7 +18,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::row::{self, Example, Place, Purpose};
+use super::row::{self, Both, Example, Place, Purpose};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
 use super::udp_echo;
@@ -84,8 +84,14 @@ pub struct Options {
 pub static ROW: Example = Example {
     name: "iterative",
     short: None,
-    summary: "one request at a time: over UDP a datagram, over TCP a whole connection",
-    watch: "the kernel connects client B at once, but its answer comes only when A has gone",
+    summary: Both {
+        en: "one request at a time: over UDP a datagram, over TCP a whole connection",
+        zh: "一次处理一个请求：UDP 上是一个数据报，TCP 上是整个连接",
+    },
+    watch: Both {
+        en: "the kernel connects client B at once, but B gets its answer only after A has left",
+        zh: "内核立刻为客户端 B 建立连接，但要等 A 离开以后，B 才得到回答",
+    },
     place: Place::Internet,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::One,

@@ -7,7 +7,6 @@
 pub mod value;
 pub mod script;
 pub mod row;
-mod chinese;
 mod partner;
 pub mod tcp_echo;
 pub mod udp_echo;
@@ -31,8 +30,8 @@ pub mod mini_ftp;
 pub mod ftp;
 
 use crate::lang::Lang;
-pub use partner::its_client;
-pub use row::{Example, Place, Purpose, Row};
+pub use partner::{Partner, its_client};
+pub use row::{Both, Example, Place, Purpose, Row};
 
 /// The table.
 pub static TABLE: &[Row] = &[
@@ -70,7 +69,8 @@ pub fn examples() -> impl Iterator<Item = &'static Example> + Clone {
 #[must_use]
 pub fn next(name: &str) -> String {
     let mut rows = TABLE.iter().skip_while(|row| row.name() != name);
-    let own = rows.next().and_then(Row::own).map(str::to_owned);
-    let then = Lang::current().pick(", then ", "，然后 ");
-    own.into_iter().chain(rows.next().map(Row::shown)).collect::<Vec<_>>().join(then)
+    let lang = Lang::current();
+    let own = rows.next().and_then(Row::own).map(|own| own.told(lang).to_owned());
+    let both: Vec<String> = own.into_iter().chain(rows.next().map(Row::shown)).collect();
+    both.join(lang.pick(", then ", "，然后 "))
 }

@@ -35,8 +35,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use netplay_text::say;
 
-use super::row::{self, Example, Place, Purpose};
+use super::row::{self, Both, Example, Place, Purpose};
 use super::script::{self, Demo};
 use crate::address::Endpoint;
 use crate::call::{
@@ -46,6 +47,7 @@ use crate::call::{
     Type, UdpSocket,
 };
 use crate::client::{ClientArgs, Usage};
+use crate::lang::Lang;
 use crate::server::{self, Senders, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -135,19 +137,22 @@ pub fn client(args: &ClientArgs, options: &ClientOptions) -> Result<()> {
 
 /// Reads `--ttl`: a byte in the header of each packet.
 fn hops(text: &str) -> Result<u8> {
-    text.parse().context("it is 0 to 255")
+    text.parse().context("it must be 0 to 255")
 }
 
 /// Whether `--interface` can be an address, or the name of a device: that is short, and one word.
 fn interface(text: &str) -> Result<String> {
     let name = (1..16).contains(&text.len()) && !text.contains([' ', '/']);
-    ensure!(name || text.parse::<Ipv4Addr>().is_ok(), "it is an address of a device, or its name");
+    ensure!(
+        name || text.parse::<Ipv4Addr>().is_ok(),
+        "it must be an address of a device, or its name"
+    );
     Ok(text.to_owned())
 }
 
 /// Reads `--answers`.
 fn answers(text: &str) -> Result<u32> {
-    text.parse().context("it is a number of answers, 0 or more")
+    text.parse().context("it must be a number of answers, 0 or more")
 }
 
 /// Sets the device, how far the datagrams go, and whether this machine receives them.
@@ -227,8 +232,10 @@ impl Device {
     fn v4(&self) -> Result<Ipv4Addr> {
         let Some(address) = &self.interface else { return Ok(Ipv4Addr::LOCALHOST) };
         address.parse().with_context(|| {
-            Usage(format!(
-                "over IPv4, --interface is an address of the device, and {address:?} is not an address"
+            Usage(say!(
+                Lang::current(),
+                "over IPv4, --interface takes an address of the device, and {address:?} is not an address",
+                "在 IPv4 上，--interface 是设备的地址，而 {address:?} 不是地址",
             ))
         })
     }
@@ -236,8 +243,9 @@ impl Device {
     /// IPv6 identifies a device by its number. Without a name it is any device that supports multicast: the kernel
     /// drops datagrams for a group of this scope before they reach the device.
     fn v6(&self, group: Ipv6Addr) -> Result<u32> {
-        let devices =
-            fs::read_to_string("/proc/net/if_inet6").context("this machine has no IPv6")?;
+        let lang = Lang::current();
+        let devices = fs::read_to_string("/proc/net/if_inet6")
+            .context(lang.pick("this machine has no IPv6", "本机没有 IPv6"))?;
         // An address, the number of its device in hex, three more numbers, the name.
         let mut devices = devices.lines().filter_map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -246,15 +254,25 @@ impl Device {
         let found = match &self.interface {
             Some(wanted) => devices.find(|(_, name)| name == wanted),
             None if scope(group) > INTERFACE => {
-                bail!(Usage(format!(
-                    "{group} may reach beyond this host: say through which device, --interface NAME"
+                bail!(Usage(say!(
+                    lang,
+                    "{group} may reach beyond this host: name the device with --interface NAME",
+                    "{group} 可能超出本机：用 --interface NAME 指明设备",
                 )))
             }
             None => devices.find(|(_, name)| *name != "lo"),
         };
         let (number, _) = found.with_context(|| match &self.interface {
-            Some(wanted) => format!("no device with an IPv6 address is called {wanted:?}"),
-            None => "no device but lo has IPv6, and that one takes no multicast".to_owned(),
+            Some(wanted) => say!(
+                lang,
+                "no device with an IPv6 address is called {wanted:?}",
+                "没有名为 {wanted:?} 且有 IPv6 地址的设备",
+            ),
+            None => say!(
+                lang,
+                "no device except lo has IPv6, and lo takes no multicast",
+                "除 lo 外没有设备有 IPv6，而 lo 不接受多播",
+            ),
         })?;
         Ok(number)
     }
@@ -283,16 +301,16 @@ pub struct ServerOptions {
 pub struct ClientOptions {
     #[command(flatten)]
     device: Device,
-    /// How far datagrams go: 0 stays on this machine, 1 in its network, more pass routers
+    /// How far datagrams go: 0 stays in this machine, 1 in its network, more pass routers
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = hops)]
     ttl: u8,
-    /// Do not receive on this machine what it sends (over lo it still does)
+    /// Do not receive on this machine what it sends itself (over lo it does so nevertheless)
     #[arg(long)]
     no_loop: bool,
-    /// Allow sending to a broadcast address, such as 127.255.255.255
+    /// Allow sending to a broadcast address, such as 127.255.255.255 (SO_BROADCAST)
     #[arg(long)]
     broadcast: bool,
-    /// How many answers to wait for after each message; a server answers with --reply
+    /// Wait for this many answers to each message; a server answers if it has --reply
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = answers)]
     answers: u32,
 }
@@ -309,9 +327,15 @@ pub struct Device {
 pub static ROW: Example = Example {
     name: "multicast",
     short: None,
-    summary: "one datagram for many: a group that any host can join and leave",
-    watch: "one sendto, and each member gets a copy; the sender does not learn which members there are, \
-            or whether there are any",
+    summary: Both {
+        en: "one datagram for many receivers: a group that any host can join and leave",
+        zh: "一个数据报，多个接收者：任何主机都可以加入和离开的组",
+    },
+    watch: Both {
+        en: "one sendto, and each member receives a copy; the sender does not learn which members \
+              there are, or whether there are any",
+        zh: "一次 sendto，每个成员收到一份；发送方不知道组里有哪些成员，甚至不知道有没有成员",
+    },
     place: Place::Group { v4: GROUP, v6: GROUP_V6 },
     purpose: Purpose::Other,
     at_once: row::AtOnce::All,
@@ -320,6 +344,9 @@ pub static ROW: Example = Example {
     client: &row::Client(client),
     tools: &[],
     demo: Demo::of(script::TO_EVERYBODY),
-    next: Some("netplay multicast client 127.255.255.255, without and with --broadcast"),
+    next: Some(Both {
+        en: "netplay multicast client 127.255.255.255, without and with --broadcast",
+        zh: "netplay multicast client 127.255.255.255，不带和带 --broadcast 各一次",
+    }),
     lesson: "multicast",
 };

@@ -26,7 +26,7 @@ use anyhow::Result;
 use libc::{POLLIN, POLLOUT, POLLPRI};
 
 use super::nonblocking::{Client, Service, set_nonblocking};
-use super::row::{self, Example, Place};
+use super::row::{self, Both, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo;
 use crate::call::{
@@ -101,8 +101,14 @@ fn interest(client: &Client) -> i16 {
 pub static ROW: Example = Example {
     name: "poll",
     short: None,
-    summary: "the same with a list of descriptors, and an event for each thing that can happen",
-    watch: "the list stays; what happened is written into it: POLLIN, POLLHUP, POLLERR",
+    summary: Both {
+        en: "the same with an array of descriptors, each with its own events",
+        zh: "同样的做法，换成描述符数组：每个描述符有自己的事件",
+    },
+    watch: Both {
+        en: "the array stays; the kernel writes into it what happened: POLLIN, POLLHUP, POLLERR",
+        zh: "数组一直不变；内核把发生的事写进去：POLLIN、POLLHUP、POLLERR",
+    },
     place: Place::Internet,
     purpose: row::Purpose::Echo,
     at_once: row::AtOnce::All,

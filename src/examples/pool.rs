@@ -30,7 +30,7 @@ use std::thread;
 use anyhow::{Context, Result};
 
 use super::prefork::{Accept, Options, open};
-use super::row::{self, Example, Place, Purpose};
+use super::row::{self, Both, Example, Place, Purpose};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
 use crate::admission::{OneAtATime, WorkerThreads};
@@ -84,9 +84,15 @@ fn work(listener: &TcpListener, lock: &Lock, mut clients: OneAtATime<'_>) -> cal
 pub static ROW: Example = Example {
     name: "pool",
     short: None,
-    summary: "the same with threads: a few that serve the clients in turn",
-    watch: "two threads sleep in accept on one listener; C is connected at once, and served when \
-            B leaves",
+    summary: Both {
+        en: "the same with threads: a few of them share the clients",
+        zh: "同样的做法，换成线程：几个线程分担所有客户端",
+    },
+    watch: Both {
+        en: "two threads sleep in accept on one listener; C is connected at once, and served when \
+              B leaves",
+        zh: "两个线程在同一个监听套接字的 accept 里睡眠；C 立刻连上，B 离开后才得到服务",
+    },
     place: Place::Internet,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::EachWorker,

@@ -12,8 +12,32 @@ use clap::{Arg, ArgMatches, Args, Command};
 use super::script::Demo;
 pub(super) use super::value::up_to;
 use crate::client::ClientArgs;
+use crate::lang::Lang;
 use crate::server::{Reply, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
+
+/// A sentence in both languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Both {
+    /// In English.
+    pub en: &'static str,
+    /// In Chinese.
+    pub zh: &'static str,
+}
+
+impl Both {
+    /// A command, which is the same in both.
+    #[must_use]
+    pub const fn same(command: &'static str) -> Both {
+        Both { en: command, zh: command }
+    }
+
+    /// The sentence in this language.
+    #[must_use]
+    pub fn told(self, lang: Lang) -> &'static str {
+        lang.pick(self.en, self.zh)
+    }
+}
 
 /// A row of the table.
 #[derive(Debug)]
@@ -25,9 +49,9 @@ pub enum Row {
         /// Its name on the command line.
         name: &'static str,
         /// What it is, in one line.
-        summary: &'static str,
+        summary: Both,
         /// What else to try with it.
-        next: Option<&'static str>,
+        next: Option<Both>,
         /// The lesson behind it.
         lesson: &'static str,
     },
@@ -51,15 +75,15 @@ impl Row {
 
     /// What it is, in one line.
     #[must_use]
-    pub fn summary(&self) -> &'static str {
+    pub fn summary(&self) -> Both {
         match self {
             Row::Example(example) => example.summary,
-            Row::Command { summary, .. } => summary,
+            Row::Command { summary, .. } => *summary,
         }
     }
 
     /// What else to try with it.
-    pub(super) fn own(&self) -> Option<&'static str> {
+    pub(super) fn own(&self) -> Option<Both> {
         match self {
             Row::Example(example) => example.next,
             Row::Command { next, .. } => *next,
@@ -91,9 +115,9 @@ pub struct Example {
     /// A shorter one for its two sides: `tcp` makes `tcp-server` and `tcp-client`.
     pub short: Option<&'static str>,
     /// What it is, in one line.
-    pub summary: &'static str,
+    pub summary: Both,
     /// What to watch for, in a sentence or two.
-    pub watch: &'static str,
+    pub watch: Both,
     /// Where its server can be reached.
     pub place: Place,
     /// What its server is for.
@@ -111,7 +135,7 @@ pub struct Example {
     /// What its demo does.
     pub demo: Demo,
     /// What else to try with it, before the page behind it.
-    pub next: Option<&'static str>,
+    pub next: Option<Both>,
     /// The lesson behind it.
     pub lesson: &'static str,
 }
@@ -185,7 +209,9 @@ impl Example {
 
 /// The options that are added to a command, or changed in it.
 fn own(augment: impl Fn(Command) -> Command) -> Vec<Arg> {
-    let command = augment(Command::new("example").arg(Arg::new("max_clients").long("max-clients")));
+    let common = ["max_clients", "idle_timeout", "timeout"];
+    let common = common.map(|id| Arg::new(id).long(id.replace('_', "-")));
+    let command = augment(Command::new("example").args(common));
     command.get_arguments().filter(|arg| arg.get_help().is_some()).cloned().collect()
 }
 

@@ -23,7 +23,7 @@
 use anyhow::{Result, ensure};
 
 use super::nonblocking::{Client, Service, set_nonblocking};
-use super::row::{self, Example, Place};
+use super::row::{self, Both, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo;
 use crate::call::{
@@ -47,7 +47,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     // Nothing is sent to it. When the stop shuts it down it becomes readable, and select returns.
     let bell = call::socket(Domain::UNIX, Type::DGRAM, 0)?;
     let fit = FdSet::fits(&listener) && FdSet::fits(&bell);
-    ensure!(fit, "select takes descriptors below {} only", FdSet::SIZE);
+    ensure!(fit, server::too_high(FdSet::SIZE));
     server::announce("tcp", call::getsockname(&listener)?)?;
 
     let mut service = Service::new(args, stop, args.max_clients);
@@ -94,8 +94,15 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 pub static ROW: Example = Example {
     name: "select",
     short: None,
-    summary: "one thread, many clients: the kernel says which socket is ready",
-    watch: "one call waits for all clients; A, B and C are served in the order in which they speak",
+    summary: Both {
+        en: "one thread, many clients: the kernel says which socket is ready",
+        zh: "一个线程，多个客户端：内核告诉你哪个套接字就绪",
+    },
+    watch: Both {
+        en: "one call waits for all clients; A, B and C are served in the order in which they \
+              send",
+        zh: "一次调用等待所有客户端；A、B、C 谁先发送，谁先得到服务",
+    },
     place: Place::Internet,
     purpose: row::Purpose::Echo,
     at_once: row::AtOnce::All,

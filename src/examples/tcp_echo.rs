@@ -24,7 +24,7 @@ use std::os::fd::AsFd;
 
 use anyhow::Result;
 
-use super::row::{self, Example, Place, Purpose};
+use super::row::{self, Both, Example, Place, Purpose};
 use super::script::{self, Demo};
 use crate::admission::{OneAtATime, Session};
 use crate::call::{
@@ -132,9 +132,15 @@ pub const STAMP: Stamp = Stamp { open: "[", middle: "] : ", close: "" };
 pub static ROW: Example = Example {
     name: "tcp-echo",
     short: Some("tcp"),
-    summary: "a TCP server and client, one connection after the other",
-    watch: "the listener never carries a byte: accept makes a second socket for the client, and \
-            the server speaks on that one",
+    summary: Both {
+        en: "a TCP server and client, one connection after the other",
+        zh: "TCP 服务器和客户端，一个连接接一个连接地服务",
+    },
+    watch: Both {
+        en: "the listening socket never carries a byte: accept makes a second socket for the \
+              client, and the server talks to the client on that one",
+        zh: "监听套接字从不传输数据：accept 为客户端新建一个套接字，服务器在它上面与客户端通信",
+    },
     place: Place::Internet,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::One,

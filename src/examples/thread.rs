@@ -19,7 +19,7 @@ use std::thread;
 
 use anyhow::Result;
 
-use super::row::{self, Example, Place, Purpose};
+use super::row::{self, Both, Example, Place, Purpose};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
 use crate::admission::ClientThreads;
@@ -54,7 +54,7 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
             let thread = thread::Builder::new().stack_size(256 * 1024);
             // If the thread cannot be started, the closure is dropped: the socket is closed, and there is room again.
             if let Err(error) = thread.spawn_scoped(scope, conversation) {
-                server::no_thread(client, error);
+                server::no_thread(client, &error);
             }
         }
         Ok(())
@@ -68,8 +68,11 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 pub static ROW: Example = Example {
     name: "thread",
     short: None,
-    summary: "a thread for each client",
-    watch: "B is served while A is still connected: each recv waits in a thread of its own",
+    summary: Both { en: "a thread for each client", zh: "每个客户端一个线程" },
+    watch: Both {
+        en: "B is served while A is still connected: each recv waits in a thread of its own",
+        zh: "A 还连着，B 就得到了服务：每个 recv 在自己的线程里等待",
+    },
     place: Place::Internet,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::All,

@@ -14,12 +14,14 @@
 //! and each datagram carries its sender's address. A datagram arrives whole or not at all, perhaps twice, in
 //! any order; one that is larger than the buffer loses its end. An empty one is also a message.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
-use super::row::{self, Example, Place, Purpose};
+use super::row::{self, Both, Example, Place, Purpose};
 use super::script::{self, Demo};
 use crate::call::{self, Domain, IPV6_V6ONLY, MSG_TRUNC, SO_RCVTIMEO, Type, UdpSocket};
-use crate::client::ClientArgs;
+use crate::client::{self, ClientArgs};
 use crate::server::{self, Reply, Senders, ServerArgs, Stamp, Stats};
 use crate::stop::Stop;
 
@@ -61,6 +63,9 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
     Ok(stats)
 }
 
+/// After so much silence the client says that no reply has come.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// Sends each message as one datagram and waits for one in return.
 ///
 /// It takes the first address of a name, and tries no other, because silence may mean a lost datagram as well
@@ -68,9 +73,8 @@ pub fn serve(args: &ServerArgs, stop: &Stop) -> Result<Stats> {
 pub fn client(args: &ClientArgs) -> Result<()> {
     let address = args.endpoint.resolve()?;
     let socket = UdpSocket::from(call::socket(Domain::for_address(address), Type::DGRAM, 0)?);
-    if let Some(limit) = args.timeout {
-        call::setsockopt(&socket, SO_RCVTIMEO, limit)?;
-    }
+    // The wait for a reply has a limit: there is no other way to notice that none comes.
+    call::setsockopt(&socket, SO_RCVTIMEO, args.timeout.unwrap_or(SILENCE))?;
     let said = converse(&socket, args, address);
     call::close(socket)?;
     said
@@ -82,10 +86,18 @@ fn converse(socket: &UdpSocket, args: &ClientArgs, server: std::net::SocketAddr)
     while let Some(message) = talk.next()? {
         // The first sendto also binds: the kernel chooses a port for this end.
         call::sendto(socket, &message, 0, server)?;
-        // If either datagram is lost, this waits for ever: UDP does not report a loss. And any program that
-        // knows our port may answer; a connected socket (connect(2)) would receive only the server's datagrams.
-        let (len, _) = call::recvfrom(socket, &mut buf, MSG_TRUNC)?;
-        talk.show(&buf[..len.min(args.bufsize)])?;
+        // Any program that knows our port may answer; a connected socket (connect(2)) would take the
+        // server's datagrams only.
+        let received = match call::recvfrom(socket, &mut buf, MSG_TRUNC) {
+            // If either datagram is lost, UDP does not report it. So without --timeout this waits for ever.
+            Err(silence) if silence.would_block() && args.timeout.is_none() => {
+                client::no_reply(SILENCE);
+                call::setsockopt(socket, SO_RCVTIMEO, Duration::ZERO)?; // no limit
+                call::recvfrom(socket, &mut buf, MSG_TRUNC)
+            }
+            received => received,
+        };
+        talk.show(&buf[..received?.0.min(args.bufsize)])?;
     }
     Ok(talk.end_line()?)
 }
@@ -97,8 +109,15 @@ pub const STAMP: Stamp = Stamp { open: "[", middle: " : ", close: "]" };
 pub static ROW: Example = Example {
     name: "udp-echo",
     short: Some("udp"),
-    summary: "datagrams: no connection, and each message carries its sender's address",
-    watch: "no listen, no accept: one socket serves all clients, and recvfrom says which one to answer",
+    summary: Both {
+        en: "datagrams without a connection: each one carries its sender's address",
+        zh: "没有连接的数据报：每个数据报都带着发送方的地址",
+    },
+    watch: Both {
+        en: "no listen, no accept: one socket serves all clients, and recvfrom says which one to \
+              answer",
+        zh: "没有 listen，也没有 accept：一个套接字服务所有客户端，recvfrom 告诉服务器该回答谁",
+    },
     place: Place::Internet,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::All,

@@ -23,7 +23,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag};
 use socket2::SockAddr;
 
-use super::row::{self, Example, Place, Purpose};
+use super::row::{self, Both, Example, Place, Purpose};
 use super::script::{self, Demo};
 use super::tcp_echo::{converse, echo};
 use crate::admission::OneAtATime;
@@ -64,10 +64,7 @@ struct SocketFile<'a>(&'a Path);
 
 impl Drop for SocketFile<'_> {
     fn drop(&mut self) {
-        match fs::remove_file(self.0) {
-            Ok(()) => tracing::info!("unlink {}: the socket's file is removed", file_name(self.0)),
-            Err(error) => tracing::warn!("unlink {}: {error}", file_name(self.0)),
-        }
+        server::unlinked(self.0, fs::remove_file(self.0));
     }
 }
 
@@ -87,10 +84,7 @@ fn is_abandoned(path: &Path) -> Result<bool> {
 
 /// A path must fit into sockaddr_un: 107 bytes on Linux.
 fn address(path: &Path) -> Result<SockAddr> {
-    SockAddr::unix(path).with_context(|| match path.as_os_str().len() {
-        108.. => format!("the path {} is longer than the 107 bytes that fit", file_name(path)),
-        _ => format!("{} is no path for a socket", file_name(path)),
-    })
+    SockAddr::unix(path).with_context(|| server::no_path(path))
 }
 
 /// Connects, holds a conversation, closes.
@@ -110,8 +104,14 @@ pub fn client(args: &ClientArgs) -> Result<()> {
 pub static ROW: Example = Example {
     name: "unix-echo",
     short: Some("unix"),
-    summary: "the same calls without a network: a socket with a path",
-    watch: "only the address differs: it is a file; the client has no name at all",
+    summary: Both {
+        en: "the same calls without a network: the address is a path",
+        zh: "同样的调用，不经过网络：地址是一个路径",
+    },
+    watch: Both {
+        en: "only the address differs: it is the path of a file; the client has no address at all",
+        zh: "只有地址不同：它是一个文件的路径；客户端根本没有地址",
+    },
     place: Place::Path,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::One,

@@ -14,8 +14,8 @@ pub fn up_to<N: TryFrom<usize>>(
 ) -> impl Fn(&str) -> Result<N> + Clone + Send + Sync + 'static {
     move |text| {
         let number = text.parse()?;
-        ensure!((1..=most).contains(&number), "it is 1 to {most}");
-        number.try_into().map_err(|_| anyhow!("it is 1 to {most}"))
+        ensure!((1..=most).contains(&number), "it must be 1 to {most}");
+        number.try_into().map_err(|_| anyhow!("it must be 1 to {most}"))
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::call::{self, CallError, TcpStream, UdpSocket};
+use crate::lang::Lang;
 use crate::sendall;
 use crate::server::Stats;
 use crate::stop::Watch;
@@ -76,7 +77,10 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SendError::Call(error) => error.fmt(f),
-            SendError::Stops => f.write_str("the server stops before all was sent"),
+            SendError::Stops => f.write_str(
+                Lang::current()
+                    .pick("the server stops before all was sent", "服务器在全部发送之前停止"),
+            ),
         }
     }
 }

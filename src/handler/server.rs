@@ -17,6 +17,7 @@ use crate::call::{
     self, Domain, Fork, IPV6_V6ONLY, MSG_TRUNC, Pid, SO_REUSEADDR, TcpListener, TcpStream, Type,
     UdpSocket, WaitPidFlag, pollfd,
 };
+use crate::lang::Lang;
 use crate::server::{self, Senders, ServerArgs, Stats};
 use crate::stop::Stop;
 
@@ -217,7 +218,7 @@ impl Server {
                     session.finish(client, handled);
                 };
                 if let Err(error) = thread::Builder::new().spawn_scoped(scope, handle_it) {
-                    server::no_thread(client, error);
+                    server::no_thread(client, &error);
                 }
             }
             Ok(())
@@ -394,7 +395,9 @@ fn steps<H: Handler>(make: impl Fn() -> H, request: &mut Request<'_>) -> super::
 
 fn caught<T>(step: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     let done = catch_unwind(AssertUnwindSafe(step));
-    done.unwrap_or_else(|_| Err("the handler panicked".into()))
+    done.unwrap_or_else(|_| {
+        Err(Lang::current().pick("the handler panicked", "处理程序 panic 了").into())
+    })
 }
 
 type Failure = Box<dyn Error + Send + Sync>;

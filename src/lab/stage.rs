@@ -102,7 +102,7 @@ impl Stage {
                     self.speak_as("client", "client");
                     client().inspect_err(|error| self.alone(error))
                 })
-                .context(CannotStart("a thread"))?;
+                .context(CannotStart::Thread)?;
             let served = server().inspect_err(|error| self.alone(error));
             let served = served.context("the server");
             let asked = client.join().expect("no side of a lab panics").context("the client");

@@ -52,7 +52,7 @@ fn the_menu_names_every_example_and_three_commands() {
     let menu = run(&[], b"");
     for row in TABLE {
         says(&menu, 0, row.name());
-        says(&menu, 0, row.summary());
+        says(&menu, 0, row.summary().en);
     }
     for first in ["netplay demo", "netplay tcp-server", "netplay tcp-client"] {
         says(&menu, 0, first);
@@ -454,6 +454,29 @@ fn the_end_of_the_input_is_told_and_what_still_comes_is_read() {
     assert_eq!(text(&output.stdout), ".\nend\n");
     says(&output, 0, "  shutdown  ");
     assert_eq!(heard.join().unwrap(), b"one");
+}
+
+/// UDP reports no loss: after two seconds of silence the client says so, once, and waits on.
+#[test]
+fn a_udp_client_says_that_silence_tells_nothing() {
+    for (lang, page) in [("en", "cli_udp_silence"), ("zh", "cli_udp_silence_zh")] {
+        let server = common::udp();
+        let port = server.local_addr().unwrap().port().to_string();
+        let mut command = netplay();
+        command.args(["udp-client", "127.0.0.1", &port, "-m", "hello", "--lang", lang]);
+        let mut client = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (_, from) = server.recv_from(&mut [0; 16]).unwrap();
+        let mut lines = BufReader::new(client.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let note = lines.by_ref().find(|line| line.contains("  -- ")).expect("it says so");
+        Said::on(page).add("silence", note.split_once("  -- ").unwrap().1);
+        server.send_to(b"late", from).unwrap();
+        let rest: Vec<String> = lines.collect();
+        assert!(common::wait(&mut client).success(), "{rest:?}");
+        let mut reply = String::new();
+        client.stdout.take().unwrap().read_to_string(&mut reply).unwrap();
+        assert_eq!(reply, "late\n");
+        assert!(!rest.iter().any(|line| line.contains("  -- ")), "{rest:?}");
+    }
 }
 
 #[test]

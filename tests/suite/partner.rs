@@ -2,10 +2,13 @@
 
 use netplay::address::Endpoint;
 use netplay::cli::{client_args, command, server_args};
-use netplay::examples::{Example, Place, examples, its_client};
+use netplay::examples::{Example, Partner, Place, examples, its_client};
+
+/// Where a server says that it is: a port that was given is known, and this one only where the kernel chose it.
+const READY: &str = "127.0.0.1:4711";
 
 /// The client that is proposed beside a server whose command line our own reads.
-fn client_of(example: &Example, words: &[&str]) -> Option<String> {
+fn client_of(example: &Example, words: &[&str]) -> Option<Partner> {
     let typed = [&["netplay", example.name, "server"], words].concat();
     let matches = command().try_get_matches_from(typed).unwrap();
     let (_, matches) = matches.subcommand().unwrap();
@@ -47,16 +50,16 @@ fn the_client_that_a_server_names_can_be_typed_and_goes_to_it() {
             ("ff01::7", group.then_some("[ff01::7]:7777")),
         ] {
             let what = format!("{} on {bound}", example.name);
-            let line = client_of(example, &[bound, "7777"]);
+            let line = client_of(example, &[bound, "7777"]).map(|client| client.command(READY));
             let goes = line.as_ref().map(|line| goes(example, line));
             let to = goes.as_ref().map(|(place, _)| place.resolve().unwrap().to_string());
             assert_eq!(to.as_deref(), meant, "{what}: {line:?}");
             let may = goes.is_some_and(|(_, may)| may);
             let broadcast = group && bound.ends_with(".255");
             assert!(may || !broadcast, "{what}: {line:?}");
-            let any = client_of(example, &[bound, "0"]);
+            let any = client_of(example, &[bound, "0"]).map(|client| client.command(READY));
             assert_eq!(any.is_some(), meant.is_some(), "{what}");
-            assert!(any.is_none_or(|any| any.contains(" PORT, ")), "{what}");
+            assert!(any.is_none_or(|any| any.ends_with(" 4711")), "{what}");
         }
     }
 }
@@ -64,20 +67,32 @@ fn the_client_that_a_server_names_can_be_typed_and_goes_to_it() {
 #[test]
 fn the_client_that_a_server_names_has_what_both_must_agree_on_and_no_password() {
     let named = |name: &str| examples().find(|row| row.name == name).unwrap();
-    for (name, words, said) in [
-        ("iterative", &["--tcp"][..], "netplay iterative-client --tcp 127.0.0.1 5858"),
+    for (name, words, said, asks) in [
+        ("iterative", &["--tcp"][..], "netplay iterative-client --tcp 127.0.0.1 5858", false),
         (
             "ftp",
             &["--user", "bob", "--password", "Zq9"],
             "netplay ftp-client --user bob 127.0.0.1 5858",
+            true,
+        ),
+        ("ftp", &["0"], "netplay ftp-client --user netplay 127.0.0.1 4711", true),
+        ("ftp", &["--anonymous"], "netplay ftp-client 127.0.0.1 5858", false),
+        (
+            "ftp",
+            &["--password-file", "p"],
+            "netplay ftp-client --password-file p 127.0.0.1 5858",
+            false,
         ),
         (
             "multicast",
             &["--interface", "127.0.0.3"],
             "netplay multicast-client --interface 127.0.0.3 ",
+            false,
         ),
     ] {
-        let line = client_of(named(name), words).unwrap();
+        let client = client_of(named(name), words).unwrap();
+        let line = client.command(READY);
+        assert_eq!(client.asks, asks, "{name}");
         assert!(line.starts_with(said), "{line}");
         goes(named(name), &line);
     }

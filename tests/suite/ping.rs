@@ -10,6 +10,7 @@ use crate::common::{
     self, ANYBODY, Said, alone, finish, have, remarks, said_word_for_word, settled, skip, text,
     transcript, wait,
 };
+use netplay::columns::{width, width_of};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -111,6 +112,53 @@ fn rows<'a>(said: &'a str, field: &str) -> Vec<&'a str> {
 const IP_HEADER: &str = "  IPv4 header ";
 
 const QUICK: &[&str] = &["--count", "3", "--interval", "0.02", "-q"];
+
+/// The short options are those of ping(8).
+#[test]
+fn the_short_options_are_those_of_ping() {
+    let typed = ["127.0.0.1", "-c", "2", "-i", "0.02", "-s", "8", "-t", "7", "-W", "0.5", "-q"];
+    let Some(short) = ping(ANYBODY, &[], &typed) else { return };
+    let long =
+        ["127.0.0.1", "--count=2", "--interval=0.02", "--size=8", "--ttl=7", "--timeout=0.5", "-q"];
+    let Some(long) = ping(ANYBODY, &[], &long) else { return };
+    for done in [&short, &long] {
+        ends(done, 0);
+        assert_eq!(counted(&done.stdout), [2, 2, 0]);
+        let sizes: Vec<String> = replies(&done.stdout).into_iter().map(|reply| reply.0).collect();
+        assert_eq!(sizes, ["16", "16"]); // eight of the header
+    }
+}
+
+/// In 80 columns and in both languages, each field stands below the others: a wide character takes two columns.
+#[test]
+fn the_headers_fit_80_columns_and_stand_below_each_other() {
+    for lang in ["en", "zh"] {
+        for host in ["127.0.0.1", "::1"] {
+            let args = [host, "-c", "1", "--raw", "--headers", "-q", "--lang", lang];
+            let Some(done) = ping(ANYBODY, &[], &args) else { return };
+            ends(&done, 0);
+            let said = text(&done.stdout);
+            let fields: Vec<&str> = said.lines().filter(|line| line.starts_with("  ")).collect();
+            assert!(fields.len() > 6, "{said}");
+            for line in fields {
+                assert!(width(line) <= 80, "{line}");
+                // The columns begin at 2, 18, 31 and 44.
+                let before = |at: usize| {
+                    let mut used = 0;
+                    line.chars().find(|&c| {
+                        let here = used + 1 == at;
+                        used += width_of(c);
+                        here
+                    })
+                };
+                assert!(
+                    [18, 31, 44].iter().all(|&at| before(at).is_none_or(|c| c == ' ')),
+                    "{line}"
+                );
+            }
+        }
+    }
+}
 
 #[test]
 fn both_sockets_get_a_reply_to_every_request_over_both_versions_of_ip() {

@@ -278,3 +278,41 @@ fn the_program_itself_ends_with_2() {
         assert!(said.starts_with("error: ") && output.stdout.is_empty(), "{line:?}: {said}");
     }
 }
+
+/// Options that are simply off unless they are given, or take what the user has to say.
+const OFF: [&str; 17] = [
+    "trace",
+    "output",
+    "message",
+    "password",
+    "password_file",
+    "target",
+    "cmd",
+    "from",
+    "compare",
+    "idle",
+    "rate",
+    "predict",
+    "play",
+    "with",
+    "role",
+    "model",
+    "directory",
+];
+
+/// Where an option that is left out stands for a value, `--help` shows which.
+#[test]
+fn help_shows_every_default() {
+    for Called { words, command } in commands() {
+        for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+            let id = arg.get_id().as_str();
+            if arg.is_required_set() || OFF.contains(&id) {
+                continue;
+            }
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let shown = !arg.get_default_values().is_empty() && !arg.is_hide_default_value_set();
+            let what = format!("netplay {}: {id}: {help}", words.join(" "));
+            assert!(shown || help.contains("[default: "), "{what}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod circles;
+mod languages;
 mod markup;
 mod prose;
 
@@ -331,9 +332,9 @@ fn the_readme_says_of_every_example_what_the_table_says() {
     for row in TABLE {
         let listed = readme.lines().any(|line| {
             line.starts_with(&format!("| [`{}`](", row.name()))
-                && line.ends_with(&format!(" | {} |", row.summary()))
+                && line.ends_with(&format!(" | {} |", row.summary().en))
         });
-        assert!(listed, "README.md has no row for {}: {}", row.name(), row.summary());
+        assert!(listed, "README.md has no row for {}: {}", row.name(), row.summary().en);
     }
 }
 
@@ -409,7 +410,7 @@ fn every_page_begins_with_what_it_is_and_what_to_watch_for() {
     }
     for row in examples() {
         let watch = 1..160;
-        assert!(watch.contains(&row.watch.len()), "{} has nothing to watch for", row.name);
+        assert!(watch.contains(&row.watch.en.len()), "{} has nothing to watch for", row.name);
     }
 }
 

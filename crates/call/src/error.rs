@@ -2,6 +2,7 @@
 
 use netplay_record::{ConnectionName, Name};
 use netplay_text::escape::file_name;
+use netplay_text::lang::Lang;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +16,8 @@ pub type Result<T> = std::result::Result<T, CallError>;
 /// A system call that failed.
 ///
 /// It prints as a sentence that names the call and, where it has one, the address:
-/// `bind 127.0.0.1:80: Permission denied`. Making one allocates nothing unless the address is a
+/// `bind 127.0.0.1:80: Permission denied`; the words of the error are in the language of the process
+/// ([`Lang::current`]), as strerror(3) has them in that of the locale. Making one allocates nothing unless the address is a
 /// path, so a busy loop may collect EAGAINs by the million.
 ///
 /// ```
@@ -161,7 +163,11 @@ impl fmt::Display for CallError {
             About::Address(address) => write!(f, " {address}")?,
             About::Path(path) => write!(f, " {}", file_name(path))?,
         }
-        write!(f, ": {}", netplay_record::strerror(self.errno))
+        let why = match Lang::current() {
+            Lang::En => netplay_record::strerror(self.errno),
+            Lang::Zh => netplay_record::error_in_words(&format!("{:?}", self.errno), Lang::Zh),
+        };
+        write!(f, ": {why}")
     }
 }
 

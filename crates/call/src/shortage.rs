@@ -11,6 +11,9 @@
 
 use std::time::{Duration, Instant};
 
+use netplay_text::lang::Lang;
+use netplay_text::say;
+
 use crate::{self as call, CallError};
 
 /// How long to ignore the listener, unless a descriptor is known to be free sooner.
@@ -36,7 +39,12 @@ impl Shortage {
         if error.out_of_descriptors() {
             let now = Instant::now();
             if self.short.replace(now).is_none_or(|last| now - last > SAME) {
-                tracing::warn!("{error}: clients wait in the queue until a descriptor is free");
+                let told = say!(
+                    Lang::current(),
+                    "{error}: clients wait in the queue until a descriptor is free",
+                    "{error}：客户端在队列里等待，直到有描述符空出来",
+                );
+                tracing::warn!("{told}");
             }
             self.until = Some(now + PAUSE);
             return Ok(());

@@ -17,6 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
 use super::error::{About, Error, Result, Telling};
+use super::get_put::size_untold;
 use super::local::{self, Unfinished, path_of};
 use super::names::{Open, Word, last, listed, quoted, split, words};
 use super::remote::{Server, is_gone, receive, stalled};
@@ -24,23 +25,40 @@ use crate::login::{AN_ADDRESS, ANONYMOUS, Login, USER, password_of};
 use netplay_call as call;
 use netplay_shared::client::{ClientArgs, Talk};
 use netplay_text::escape::{escape, escape_unsafe, hide_typed};
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use netplay_trace::progress::Progress;
 
-const MENU: &str = r#"list [PATH]           what is there
-download NAME [AS]    fetch a file
-upload NAME [AS]      send a file
-verify NAME           whether a file is the same here and there
-cd PATH, pwd          go to a folder, tell which it is
+const MENU: &str = r#"list [PATH]           list a folder
+download NAME [AS]    download a file
+upload NAME [AS]      upload a file
+verify NAME           compare a file here with the one on the server
+cd PATH, pwd          change the folder, show the folder
 mkdir PATH, rm NAME, rmdir PATH, rename OLD NEW
-size NAME             its size in bytes
-quit                  the end (as is an empty line)
-A name with spaces goes into double quotes: "a b". In any name \" is a quote, \\ a backslash,
-\n a line end, \xff a byte. Names are shown so, and can be typed as they are shown"#;
+size NAME             the size of a file, in bytes
+quit                  end (an empty line ends as well)
+A name with spaces is written in double quotes: "a b". In a name, \" is a quote, \\ a
+backslash, \n a line end, \xff a byte. Names are shown in the form in which they can be typed"#;
+
+const MENU_ZH: &str = r#"list [PATH]           列出目录
+download NAME [AS]    下载文件
+upload NAME [AS]      上传文件
+verify NAME           比较本地和服务器上的同名文件
+cd PATH, pwd          进入目录，显示当前目录
+mkdir PATH, rm NAME, rmdir PATH, rename OLD NEW
+size NAME             文件大小（字节）
+quit                  结束（空行也会结束）
+含空格的名字写在双引号里："a b"。名字中 \" 表示引号，\\ 表示反斜杠，
+\n 表示换行，\xff 表示一个字节。名字显示的形式就是可以输入的形式"#;
+
+fn menu() -> &'static str {
+    Lang::current().pick(MENU, MENU_ZH)
+}
 
 /// Logs in, does what the lines say, says goodbye.
 ///
 /// # Errors
-/// The connection failed, or a line could not be done that nobody was there to see.
+/// The connection failed; or a line could not be done, and there is no prompt at which to tell that.
 pub fn client(args: &ClientArgs, login: &Login) -> Result<()> {
     local::limits_are_errors();
     // At the prompt the server is asked by Tab, behind it by the line: never by both at once.
@@ -60,7 +78,7 @@ fn work(server: &Rc<RefCell<Server>>, args: &ClientArgs, login: &Login) -> Resul
     };
     server.borrow_mut().log_in(user.as_bytes(), password.as_bytes())?;
 
-    let mut talk = args.talk_about(MENU)?;
+    let mut talk = args.talk_about(menu())?;
     let asked = Rc::clone(server);
     talk.on_tab(Box::new(move |line| complete(line, |path| asked.borrow_mut().names(path))));
     while let Some(line) = talk.next_bytes()? {
@@ -114,7 +132,7 @@ impl Server {
                     None => talk.tell(&escape(reply.wanted(2)?.rest().as_bytes()))?,
                 }
             }
-            [b"help"] => MENU.lines().try_for_each(|line| talk.tell(line))?,
+            [b"help"] => menu().lines().try_for_each(|line| talk.tell(line))?,
             _ => return Err(Error::NotOnTheMenu),
         }
         Ok(true)
@@ -123,7 +141,9 @@ impl Server {
     /// What is in a folder there, folders with a `/` behind them: MLSD tells which they are. A name
     /// that leads elsewhere is none of this folder.
     fn names(&mut self, folder: &[u8]) -> Result<Vec<Vec<u8>>> {
-        tracing::info!("Tab: what is there?");
+        let told =
+            Lang::current().pick("Tab: ask the server for its names", "Tab：向服务器询问文件名");
+        tracing::info!("{told}");
         let here = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/');
         let Ok(text) = self.text("MLSD", folder) else {
             // A server from before RFC 3659; NLST may put the folder in front of each name.
@@ -187,7 +207,12 @@ impl Server {
             return Err(Error::Came(bytes, size));
         }
         unfinished.finish(&to)?;
-        Ok(talk.tell(&format!("{}: {bytes} bytes downloaded", quoted(name)))?)
+        let name = quoted(name);
+        Ok(talk.tell(&say!(
+            Lang::current(),
+            "{name}: {bytes} bytes downloaded",
+            "{name}：下载了 {bytes} 字节",
+        ))?)
     }
 
     fn upload(&mut self, name: &[u8], to: &[u8], talk: &Talk) -> Result<()> {
@@ -209,9 +234,14 @@ impl Server {
             }
             Ok(Some(_)) => "",
             Err(error) if !is_gone(&error) => return Err(error),
-            _ => "; not proven that they are all there: the server does not tell a size",
+            _ => size_untold(Lang::current()),
         };
-        Ok(talk.tell(&format!("{}: {size} bytes uploaded{unproven}", quoted(name)))?)
+        let name = quoted(name);
+        Ok(talk.tell(&say!(
+            Lang::current(),
+            "{name}: {size} bytes uploaded{unproven}",
+            "{name}：上传了 {size} 字节{unproven}",
+        ))?)
     }
 
     fn verify(&mut self, name: &[u8], talk: &Talk) -> Result<()> {
@@ -232,7 +262,12 @@ impl Server {
         if bytes != size {
             return Err(Error::Different(name.to_owned()));
         }
-        Ok(talk.tell(&format!("{}: {bytes} bytes, the same here and there", quoted(name)))?)
+        let name = quoted(name);
+        Ok(talk.tell(&say!(
+            Lang::current(),
+            "{name}: {bytes} bytes, the same here and there",
+            "{name}：{bytes} 字节，本地与服务器上相同",
+        ))?)
     }
 }
 

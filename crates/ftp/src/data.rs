@@ -40,6 +40,8 @@ use netplay_call::{
     Type, pollfd,
 };
 use netplay_shared::byte_order::{htonl, htons, ntohl, ntohs};
+use netplay_text::lang::Lang;
+use netplay_text::say;
 
 /// How much is read, sent or received at once.
 const PIECE: usize = 1024 * 1024;
@@ -57,7 +59,7 @@ pub enum Way {
 }
 
 impl Way {
-    /// Gives the port back that nobody will connect to.
+    /// Closes the port: no client will connect to it any more.
     pub fn close(self) {
         if let Way::Passive(listener) = self {
             let _ = call::close(listener); // recorded; nothing can be done about it
@@ -70,9 +72,9 @@ impl Way {
 pub enum Cut {
     /// The client said ABOR.
     Abort,
-    /// The control connection is gone, or the server stops: nobody is left to be told.
+    /// The control connection is gone, or the server stops: there is no one left to tell.
     Gone,
-    /// Nothing moved for too long, or nobody connected.
+    /// No byte moved for too long, or no client connected.
     Stalled,
     /// The client could not be connected to.
     Connect(Errno),
@@ -133,7 +135,7 @@ pub fn read_six_numbers(text: &str) -> Option<SocketAddrV4> {
 pub enum Eprt {
     /// It is not `|family|address|port|`.
     Malformed,
-    /// It names a family of addresses that nobody here knows.
+    /// It names an unknown family of addresses.
     Family,
 }
 
@@ -160,12 +162,12 @@ pub fn read_eprt(text: &str) -> Result<SocketAddr, Eprt> {
     }
 }
 
-/// The ports that are nobody's (RFC 6335): where passive data connections are, unless told otherwise.
+/// The ports that no service has (RFC 6335): where passive data connections are, unless told otherwise.
 const DYNAMIC: (u16, u16) = (49152, 65535);
 
 /// Listens for one data connection, at the address that the client already knows.
 ///
-/// Chance chooses the port: who can guess it could connect first. The kernel would choose one, too
+/// The port is random: a program that can guess it could connect first. The kernel would choose one as well
 /// (port 0), but none that is in TIME_WAIT, as the port of each transfer is for a minute: after some
 /// thousand files every search for another would take a millisecond.
 ///
@@ -226,21 +228,24 @@ impl Transfer<'_, '_> {
         }
     }
 
-    /// Accepts the client, and nobody else: a stranger who found the port would get the file.
+    /// Accepts the client alone: a stranger that found the port would get the file.
     fn accept(&mut self, listener: &TcpListener, deadline: Instant) -> Result<TcpStream, Cut> {
         loop {
             self.wait(listener, POLLIN, deadline)?;
             match call::accept4(listener, SOCK_NONBLOCK) {
                 Ok((data, peer)) if peer.ip() == self.client.ip() => return Ok(data),
                 Ok((stranger, peer)) => {
-                    tracing::warn!(
-                        "{peer} is not {}: it gets no data connection",
-                        self.client.ip()
+                    let client = self.client.ip();
+                    let told = say!(
+                        Lang::current(),
+                        "{peer} is not {client}: it gets no data connection",
+                        "{peer} 不是 {client}：不给它数据连接",
                     );
+                    tracing::warn!("{told}");
                     call::close(stranger)?;
                 }
                 Err(error) if error.would_block() || error.only_this_client() => {}
-                // The client stays in the queue until somebody gives a descriptor back.
+                // The client stays in the queue until a descriptor is free.
                 Err(error) if error.out_of_descriptors() && Instant::now() < deadline => {
                     let short = Duration::from_millis(50);
                     self.control.wait(&mut [], short)?;

@@ -10,15 +10,18 @@ use std::time::Duration;
 use netplay_call::CallError;
 use netplay_shared::address::AddressError;
 use netplay_shared::client::{TalkError, Usage};
+use netplay_shared::failure::{alone, in_words};
 use netplay_shared::files::FileError;
 use netplay_text::escape::{escape, file_name};
-use netplay_text::words::with_causes;
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use nix::errno::Errno;
 use tempfile::PathPersistError;
 
 use crate::names::{NameError, quoted};
 
-/// Why a client has not done what it was told. `{error:#}` says what lies behind it as well, as that of anyhow does.
+/// Why a client has not done what it was told, in the language of the process ([`Lang::current`]). `{error:#}` says
+/// what lies behind it as well, as that of anyhow does.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -288,120 +291,214 @@ impl StdError for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lang = Lang::current();
         if f.alternate() {
-            return f.write_str(&with_causes(self));
+            return f.write_str(&in_words(self, lang));
         }
         let bytes = |path: &PathBuf| escape(path.as_os_str().as_encoded_bytes());
-        match self {
-            Error::About(what, _) => what.fmt(f),
+        f.write_str(&match self {
+            Error::About(what, _) => return what.fmt(f),
 
             Error::Call(_) | Error::Address(_) | Error::Io(_) | Error::Talk(_) => {
-                write!(f, "{}", self.itself())
+                alone(self.itself(), lang)
             }
-            Error::Usage(_) | Error::Name(_) | Error::Persist(_) => write!(f, "{}", self.itself()),
+            Error::Usage(_) | Error::Name(_) | Error::Persist(_) => alone(self.itself(), lang),
 
             Error::PasswordFile(file, _) => {
-                write!(f, "cannot read the password from {}", bytes(file))
+                let file = bytes(file);
+                say!(lang, "cannot read the password from {file}", "无法从 {file} 读取密码")
             }
             Error::NoPasswordIn(file) => {
-                write!(f, "{} has no password in its first line", bytes(file))
+                let file = bytes(file);
+                say!(lang, "the first line of {file} is empty: it must be the password", "{file} 的第一行是空的：那里应是密码")
             }
             Error::PasswordNotText(file, _) => {
-                write!(f, "the password in {} is not UTF-8", bytes(file))
+                let file = bytes(file);
+                say!(lang, "the password in {file} is not UTF-8", "{file} 中的密码不是 UTF-8")
             }
-            Error::NoPassword(user) => {
-                write!(f, "user {user} needs a password: --password-file has it")
-            }
-
-            Error::Gone => f.write_str("the server has closed the connection"),
-            Error::Refused(told) => write!(f, "the server says: {told}"),
-            Error::Unresolved(host) => {
-                write!(f, "the address of {host} was not found within --timeout")
-            }
-            Error::Late(limit) => late(*limit, f),
-            Error::NoFtp(told) => write!(f, "this is no FTP server: it says {told}"),
-            Error::EndlessReply => f.write_str("the server's reply has no end"),
-            Error::LongLine => f.write_str("a line of the server is too long"),
-            Error::EndlessLine => f.write_str("a line of the server has no end"),
-            Error::EndlessListing => f.write_str("the listing has no end"),
-            Error::NoSixNumbers(told) => write!(f, "these are not six numbers: {told}"),
-            Error::NoPort(told) => write!(f, "there is no port in this: {told}"),
-            Error::TooMuch => f.write_str("the server sends more bytes than it said there are"),
-            Error::Unsayable => {
-                f.write_str("over FTP no name has a line end in it, and none has a byte 0")
-            }
-
-            Error::NotOrdinary(file) => write!(f, "{} is no ordinary file", file_name(file)),
-            Error::Unfit(why) => why.fmt(f),
-            Error::Parts(parts, of) => {
-                write!(f, "there are {parts} parts of {} already", file_name(of))
-            }
-            Error::Busy(file) => write!(f, "another download writes to {}", file_name(file)),
-            Error::Lock(file, _) => write!(f, "cannot lock {}", file_name(file)),
-            Error::Moved(file) => write!(
-                f,
-                "{} is not what was written any more: it was moved, removed or replaced",
-                file_name(file)
+            Error::NoPassword(user) => say!(
+                lang,
+                "user {user} needs a password: give it with --password-file",
+                "用户 {user} 需要密码：用 --password-file 给出",
             ),
-            Error::NoFileName(path) => write!(f, "{} is no name for a file", file_name(path)),
 
-            Error::Changed => f.write_str("the file there has changed while it was fetched"),
-            Error::ChangedHere => f.write_str("the file has changed while it was sent"),
-            Error::Came(bytes, size) => {
-                write!(f, "{bytes} bytes came, but the server says that it has {size}")
+            Error::Gone => say!(lang, "the server has closed the connection", "服务器关闭了连接"),
+            Error::Refused(told) => say!(lang, "the server says: {told}", "服务器答复：{told}"),
+            Error::Unresolved(host) => say!(
+                lang,
+                "the address of {host} was not found within --timeout",
+                "在 --timeout 之内没有查到 {host} 的地址",
+            ),
+            Error::Late(limit) => late(*limit, lang),
+            Error::NoFtp(told) => say!(
+                lang,
+                "this is not an FTP server: it says {told}",
+                "这不是 FTP 服务器：它答复 {told}",
+            ),
+            Error::EndlessReply => {
+                say!(lang, "the server's reply does not end", "服务器的答复没有尽头")
             }
-            Error::Sent(bytes, size) => {
-                write!(f, "{bytes} bytes were sent, but the server says that it has {size}")
+            Error::LongLine => {
+                say!(lang, "a line from the server is too long", "服务器发来的一行太长")
             }
+            Error::EndlessLine => {
+                say!(lang, "a line from the server does not end", "服务器发来的一行没有尽头")
+            }
+            Error::EndlessListing => say!(lang, "the listing does not end", "列表没有尽头"),
+            Error::NoSixNumbers(told) => say!(
+                lang,
+                "the reply to PASV has no six numbers: {told}",
+                "对 PASV 的答复中没有六个数：{told}",
+            ),
+            Error::NoPort(told) => say!(
+                lang,
+                "the reply to EPSV has no port: {told}",
+                "对 EPSV 的答复中没有端口：{told}",
+            ),
+            Error::TooMuch => say!(
+                lang,
+                "the server sends more bytes than the size it told",
+                "服务器发送的字节数超过了它给出的大小",
+            ),
+            Error::Unsayable => say!(
+                lang,
+                "FTP cannot send a name with a line end or a zero byte in it",
+                "FTP 无法发送含有换行或零字节的文件名",
+            ),
+
+            Error::NotOrdinary(file) => {
+                let file = file_name(file);
+                say!(lang, "{file} is not an ordinary file", "{file} 不是普通文件")
+            }
+            Error::Unfit(why) => return why.fmt(f),
+            Error::Parts(parts, of) => {
+                let of = file_name(of);
+                say!(lang, "there are {parts} parts of {of} already", "{of} 已有 {parts} 个未完成的部分")
+            }
+            Error::Busy(file) => {
+                let file = file_name(file);
+                say!(lang, "another download is writing to {file}", "另一个下载正在写 {file}")
+            }
+            Error::Lock(file, _) => {
+                let file = file_name(file);
+                say!(lang, "cannot lock {file}", "无法给 {file} 加锁")
+            }
+            Error::Moved(file) => {
+                let file = file_name(file);
+                say!(
+                    lang,
+                    "{file} is no longer the file that was written: it was moved, removed or replaced",
+                    "{file} 已不是写入的那个文件：它被移动、删除或替换了",
+                )
+            }
+            Error::NoFileName(path) => {
+                let path = file_name(path);
+                say!(lang, "{path} does not end with the name of a file", "{path} 末尾不是文件名")
+            }
+
+            Error::Changed => say!(
+                lang,
+                "the file on the server changed during the download",
+                "下载期间服务器上的文件变了",
+            ),
+            Error::ChangedHere => {
+                say!(lang, "the file changed during the upload", "上传期间文件变了")
+            }
+            Error::Came(bytes, size) => say!(
+                lang,
+                "{bytes} bytes were received, but the server says that the file has {size}",
+                "收到 {bytes} 字节，但服务器说文件有 {size} 字节",
+            ),
+            Error::Sent(bytes, size) => say!(
+                lang,
+                "{bytes} bytes were sent, but the server says that the file has {size}",
+                "发送了 {bytes} 字节，但服务器说文件有 {size} 字节",
+            ),
             Error::Different(name) => {
-                write!(f, "{} is not the same here and there", quoted(name))
+                let name = quoted(name);
+                say!(
+                    lang,
+                    "{name} differs here and on the server",
+                    "{name} 在本地和服务器上不相同",
+                )
             }
-            Error::OtherFile => f.write_str("it is another file"),
-            Error::Enough => f.write_str("this is enough"),
-            Error::Arrived(failed, of) => write!(f, "{failed} of {of} files did not arrive"),
-            Error::Confused(what) => f.write_str(what),
+            Error::OtherFile => say!(lang, "it is another file", "那是另一个文件"),
+            Error::Enough => say!(lang, "enough was received", "已收到足够的数据"),
+            Error::Arrived(failed, of) => say!(
+                lang,
+                "{failed} of {of} files were not transferred",
+                "{of} 个文件中有 {failed} 个没有传完",
+            ),
+            Error::Confused(what) => (*what).to_owned(),
 
-            Error::EmptyName => f.write_str("\"\" is no name"),
-            Error::NotOnTheMenu => f.write_str("this is not on the menu; say help"),
-        }
+            Error::EmptyName => say!(lang, "a name cannot be empty", "名字不能为空"),
+            Error::NotOnTheMenu => say!(
+                lang,
+                "there is no such command; help lists them",
+                "没有这个命令；help 列出所有命令",
+            ),
+        })
     }
 }
 
 impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            About::Read(file) => write!(f, "cannot read {}", file_name(file)),
-            About::Write(file) => write!(f, "cannot write to {}", file_name(file)),
-            About::WriteOutput => f.write_str("cannot write to standard output"),
-            About::WritePart => f.write_str("cannot write to the part of it"),
-            About::GoOn(part) => write!(f, "cannot go on behind {}", file_name(part)),
-            About::DataConnection => f.write_str("the data connection"),
-            About::Command => f.write_str("the server reads nothing"),
-            About::Reply(limit) => late(*limit, f),
-            About::Transfer => f.write_str("no byte of it has moved within --timeout"),
-            About::NoPasv(error) => write!(f, "{error}"),
-            About::Job(job) => f.write_str(job),
-        }
+        let lang = Lang::current();
+        f.write_str(&match self {
+            About::Read(file) => {
+                let file = file_name(file);
+                say!(lang, "cannot read {file}", "无法读取 {file}")
+            }
+            About::Write(file) => {
+                let file = file_name(file);
+                say!(lang, "cannot write to {file}", "无法写入 {file}")
+            }
+            About::WriteOutput => {
+                say!(lang, "cannot write to standard output", "无法写入标准输出")
+            }
+            About::WritePart => {
+                say!(lang, "cannot write to the .part file", "无法写入 .part 文件")
+            }
+            About::GoOn(part) => {
+                let part = file_name(part);
+                say!(lang, "cannot continue {part}", "无法接着 {part} 下载")
+            }
+            About::DataConnection => say!(lang, "the data connection", "数据连接"),
+            About::Command => say!(lang, "the server reads nothing", "服务器不读取任何数据"),
+            About::Reply(limit) => late(*limit, lang),
+            About::Transfer => say!(
+                lang,
+                "no byte of the file moved within --timeout",
+                "在 --timeout 之内文件没有传输任何字节",
+            ),
+            About::NoPasv(error) => error.to_string(),
+            About::Job(job) => job.clone(),
+        })
     }
 }
 
-fn late(limit: Option<Duration>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match limit {
-        Some(limit) => {
-            write!(f, "the server's reply was not whole after {} s", limit.as_secs_f64())
-        }
-        None => f.write_str("the server does not reply"),
+fn late(limit: Option<Duration>, lang: Lang) -> String {
+    match limit.map(|limit| limit.as_secs_f64()) {
+        Some(limit) => say!(
+            lang,
+            "the server's reply was not complete after {limit} s",
+            "{limit} s 后服务器的答复仍不完整",
+        ),
+        None => say!(lang, "the server does not reply", "服务器不答复"),
     }
 }
 
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Unfit::OpenFile => "it is a link to an open file",
-            Unfit::NotOrdinary => "it is no ordinary file",
-            Unfit::OtherUser => "it belongs to another user",
-            Unfit::SecondName => "it has a second name (a hard link)",
-        })
+        let (en, zh) = match self {
+            Unfit::OpenFile => ("it is a link to an open file", "它是指向已打开文件的链接"),
+            Unfit::NotOrdinary => ("it is not an ordinary file", "它不是普通文件"),
+            Unfit::OtherUser => ("it belongs to another user", "它属于另一个用户"),
+            Unfit::SecondName => {
+                ("it has a second name (a hard link)", "它还有另一个名字（硬链接）")
+            }
+        };
+        f.write_str(Lang::current().pick(en, zh))
     }
 }
 
@@ -430,7 +527,7 @@ mod tests {
     #[test]
     fn what_stands_for_another_error_adds_no_word_to_it() {
         let io = io::Error::other(FileError::TooLong(5));
-        let told = with_causes(&io);
+        let told = in_words(&io, Lang::En);
         let error = Error::from(io);
         assert_eq!(format!("{error:#}"), told);
         assert!(error.itself().is::<io::Error>());

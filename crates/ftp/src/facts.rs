@@ -15,7 +15,10 @@ use chrono::NaiveDateTime;
 
 use super::error::Result;
 use super::remote::{Reply, Server};
+use netplay_shared::failure::alone;
 use netplay_text::escape::escape;
+use netplay_text::lang::Lang;
+use netplay_text::say;
 
 /// What a server tells of a file; `None`: it does not.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -94,19 +97,32 @@ impl Facts {
 
     /// Gives the file the time that the server told; a sentence on why it does not have it.
     pub fn set_time(&self, file: &File) -> Option<String> {
-        let told = self.modified.as_ref()?;
+        let (told, lang) = (self.modified.as_ref()?, Lang::current());
         // What is no time is not shown: a hostile server may tell the password that it was told.
         let Some(time) = told.time else {
-            return Some(
-                "its time is that of now: the server told none that can be read".to_owned(),
+            let now = lang.pick(
+                "its time is the time of the download, because the server told none that can be read",
+                "文件时间是下载的时间，因为服务器没有给出可读的时间",
             );
+            return Some(now.to_owned());
         };
         let text = escape(told.told.as_bytes());
         let set = file.set_modified(time).and_then(|()| file.metadata()?.modified());
         match set {
             Ok(set) if same_second(set, time) => None,
-            Ok(_) => Some(format!("its time is another: the disk cannot hold {text} (UTC)")),
-            Err(error) => Some(format!("its time could not be set to {text} (UTC): {error}")),
+            Ok(_) => Some(say!(
+                lang,
+                "its time is another, because the disk cannot store {text} (UTC)",
+                "文件时间不同，因为磁盘无法保存 {text} (UTC)",
+            )),
+            Err(error) => {
+                let error = alone(&error, lang);
+                Some(say!(
+                    lang,
+                    "its time could not be set to {text} (UTC): {error}",
+                    "无法把文件时间设为 {text} (UTC)：{error}",
+                ))
+            }
         }
     }
 

@@ -35,10 +35,12 @@ use super::local::{self, Part, path_of};
 use super::location::{self, Location};
 use super::names::last;
 use super::remote::{Server, is_gone, receive, stalled};
-use crate::login::can_be_seen;
+use crate::login::{Secret, can_be_seen};
 use netplay_call as call;
 use netplay_shared::client::Usage;
 use netplay_text::escape::{escape, file_name};
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use netplay_trace::progress::Progress;
 use netplay_trace::remark;
 
@@ -106,10 +108,16 @@ pub fn get(timeout: Option<Duration>, told: &Get) -> Result<()> {
     let output = to.is_some_and(|to| ["-", "/dev/stdout"].map(Path::new).contains(&to));
     let folder = !output && to.is_none_or(Path::is_dir);
     if told.urls.len() > 1 && !folder {
-        return Err(Usage("several files go into a folder, and -o names none".into()).into());
+        return Err(usage(
+            "several files go into a folder, and -o does not name one",
+            "多个文件要放进一个目录，而 -o 给出的不是目录",
+        ));
     }
     if output && go_on {
-        return Err(Usage("--continue goes on behind a file, and -o - is none".into()).into());
+        return Err(usage(
+            "--continue needs a file to continue, and -o - is standard output",
+            "--continue 需要一个可以接着写的文件，而 -o - 是标准输出",
+        ));
     }
     let mut jobs = Vec::new();
     for place in &told.urls {
@@ -139,7 +147,10 @@ pub fn put(timeout: Option<Duration>, told: &Put) -> Result<()> {
     let Put { files, url: place, manner } = told;
     let folder = place.path.is_empty() || place.path.ends_with(b"/");
     if files.len() > 1 && !folder {
-        return Err(Usage("several files go into a folder: its URL ends with /".into()).into());
+        return Err(usage(
+            "several files go into a folder: its URL must end with /",
+            "多个文件要放进一个目录：它的 URL 必须以 / 结尾",
+        ));
     }
     let mut jobs = Vec::new();
     for file in files {
@@ -166,26 +177,37 @@ pub fn put(timeout: Option<Duration>, told: &Put) -> Result<()> {
 /// The name of the file that a URL says.
 fn file_in(place: &Location) -> Result<&[u8]> {
     last(&place.path).map_err(|error| {
-        Usage(format!("{error}: a URL here is ftp://HOST/FILE or ftp://HOST/FOLDER/FILE")).into()
+        Usage(say!(
+            Lang::current(),
+            "{error}: the URL must be ftp://HOST/FILE or ftp://HOST/FOLDER/FILE",
+            "{error}：URL 应写成 ftp://HOST/FILE 或 ftp://HOST/FOLDER/FILE",
+        ))
+        .into()
     })
+}
+
+/// A mistake in the command line, in both languages.
+fn usage(en: &str, zh: &str) -> Error {
+    Usage(Lang::current().pick(en, zh).to_owned()).into()
 }
 
 /// The second would replace the first, and both would be called whole.
 fn twice(name: &str) -> Error {
-    Usage(format!("two files would both become {name}")).into()
+    Usage(say!(Lang::current(), "two files would both become {name}", "两个文件都会成为 {name}"))
+        .into()
 }
 
 impl Target {
     fn name(&self) -> String {
         match self {
-            Target::Output => "standard output".to_owned(),
+            Target::Output => Lang::current().pick("standard output", "标准输出").to_owned(),
             Target::File(path) => file_name(path),
         }
     }
 }
 
 /// Does one job after the other, those at one server in one session. What fails is told, and the
-/// next may do better; but nobody tries a password twice.
+/// next may do better; but no password is tried twice.
 fn each(
     manner: &Manner,
     timeout: Option<Duration>,
@@ -193,7 +215,7 @@ fn each(
     work: impl Fn(&mut Server, &[u8], &Target) -> Result<Option<String>>,
 ) -> Result<()> {
     if jobs.iter().any(|(place, _)| place.password.as_ref().is_some_and(|text| !text.is_empty())) {
-        can_be_seen("a password in a URL");
+        can_be_seen(&Secret::InUrl);
     }
     let mut failed = 0;
     let mut session: Option<(&Location, Server)> = None;
@@ -253,9 +275,14 @@ fn fetch(server: &mut Server, path: &[u8], to: &Target, go_on: bool) -> Result<O
     match (fetch_into(server, path, to, &mut part), part) {
         (Ok(facts), Some(mut part)) => {
             let untimed = facts.set_time(part.file());
-            let untimed = untimed.map_or(String::new(), |why| format!("; {why}"));
-            let bytes = part.finish(to)?;
-            Ok(Some(format!("{}: {bytes} bytes downloaded{untimed}", file_name(to))))
+            let lang = Lang::current();
+            let untimed = untimed.map_or(String::new(), |why| say!(lang, "; {why}", "；{why}"));
+            let (bytes, name) = (part.finish(to)?, file_name(to));
+            Ok(Some(say!(
+                lang,
+                "{name}: {bytes} bytes downloaded{untimed}",
+                "{name}：下载了 {bytes} 字节{untimed}",
+            )))
         }
         (Err(error), part) => {
             let useless = matches!(error.root(), Error::Changed | Error::TooMuch);
@@ -314,13 +341,16 @@ fn fetch_into(
         let likely = before.size.is_none_or(|size| size >= len)
             && had.modified().is_ok_and(|time| before.may_have(time));
         if !likely {
-            remark("the file there is not the one that was cut: it is fetched from the start");
+            remark(another_file(Lang::current()));
         } else if len > COMPARED && !server.can_go_on()? {
-            remark("the server begins with the first byte only: its FEAT lists no REST STREAM");
+            remark(Lang::current().pick(
+                "the server can only begin with the first byte, because its FEAT does not list REST STREAM",
+                "服务器只能从第一个字节开始，因为它的 FEAT 没有列出 REST STREAM",
+            ));
         } else {
             went_on = receive_into(server, path, to, part, len, &before)?;
             if !went_on {
-                remark("the file there is not the one that was cut: it is fetched from the start");
+                remark(another_file(Lang::current()));
             }
         }
     }
@@ -330,6 +360,13 @@ fn fetch_into(
     let len = part.as_mut().map_or(Ok(0), |part| part.file().metadata().map(|file| file.len()))?;
     unchanged(server, path, &before, len)?;
     Ok(before)
+}
+
+fn another_file(lang: Lang) -> &'static str {
+    lang.pick(
+        "the file on the server is not the one that was cut off: it is fetched from the start",
+        "服务器上的文件不是上次中断的那个：从头下载",
+    )
 }
 
 /// Receives what is behind the first `had` bytes; whether the end of those was the same there.
@@ -369,7 +406,7 @@ fn receive_into(
             }
             known = &known[again.len()..];
             file.write_all(new).about(cannot)?;
-            // Whoever is cut off after this leaves a part that says what it is a part of.
+            // A download that is cut off after this leaves a part that says what it is a part of.
             if let Some(time) = time {
                 let _ = file.set_modified(time); // at the end it is tried again, and looked at
             }
@@ -395,8 +432,10 @@ fn send(server: &mut Server, path: &[u8], from: &Path, go_on: bool) -> Result<Op
     if at > 0 && at < len {
         match go_on_behind(server, path, &file, at, len)? {
             Seam::Whole => went_on = Some(String::new()),
-            Seam::Unproven(why) => went_on = Some(format!("; not proven {why}")),
-            Seam::Other(why) => remark(format_args!("{why}: it is sent from the start")),
+            Seam::Unproven(why) => went_on = Some(why),
+            Seam::Other(why) => {
+                remark(say!(Lang::current(), "{why}: it is sent from the start", "{why}：从头发送"))
+            }
         }
     }
     let unproven = match went_on {
@@ -407,8 +446,7 @@ fn send(server: &mut Server, path: &[u8], from: &Path, go_on: bool) -> Result<Op
             if let Some(size) = size.filter(|&size| size != len) {
                 return Err(Error::Sent(len, size));
             }
-            let unproven = "; not proven that they are all there: the server does not tell a size";
-            size.map_or(unproven, |_| "").to_owned()
+            size.map_or_else(|| size_untold(Lang::current()), |_| "").to_owned()
         }
     };
     let after = file.metadata()?;
@@ -416,7 +454,20 @@ fn send(server: &mut Server, path: &[u8], from: &Path, go_on: bool) -> Result<Op
     if !same {
         return Err(Error::ChangedHere);
     }
-    Ok(Some(format!("{}: {len} bytes uploaded{unproven}", file_name(from))))
+    let name = file_name(from);
+    Ok(Some(say!(
+        Lang::current(),
+        "{name}: {len} bytes uploaded{unproven}",
+        "{name}：上传了 {len} 字节{unproven}",
+    )))
+}
+
+/// What behind an upload says that the server did not confirm its size.
+pub(crate) fn size_untold(lang: Lang) -> &'static str {
+    lang.pick(
+        "; the server does not tell a size, so it is not proven that all of them arrived",
+        "；服务器不给出文件大小，所以无法证明全部到达",
+    )
 }
 
 /// The size there, if the server tells it, and is still there to be asked.
@@ -437,24 +488,33 @@ fn start_there(server: &mut Server, path: &[u8], file: &File, len: u64) -> Resul
         return Ok(0);
     }
     if there > len {
-        remark("the file there is longer than this one: it is sent from the start");
+        remark(Lang::current().pick(
+            "the file on the server is longer than this one: it is sent from the start",
+            "服务器上的文件比这个长：从头发送",
+        ));
         return Ok(0);
     }
     if there > COMPARED && !server.can_go_on()? {
         // To fetch all of it would take as long as to send it again.
-        remark(
-            "what is there cannot be compared, because FEAT lists no REST STREAM: it is sent from the start",
-        );
+        remark(Lang::current().pick(
+            "the bytes on the server cannot be compared, because FEAT does not list REST STREAM: it is sent from the start",
+            "无法比较服务器上的字节，因为 FEAT 没有列出 REST STREAM：从头发送",
+        ));
         return Ok(0);
     }
     let from = there - there.min(COMPARED);
     match same_there(server, path, file, from, there, there)? {
         Same::Yes => return Ok(there),
         Same::No => {
-            remark("the file there is not the start of this one: it is sent from the start")
+            remark(Lang::current().pick(
+                "the file on the server is not the start of this one: it is sent from the start",
+                "服务器上的文件不是这个文件的开头：从头发送",
+            ));
         }
-        Same::Unknown(why) => remark(format_args!(
-            "what is there cannot be compared ({why}): it is sent from the start"
+        Same::Unknown(why) => remark(say!(
+            Lang::current(),
+            "the bytes on the server cannot be compared ({why}): it is sent from the start",
+            "无法比较服务器上的字节（{why}）：从头发送",
         )),
     }
     Ok(0)
@@ -469,14 +529,23 @@ enum Seam {
 
 /// Sends the file from `at` on, and looks at what the server made of it.
 fn go_on_behind(server: &mut Server, path: &[u8], file: &File, at: u64, len: u64) -> Result<Seam> {
+    let lang = Lang::current();
     match store(server, "APPE", 0, path, file, at, len) {
         Err(error) if error.is_refused() && !server.is_spent() => {
             if !server.can_go_on()? {
-                return Ok(Seam::Other(format!("the server does not append ({error:#})")));
+                return Ok(Seam::Other(say!(
+                    lang,
+                    "the server does not append ({error:#})",
+                    "服务器不支持追加（{error:#}）",
+                )));
             }
             match store(server, "STOR", at, path, file, at, len) {
                 Err(error) if error.is_refused() && !server.is_spent() => {
-                    return Ok(Seam::Other(format!("the server does not go on ({error:#})")));
+                    return Ok(Seam::Other(say!(
+                        lang,
+                        "the server does not continue the file ({error:#})",
+                        "服务器不能接着写这个文件（{error:#}）",
+                    )));
                 }
                 stored => stored?,
             }
@@ -485,21 +554,32 @@ fn go_on_behind(server: &mut Server, path: &[u8], file: &File, at: u64, len: u64
     }
     let size = size_of(server, path)?;
     if let Some(size) = size.filter(|&size| size != len) {
-        return Ok(Seam::Other(format!("the server has {size} bytes now, not {len}")));
+        return Ok(Seam::Other(say!(
+            lang,
+            "the file on the server has {size} bytes now, not {len}",
+            "服务器上的文件现在有 {size} 字节，而不是 {len}",
+        )));
     }
-    let unproven = |why| Seam::Unproven(format!("that its first {at} bytes are the same: {why}"));
+    let unproven = |why| {
+        Seam::Unproven(say!(
+            lang,
+            "; not proven that its first {at} bytes are the same: {why}",
+            "；无法证明前 {at} 字节相同：{why}",
+        ))
+    };
     if server.is_spent() {
-        return Ok(unproven("the server has left".to_owned()));
+        return Ok(unproven(lang.pick("the server has left", "服务器已离开").to_owned()));
     }
     let from = at - at.min(COMPARED);
     // A transfer that is broken off is something that many servers take long to notice.
     let to = if len - from <= LITTLE { len } else { at + COMPARED };
     Ok(match same_there(server, path, file, from, to, len)? {
-        Same::Yes if size.is_none() && to < len => {
-            Seam::Unproven("that all of it is there: the server does not tell a size".into())
-        }
+        Same::Yes if size.is_none() && to < len => Seam::Unproven(size_untold(lang).to_owned()),
         Same::Yes => Seam::Whole,
-        Same::No => Seam::Other("what the server made of it is not this file".into()),
+        Same::No => Seam::Other(
+            lang.pick("the file on the server is not this one", "服务器上的文件不是这一个")
+                .to_owned(),
+        ),
         Same::Unknown(why) => unproven(why),
     })
 }

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use super::guesses::host;
 use netplay_call::{self as call, MSG_DONTWAIT, MSG_NOSIGNAL, TcpStream};
+use netplay_text::lang::Lang;
 
 /// Places at the door.
 const DOOR: usize = 256;
@@ -37,6 +38,38 @@ pub struct Limits {
     pub clients: usize,
     /// Those with one address.
     pub of_one_address: usize,
+}
+
+/// Why there is no place for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// All clients that there may be are there.
+    Clients,
+    /// All clients with this address that there may be are there.
+    OfOneAddress,
+    /// Too many connections are about to log in.
+    Door,
+}
+
+impl Full {
+    /// The reason in this language.
+    #[must_use]
+    pub fn told(self, lang: Lang) -> &'static str {
+        let (en, zh) = match self {
+            Full::Clients => ("the server has as many clients as it may have", "客户端数已达上限"),
+            Full::OfOneAddress => {
+                ("this address has as many clients as it may have", "这个地址的客户端数已达上限")
+            }
+            Full::Door => ("too many clients are about to log in", "正在登录的客户端太多"),
+        };
+        lang.pick(en, zh)
+    }
+
+    /// The reason in a reply: the server speaks English to its clients.
+    #[must_use]
+    pub fn reply(self) -> &'static str {
+        self.told(Lang::En)
+    }
 }
 
 /// Who is here.
@@ -98,7 +131,7 @@ impl Guests {
         stream: &Arc<TcpStream>,
         address: IpAddr,
         guesses: bool,
-    ) -> Result<Guest<'_>, &'static str> {
+    ) -> Result<Guest<'_>, Full> {
         let mut list = self.list();
         list.has_room(address, self.limits)?;
         if guesses && list.door.len() >= DOOR {
@@ -122,18 +155,18 @@ impl Guests {
 
 impl List {
     /// Whether one more may be inside.
-    fn has_room(&self, address: IpAddr, limits: Limits) -> Result<(), &'static str> {
+    fn has_room(&self, address: IpAddr, limits: Limits) -> Result<(), Full> {
         if self.clients.values().sum::<usize>() >= limits.clients {
-            return Err("there are as many clients as may be");
+            return Err(Full::Clients);
         }
         if self.clients.get(&address).is_some_and(|&clients| clients >= limits.of_one_address) {
-            return Err("there are as many clients from there as may be");
+            return Err(Full::OfOneAddress);
         }
         Ok(())
     }
 
     /// Sends one away from the door.
-    fn make_room(&mut self, now: Instant) -> Result<(), &'static str> {
+    fn make_room(&mut self, now: Instant) -> Result<(), Full> {
         let mut of_host: HashMap<IpAddr, usize> = HashMap::new();
         for waiting in self.door.values() {
             *of_host.entry(waiting.host).or_default() += 1;
@@ -150,7 +183,7 @@ impl List {
                 let age = now.saturating_duration_since(waiting.since);
                 (of_host[&waiting.host], waiting.state == State::Refused, age)
             })
-            .ok_or("too many are about to log in")?;
+            .ok_or(Full::Door)?;
         if let Some(waiting) = self.door.remove(&id) {
             // Its buffer has room for a line: this does not wait. Its thread then reads the end.
             let line = b"421 Others want to log in: come back later.\r\n";
@@ -194,7 +227,7 @@ impl Guest<'_> {
     ///
     /// # Errors
     /// Why there is no place.
-    pub fn comes_in(&mut self) -> Result<(), &'static str> {
+    pub fn comes_in(&mut self) -> Result<(), Full> {
         if self.is_client {
             return Ok(());
         }

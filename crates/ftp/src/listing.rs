@@ -6,7 +6,7 @@
 //! MLSD   type=file;size=1234;modify=20261122102931;perm=r;…; poem.txt         facts for programs (RFC 3659)
 //! ```
 //!
-//! Nobody ever said what a line of LIST must look like, so programs guess: MLSD was made to end that.
+//! No RFC says what a line of LIST must look like, so programs guess: MLSD was made to end that.
 //! LIST shows what is there, and NLST and MLSD tell only what can be asked for by that name. A name
 //! with a line end in it could pass for two entries: no listing ever sends one.
 //!

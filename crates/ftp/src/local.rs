@@ -23,7 +23,10 @@ use tempfile::{NamedTempFile, TempPath};
 use super::error::{About, Error, Result, Telling, Unfit};
 use super::names::last;
 use netplay_call::stop::Undisturbed;
+use netplay_shared::failure::alone;
 use netplay_text::escape::file_name;
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use netplay_trace::{progress, remark};
 
 /// Opens an ordinary file to read; a FIFO is refused, and not waited for.
@@ -120,8 +123,10 @@ impl Part {
                     let file = file.about(|| About::Write(path.clone()))?;
                     if another > 1 {
                         let first = file_name(&part_of(to, ""));
-                        remark(format_args!(
-                            "{first} is left as it is: --continue would go on behind it"
+                        remark(say!(
+                            Lang::current(),
+                            "{first} is left as it is: --continue would continue it",
+                            "{first} 保持不变：--continue 才会接着它下载",
                         ));
                     }
                     return Part::hold(path, file, false);
@@ -138,7 +143,7 @@ impl Part {
     pub fn earlier(to: &Path) -> Result<Option<Part>> {
         let path = part_of(to, "");
         let cannot = || About::GoOn(path.clone());
-        // First: to open a FIFO is an event for whoever waits at its other end.
+        // First, because to open a FIFO wakes a program that waits at its other end.
         let there = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             there => there.about(cannot)?,
@@ -173,7 +178,12 @@ impl Part {
         if !has_name(&file, &path) {
             return Err(another());
         }
-        let left = format!("{} is left: get --continue goes on behind it", file_name(&path));
+        let name = file_name(&path);
+        let left = say!(
+            Lang::current(),
+            "{name} is left: get --continue continues it",
+            "{name} 保留下来：get --continue 会接着下载",
+        );
         let on_signal = OnSignal::new(&path, Some((&file, &left)));
         Ok(Part { path, file, earlier, on_signal })
     }
@@ -214,12 +224,16 @@ impl Part {
         }
         if useless || len == 0 && !self.earlier {
             if let Err(error) = fs::remove_file(&self.path) {
-                remark(format_args!("{} could not be removed: {error}", file_name(&self.path)));
+                let (lang, path) = (Lang::current(), file_name(&self.path));
+                let error = alone(&error, lang);
+                remark(say!(lang, "cannot remove {path}: {error}", "无法删除 {path}：{error}"));
             }
         } else {
             let path = file_name(&self.path);
-            remark(format_args!(
-                "{path} is left, with {len} bytes: get --continue goes on behind it"
+            remark(say!(
+                Lang::current(),
+                "{path} is left, with {len} bytes: get --continue continues it",
+                "{path} 保留下来，有 {len} 字节：get --continue 会接着下载",
             ));
         }
     }
@@ -231,7 +245,7 @@ fn has_name(file: &File, path: &Path) -> bool {
     held.is_some() && held == there
 }
 
-/// A download of the menu, until it is whole: a file whose name nobody else has, and which goes if it is
+/// A download of the menu, until it is whole: a file under a name of its own, which is removed if it is
 /// not finished.
 pub struct Unfinished {
     file: File,

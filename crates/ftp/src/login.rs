@@ -10,6 +10,8 @@ use clap::Args;
 use netplay_shared::client::ask_unseen;
 use netplay_shared::files::first_line;
 use netplay_text::escape::escape;
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use netplay_trace::remark;
 
 use crate::error::{Error, Result};
@@ -31,7 +33,7 @@ impl Login {
         match &self.password_file {
             Some(file) => password_in(file).map(Some),
             None => {
-                self.password.iter().for_each(|_| can_be_seen("--password"));
+                self.password.iter().for_each(|_| can_be_seen(&Secret::Option));
                 Ok(self.password.clone())
             }
         }
@@ -48,11 +50,25 @@ pub(crate) fn password_in(file: &Path) -> Result<String> {
     String::from_utf8(line).map_err(|error| Error::PasswordNotText(file.to_owned(), error))
 }
 
+/// Where a password stands that every user can see.
+pub(crate) enum Secret {
+    /// In `--password`.
+    Option,
+    /// In a URL.
+    InUrl,
+}
+
 /// Arguments are no secret: /proc shows those of every process to every user.
-pub(crate) fn can_be_seen(what: &str) {
-    remark(format_args!(
-        "warning: everybody on this machine can see {what} in the process list (ps); --password-file FILE \
-         keeps it out of there"
+pub(crate) fn can_be_seen(what: &Secret) {
+    let lang = Lang::current();
+    let what = match what {
+        Secret::Option => lang.pick("--password", " --password "),
+        Secret::InUrl => lang.pick("a password in a URL", " URL 中的密码"),
+    };
+    remark(say!(
+        Lang::current(),
+        "warning: every user of this machine can see {what} in the process list (ps); --password-file FILE avoids that",
+        "警告：本机的任何用户都能在进程列表 (ps) 里看到{what}；用 --password-file FILE 可以避免",
     ));
 }
 
@@ -61,13 +77,14 @@ pub(crate) fn password_of(user: &str, given: Option<String>) -> Result<String> {
     match given {
         Some(password) => Ok(password),
         None if std::io::stdin().is_terminal() => {
-            Ok(ask_unseen(&format!("password of {}: ", escape(user.as_bytes())))?)
+            let user = escape(user.as_bytes());
+            Ok(ask_unseen(&say!(Lang::current(), "password of {user}: ", "{user} 的密码："))?)
         }
         None => Err(Error::NoPassword(user.to_owned())),
     }
 }
 
-/// What is wrong with the value of an option.
+/// What is wrong with the value of an option. The command line says so in English, as clap does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueError {
@@ -82,9 +99,9 @@ pub enum ValueError {
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ValueError::User => "a user has a name",
-            ValueError::Seconds => "it takes a number of seconds above 0, such as 60 or 0.5",
-            ValueError::Number => "it takes a number above 0",
+            ValueError::User => "the name of a user cannot be empty",
+            ValueError::Seconds => "it must be a number of seconds above 0, such as 60 or 0.5",
+            ValueError::Number => "it must be a number above 0",
         })
     }
 }
@@ -121,10 +138,10 @@ pub fn number(text: &str) -> Result<usize, ValueError> {
 /// The options of both sides.
 #[derive(Debug, Args)]
 pub struct Login {
-    /// Who may log in [default: netplay]
+    /// The user [default: netplay; a client without a password logs in as anonymous]
     #[arg(long, value_name = "NAME", value_parser = user)]
     pub user: Option<String>,
-    /// The password; without one, the server makes one for this run
+    /// The password; without one, the server makes one for this run, and the client asks for it
     #[arg(long, value_name = "TEXT")]
     password: Option<String>,
     /// A file with the password in its first line

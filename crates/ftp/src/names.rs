@@ -7,15 +7,17 @@
 //! \xff         a byte: also \n, \t, \0 and, for a character, \u{202e}
 //! ```
 //!
-//! A name is bytes, and nobody knows what they mean to the one who chose them. What is no printable
+//! A name is bytes, and their encoding is not known. What is no printable
 //! UTF-8 is shown by its numbers, and whatever is shown here can be typed as it stands.
 
 use std::error::Error;
 use std::fmt;
 
 use netplay_text::escape::escape;
+use netplay_text::lang::Lang;
+use netplay_text::say;
 
-/// What is wrong with a name, or with a line in which names are.
+/// What is wrong with a name, or with a line in which names are, in the language of the process ([`Lang::current`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameError {
@@ -29,15 +31,23 @@ pub enum NameError {
 
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NameError::OpenQuote => {
-                f.write_str("a quote is open: \\\" is one that belongs to a name")
+        let lang = Lang::current();
+        f.write_str(&match self {
+            NameError::OpenQuote => say!(
+                lang,
+                "a quote is not closed: \\\" stands for one that belongs to a name",
+                "引号没有闭合：属于名字的引号写成 \\\"",
+            ),
+            NameError::NoMeaning => say!(
+                lang,
+                "a backslash is followed by \\, \", a space, n, r, t, 0, xHH or u{{H}}",
+                "反斜杠后面只能是 \\、\"、空格、n、r、t、0、xHH 或 u{{H}}",
+            ),
+            NameError::NoName(path) => {
+                let path = quoted(path);
+                say!(lang, "{path} does not end with the name of a file", "{path} 末尾不是文件名")
             }
-            NameError::NoMeaning => {
-                f.write_str("what follows a backslash is \\, \", a space, n, r, t, 0, xHH or u{H}")
-            }
-            NameError::NoName(path) => write!(f, "{} is no name for a file", quoted(path)),
-        }
+        })
     }
 }
 

@@ -21,6 +21,8 @@ use netplay_call::{
 use netplay_shared::address::Endpoint;
 use netplay_shared::sendall;
 use netplay_text::escape::escape;
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use netplay_trace::remark;
 
 /// No reply is longer: a server that never ends one would fill the memory.
@@ -110,7 +112,7 @@ fn resolve(endpoint: &Endpoint, timeout: Option<Duration>) -> Result<Vec<SocketA
 
 impl Server {
     /// Connects; nothing has been said yet.
-    /// At the first of the host's addresses at which somebody listens.
+    /// It is the first of the host's addresses at which a server listens.
     pub fn connect(endpoint: &Endpoint, timeout: Option<Duration>) -> Result<Server> {
         let mut addresses = resolve(endpoint, timeout)?.into_iter().peekable();
         while let Some(address) = addresses.next() {
@@ -144,7 +146,13 @@ impl Server {
             if greeting.code / 100 != 1 {
                 break;
             }
-            tracing::info!("not yet: the server says {}", greeting.told);
+            let told = &greeting.told;
+            let told = say!(
+                Lang::current(),
+                "not ready yet: the server says {told}",
+                "还没有就绪：服务器答复 {told}",
+            );
+            tracing::info!("{told}");
             greeting = self.reply()?;
         }
         greeting.wanted(2)?;
@@ -179,13 +187,13 @@ impl Server {
     }
 
     fn reply_within(&mut self, limit: Option<Duration>) -> Result<Reply> {
-        let mut patience = Patience {
+        let mut wait = Wait {
             usual: self.timeout,
             until: limit.map(|limit| Instant::now() + limit),
             fresh: limit == self.timeout,
         };
-        let reply = self.reply_of_lines(&mut patience);
-        if !patience.fresh
+        let reply = self.reply_of_lines(&mut wait);
+        if !wait.fresh
             && let Some(limit) = self.timeout
         {
             call::setsockopt(&self.control, SO_RCVTIMEO, limit)?;
@@ -196,10 +204,10 @@ impl Server {
     }
 
     /// A reply, all of its lines: the last has the number of the first, and a space.
-    fn reply_of_lines(&mut self, patience: &mut Patience) -> Result<Reply> {
+    fn reply_of_lines(&mut self, wait: &mut Wait) -> Result<Reply> {
         let mut text: Vec<u8> = Vec::new();
         while text.len() < LONGEST_REPLY {
-            let line = self.line(patience)?;
+            let line = self.line(wait)?;
             let code = line.get(..3).filter(|code| code.iter().all(u8::is_ascii_digit));
             let code = code.and_then(|code| std::str::from_utf8(code).ok()?.parse().ok());
             if let Some(code) = code
@@ -227,7 +235,7 @@ impl Server {
         escape(&bytes[..text.len()])
     }
 
-    fn line(&mut self, patience: &mut Patience) -> Result<Vec<u8>> {
+    fn line(&mut self, wait: &mut Wait) -> Result<Vec<u8>> {
         let mut buf = [0; 4096];
         loop {
             match self.lines.oldest() {
@@ -236,7 +244,7 @@ impl Server {
                 None if self.lines.too_long() => return Err(Error::EndlessLine),
                 None => {}
             }
-            match patience.recv(&self.control, &mut buf)? {
+            match wait.recv(&self.control, &mut buf)? {
                 0 => return Err(Error::Gone),
                 n => self.lines.take(&buf[..n]),
             }
@@ -348,9 +356,12 @@ impl Server {
             return Ok(Err(Error::NoSixNumbers(reply.told)));
         };
         let [high, low] = told.to_be_bytes();
-        tracing::info!(
-            "{six}: an address of four bytes, and a port of two: {high} x 256 + {low} = {told}"
+        let numbers = say!(
+            Lang::current(),
+            "{six}: an address of four bytes and a port of two: {high} x 256 + {low} = {told}",
+            "{six}：四个字节的地址和两个字节的端口：{high} x 256 + {low} = {told}",
         );
+        tracing::info!("{numbers}");
         Ok(Ok(told))
     }
 
@@ -381,7 +392,7 @@ impl Server {
         let worked = worked?;
         let last = match &worked {
             Ok(_) => self.reply(),
-            // The server knows better why the data connection failed, unless it keeps silent there, too.
+            // The server knows better why the data connection failed, unless it is silent there as well.
             Err(error) if error.call().is_some_and(|error| !error.would_block()) => self.reply(),
             Err(_) => self.last_word(),
         };
@@ -402,7 +413,7 @@ impl Server {
 }
 
 /// How long a reply may still take.
-struct Patience {
+struct Wait {
     /// What the socket waits for by itself, each time.
     usual: Option<Duration>,
     until: Option<Instant>,
@@ -410,7 +421,7 @@ struct Patience {
     fresh: bool,
 }
 
-impl Patience {
+impl Wait {
     fn recv(&mut self, control: &TcpStream, buf: &mut [u8]) -> Result<usize> {
         if let (false, Some(until)) = (self.fresh, self.until) {
             let left = until.saturating_duration_since(Instant::now());
@@ -457,7 +468,10 @@ impl<T> Transfer<T> {
     pub fn received(self, all: impl FnOnce(&T) -> bool) -> Result<T> {
         match self {
             Transfer { worked: Ok(made), last: Err(error) } if is_gone(&error) && all(&made) => {
-                remark("the server left without a last word (226); all of the bytes are here");
+                remark(Lang::current().pick(
+                    "the server closed the connection without its final reply (226), but all bytes have arrived",
+                    "服务器没有给出最后的答复 (226) 就关闭了连接，但所有字节都已到达",
+                ));
                 Ok(made)
             }
             other => other.whole(),

@@ -8,14 +8,14 @@
 //! RETR ../../../etc/passwd  /etc/passwd     the same: above / is /
 //! ```
 //!
-//! A check of the text would not do: between the check and the open somebody may put a symbolic link
+//! A check of the text would not do: between the check and the open another program may put a symbolic link
 //! in the place of a folder. So the root is held as a descriptor, and it is the kernel that resolves
 //! every path beneath it, in the one step that also opens (openat2(2)): a link that leads outside
 //! fails with EXDEV, whenever it was put there. What has no open call (remove, rename, make) is done
 //! to a name in a folder that was opened so.
 //!
 //! An upload is written under a name of its own, and takes the place of the old file in one step
-//! (rename(2)) when it is whole and on the disk. Until then nobody sees it; a cut one is removed.
+//! (rename(2)) when it is whole and on the disk. Until then it is not visible; an upload that is cut off is removed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -67,7 +67,7 @@ pub const TEMPORARY: &str = ".netplay-upload-";
 pub struct Path(Vec<Vec<u8>>);
 
 impl Path {
-    /// The path that `text` means to somebody who is here.
+    /// The path that `text` means to a client in this folder.
     ///
     /// # Errors
     /// EILSEQ: a name cannot be told in a line. [`RESERVED`].
@@ -175,7 +175,7 @@ impl Root {
     /// Opens a folder, to be in it: as a place for changes. It need not be one that may be listed.
     ///
     /// # Errors
-    /// ENOTDIR: it is none. EACCES: nobody may be in it.
+    /// ENOTDIR: it is not a folder. EACCES: it cannot be entered.
     pub fn folder(&self, path: &Path) -> Result<OwnedFd> {
         // The dot is looked up in the folder, and for that it must be allowed to be there.
         let mut dot = path.beneath();
@@ -337,7 +337,7 @@ fn regular(stat: &FileStat) -> Result<()> {
     }
 }
 
-/// 16 hexadecimal digits that nobody can guess.
+/// 16 hexadecimal digits that cannot be guessed.
 ///
 /// # Errors
 /// The kernel gives none (getrandom(2)).

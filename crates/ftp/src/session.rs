@@ -36,6 +36,8 @@ use super::telnet::{Control, Heard, Line};
 use netplay_call::stop::Stop;
 use netplay_call::{Result, TcpStream, strerror};
 use netplay_shared::server::Stats;
+use netplay_text::lang::Lang;
+use netplay_text::say;
 
 /// What is allowed, to whom, and for how long.
 #[derive(Debug)]
@@ -44,13 +46,13 @@ pub struct Rules {
     pub root: Root,
     /// Who may log in with the password.
     pub user: String,
-    /// The password; `None`: nobody but anonymous.
+    /// The password; `None`: only anonymous may log in.
     pub password: Option<String>,
     /// The wrong ones so far, and the hosts that they came from.
     pub guesses: Guesses,
-    /// Whether anybody may read.
+    /// Whether anonymous may log in, to read.
     pub anonymous: bool,
-    /// Whether nobody may change anything.
+    /// Whether every change is refused.
     pub read_only: bool,
     /// How long a client may say nothing.
     pub idle: Duration,
@@ -369,7 +371,7 @@ impl Session<'_> {
         let Some(user) = self.user.take() else {
             return self.reply(503, "Say USER first.");
         };
-        // Who is called so and has a password must give it, like everybody who has one.
+        // A user of this name that has a password must give it, like any other user with one.
         let anonymous = self.rules.anonymous
             && [&b"anonymous"[..], b"ftp"].iter().any(|name| user.eq_ignore_ascii_case(name))
             && user != self.rules.user.as_bytes();
@@ -393,7 +395,13 @@ impl Session<'_> {
             return self.welcome(if self.rules.read_only { Access::Read } else { Access::Write });
         }
         self.failures += 1;
-        tracing::info!("client {}: wrong name or password", self.client);
+        let client = self.client;
+        let told = say!(
+            Lang::current(),
+            "client {client}: wrong name or password",
+            "客户端 {client}：用户名或密码错误",
+        );
+        tracing::info!("{told}");
         // Guessing takes time: the more, the longer.
         let wait = self.rules.guesses.wrong(self.client.ip(), Instant::now());
         self.guest.is_refused();
@@ -413,7 +421,7 @@ impl Session<'_> {
     fn welcome(&mut self, access: Access) -> Result<()> {
         if let Err(why) = self.guest.comes_in() {
             self.over = true;
-            return self.reply(421, format!("Come back later: {why}."));
+            return self.reply(421, format!("Come back later: {}.", why.reply()));
         }
         self.access = access;
         self.here = Path::default();

@@ -16,7 +16,7 @@
 //! takes bytes as they come and gives lines as they end. [`Control`] is the socket with it.
 //!
 //! A client need not wait for an answer before it says more. During a transfer it is read ahead, for
-//! an ABOR may stand behind a thousand commands; but only so far, or whoever talks without end could
+//! an ABOR may stand behind a thousand commands; but only so far, or a client that sends without end could
 //! have all of the memory.
 
 use std::collections::VecDeque;
@@ -115,7 +115,7 @@ const SE: u8 = 240;
 #[derive(Debug, Default, Clone)]
 struct Telnet {
     state: State,
-    /// Behind the first space of a line: there nobody means Telnet, but the name of a file.
+    /// Behind the first space of a line: such a byte is not meant for Telnet, it belongs to the name of a file.
     argument: bool,
 }
 
@@ -233,7 +233,7 @@ impl Lines {
     }
 }
 
-/// The commands behind which nobody may read on: what they carry is a password, or as good as one.
+/// The commands whose arguments are hidden: what they carry is a password, or as good as one.
 const SECRET: [&[u8]; 2] = [b"PASS", b"ACCT"];
 
 /// The command that has a name behind it. Another word behind that is mostly a password, of a client, or of a user,
@@ -328,7 +328,7 @@ enum Spot {
     /// Behind USER: before the name, and in it.
     User,
     Name,
-    /// In what everybody may read.
+    /// In what every user may read.
     Open,
     /// In a URL: in its user, or its host.
     Authority,
@@ -391,7 +391,7 @@ impl Commands {
     }
 
     /// Any case, anything before it but a letter, anything in it but a letter or a blank, anything behind it:
-    /// whoever mistypes a password's command has typed a password all the same.
+    /// a user who mistypes the command of a password has typed a password all the same.
     fn verb(&mut self, byte: u8) {
         if byte.is_ascii_alphabetic() {
             self.text.push(byte.to_ascii_uppercase());
@@ -576,7 +576,7 @@ impl<'a> Control<'a> {
             return Ok(());
         }
         if self.lines.are_enough() {
-            // Nothing was asked for, so this is the end, of both ways: nobody is left to be answered,
+            // Nothing was asked for, so this is the end, of both ways: there is no one left to answer,
             // and what was said before it may still be megabytes.
             self.lines = Lines::default();
             self.ended = true;
@@ -650,7 +650,7 @@ impl<'a> Control<'a> {
         Ok(())
     }
 
-    /// Says that no more will come, and takes what the client still sent: bytes that nobody read
+    /// Says that no more will come, and takes what the client still sent: bytes that were never read
     /// would make close a reset, which can overtake the last reply.
     ///
     /// # Errors
@@ -801,7 +801,7 @@ mod tests {
             ("RETR PASS x", "RETR PASS x"),
             ("PASS a\rb", "PASS *\r*"),
             ("PASS *", "PASS *"),
-            // No command to this server, but a password to whoever typed it.
+            // No command to this server, but a password to the user who typed it.
             ("USER a\rPASS secret", "USER a\rPASS ******"),
             ("USER a\r\0PASS secret", "USER a\r\0PASS ******"),
             ("NOOP\0PASS secret", "NOOP\0PASS ******"),

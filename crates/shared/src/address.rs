@@ -6,6 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use netplay_text::lang::Lang;
+use netplay_text::say;
+
 /// Which version of IP an address must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
@@ -15,7 +18,7 @@ pub enum Family {
     V6,
 }
 
-/// What is wrong with an address, or with the name of one.
+/// What is wrong with an address, or with the name of one. It is told in the language of the process ([`Lang::current`]).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AddressError {
@@ -42,21 +45,48 @@ pub type Result<T, E = AddressError> = std::result::Result<T, E>;
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AddressError::EmptyHost => {
-                f.write_str("the host is empty: say 0.0.0.0 or :: to mean every interface")
+        let lang = Lang::current();
+        f.write_str(&match self {
+            AddressError::EmptyHost => say!(
+                lang,
+                "the host is empty: use 0.0.0.0 or :: for every interface",
+                "主机为空：0.0.0.0 或 :: 表示所有接口",
+            ),
+            AddressError::Url => say!(
+                lang,
+                "a host is a name or an address, not a URL",
+                "主机应是名字或地址，而不是 URL",
+            ),
+            AddressError::User => {
+                say!(lang, "no user belongs in front of a host", "主机前面不能有用户名")
             }
-            AddressError::Url => f.write_str("a host is a name or an address, not a URL"),
-            AddressError::User => f.write_str("a host has no user in front of it"),
-            AddressError::NoPort => f.write_str("it is HOST:PORT"),
-            AddressError::BadPort(port, _) => write!(f, "{port:?} is no port"),
-            AddressError::NoAddress(host, _) => write!(f, "the host {host:?} has no address"),
-            AddressError::OtherFamily(host, Family::V4) => write!(f, "{host} is no IPv4 address"),
-            AddressError::OtherFamily(host, Family::V6) => write!(f, "{host} is no IPv6 address"),
-            AddressError::LongPath => {
-                write!(f, "a socket's path has at most {LONGEST_PATH} bytes, and this has more")
+            AddressError::NoPort => say!(lang, "it must be HOST:PORT", "应写成 HOST:PORT"),
+            AddressError::BadPort(port, _) => {
+                say!(lang, "{port:?} is not a port", "{port:?} 不是端口")
             }
-        }
+            AddressError::NoAddress(host, _) => {
+                say!(lang, "the host {host:?} has no address", "主机 {host:?} 没有地址")
+            }
+            AddressError::OtherFamily(host, family) => {
+                let family = match family {
+                    Family::V4 => "IPv4",
+                    Family::V6 => "IPv6",
+                };
+                match host.parse::<IpAddr>() {
+                    Ok(_) => {
+                        say!(lang, "{host} is not an {family} address", "{host} 不是 {family} 地址")
+                    }
+                    Err(_) => {
+                        say!(lang, "{host} has no {family} address", "{host} 没有 {family} 地址")
+                    }
+                }
+            }
+            AddressError::LongPath => say!(
+                lang,
+                "the path of a socket has at most {LONGEST_PATH} bytes, and this one has more",
+                "套接字的路径最多 {LONGEST_PATH} 字节，这个更长",
+            ),
+        })
     }
 }
 
@@ -199,7 +229,7 @@ pub fn usual_path() -> PathBuf {
     }
 }
 
-/// How a client on this machine names the address of a server: loopback, if it is every address; and a link-local
+/// How a client on this machine names the address of a server: loopback, if the server is at every address; and a link-local
 /// address with its interface, without which it means nothing.
 #[must_use]
 pub fn seen_from_here(address: SocketAddr) -> String {
@@ -241,7 +271,7 @@ mod tests {
     fn what_cannot_be_is_said_in_a_sentence() {
         assert_eq!(
             resolve("::1", Some(Family::V4)).unwrap_err().to_string(),
-            "::1 is no IPv4 address"
+            "::1 is not an IPv4 address"
         );
         assert!(matches!(resolve("", None), Err(AddressError::EmptyHost)));
     }

@@ -25,7 +25,10 @@ use rustyline::validate::Validator;
 use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
 
 use crate::address::Endpoint;
+use crate::failure::alone;
 use netplay_text::escape::{escape, escape_unicode, hide_typed};
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use netplay_trace::output::stdout;
 use netplay_trace::remark;
 
@@ -159,14 +162,30 @@ impl Helper for Tab {}
 
 /// Tells that there is another socket than the usual, and why.
 pub fn raw_instead(forbidden: impl fmt::Display) {
-    tracing::warn!(
-        "{forbidden}: net.ipv4.ping_group_range has no group of ours; but a raw socket is allowed, so we take that"
+    let told = say!(
+        Lang::current(),
+        "{forbidden}: net.ipv4.ping_group_range lists none of this user's groups; a raw socket is allowed, so ping uses one",
+        "{forbidden}：net.ipv4.ping_group_range 不包含本用户的任何组；原始套接字是允许的，所以改用它",
     );
+    tracing::warn!("{told}");
 }
 
-/// Tells that a packet was not meant for us, and how that shows.
+/// Tells that for so long no reply has come to a datagram, and what is known then.
+pub fn no_reply(silence: Duration) {
+    let seconds = silence.as_secs();
+    let told = say!(
+        Lang::current(),
+        "no reply for {seconds} s, and UDP will never tell why: the datagram or its reply may be lost, or there is no server; the client waits on (Ctrl-C ends it)",
+        "{seconds} s 没有收到回复，UDP 永远不会说明原因：数据报或回复可能丢失了，也可能没有服务器；客户端继续等待（Ctrl-C 结束）",
+    );
+    tracing::info!("{told}");
+}
+
+/// Tells that a packet is not for this program, and how that shows.
 pub fn passed_over(peer: impl fmt::Display, why: impl fmt::Display) {
-    tracing::info!("passed over, from {peer}: {why}");
+    let told =
+        say!(Lang::current(), "ignored, from {peer}: {why}", "忽略来自 {peer} 的数据包：{why}");
+    tracing::info!("{told}");
 }
 
 /// What was asked for cannot be: a mistake in the command line that shows only now, when an address is
@@ -182,19 +201,19 @@ impl fmt::Display for Usage {
 
 impl Error for Usage {}
 
-/// Ctrl-C at the prompt.
+/// Ctrl-C at the prompt. It is told in the language of the process ([`Lang::current`]).
 #[derive(Debug)]
 pub struct Interrupted;
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted")
+        f.write_str(Lang::current().pick("interrupted", "被中断"))
     }
 }
 
 impl Error for Interrupted {}
 
-/// Why there is no next message, or no answer to a question.
+/// Why there is no next message, or no answer to a question, told in the language of the process ([`Lang::current`]).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TalkError {
@@ -252,12 +271,14 @@ impl From<ReadlineError> for TalkError {
 
 impl fmt::Display for TalkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lang = Lang::current();
         match self {
-            TalkError::NothingTyped => f.write_str("nothing was typed"),
-            TalkError::NotSent => f.write_str(
-                "the server closed the connection: the rest of the messages was not sent",
-            ),
-            other => fmt::Display::fmt(other.itself(), f),
+            TalkError::NothingTyped => f.write_str(lang.pick("nothing was typed", "没有输入")),
+            TalkError::NotSent => f.write_str(lang.pick(
+                "the server closed the connection: the remaining messages were not sent",
+                "服务器关闭了连接：其余的消息没有发送",
+            )),
+            other => f.write_str(&alone(other.itself(), lang)),
         }
     }
 }
@@ -277,7 +298,7 @@ impl ClientArgs {
     /// # Errors
     /// If the terminal cannot be prepared for line editing.
     pub fn talk(&self) -> Result<Talk, TalkError> {
-        self.talk_about("type a message and press Enter")
+        self.talk_about(Lang::current().pick("type a message and press Enter", "输入消息后按回车"))
     }
 
     /// Begins the conversation; on a terminal with these words, which say what can be typed.
@@ -288,7 +309,11 @@ impl ClientArgs {
         let source = if !self.messages.is_empty() {
             Source::Given(self.messages.iter().cloned().collect())
         } else if io::stdin().is_terminal() {
-            remark(format_args!("{invitation}; an empty line ends"));
+            remark(say!(
+                Lang::current(),
+                "{invitation}; an empty line ends",
+                "{invitation}；空行结束",
+            ));
             Source::Prompt(Box::new(editor()?))
         } else {
             Source::Input
@@ -393,7 +418,11 @@ impl Talk {
         loop {
             match self.next()? {
                 Some(empty) if empty.is_empty() => {
-                    tracing::info!("an empty line is skipped: over TCP, no bytes are no message");
+                    let told = Lang::current().pick(
+                        "an empty line is skipped: TCP cannot send a message of no bytes",
+                        "跳过空行：TCP 无法发送零字节的消息",
+                    );
+                    tracing::info!("{told}");
                 }
                 message => return Ok(message),
             }
@@ -454,7 +483,7 @@ impl Talk {
     /// The error itself without a prompt: a script must not go on as if nothing had happened.
     pub fn failed<E: fmt::Display>(&self, error: E) -> Result<(), E> {
         match &self.source {
-            Source::Prompt(_) => eprintln!("{error:#}"),
+            Source::Prompt(_) => remark(format_args!("{error:#}")),
             Source::Given(_) | Source::Input => return Err(error),
         }
         Ok(())
@@ -467,7 +496,9 @@ impl Talk {
     pub fn ended_by_server(&mut self) -> Result<(), TalkError> {
         self.end_line()?;
         match &self.source {
-            Source::Prompt(_) => remark("the server has closed the connection"),
+            Source::Prompt(_) => remark(
+                Lang::current().pick("the server has closed the connection", "服务器已关闭连接"),
+            ),
             Source::Given(_) | Source::Input => {
                 if self.next()?.is_some() {
                     return Err(TalkError::NotSent);

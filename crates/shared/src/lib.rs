@@ -3,6 +3,7 @@
 //! - [`sendall()`]: send, until the kernel has taken all;
 //! - [`byte_order`]: numbers and addresses as bytes, `htons` and the others;
 //! - [`address`]: HOST and PORT as people type them;
+//! - [`failure`]: errors in the language of the process;
 //! - [`server`]: what a server is told, and what it tells: settings, answers, its ready line;
 //! - `client`: what a client sends and shows, and `files`: what the user names to read or write (feature `terminal`).
 //!
@@ -19,6 +20,7 @@ pub mod byte_order;
 pub mod client;
 #[cfg(feature = "terminal")]
 pub mod files;
+pub mod failure;
 mod sendall;
 pub mod server;
 

@@ -6,15 +6,19 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::address::{Endpoint, Family};
+use crate::address::{Endpoint, Family, LONGEST_PATH};
+use crate::failure::{alone, in_words};
 pub use netplay_call::descriptor::Tally;
 use netplay_call::stop::in_a_hurry;
 use netplay_call::{self as call, CallError};
-use netplay_text::escape::{escape, escape_unicode};
-use netplay_text::words::{counted, grouped, with_causes};
+use netplay_text::escape::{escape, escape_unicode, file_name};
+use netplay_text::lang::Lang;
+use netplay_text::say;
+use netplay_text::words::{counted, grouped};
 use netplay_trace::output::stdout;
 
 /// What the command line, or a test, tells a server.
@@ -75,7 +79,7 @@ impl ServerArgs {
 
     /// The answer to `data`. An echo is the data itself: no byte is copied.
     pub fn answer<'a>(&self, data: &'a [u8], made: &'a mut Vec<u8>) -> &'a [u8] {
-        // After a signal nobody's work is waited for: in one turn of a loop there may be that of hundreds.
+        // After a signal no work is waited for: in one turn of a loop there may be that of hundreds of clients.
         if !self.work.is_zero() && !in_a_hurry() {
             call::catch_up(); // a trace has the request before the answer is worked out
             std::thread::sleep(self.work);
@@ -149,7 +153,7 @@ pub fn ctime() -> String {
     chrono::Local::now().format("%a %b %e %H:%M:%S %Y").to_string()
 }
 
-/// What a server did, told when it ends.
+/// What a server did, told when it ends, in the language of the process ([`Lang::current`]).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Connections accepted.
@@ -189,24 +193,45 @@ impl Stats {
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Stats { clients, datagrams, addresses, received, sent, eagain, failed } = *self;
-        match addresses {
-            None => write!(f, "{}", counted(clients, "client"))?,
+        let lang = Lang::current();
+        let count = |n: u64, one: &str| lang.pick(counted(n, one), grouped(n));
+        let mut said = Vec::new();
+        said.push(match addresses {
+            None => lang.pick(counted(clients, "client"), grouped(clients) + " 个客户端"),
+            Some(_) if datagrams == 0 => lang.pick(counted(0, "datagram"), "0 个数据报".to_owned()),
             Some(addresses) => {
-                write!(f, "{}", counted(datagrams, "datagram"))?;
-                let least = if addresses < Senders::MOST as u64 { "" } else { "at least " };
-                if datagrams > 0 {
-                    write!(f, " from {least}{}", counted(addresses, "address"))?;
-                }
+                let all = addresses < Senders::MOST as u64;
+                let least = if all { "" } else { lang.pick("at least ", "至少 ") };
+                let (datagrams, from) = (count(datagrams, "datagram"), count(addresses, "address"));
+                say!(
+                    lang,
+                    "{datagrams} from {least}{from}",
+                    "来自{least} {from} 个地址的 {datagrams} 个数据报"
+                )
             }
-        }
+        });
         // A server whose children do the talking has seen no bytes itself.
         if received > 0 || sent > 0 {
-            write!(f, ", {} received, {} sent", counted(received, "byte"), grouped(sent))?;
+            let (received, sent) = (count(received, "byte"), grouped(sent));
+            said.push(say!(
+                lang,
+                "{received} received, {sent} sent",
+                "收到 {received} 字节，发送 {sent} 字节"
+            ));
         }
         if eagain > 0 {
-            write!(f, ", {} calls in vain (EAGAIN)", grouped(eagain))?;
+            let calls = count(eagain, "call");
+            said.push(say!(
+                lang,
+                "{calls} with nothing to do (EAGAIN)",
+                "{calls} 次调用无事可做 (EAGAIN)"
+            ));
         }
-        if failed > 0 { write!(f, ", {} failed", grouped(failed)) } else { Ok(()) }
+        if failed > 0 {
+            let failed = grouped(failed);
+            said.push(say!(lang, "{failed} failed", "{failed} 个失败"));
+        }
+        f.write_str(&said.join(lang.pick(", ", "，")))
     }
 }
 
@@ -216,7 +241,7 @@ impl fmt::Display for Stats {
 pub struct Senders(HashSet<SocketAddr>);
 
 impl Senders {
-    /// No more are counted, because anybody can write any sender's address on a datagram, and each is kept.
+    /// No more are counted, because any program can write any sender's address on a datagram, and each is kept.
     pub const MOST: usize = 65_536;
 
     /// Notes the sender of a datagram, and returns how many there are.
@@ -235,7 +260,7 @@ impl Senders {
 }
 
 /// What IPV6_V6ONLY is to be on a socket for `::`, which is every address of this machine: 0, so that clients of
-/// IPv4 may come there, too, as ::ffff:192.0.2.7; 1 if `-6` asked for IPv6 alone. Another address needs no such
+/// IPv4 may come there as well, as ::ffff:192.0.2.7; 1 if `-6` asked for IPv6 alone. Another address needs no such
 /// word. Where a program says none, the sysctl net.ipv6.bindv6only decides.
 #[must_use]
 pub fn v6_alone(address: SocketAddr, asked: Option<Family>) -> Option<i32> {
@@ -246,12 +271,29 @@ pub fn v6_alone(address: SocketAddr, asked: Option<Family>) -> Option<i32> {
 /// `ready: tcp 127.0.0.1:40321`. A script that has read it may connect.
 ///
 /// # Errors
-/// If standard output cannot be written: then nobody could ever learn the port.
+/// If standard output cannot be written: then no client could ever learn the port.
 pub fn announce(kind: &str, address: impl fmt::Display) -> io::Result<()> {
-    call::catch_up(); // whoever reads the line finds in a trace how it came to it
+    call::catch_up(); // a program that reads the line finds in the trace what led to it
     let mut out = stdout();
     writeln!(out, "ready: {kind} {address}")?;
-    out.flush()
+    out.flush()?;
+    drop(out);
+    let then = READY.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(then) = then {
+        then(&address.to_string());
+    }
+    Ok(())
+}
+
+/// What is done when the server is ready, with its address.
+type Then = Box<dyn FnOnce(&str) + Send>;
+
+static READY: Mutex<Option<Then>> = Mutex::new(None);
+
+/// Does this once the first server of this process is ready: it learns the address, and so the port that the kernel
+/// has chosen.
+pub fn when_ready(then: impl FnOnce(&str) + Send + 'static) {
+    *READY.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(then));
 }
 
 /// Shows a message on standard output, on a line of its own: as it is, or escaped on a terminal.
@@ -273,7 +315,13 @@ pub fn show(message: &[u8], ascii: bool) -> io::Result<()> {
 
 /// Tells that a client was silent, or took nothing, for longer than it may.
 pub fn idle(client: impl fmt::Display) {
-    tracing::info!("client {client} was idle for too long: its connection ends");
+    let lang = Lang::current();
+    let told = say!(
+        lang,
+        "client {client} was idle for too long: its connection is closed",
+        "客户端 {client} 空闲太久：它的连接被关闭",
+    );
+    tracing::info!("{told}");
 }
 
 /// Tells that the conversation with one client failed, over a connection or in datagrams. It is the
@@ -283,31 +331,96 @@ pub fn lost(client: impl fmt::Display, error: &(dyn Error + 'static)) {
     if causes.filter_map(|error| error.downcast_ref()).any(CallError::would_block) {
         idle(client); // SO_RCVTIMEO or SO_SNDTIMEO ran out
     } else {
-        let error = with_causes(error);
-        tracing::warn!("client {client}: {error}; it alone is affected, the server goes on");
+        let lang = Lang::current();
+        let error = in_words(error, lang);
+        let told = say!(
+            lang,
+            "client {client}: {error}; only this client is affected",
+            "客户端 {client}：{error}；只影响这一个客户端",
+        );
+        tracing::warn!("{told}");
+    }
+}
+
+/// Why this cannot be the path of a UNIX socket.
+#[must_use]
+pub fn no_path(path: &Path) -> String {
+    let name = file_name(path);
+    match path.as_os_str().len() {
+        length if length > LONGEST_PATH => say!(
+            Lang::current(),
+            "the path {name} is longer than the {LONGEST_PATH} bytes that fit",
+            "路径 {name} 超过了 {LONGEST_PATH} 字节的上限",
+        ),
+        _ => say!(
+            Lang::current(),
+            "{name} cannot be the path of a socket",
+            "{name} 不能作为套接字的路径",
+        ),
+    }
+}
+
+/// Tells that the file of a UNIX socket was removed, or why it was not.
+pub fn unlinked(path: &Path, removed: io::Result<()>) {
+    let (lang, path) = (Lang::current(), file_name(path));
+    match removed {
+        Ok(()) => {
+            let told = say!(
+                lang,
+                "unlink {path}: the socket's file is removed",
+                "unlink {path}：套接字的文件已删除",
+            );
+            tracing::info!("{told}");
+        }
+        Err(error) => {
+            let error = alone(&error, lang);
+            tracing::warn!("unlink {path}: {error}");
+        }
     }
 }
 
 /// Tells what a client was served with, where that is not one answer after the other.
 pub fn served(client: impl fmt::Display, what: impl fmt::Display) {
-    tracing::info!("client {client}: {what}");
+    let told = say!(Lang::current(), "client {client}: {what}", "客户端 {client}：{what}");
+    tracing::info!("{told}");
 }
 
 /// Tells that this kernel does less than it was asked for, and what follows from that.
 pub fn single_shot(error: impl fmt::Display) {
-    tracing::warn!(
-        "{error}: this kernel has no multishot operations (Linux 6.1), so each one is submitted anew"
+    let told = say!(
+        Lang::current(),
+        "{error}: this kernel has no multishot operations (Linux 6.1), so each one is submitted anew",
+        "{error}：这个内核没有 multishot 操作 (Linux 6.1)，所以每个操作都要重新提交",
     );
+    tracing::warn!("{told}");
 }
 
 /// Tells that a client was turned away, and why.
 pub fn no_room(client: impl fmt::Display, why: impl fmt::Display) {
-    tracing::warn!("client {client} is turned away: {why}; the server goes on");
+    let told = say!(
+        Lang::current(),
+        "client {client} is turned away: {why}; the other clients are not affected",
+        "客户端 {client} 被拒绝：{why}；其他客户端不受影响",
+    );
+    tracing::warn!("{told}");
+}
+
+/// Why select cannot wait for a descriptor: it takes those below `end`.
+#[must_use]
+pub fn too_high(end: i32) -> String {
+    say!(
+        Lang::current(),
+        "select takes only descriptors below {end}",
+        "select 只接受小于 {end} 的描述符",
+    )
 }
 
 /// Tells that a client was turned away because there can be no thread for it.
-pub fn no_thread(client: impl fmt::Display, error: impl fmt::Display) {
-    no_room(client, format_args!("no thread can be started ({error})"));
+pub fn no_thread(client: impl fmt::Display, error: &io::Error) {
+    let lang = Lang::current();
+    let error = alone(error, lang);
+    let why = say!(lang, "no thread can be started ({error})", "无法启动线程（{error}）");
+    no_room(client, why);
 }
 
 /// That a server cannot have all its workers, where they are threads. The error behind it says why.
@@ -319,11 +432,16 @@ pub struct NoThread;
 
 impl fmt::Display for NoThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cannot start a thread for a worker")
+        f.write_str(Lang::current().pick("cannot start a worker thread", "无法启动工作线程"))
     }
 }
 
 /// Tells that a server has a worker less than it should, and why.
 pub fn worker_missing(why: impl fmt::Display) {
-    tracing::warn!("a worker is missing: {why}; the others go on");
+    let told = say!(
+        Lang::current(),
+        "a worker is missing: {why}; the others go on",
+        "少了一个工作进程：{why}；其他的继续工作",
+    );
+    tracing::warn!("{told}");
 }

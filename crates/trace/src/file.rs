@@ -22,7 +22,9 @@ use nix::unistd::{Pid, getpid};
 use netplay_call as call;
 use netplay_call::descriptor::{Tally, out_of_the_way};
 use netplay_call::stop;
-use netplay_record::{Event, Kind};
+use netplay_record::{Event, Kind, error_in_words};
+use netplay_text::lang::Lang;
+use netplay_text::say;
 
 /// How long a FIFO may be without a reader before it is an error to write to it.
 const READER: Duration = Duration::from_secs(5);
@@ -80,7 +82,10 @@ impl TraceFile {
                 // A FIFO without a reader (fifo(7)).
                 Err(error) if error.raw_os_error() == Some(libc::ENXIO) && is_fifo(path) => {
                     if Instant::now() > end {
-                        let why = "this FIFO has no reader; start that first";
+                        let why = Lang::current().pick(
+                            "this FIFO has no reader: start the reader first",
+                            "这个 FIFO 没有读者：先启动读的一方",
+                        );
                         return Err(io::Error::new(io::ErrorKind::TimedOut, why));
                     }
                     thread::sleep(Duration::from_millis(20));
@@ -124,7 +129,7 @@ impl TraceFile {
         if self.why.is_some() {
             return Ok(());
         }
-        Err(self.why.insert(error.to_string()))
+        Err(self.why.insert(why(&error, Lang::current())))
     }
 
     /// Whether lines are known to be missing: then [`write`](TraceFile::write) needs an event.
@@ -138,10 +143,13 @@ impl TraceFile {
         let (untold, said) = (lost.take(), told.take());
         lost.add(untold);
         told.add(said);
-        let n = untold + said;
+        let (n, lang) = (untold + said, Lang::current());
         let records = if n == 1 { "record is" } else { "records are" };
-        let why = self.why.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-        (n > 0).then(|| format!("{n} {records} missing in the trace{why}"))
+        let why = self.why.as_ref();
+        let why = why.map(|why| say!(lang, ": {why}", "：{why}")).unwrap_or_default();
+        (n > 0).then(|| {
+            say!(lang, "{n} {records} missing in the trace{why}", "跟踪文件缺少 {n} 条记录{why}")
+        })
     }
 
     /// Writes lines after the end of the last one. If it fails: why, and how many are missing.
@@ -169,7 +177,8 @@ impl TraceFile {
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) if self.given_up || waited >= LAST_WAIT => {
                     self.given_up = true;
-                    return Err((io::Error::other("its reader does not read"), written));
+                    let why = Lang::current().pick("its reader does not read", "它的读者不读取");
+                    return Err((io::Error::other(why), written));
                 }
                 Err(Errno::EAGAIN) => waited += wait_for_room(self.file.as_fd()),
                 Err(errno) => return Err((errno.into(), written)),
@@ -305,12 +314,23 @@ fn wait_for_room(pipe: BorrowedFd<'_>) -> u64 {
     if in_a_hurry() { u64::from(LOOK) } else { 0 }
 }
 
+/// Why a line could not be written, in words.
+pub(crate) fn why(error: &io::Error, lang: Lang) -> String {
+    let errno = error.raw_os_error().filter(|_| lang == Lang::Zh).map(Errno::from_raw);
+    errno.map_or_else(|| error.to_string(), |errno| error_in_words(&format!("{errno:?}"), lang))
+}
+
 /// The line that says how many are missing before the record of this event.
 fn note(event: &Event, missing: u64) -> Vec<u8> {
     let records = match missing {
         1 => "1 record is missing here: it".to_owned(),
         n => format!("{n} records are missing here: they"),
     };
+    let told = say!(
+        Lang::current(),
+        "{records} could not be written",
+        "这里缺少 {missing} 条记录：无法写入",
+    );
     let note = Event {
         v: event.v,
         kind: Kind::Note,
@@ -321,7 +341,7 @@ fn note(event: &Event, missing: u64) -> Vec<u8> {
         role: event.role.clone(),
         example: event.example.clone(),
         boot: event.boot.clone(),
-        text: Some(format!("{records} could not be written")),
+        text: Some(told),
         ..Event::default()
     };
     let mut line = serde_json::to_vec(&note).expect("an event has no maps");

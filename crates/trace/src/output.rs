@@ -7,6 +7,10 @@ use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::os::fd::AsFd;
 
 use netplay_call::stop::in_a_hurry;
+
+use super::file;
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// A pipe that is ready takes this much without waiting (PIPE_BUF, pipe(7)).
@@ -39,7 +43,10 @@ impl Output {
             let mut list = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
             match poll(&mut list, PollTimeout::from(LOOK)) {
                 Ok(0) | Err(nix::errno::Errno::EINTR) if in_a_hurry() => {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "it is not being read"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        Lang::current().pick("it is not being read", "没有程序在读取它"),
+                    ));
                 }
                 Ok(0) | Err(nix::errno::Errno::EINTR) => {}
                 // Ready; or poll failed, and the write reports the error.
@@ -90,7 +97,9 @@ struct OfStdout(io::Error);
 
 impl fmt::Display for OfStdout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "standard output: {}", self.0)
+        let lang = Lang::current();
+        let why = file::why(&self.0, lang);
+        f.write_str(&say!(lang, "standard output: {why}", "标准输出：{why}"))
     }
 }
 

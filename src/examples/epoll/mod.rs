@@ -26,7 +26,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::nonblocking::{Service, set_nonblocking};
-use super::row::{self, Example, Place, up_to};
+use super::row::{self, Both, Example, Place, up_to};
 use super::script::{self, Demo};
 use super::tcp_echo;
 use crate::call::{self, Domain, IPV6_V6ONLY, SO_REUSEADDR, TcpListener, Type};
@@ -69,9 +69,15 @@ pub struct Options {
 pub static ROW: Example = Example {
     name: "epoll",
     short: None,
-    summary: "the list stays in the kernel, and a wait returns only what is ready",
-    watch: "C has sent more than the buffer holds: a level is told again, so one recv a turn is \
-            enough",
+    summary: Both {
+        en: "the interest list stays in the kernel, and a wait returns only what is ready",
+        zh: "兴趣列表留在内核里，一次等待只返回已就绪的描述符",
+    },
+    watch: Both {
+        en: "C sends more than the buffer holds: level-triggered readiness is reported again, so \
+              one recv a turn is enough",
+        zh: "C 发来的比缓冲区装得下的多：水平触发会再次报告就绪，所以每轮一次 recv 就够了",
+    },
     place: Place::Internet,
     purpose: row::Purpose::Echo,
     at_once: row::AtOnce::All,
@@ -84,6 +90,6 @@ pub static ROW: Example = Example {
         client: &[],
         steps: script::TO_THE_LAST_BYTE,
     },
-    next: Some("netplay epoll server --edge"),
+    next: Some(Both::same("netplay epoll server --edge")),
     lesson: "epoll",
 };

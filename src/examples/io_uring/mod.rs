@@ -31,7 +31,7 @@ mod multishot;
 use anyhow::Result;
 use clap::Args;
 
-use super::row::{self, Example, Place};
+use super::row::{self, Both, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo;
 use crate::call::{self, Domain, IPV6_V6ONLY, Ring, SO_REUSEADDR, Shot, TcpListener, Type};
@@ -82,9 +82,15 @@ pub struct Options {
 pub static ROW: Example = Example {
     name: "io-uring",
     short: None,
-    summary: "operations instead of calls: the kernel says what is done, not what is ready",
-    watch: "each recv is submitted before its bytes arrive, and one io_uring_enter moves as many \
-            submissions and answers as there are",
+    summary: Both {
+        en: "operations instead of calls: the kernel reports what is done, not what is ready",
+        zh: "用操作代替调用：内核报告什么已完成，而不是什么已就绪",
+    },
+    watch: Both {
+        en: "each recv is submitted before its bytes have come, and one io_uring_enter moves as \
+              many submissions and completions as there are",
+        zh: "每个 recv 在数据到来之前就已提交；一次 io_uring_enter 传递当时所有的提交和完成",
+    },
     place: Place::Internet,
     purpose: row::Purpose::Echo,
     at_once: row::AtOnce::All,
@@ -93,6 +99,6 @@ pub static ROW: Example = Example {
     client: &tcp_echo::client,
     tools: &[],
     demo: Demo { server: &["--reply=echo"], client: &[], steps: script::THREE },
-    next: Some("netplay io-uring server --single-shot"),
+    next: Some(Both::same("netplay io-uring server --single-shot")),
     lesson: "io-uring",
 };

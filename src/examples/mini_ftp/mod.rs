@@ -42,8 +42,9 @@ use anyhow::{Result, bail};
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
 use clap::Args;
 
-use super::row::{self, Example, Place, Purpose};
+use super::row::{self, Both, Example, Place, Purpose};
 use super::script::{self, Demo};
+use crate::lang::Lang;
 
 /// The pause that takes the place of framing: between two names of a list, and between a header and its data.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -58,13 +59,21 @@ fn open(folder: &Dir, path: &Path) -> Result<File> {
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = folder.open_with(path, OpenOptions::new().read(true).custom_flags(flags))?;
     if !file.metadata()?.is_file() {
-        bail!("no regular file");
+        bail!(not_regular());
     }
     Ok(file)
 }
 
+/// Why something is not served or replaced.
+fn not_regular() -> &'static str {
+    Lang::current().pick("not a regular file", "不是普通文件")
+}
+
 /// The options of the server.
 #[derive(Debug, Args)]
+#[command(mut_arg("idle_timeout", |arg| {
+    arg.help("Close the connection of a client that was silent for this long [default: 60]")
+}))]
 pub struct Options {
     /// The folder to serve, and nothing outside it [default: the current one]
     #[arg(long, value_name = "DIR")]
@@ -78,9 +87,15 @@ pub struct Options {
 pub static ROW: Example = Example {
     name: "mini-ftp",
     short: None,
-    summary: "files, a connection for each command, and no framing",
-    watch: "nothing says where a name ends, or a file, or whether there is one: \
-            the pauses and the closes are the protocol",
+    summary: Both {
+        en: "a file protocol with a connection for each command, and without framing",
+        zh: "一个文件协议：每条命令一个连接，没有任何分帧",
+    },
+    watch: Both {
+        en: "nothing says where a name ends, where a file ends, or whether there is one: the \
+              pauses and the closes are the protocol",
+        zh: "没有什么标明文件名在哪里结束、文件在哪里结束、文件是否存在：停顿和关闭就是协议",
+    },
     place: Place::Internet,
     purpose: Purpose::Files,
     at_once: row::AtOnce::All,
@@ -89,6 +104,6 @@ pub static ROW: Example = Example {
     client: &client,
     tools: &[],
     demo: Demo::of(script::FILES),
-    next: Some("netplay mini-ftp server --root DIR"),
+    next: Some(Both::same("netplay mini-ftp server --root DIR")),
     lesson: "mini-ftp",
 };

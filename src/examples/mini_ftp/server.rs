@@ -13,13 +13,15 @@ use anyhow::{Context, Result, anyhow, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File};
 use cap_tempfile::TempFile;
+use netplay_text::say;
 
-use super::{Options, PAUSE, open};
+use super::{Options, PAUSE, not_regular, open};
 use crate::call::{
     self, Domain, IPV6_V6ONLY, SO_LINGER, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, TCP_NODELAY,
     TcpListener, TcpStream, Type,
 };
 use crate::escape::escape;
+use crate::lang::Lang;
 use crate::sendall;
 use crate::server::{self, ServerArgs, Stats};
 use crate::stop::{Stop, Watch};
@@ -51,7 +53,8 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
     // From here on the folder is this descriptor, even if it is moved; paths to it are no longer used.
     let root = options.root.as_deref().unwrap_or(Path::new("."));
     let root = &Dir::open_ambient_dir(root, ambient_authority()).with_context(|| {
-        format!("cannot serve the folder {}", escape(root.as_os_str().as_bytes()))
+        let root = escape(root.as_os_str().as_bytes());
+        say!(Lang::current(), "cannot serve the folder {root}", "无法提供目录 {root}")
     })?;
 
     let address = args.endpoint.resolve()?;
@@ -96,7 +99,7 @@ pub fn serve(args: &ServerArgs, options: &Options, stop: &Stop) -> Result<Stats>
             match thread.spawn_scoped(scope, serve_one) {
                 Ok(_) => hand_over.send(peer).expect("the thread takes it first of all"),
                 Err(error) => {
-                    server::no_room(client, format_args!("no thread can be started ({error})"));
+                    server::no_thread(client, &error);
                     call::close(peer)?;
                     room.release();
                 }
@@ -133,7 +136,7 @@ impl Session<'_> {
             Err(error) => Err(error),
         };
         let bytes = done.with_context(|| format!("\"{shown}\""))?;
-        Ok(format!("\"{shown}\": {bytes} bytes"))
+        Ok(say!(Lang::current(), "\"{shown}\": {bytes} bytes", "\"{shown}\"：{bytes} 字节"))
     }
 
     /// Receives the header: everything before the first silence, in one piece or several. A
@@ -156,8 +159,12 @@ impl Session<'_> {
                 Err(error) => return Err(error.into()),
             }
             if header.len() > LONGEST {
-                let error = anyhow!("more than {LONGEST} bytes and no pause: that is no header");
-                return self.or_reset(Err(error));
+                let error = say!(
+                    Lang::current(),
+                    "more than {LONGEST} bytes without a pause: this is not a header",
+                    "超过 {LONGEST} 字节而没有停顿：这不是命令头",
+                );
+                return self.or_reset(Err(anyhow!(error)));
             }
         }
         Ok(header)
@@ -206,16 +213,19 @@ impl Session<'_> {
     }
 
     fn receive_file(&mut self, path: &Path) -> Result<u64> {
+        let lang = Lang::current();
         if self.options.read_only {
-            bail!("this server is read-only");
+            bail!(lang.pick("this server is read-only", "这个服务器是只读的"));
         }
-        let name = path.file_name().context("that names no file")?;
+        let no_name =
+            lang.pick("the path does not end with the name of a file", "路径末尾不是文件名");
+        let name = path.file_name().context(no_name)?;
         let folder = match path.parent() {
             Some(parent) if parent != Path::new("") => &self.root.open_dir(parent)?,
             _ => self.root,
         };
         match folder.symlink_metadata(name) {
-            Ok(there) if !there.is_file() && !there.is_symlink() => bail!("no regular file"),
+            Ok(there) if !there.is_file() && !there.is_symlink() => bail!(not_regular()),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
@@ -228,7 +238,10 @@ impl Session<'_> {
         }
         // The stop also ends a recv with 0.
         if self.stop.requested() {
-            bail!("the server stops: what has arrived may not be all");
+            bail!(lang.pick(
+                "the server stops: more may have been on its way",
+                "服务器停止：可能还有数据没有到达",
+            ));
         }
         file.replace(name)?; // a temporary name, then rename(2): there is always the old file or the new one
         Ok(self.stats.received)
@@ -236,7 +249,8 @@ impl Session<'_> {
 
     fn send(&mut self, data: &[u8]) -> Result<()> {
         let Some(()) = self.waiting.or(|| sendall(self.peer, data))? else {
-            bail!("the server stops before all was sent");
+            let lang = Lang::current();
+            bail!(lang.pick("the server stops before all was sent", "服务器在全部发送之前停止"));
         };
         self.stats.sent += data.len() as u64;
         Ok(())
@@ -262,27 +276,31 @@ impl Session<'_> {
 /// # Errors
 /// It is not one of these three.
 pub fn understand(header: &[u8]) -> Result<Command<'_>> {
+    let lang = Lang::current();
     let header = header.strip_suffix(b"\n").unwrap_or(header);
     let header = header.strip_suffix(b"\r").unwrap_or(header);
     let (letter, name) = match header {
-        [] => bail!("no command"),
+        [] => bail!(lang.pick("no command", "没有命令")),
         [b'L', ..] => return Ok(Command::List),
         [letter @ (b'D' | b'U'), b' ', name @ ..] => (letter, name),
-        _ => bail!("no command of this protocol"),
+        _ => bail!(lang.pick("not a command of this protocol", "不是这个协议的命令")),
     };
     if name.is_empty() {
-        bail!("an empty name");
+        bail!(lang.pick("the name is empty", "名字是空的"));
     }
     // For the kernel a NUL ends a name: it would open a different file from the one asked for.
     if name.contains(&0) {
-        bail!("a NUL in the name");
+        bail!(lang.pick("a zero byte in the name", "名字中有零字节"));
     }
     let path = Path::new(OsStr::from_bytes(name));
     match letter {
         b'D' => Ok(Command::Download(path)),
         // Most files have an early line end, and most names do not: better no file than a wrong one.
         _ if name.iter().any(u8::is_ascii_control) => {
-            bail!("a control character in the name: header and data came in one piece")
+            bail!(lang.pick(
+                "a control character in the name: header and data arrived in one piece",
+                "名字中有控制字符：命令头和数据连在了一起",
+            ))
         }
         _ => Ok(Command::Upload(path)),
     }

@@ -29,7 +29,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use anyhow::Result;
 
 use super::nonblocking::set_nonblocking;
-use super::row::Row;
+use super::row::{Both, Row};
 use crate::call::{
     self, EpollFlags, EpollOp, FcntlArg::F_GETFL, FcntlArg::F_SETFL, FdSet, Message, OFlag, Pid,
     SigSet, SigmaskHow, Signal, epoll_event, pollfd,
@@ -213,7 +213,7 @@ fn io_uring(socket: BorrowedFd<'_>, message: Message, watch: &mut Stopwatch) -> 
 /// Its row in the table.
 pub const ROW: Row = Row::Command {
     name: "models",
-    summary: "the five models of I/O, measured",
-    next: Some("netplay models -o models.svg"),
+    summary: Both { en: "the five models of I/O, measured", zh: "五种 I/O 模型，实测" },
+    next: Some(Both::same("netplay models -o models.svg")),
     lesson: "io-models",
 };

@@ -26,7 +26,7 @@ use std::os::fd::AsFd;
 use anyhow::Result;
 use clap::Args;
 
-use super::row::{self, Example, Place};
+use super::row::{self, Both, Example, Place};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, connect};
 use crate::call::{
@@ -112,8 +112,14 @@ pub struct Options {
 pub static ROW: Example = Example {
     name: "nonblocking",
     short: None,
-    summary: "calls that never wait: a busy loop, and what it costs",
-    watch: "the server is never asleep: count the EAGAINs between one client and the next",
+    summary: Both {
+        en: "calls that never wait: a busy loop, and what it costs",
+        zh: "从不等待的调用：忙循环，以及它的代价",
+    },
+    watch: Both {
+        en: "the server never sleeps: count the EAGAINs between one client and the next",
+        zh: "服务器从不睡眠：数一数两个客户端之间有多少个 EAGAIN",
+    },
     place: Place::Internet,
     purpose: row::Purpose::Echo,
     at_once: row::AtOnce::All,
@@ -122,6 +128,6 @@ pub static ROW: Example = Example {
     client: &client,
     tools: &[],
     demo: Demo::of(script::ONE_SHOT),
-    next: Some("netplay nonblocking server --blocking"),
+    next: Some(Both::same("netplay nonblocking server --blocking")),
     lesson: "nonblocking",
 };

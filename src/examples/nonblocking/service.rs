@@ -97,7 +97,7 @@ impl<'a> Service<'a> {
         let Some((peer, name)) = self.admission.admit(accepted)? else { return Ok(None) };
         let ended = peer.as_raw_fd() >= end;
         if ended {
-            server::no_room(name, format_args!("select takes descriptors below {end} only"));
+            server::no_room(name, server::too_high(end));
         }
         self.clients += 1;
         let (buf, silence) = (Vec::new(), Silence::begin(self.args));

@@ -42,7 +42,7 @@ use clap::Args;
 use libc::{IPPROTO_ICMP, IPPROTO_ICMPV6, POLLERR, POLLIN};
 use nix::errno::Errno;
 
-use super::row::{self, Example, Place, Purpose, up_to};
+use super::row::{self, Both, Example, Place, Purpose, up_to};
 use super::script::{self, Demo};
 use crate::address::Family;
 use crate::call::{
@@ -111,7 +111,7 @@ impl Plan {
             family,
             count,
             interval,
-            timeout: args.timeout.unwrap_or(Duration::from_secs(2)),
+            timeout: args.timeout.unwrap_or(LAST),
             payload: (0..size).map(|i| i as u8).collect(), // 00 01 02: a change on the way is visible
             ttl,
             headers,
@@ -121,6 +121,9 @@ impl Plan {
 
 /// The bytes of a payload, unless told otherwise: those of ping(8) since 1983.
 const SIZE: usize = 56;
+
+/// How long missing replies are waited for after the last request, unless told otherwise.
+const LAST: Duration = Duration::from_secs(2);
 
 /// Other hosts are not asked more often than this.
 const LEAST: Duration = Duration::from_millis(200);
@@ -431,23 +434,26 @@ struct Told {
     duplicates: usize,
 }
 
-/// The options of the client.
+/// The options of the client. The short ones are those of ping(8).
 #[derive(Debug, Args)]
+#[command(mut_arg("timeout", |arg| {
+    arg.short('W').help("Wait at most this long for missing replies after the last request [default: 2]")
+}))]
 pub struct Options {
     /// Use a raw socket, which needs a privilege (CAP_NET_RAW) and sees every ICMP message
     #[arg(long)]
     raw: bool,
     /// How many requests to send
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = up_to::<u16>(65_535))]
+    #[arg(short, long, value_name = "N", default_value_t = 4, value_parser = up_to::<u16>(65_535))]
     count: u16,
     /// The time between two requests; at least 0.2, except on loopback
-    #[arg(long, value_name = "SECS", default_value = "1", value_parser = interval)]
+    #[arg(short, long, value_name = "SECS", default_value = "1", value_parser = interval)]
     interval: Duration,
     /// The size of the payload: up to 65507 over IPv4, 65527 over IPv6
-    #[arg(long, value_name = "BYTES", default_value_t = SIZE, value_parser = size)]
+    #[arg(short, long, value_name = "BYTES", default_value_t = SIZE, value_parser = size)]
     size: usize,
     /// How many routers a request may pass, plus one
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = up_to::<i32>(255))]
+    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = up_to::<i32>(255))]
     ttl: i32,
     /// Show the headers of each request and reply, field by field
     #[arg(long)]
@@ -458,9 +464,15 @@ pub struct Options {
 pub static ROW: Example = Example {
     name: "ping",
     short: None,
-    summary: "does that host answer? ICMP echo: no ports, no program, the kernel answers",
-    watch: "the reply is the request with another type, so only the type and the checksum differ; \
-            the identifier stands where UDP has a port",
+    summary: Both {
+        en: "is the host there? ICMP echo has no ports, and the kernel itself answers",
+        zh: "主机在吗？ICMP 回显没有端口，由内核自己回答",
+    },
+    watch: Both {
+        en: "the reply is the request with another type, so only the type and the checksum differ; \
+              the identifier stands where UDP has a port",
+        zh: "回复就是换了类型的请求，所以只有类型和校验和不同；标识符的作用相当于 UDP 的端口",
+    },
     place: Place::Host,
     purpose: Purpose::Other,
     at_once: row::AtOnce::All,
@@ -473,6 +485,6 @@ pub static ROW: Example = Example {
         client: &["--headers", "--count=2", "--interval=0.2"],
         steps: script::LEAVE,
     },
-    next: Some("sudo netplay ping --raw --headers"),
+    next: Some(Both::same("sudo netplay ping --raw --headers")),
     lesson: "ping",
 };

@@ -33,7 +33,7 @@ use std::net::Shutdown;
 
 use anyhow::Result;
 
-use super::row::{self, Example, Purpose};
+use super::row::{self, Both, Example, Purpose};
 use super::script::{self, Demo};
 use super::tcp_echo::{self, echo};
 use crate::admission::{OneAtATime, Session};
@@ -101,9 +101,15 @@ fn work(
 pub static ROW: Example = Example {
     name: "prefork",
     short: None,
-    summary: "a few processes, made before the first client comes",
-    watch: "no fork for a client, and no client without a worker: C is connected at once, and \
-            served when B leaves",
+    summary: Both {
+        en: "a few processes, forked before the first client comes",
+        zh: "几个进程，在第一个客户端到来之前就已创建",
+    },
+    watch: Both {
+        en: "no fork per client, but only as many clients as workers: C is connected at once, and \
+              served when B leaves",
+        zh: "不再为每个客户端 fork，但有几个工作进程就只服务几个客户端：C 立刻连上，B 离开后才得到服务",
+    },
     place: row::Place::Internet,
     purpose: Purpose::Echo,
     at_once: row::AtOnce::EachWorker,
@@ -112,6 +118,6 @@ pub static ROW: Example = Example {
     client: &tcp_echo::client,
     tools: &[],
     demo: Demo { server: &["--workers=2"], client: &[], steps: script::A_POOL_OF_TWO },
-    next: Some("netplay prefork server --accept lock"),
+    next: Some(Both::same("netplay prefork server --accept lock")),
     lesson: "prefork",
 };

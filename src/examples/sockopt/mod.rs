@@ -295,7 +295,10 @@ fn why(errno: Errno, lang: Lang) -> String {
 /// Its row in the table.
 pub const ROW: row::Row = row::Row::Command {
     name: "sockopt",
-    summary: "every socket option, read and set",
-    next: Some("netplay sockopt SO_RCVBUF"),
+    summary: row::Both {
+        en: "every socket option, read and set",
+        zh: "每个套接字选项，查询与设置",
+    },
+    next: Some(row::Both::same("netplay sockopt SO_RCVBUF")),
     lesson: "socket-api",
 };

@@ -8,6 +8,8 @@ use nix::unistd::{Pid, getpid};
 
 use super::{PARENT, SIGNAL, Slot, Stop, WAITS, here, install, is_orphan, nothing};
 use crate::{self as call, WaitPidFlag};
+use netplay_text::lang::Lang;
+use netplay_text::say;
 
 /// How long a child may take to end by itself after the parent has asked it to.
 const GRACE: Duration = Duration::from_secs(1);
@@ -163,7 +165,12 @@ pub fn end_children(
         }
     }
     for child in children {
-        tracing::warn!("child {child} did not end within a second: SIGKILL");
+        let told = say!(
+            Lang::current(),
+            "child {child} did not end within a second: SIGKILL",
+            "子进程 {child} 一秒内没有结束：SIGKILL",
+        );
+        tracing::warn!("{told}");
         call::kill(child, Signal::SIGKILL)?;
         call::waitpid(Some(child), WaitPidFlag::empty())?;
     }

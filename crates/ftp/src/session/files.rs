@@ -38,7 +38,7 @@ impl Session<'_> {
         let folder = self.rules.root.folder(&path).is_ok();
         let slash = folder && !asked.is_empty() && !asked.ends_with(b"/");
         let prefix = [asked, if slash { b"/" } else { b"" }].concat();
-        // LIST d/*.txt: what a client's "mget" asks for. A file may have such a name, too.
+        // LIST d/*.txt: what a client's "mget" asks for. A file may have such a name as well.
         let slash = asked.iter().rposition(|&byte| byte == b'/');
         let (before, pattern) = asked.split_at(slash.map_or(0, |slash| slash + 1));
         if pattern.iter().any(|byte| b"*?".contains(byte)) && self.rules.root.exists(&path).is_err()
@@ -190,7 +190,7 @@ impl Session<'_> {
                 false => transfer.receive_file(data, &upload)?,
             }
             upload.sync()?;
-            // A client that went away closed the data connection, too: that was not the file's end.
+            // A client that went away closed the data connection as well: that was not the file's end.
             if transfer.control.stopped() || transfer.control.is_gone() {
                 return Err(Cut::Gone);
             }

@@ -7,6 +7,8 @@ use nix::errno::Errno;
 use super::Session;
 use crate::data::{self, Cut, Eprt, Transfer, Way, six_numbers};
 use netplay_call::{self as call, Result, TcpStream, strerror};
+use netplay_text::lang::Lang;
+use netplay_text::say;
 
 impl Session<'_> {
     pub(super) fn no_way(&mut self) {
@@ -27,7 +29,13 @@ impl Session<'_> {
                 Ok(Some(address))
             }
             Err(error) => {
-                tracing::warn!("client {}: no port for its data: {error}", self.client);
+                let client = self.client;
+                let told = say!(
+                    Lang::current(),
+                    "client {client}: no port for its data connection: {error}",
+                    "客户端 {client}：没有端口可用于数据连接：{error}",
+                );
+                tracing::warn!("{told}");
                 match error.errno() {
                     Errno::EADDRINUSE => self.reply(425, "There is no free port now.")?,
                     errno => self.reply(425, format!("There is no port: {}.", strerror(errno)))?,
@@ -46,9 +54,12 @@ impl Session<'_> {
         }
         if let Some(SocketAddr::V4(address)) = self.listen()? {
             let six = six_numbers(address);
-            tracing::info!(
-                "{address} in six numbers, each a byte as htonl and htons lay it: {six}"
+            let told = say!(
+                Lang::current(),
+                "{address} as six numbers, one for each byte in network byte order: {six}",
+                "{address} 写成六个数，每个字节一个，按网络字节序：{six}",
             );
+            tracing::info!("{told}");
             // RFC 959 gives an example, and many a client looks for just these words.
             self.reply(227, format!("Entering Passive Mode ({six})."))?;
         }
@@ -101,7 +112,7 @@ impl Session<'_> {
         }
     }
 
-    /// To the client itself, and to no port that a service may have: whoever could name any address
+    /// To the client itself, and to no port that a service may have: a client that could name any address
     /// could have this server speak to others for him (RFC 2577).
     pub(super) fn active(&mut self, address: SocketAddr) -> Result<()> {
         if self.epsv_only {
@@ -187,7 +198,13 @@ impl Session<'_> {
                 self.reply(425, format!("You cannot be connected to: {}.", strerror(errno)))
             }
             Cut::Network(error) => {
-                tracing::info!("client {}: its transfer was cut: {error}", self.client);
+                let client = self.client;
+                let told = say!(
+                    Lang::current(),
+                    "client {client}: its transfer was cut off: {error}",
+                    "客户端 {client}：传输中断：{error}",
+                );
+                tracing::info!("{told}");
                 self.reply(426, format!("The data connection failed: {}.", strerror(error.errno())))
             }
             Cut::Changed => {

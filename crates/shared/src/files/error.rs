@@ -8,9 +8,12 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 
 use crate::client::Interrupted;
+use crate::failure::alone;
 use netplay_text::escape::{escape, file_name};
+use netplay_text::lang::Lang;
+use netplay_text::say;
 
-/// Why a file cannot be read or written.
+/// Why a file cannot be read or written. It is told in the language of the process ([`Lang::current`]).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FileError {
@@ -22,6 +25,8 @@ pub enum FileError {
     TooLong(usize),
     /// Its first line is longer than so many bytes.
     LongLine(usize),
+    /// Nothing was written to this pipe in the time that its writer has.
+    NoWriter,
     /// Nothing reads from this FIFO.
     NoReader,
     /// This file cannot be written, for that reason.
@@ -63,19 +68,40 @@ impl From<Interrupted> for FileError {
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |path: &PathBuf| escape(path.as_os_str().as_encoded_bytes());
-        match self {
-            FileError::Io(error) => error.fmt(f),
-            FileError::Interrupted => Interrupted.fmt(f),
-            FileError::TooLong(most) => write!(f, "it is longer than {most} bytes"),
-            FileError::LongLine(most) => write!(f, "its first line is longer than {most} bytes"),
-            FileError::NoReader => f.write_str("this FIFO has no reader; start that first"),
-            FileError::Write(path, _) => write!(f, "cannot write {}", file_name(path)),
-            FileError::Folder(path, _) => write!(f, "there can be no folder {}", shown(path)),
-            FileError::OpenLock(path, _) | FileError::Lock(path, _) => f.write_str(&shown(path)),
-            FileError::Locked(path) => {
-                write!(f, "another process keeps {} locked", shown(path))
+        let lang = Lang::current();
+        f.write_str(&match self {
+            FileError::Io(error) => alone(error, lang),
+            FileError::Interrupted => Interrupted.to_string(),
+            FileError::TooLong(most) => {
+                say!(lang, "it is longer than {most} bytes", "它超过了 {most} 字节")
             }
-        }
+            FileError::LongLine(most) => say!(
+                lang,
+                "its first line is longer than {most} bytes",
+                "它的第一行超过了 {most} 字节",
+            ),
+            FileError::NoWriter => {
+                say!(lang, "nothing was written to it within a minute", "一分钟内没有数据写入",)
+            }
+            FileError::NoReader => say!(
+                lang,
+                "this FIFO has no reader: start the reader first",
+                "这个 FIFO 没有读者：先启动读的一方",
+            ),
+            FileError::Write(path, _) => {
+                let path = file_name(path);
+                say!(lang, "cannot write {path}", "无法写入 {path}")
+            }
+            FileError::Folder(path, _) => {
+                let path = shown(path);
+                say!(lang, "cannot make the folder {path}", "无法创建目录 {path}")
+            }
+            FileError::OpenLock(path, _) | FileError::Lock(path, _) => shown(path),
+            FileError::Locked(path) => {
+                let path = shown(path);
+                say!(lang, "another process keeps {path} locked", "另一个进程锁住了 {path}")
+            }
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading a file that the user names.
 
 use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
@@ -11,7 +11,7 @@ use super::FileError;
 use crate::client::Interrupted;
 use netplay_call::stop;
 
-/// How long the writer of a pipe may take: somebody may have to unlock something first.
+/// How long the writer of a pipe may take: a person may have to unlock something first.
 const WRITER: Duration = Duration::from_secs(60);
 
 /// How long a wait for it lasts before it looks whether there was a signal.
@@ -71,8 +71,7 @@ fn read(path: &Path, most: usize, end: Option<u8>) -> Result<Vec<u8>, FileError>
             return Err(Interrupted.into());
         }
         if Instant::now() > deadline {
-            let late = "nothing was written to it within a minute";
-            return Err(io::Error::new(ErrorKind::TimedOut, late).into());
+            return Err(FileError::NoWriter);
         }
     }
 }

@@ -16,7 +16,7 @@ use super::write::replace;
 
 /// The file of this name in `$XDG_STATE_HOME/netplay`, by default in `~/.local/state/netplay` (XDG Base
 /// Directory Specification). `None` if neither is known, or if it is not ours: under sudo the home may be
-/// somebody else's, and a file of root's would be in the way there.
+/// another user's, and a file of root's would be in the way there.
 #[must_use]
 pub fn file(name: &str) -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -30,7 +30,7 @@ pub fn file(name: &str) -> Option<PathBuf> {
 }
 
 /// How long to wait for another process that changes the same file: it reads and writes a few lines.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_TIME: Duration = Duration::from_secs(2);
 
 /// Keeps others from changing a file until the lock is dropped. The lock is a file beside it, because the
 /// file itself is replaced; it stays there, empty.
@@ -46,7 +46,7 @@ pub fn lock(file: &Path) -> Result<Flock<File>, FileError> {
     options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     let mut open =
         options.open(&beside).map_err(|error| FileError::OpenLock(beside.clone(), error))?;
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + LOCK_TIME;
     loop {
         match Flock::lock(open, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Ok(lock),
