@@ -4,10 +4,10 @@ use std::io::Write as _;
 
 use anyhow::Result;
 
+use crate::columns::wrapped;
 use crate::examples::{Both, TABLE};
 use crate::lang::Lang;
 use crate::output::Output;
-use crate::table::{self, Look};
 use crate::terminal::columns;
 
 /// What stands beside the examples.
@@ -70,13 +70,21 @@ pub(super) fn menu(out: &mut Output) -> Result<()> {
     Ok(writeln!(out, "{title}\n\n{rows}\n{first}\n{commands}\n{end}")?)
 }
 
+/// Names, and beside them what they are; what is too long goes on below.
 fn table(
-    rows: impl Iterator<Item = (&'static str, Both)>,
+    rows: impl Iterator<Item = (&'static str, Both)> + Clone,
     lang: Lang,
     room: Option<usize>,
 ) -> String {
-    let rows: Vec<Vec<String>> =
-        rows.map(|(name, what)| vec![name.to_owned(), what.told(lang).to_owned()]).collect();
-    let lines = table::lines(&rows, Look { room, ..Look::default() });
-    lines.iter().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect()
+    let name = rows.clone().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let room = room.map_or(usize::MAX, |room| room.saturating_sub(name + 2));
+    let mut text = String::new();
+    for (mut first, what) in rows {
+        for line in wrapped(what.told(lang), room) {
+            text += format!("  {first:name$}  {line}").trim_end();
+            text.push('\n');
+            first = "";
+        }
+    }
+    text
 }

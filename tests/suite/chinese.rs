@@ -111,7 +111,8 @@ fn what_stands_around_the_story_is_chinese() {
     };
     for args in [
         &[][..],
-        &["tcp-client", "127.0.0.1", "1", "--message", "x"],
+        &["tcp-client", "70000"],
+        &["tcp-client", "-6", "127.0.0.1"],
         &["ftp", "get", "ftp://127.0.0.1:1/x", "-o", "/dev/null/x"],
         &["mini-ftp", "server", "--root", "/nowhere/at/all"],
         &["draw", "/nowhere/at/all"],

@@ -20,9 +20,11 @@ fn on_terminal(columns: usize, steps: &[&str], demo: &str) -> Option<String> {
     Some(screen)
 }
 
-/// The lines that are told in two columns: those below their heading.
+/// The lines that are told in two columns: those below their heading, in either language.
 fn told(screen: &str) -> Vec<&str> {
-    let lines = screen.lines().skip_while(|line| !line.trim_end().ends_with("clients"));
+    let heading =
+        |line: &str| ["clients", "客户端"].iter().any(|right| line.trim_end().ends_with(right));
+    let lines = screen.lines().skip_while(|line| !heading(line));
     let told: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
     assert!(!told.is_empty(), "there are no two columns: {screen}");
     told
@@ -137,6 +139,24 @@ fn every_line_stays_in_its_column() {
     demo_fits(121, "fork demo -v");
     demo_fits(200, "udp-echo demo -vv");
     demo_fits(80, "mini-ftp demo"); // a file of it is called 世界.txt
+}
+
+/// A character of two columns is never in both of them, and what stands above is as wide as the terminal at most.
+#[test]
+fn every_line_stays_in_its_column_in_chinese() {
+    demo_fits(80, "fork demo --lang zh");
+    demo_fits(120, "udp-echo demo --lang zh -v");
+}
+
+/// What stands above a demo, and the menu, is wrapped at a space, with a hanging indent.
+#[test]
+fn what_stands_above_a_demo_and_the_menu_fit_80_columns() {
+    for words in ["ping demo", "ping demo --lang zh", "", "--lang zh"] {
+        let Some(screen) = on_terminal(80, &[], words) else { return };
+        for line in screen.lines().take_while(|line| !line.contains('│')) {
+            assert!(width(line) <= 80, "{words}: {line}");
+        }
+    }
 }
 
 #[test]

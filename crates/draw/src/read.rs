@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use netplay_record::Event;
 use netplay_text::escape::{escape_unsafe, file_name, is_unsafe};
+use netplay_text::lang::Lang;
+use netplay_text::say;
 
 /// What was in the files.
 #[derive(Debug, Default)]
@@ -38,13 +40,17 @@ impl fmt::Display for Remark {
         write!(f, ": {}", self.what)?;
         match self.lines {
             0 => Ok(()),
-            1 => write!(f, " (1 line left out)"),
-            n => write!(f, " ({n} such lines left out)"),
+            1 => f.write_str(Lang::current().pick(" (1 line left out)", "（略去 1 行）")),
+            n => f.write_str(&say!(
+                Lang::current(),
+                " ({n} such lines left out)",
+                "（略去 {n} 个这样的行）",
+            )),
         }
     }
 }
 
-/// Why there is nothing to draw.
+/// Why there is nothing to draw, told in the language of the process ([`Lang::current`]).
 #[derive(Debug)]
 pub enum ReadError {
     /// A file cannot be read.
@@ -55,14 +61,20 @@ pub enum ReadError {
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lang = Lang::current();
         match self {
-            ReadError::Trace(path, _) => write!(f, "cannot read the trace {}", file_name(path)),
-            ReadError::Nothing(remarks) if remarks.is_empty() => {
-                f.write_str("there is nothing to draw: the trace is empty")
+            ReadError::Trace(path, _) => {
+                let path = file_name(path);
+                f.write_str(&say!(lang, "cannot read the trace {path}", "无法读取跟踪文件 {path}"))
             }
+            ReadError::Nothing(remarks) if remarks.is_empty() => f.write_str(lang.pick(
+                "there is nothing to draw: the trace is empty",
+                "没有可画的内容：跟踪文件是空的",
+            )),
             ReadError::Nothing(remarks) => {
                 let why: Vec<String> = remarks.iter().map(ToString::to_string).collect();
-                write!(f, "there is nothing to draw: {}", why.join("; "))
+                let why = why.join(lang.pick("; ", "；"));
+                f.write_str(&say!(lang, "there is nothing to draw: {why}", "没有可画的内容：{why}"))
             }
         }
     }
@@ -117,9 +129,11 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading, ReadError> {
     for (start, end, path) in spans {
         if let Some((end, earlier)) = ended.filter(|&(end, _)| end < start) {
             let apart = netplay_text::words::duration(start - end);
-            let what = format!(
-                "begins {apart} after {} has ended: nothing goes from one to the other",
-                file_name(earlier)
+            let earlier = file_name(earlier);
+            let what = say!(
+                Lang::current(),
+                "begins {apart} after {earlier} has ended: nothing goes from one to the other",
+                "在 {earlier} 结束 {apart} 之后才开始：两者之间没有任何往来",
             );
             reading.remarks.push(Remark { file: path.to_path_buf(), line: None, what, lines: 0 });
         }
@@ -167,7 +181,7 @@ fn read_one(
         match record(&line, boot) {
             // No thread does the same thing twice in a nanosecond.
             Ok(_) if !known.insert(line.trim_ascii().to_vec()) => {
-                leave_out("read already".to_owned(), number)
+                leave_out(Lang::current().pick("read already", "已经读过").to_owned(), number)
             }
             Ok(record) => reading.records.push(record),
             Err(what) => leave_out(what, number),
@@ -179,23 +193,33 @@ fn read_one(
 
 /// The record in a line, or why it cannot be drawn.
 fn record(line: &[u8], boot: &mut Option<String>) -> Result<Event, String> {
+    let lang = Lang::current();
     let mut record: Event = serde_json::from_slice(line).map_err(|error| {
-        if error.is_eof() {
-            "the line is torn".to_owned()
-        } else {
-            "not a line of a trace".to_owned()
-        }
+        let why = match error.is_eof() {
+            true => lang.pick("the line is torn", "这一行不完整"),
+            false => lang.pick("not a line of a trace", "不是跟踪文件的一行"),
+        };
+        why.to_owned()
     })?;
     if record.v != 1 {
-        return Err(format!("version {} of the format, and this program knows 1", record.v));
+        let version = record.v;
+        return Err(say!(
+            lang,
+            "version {version} of the format, and this program knows 1",
+            "格式版本是 {version}，而本程序只认识 1",
+        ));
     }
     if record.start_ns.checked_add(record.dur_ns).is_none() {
-        return Err("its time is beyond any clock".to_owned());
+        return Err(lang.pick("its time is beyond any clock", "它的时间超出任何时钟").to_owned());
     }
     if let Some(of_record) = &record.boot {
         let first = boot.get_or_insert_with(|| of_record.clone());
         if first != of_record {
-            return Err("from another host or boot: its clock is another one".to_owned());
+            let why = lang.pick(
+                "from another host or boot: its clock is another one",
+                "来自另一台主机或另一次启动：时钟不同",
+            );
+            return Err(why.to_owned());
         }
     }
     make_safe(&mut record);

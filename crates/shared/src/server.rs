@@ -410,7 +410,7 @@ pub fn no_room(client: impl fmt::Display, why: impl fmt::Display) {
 pub fn too_high(end: i32) -> String {
     say!(
         Lang::current(),
-        "select takes only descriptors below {end}",
+        "select takes descriptors below {end} only",
         "select 只接受小于 {end} 的描述符",
     )
 }
