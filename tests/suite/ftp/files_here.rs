@@ -52,7 +52,7 @@ fn only_an_ordinary_file_of_our_own_is_gone_on_from() {
             _ => nix::unistd::mkfifo(&part, nix::sys::stat::Mode::S_IRWXU).unwrap(),
         }
         let before = part.symlink_metadata().unwrap();
-        get(here.path(), address, &["--continue"]).is(1, "", "cannot go on behind f.part");
+        get(here.path(), address, &["--continue"]).is(1, "", "cannot continue f.part");
         // Without --continue it is none of our business.
         get(here.path(), address, &[]).is(0, GOT, "f.part is left as it is");
         menu(here.path(), address, "download f g\n").is(0, GOT, "");
@@ -93,7 +93,7 @@ fn a_place_that_cannot_be_written_is_refused_before_anything_is_asked() {
     for to in places.into_iter().chain([long.as_str()]) {
         get(here.path(), nobody, &["-o", to]).is(1, "", "cannot write to ");
     }
-    get(here.path(), nobody, &[]).is(1, "", "no ordinary file");
+    get(here.path(), nobody, &[]).is(1, "", "not an ordinary file");
     get(here.path(), nobody, &["-o", "-", "--continue"]).is(2, "", "--continue");
     get(here.path(), nobody, &[&url(nobody, "f"), "-o", "-"]).is(2, "", "several files");
     assert!(Path::new("/dev/null").metadata().unwrap().rdev() > 0);
@@ -107,7 +107,7 @@ fn a_url_without_a_name_for_the_file_is_a_usage_error() {
     for path in ["", "/", "/d/", "/.", "/d/.."] {
         let url = format!("ftp://u:p@{nobody}{path}");
         for get in [&["get", url.as_str()][..], &["get", &url, "-o", "x"], &["get", &url, "-o-"]] {
-            quiet(here.path(), get).is(2, "", "is no name for a file");
+            quiet(here.path(), get).is(2, "", "does not end with the name of a file");
         }
     }
     assert_eq!(names_in(here.path()), ["x"]);
@@ -176,7 +176,7 @@ fn the_menu_sends_no_empty_name() {
         "size \"\"",
     ];
     for line in lines {
-        menu(here.path(), address, &format!("{line}\n")).is(1, "", "\"\" is no name");
+        menu(here.path(), address, &format!("{line}\n")).is(1, "", "a name cannot be empty");
     }
     let usual = ["", "USER", "PASS", "TYPE", "QUIT"];
     let verb = |line: &String| line.split(' ').next().unwrap().to_owned();
@@ -220,7 +220,7 @@ fn what_appears_while_a_download_runs_is_replaced_only_if_it_is_a_file() {
             "get" => get(here.path(), address, &[]),
             _ => menu(here.path(), address, "download f\n"),
         };
-        output.is(1, "", "cannot write to f: it is no ordinary file");
+        output.is(1, "", "cannot write to f: it is not an ordinary file");
         let there = here.path().join("f").symlink_metadata().unwrap();
         assert!(!there.is_file(), "{client}");
         let left: &[&str] = if client == "get" { &["f", "f.part"] } else { &["f"] };

@@ -49,7 +49,7 @@ fn a_file_that_changes_while_it_is_fetched_is_not_called_whole() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::write(there.path().join("a"), content(10_000)).unwrap();
     let address = cutter(there.path(), 20_000);
-    tool(here.path(), &["get", &url(address, "a")]).badly(1, "changed while it was fetched");
+    tool(here.path(), &["get", &url(address, "a")]).badly(1, "changed during the download");
     assert!(names_in(here.path()).is_empty(), "nothing to go on from");
 }
 
@@ -64,8 +64,8 @@ fn what_did_not_work_is_an_exit_code_and_a_sentence() {
         tool(here.path(), &["get", &site.url("nothing")]).badly(1, "the server says: 550");
         tool(here.path(), &["put", "nothing", &site.url("x")]).badly(1, "cannot read nothing");
         tool(here.path(), &["put", "a", &site.url("no/where")]).badly(1, "the server says: 5");
-        tool(here.path(), &["put", ".", &site.url("x")]).badly(1, "no ordinary file");
-        tool(here.path(), &["get", &site.url("")]).badly(2, "no name for a file");
+        tool(here.path(), &["put", ".", &site.url("x")]).badly(1, "not an ordinary file");
+        tool(here.path(), &["get", &site.url("")]).badly(2, "does not end with the name of a file");
         let no_password = site.url("there").replace(":p@", "@");
         tool(here.path(), &["get", &no_password]).badly(1, "user ftp needs a password");
         assert_eq!(names_in(here.path()), ["a"], "nothing of it stays");
@@ -73,7 +73,7 @@ fn what_did_not_work_is_an_exit_code_and_a_sentence() {
 
         // The others arrive all the same.
         let get = tool(here.path(), &["get", &site.url("nothing"), &site.url("there")]);
-        let get = get.badly(1, "1 of 2 files did not arrive");
+        let get = get.badly(1, "1 of 2 files were not transferred");
         assert_eq!(get.out, "there: 5 bytes downloaded\n");
         fs::write(here.path().join("password"), "p\n").unwrap();
         tool(here.path(), &["get", &no_password, "--password-file", "password"])

@@ -55,11 +55,11 @@ fn our_client_tells_what_could_not_be_done() {
         fs::write(here.path().join("a"), "two").unwrap();
         for (line, why) in [
             ("download nothing", "the server says: 550"),
-            ("verify a", "not the same"),
+            ("verify a", "a differs here"),
             ("cd nowhere", "the server says: 550"),
             ("upload nothing", "cannot read nothing"),
-            ("frobnicate", "not on the menu"),
-            ("download ..", "no name for a file"),
+            ("frobnicate", "no such command"),
+            ("download ..", "does not end with the name of a file"),
         ] {
             let lines = format!("size a\n{line}\nsize a\n");
             // A script goes no further.
@@ -154,7 +154,7 @@ fn ctrl_c_ends_a_question_of_tab_and_leaves_the_terminal_well() {
         }
         Leave
     });
-    let steps = ["> ", "size fo\t", "Tab: what is there?", "\x03", "ended", ""];
+    let steps = ["> ", "size fo\t", "Tab: ask the server", "\x03", "ended", ""];
     let Some(mut python) = terminal(&steps) else { return };
     python.args(["sh", "-c", "trap : INT; \"$@\"; echo ended with $?; stty -a", "sh"]);
     python.args([env!("CARGO_BIN_EXE_netplay"), "ftp", "client", "-v", "127.0.0.1"]);

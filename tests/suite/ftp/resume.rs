@@ -132,7 +132,7 @@ fn an_upload_goes_on_to_the_whole_file_whatever_the_server_does() {
                 }
                 Usual
             },
-            "not this file: it is sent from the start",
+            "not this one: it is sent from the start",
         ),
         (
             "no APPE, and REST is kept",
@@ -186,6 +186,6 @@ fn a_download_goes_on_only_where_rest_is_announced() {
         _ => Usual,
     });
     let got = get(here.path(), address, &["--continue"]);
-    got.is(0, "f: 200000 bytes downloaded\n", "FEAT lists no REST STREAM");
+    got.is(0, "f: 200000 bytes downloaded\n", "does not list REST STREAM");
     assert!(fs::read(here.path().join("f")).unwrap() == whole);
 }

@@ -19,9 +19,9 @@ use crate::common::{finish, names_in, netplay, until};
 fn what_has_no_end_is_given_up() {
     let here = tempfile::tempdir().unwrap();
     let cases: [(&[u8], &str); 3] = [
-        (&[b'A'; 4096], "a line of the server has no end"),
-        (&[&b"220-"[..], &[b'A'; 2000], b"\r\n"].concat(), "reply has no end"),
-        (b"220-x\r\n", "reply has no end"),
+        (&[b'A'; 4096], "a line from the server does not end"),
+        (&[&b"220-"[..], &[b'A'; 2000], b"\r\n"].concat(), "reply does not end"),
+        (b"220-x\r\n", "reply does not end"),
     ];
     for (piece, why) in cases {
         let piece = piece.to_vec();
@@ -49,7 +49,7 @@ fn a_timeout_holds_for_a_whole_reply_however_it_drips() {
             Leave
         });
         let begun = Instant::now();
-        get(here.path(), address, &["--timeout", "1"]).is(1, "", "not whole after 1 s");
+        get(here.path(), address, &["--timeout", "1"]).is(1, "", "not complete after 1 s");
         let took = begun.elapsed();
         assert!(took < Duration::from_secs(9), "{spot}: {took:?}");
         assert!(names_in(here.path()).is_empty());
@@ -95,7 +95,7 @@ fn more_bytes_than_were_announced_are_not_taken() {
             "menu" => menu(here.path(), address, "download f\n"),
             _ => get(here.path(), address, &["-o", "-"]),
         };
-        output.is(1, "", "more bytes than it said");
+        output.is(1, "", "more bytes than the size it told");
         until("the server has noticed", || taken.lock().unwrap().is_some());
         assert!(taken.lock().unwrap().unwrap() < 50_000_000, "{taken:?}");
         assert!(names_in(here.path()).is_empty(), "{client}");
@@ -108,7 +108,7 @@ fn what_cannot_be_proven_is_said_in_the_result() {
     fs::write(here.path().join("f"), "hello world").unwrap();
     // It keeps every second byte, and tells no sizes, or wrong ones.
     for (reply, code, told) in
-        [("550 no", 0, "not proven"), ("213 7", 1, "the server says that it has 7")]
+        [("550 no", 0, "not proven"), ("213 7", 1, "the server says that the file has 7")]
     {
         let (address, _) = stranger(
             b"",
@@ -175,7 +175,7 @@ fn fewer_bytes_than_were_announced_are_no_change_of_the_file() {
             session.send(&b"hello"[..bytes]);
             session.say("226 that was it")
         });
-        let said = format!("{bytes} bytes came, but the server says that it has 5");
+        let said = format!("{bytes} bytes were received, but the server says that the file has 5");
         let left: &[&str] = if bytes > 0 { &["f.part"] } else { &[] };
         get(here.path(), address, &["-o", "-"]).is(1, &"hello"[..bytes], &said);
         get(here.path(), address, &[]).is(1, "", &said);
@@ -301,7 +301,7 @@ fn names_go_over_the_wire_as_bytes() {
     let lines = b"rm \"\\xc4\\xe3\"\nrename \xc4\xe3 \"a\\\\b \\\"\"\nmkdir \\xff\nrm a\\nb\n";
     let port = address.port().to_string();
     let args = ["ftp", "client", "-q", "127.0.0.1", &port];
-    Ended::of(&finish(netplay().args(args), lines)).is(1, "", "no name has a line end in it");
+    Ended::of(&finish(netplay().args(args), lines)).is(1, "", "a name with a line end");
     let said = said.lock().unwrap();
     for command in [
         &b"RETR f\xc4\xe3\x01\""[..],
