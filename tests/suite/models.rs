@@ -11,7 +11,6 @@ use serde_json::Value;
 use netplay::child::WITH_PARENT;
 use netplay::examples::models::{MODELS, ROW};
 use netplay::examples::next;
-use netplay::lang::Lang;
 use netplay::trace::{Event, Kind};
 
 /// The figures of a run, by JSON.
@@ -285,10 +284,7 @@ fn the_figure_fits_80_columns_and_ascii() {
         for line in lines {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        assert!(
-            text.trim_end().ends_with(&format!("try next: {}", next(ROW.name(), Lang::En))),
-            "{text}"
-        );
+        assert!(text.trim_end().ends_with(&format!("try next: {}", next(ROW.name()))), "{text}");
         assert!(!text.contains('\x1b'), "{text}");
     }
     let (colored, _) = said(&run(&["models", "--delay", "2", "--color", "always"], b""));
