@@ -163,7 +163,7 @@ pub(super) fn tour(matches: &ArgMatches, telling: Telling, global: &Global) -> R
     if !global.quiet {
         let next = Lang::current().pick(
             "try next, in two terminals: netplay tcp-server    and    netplay tcp-client",
-            "下一步，在两个终端里：netplay tcp-server    和    netplay tcp-client",
+            "接下来在两个终端里试试：netplay tcp-server    和    netplay tcp-client",
         );
         writeln!(stdout(), "{next}")?;
     }

@@ -70,7 +70,7 @@ fn second_terminal(client: &Partner, ready: &str) {
 pub(super) fn try_next(example: &Example) -> String {
     let lang = Lang::current();
     let next = next(example.name);
-    say!(lang, "try next: {next}", "下一步：{next}")
+    say!(lang, "try next: {next}", "接下来试试：{next}")
 }
 
 /// One client, here.
