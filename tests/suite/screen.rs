@@ -104,3 +104,20 @@ fn the_story_of_two_terminals_fits_both() {
         screen.fits("refused");
     }
 }
+
+#[test]
+fn a_demo_fits_its_terminal() {
+    if !have("tmux") {
+        return skip("no tmux");
+    }
+    for (size, lang) in SIZES.into_iter().flat_map(|size| [(size, "en"), (size, "zh")]) {
+        let screen = Screen::new(size);
+        for demo in ["tcp-echo", "udp-echo", "fork", "io-uring"] {
+            screen.run(demo, lang, &format!("{demo} demo"));
+        }
+        for demo in ["tcp-echo", "udp-echo", "fork", "io-uring"] {
+            screen.shows(demo, "<ended>");
+            screen.fits(demo);
+        }
+    }
+}
