@@ -30,7 +30,7 @@ pub(super) struct Telling {
     /// Tell the next call at each key. Both sides run first, at their own speed: all times are those of that run
     #[arg(long)]
     step: bool,
-    /// Tell it in FACTOR times the time that it took, 0.1 to 1000. Both sides run first, at their own speed
+    /// Tell it in FACTOR times the time that it took, 0.1 to 1000 [default: as it happens]. Both sides run first, at their own speed
     #[arg(long, value_name = "FACTOR", conflicts_with = "step", value_parser = factor)]
     slow: Option<f64>,
 }
