@@ -305,7 +305,7 @@ impl Worker {
         messages: Arc<Vec<Vec<u8>>>,
         stop: Stop,
     ) -> Result<Worker> {
-        // Every thread has each so-manieth connection. The active ones connect first: a server for
+        // The threads share the connections round-robin. The active ones connect first: a server for
         // one client serves one of them.
         let mine = (0..load.total()).filter(|i| i % manner.threads == nth);
         let connection = |i| Connection {

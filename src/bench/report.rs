@@ -512,7 +512,7 @@ impl Report {
     /// A report that [`json`](Report::json) wrote.
     ///
     /// # Errors
-    /// It is none.
+    /// It is not one.
     pub fn read(text: &str) -> Result<Report> {
         let lang = Lang::current();
         let none = lang.pick("not a report of netplay bench", "不是 netplay bench 的报告");

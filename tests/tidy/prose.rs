@@ -30,18 +30,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("CONTRIBUTING.md", "nobody", "it says that the word is not used"),
     ("CONTRIBUTING.md", "whoever", "it says that the word is not used"),
     ("lessons/en/labs/forkfd.md", "nobody", "the name of a word of the lab, which is not shown"),
+    ("src/why/words.rs", "nobody", "the user of that name"),
 ];
 
 /// Rooms that still have such words, and how many. The numbers may only fall.
-const LEFT: &[(&str, usize)] = &[
-    ("crates/ftp", 39),
-    ("crates/shared", 5),
-    ("src/bench", 18),
-    ("src/cli", 5),
-    ("src/doctor", 3),
-    ("src/models", 5),
-    ("src/why", 13),
-];
+const LEFT: &[(&str, usize)] = &[("crates/ftp", 39), ("crates/shared", 5), ("src/cli", 5)];
 
 /// The places at which a word that is not written here stands in a text.
 fn found(text: &str) -> Vec<&'static str> {
