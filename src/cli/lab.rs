@@ -207,7 +207,7 @@ fn list(args: &Args, global: &Global) -> Result<()> {
     Ok(stdout().write_all(text.as_bytes())?)
 }
 
-/// Keeps the records for the lab, and tells them to whoever has asked.
+/// Keeps the records for the lab, and tells them if the user has asked for the story.
 fn listen(
     global: &Global,
     lab: &Lab,

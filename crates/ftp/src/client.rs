@@ -139,7 +139,7 @@ impl Server {
     }
 
     /// What is in a folder there, folders with a `/` behind them: MLSD tells which they are. A name
-    /// that leads elsewhere is none of this folder.
+    /// that leads elsewhere is not a file of this folder.
     fn names(&mut self, folder: &[u8]) -> Result<Vec<Vec<u8>>> {
         let told =
             Lang::current().pick("Tab: ask the server for its names", "Tab：向服务器询问文件名");

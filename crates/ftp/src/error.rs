@@ -63,7 +63,7 @@ pub enum Error {
     Unresolved(String),
     /// No reply came, or none that was whole within so much time.
     Late(Option<Duration>),
-    /// The greeting is none of FTP.
+    /// The greeting is not one of FTP.
     NoFtp(String),
     /// A reply has no end.
     EndlessReply,

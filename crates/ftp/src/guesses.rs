@@ -165,7 +165,7 @@ mod tests {
             assert_eq!(wait.as_secs(), seconds);
             now += wait;
         }
-        // At once, and each of them after those before it; but nobody waits for ever.
+        // At once, and each of them after those before it, but never for ever.
         let guesses = Guesses::default();
         for seconds in [1, 3, 6, 10, 15, 20, 25, 30, 30, 30] {
             assert_eq!(guesses.wrong(HERE, start).as_secs(), seconds);

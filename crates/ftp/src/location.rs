@@ -45,7 +45,7 @@ pub enum LocationError {
     Control,
     /// A space stands at an end of it.
     Space,
-    /// It is none by RFC 3986. A sentence says how it is written.
+    /// It is not a URL by RFC 3986. The error says how to write one.
     Written(&'static str),
     /// It has another scheme than `ftp`.
     Scheme,
@@ -55,7 +55,7 @@ pub enum LocationError {
     NoHost,
     /// It has this type, which is not that of bytes.
     Type(String),
-    /// Its port is none.
+    /// Its port is not a port number.
     Port(ParseIntError),
     /// A name in it has a control character that FTP cannot say.
     Unsayable,

@@ -204,7 +204,7 @@ fn name_in(line: &[u8]) -> Option<usize> {
 /// The name at the end of a path: files here go into one folder.
 ///
 /// # Errors
-/// It is none.
+/// The path does not end with a name.
 pub fn last(path: &[u8]) -> Result<&[u8], NameError> {
     match path.rsplit(|&byte| byte == b'/').next() {
         Some(b"" | b"." | b"..") | None => Err(NameError::NoName(path.to_owned())),

@@ -192,7 +192,7 @@ impl Root {
     /// What is in a folder, in the order of the disk.
     ///
     /// # Errors
-    /// It is none, or may not be read.
+    /// It is not a folder, or may not be read.
     pub fn entries(&self, path: &Path) -> Result<Entries<'_>> {
         let folder = self.beneath(&path.beneath(), OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
         let names = Dir::from_fd(folder.try_clone().map_err(|_| Errno::EMFILE)?)?.into_iter();

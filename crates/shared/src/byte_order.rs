@@ -133,7 +133,7 @@ pub const fn ntohl(network: u32) -> u32 {
 /// another machine than `connect` will call. (Rust's own parser did so before 1.53:
 /// CVE-2021-29922.) Take addresses from strangers with [`inet_pton`].
 ///
-/// See inet_aton(3), but for the form `a` don't believe its "without any byte rearrangement":
+/// See inet_aton(3), but do not believe, for the form `a`, its "without any byte rearrangement":
 /// 2130706433 is 127.0.0.1 on every machine. C's result is 1, or 0 (not -1) for a [`ParseError`].
 pub fn inet_aton(text: &str) -> Result<Ipv4Addr, ParseError> {
     let is_space = |c| matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r'); // C's isspace
