@@ -44,7 +44,7 @@ pub struct Options {
     tcp: bool,
 
     /// How often each model has its turn [default: 5; 1 with -v or --trace]
-    #[arg(long, value_name = "N", value_parser = within::<usize>(1..=1000, "it is 1 to 1000"))]
+    #[arg(long, value_name = "N", value_parser = within::<usize>(1..=1000, "it must be 1 to 1000"))]
     rounds: Option<usize>,
 
     /// Print the figures as a JSON object: of the middle round, of every round, and their spread

@@ -170,7 +170,10 @@ fn both_sockets_get_a_reply_to_every_request_over_both_versions_of_ip() {
             ends(&done, 0);
             let said = text(&done.stdout);
             assert_eq!(counted(&done.stdout), [3, 3, 0], "{said}");
-            page.add(&format!("{host} {}", socket.concat()), &said);
+            // What localhost stands for is this machine's own affair.
+            if host != "localhost" {
+                page.add(&format!("{host} {}", socket.concat()), &said);
+            }
             assert_eq!(replies(&done.stdout).len(), 3, "{said}");
         }
     }
@@ -315,7 +318,10 @@ fn a_router_that_counts_the_ttl_down_to_zero_is_told() {
                 assert!(said.contains(&line), "{socket:?}: {said}");
             }
             assert_eq!(counted(&done.stdout), [2, 0, 100], "{said}");
-            page.add(&format!("{host} {}", socket.concat()), &said);
+            // What localhost stands for is this machine's own affair.
+            if host != "localhost" {
+                page.add(&format!("{host} {}", socket.concat()), &said);
+            }
         }
     }
 }
