@@ -35,17 +35,7 @@ pub fn to_network<N: Into<Number>>(function: &str, host: N, network: N) -> Page 
         panel(lang.pick("In this machine's memory", "在本机内存中"), Order::here(), &host.memory);
     let on_the_wire = panel(lang.pick("On the wire", "在网络上"), Order::Big, &network.memory);
     let kind = kind(what, lang);
-    let forgotten = match host == network {
-        true => no_difference(lang),
-        false => {
-            let (seen, meant) = (network.meaning(), host.meaning());
-            say!(
-                lang,
-                "the kernel sees {kind} {seen}, not {meant}",
-                "内核看到的是{kind} {seen}，而不是 {meant}"
-            )
-        }
-    };
+    let forgotten = forgotten(lang.pick("the kernel", "内核"), kind, &network, &host, lang);
     let head = say!(
         lang,
         "{function}({host}): the {kind} {host} = {host:#x} on its way out",
@@ -88,17 +78,7 @@ pub fn from_network<N: Into<Number>>(function: &str, network: N, host: N) -> Pag
     let turned_here = lang.pick("Converted for this machine", "转换成本机字节序");
     let in_memory = panel(turned_here, Order::here(), &host.memory);
     let kind = kind(what, lang);
-    let forgotten = match host == network {
-        true => no_difference(lang),
-        false => {
-            let (seen, meant) = (network.meaning(), host.meaning());
-            say!(
-                lang,
-                "the program sees {kind} {seen}, not {meant}",
-                "程序看到的是{kind} {seen}，而不是 {meant}"
-            )
-        }
-    };
+    let forgotten = forgotten(lang.pick("the program", "程序"), kind, &network, &host, lang);
     let head = say!(
         lang,
         "{function}({network}): the {kind} that came in as {network} = {network:#x}",
@@ -152,6 +132,19 @@ fn noted(en: &str, zh: &str, text: &str, lang: Lang) -> String {
     const LABEL: usize = 13;
     let label = lang.pick(en, zh);
     format!("  {label}{:1$}{text}\n", "", LABEL.saturating_sub(width(label)))
+}
+
+/// What a forgotten conversion does: one side sees a number that the other did not mean.
+fn forgotten(who: &str, kind: &str, there: &Number, meant: &Number, lang: Lang) -> String {
+    if there == meant {
+        return no_difference(lang);
+    }
+    let (seen, meant) = (there.meaning(), meant.meaning());
+    say!(
+        lang,
+        "{who} sees {kind} {seen}, not {meant}",
+        "{who}看到的是{kind} {seen}，而不是 {meant}"
+    )
 }
 
 /// Why a forgotten conversion may go unnoticed.

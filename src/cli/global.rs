@@ -41,7 +41,7 @@ pub struct Global {
     /// Show passwords in the story and the trace, not * for each byte: as others see them on the wire
     #[arg(long, global = true)]
     pub show_secrets: bool,
-    /// The language of all that explains [default: that of NETPLAY_LANG, or of the locale]
+    /// The language of what is told and explained; --help stays English [default: that of NETPLAY_LANG, or of the locale]
     #[arg(long, global = true, value_name = "en|zh", hide_possible_values = true)]
     #[arg(value_parser = lang())]
     pub lang: Option<Lang>,

@@ -209,7 +209,14 @@ fn ipv6(lang: Lang) -> Check {
 fn ping(lang: Lang) -> Check {
     let what = "ICMP datagrams";
     let range = sysctl("net/ipv4/ping_group_range").unwrap_or_default();
-    let range = range.replace('\t', lang.pick(" to ", " 到 "));
+    // "1 0", an empty range, is the kernel's default (icmp(7)).
+    let bounds = range
+        .split_once('\t')
+        .and_then(|(from, to)| Some((from.parse::<u32>().ok()?, to.parse().ok()?)));
+    let range = match bounds {
+        Some((from, to)) if from > to => lang.pick("none", "无").to_owned(),
+        _ => range.replace('\t', lang.pick(" to ", " 到 ")),
+    };
     match call::socket(Domain::IPV4, Type::DGRAM, libc::IPPROTO_ICMP) {
         Ok(_) => Check::good(
             what,

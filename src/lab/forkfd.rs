@@ -28,7 +28,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
     let (bound, held) = bind_again(stage, "inherit")?;
     stage.claim("busy", bound == "EADDRINUSE");
     if held != Held::Unknown {
-        stage.claim("held", held != Held::ByNobody);
+        stage.claim("held", held != Held::ByNone);
     }
     Ok(())
 }
@@ -106,7 +106,7 @@ fn server(args: &[String]) -> Result<()> {
 #[derive(Debug, Clone, PartialEq)]
 enum Held {
     By(String),
-    ByNobody,
+    ByNone,
     /// Not every process could be looked at.
     Unknown,
 }
@@ -130,14 +130,14 @@ fn bind_again(stage: &mut Stage, way: &str) -> Result<(String, Held)> {
     let held = match held.is_empty() {
         false => Held::By(held.join(", ")),
         true if holders.unread().is_some() || holders.unfinished() => Held::Unknown,
-        true => Held::ByNobody,
+        true => Held::ByNone,
     };
     server.say("end")?;
     server.wait()?;
     stage.figure("bind", if bound == "0" { Value::Word("success") } else { bound.clone().into() });
     let holder = match &held {
         Held::By(holders) => holders.clone().into(),
-        Held::ByNobody => Value::Word("nobody"),
+        Held::ByNone => Value::Word("none"),
         Held::Unknown => Value::Word("unknown"),
     };
     stage.figure("holder", holder);

@@ -29,7 +29,6 @@ const MEASURED: [&str; 9] =
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("CONTRIBUTING.md", "nobody", "it says that the word is not used"),
     ("CONTRIBUTING.md", "whoever", "it says that the word is not used"),
-    ("lessons/en/labs/forkfd.md", "nobody", "the name of a word of the lab, which is not shown"),
     ("src/why/words.rs", "nobody", "the user of that name"),
 ];
 

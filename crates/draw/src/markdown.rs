@@ -4,7 +4,7 @@
 //! arrow stands where what it brings set out. The table has the times.
 
 use super::rows::Part;
-use super::words::took;
+use super::words::{never, took};
 use super::{Arrow, ArrowKind, Call, Row, Rows, Timeline, View};
 use netplay_record::text::count;
 use netplay_record::{Kind, Shows};
@@ -97,8 +97,7 @@ fn message(timeline: &Timeline, arrow: &Arrow, lang: Lang) -> String {
         (Some(from), Some(to)) => format!("L{}{line}L{}: {what}", from.lane, to.lane),
         (Some(from), None) => {
             let why = match arrow.kind {
-                ArrowKind::Datagram => lang.pick("never received", "没有被接收"),
-                ArrowKind::Connect => lang.pick("never accepted", "没有被 accept"),
+                ArrowKind::Datagram | ArrowKind::Connect => never(arrow.kind, lang),
                 _ => lang.pick("never read", "没有被读取"),
             };
             let comma = lang.pick(", ", "，");

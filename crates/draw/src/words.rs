@@ -60,10 +60,18 @@ pub(crate) fn on_arrow(calls: &[Call], arrow: &Arrow, lang: Lang) -> String {
     };
     match (arrow.kind, arrow.to) {
         (_, Some(_)) => word,
-        (ArrowKind::Connect, None) => {
-            say!(lang, "{word}: never accepted", "{word}：没有被 accept")
+        (kind, None) => {
+            let never = never(kind, lang);
+            say!(lang, "{word}: {never}", "{word}：{never}")
         }
-        (_, None) => say!(lang, "{word}: never received", "{word}：没有被接收"),
+    }
+}
+
+/// What did not become of what was sent.
+pub(crate) fn never(kind: ArrowKind, lang: Lang) -> &'static str {
+    match kind {
+        ArrowKind::Connect => lang.pick("never accepted", "没有被 accept"),
+        _ => lang.pick("never received", "没有被接收"),
     }
 }
 
@@ -73,8 +81,7 @@ pub(super) fn lost(arrow: &Arrow, lang: Lang) -> String {
     let unseen = unseen(lang);
     match (arrow.kind, arrow.from) {
         (_, None) => say!(lang, "{what}, {unseen}", "{what}，{unseen}"),
-        (ArrowKind::Connect, _) => say!(lang, "never accepted", "没有被 accept"),
-        (ArrowKind::Datagram, _) => say!(lang, "never received", "没有被接收"),
+        (kind @ (ArrowKind::Connect | ArrowKind::Datagram), _) => never(kind, lang).to_owned(),
         (ArrowKind::Bytes, _) => say!(lang, "{what} never read", "{what}没有被读取"),
         _ => say!(lang, "{what}, never seen by the other side", "{what}，对端没有看到"),
     }

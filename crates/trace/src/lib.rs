@@ -40,7 +40,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub use batch::missing;
 pub use file::TraceFile;
-use netplay_text::columns::wrap;
+use netplay_text::columns::hanging;
 use netplay_text::lang::Lang;
 use netplay_text::say;
 pub use output::write_whole;
@@ -159,7 +159,7 @@ pub fn install(settings: Settings) -> io::Result<()> {
 pub fn tell(role: &'static str) -> io::Result<()> {
     let color = io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let lang = Lang::of_environment();
+    let lang = Lang::current();
     let story = Story { detail: 0, color, ascii: false, clock: Clock::Wall, lang };
     let speaker = Speaker { role, example: "" };
     install(Settings { speaker, story: Some(story), ..Settings::default() })
@@ -190,17 +190,7 @@ fn tell_story(story: &Story, event: &Event, first: i32) {
 /// does nothing.
 pub fn remark(text: impl std::fmt::Display) {
     batch::tell();
-    let (text, columns) = (text.to_string(), screen::columns());
-    let mut lines = String::new();
-    for line in text.split('\n') {
-        let indent = line.len() - line.trim_start().len() + 2;
-        let room = columns.saturating_sub(indent);
-        for (i, part) in wrap(line, columns, room).into_iter().enumerate() {
-            let indent = if i == 0 { 0 } else { indent };
-            lines += &format!("{:indent$}{}\n", "", &line[part]);
-        }
-    }
-    to_people(&lines);
+    to_people(&(hanging(&text.to_string(), screen::columns(), 2) + "\n"));
 }
 
 pub use screen::{columns, fit_terminal};
