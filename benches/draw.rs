@@ -164,5 +164,5 @@ fn call(pid: i32, at: u64, took: u64, name: &str, fd: Option<i32>, ret: i64, arg
 }
 
 fn ends(event: Event, local: &str, peer: Option<&str>) -> Event {
-    Event { local: Some(local.into()), peer: peer.map(str::to_owned), ..event }
+    Event { local: Some(local.into()), peer: peer.map(Into::into), ..event }
 }

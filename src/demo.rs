@@ -466,7 +466,7 @@ impl<'a, 'b> Stage<'a, 'b> {
             kind: Kind::Note,
             role: if line.lane.is_none() { "server".into() } else { "client".into() },
             start_ns: monotonic(),
-            text: Some(line.text),
+            text: Some(line.text.into()),
             ..Event::default()
         });
         let heard = event.what.way() == Some(Way::In) && event.what.is_addressed();

@@ -268,9 +268,7 @@ fn beginning_of(act: &[Event]) -> Vec<Event> {
         tid: first.tid,
         role: first.role.clone(),
         example: first.example.clone(),
-        text: Some(
-            Lang::current().pick("from here on with the fix", "从这里起：修正之后").to_owned(),
-        ),
+        text: Some(Lang::current().pick("from here on with the fix", "从这里起：修正之后").into()),
         ..Event::default()
     };
     act.iter().min_by_key(|record| record.start_ns).map(note).into_iter().collect()

@@ -276,7 +276,7 @@ fn a_flood_of_calls_loses_no_record() {
         let event: Event = serde_json::from_str(line).unwrap();
         let call = event.syscall.unwrap_or_default();
         if ["accept4", "recvfrom", "sendto"].contains(&call.as_str()) {
-            *recorded.entry((event.tid, call)).or_default() += 1;
+            *recorded.entry((event.tid, String::from(call))).or_default() += 1;
         }
     }
     assert!(recorded.values().sum::<u32>() > 100, "this is no flood: {recorded:?}");

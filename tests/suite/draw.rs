@@ -11,7 +11,7 @@ use netplay::draw::read::read;
 use netplay::draw::{Arrow, Format, Part, Rows, Time, Timeline, View};
 use netplay::examples::examples;
 use netplay::lang::Lang;
-use netplay::trace::{Event, Kind};
+use netplay::trace::{Event, Kind, Text};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -34,7 +34,7 @@ fn record(pid: i32, from: u64, to: u64, call: &str, fd: Option<i32>, ret: i64) -
         call: Some(call.into()),
         syscall: Some(call.into()),
         fd,
-        args: Some(String::new()),
+        args: Some("".into()),
         ret: Some(ret),
         ..Event::default()
     }
@@ -54,7 +54,7 @@ impl Tell for Event {
         Event { args: Some(args.into()), ..self }
     }
     fn ends(self, local: &str, peer: &str) -> Event {
-        let known = |address: &str| (!address.is_empty()).then(|| address.to_owned());
+        let known = |address: &str| (!address.is_empty()).then(|| address.into());
         Event { local: known(local), peer: known(peer), ..self }
     }
     fn data(self, data: &str) -> Event {
@@ -65,7 +65,7 @@ impl Tell for Event {
         Event { errno: Some(errno.into()), ret: Some(-1), bytes: None, data: None, ..self }
     }
     fn state(self, state: &str) -> Event {
-        Event { state: Some(format!("{state}, receive queue 0")), ..self }
+        Event { state: Some(format!("{state}, receive queue 0").into()), ..self }
     }
 }
 
@@ -384,8 +384,8 @@ fn clients_of_a_path_are_known_by_what_they_send() {
 
 #[test]
 fn a_client_of_ipv4_is_known_to_a_socket_of_ipv6() {
-    let mapped = |address: &Option<String>| {
-        address.as_ref().map(|address| address.replace("127.0.0.1", "[::ffff:127.0.0.1]"))
+    let mapped = |address: &Option<Text>| {
+        address.as_ref().map(|address| address.replace("127.0.0.1", "[::ffff:127.0.0.1]").into())
     };
     let any = |mut record: Event| {
         if record.pid == SERVER {
@@ -935,9 +935,9 @@ fn a_trace_may_come_from_standard_input() {
 /// So many children, each with a client of its own.
 fn forking_server(children: i32) -> Vec<Event> {
     let mut records = Vec::new();
-    let server = "127.0.0.1:5858".to_owned();
+    let server = Text::from("127.0.0.1:5858");
     for nth in 0..children {
-        let client = format!("127.0.{}.{}:40000", nth / 250, nth % 250 + 1);
+        let client = Text::from(format!("127.0.{}.{}:40000", nth / 250, nth % 250 + 1));
         let start = 1_000 * nth as u64;
         let mut call = |after: u64, role: &str, pid: i32, call: &str, fd: i32, ret: i64| {
             let of_client = role == "client";
@@ -986,7 +986,7 @@ fn threaded_server(threads: i32) -> Vec<Event> {
         bytes: Some(5),
         data: Some("hello".into()),
         local: Some("127.0.0.1:5858".into()),
-        peer: Some(format!("127.0.0.1:{}", 1024 + nth)),
+        peer: Some(format!("127.0.0.1:{}", 1024 + nth).into()),
         ..Event::default()
     };
     (0..threads).map(of_thread).collect()
@@ -996,7 +996,7 @@ fn threaded_server(threads: i32) -> Vec<Event> {
 fn datagrams_to(
     count: i32,
     server: &str,
-    client: impl Fn(i32) -> Option<String>,
+    client: impl Fn(i32) -> Option<Text>,
     receives: impl Fn(i32) -> bool,
 ) -> Vec<Event> {
     let mut records = Vec::new();
@@ -1018,7 +1018,7 @@ fn datagrams_to(
         records.push(Event { local: client(nth), peer: Some(server.into()), ..sent });
         if receives(nth) {
             let received = datagram(10, 1, "server", "recvfrom");
-            let peer = client(nth).or_else(|| Some(address_of(nth)));
+            let peer = client(nth).or_else(|| Some(address_of(nth).into()));
             records.push(Event { local: Some(server.into()), peer, ..received });
         }
     }
@@ -1031,11 +1031,11 @@ fn address_of(nth: i32) -> String {
 }
 
 fn clients_of_one_port(count: i32) -> Vec<Event> {
-    datagrams_to(count, "127.0.0.1:5858", |nth| Some(address_of(nth)), |_| true)
+    datagrams_to(count, "127.0.0.1:5858", |nth| Some(address_of(nth).into()), |_| true)
 }
 
 fn clients_with_paths(count: i32) -> Vec<Event> {
-    datagrams_to(count, "/run/server", |nth| Some(format!("/run/client-{nth}")), |_| true)
+    datagrams_to(count, "/run/server", |nth| Some(format!("/run/client-{nth}").into()), |_| true)
 }
 
 /// Every second datagram is lost, and no client knows its own address.
@@ -1066,7 +1066,7 @@ fn never_received(count: i32) -> Vec<Event> {
     let mut records = multicast(count);
     for record in &mut records {
         for address in [&mut record.local, &mut record.peer].into_iter().flatten() {
-            *address = address.replace("224.0.0.1", "127.0.0.1");
+            *address = address.replace("224.0.0.1", "127.0.0.1").into();
         }
         if record.role == "server" {
             record.data = Some("other".into());

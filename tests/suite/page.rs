@@ -672,7 +672,7 @@ fn spaces_stay_and_words_from_right_to_left_keep_their_place() {
         ret: Some(8),
         asked: Some(8),
         bytes: Some(8),
-        data: Some(data.to_owned()),
+        data: Some(data.into()),
         ..record(2, at, 10, "send")
     };
     let page = Page::of_records(&[sent(0, "\u{5e9}\u{5dc}\u{5d5}\u{5dd}"), sent(20, "ab    cd")]);
@@ -768,8 +768,8 @@ fn only_what_is_in_view_is_in_the_tree() {
         .map(|i| {
             let call = Event {
                 bytes: Some(5),
-                data: Some(format!("{i:05}")),
-                args: Some(format!("3, \"{i:05}\", 5, MSG_NOSIGNAL, NULL, 0")),
+                data: Some(format!("{i:05}").into()),
+                args: Some(format!("3, \"{i:05}\", 5, MSG_NOSIGNAL, NULL, 0").into()),
                 ret: Some(5),
                 ..record(1 + i % 64, 10 * i as u64, if i % 64 == 9 { 600 } else { 5 }, "send")
             };

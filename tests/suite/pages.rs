@@ -108,7 +108,7 @@ fn tcp_keeps_bytes_but_not_how_they_were_cut() {
     assert_eq!(&all, b"1twothree");
     drop(client);
     let data: Vec<_> = server.stop().into_iter().filter_map(|event| event.data).collect();
-    assert!(data.contains(&"twothree".to_owned()), "{data:?}");
+    assert!(data.contains(&"twothree".into()), "{data:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::sockets::{
 };
 use super::{Call, Lane};
 use netplay_record::text::NO_TRACE;
-use netplay_record::{Direction, Kind, Moves};
+use netplay_record::{Direction, Kind, Moves, Text};
 
 /// What went from one call to another.
 #[derive(Debug, Clone, Serialize)]
@@ -508,19 +508,19 @@ impl Finder<'_> {
             direction == Direction::Out && self.sockets.all[id].local.is_none()
         };
         // By where they were sent to, and by what they were. Those of a port stand together as well.
-        let mut nameless_to: HashMap<String, VecDeque<(usize, Id)>> = HashMap::new();
-        let mut of_content: HashMap<(String, Content), VecDeque<(usize, Id)>> = HashMap::new();
+        let mut nameless_to: HashMap<Text, VecDeque<(usize, Id)>> = HashMap::new();
+        let mut of_content: HashMap<(Text, Content), VecDeque<(usize, Id)>> = HashMap::new();
         for &(i, id, _) in moving.iter().filter(nameless) {
             let to = self.peer(i).unwrap_or_default();
             let content = sent_content(&self.calls[i].record);
-            let of_port = place(&to).to_owned();
+            let of_port = Text::from(place(&to));
             if of_port != to {
                 of_content.entry((to, content)).or_default().push_back((i, id));
             }
             of_content.entry((of_port.clone(), content)).or_default().push_back((i, id));
             nameless_to.entry(of_port).or_default().push_back((i, id));
         }
-        let mut named: HashSet<String> =
+        let mut named: HashSet<Text> =
             self.sockets.all.iter().filter_map(|socket| socket.local.clone()).collect();
         for taker in takers {
             let (Some(peer), Some(local)) =
@@ -536,13 +536,14 @@ impl Finder<'_> {
             let sender = match received_content(&self.calls[taker].record) {
                 Some(content) => {
                     let keys = match port(&local) {
-                        _ if is_wildcard(&local) => vec![place(&local).to_owned()],
+                        _ if is_wildcard(&local) => vec![place(&local).into()],
                         Some(port) if is_inet(&local) => {
-                            vec![local, format!("0.0.0.0:{port}"), format!("[::]:{port}")]
+                            let any = ["0.0.0.0", "[::]"].map(|any| format!("{any}:{port}").into());
+                            [vec![local], any.to_vec()].concat()
                         }
                         _ => vec![local],
                     };
-                    let first = |key: String| {
+                    let first = |key: Text| {
                         let queue = of_content.get_mut(&(key, content))?;
                         while queue.front().is_some_and(has_name) {
                             queue.pop_front();
@@ -571,7 +572,7 @@ impl Finder<'_> {
         }
     }
 
-    fn peer(&self, i: usize) -> Option<String> {
+    fn peer(&self, i: usize) -> Option<Text> {
         plain(&self.calls[i].record.peer)
     }
 

@@ -19,8 +19,7 @@ use super::page_words;
 use super::words::{in_place, on_arrow};
 use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline};
 use crate::ink;
-use netplay_record::Kind;
-use netplay_record::error_in_words;
+use netplay_record::{Kind, Text, error_in_words};
 use netplay_text::escape::markup;
 use netplay_text::lang::Lang;
 use netplay_text::say;
@@ -166,10 +165,10 @@ impl Calls {
         let sentence = if note { record.asked(lang) } else { record.sentence(lang) };
         self.sentence.push(pool.number(placed(sentence)));
         self.strace.push(pool.number(if note { String::new() } else { placed(record.strace()) }));
-        let errno = |name: &String| format!("{name}: {}", error_in_words(name, lang));
+        let errno = |name: &Text| format!("{name}: {}", error_in_words(name, lang));
         self.errno.push(pool.number(record.errno.as_ref().map(errno).unwrap_or_default()));
         self.state.push(pool.number(call.state.clone().unwrap_or_default()));
-        self.data.push(pool.number(record.data.clone().unwrap_or_default()));
+        self.data.push(pool.number(record.data.as_deref().unwrap_or_default().to_owned()));
         self.bytes.push(record.bytes.map_or(-1, |bytes| bytes as i64));
     }
 }

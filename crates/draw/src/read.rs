@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use netplay_record::Event;
+use netplay_record::{Event, Text};
 use netplay_text::escape::{escape_unsafe, file_name, is_unsafe};
 use netplay_text::lang::Lang;
 use netplay_text::say;
@@ -155,7 +155,7 @@ pub fn read_from(from: impl BufRead, path: &Path) -> io::Result<Reading> {
 fn read_one(
     mut from: impl BufRead,
     path: &Path,
-    boot: &mut Option<String>,
+    boot: &mut Option<Text>,
     known: &mut HashSet<Vec<u8>>,
     reading: &mut Reading,
 ) -> io::Result<()> {
@@ -192,7 +192,7 @@ fn read_one(
 }
 
 /// The record in a line, or why it cannot be drawn.
-fn record(line: &[u8], boot: &mut Option<String>) -> Result<Event, String> {
+fn record(line: &[u8], boot: &mut Option<Text>) -> Result<Event, String> {
     let lang = Lang::current();
     let mut record: Event = serde_json::from_slice(line).map_err(|error| {
         let why = match error.is_eof() {
@@ -246,7 +246,7 @@ fn make_safe(record: &mut Event) {
     ];
     for text in texts.chain(more.into_iter().flatten()) {
         if text.chars().any(is_unsafe) {
-            *text = escape_unsafe(text);
+            *text = escape_unsafe(text).into();
         }
     }
 }

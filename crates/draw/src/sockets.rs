@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Call, Lane};
-use netplay_record::Moves;
+use netplay_record::{Moves, Text};
 use netplay_text::tcp::CLOSED;
 
 /// A socket of the kernel, whichever processes hold it: an index of [`Sockets::all`].
@@ -18,8 +18,8 @@ pub(super) struct Socket {
     pub(super) listens: bool,
     /// The records begin before its first byte: offsets in its streams are known.
     pub(super) from_birth: bool,
-    pub(super) local: Option<String>,
-    pub(super) peer: Option<String>,
+    pub(super) local: Option<Text>,
+    pub(super) peer: Option<Text>,
     /// The `connect` or `accept` that connected it, and the lane it was made in.
     pub(super) connected_by: Option<usize>,
     pub(super) accepted: bool,
@@ -233,14 +233,14 @@ impl Tables {
 /// Addresses at which somebody can be reached, for many questions.
 #[derive(Default)]
 pub(super) struct Reachable {
-    exact: HashSet<String>,
+    exact: HashSet<Text>,
     /// The ports of all, and of those that are at any address.
     ports: HashSet<Option<String>>,
     of_any: HashSet<Option<String>>,
 }
 
 impl Reachable {
-    pub(super) fn at<'a>(locals: impl IntoIterator<Item = &'a String>) -> Reachable {
+    pub(super) fn at<'a>(locals: impl IntoIterator<Item = &'a Text>) -> Reachable {
         let mut all = Reachable::default();
         for local in locals {
             all.ports.insert(port(local));
@@ -272,10 +272,10 @@ fn is_tcp(state: &str) -> bool {
 
 /// The address as its other end knows it: a socket of IPv6 sees an IPv4 client, `127.0.0.1:40312`, as
 /// `[::ffff:127.0.0.1]:40312`.
-pub(super) fn plain(address: &Option<String>) -> Option<String> {
-    let mapped = |address: &String| {
+pub(super) fn plain(address: &Option<Text>) -> Option<Text> {
+    let mapped = |address: &Text| {
         let address: SocketAddr = address.strip_prefix("[::ffff:").and(address.parse().ok())?;
-        Some(SocketAddr::new(address.ip().to_canonical(), address.port()).to_string())
+        Some(SocketAddr::new(address.ip().to_canonical(), address.port()).to_string().into())
     };
     address.as_ref().map(|address| mapped(address).unwrap_or_else(|| address.clone()))
 }

@@ -22,8 +22,7 @@ use super::rows::{Heights, Part};
 use super::words::{headline, lost, took, unseen, went};
 use super::{Arrow, ArrowKind, Call, Row, Rows, Time, Timeline, View};
 use line::{DOWN, Ink, LEFT, Line, RIGHT, THICK, UP};
-use netplay_record::Way;
-use netplay_record::{Event, Kind};
+use netplay_record::{Event, Kind, Text, Way};
 use netplay_text::columns::{width, wrap};
 use netplay_text::escape::{escape_unicode, escape_unsafe};
 use netplay_text::say;
@@ -60,7 +59,7 @@ pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
 
 /// What peers and traces say, in ASCII; the words of the picture itself are seen to where they are written.
 fn in_ascii(timeline: &Timeline) -> Timeline {
-    let plain = |text: &Option<String>| text.as_deref().map(escape_unicode);
+    let plain = |text: &Option<Text>| text.as_deref().map(|text| escape_unicode(text).into());
     let call = |call: &Call| {
         let record = &call.record;
         let record = Event {

@@ -426,8 +426,8 @@ impl Told for Connection {
                 _ => format!("fd {ret}"),
             },
             Connection::Connect(_) => say!(lang, "connected", "已连接"),
-            Connection::Getsockname(_) => event.local.clone().unwrap_or_default(),
-            Connection::Getpeername(_) => event.peer.clone().unwrap_or_default(),
+            Connection::Getsockname(_) => event.local.as_deref().unwrap_or_default().to_owned(),
+            Connection::Getpeername(_) => event.peer.as_deref().unwrap_or_default().to_owned(),
             Connection::Bind(_)
             | Connection::Listen(_)
             | Connection::Shutdown(_)

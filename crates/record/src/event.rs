@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::Call;
+use super::{Call, Text};
 
 /// One line of a trace: a call, an operation of a ring, or a note between calls. `schema/trace.schema.json` says the same
 /// for programs.
@@ -20,47 +20,47 @@ pub struct Event {
     /// How long it took, in nanoseconds; waiting included.
     pub dur_ns: u64,
     /// When it began, as calendar time (RFC 3339).
-    pub wall: String,
+    pub wall: Text,
     /// The process.
     pub pid: i32,
     /// The thread; equal to `pid` in a process's first thread.
     pub tid: i32,
     /// The role of the process: `server`, `client`, or another name that a program gives itself.
-    pub role: String,
+    pub role: Text,
     /// The example: `tcp-echo`.
-    pub example: String,
+    pub example: Text,
     /// The call's name in the manual and on the page: `recv`.
-    pub call: Option<String>,
+    pub call: Option<Text>,
     /// The kernel's name for it, as strace shows: `recvfrom`.
-    pub syscall: Option<String>,
+    pub syscall: Option<Text>,
     /// The descriptor it was about.
     pub fd: Option<i32>,
     /// The arguments, as strace prints them.
-    pub args: Option<String>,
+    pub args: Option<Text>,
     /// The result; -1 if it failed.
     pub ret: Option<i64>,
     /// Why it failed: `EAGAIN`.
-    pub errno: Option<String>,
+    pub errno: Option<Text>,
     /// How many bytes moved.
     pub bytes: Option<u64>,
     /// The first 64 of them, escaped.
-    pub data: Option<String>,
+    pub data: Option<Text>,
     /// The address at this end.
-    pub local: Option<String>,
+    pub local: Option<Text>,
     /// The address at the other end.
-    pub peer: Option<String>,
+    pub peer: Option<Text>,
     /// What strace prints after the result: `(in [3])`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub out: Option<String>,
+    pub out: Option<Text>,
     /// The value of a socket option in words: `1.5 s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
+    pub value: Option<Text>,
     /// Whether the socket whose option is set is a datagram socket: some options mean something else for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub datagrams: bool,
     /// What a wait found ready: `3 POLLIN, 5 POLLIN|POLLHUP`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ready: Option<String>,
+    pub ready: Option<Text>,
     /// How many bytes there were: given to a send, or in the datagram received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<u64>,
@@ -69,16 +69,16 @@ pub struct Event {
     pub hidden: Option<u64>,
     /// The state, queues and buffers of the socket after the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
+    pub state: Option<Text>,
     /// The number that links the completion of an operation to its submission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_data: Option<u64>,
     /// The sentence of a note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
+    pub text: Option<Text>,
     /// The boot of this host that `start_ns` belongs to: the first eight digits of the kernel's boot id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boot: Option<String>,
+    pub boot: Option<Text>,
     /// What was called, as a value, read once from the keys above.
     #[serde(skip)]
     pub what: Call,

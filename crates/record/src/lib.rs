@@ -91,8 +91,10 @@ mod option;
 mod process;
 mod ring;
 mod said;
+
 mod strace;
 pub mod text;
+mod texts;
 mod value;
 mod wait;
 
@@ -107,6 +109,7 @@ pub use message::{Complaint, Control, Header};
 pub use option::*;
 pub use process::*;
 pub use ring::*;
+pub use texts::Text;
 pub use value::OptValue;
 pub use wait::*;
 

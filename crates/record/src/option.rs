@@ -449,7 +449,7 @@ impl Told for Sockopt {
 
     fn answered(&self, event: &Event, _: Lang) -> String {
         match self {
-            Sockopt::Getsockopt(_) => event.value.clone().unwrap_or_default(),
+            Sockopt::Getsockopt(_) => event.value.as_deref().unwrap_or_default().to_owned(),
             Sockopt::Setsockopt(_) | Sockopt::Fcntl(_) => number(event.ret),
         }
     }

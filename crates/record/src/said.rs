@@ -83,7 +83,7 @@ impl Event {
             None => name.to_owned(),
         };
         match self.kind {
-            Kind::Note => self.text.clone().unwrap_or_default(),
+            Kind::Note => self.text.as_deref().unwrap_or_default().to_owned(),
             Kind::Submit => say!(lang, "submit {on}", "提交 {on}"),
             Kind::Call | Kind::Complete => {
                 each!(&self.what, on, call => call.asked(on, self, lang))
@@ -99,7 +99,7 @@ impl Event {
             return String::new();
         }
         if let Some(errno) = &self.errno {
-            return errno.clone();
+            return errno.as_str().to_owned();
         }
         each!(&self.what, text::number(self.ret), call => call.answered(self, lang))
     }
@@ -139,6 +139,7 @@ impl Event {
 mod tests {
     use super::*;
     use crate::Name;
+    use crate::Text;
 
     /// Whether a sentence is one in Chinese: names and numbers aside, nothing in it is English.
     fn is_chinese(sentence: &str) -> bool {
@@ -154,20 +155,20 @@ mod tests {
 
     #[test]
     fn every_call_is_told_in_both_languages_however_it_ends() {
-        let errors = crate::errnos().map(|errno| format!("{errno:?}")).map(Some);
-        let endings: Vec<Option<String>> = errors.chain([None]).collect();
+        let errors = crate::errnos().map(|errno| Some(format!("{errno:?}").into()));
+        let endings: Vec<Option<Text>> = errors.chain([None]).collect();
         for name in Name::all() {
             for errno in &endings {
                 for ret in [0, 5] {
                     let ret = if errno.is_some() { -1 } else { ret };
                     let event = Event {
-                        call: Some(name.as_str().to_owned()),
+                        call: Some(name.as_str().into()),
                         errno: errno.clone(),
                         fd: Some(3),
                         ret: Some(ret),
                         bytes: u64::try_from(ret).ok(),
-                        peer: Some("127.0.0.1:5858".to_owned()),
-                        local: Some("127.0.0.1:0".to_owned()),
+                        peer: Some("127.0.0.1:5858".into()),
+                        local: Some("127.0.0.1:0".into()),
                         ..Event::default()
                     };
                     let event = event.read();

@@ -498,9 +498,9 @@ mod tests {
         for call in ["select", "poll", "ppoll", "epoll_wait"] {
             let wait = |ret, ready: &str| {
                 let mut event = Event {
-                    call: Some(call.to_owned()),
+                    call: Some(call.into()),
                     ret: Some(ret),
-                    ready: Some(ready.to_owned()),
+                    ready: Some(ready.into()),
                     ..Event::default()
                 };
                 event.what = Call::read(&event);

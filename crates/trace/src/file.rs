@@ -341,7 +341,7 @@ fn note(event: &Event, missing: u64) -> Vec<u8> {
         role: event.role.clone(),
         example: event.example.clone(),
         boot: event.boot.clone(),
-        text: Some(told),
+        text: Some(told.into()),
         ..Event::default()
     };
     let mut line = serde_json::to_vec(&note).expect("an event has no maps");

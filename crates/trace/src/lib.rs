@@ -48,7 +48,7 @@ use progress::to_people;
 pub use screen::wait_for_nobody;
 use story::{Clock, Fold, Story};
 
-pub use netplay_record::{Event, Kind};
+pub use netplay_record::{Event, Kind, Text};
 
 /// The names in every record of this process and of the children it forks.
 #[derive(Debug, Clone, Default)]
@@ -172,7 +172,7 @@ fn tell_story(story: &Story, event: &Event, first: i32) {
         static FOLD: std::cell::RefCell<Fold> = std::cell::RefCell::default();
     }
     let lane = if event.tid == first {
-        event.role.clone()
+        event.role.as_str().to_owned()
     } else {
         format!("{} {}", event.role, event.tid)
     };
@@ -198,7 +198,7 @@ pub use screen::{columns, fit_terminal};
 /// A layer that turns each event of this crate into an [`Event`] and tells it.
 struct Telling<F> {
     speaker: Speaker,
-    boot: Option<String>,
+    boot: Option<Text>,
     tell: F,
 }
 
@@ -225,8 +225,8 @@ impl<S: Subscriber, F: Fn(&Event, u64) + 'static> Layer<S> for Telling<F> {
             kind: Kind::Note,
             pid,
             tid,
-            role: ROLE.get().unwrap_or(self.speaker.role).to_owned(),
-            example: self.speaker.example.to_owned(),
+            role: ROLE.get().unwrap_or(self.speaker.role).into(),
+            example: self.speaker.example.into(),
             boot: self.boot.clone(),
             ..Event::default()
         });
@@ -237,7 +237,7 @@ impl<S: Subscriber, F: Fn(&Event, u64) + 'static> Layer<S> for Telling<F> {
         if event.kind == Kind::Note {
             event.start_ns = now;
         }
-        event.wall = calendar::rfc3339(now.saturating_sub(event.start_ns));
+        event.wall = calendar::rfc3339(now.saturating_sub(event.start_ns)).into();
         (self.tell)(&event, now);
     }
 }
@@ -247,9 +247,9 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
 }
 
 /// Two records with the same one were timed by the same clock (random(4), proc_sys_kernel(5)).
-fn boot() -> Option<String> {
+fn boot() -> Option<Text> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(id.get(..8)?.to_owned())
+    Some(id.get(..8)?.into())
 }
 
 /// Reads the fields of a `tracing` event.
@@ -258,7 +258,7 @@ struct Reader(Event);
 impl Visit for Reader {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         if field.name() == "message" {
-            self.0.text = Some(format!("{value:?}"));
+            self.0.text = Some(format!("{value:?}").into());
         }
     }
 
@@ -287,7 +287,7 @@ impl Visit for Reader {
             "message" => &mut self.0.text,
             _ => return,
         };
-        *slot = Some(value.to_owned());
+        *slot = Some(value.into());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {

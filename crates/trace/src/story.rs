@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::screen;
 use anstyle::{AnsiColor, Style};
 use netplay_record::text::lane_in;
-use netplay_record::{Direction, Event, Kind, Moves};
+use netplay_record::{Direction, Event, Kind, Moves, Text};
 use netplay_text::columns::{width, wrap};
 use netplay_text::escape::escape_unicode;
 use netplay_text::lang::Lang;
@@ -75,7 +75,7 @@ enum Run {
     /// Nothing was ready for them.
     Eagain,
     /// The same call moved bytes, over the same descriptor.
-    Moved(String, Option<i32>),
+    Moved(Text, Option<i32>),
 }
 
 impl Run {
@@ -179,7 +179,7 @@ impl Story {
         let failed = event.ret == Some(-1) && !event.is_ordinary();
         let style = if failed { AnsiColor::Red.on_default() } else { Style::new() };
         let text = match event.kind {
-            Kind::Note => event.text.clone().unwrap_or_default(),
+            Kind::Note => event.text.as_deref().unwrap_or_default().to_owned(),
             Kind::Call => event.sentence(self.lang),
             Kind::Submit => submission(event, self.lang),
             Kind::Complete => completion(event, self.lang),
@@ -363,7 +363,7 @@ fn folded(fold: &Fold, event: &Event, lang: Lang) -> Option<Event> {
         text += &say!(lang, ": {bytes}", "：{n} 字节");
     }
     // It has the time of the event that it precedes, so that lines stay in the order of time.
-    Some(Event { kind: Kind::Note, text: Some(text), ..event.clone() })
+    Some(Event { kind: Kind::Note, text: Some(text.into()), ..event.clone() })
 }
 
 fn role(event: &Event) -> Style {
