@@ -27,7 +27,8 @@ pub fn width_of(c: char) -> usize {
 
 /// Wraps a text into lines: the first of `first` columns, all others of `rest`. It breaks at spaces, which it then
 /// drops, and between Chinese characters where Unicode allows it (UAX #14), so that no line begins
-/// with `，` or ends with `「`. An address, path or option is never broken, unless it is wider than a line.
+/// with `，` or ends with `「`. An address, path or option is never broken, unless it is wider than a line: then it
+/// breaks behind a `/`, if it has one. A number stays beside its unit of time.
 ///
 /// ```
 /// use netplay_text::columns::wrap;
@@ -103,25 +104,44 @@ fn between_wide(text: &str) -> HashSet<usize> {
     if text.is_ascii() {
         HashSet::new()
     } else {
-        linebreaks(text).map(|(at, _)| at).filter(|&at| beside(at)).collect()
+        // Unicode cannot tell an opening `"` from a closing one. Behind `：` it opens.
+        let quoted = text.match_indices("：\"").map(|(at, _)| at + "：".len());
+        linebreaks(text).map(|(at, _)| at).filter(|&at| beside(at)).chain(quoted).collect()
     }
+}
+
+/// Whether the space at `at` is between a number and its unit: `60 s`, `8.15 ms`.
+fn before_unit(text: &str, at: usize) -> bool {
+    let is_unit = |unit: &&str| {
+        let behind = text[at + 1..].strip_prefix(*unit);
+        behind.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+    };
+    text[..at].ends_with(|c: char| c.is_ascii_digit())
+        && ["s", "ms", "µs", "ns"].iter().any(is_unit)
 }
 
 /// How many bytes of the text fit in a line of this many columns: up to a place where a line may end, if there
 /// is one.
 fn fitting(text: &str, room: usize, may_end: impl Fn(usize) -> bool) -> usize {
-    let (mut used, mut end) = (0, 0);
+    let (mut used, mut end, mut in_unit) = (0, 0, 0);
     let words = indent(text); // no place to break
     let mut in_space = false;
     for (at, c) in text.char_indices() {
         if at > words && (may_end(at) || c == ' ' && !in_space) {
-            end = at;
+            let place = if c == ' ' && before_unit(text, at) { &mut in_unit } else { &mut end };
+            *place = at;
         }
         in_space = c == ' ';
         if !in_space && used + width_of(c) > room {
             // A word that is too wide for any line is cut, but never inside an escape.
             let cut = whole(&text[..at]);
-            return if end > 0 { end } else { if cut > words { cut } else { at } };
+            let parts = text[words..at].rfind('/').map(|slash| words + slash + 1);
+            let parts = parts.filter(|&parts| width(&text[words..parts]) * 2 > room);
+            return match (end, in_unit) {
+                (0, 0) => parts.unwrap_or(if cut > words { cut } else { at }),
+                (0, in_unit) => in_unit,
+                (end, _) => end,
+            };
         }
         used += width_of(c);
     }
@@ -195,6 +215,20 @@ mod tests {
         assert_eq!(lines("netplay tcp-echo", 11, 11), ["netplay", "tcp-echo"]);
         assert_eq!(lines("a/path/to [::1]:5858", 14, 14), ["a/path/to", "[::1]:5858"]);
         assert_eq!(lines("of\u{a0}one line", 6, 6), ["of\u{a0}one", "line"]);
+        assert_eq!(lines("at /tmp/of-one/socket", 12, 12), ["at", "/tmp/of-one/", "socket"]);
+    }
+
+    #[test]
+    fn a_number_stays_beside_its_unit() {
+        assert_eq!(lines("waited 8.15 ms", 11, 11), ["waited", "8.15 ms"]);
+        assert_eq!(lines("最多等待 60 s", 11, 11), ["最多等待", "60 s"]);
+        assert_eq!(lines("took 5 steps", 7, 7), ["took 5", "steps"]);
+        assert_eq!(lines("8.15 ms", 5, 5), ["8.15", "ms"]); // no line is as wide
+    }
+
+    #[test]
+    fn a_quote_may_begin_a_line() {
+        assert_eq!(lines("5 字节：\"hello\"", 11, 11), ["5 字节：", "\"hello\""]);
     }
 
     #[test]
