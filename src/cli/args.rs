@@ -196,7 +196,7 @@ pub(super) fn server_side(example: &Example, server: &dyn Serve) -> Command {
             "What to answer: echo (the same bytes), stamp (with the time), or any text [default: {usual}]"
         ))
     });
-    server.augment(command).about(format!("The server: {}", example.summary.en))
+    server.augment(command).about(format!("Run the server of {}, until Ctrl-C", example.name))
 }
 
 /// The server of an example, as a command of its own; `None`: it has none.

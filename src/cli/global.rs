@@ -35,7 +35,7 @@ pub struct Global {
     /// Append each call to FILE, as a line of JSON
     #[arg(long, global = true, value_name = "FILE")]
     pub trace: Option<PathBuf>,
-    /// Let FILE also have the states of the sockets, asked after each call, as with -vv
+    /// Also write into FILE the state of each socket after a call, as -vv shows it
     #[arg(long, global = true, requires = "trace")]
     pub observe: bool,
     /// Show passwords in the story and the trace, not * for each byte: as others see them on the wire

@@ -34,18 +34,18 @@ Try:
   netplay lab framing -o framing.html
                                      as a page for a class: question, answer, reason, fix
 
-At a terminal a lab asks for your prediction, then shows a screen at each key. Anywhere else, and with
---no-ask or --predict, it shows everything at once.
+At a terminal a lab asks for your prediction, then shows a screen at each key. Elsewhere, and with --no-ask or \
+--predict, it shows everything at once.
 
 A lab ends with 3 if what it claims did not happen on this kernel, and with 4 if it cannot run here.")]
 pub struct Args {
     /// Which one; without a name, they are listed
     #[arg(value_parser = PossibleValuesParser::new(TABLE.iter().map(|lab| lab.name)))]
     name: Option<String>,
-    /// Do not ask for a prediction, nor for keys
+    /// Do not ask for a prediction, and do not wait for a key
     #[arg(long, conflicts_with = "predict")]
     no_ask: bool,
-    /// Predict the answer with this number, and be asked nothing
+    /// Predict the answer with this number, without being asked
     #[arg(long, value_name = "N", requires = "name")]
     predict: Option<usize>,
     /// Print what was measured as a JSON object

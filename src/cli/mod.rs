@@ -25,7 +25,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::error::{ContextKind, ContextValue};
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, FromArgMatches};
 use netplay_text::say;
 
@@ -79,7 +80,7 @@ pub fn main(closed: bool) -> ExitCode {
             let (code, lang) = (exit::code(&error), Lang::current());
             let causes: Vec<String> = error.chain().map(|cause| alone(cause, lang)).collect();
             // An error may quote anything.
-            let said = escape_lines(&causes.join(": "));
+            let said = escape_lines(&causes.join(lang.pick(": ", "：")));
             if cause::<Usage>(&error).is_some() {
                 // As clap has it.
                 trace::remark(format_args!("error: {said}"));
@@ -126,7 +127,33 @@ fn with_the_nearest(mut error: clap::Error) -> clap::Error {
         let nearest = names.iter().rev().take(3).cloned().collect();
         error.insert(kind, ContextValue::Strings(nearest));
     }
+    let typed = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    if error.kind() == ErrorKind::UnknownArgument
+        && error.get(ContextKind::SuggestedArg).is_none()
+        && let Some(typed) = typed
+        && let Some((side, option)) = option_of_a_side(&typed)
+    {
+        let tip = format!("{side} has '{option}'");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+    }
     error
+}
+
+/// The option that was probably meant, and the side that has it, where no side was named: `tcp-echo --replay` means
+/// `tcp-echo server --reply`. clap looks for similar options only in the command that was named.
+fn option_of_a_side(typed: &str) -> Option<(String, String)> {
+    let whole = command();
+    let words = std::env::args_os().skip(1);
+    let example = words.into_iter().find_map(|word| whole.find_subcommand(word))?;
+    let options = example.get_subcommands().flat_map(|side| {
+        let name = format!("netplay {} {}", example.get_name(), side.get_name());
+        let long = side.get_arguments().filter_map(clap::Arg::get_long);
+        long.map(move |option| (name.clone(), format!("--{option}")))
+    });
+    let likeness = |(_, option): &(String, String)| strsim::jaro(typed, option);
+    let mut near: Vec<_> = options.filter(|option| likeness(option) > 0.8).collect();
+    near.sort_by(|a, b| likeness(b).total_cmp(&likeness(a))); // of two sides, the first
+    near.into_iter().next()
 }
 
 /// The error of a command line, without the password of a URL that it quotes, and with nothing that could

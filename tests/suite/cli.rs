@@ -80,6 +80,14 @@ fn a_mistyped_command_is_answered_with_the_right_one() {
     }
     says(&run(&["tcp-echo", "sever"], b""), 2, "'server'");
     says(&run(&["tcp-client", "--mesage", "x"], b""), 2, "'--message'");
+    // Also where the side that has the option was not named.
+    for (typed, meant) in [
+        (&["tcp-echo", "--replay", "stamp"][..], "netplay tcp-echo server has '--reply'"),
+        (&["--lang", "zh", "select", "--max-client"], "netplay select server has '--max-clients'"),
+        (&["udp-echo", "client", "--reply", "x"], "netplay udp-echo server has '--reply'"),
+    ] {
+        says(&run(typed, b""), 2, meant);
+    }
 }
 
 /// Bad input is one clear sentence, with a code that tells whose fault it is.

@@ -320,3 +320,24 @@ fn help_shows_every_default() {
     }
     assert!(hidden.is_empty(), "{hidden:#?}");
 }
+
+/// clap breaks the lines of a text where the terminal ends. A break of its own in a paragraph would leave half a line
+/// empty there.
+#[test]
+fn no_paragraph_of_the_help_has_line_breaks_of_its_own() {
+    for of in commands() {
+        let texts = [of.command.get_after_help(), of.command.get_after_long_help()];
+        for text in texts.into_iter().flatten().map(ToString::to_string) {
+            let lines: Vec<&str> = text.lines().collect();
+            for pair in lines.windows(2) {
+                let prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+                let goes_on = !pair[0].ends_with(['.', ':']);
+                assert!(
+                    !(prose(pair[0]) && prose(pair[1]) && goes_on),
+                    "{:?}: {pair:#?}",
+                    of.words
+                );
+            }
+        }
+    }
+}
