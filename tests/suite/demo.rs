@@ -115,7 +115,7 @@ fn the_demo_in_the_readme_is_what_the_program_tells() {
     let readme = include_str!("../../README.md");
     let shown = readme.split("```console\n$ netplay tcp-echo demo\n").nth(1);
     let shown = shown.and_then(|rest| rest.split("```").next()).expect("README shows no demo");
-    let Some(screen) = on_terminal(100, &[], "tcp-echo demo") else { return };
+    let Some(screen) = on_terminal(80, &[], "tcp-echo demo") else { return };
     let [shown_calls, calls] = [shown, &screen].map(|text| calls_by_side(&told(text)));
     assert_eq!(shown_calls, calls, "left: README.md");
     assert!(shown_calls.iter().all(|side| side.len() > 6), "{shown_calls:?}");
