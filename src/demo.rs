@@ -31,6 +31,7 @@ use crate::examples::script::Step;
 use crate::examples::{Example, Place, Purpose};
 use crate::failure::in_words;
 use crate::lang::Lang;
+use crate::record::text::lane_in;
 use crate::record::{Moves, Way};
 use crate::stop::Stop;
 use crate::trace::story::{Column, Fold, Story};
@@ -510,7 +511,7 @@ impl<'a, 'b> Stage<'a, 'b> {
             let lines = if let Some(terminal) = columns {
                 let name = match (lane, place) {
                     (None, 0) => String::new(),
-                    (None, nth) => format!("server {}", nth + 1),
+                    (None, nth) => lane_in(&format!("server {}", nth + 1), Lang::current()),
                     (Some(name), _) => name.to_string(),
                 };
                 let heading = if self.headed { String::new() } else { story.heading(terminal) };

@@ -271,7 +271,7 @@ impl Device {
             None => say!(
                 lang,
                 "no device except lo has IPv6, and lo takes no multicast",
-                "除 lo 外没有设备有 IPv6，而 lo 不接受多播",
+                "除 lo 外没有设备有 IPv6，而 lo 不接收组播",
             ),
         })?;
         Ok(number)

@@ -40,7 +40,9 @@ pub(super) struct Ended;
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a process of the lab has ended")
+        f.write_str(
+            Lang::current().pick("a process of the lab has ended", "实验的一个进程已经结束"),
+        )
     }
 }
 
@@ -96,7 +98,10 @@ impl Actor {
             match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(Line { lane: Pipe::Stdout, text }) => return Ok(text),
                 Ok(line) => self.keep(&line.text),
-                Err(RecvTimeoutError::Timeout) => bail!("a process of the lab says nothing"),
+                Err(RecvTimeoutError::Timeout) => bail!(
+                    Lang::current()
+                        .pick("a process of the lab says nothing", "实验的一个进程没有回音")
+                ),
                 Err(RecvTimeoutError::Disconnected) => bail!(Ended),
             }
         }

@@ -205,7 +205,9 @@ fn listen(binds: &[Bind]) -> Result<(Vec<TcpListener>, u16)> {
         }
         listeners.into_iter().try_for_each(call::close)?;
     }
-    bail!("no port is free at both addresses")
+    bail!(
+        Lang::current().pick("no port is free at both addresses", "没有一个端口在两个地址上都空闲")
+    )
 }
 
 fn listen_at(bind: &Bind, port: u16) -> call::Result<TcpListener> {

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::ops::Range;
 
 use anyhow::{Result, bail};
+use netplay_text::say;
 use nix::errno::Errno;
 
 use super::{CannotRun, NOT_THERE, Stage, Value};
@@ -92,7 +93,12 @@ fn bind_first<const N: usize>(ways: [Put; N]) -> Result<(u16, [Socket; N])> {
             Err(error) => return Err(error.into()),
         }
     }
-    bail!("no port from {} to {} is free", PORTS.start, PORTS.end - 1)
+    let (first, last) = (PORTS.start, PORTS.end - 1);
+    bail!(say!(
+        Lang::current(),
+        "no port from {first} to {last} is free",
+        "从 {first} 到 {last} 没有空闲的端口"
+    ))
 }
 
 /// Listens, and measures where: the number, its bytes on the way, and what the kernel made of them.

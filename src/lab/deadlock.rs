@@ -14,6 +14,7 @@ use crate::call::{
     TcpListener, TcpStream, Type, pollfd,
 };
 use crate::inspect::{self, Ask, Inet};
+use crate::lang::Lang;
 use crate::sendall;
 
 pub(super) const PLAYS: super::Plays = &[];
@@ -155,9 +156,10 @@ fn echo(listener: &TcpListener, stuck: &Sender<[i32; 2]>, may_leave: &Receiver<(
         if send_until_stuck(&peer, &buf[..n])? < n {
             // The client, which does not read, has left it no room. From here on it does not read either.
             let _ = stuck.send(sizes(&peer)?);
-            may_leave
-                .recv_timeout(PATIENCE)
-                .context("the client does not see that all is stuck")?;
+            may_leave.recv_timeout(PATIENCE).context(Lang::current().pick(
+                "the client does not see that both sides are stuck",
+                "客户端没有发现双方都已卡住",
+            ))?;
             break;
         }
     }
@@ -229,9 +231,9 @@ fn tanks(
 ) -> Result<Vec<Tank>> {
     let find = |local: SocketAddr, peer| -> Result<Inet> {
         let all = inspect::tcp(Ask::port(local.port()).memory())?;
-        all.into_iter()
-            .find(|one| one.peer == Some(peer))
-            .context("the kernel knows no such socket")
+        all.into_iter().find(|one| one.peer == Some(peer)).context(
+            Lang::current().pick("the kernel does not list this socket", "内核没有列出这个套接字"),
+        )
     };
     let (ours, its) = (find(me, server)?, find(server, me)?);
     let [our_send, our_receive] = sizes(client)?;

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use super::{Stage, Value, heed, or_one_of, tell};
 use crate::call::{self, Domain, FcntlArg, FdFlag, Fork, TcpListener, Type, WaitPidFlag, pollfd};
 use crate::inspect::{self, Ask};
+use crate::lang::Lang;
 
 /// Both are processes, because they fork; the second also runs a helper that is no part of netplay.
 pub(super) const PLAYS: super::Plays = &[("server", server), ("restart", restart)];
@@ -159,7 +160,7 @@ fn restart(args: &[String]) -> Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .context("cannot start sleep")?;
+        .context(Lang::current().pick("cannot start sleep", "无法启动 sleep"))?;
     let bound = or_one_of(close_and_bind(listener, address), &[Errno::EADDRINUSE]);
     let said = match &bound {
         Ok(Ok(_)) => tell("0"),

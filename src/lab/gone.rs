@@ -17,6 +17,7 @@ use crate::call::{
     TCP_KEEPINTVL, TCP_USER_TIMEOUT, TcpListener, TcpStream, Type,
 };
 use crate::inspect::{self, Ask, Inet, State};
+use crate::lang::Lang;
 use crate::trace;
 
 /// A peer is a process, because one is killed; a link is cut in a process that has a network of its own.
@@ -217,7 +218,9 @@ fn link(guards: &[String]) -> Result<()> {
         .and_then(|()| unrecorded(["the link goes up", "链路接通"], || set_link(true)))
     {
         if !FORBIDDEN.contains(&errno) {
-            return Err(errno).context("cannot make a network of its own");
+            return Err(errno).context(
+                Lang::current().pick("cannot make a network of its own", "无法建立自己的网络"),
+            );
         }
         return guards.iter().try_for_each(|_| tell(format_args!("untried {errno:?}")));
     }

@@ -8,10 +8,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use netplay_text::say;
 
 use super::{Actor, Stage, Value, heed, tell, unrecorded};
 use crate::call::{self, Fork, TcpListener, TcpStream, WaitPidFlag, pollfd};
 use crate::child::{Line, Process};
+use crate::lang::Lang;
 
 /// A process, because it forks.
 pub(super) const PLAYS: super::Plays = &[("forking", forking)];
@@ -203,7 +205,11 @@ fn is_there(line: &str) -> Result<bool> {
     let help = match Command::new(program).arg("-h").stdin(Stdio::null()).output() {
         Ok(help) => [help.stdout, help.stderr].concat(),
         Err(error) if matches!(error.kind(), NotFound | PermissionDenied) => return Ok(false),
-        Err(error) => return Err(error).with_context(|| format!("cannot start {program}")),
+        Err(error) => {
+            return Err(error).with_context(|| {
+                say!(Lang::current(), "cannot start {program}", "无法启动 {program}")
+            });
+        }
     };
     Ok(words.all(|option| String::from_utf8_lossy(&help).contains(option)))
 }
@@ -233,7 +239,9 @@ fn talk_to(line: &str) -> Result<Option<End>> {
             Ok(Line { lane: 1, text }) => answer = Some(text),
             Ok(_) => {}
             Err(RecvTimeoutError::Disconnected) => break, // it has ended
-            Err(RecvTimeoutError::Timeout) => bail!("{line} does not end"),
+            Err(RecvTimeoutError::Timeout) => {
+                bail!(say!(Lang::current(), "{line} does not end", "{line} 一直没有结束"))
+            }
         }
     }
     Ok(Some(End { end_seen, answer }))

@@ -219,7 +219,7 @@ impl Lab {
         (self.run)(&mut stage)?;
         let (run, first) = stage.end_act();
         if run.answer.is_none() && run.claims.is_empty() {
-            bail!("the lab measured nothing");
+            bail!(Lang::current().pick("the lab measured nothing", "实验什么也没有测到"));
         }
         (self.fix)(&mut stage)?;
         let (fix, second) = stage.end_act();
@@ -330,7 +330,11 @@ fn until_queued(listener: SocketAddr, connections: usize) -> Result<()> {
             return Ok(());
         }
         if Instant::now() > end {
-            bail!("{queued} connections wait at {listener}, not {connections}");
+            bail!(say!(
+                Lang::current(),
+                "{queued} connections wait at {listener}, not {connections}",
+                "{listener} 上等待的连接有 {queued} 个，不是 {connections} 个"
+            ));
         }
         std::thread::sleep(Duration::from_millis(1));
     }

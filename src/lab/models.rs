@@ -13,6 +13,7 @@ use super::{Stage, Value, unrecorded, word};
 use crate::call::{self, Domain, Type, UdpSocket, pollfd};
 use crate::examples::models::MODELS;
 use crate::examples::nonblocking::set_nonblocking;
+use crate::lang::Lang;
 use crate::models::{self, Experiment, Phases};
 
 pub(super) const PLAYS: super::Plays = &[];
@@ -40,12 +41,16 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
             errors.push(word(early, &[Errno::EAGAIN])?);
         }
         let _ = asked.send(());
-        is_there.recv_timeout(PATIENCE).context("nothing was sent")?;
+        is_there
+            .recv_timeout(PATIENCE)
+            .context(Lang::current().pick("nothing was sent", "什么也没有发送"))?;
         let (n, _) = call::recvfrom(&socket, &mut [0; 64], 0)?;
         Ok((errors, n))
     };
     let client = move || {
-        nothing_there.recv_timeout(PATIENCE).context("the receiver has not asked")?;
+        nothing_there
+            .recv_timeout(PATIENCE)
+            .context(Lang::current().pick("the receiver has not asked", "接收者没有询问"))?;
         send(address)?;
         let _ = sent.send(());
         Ok(())

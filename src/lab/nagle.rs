@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{Stage, Value, unrecorded};
 use crate::call::{self, OptValue, TCP_INFO, TCP_NODELAY, TCP_QUICKACK, TcpListener, TcpStream};
+use crate::lang::Lang;
 use crate::sendall;
 
 pub(super) const PLAYS: super::Plays = &[];
@@ -165,7 +166,12 @@ fn receive(from: &TcpStream, all: usize, quickack: bool) -> Result<()> {
             call::setsockopt(from, TCP_QUICKACK, 1)?; // the kernel takes it back by itself
         }
         match call::recv(from, &mut buf, 0)? {
-            0 => bail!("the connection ended in the middle of a message"),
+            0 => {
+                bail!(Lang::current().pick(
+                    "the connection ended in the middle of a message",
+                    "连接在消息中途结束了"
+                ))
+            }
             n => got += n,
         }
     }
@@ -178,6 +184,9 @@ fn data_segments(stream: &TcpStream) -> Result<u32> {
         bail!("TCP_INFO is a structure")
     };
     let at = offset_of!(libc::tcp_info, tcpi_data_segs_out);
-    let field = info.get(at..at + 4).context("this kernel does not count segments (Linux 4.6)")?;
+    let field = info.get(at..at + 4).context(Lang::current().pick(
+        "this kernel does not count segments, which needs Linux 4.6",
+        "这个内核不统计报文段，需要 Linux 4.6",
+    ))?;
     Ok(u32::from_ne_bytes(field.try_into()?))
 }

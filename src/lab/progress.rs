@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use netplay_text::say;
 use serde_json::{Value, json};
 
 use super::{Lab, Look, TABLE};
@@ -27,13 +28,22 @@ impl Progress {
         match fs::metadata(&file) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Progress::default()),
             // A pipe under this name would have us wait.
-            Ok(about) if !about.is_file() => bail!("{} is not a file", shown(&file)),
+            Ok(about) if !about.is_file() => {
+                let file = shown(&file);
+                bail!(say!(Lang::current(), "{file} is not a file", "{file} 不是文件"))
+            }
             _ => {}
         }
         let text = fs::read_to_string(&file).with_context(|| shown(&file))?;
         let noted = serde_json::from_str(&text).map(Progress);
-        noted
-            .with_context(|| format!("{} is not a list of labs: netplay lab --reset", shown(&file)))
+        noted.with_context(|| {
+            let file = shown(&file);
+            say!(
+                Lang::current(),
+                "{file} is not a list of labs: netplay lab --reset",
+                "{file} 不是实验的清单：netplay lab --reset"
+            )
+        })
     }
 
     /// Whether a lab was done.
@@ -86,7 +96,10 @@ impl Progress {
     /// # Errors
     /// The file cannot be read or written, or others keep it locked.
     pub fn note(lab: &str) -> Result<Progress> {
-        let file = file().context("there is no home for it, or one of somebody else's")?;
+        let file = file().context(Lang::current().pick(
+            "there is no home directory to keep it in, or it belongs to another user",
+            "没有可以存放的主目录，或者主目录属于别的用户",
+        ))?;
         // From the read to the write: otherwise one of two would overwrite the other's mark.
         let _lock = state::lock(&file)?;
         let mut progress = Progress::read()?;
@@ -109,7 +122,8 @@ impl Progress {
         let _lock = state::lock(&file)?;
         match fs::remove_file(&file) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", shown(&file)))
+                let file = shown(&file);
+                Err(error).context(say!(Lang::current(), "cannot remove {file}", "无法删除 {file}"))
             }
             _ => Ok(()),
         }

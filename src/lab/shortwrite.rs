@@ -15,6 +15,7 @@ use crate::call::{
     self, Domain, MSG_NOSIGNAL, SO_RCVBUF, SO_SNDBUF, TcpListener, TcpStream, Type, pollfd,
 };
 use crate::examples::nonblocking::set_nonblocking;
+use crate::lang::Lang;
 
 pub(super) const PLAYS: super::Plays = &[];
 
@@ -155,7 +156,9 @@ fn drain(peer: &TcpStream, got: &mut Vec<u8>) -> Result<()> {
 }
 
 fn wait_for(cue: &Receiver<()>) -> Result<()> {
-    cue.recv_timeout(PATIENCE).context("the other side gave no cue")
+    cue.recv_timeout(PATIENCE).context(
+        Lang::current().pick("the other side gave no sign to go on", "另一方没有给出继续的信号"),
+    )
 }
 
 /// Numbered lines, so that no two parts of it are alike.

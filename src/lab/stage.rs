@@ -16,6 +16,7 @@ use super::figure::{Claim, Figure, Table, Value};
 use crate::call::CallError;
 use crate::child;
 use crate::child::{CannotRun, CannotStart};
+use crate::lang::Lang;
 use crate::trace::{self, Collection, Event, TraceFile};
 
 /// How long a side may go on when the other has failed.
@@ -104,8 +105,11 @@ impl Stage {
                 })
                 .context(CannotStart::Thread)?;
             let served = server().inspect_err(|error| self.alone(error));
-            let served = served.context("the server");
-            let asked = client.join().expect("no side of a lab panics").context("the client");
+            let served = served.context(Lang::current().pick("the server", "服务器"));
+            let asked = client
+                .join()
+                .expect("no side of a lab panics")
+                .context(Lang::current().pick("the client", "客户端"));
             match (served, asked) {
                 (Err(served), Err(asked)) => {
                     let answers = is_a_cause(&served) && !is_a_cause(&asked);

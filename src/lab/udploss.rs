@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use super::{CannotRun, Stage, Value, or_one_of, unrecorded, word};
 use crate::call::{self, Domain, MSG_DONTWAIT, MSG_TRUNC, SO_RCVBUF, Type, UdpSocket, pollfd};
 use crate::inspect::{self, Ask};
+use crate::lang::Lang;
 
 pub(super) const PLAYS: super::Plays = &[];
 
@@ -155,9 +156,14 @@ fn flood(stage: &Stage, buffer: i32) -> Result<Flood> {
 fn memory_of(address: SocketAddr) -> Result<inspect::Memory> {
     let sockets = inspect::udp(Ask::port(address.port()).memory())?;
     let socket = sockets.iter().find(|socket| socket.local == address);
-    let socket = socket.context("the kernel does not list our socket")?;
-    let reason = "the kernel's counter of drops cannot be read: sock_diag is forbidden here, as in some containers; \
-                  run it outside";
+    let socket = socket.context(
+        Lang::current().pick("the kernel does not list our socket", "内核没有列出我们的套接字"),
+    )?;
+    let reason = Lang::current().pick(
+        "the kernel's counter of drops cannot be read: sock_diag is forbidden here, as in some containers; \
+         run it outside",
+        "无法读取内核的丢弃计数：这里禁止 sock_diag，有些容器就是这样；请在容器外运行",
+    );
     Ok(socket.memory.ok_or_else(|| CannotRun(reason.to_owned()))?)
 }
 

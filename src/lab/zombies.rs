@@ -9,6 +9,7 @@ use nix::errno::Errno;
 
 use super::{Stage, heed, or_one_of, tell};
 use crate::call::{self, Fork, Pid, SigSet, SigmaskHow, Signal, WaitPidFlag};
+use crate::lang::Lang;
 
 /// The parent is a process of its own: a lab has threads, and would not be safe to fork.
 pub(super) const PLAYS: super::Plays = &[("parent", parent)];
@@ -89,7 +90,7 @@ fn until_all_are_zombies(children: &[Pid]) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(30);
     while zombies_of(children)? < children.len() {
         if Instant::now() > end {
-            bail!("the children do not end");
+            bail!(Lang::current().pick("the children do not end", "子进程一直没有结束"));
         }
         thread::sleep(Duration::from_millis(1));
     }

@@ -120,7 +120,7 @@ const SCRIPT: &[Word] = &[
     ("a-datagram", "a datagram of {bytes}", "{bytes}的数据报"),
     ("a-end", "the end of the stream{fin}", "数据流的结束{fin}"),
     ("fin", " (FIN)", "（FIN）"),
-    ("a-reset", "the reset (RST)", "重置（RST）"),
+    ("a-reset", "the reset (RST)", "复位 (RST)"),
     ("a-fork", "the process", "进程"),
     ("to", "→ {what} to {lane}, {call}", "→ {what}，到{lane}，{call}"),
     ("from", "← {what} from {lane}, {call}", "← {what}，来自{lane}，{call}"),
@@ -155,7 +155,7 @@ const SCRIPT: &[Word] = &[
         "The end of the stream{fin} is on the way to {lane}.",
         "数据流的结束{fin}正在发往{lane}。",
     ),
-    ("out-reset", "A reset (RST) is on the way to {lane}.", "重置（RST） 正在发往{lane}。"),
+    ("out-reset", "A reset (RST) is on the way to {lane}.", "复位 (RST) 正在发往{lane}。"),
     ("out-fork", "{lane} starts, as a copy of this process.", "{lane}开始运行，它是本进程的副本。"),
     (
         "in-connect",

@@ -230,12 +230,15 @@ impl<'a> Painter<'a> {
                 self.line_of(left - 4, "ms", Ink::Dim);
             }
             Form::List { .. } => {
-                let what = format!(
-                    "{} lanes, and {} columns: a list is what fits.",
-                    self.timeline.lanes.len(),
-                    self.view.columns
+                let (lanes, columns) = (self.timeline.lanes.len(), self.view.columns);
+                let what = say!(
+                    self.view.lang,
+                    "{lanes} lanes do not fit side by side into {columns} columns, so this is a list.",
+                    "{columns} 列放不下并排的 {lanes} 条泳道，所以列成一份清单。"
                 );
-                self.line_of(0, &what, Ink::Dim);
+                for at in wrap(&what, columns, columns) {
+                    self.line_of(0, &what[at], Ink::Dim);
+                }
                 for lane in &self.timeline.lanes {
                     self.line_of(left, &format!("{}: {}", lane.name, lane.detail), Ink::Dim);
                 }
@@ -684,8 +687,11 @@ impl<'a> Painter<'a> {
             let Wire { left, right, rightwards, .. } = self.wires.all[wire];
             let here_left = left.row == row;
             let other = if here_left { right.lane } else { left.lane };
-            let how = if here_left == rightwards { "to" } else { "from" };
-            let other = format!("{how} {}", self.names[other]);
+            let other = &self.names[other];
+            let other = match here_left == rightwards {
+                true => say!(self.view.lang, "to {other}", "到{other}"),
+                false => say!(self.view.lang, "from {other}", "来自{other}"),
+            };
             if !others.contains(&other) {
                 others.push(other);
             }
@@ -728,7 +734,7 @@ impl<'a> Painter<'a> {
         let asks = timeline.calls.iter().any(busy);
         let signs = [
             (waits, ["┃", "#"], ["in a call", "在调用之中"]),
-            (asks, ["▒", "%"], ["asks again and again", "一次又一次地问"]),
+            (asks, ["▒", "%"], ["asks again and again", "反复询问"]),
             (self.life.contains(&None), ["┊", ":"], ["not observed", "没有观察到"]),
             (self.cut, ["≈", "~"], ["time left out", "略去的时间"]),
         ];

@@ -39,7 +39,7 @@ pub(super) fn went(kind: ArrowKind, bytes: u64, lang: Lang) -> String {
             say!(lang, "datagram of {bytes}", "{bytes} 字节的数据报")
         }
         ArrowKind::End => say!(lang, "the end", "结束 (FIN)"),
-        ArrowKind::Reset => say!(lang, "a reset", "重置 (RST)"),
+        ArrowKind::Reset => say!(lang, "a reset", "复位 (RST)"),
         ArrowKind::Fork => "fork".to_owned(),
     }
 }

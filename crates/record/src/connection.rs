@@ -1,5 +1,6 @@
 //! A connection, from `socket` to `close`.
 
+use std::borrow::Cow;
 use std::net::Shutdown;
 
 use netplay_text::lang::Lang;
@@ -146,6 +147,18 @@ impl SocketKind {
             (_, _, _) => "raw",
         }
     }
+
+    /// ` TCP (IPv4) `, with the spaces that stand around Latin letters in a Chinese sentence.
+    fn name_in_chinese(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self.name() {
+            "UNIX datagram" => " UNIX 数据报",
+            "UNIX stream" => " UNIX 流式",
+            "raw ICMP (IPv4)" => "原始 ICMP (IPv4) ",
+            "raw ICMP (IPv6)" => "原始 ICMP (IPv6) ",
+            "raw" => "原始",
+            name => return Cow::Owned(format!(" {name} ")),
+        })
+    }
 }
 
 names! {
@@ -266,11 +279,11 @@ impl Told for Connection {
         let ret = event.ret.unwrap_or_default();
         match self {
             Connection::Socket(kind) => {
-                let kind = kind.name();
+                let (en, zh) = (kind.name(), kind.name_in_chinese());
                 say!(
                     lang,
-                    "a new {kind} socket: no address yet, no peer",
-                    "新建 {kind} 套接字：还没有地址，也没有对端",
+                    "a new {en} socket: no address yet, no peer",
+                    "新建{zh}套接字：还没有地址，也没有对端",
                 )
             }
             Connection::Bind(_) => match local.strip_suffix(":0") {

@@ -9,6 +9,7 @@ use netplay_text::say;
 use super::text::{Args, interrupted, number};
 use super::{
     Event, Facts, Failure, Known, Moves, OptValue, Outcome, Shows, Strace, Told, part, strace,
+    value::value_in,
 };
 
 /// A call that reads or changes an option or a flag.
@@ -422,7 +423,8 @@ impl Told for Sockopt {
                 say!(lang, "{option} is empty", "{option} 为空")
             }
             Sockopt::Getsockopt(Get { option, .. }) => {
-                say!(lang, "{option} is {value}", "{option} 是 {value}")
+                let value = value_in(value, lang);
+                say!(lang, "{option} is {value}", "{option} 的值：{value}")
             }
             Sockopt::Fcntl(fcntl) => fcntl.sentence(lang),
         }
@@ -435,10 +437,10 @@ impl Told for Sockopt {
         }
     }
 
-    fn asked(&self, on: String, event: &Event, _: Lang) -> String {
+    fn asked(&self, on: String, event: &Event, lang: Lang) -> String {
         match self {
             Sockopt::Setsockopt(Set { option, datagrams, .. }) => {
-                let (value, _) = value(event);
+                let value = value_in(value(event).0, lang);
                 let of = if *datagrams && option == "SO_REUSEADDR" { OF_DATAGRAMS } else { "" };
                 format!("{on} {option} {value}{of}").trim_end().to_owned()
             }
@@ -447,9 +449,9 @@ impl Told for Sockopt {
         }
     }
 
-    fn answered(&self, event: &Event, _: Lang) -> String {
+    fn answered(&self, event: &Event, lang: Lang) -> String {
         match self {
-            Sockopt::Getsockopt(_) => event.value.as_deref().unwrap_or_default().to_owned(),
+            Sockopt::Getsockopt(_) => value_in(event.value.as_deref().unwrap_or_default(), lang),
             Sockopt::Setsockopt(_) | Sockopt::Fcntl(_) => number(event.ret),
         }
     }
@@ -540,19 +542,19 @@ fn option_set(name: &str, value: &str, datagrams: bool, lang: Lang) -> String {
         ("IP_MULTICAST_IF", device) => say!(
             lang,
             "IP_MULTICAST_IF: multicast leaves by the device with address {device}",
-            "IP_MULTICAST_IF：多播从地址为 {device} 的设备发出",
+            "IP_MULTICAST_IF：组播从地址为 {device} 的设备发出",
         ),
         ("IPV6_MULTICAST_IF", device) => say!(
             lang,
             "IPV6_MULTICAST_IF: multicast leaves by device {device}",
-            "IPV6_MULTICAST_IF：多播从设备 {device} 发出",
+            "IPV6_MULTICAST_IF：组播从设备 {device} 发出",
         ),
         ("IP_MULTICAST_TTL" | "IPV6_MULTICAST_HOPS", hops) => match hops {
-            "0" => say!(lang, "{name}: multicast stays on this host", "{name}：多播不离开本机"),
+            "0" => say!(lang, "{name}: multicast stays on this host", "{name}：组播不离开本机"),
             "1" => say!(
                 lang,
                 "{name}: multicast stays in the local network, no router forwards it",
-                "{name}：多播留在本地网络，路由器不转发",
+                "{name}：组播留在本地网络，路由器不转发",
             ),
             _ => say!(
                 lang,
@@ -563,7 +565,7 @@ fn option_set(name: &str, value: &str, datagrams: bool, lang: Lang) -> String {
         ("IP_MULTICAST_LOOP" | "IPV6_MULTICAST_LOOP", "0") => say!(
             lang,
             "{name} off: this host does not receive the multicast that it sends",
-            "{name} 关闭：本机收不到自己发出的多播",
+            "{name} 关闭：本机收不到自己发出的组播",
         ),
         ("SO_LINGER", "0 s") => say!(
             lang,

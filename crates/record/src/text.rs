@@ -41,12 +41,19 @@ pub fn lane_in(name: &str, lang: Lang) -> String {
         return format!("进程 {process} 的线程 {thread}");
     }
     let part = |part: &str| {
+        if part == "cut off" {
+            return "被切断的一端".to_owned();
+        }
         let (word, rest) = part.split_once(' ').unwrap_or((part, ""));
         let word = match word {
             "server" => "服务器",
             "client" => "客户端",
             "thread" => "线程",
             "child" => "子进程",
+            "parent" => "父进程",
+            "peer" => "对端",
+            "waiter" => "等待者",
+            "writer" => "写入者",
             other => other,
         };
         if rest.is_empty() { word.to_owned() } else { format!("{word} {rest}") }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use netplay_text::escape::escape;
+use netplay_text::lang::Lang;
 
 /// The value of a socket option.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +101,15 @@ impl OptValue {
         self.in_memory(<[u8]>::to_vec)
     }
 
+    /// The value in this language: `no limit`, `不限`.
+    #[must_use]
+    pub fn told_in(&self, lang: Lang) -> String {
+        match self {
+            OptValue::Text(_) => self.to_string(),
+            _ => value_in(&self.to_string(), lang),
+        }
+    }
+
     /// How many bytes it has in memory.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -121,6 +131,36 @@ impl fmt::Display for OptValue {
                 Some(text) => f.write_str(&escape(text)),
             },
             OptValue::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+        }
+    }
+}
+
+/// A value that a record holds, in this language.
+pub(super) fn value_in(value: &str, lang: Lang) -> String {
+    match (lang, value, value.strip_suffix(" bytes")) {
+        (Lang::Zh, "no limit", _) => "不限".to_owned(),
+        (Lang::Zh, "off", _) => "关闭".to_owned(),
+        (Lang::Zh, _, Some(n)) if n.parse::<u64>().is_ok() => format!("{n} 字节"),
+        _ => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_told_in_the_language_asked_for() {
+        let told = |value: &OptValue| Lang::ALL.map(|lang| value.told_in(lang));
+        for (value, words) in [
+            (Duration::ZERO.into(), ["no limit", "不限"]),
+            (None::<Duration>.into(), ["off", "关闭"]),
+            (vec![0; 12].into(), ["12 bytes", "12 字节"]),
+            (5000.into(), ["5000", "5000"]),
+            (Duration::from_millis(1500).into(), ["1.5 s", "1.5 s"]),
+            ("off".into(), ["off", "off"]), // a name, and no state
+        ] {
+            assert_eq!(told(&value), words);
         }
     }
 }

@@ -475,7 +475,7 @@ impl Told for Wait {
 /// What the events of a wait mean (poll(2)).
 fn meanings(events: u32, lang: Lang) -> String {
     let known = |bit: u32| match bit {
-        IN => lang.pick("there is something to read", "有数据可读"),
+        IN => lang.pick("there is something to read", "可以读取"),
         OUT => lang.pick("there is room to write", "可以写入"),
         PRI => lang.pick("urgent data", "紧急数据"),
         ERR => lang.pick("an error is pending", "有待处理的错误"),

@@ -24,7 +24,7 @@ use nix::errno::Errno;
 #[must_use]
 pub fn in_words(error: &(dyn Error + 'static), lang: Lang) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
-    causes.map(|error| alone(error, lang)).collect::<Vec<_>>().join(": ")
+    causes.map(|error| alone(error, lang)).collect::<Vec<_>>().join(lang.pick(": ", "："))
 }
 
 /// The same without what lies behind it.
@@ -33,6 +33,24 @@ pub fn alone(error: &(dyn Error + 'static), lang: Lang) -> String {
     let of_std = error.downcast_ref().and_then(io::Error::raw_os_error).map(Errno::from_raw);
     match (lang, of_std.or(error.downcast_ref().copied())) {
         (Lang::Zh, Some(errno)) => error_in_words(&format!("{errno:?}"), lang),
-        (Lang::Zh | Lang::En, _) => error.to_string(),
+        (Lang::Zh | Lang::En, _) => {
+            let said = error.to_string();
+            match said.strip_prefix("failed to lookup address information: ") {
+                Some(reason) => of_the_resolver(reason, lang).to_owned(),
+                None => said,
+            }
+        }
     }
+}
+
+/// Why a name has no address: the words of gai_strerror(3) that a program meets, and their Chinese.
+fn of_the_resolver(reason: &str, lang: Lang) -> &str {
+    let chinese = match reason {
+        "Name or service not known" => "没有这个名字或服务",
+        "No address associated with hostname" => "这个名字没有对应的地址",
+        "Temporary failure in name resolution" => "域名解析暂时失败",
+        "Non-recoverable failure in name resolution" => "域名解析失败，重试也没有用",
+        other => other,
+    };
+    lang.pick(reason, chinese)
 }

@@ -224,10 +224,10 @@ impl Row {
 
     fn compare(&self, kernel: &OptValue, lang: Lang) -> String {
         let (en, zh) = match (&self.asked, kernel) {
-            (asked, kernel) if asked == kernel => ("as asked", "如请求"),
+            (asked, kernel) if asked == kernel => ("as asked", "与请求一致"),
             // One of the two may end in a zero byte.
             (OptValue::Text(_), text) if self.asked.to_string() == text.to_string() => {
-                ("as asked", "如请求")
+                ("as asked", "与请求一致")
             }
             (_, kernel) if self.default.as_ref().is_ok_and(|default| default == kernel) => {
                 ("accepted and ignored", "接受但忽略")

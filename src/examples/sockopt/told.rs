@@ -28,7 +28,7 @@ pub fn table(rows: &[Row], voice: Voice) -> String {
     };
     let heads = heads.map(String::from);
     let cells = |row: &Row| {
-        let [default, asked, kernel] = values(row);
+        let [default, asked, kernel] = values(row, lang);
         let (name, kind) = (row.option.name().to_owned(), kind(row.option).to_owned());
         [name, kind, default, asked, kernel, row.remark(lang)]
     };
@@ -106,11 +106,11 @@ fn kind(option: Opt) -> &'static str {
 }
 
 /// Default, asked, kernel; a dash if a call failed.
-fn values(row: &Row) -> [String; 3] {
+fn values(row: &Row, lang: Lang) -> [String; 3] {
     let shown = |answer: &call::Result<OptValue>| {
-        answer.as_ref().map_or_else(|_| "-".to_owned(), OptValue::to_string)
+        answer.as_ref().map_or_else(|_| "-".to_owned(), |value| value.told_in(lang))
     };
-    [shown(&row.default), row.asked.to_string(), shown(&row.kernel)]
+    [shown(&row.default), row.asked.told_in(lang), shown(&row.kernel)]
 }
 
 /// `SO_RCVBUF on tcp: was 131072, asked 5000, the kernel has 10000: doubled, …`
@@ -118,9 +118,9 @@ fn values(row: &Row) -> [String; 3] {
 pub fn sentence(row: &Row, voice: Voice) -> String {
     let lang = voice.lang;
     let (name, protocol, remark) = (row.option.name(), row.protocol.name(), row.remark(lang));
-    let [default, asked, kernel] = values(row);
+    let [default, asked, kernel] = values(row, lang);
     let was = match &row.default {
-        Ok(_) => say!(lang, "was {default}, ", "原来是 {default}，"),
+        Ok(_) => say!(lang, "was {default}, ", "原值 {default}，"),
         Err(_) => String::new(),
     };
     let then = match &row.kernel {
@@ -152,20 +152,14 @@ pub fn explained(option: Opt, rows: &[Row], voice: Voice) -> String {
     text += &hanging(&format!("  {}", does(option, lang)), voice.columns, 0);
     text += "\n\n";
     let cells = |row: &Row| {
-        let [default, asked, kernel] = values(row);
-        let told = match lang {
-            Lang::En => [
-                format!("default {default:<9}"),
-                format!("asked {asked:<9}"),
-                format!("kernel has {kernel:<9}"),
-            ],
-            Lang::Zh => [
-                format!("默认 {default:<9}"),
-                format!("请求 {asked:<9}"),
-                format!("内核给出 {kernel:<9}"),
-            ],
-        };
-        let told = told.join(" ");
+        let [default, asked, kernel] = values(row, lang);
+        let heads = lang.pick(["default", "asked", "kernel has"], ["默认", "请求", "内核给出"]);
+        let told = heads.into_iter().zip([default, asked, kernel]);
+        let told = told.map(|(head, value)| {
+            let room = 9_usize.saturating_sub(width(&value));
+            format!("{head} {value}{:room$}", "")
+        });
+        let told = told.collect::<Vec<_>>().join(" ");
         vec![format!("{:<4}", row.protocol.name()), told, row.remark(lang)]
     };
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
