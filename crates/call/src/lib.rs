@@ -195,6 +195,7 @@ pub fn accept4<L: Listener>(listener: &L, flags: i32) -> Result<(L::Stream, L::A
     step.end(accepted, |ok| Connection::Accept {
         peer: ok.map(|(_, address)| address.clone().into()),
         nonblock: flags & SOCK_NONBLOCK != 0,
+        cloexec: true,
     })
     .map(|(peer, address)| (Socket(Descriptor::new(peer)).into(), L::address(&address)))
 }
@@ -410,7 +411,7 @@ fn socket_kind(domain: Domain, ty: Type, protocol: i32) -> SocketKind {
         libc::SOCK_RAW => record::Type::Raw,
         other => record::Type::Other(other),
     };
-    SocketKind { family, ty, protocol }
+    SocketKind { family, ty, protocol, flags: libc::SOCK_CLOEXEC }
 }
 
 /// The value of a call that received this many bytes, if it did not fail.

@@ -103,7 +103,9 @@ impl Operation {
     /// The call that it stands for, as a value.
     fn told(self) -> Call {
         match self {
-            Operation::Accept => Connection::Accept { peer: None, nonblock: false }.into(),
+            Operation::Accept => {
+                Connection::Accept { peer: None, nonblock: false, cloexec: true }.into()
+            }
             Operation::Recv => Bytes::Recv(Receive::default()).into(),
             Operation::Send => Bytes::Send(Send::default()).into(),
             Operation::Recvmsg => Bytes::Recvmsg(Receive::default(), None).into(),

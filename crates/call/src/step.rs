@@ -14,19 +14,18 @@ use std::net::Shutdown;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use nix::errno::Errno;
 use socket2::SockAddr;
 use tracing::{Level, event};
 
 use super::clock::monotonic;
 use super::error::{CallError, Result};
 use super::gather::{self, Wait};
-use super::known::{Names, names};
+use super::known::descriptors;
 use super::listener::{TARGET, listening};
 use super::{hide, signal, state};
 use netplay_record::{
-    self as record, Answer as Completion, Call, Connection, Facts, Known, Moves, Name, OptValue,
-    Outcome, Strace, Submission, Way, address_text,
+    self as record, Answer as Completion, Call, Connection, Descriptor, Facts, Moves, Name,
+    OptValue, Outcome, Strace, Submission, Text, Way, address_text, errno_name,
 };
 
 /// Whether a record also has the state of the socket after the call. That costs two or three
@@ -45,7 +44,7 @@ pub(super) struct Step {
     /// When it began; `None` without a listener.
     start: Option<u64>,
     /// What was known about the descriptor that this call closes.
-    forgotten: Option<Box<Names>>,
+    forgotten: Option<Box<Descriptor>>,
 }
 
 impl Step {
@@ -74,7 +73,7 @@ impl Step {
     pub(super) fn forget(mut self, fd: RawFd) -> Step {
         hide::forget(fd);
         if self.start.is_some() {
-            self.forgotten = names().remove(&fd).map(Box::new);
+            self.forgotten = descriptors().forget(fd).map(Box::new);
         }
         self
     }
@@ -97,7 +96,7 @@ impl Step {
             let call = tell(result.as_ref().ok()).into();
             debug_assert_eq!(call.name(), self.call.as_str(), "the value is that of another call");
             let record = Record { call, via: Via::Call, outcome, start, end };
-            record.tell(self.forgotten.map_or_else(Names::default, |names| *names));
+            record.tell(self.forgotten.map(|known| *known).unwrap_or_default());
         }
         result.map_err(|error| CallError::new(self.call, &error))
     }
@@ -114,7 +113,7 @@ struct Record {
 
 impl Record {
     /// Tells this call, and the signal handlers that ran meanwhile.
-    fn tell(self, forgotten: Names) {
+    fn tell(self, forgotten: Descriptor) {
         let Record { start, end, outcome: Outcome { fd, ret, errno }, .. } = self;
         // A handler that ran between `start` and `end`: if it is what ended the call, it ran
         // before the call returned; otherwise the call was done, and it ran on the way out.
@@ -145,7 +144,7 @@ pub(super) fn submitted(call: Call, submission: Submission, at: u64) {
     record_handlers(at);
     let outcome = Outcome { fd: Some(submission.fd), ..Outcome::default() };
     let via = Via::Submission(submission);
-    emit(Record { call, via, outcome, start: at, end: at }, Names::default());
+    emit(Record { call, via, outcome, start: at, end: at }, Descriptor::default());
 }
 
 /// Records that the answer to an operation was taken out of the completion ring.
@@ -154,35 +153,36 @@ pub(super) fn completed(call: Call, fd: RawFd, answer: Completion, (start, end):
     let ret = Some(answer.result.max(-1).into());
     let errno = (answer.result < 0).then_some(-answer.result);
     let outcome = Outcome { fd: Some(fd), ret, errno };
-    emit(Record { call, via: Via::Completion(answer), outcome, start, end }, Names::default());
+    emit(Record { call, via: Via::Completion(answer), outcome, start, end }, Descriptor::default());
 }
 
 /// The one place in the crate where a call becomes an event. `closed` is what was known of a descriptor that is
 /// closed by now.
-fn emit(record: Record, closed: Names) {
+fn emit(record: Record, closed: Descriptor) {
     let Record { call, via, outcome, start, end } = record;
     let facts = match via {
         Via::Submission(_) => Facts::default(), // nothing has happened
         Via::Completion(_) if outcome.errno.is_some() => Facts::default(),
         Via::Call | Via::Completion(_) => {
             let facts = call.facts(&outcome);
-            learn(&call, &outcome, &facts);
+            descriptors().learn(&call, &outcome, &facts);
             facts
         }
     };
     let gone = call.moves() == Moves::Closes;
     let known = match outcome.fd {
-        Some(fd) if !gone => names().get(&fd).cloned().unwrap_or_default(),
+        Some(fd) if !gone => descriptors().get(fd).cloned().unwrap_or_default(),
         _ => closed,
     };
-    let (mut local, peer) = (facts.local.or(known.local), facts.peer.or(known.peer));
+    let (mut local, peer) =
+        (facts.local.map(Text::from).or(known.local), facts.peer.map(Text::from).or(known.peer));
     let state = outcome.fd.filter(|_| OBSERVE.load(Relaxed)).and_then(|fd| {
         let seen = state::of(fd, local.as_deref(), peer.as_deref(), gone);
         if local.is_none()
             && let Some(name) = &seen.local
         {
-            local = Some(address_text(name));
-            names().entry(fd).or_default().local.clone_from(&local);
+            local = Some(address_text(name).into());
+            descriptors().entry(fd).local.clone_from(&local);
         }
         seen.text
     });
@@ -214,7 +214,7 @@ fn emit(record: Record, closed: Names) {
             errno = outcome.errno.map(errno_name).as_deref(),
             out = out.as_deref(),
             value = facts.value.as_deref(),
-            datagrams = facts.datagrams.then_some(true),
+            datagrams = facts.datagrams,
             ready = facts.ready.as_deref(),
             bytes = facts.bytes,
             asked = facts.asked,
@@ -230,41 +230,6 @@ fn emit(record: Record, closed: Names) {
     record::tell(call, again, event);
 }
 
-/// Remembers what a call has shown about descriptors.
-fn learn(call: &Call, outcome: &Outcome, facts: &Facts) {
-    let mut names = names();
-    if let Some(fd) = outcome.fd {
-        match facts.known {
-            Known::Nothing => {}
-            Known::Local => names.entry(fd).or_default().local.clone_from(&facts.local),
-            Known::Peer => names.entry(fd).or_default().peer.clone_from(&facts.peer),
-            Known::Waits(waits) => names.entry(fd).or_default().never_waits = !waits,
-        }
-    }
-    let Some(new) = outcome.done().and_then(|fd| RawFd::try_from(fd).ok()) else { return };
-    match call.moves() {
-        Moves::Makes { datagrams } => {
-            names.insert(new, Names { datagrams, ..Names::default() });
-        }
-        Moves::Accepts { nonblock } => {
-            let listener = outcome.fd.and_then(|fd| names.get(&fd));
-            // A listener on a wildcard address accepts on any of the machine's.
-            let local = listener.and_then(|of| of.local.clone());
-            let local = local.filter(|of| !of.starts_with("0.0.0.0") && !of.starts_with("[::]"));
-            let peer = facts.peer.clone();
-            names.insert(new, Names { local, peer, never_waits: nonblock, datagrams: false });
-        }
-        Moves::Nothing
-        | Moves::Opens
-        | Moves::Listens
-        | Moves::Connects
-        | Moves::Shuts(_)
-        | Moves::Closes
-        | Moves::Copies
-        | Moves::Ends => {}
-    }
-}
-
 /// Records the calls that signal handlers of this thread made before this time, if they are not recorded yet.
 fn record_handlers(before: u64) {
     signal::take(before, |made| {
@@ -276,7 +241,7 @@ fn record_handlers(before: u64) {
         };
         let call = Connection::Shutdown(Shutdown::Both).into();
         let (start, end) = (made.start, made.end);
-        emit(Record { call, via: Via::Call, outcome, start, end }, Names::default());
+        emit(Record { call, via: Via::Call, outcome, start, end }, Descriptor::default());
     });
 }
 
@@ -318,7 +283,7 @@ impl<T: Answer> Answer for (T, SockAddr) {
 /// Holds the record still while the process forks, so that the child never inherits a lock whose
 /// holder it did not inherit.
 pub(super) fn hold() -> impl Sized {
-    (names(), hide::hold())
+    (descriptors(), hide::hold())
 }
 
 thread_local! {
@@ -338,9 +303,4 @@ pub fn who() -> (i32, i32) {
 /// For a forked child: its one thread has a copy of its parent's memory, but another number.
 pub(super) fn forget_who() {
     WHO.set(None);
-}
-
-/// `EAGAIN` for 11.
-fn errno_name(errno: i32) -> String {
-    format!("{:?}", Errno::from_raw(errno))
 }

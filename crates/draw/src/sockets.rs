@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Call, Lane};
-use netplay_record::{Moves, Text};
+use netplay_record::{Kind, Moves, Text};
 use netplay_text::tcp::CLOSED;
 
 /// A socket of the kernel, whichever processes hold it: an index of [`Sockets::all`].
@@ -45,15 +45,18 @@ impl Sockets {
         // child has what its parent had when it was forked.
         let mut order: Vec<usize> = (0..calls.len()).collect();
         order.sort_by_key(|&i| match calls[i].record.what.moves() {
-            Moves::Closes | Moves::Copies => calls[i].from_ns,
+            Moves::Closes | Moves::ClosesMany { .. } | Moves::Copies => calls[i].from_ns,
             Moves::Nothing
             | Moves::Makes { .. }
+            | Moves::MakesTwo { .. }
             | Moves::Opens
+            | Moves::Duplicates
             | Moves::Listens
             | Moves::Accepts { .. }
             | Moves::Connects
             | Moves::Shuts(_)
-            | Moves::Ends => calls[i].to_ns,
+            | Moves::Executes
+            | Moves::Ends { .. } => calls[i].to_ns,
         });
         let mut sockets = Sockets { of_call: vec![None; calls.len()], ..Sockets::default() };
         let mut tables = Tables::default();
@@ -63,8 +66,10 @@ impl Sockets {
                 tables.fork(child, parent);
             }
             let moves = call.record.what.moves();
-            if let (Moves::Ends, Some(ended @ 1..)) = (moves, call.record.ret) {
-                tables.end(ended as i32); // it holds nothing any more
+            if let (Moves::Ends { child }, Some(ret @ 0..)) = (moves, call.record.ret)
+                && let Some(ended @ 1..) = child.or(i32::try_from(ret).ok())
+            {
+                tables.end(ended); // it holds nothing any more
             }
             sockets.step(i, call, &lanes[call.lane], &mut tables);
             if let (Moves::Closes, Some(id)) = (moves, sockets.of_call[i])
@@ -106,7 +111,7 @@ impl Sockets {
             id
         });
         self.of_call[i] = Some(id);
-        let done = record.errno.is_none();
+        let done = record.is_done() || record.kind == Kind::Submit;
         let socket = &mut self.all[id];
         if socket.local.is_none() {
             socket.local = plain(&record.local).filter(|local| !local.ends_with(":0"));
@@ -135,17 +140,21 @@ impl Sockets {
                 socket.connected_by = Some(i);
             }
             Moves::Closes => tables.take(process, fd),
-            Moves::Nothing if record.what.is_addressed() => {
+            Moves::Nothing if record.what.is_addressed() && record.datagrams != Some(false) => {
                 socket.datagram |= !socket.from_birth;
             }
             Moves::Nothing
             | Moves::Makes { .. }
+            | Moves::MakesTwo { .. }
             | Moves::Opens
+            | Moves::Duplicates
             | Moves::Listens
             | Moves::Connects
             | Moves::Shuts(_)
+            | Moves::ClosesMany { .. }
             | Moves::Copies
-            | Moves::Ends => {
+            | Moves::Executes
+            | Moves::Ends { .. } => {
                 if socket.peer.is_none() && !socket.datagram && !socket.listens {
                     socket.peer = plain(&record.peer);
                 }

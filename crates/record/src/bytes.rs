@@ -3,7 +3,7 @@
 use socket2::SockAddr;
 
 use super::data::Data;
-use super::message::Header;
+use super::message::{Control, Header};
 use super::text::{Args, count, datagrams, over_ipv4, peer, quoted, shown};
 use super::{
     Direction, Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, Way, address_text,
@@ -22,12 +22,24 @@ pub enum Bytes {
     Recvfrom(Receive, Option<Box<SockAddr>>),
     /// recvmsg(2), with what the kernel adds to the bytes, if it received any.
     Recvmsg(Receive, Option<Box<Header>>),
+    /// recvmmsg(2)
+    Recvmmsg(ManyIn),
+    /// read(2)
+    Read(Receive),
+    /// readv(2)
+    Readv(Receive),
     /// send(2)
     Send(Send),
     /// sendto(2), and the receiver.
     Sendto(Send, Option<Box<SockAddr>>),
+    /// sendmsg(2), the receiver, and the descriptors that it passes.
+    Sendmsg(Send, Option<Box<SockAddr>>, Vec<i32>),
     /// sendmmsg(2)
     Sendmmsg(Many),
+    /// write(2)
+    Write(Send),
+    /// writev(2)
+    Writev(Send),
     /// sendfile(2)
     Sendfile {
         /// The descriptor of the file.
@@ -90,6 +102,19 @@ pub struct Many {
     pub to: Option<Box<SockAddr>>,
 }
 
+/// The arguments of `recvmmsg`, and what it received.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ManyIn {
+    /// `MSG_WAITFORONE` and others.
+    pub flags: i32,
+    /// How many messages it has room for.
+    pub room: usize,
+    /// The messages that came; in a value that was read from a trace, only their number.
+    pub datagrams: Vec<Data>,
+    /// The sender of the first.
+    pub from: Option<Box<SockAddr>>,
+}
+
 /// Where the bytes that a call received are now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Received {
@@ -124,7 +149,24 @@ impl Receive {
             Some(data) => strace::data(data),
             None => format!("{:#x}", self.at),
         };
-        format!("{buffer}, {}, {}", self.room, flags_text(self.flags))
+        format!("{buffer}, {}, {}", self.room, strace::message_flags(self.flags))
+    }
+
+    /// The buffer of read(2), or those of readv(2) as if they were one.
+    fn strace_read(&self, parts: bool) -> String {
+        let buffer = match &self.data {
+            Some(data) => strace::data(data),
+            None => format!("{:#x}", self.at),
+        };
+        in_parts(&buffer, self.room, parts)
+    }
+}
+
+/// `"hello", 5`, or `[{iov_base="hello", iov_len=5}], 1`.
+fn in_parts(buffer: &str, len: usize, parts: bool) -> String {
+    match parts {
+        true => format!("[{{iov_base={buffer}, iov_len={len}}}], 1"),
+        false => format!("{buffer}, {len}"),
     }
 }
 
@@ -148,7 +190,34 @@ impl Send {
 
     fn strace(&self, to: Option<&SockAddr>) -> String {
         let (data, len) = (strace::data(&self.data), self.data.len);
-        format!("{data}, {len}, {}, {}", flags_text(self.flags), strace::given(to))
+        format!("{data}, {len}, {}, {}", strace::message_flags(self.flags), strace::given(to))
+    }
+
+    fn strace_written(&self, parts: bool) -> String {
+        in_parts(&strace::data(&self.data), self.data.len, parts)
+    }
+
+    /// `{msg_name=NULL, msg_namelen=0, msg_iov=[…], msg_iovlen=1, msg_controllen=0, msg_flags=0}`
+    fn strace_header(&self, to: Option<&SockAddr>, passed: &[i32]) -> String {
+        let parts = in_parts(&strace::data(&self.data), self.data.len, true);
+        let (parts, _) = parts.rsplit_once(", ").unwrap_or_default();
+        let control = match passed {
+            [] => "msg_controllen=0".to_owned(),
+            fds => {
+                let control = Control::of_descriptors(fds);
+                let len = control.space();
+                format!("msg_control=[{}], msg_controllen={len}", control.strace())
+            }
+        };
+        format!("{{{}, msg_iov={parts}, msg_iovlen=1, {control}, msg_flags=0}}", named(to))
+    }
+}
+
+/// The first two fields of a `struct msghdr` that a program gave.
+fn named(to: Option<&SockAddr>) -> String {
+    match to {
+        Some(to) => format!("msg_name={}, msg_namelen={}", strace::sockaddr(to), to.len()),
+        None => "msg_name=NULL, msg_namelen=0".to_owned(),
     }
 }
 
@@ -171,10 +240,7 @@ impl Many {
 
     /// `[{msg_hdr={…}, msg_len=5}, …], 2, MSG_DONTWAIT`; only messages that the kernel took have a length.
     fn strace(&self, taken: usize) -> String {
-        let to = match &self.to {
-            Some(to) => format!("msg_name={}, msg_namelen={}", strace::sockaddr(to), to.len()),
-            None => "msg_name=NULL, msg_namelen=0".to_owned(),
-        };
+        let to = named(self.to.as_deref());
         let element = |(at, data): (usize, &Data)| {
             let (text, len) = (strace::data(data), data.len);
             let taken = if at < taken { format!(", msg_len={len}") } else { String::new() };
@@ -187,7 +253,7 @@ impl Many {
         let elements = self.datagrams.iter().enumerate().take(ELEMENTS).map(element);
         let more = (count > ELEMENTS).then(|| "...".to_owned());
         let all: Vec<String> = elements.chain(more).collect();
-        format!("[{}], {count}, {}", all.join(", "), flags_text(self.flags))
+        format!("[{}], {count}, {}", all.join(", "), strace::message_flags(self.flags))
     }
 
     /// Shows the first datagram of those that moved.
@@ -209,23 +275,61 @@ impl Many {
     }
 }
 
-const MSG: [(i32, &str); 6] = [
-    (libc::MSG_OOB, "MSG_OOB"),
-    (libc::MSG_PEEK, "MSG_PEEK"),
-    (libc::MSG_TRUNC, "MSG_TRUNC"),
-    (libc::MSG_DONTWAIT, "MSG_DONTWAIT"),
-    (libc::MSG_ERRQUEUE, "MSG_ERRQUEUE"),
-    (libc::MSG_NOSIGNAL, "MSG_NOSIGNAL"),
-];
+impl ManyIn {
+    /// `3, [{msg_hdr={…}, msg_len=5}, …], 8, MSG_WAITFORONE, NULL`
+    fn read(event: &Event) -> ManyIn {
+        let count = event.ret.and_then(|count| usize::try_from(count).ok()).unwrap_or(0).min(1024);
+        ManyIn {
+            flags: read_flags(Args::of(event)),
+            room: count,
+            datagrams: vec![Data::default(); count],
+            from: None,
+        }
+    }
 
-fn flags_text(flags: i32) -> String {
-    let mut set =
-        MSG.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name).peekable();
-    if set.peek().is_none() { flags.to_string() } else { strace::flags(set) }
+    fn strace(&self) -> String {
+        let from = match &self.from {
+            Some(from) => {
+                format!("msg_name={}, msg_namelen=128 => {}", strace::sockaddr(from), from.len())
+            }
+            None => "msg_name=NULL, msg_namelen=0".to_owned(),
+        };
+        let element = |data: &Data| {
+            let (text, len) = (strace::data(data), data.len);
+            format!(
+                "{{msg_hdr={{{from}, msg_iov=[{{iov_base={text}, iov_len={len}}}], msg_iovlen=1, \
+                 msg_controllen=0, msg_flags=0}}, msg_len={len}}}"
+            )
+        };
+        let elements: Vec<String> = self.datagrams.iter().take(ELEMENTS).map(element).collect();
+        let (room, flags) = (self.room, strace::message_flags(self.flags));
+        format!("[{}], {room}, {flags}, NULL", elements.join(", "))
+    }
+
+    /// Shows the first datagram.
+    fn facts(&self) -> Facts {
+        let peer = self.from.as_deref().and_then(sender);
+        let Some(first) = self.datagrams.first() else {
+            return Facts { peer, ..Facts::default() };
+        };
+        let bytes = self.datagrams.iter().map(|data| data.len as u64).sum();
+        let hidden = self.datagrams.iter().map(|data| data.hidden as u64).sum();
+        Facts {
+            peer,
+            bytes: Some(bytes),
+            hidden: Some(hidden).filter(|&hidden| hidden > 0),
+            ..first.facts(first.len)
+        }
+    }
+}
+
+/// The address that a message came from, if the kernel named one: it does not for a stream.
+fn sender(from: &SockAddr) -> Option<String> {
+    Some(address_text(from)).filter(|from| from != "(unnamed)")
 }
 
 fn read_flags(args: Args<'_>) -> i32 {
-    MSG.iter().filter(|(_, name)| args.has(name)).fold(0, |flags, (flag, _)| flags | flag)
+    strace::read_message_flags(|name| args.has(name))
 }
 
 names! {
@@ -233,9 +337,15 @@ names! {
     Recv = "recv",
     Recvfrom = "recvfrom",
     Recvmsg = "recvmsg",
+    Recvmmsg = "recvmmsg",
+    Read = "read",
+    Readv = "readv",
     Send = "send",
     Sendto = "sendto",
+    Sendmsg = "sendmsg",
     Sendmmsg = "sendmmsg",
+    Write = "write",
+    Writev = "writev",
     Sendfile = "sendfile",
     Splice = "splice",
     SyncFileRange = "sync_file_range",
@@ -252,6 +362,13 @@ impl Told for Bytes {
             BytesName::Recvmsg => {
                 Bytes::Recvmsg(Receive::read(args), Some(Header::read(args).into()))
             }
+            BytesName::Recvmmsg => Bytes::Recvmmsg(ManyIn::read(event)),
+            // They have no flags; a flag in what was read is a word of it.
+            BytesName::Read => Bytes::Read(Receive::default()),
+            BytesName::Readv => Bytes::Readv(Receive::default()),
+            BytesName::Write => Bytes::Write(Send::default()),
+            BytesName::Writev => Bytes::Writev(Send::default()),
+            BytesName::Sendmsg => Bytes::Sendmsg(Send::read(args), None, args.descriptors()),
             BytesName::Send => Bytes::Send(Send::read(args)),
             BytesName::Sendto => Bytes::Sendto(Send::read(args), None),
             BytesName::Sendmmsg => Bytes::Sendmmsg(Many::read(event)),
@@ -266,6 +383,12 @@ impl Told for Bytes {
             Bytes::Recv(_) => BytesName::Recv,
             Bytes::Recvfrom(..) => BytesName::Recvfrom,
             Bytes::Recvmsg(..) => BytesName::Recvmsg,
+            Bytes::Recvmmsg(_) => BytesName::Recvmmsg,
+            Bytes::Read(_) => BytesName::Read,
+            Bytes::Readv(_) => BytesName::Readv,
+            Bytes::Sendmsg(..) => BytesName::Sendmsg,
+            Bytes::Write(_) => BytesName::Write,
+            Bytes::Writev(_) => BytesName::Writev,
             Bytes::Send(_) => BytesName::Send,
             Bytes::Sendto(..) => BytesName::Sendto,
             Bytes::Sendmmsg(_) => BytesName::Sendmmsg,
@@ -286,16 +409,42 @@ impl Told for Bytes {
                 Strace::new("recvfrom", format!("{fd}, {}, {from}", receive.strace()))
             }
             Bytes::Recvmsg(receive, header) => {
-                let flags = flags_text(receive.flags);
+                let flags = strace::message_flags(receive.flags);
                 let header = match (header, &receive.data) {
                     (Some(header), Some(data)) => {
                         let data = strace::data(data);
-                        header.strace(&data, receive.room, &flags_text(header.flags))
+                        header.strace(&data, receive.room, &strace::message_flags(header.flags))
                     }
                     // Before the call only the size of the address buffer is known.
                     _ => "{msg_namelen=128}".to_owned(),
                 };
                 Strace::new("recvmsg", format!("{fd}, {header}, {flags}"))
+            }
+            Bytes::Recvmmsg(many) => {
+                let messages = match outcome.done() {
+                    Some(_) => many.strace(),
+                    None => {
+                        format!("0x..., {}, {}, NULL", many.room, strace::message_flags(many.flags))
+                    }
+                };
+                Strace::new("recvmmsg", format!("{fd}, {messages}"))
+            }
+            Bytes::Read(receive) => {
+                Strace::new("read", format!("{fd}, {}", receive.strace_read(false)))
+            }
+            Bytes::Readv(receive) => {
+                Strace::new("readv", format!("{fd}, {}", receive.strace_read(true)))
+            }
+            Bytes::Write(send) => {
+                Strace::new("write", format!("{fd}, {}", send.strace_written(false)))
+            }
+            Bytes::Writev(send) => {
+                Strace::new("writev", format!("{fd}, {}", send.strace_written(true)))
+            }
+            Bytes::Sendmsg(send, to, passed) => {
+                let header = send.strace_header(to.as_deref(), passed);
+                let flags = strace::message_flags(send.flags);
+                Strace::new("sendmsg", format!("{fd}, {header}, {flags}"))
             }
             Bytes::Send(send) => Strace::new("sendto", format!("{fd}, {}", send.strace(None))),
             Bytes::Sendto(send, to) => {
@@ -325,11 +474,10 @@ impl Told for Bytes {
 
     fn facts(&self, outcome: &Outcome) -> Facts {
         let done = outcome.done().map(|n| n as u64);
-        let of = |from: Option<&SockAddr>| {
-            from.filter(|from| from.as_socket().is_some()).map(address_text)
-        };
+        let of = |from: Option<&SockAddr>| from.and_then(sender);
         match self {
-            Bytes::Recv(receive) => receive.facts(),
+            Bytes::Recv(receive) | Bytes::Read(receive) | Bytes::Readv(receive) => receive.facts(),
+            Bytes::Recvmmsg(many) => many.facts(),
             // The length of the datagram, which may have been cut.
             Bytes::Recvfrom(receive, from) => {
                 Facts { asked: done.or(Some(0)), peer: of(from.as_deref()), ..receive.facts() }
@@ -338,7 +486,12 @@ impl Told for Bytes {
                 let peer = header.as_ref().and_then(|header| of(header.name.as_ref()));
                 Facts { asked: done, peer, ..receive.facts() }
             }
-            Bytes::Send(send) => send.facts(outcome),
+            Bytes::Send(send) | Bytes::Write(send) | Bytes::Writev(send) => send.facts(outcome),
+            Bytes::Sendmsg(send, to, _) => Facts {
+                peer: to.as_deref().map(address_text),
+                datagrams: to.as_ref().map(|_| true), // of a stream, there is no receiver
+                ..send.facts(outcome)
+            },
             Bytes::Sendto(send, to) => {
                 Facts { peer: to.as_deref().map(address_text), ..send.facts(outcome) }
             }
@@ -351,78 +504,58 @@ impl Told for Bytes {
     }
 
     fn sentence(&self, event: &Event, lang: Lang) -> String {
-        let (bytes, peer) = (event.bytes.unwrap_or_default(), peer(event, lang));
-        let asked = event.asked.unwrap_or(bytes);
+        let (bytes, to) = (event.bytes.unwrap_or_default(), peer(event, lang));
         let nothing = event.ret.unwrap_or_default() == 0;
         let (moved, shown) = (count(bytes, lang), shown(event, lang));
-        let end = || {
-            say!(
-                lang,
-                "0 bytes: the end, nothing more will come",
-                "0 字节：已读到末尾，不会再有数据"
-            )
-        };
         match self {
-            Bytes::Recv(_) if nothing => end(),
-            Bytes::Recv(_) => say!(lang, "{moved}: {shown}", "{moved}：{shown}"),
-            Bytes::Recvfrom(..) if event.peer.is_none() => {
-                say!(lang, "no datagram: the socket was shut down", "没有数据报：套接字已被关停",)
-            }
-            Bytes::Recvfrom(..) if asked > bytes => {
-                let whole = count(asked, lang);
+            Bytes::Recv(_)
+            | Bytes::Read(_)
+            | Bytes::Readv(_)
+            | Bytes::Recvfrom(..)
+            | Bytes::Recvmsg(..) => self.received(event, lang),
+            Bytes::Recvmmsg(many) => {
+                let all = datagrams(many.datagrams.len() as u64, lang);
                 say!(
                     lang,
-                    "a datagram of {whole} from {peer}, cut to {bytes}: the rest did not fit and is lost: {shown}",
-                    "来自 {peer} 的 {whole}数据报，截短为 {bytes} 字节：放不下的部分丢了：{shown}",
+                    "{all}, {moved} in all; the first from {to}: {shown}",
+                    "{all}，共 {moved}；第一个来自 {to}：{shown}",
                 )
             }
-            Bytes::Recvfrom(..) => {
-                let over = over_ipv4(peer, lang);
+            Bytes::Send(_)
+            | Bytes::Write(_)
+            | Bytes::Writev(_)
+            | Bytes::Sendto(..)
+            | Bytes::Sendmsg(..)
+                if !event.has_datagrams() =>
+            {
+                let asked = event.asked.unwrap_or(bytes);
+                let (taken, all, unit) = (grouped(bytes), grouped(asked), plural(asked, "byte"));
+                let with = passed(&self.passes(), lang);
                 say!(
                     lang,
-                    "a datagram of {moved} from {peer}{over}: {shown}",
-                    "来自 {peer}{over} 的 {moved}数据报：{shown}",
+                    "the kernel took {taken} of {all} {unit}: {shown}{with}",
+                    "内核收下 {taken}/{all} 字节：{shown}{with}",
                 )
             }
-            Bytes::Recvmsg(..) if nothing && event.peer.is_none() => end(),
-            Bytes::Recvmsg(receive, _) if receive.became() == Received::Returned => say!(
-                lang,
-                "from the error queue: {moved} sent to {peer} were not delivered: {shown}",
-                "来自错误队列：发往 {peer} 的 {moved}没有送达：{shown}",
-            ),
-            Bytes::Recvmsg(_, header) => {
-                let beside = header.as_deref().map(|header| header.beside(lang));
-                let beside = beside.unwrap_or_default();
-                match event.peer {
-                    Some(_) => say!(
-                        lang,
-                        "{moved} from {peer}: {shown}{beside}",
-                        "来自 {peer} 的 {moved}：{shown}{beside}",
-                    ),
-                    None => say!(lang, "{moved}: {shown}{beside}", "{moved}：{shown}{beside}"),
-                }
-            }
-            Bytes::Send(_) => {
-                let (taken, asked) = (grouped(bytes), grouped(asked));
-                let unit = plural(event.asked.unwrap_or(bytes), "byte");
+            Bytes::Send(_)
+            | Bytes::Write(_)
+            | Bytes::Writev(_)
+            | Bytes::Sendto(..)
+            | Bytes::Sendmsg(..) => {
+                let with = passed(&self.passes(), lang);
                 say!(
                     lang,
-                    "the kernel took {taken} of {asked} {unit}: {shown}",
-                    "内核收下 {taken}/{asked} 字节：{shown}",
+                    "a datagram of {moved} to {to}: {shown}{with}",
+                    "发往 {to} 的 {moved}数据报：{shown}{with}",
                 )
             }
-            Bytes::Sendto(..) => say!(
-                lang,
-                "a datagram of {moved} to {peer}: {shown}",
-                "发往 {peer} 的 {moved}数据报：{shown}",
-            ),
             Bytes::Sendmmsg(many) => {
                 let taken = event.ret.unwrap_or_default();
                 let all = datagrams(many.datagrams.len() as u64, lang);
                 say!(
                     lang,
-                    "the kernel took {taken} of {all} to {peer}, {moved} in all; the first: {shown}",
-                    "发往 {peer} 的 {all}，内核收下 {taken} 个，共 {moved}；第一个：{shown}",
+                    "the kernel took {taken} of {all} to {to}, {moved} in all; the first: {shown}",
+                    "发往 {to} 的 {all}，内核收下 {taken} 个，共 {moved}；第一个：{shown}",
                 )
             }
             Bytes::Sendfile { .. } if nothing => {
@@ -445,38 +578,38 @@ impl Told for Bytes {
         }
     }
 
-    fn failure(&self, errno: &str, _: &Event, lang: Lang) -> Option<Failure> {
-        use Bytes::{
-            Recv, Recvfrom, Recvmsg, Send, Sendfile, Sendmmsg, Sendto, Splice, SyncFileRange,
+    fn failure(&self, errno: &str, event: &Event, lang: Lang) -> Option<Failure> {
+        use Bytes::{Recv, Recvfrom, SyncFileRange};
+        let (taking, giving) = match self.way() {
+            Some(Way::In) => (true, false),
+            Some(Way::Out) => (false, true),
+            None => (false, false),
         };
+        // A peer can only be gone from a connection.
+        let connected = self.is_plain();
         let ordinary = match (self, errno) {
-            (Recv(_) | Recvfrom(..) | Recvmsg(..) | Splice { .. }, "EAGAIN") => {
+            (SyncFileRange { .. }, _) => return None,
+            (_, "EAGAIN") if taking => {
                 lang.pick("nothing has arrived yet (EAGAIN)", "还没有数据到达 (EAGAIN)")
             }
-            (Send(_) | Sendto(..) | Sendmmsg(_) | Sendfile { .. }, "EAGAIN") => {
+            (_, "EAGAIN") if giving => {
                 lang.pick("the send buffer is full (EAGAIN)", "发送缓冲区已满 (EAGAIN)")
             }
             (Recv(_), "ENOBUFS") => lang
                 .pick("no provided buffer is free (ENOBUFS)", "预先提供的缓冲区用完了 (ENOBUFS)"),
-            (Send(_), "EPIPE") => {
+            (_, "EPIPE") if giving && connected => {
                 return Some(Failure::Because(
                     lang.pick("; the connection has ended", "；连接已经结束"),
                 ));
             }
-            (Recv(_) | Send(_), "ECONNRESET") => {
+            (_, "ECONNRESET") if connected => {
                 return Some(Failure::Because(
                     lang.pick("; the peer reset the connection", "；对端重置了连接"),
                 ));
             }
-            (Recv(_) | Recvfrom(..), "ECONNREFUSED") => {
-                return Some(Failure::Because(lang.pick(
-                    "; nothing received an earlier datagram",
-                    "；先前的一个数据报没有人接收",
-                )));
-            }
-            (Recv(_) | Recvfrom(..) | Recvmsg(..) | Splice { .. }, _) => return None,
-            (Send(_) | Sendto(..) | Sendmmsg(_) | Sendfile { .. }, _) => return None,
-            (SyncFileRange { .. }, _) => return None,
+            (Recv(_) | Recvfrom(..), "ECONNREFUSED") => return Some(refused(lang)),
+            (_, "ECONNREFUSED") if event.datagrams == Some(true) => return Some(refused(lang)),
+            (_, _) => return None,
         };
         Some(Failure::Ordinary(ordinary.to_owned()))
     }
@@ -484,10 +617,17 @@ impl Told for Bytes {
     fn failed_at<'a>(&self, event: &'a Event) -> Option<&'a str> {
         match self {
             Bytes::Sendto(..) | Bytes::Sendmmsg(_) => event.peer.as_deref(),
+            Bytes::Sendmsg(..) if event.has_datagrams() => event.peer.as_deref(),
             Bytes::Recv(_)
             | Bytes::Recvfrom(..)
             | Bytes::Recvmsg(..)
+            | Bytes::Recvmmsg(_)
+            | Bytes::Read(_)
+            | Bytes::Readv(_)
             | Bytes::Send(_)
+            | Bytes::Sendmsg(..)
+            | Bytes::Write(_)
+            | Bytes::Writev(_)
             | Bytes::Sendfile { .. }
             | Bytes::Splice { .. }
             | Bytes::SyncFileRange { .. } => None,
@@ -496,10 +636,17 @@ impl Told for Bytes {
 
     fn asked(&self, on: String, event: &Event, lang: Lang) -> String {
         match self {
-            Bytes::Send(_) => format!("{on} {}", quoted(event, lang)),
-            Bytes::Sendto(..) => {
-                let (data, to) = (quoted(event, lang), event.peer.as_deref().unwrap_or_default());
-                say!(lang, "{on} {data} to {to}", "{on} {data} 发往 {to}")
+            Bytes::Send(_)
+            | Bytes::Write(_)
+            | Bytes::Writev(_)
+            | Bytes::Sendto(..)
+            | Bytes::Sendmsg(..) => {
+                let data = quoted(event, lang);
+                let to = event.peer.as_deref().filter(|_| self.names_receiver(event));
+                match to {
+                    Some(to) => say!(lang, "{on} {data} to {to}", "{on} {data} 发往 {to}"),
+                    None => format!("{on} {data}"),
+                }
             }
             Bytes::Sendmmsg(many) => {
                 let count = datagrams(many.datagrams.len() as u64, lang);
@@ -509,6 +656,9 @@ impl Told for Bytes {
             Bytes::Recv(_)
             | Bytes::Recvfrom(..)
             | Bytes::Recvmsg(..)
+            | Bytes::Recvmmsg(_)
+            | Bytes::Read(_)
+            | Bytes::Readv(_)
             | Bytes::Sendfile { .. }
             | Bytes::Splice { .. }
             | Bytes::SyncFileRange { .. } => on,
@@ -520,33 +670,50 @@ impl Told for Bytes {
         let nothing = event.ret.unwrap_or_default() == 0;
         let end = || say!(lang, "0: the end", "0：已到末尾");
         match self {
-            Bytes::Recv(_) | Bytes::Recvmsg(..) if nothing => end(),
+            Bytes::Recvmsg(..) if nothing && event.datagrams != Some(true) => end(),
+            Bytes::Recv(_) | Bytes::Read(_) | Bytes::Readv(_) | Bytes::Recvfrom(..)
+                if nothing && !event.has_datagrams() =>
+            {
+                end()
+            }
             Bytes::Recvfrom(..) if nothing && event.peer.is_none() => {
                 say!(lang, "0: shut down", "0：已被关停")
             }
-            Bytes::Recv(_) => format!("{} {}", count(bytes, lang), quoted(event, lang)),
+            Bytes::Recv(_) | Bytes::Read(_) | Bytes::Readv(_) => {
+                format!("{} {}", count(bytes, lang), quoted(event, lang))
+            }
             Bytes::Recvfrom(..) | Bytes::Recvmsg(..) => {
-                let from = event.peer.as_deref().unwrap_or_default();
                 let (moved, data) = (count(bytes, lang), quoted(event, lang));
-                match event.asked.filter(|&asked| asked > bytes) {
-                    Some(asked) => say!(
-                        lang,
-                        "{bytes} of {asked} {data} from {from}",
-                        "{asked} 中的 {bytes} {data} 来自 {from}",
-                    ),
-                    None => say!(lang, "{moved} {data} from {from}", "{moved} {data} 来自 {from}"),
-                }
-            }
-            Bytes::Send(_) | Bytes::Sendto(..) => {
-                match event.asked.filter(|&asked| asked != bytes) {
-                    Some(asked) => {
-                        let (taken, all) = (grouped(bytes), grouped(asked));
-                        say!(lang, "{taken} of {all} bytes", "{all} 字节中的 {taken}")
+                let from = event.peer.as_deref().filter(|_| event.has_datagrams());
+                match (event.asked.filter(|&asked| asked > bytes), from) {
+                    (Some(asked), from) => {
+                        let from = from.unwrap_or_default();
+                        say!(
+                            lang,
+                            "{bytes} of {asked} {data} from {from}",
+                            "{asked} 中的 {bytes} {data} 来自 {from}",
+                        )
                     }
-                    None => count(bytes, lang),
+                    (None, Some(from)) => {
+                        say!(lang, "{moved} {data} from {from}", "{moved} {data} 来自 {from}")
+                    }
+                    (None, None) => format!("{moved} {data}"),
                 }
             }
-            Bytes::Sendmmsg(_) => datagrams(event.ret.unwrap_or_default().unsigned_abs(), lang),
+            Bytes::Send(_)
+            | Bytes::Write(_)
+            | Bytes::Writev(_)
+            | Bytes::Sendto(..)
+            | Bytes::Sendmsg(..) => match event.asked.filter(|&asked| asked != bytes) {
+                Some(asked) => {
+                    let (taken, all) = (grouped(bytes), grouped(asked));
+                    say!(lang, "{taken} of {all} bytes", "{all} 字节中的 {taken}")
+                }
+                None => count(bytes, lang),
+            },
+            Bytes::Sendmmsg(_) | Bytes::Recvmmsg(_) => {
+                datagrams(event.ret.unwrap_or_default().unsigned_abs(), lang)
+            }
             Bytes::Sendfile { .. } | Bytes::Splice { .. } if nothing => end(),
             Bytes::Sendfile { .. } | Bytes::Splice { .. } => count(bytes, lang),
             Bytes::SyncFileRange { .. } => super::text::number(event.ret),
@@ -555,7 +722,16 @@ impl Told for Bytes {
 
     fn waits(&self) -> bool {
         match self {
-            Bytes::Recv(_) | Bytes::Recvfrom(..) | Bytes::Recvmsg(..) | Bytes::Send(_) => true,
+            Bytes::Recv(_)
+            | Bytes::Recvfrom(..)
+            | Bytes::Recvmsg(..)
+            | Bytes::Recvmmsg(_)
+            | Bytes::Read(_)
+            | Bytes::Readv(_)
+            | Bytes::Send(_)
+            | Bytes::Sendmsg(..)
+            | Bytes::Write(_)
+            | Bytes::Writev(_) => true,
             Bytes::Sendto(..)
             | Bytes::Sendmmsg(_)
             | Bytes::Sendfile { .. }
@@ -564,27 +740,74 @@ impl Told for Bytes {
         }
     }
 
+    fn waiting(&self, event: &Event, lang: Lang) -> Option<String> {
+        let what = match self.way()? {
+            Way::In if event.has_datagrams() => lang.pick("waiting for a datagram", "等待数据报"),
+            Way::In => lang.pick("waiting for bytes", "等待数据"),
+            Way::Out => lang.pick("waiting for room in the send buffer", "等待发送缓冲区腾出空间"),
+        };
+        Some(what.to_owned())
+    }
+
     fn way(&self) -> Option<Way> {
         match self {
-            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendmmsg(_) | Bytes::Sendfile { .. } => {
-                Some(Way::Out)
-            }
-            Bytes::Recv(_) | Bytes::Recvfrom(..) | Bytes::Recvmsg(..) | Bytes::Splice { .. } => {
-                Some(Way::In)
-            }
+            Bytes::Send(_)
+            | Bytes::Write(_)
+            | Bytes::Writev(_)
+            | Bytes::Sendto(..)
+            | Bytes::Sendmsg(..)
+            | Bytes::Sendmmsg(_)
+            | Bytes::Sendfile { .. } => Some(Way::Out),
+            Bytes::Recv(_)
+            | Bytes::Read(_)
+            | Bytes::Readv(_)
+            | Bytes::Recvfrom(..)
+            | Bytes::Recvmsg(..)
+            | Bytes::Recvmmsg(_)
+            | Bytes::Splice { .. } => Some(Way::In),
             Bytes::SyncFileRange { .. } => None,
         }
     }
 
     fn is_addressed(&self) -> bool {
         match self {
-            Bytes::Recvfrom(..) | Bytes::Sendto(..) | Bytes::Sendmmsg(_) => true,
+            Bytes::Recvfrom(..) | Bytes::Recvmmsg(_) | Bytes::Sendto(..) | Bytes::Sendmmsg(_) => {
+                true
+            }
+            Bytes::Sendmsg(_, to, _) => to.is_some(),
             Bytes::Recv(_)
             | Bytes::Recvmsg(..)
+            | Bytes::Read(_)
+            | Bytes::Readv(_)
             | Bytes::Send(_)
+            | Bytes::Write(_)
+            | Bytes::Writev(_)
             | Bytes::Sendfile { .. }
             | Bytes::Splice { .. }
             | Bytes::SyncFileRange { .. } => false,
+        }
+    }
+
+    fn has_datagrams(&self, event: &Event) -> Option<bool> {
+        match self {
+            // It brings an address with each datagram, and none with the bytes of a connection.
+            Bytes::Recvmsg(..) => Some(event.peer.is_some()),
+            Bytes::SyncFileRange { .. } => None,
+            _ => Some(self.is_addressed()),
+        }
+    }
+
+    fn passes(&self) -> Vec<i32> {
+        match self {
+            Bytes::Sendmsg(_, _, passed) => passed.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn receives(&self) -> Vec<i32> {
+        match self {
+            Bytes::Recvmsg(_, Some(header)) => header.descriptors(),
+            _ => Vec::new(),
         }
     }
 
@@ -594,10 +817,18 @@ impl Told for Bytes {
 
     fn shows(&self) -> Shows {
         match self {
-            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendfile { .. } => Shows::Arrow,
+            Bytes::Send(_)
+            | Bytes::Write(_)
+            | Bytes::Writev(_)
+            | Bytes::Sendto(..)
+            | Bytes::Sendmsg(..)
+            | Bytes::Sendfile { .. } => Shows::Arrow,
             Bytes::Recv(_)
+            | Bytes::Read(_)
+            | Bytes::Readv(_)
             | Bytes::Recvfrom(..)
             | Bytes::Recvmsg(..)
+            | Bytes::Recvmmsg(_)
             | Bytes::Sendmmsg(_)
             | Bytes::Splice { .. }
             | Bytes::SyncFileRange { .. } => Shows::Itself,
@@ -605,13 +836,22 @@ impl Told for Bytes {
     }
 
     fn direction(&self, event: &Event) -> Option<Direction> {
-        let end = event.ret == Some(0) && event.peer.is_some();
+        let end = event.ret == Some(0) && event.peer.is_some() && event.datagrams != Some(true);
         let received = if end { Direction::End } else { Direction::In };
         match self {
-            Bytes::Send(send) => (!send.is_urgent()).then_some(Direction::Out),
+            Bytes::Send(send) | Bytes::Sendmsg(send, ..) => {
+                (!send.is_urgent()).then_some(Direction::Out)
+            }
+            Bytes::Sendto(send, _) if !event.has_datagrams() => {
+                (!send.is_urgent()).then_some(Direction::Out)
+            }
             Bytes::Sendto(..) | Bytes::Sendfile { .. } => Some(Direction::Out),
+            // A file or a pipe has no address, and no other side.
+            Bytes::Read(_) | Bytes::Readv(_) => is_of_socket(event).then_some(received),
+            Bytes::Write(_) | Bytes::Writev(_) => is_of_socket(event).then_some(Direction::Out),
             // The record does not say where one of several ends.
             Bytes::Sendmmsg(_) => (event.ret == Some(1)).then_some(Direction::Out),
+            Bytes::Recvmmsg(_) => (event.ret == Some(1)).then_some(Direction::In),
             Bytes::Recv(receive) | Bytes::Recvfrom(receive, _) | Bytes::Recvmsg(receive, _) => {
                 (receive.became() == Received::Taken).then_some(received)
             }
@@ -622,14 +862,136 @@ impl Told for Bytes {
 
     fn acts_at_once(&self) -> bool {
         match self {
-            Bytes::Send(_) | Bytes::Sendto(..) | Bytes::Sendmmsg(_) | Bytes::Sendfile { .. } => {
-                true
-            }
+            Bytes::Send(_)
+            | Bytes::Write(_)
+            | Bytes::Writev(_)
+            | Bytes::Sendto(..)
+            | Bytes::Sendmsg(..)
+            | Bytes::Sendmmsg(_)
+            | Bytes::Sendfile { .. } => true,
             Bytes::Recv(_)
+            | Bytes::Read(_)
+            | Bytes::Readv(_)
             | Bytes::Recvfrom(..)
             | Bytes::Recvmsg(..)
+            | Bytes::Recvmmsg(_)
             | Bytes::Splice { .. }
             | Bytes::SyncFileRange { .. } => false,
+        }
+    }
+}
+
+/// A read or a write tells nothing of a file or a pipe to others; a socket has an address.
+fn is_of_socket(event: &Event) -> bool {
+    event.peer.is_some() || event.local.is_some()
+}
+
+/// Why a call on a socket of datagrams can be refused.
+fn refused(lang: Lang) -> Failure {
+    Failure::Because(
+        lang.pick("; nothing received an earlier datagram", "；先前的一个数据报没有人接收"),
+    )
+}
+
+/// What a message brings besides its bytes: `, with descriptor 5`.
+fn passed(fds: &[i32], lang: Lang) -> String {
+    let list = fds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match fds.len() {
+        0 => String::new(),
+        1 => say!(lang, ", with descriptor {list}", "，并传递描述符 {list}"),
+        _ => say!(lang, ", with descriptors {list}", "，并传递描述符 {list}"),
+    }
+}
+
+impl Bytes {
+    /// Whether it moves bytes without a word on addresses: it is mostly used on a connection.
+    fn is_plain(&self) -> bool {
+        match self {
+            Bytes::Recv(_)
+            | Bytes::Read(_)
+            | Bytes::Readv(_)
+            | Bytes::Recvmsg(..)
+            | Bytes::Send(_)
+            | Bytes::Write(_)
+            | Bytes::Writev(_)
+            | Bytes::Sendmsg(..) => true,
+            Bytes::Recvfrom(..)
+            | Bytes::Recvmmsg(_)
+            | Bytes::Sendto(..)
+            | Bytes::Sendmmsg(_)
+            | Bytes::Sendfile { .. }
+            | Bytes::Splice { .. }
+            | Bytes::SyncFileRange { .. } => false,
+        }
+    }
+
+    /// Whether the program named the receiver of the message.
+    fn names_receiver(&self, event: &Event) -> bool {
+        match self {
+            Bytes::Sendto(..) => true,
+            Bytes::Sendmsg(..) => event.has_datagrams(),
+            _ => false,
+        }
+    }
+
+    /// What one call received, in a sentence.
+    fn received(&self, event: &Event, lang: Lang) -> String {
+        let (bytes, from) = (event.bytes.unwrap_or_default(), peer(event, lang));
+        let (moved, shown) = (count(bytes, lang), shown(event, lang));
+        let nothing = event.ret.unwrap_or_default() == 0;
+        let (returned, beside) = match self {
+            Bytes::Recvmsg(receive, header) => (
+                receive.became() == Received::Returned,
+                header.as_deref().map(|header| header.beside(lang)).unwrap_or_default(),
+            ),
+            _ => (false, String::new()),
+        };
+        if !event.has_datagrams() {
+            return match nothing {
+                true => say!(
+                    lang,
+                    "0 bytes: the end, nothing more will come",
+                    "0 字节：已读到末尾，不会再有数据",
+                ),
+                false => say!(lang, "{moved}: {shown}{beside}", "{moved}：{shown}{beside}"),
+            };
+        }
+        let whole = event.asked.unwrap_or_default().max(event.ret.unwrap_or_default() as u64);
+        let over = over_ipv4(from, lang);
+        match self {
+            _ if returned => say!(
+                lang,
+                "from the error queue: {moved} sent to {from} were not delivered: {shown}",
+                "来自错误队列：发往 {from} 的 {moved}没有送达：{shown}",
+            ),
+            Bytes::Recvmsg(..) if event.peer.is_some() => say!(
+                lang,
+                "{moved} from {from}: {shown}{beside}",
+                "来自 {from} 的 {moved}：{shown}{beside}",
+            ),
+            Bytes::Recvfrom(..) if nothing && event.peer.is_none() => {
+                say!(lang, "no datagram: the socket was shut down", "没有数据报：套接字已被关停")
+            }
+            _ if whole > bytes => {
+                let whole = count(whole, lang);
+                say!(
+                    lang,
+                    "a datagram of {whole} from {from}, cut to {bytes}: the rest did not fit and is lost: {shown}",
+                    "来自 {from} 的 {whole}数据报，截短为 {bytes} 字节：放不下的部分丢了：{shown}",
+                )
+            }
+            _ if event.peer.is_none() => {
+                say!(
+                    lang,
+                    "a datagram of {moved}: {shown}{beside}",
+                    "{moved}的数据报：{shown}{beside}"
+                )
+            }
+            _ => say!(
+                lang,
+                "a datagram of {moved} from {from}{over}: {shown}",
+                "来自 {from}{over} 的 {moved}数据报：{shown}",
+            ),
         }
     }
 }

@@ -30,6 +30,8 @@ pub enum Connection {
         peer: Option<Box<SockAddr>>,
         /// Whether calls on the new socket do not wait: SOCK_NONBLOCK.
         nonblock: bool,
+        /// Whether the new socket is closed on exec: SOCK_CLOEXEC.
+        cloexec: bool,
     },
     /// connect(2), to this address.
     Connect(Option<Box<SockAddr>>),
@@ -41,6 +43,37 @@ pub enum Connection {
     Shutdown(Shutdown),
     /// close(2)
     Close,
+    /// socketpair(2), with the two descriptors.
+    Socketpair(SocketKind, Option<[i32; 2]>),
+    /// dup(2), dup2(2), dup3(2)
+    Dup {
+        /// Which of the three.
+        how: DupName,
+        /// The number that the copy shall have; `dup` takes the lowest that is free.
+        to: Option<i32>,
+        /// Whether the copy is closed on exec: O_CLOEXEC of dup3.
+        cloexec: bool,
+    },
+    /// close_range(2)
+    CloseRange {
+        /// The first descriptor.
+        first: u32,
+        /// The last one.
+        last: u32,
+        /// Whether it only marks them to be closed on exec: CLOSE_RANGE_CLOEXEC.
+        cloexec: bool,
+    },
+}
+
+/// The calls that copy a descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DupName {
+    /// dup(2)
+    Dup,
+    /// dup2(2)
+    Dup2,
+    /// dup3(2)
+    Dup3,
 }
 
 /// The arguments of `socket`.
@@ -52,6 +85,8 @@ pub struct SocketKind {
     pub ty: Type,
     /// IPPROTO_ICMP and others; 0 is the usual one.
     pub protocol: i32,
+    /// SOCK_NONBLOCK and SOCK_CLOEXEC.
+    pub flags: i32,
 }
 
 /// A family of addresses.
@@ -89,44 +124,69 @@ const PROTOCOLS: [(i32, &str); 5] = [
     (libc::IPPROTO_ICMPV6, "IPPROTO_ICMPV6"),
 ];
 
+/// The flags of a new socket, in strace's order.
+const SOCKET_FLAGS: [(i32, &str); 2] =
+    [(libc::SOCK_CLOEXEC, "SOCK_CLOEXEC"), (libc::SOCK_NONBLOCK, "SOCK_NONBLOCK")];
+
 impl SocketKind {
     fn read(args: Args<'_>) -> SocketKind {
         let family = match args.nth(0) {
             "AF_INET" => Family::Inet,
             "AF_INET6" => Family::Inet6,
             "AF_UNIX" => Family::Unix,
+            "AF_NETLINK" => Family::Other(libc::AF_NETLINK),
             other => Family::Other(other.parse().unwrap_or_default()),
         };
         let ty = match args.nth(1) {
             ty if ty.contains("SOCK_DGRAM") => Type::Datagram,
             ty if ty.contains("SOCK_RAW") => Type::Raw,
+            ty if ty.contains("SOCK_SEQPACKET") => Type::Other(libc::SOCK_SEQPACKET),
             _ => Type::Stream,
         };
         let named = |(_, name): &&(i32, &str)| *name == args.nth(2);
         let protocol = PROTOCOLS.iter().find(named).map_or(0, |(protocol, _)| *protocol);
-        SocketKind { family, ty, protocol }
+        let set = SOCKET_FLAGS.iter().filter(|(_, name)| args.nth(1).contains(name));
+        let flags = set.fold(0, |flags, (flag, _)| flags | flag);
+        SocketKind { family, ty, protocol, flags }
+    }
+
+    /// Whether calls on it do not wait: SOCK_NONBLOCK.
+    #[must_use]
+    pub fn never_waits(self) -> bool {
+        self.flags & libc::SOCK_NONBLOCK != 0
+    }
+
+    /// Whether it carries messages, not a stream: datagrams, or packets.
+    #[must_use]
+    pub fn has_datagrams(self) -> bool {
+        matches!(self.ty, Type::Datagram | Type::Raw) // of a raw socket: packets
     }
 
     /// `AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_IP`
-    fn strace(self) -> String {
+    #[must_use]
+    pub fn strace(self) -> String {
         let family = match self.family {
             Family::Inet => "AF_INET".to_owned(),
             Family::Inet6 => "AF_INET6".to_owned(),
             Family::Unix => "AF_UNIX".to_owned(),
+            Family::Other(libc::AF_NETLINK) => "AF_NETLINK".to_owned(),
             Family::Other(other) => other.to_string(),
         };
         let ty = match self.ty {
             Type::Stream => "SOCK_STREAM".to_owned(),
             Type::Datagram => "SOCK_DGRAM".to_owned(),
             Type::Raw => "SOCK_RAW".to_owned(),
+            Type::Other(libc::SOCK_SEQPACKET) => "SOCK_SEQPACKET".to_owned(),
             Type::Other(other) => other.to_string(),
         };
+        let set = SOCKET_FLAGS.iter().filter(|(flag, _)| self.flags & flag != 0);
+        let set: String = set.map(|(_, name)| format!("|{name}")).collect();
         let named = PROTOCOLS.iter().find(|(protocol, _)| *protocol == self.protocol);
         let protocol = match (self.family, named) {
             (Family::Unix, _) | (_, None) => self.protocol.to_string(),
             (_, Some((_, name))) => (*name).to_owned(),
         };
-        format!("{family}, {ty}|SOCK_CLOEXEC, {protocol}")
+        format!("{family}, {ty}{set}, {protocol}")
     }
 
     /// `TCP (IPv4)`
@@ -143,7 +203,9 @@ impl SocketKind {
             (Family::Inet6, false, Type::Datagram) => "UDP (IPv6)",
             (Family::Inet6, false, Type::Stream) => "TCP (IPv6)",
             (Family::Unix, _, Type::Datagram) => "UNIX datagram",
+            (Family::Unix, _, Type::Other(libc::SOCK_SEQPACKET)) => "UNIX packets",
             (Family::Unix, _, _) => "UNIX stream",
+            (Family::Other(libc::AF_NETLINK), ..) => "netlink",
             (_, _, _) => "raw",
         }
     }
@@ -153,6 +215,7 @@ impl SocketKind {
         Cow::Borrowed(match self.name() {
             "UNIX datagram" => " UNIX 数据报",
             "UNIX stream" => " UNIX 流式",
+            "UNIX packets" => " UNIX 分组",
             "raw ICMP (IPv4)" => "原始 ICMP (IPv4) ",
             "raw ICMP (IPv6)" => "原始 ICMP (IPv6) ",
             "raw" => "原始",
@@ -172,6 +235,11 @@ names! {
     Getpeername = "getpeername",
     Shutdown = "shutdown",
     Close = "close",
+    Socketpair = "socketpair",
+    Dup = "dup",
+    Dup2 = "dup2",
+    Dup3 = "dup3",
+    CloseRange = "close_range",
 }
 
 impl Told for Connection {
@@ -184,7 +252,8 @@ impl Told for Connection {
             ConnectionName::Bind => Connection::Bind(None),
             ConnectionName::Listen => Connection::Listen(args.nth(1).parse().ok()),
             ConnectionName::Accept => {
-                Connection::Accept { peer: None, nonblock: args.has("SOCK_NONBLOCK") }
+                let (nonblock, cloexec) = (args.has("SOCK_NONBLOCK"), args.has("SOCK_CLOEXEC"));
+                Connection::Accept { peer: None, nonblock, cloexec }
             }
             ConnectionName::Connect => Connection::Connect(None),
             ConnectionName::Getsockname => Connection::Getsockname(None),
@@ -197,6 +266,26 @@ impl Told for Connection {
             }
             ConnectionName::Shutdown => Connection::Shutdown(Shutdown::Both),
             ConnectionName::Close => Connection::Close,
+            ConnectionName::Socketpair => {
+                // AF_UNIX, SOCK_STREAM, 0, [3, 4]
+                let fds = args.field("[", &[']']).and_then(|fds| fds.split_once(", "));
+                let fds = fds.and_then(|(a, b)| Some([a.parse().ok()?, b.parse().ok()?]));
+                Connection::Socketpair(SocketKind::read(args), fds)
+            }
+            ConnectionName::Dup => Connection::Dup { how: DupName::Dup, to: None, cloexec: false },
+            ConnectionName::Dup2 => {
+                Connection::Dup { how: DupName::Dup2, to: args.nth(1).parse().ok(), cloexec: false }
+            }
+            ConnectionName::Dup3 => Connection::Dup {
+                how: DupName::Dup3,
+                to: args.nth(1).parse().ok(),
+                cloexec: args.has("O_CLOEXEC"),
+            },
+            ConnectionName::CloseRange => Connection::CloseRange {
+                first: args.nth(0).parse().unwrap_or_default(),
+                last: args.nth(1).parse().unwrap_or(u32::MAX),
+                cloexec: args.has("CLOSE_RANGE_CLOEXEC"),
+            },
         }
     }
 
@@ -211,6 +300,11 @@ impl Told for Connection {
             Connection::Getpeername(_) => ConnectionName::Getpeername,
             Connection::Shutdown(_) => ConnectionName::Shutdown,
             Connection::Close => ConnectionName::Close,
+            Connection::Socketpair(..) => ConnectionName::Socketpair,
+            Connection::Dup { how: DupName::Dup, .. } => ConnectionName::Dup,
+            Connection::Dup { how: DupName::Dup2, .. } => ConnectionName::Dup2,
+            Connection::Dup { how: DupName::Dup3, .. } => ConnectionName::Dup3,
+            Connection::CloseRange { .. } => ConnectionName::CloseRange,
         }
     }
 
@@ -224,10 +318,11 @@ impl Told for Connection {
             Connection::Listen(backlog) => {
                 Strace::new("listen", format!("{fd}, {}", backlog.unwrap_or_default()))
             }
-            Connection::Accept { peer, nonblock } => {
-                let nonblock = if *nonblock { "|SOCK_NONBLOCK" } else { "" };
-                let peer = strace::answered(peer.as_deref());
-                Strace::new("accept4", format!("{fd}, {peer}, SOCK_CLOEXEC{nonblock}"))
+            Connection::Accept { peer, nonblock, cloexec } => {
+                let set = [*cloexec, *nonblock].into_iter().zip(SOCKET_FLAGS);
+                let set = set.filter(|(set, _)| *set).map(|(_, (_, name))| name);
+                let (set, peer) = (strace::flags(set), strace::answered(peer.as_deref()));
+                Strace::new("accept4", format!("{fd}, {peer}, {set}"))
             }
             Connection::Connect(to) => {
                 Strace::new("connect", format!("{fd}, {}", strace::given(to.as_deref())))
@@ -240,6 +335,23 @@ impl Told for Connection {
             }
             Connection::Shutdown(how) => Strace::new("shutdown", format!("{fd}, {}", shut(*how))),
             Connection::Close => Strace::new("close", fd),
+            Connection::Socketpair(kind, fds) => {
+                let fds =
+                    fds.map_or("0x...".to_owned(), |[one, other]| format!("[{one}, {other}]"));
+                Strace::new("socketpair", format!("{}, {fds}", kind.strace()))
+            }
+            Connection::Dup { how: DupName::Dup, .. } => Strace::new("dup", fd),
+            Connection::Dup { how: DupName::Dup2, to, .. } => {
+                Strace::new("dup2", format!("{fd}, {}", to.unwrap_or_default()))
+            }
+            Connection::Dup { how: DupName::Dup3, to, cloexec } => {
+                let flags = if *cloexec { "O_CLOEXEC" } else { "0" };
+                Strace::new("dup3", format!("{fd}, {}, {flags}", to.unwrap_or_default()))
+            }
+            Connection::CloseRange { first, last, cloexec } => {
+                let flags = if *cloexec { "CLOSE_RANGE_CLOEXEC" } else { "0" };
+                Strace::new("close_range", format!("{first}, {last}, {flags}"))
+            }
         }
     }
 
@@ -270,7 +382,10 @@ impl Told for Connection {
             Connection::Socket(_)
             | Connection::Listen(_)
             | Connection::Shutdown(_)
-            | Connection::Close => Facts::default(),
+            | Connection::Close
+            | Connection::Socketpair(..)
+            | Connection::Dup { .. }
+            | Connection::CloseRange { .. } => Facts::default(),
         }
     }
 
@@ -340,6 +455,34 @@ impl Told for Connection {
                 "两个方向都结束，所有等在这个套接字上的调用都会返回",
             ),
             Connection::Close => say!(lang, "closed", "已关闭"),
+            Connection::Socketpair(kind, fds) => {
+                let (en, zh) = (kind.name(), kind.name_in_chinese());
+                let [one, other] = fds.unwrap_or_default();
+                say!(
+                    lang,
+                    "two {en} sockets, connected to each other: fd {one} and fd {other}",
+                    "两个相互连接的{zh}套接字：fd {one} 和 fd {other}",
+                )
+            }
+            Connection::Dup { .. } => {
+                let fd = event.fd.unwrap_or_default();
+                same(fd, ret, lang)
+            }
+            Connection::CloseRange { first, cloexec: true, .. } => say!(
+                lang,
+                "descriptors from {first} on are closed when another program begins",
+                "从 {first} 起的描述符在执行另一个程序时关闭",
+            ),
+            Connection::CloseRange { first, last: u32::MAX, .. } => say!(
+                lang,
+                "closed every descriptor from {first} on",
+                "已关闭从 {first} 起的所有描述符",
+            ),
+            Connection::CloseRange { first, last, .. } => say!(
+                lang,
+                "closed every descriptor from {first} to {last}",
+                "已关闭从 {first} 到 {last} 的所有描述符",
+            ),
         }
     }
 
@@ -390,7 +533,10 @@ impl Told for Connection {
                 | Connection::Getsockname(_)
                 | Connection::Getpeername(_)
                 | Connection::Shutdown(_)
-                | Connection::Close,
+                | Connection::Close
+                | Connection::Socketpair(..)
+                | Connection::Dup { .. }
+                | Connection::CloseRange { .. },
                 _,
             ) => return None,
         };
@@ -407,7 +553,10 @@ impl Told for Connection {
             | Connection::Getsockname(_)
             | Connection::Getpeername(_)
             | Connection::Shutdown(_)
-            | Connection::Close => None,
+            | Connection::Close
+            | Connection::Socketpair(..)
+            | Connection::Dup { .. }
+            | Connection::CloseRange { .. } => None,
         }
     }
 
@@ -421,6 +570,11 @@ impl Told for Connection {
                 format!("{on} backlog {backlog}")
             }
             Connection::Shutdown(how) => format!("{on} {}", shut(*how)),
+            Connection::Socketpair(kind, _) => format!("socketpair {}", kind.name()),
+            Connection::Dup { to: Some(to), .. } => format!("{on} {to}"),
+            Connection::Dup { to: None, .. } => on,
+            Connection::CloseRange { first, last: u32::MAX, .. } => format!("{on} {first} …"),
+            Connection::CloseRange { first, last, .. } => format!("{on} {first} … {last}"),
             Connection::Accept { .. }
             | Connection::Getsockname(_)
             | Connection::Getpeername(_)
@@ -439,12 +593,18 @@ impl Told for Connection {
                 _ => format!("fd {ret}"),
             },
             Connection::Connect(_) => say!(lang, "connected", "已连接"),
+            Connection::Dup { .. } => format!("fd {ret}"),
+            Connection::Socketpair(_, fds) => {
+                let [one, other] = fds.unwrap_or_default();
+                say!(lang, "fd {one} and fd {other}", "fd {one} 和 fd {other}")
+            }
             Connection::Getsockname(_) => event.local.as_deref().unwrap_or_default().to_owned(),
             Connection::Getpeername(_) => event.peer.as_deref().unwrap_or_default().to_owned(),
             Connection::Bind(_)
             | Connection::Listen(_)
             | Connection::Shutdown(_)
-            | Connection::Close => number(event.ret),
+            | Connection::Close
+            | Connection::CloseRange { .. } => number(event.ret),
         }
     }
 
@@ -457,15 +617,42 @@ impl Told for Connection {
             | Connection::Getsockname(_)
             | Connection::Getpeername(_)
             | Connection::Shutdown(_)
-            | Connection::Close => false,
+            | Connection::Close
+            | Connection::Socketpair(..)
+            | Connection::Dup { .. }
+            | Connection::CloseRange { .. } => false,
+        }
+    }
+
+    fn waiting(&self, event: &Event, lang: Lang) -> Option<String> {
+        match self {
+            Connection::Accept { .. } => Some(say!(lang, "waiting for a client", "等待客户端")),
+            Connection::Connect(_) => {
+                let peer = peer(event, lang);
+                Some(say!(lang, "waiting for {peer} to answer", "等待 {peer} 应答"))
+            }
+            Connection::Socket(_)
+            | Connection::Bind(_)
+            | Connection::Listen(_)
+            | Connection::Getsockname(_)
+            | Connection::Getpeername(_)
+            | Connection::Shutdown(_)
+            | Connection::Close
+            | Connection::Socketpair(..)
+            | Connection::Dup { .. }
+            | Connection::CloseRange { .. } => None,
         }
     }
 
     fn moves(&self) -> Moves {
         match self {
-            Connection::Socket(kind) => Moves::Makes {
-                datagrams: matches!(kind.ty, Type::Datagram | Type::Raw), // of a raw socket: packets
-            },
+            Connection::Socket(kind) => Moves::Makes { datagrams: kind.has_datagrams() },
+            Connection::Socketpair(kind, fds) => {
+                Moves::MakesTwo { datagrams: kind.has_datagrams(), fds: *fds }
+            }
+            Connection::Dup { .. } => Moves::Duplicates,
+            Connection::CloseRange { cloexec: true, .. } => Moves::Nothing,
+            &Connection::CloseRange { first, last, .. } => Moves::ClosesMany { first, last },
             Connection::Accept { nonblock, .. } => Moves::Accepts { nonblock: *nonblock },
             Connection::Listen(_) => Moves::Listens,
             Connection::Connect(_) => Moves::Connects,
@@ -481,6 +668,8 @@ impl Told for Connection {
         match self {
             Connection::Connect(_) | Connection::Shutdown(_) => Shows::Arrow,
             Connection::Getsockname(_) | Connection::Getpeername(_) => Shows::Nothing,
+            Connection::Dup { .. } | Connection::CloseRange { .. } => Shows::Nothing,
+            Connection::Socketpair(..) => Shows::Itself,
             Connection::Socket(_)
             | Connection::Bind(_)
             | Connection::Listen(_)
@@ -495,13 +684,25 @@ impl Told for Connection {
             | Connection::Bind(_)
             | Connection::Connect(_)
             | Connection::Shutdown(_)
-            | Connection::Close => true,
+            | Connection::Close
+            | Connection::Socketpair(..)
+            | Connection::Dup { .. }
+            | Connection::CloseRange { .. } => true,
             Connection::Listen(_)
             | Connection::Accept { .. }
             | Connection::Getsockname(_)
             | Connection::Getpeername(_) => false,
         }
     }
+}
+
+/// Two descriptors, one socket or file.
+pub(super) fn same(fd: i32, copy: i64, lang: Lang) -> String {
+    say!(
+        lang,
+        "fd {copy} now means the same as fd {fd}: it stays open until both are closed",
+        "fd {copy} 与 fd {fd} 现在指同一个对象：两者都关闭后它才关闭",
+    )
 }
 
 fn shut(how: Shutdown) -> &'static str {

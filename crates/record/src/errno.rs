@@ -13,6 +13,12 @@ pub fn strerror(errno: Errno) -> String {
     text.trim_end_matches(&format!(" (os error {})", errno as i32)).to_owned()
 }
 
+/// The name of an error number: `EAGAIN` for 11.
+#[must_use]
+pub fn errno_name(errno: i32) -> String {
+    format!("{:?}", Errno::from_raw(errno))
+}
+
 /// Every number that has a name on Linux.
 pub fn errnos() -> impl Iterator<Item = Errno> {
     (1..=133).map(Errno::from_raw).filter(|&errno| errno != Errno::UnknownErrno)

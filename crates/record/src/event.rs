@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Call, Text};
+use super::{Call, Outcome, Strace, Text, errno_name};
 
 /// One line of a trace: a call, an operation of a ring, or a note between calls. `schema/trace.schema.json` says the same
 /// for programs.
@@ -37,7 +37,7 @@ pub struct Event {
     pub fd: Option<i32>,
     /// The arguments, as strace prints them.
     pub args: Option<Text>,
-    /// The result; -1 if it failed.
+    /// The result; -1 if it failed. `None` for a call that had not returned when the record ended.
     pub ret: Option<i64>,
     /// Why it failed: `EAGAIN`.
     pub errno: Option<Text>,
@@ -55,9 +55,10 @@ pub struct Event {
     /// The value of a socket option in words: `1.5 s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Text>,
-    /// Whether the socket whose option is set is a datagram socket: some options mean something else for it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub datagrams: bool,
+    /// Whether the socket carries datagrams, where the call by itself does not say so: some options mean something
+    /// else for them, a `recv` may take one, a `recvfrom` may read a stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datagrams: Option<bool>,
     /// What a wait found ready: `3 POLLIN, 5 POLLIN|POLLHUP`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Text>,
@@ -94,6 +95,49 @@ impl Serialize for Event {
 }
 
 impl Event {
+    /// The event of a call that was made outside of this program: what is known without a clock and without names. `strace` has the
+    /// words of its line, because others call in forms that [`Call::strace`] does not print. Times, the process, its role and what the
+    /// [descriptors](super::Descriptors) know are left to the caller.
+    #[must_use]
+    pub fn of(call: Call, outcome: &Outcome, strace: Strace) -> Event {
+        let facts = call.facts(outcome);
+        let Strace { syscall, args, out } = strace;
+        Event {
+            v: 1,
+            kind: Kind::Call,
+            call: Some(call.name().into()),
+            syscall: Some(syscall.into()),
+            args: Some(args.into()),
+            out: out.map(Text::from),
+            fd: outcome.fd,
+            ret: outcome.ret,
+            errno: outcome.errno.map(|errno| errno_name(errno).into()),
+            bytes: facts.bytes,
+            asked: facts.asked,
+            data: facts.data.map(Text::from),
+            hidden: facts.hidden,
+            value: facts.value.map(Text::from),
+            datagrams: facts.datagrams,
+            ready: facts.ready.map(Text::from),
+            local: facts.local.map(Text::from),
+            peer: facts.peer.map(Text::from),
+            what: call,
+            ..Event::default()
+        }
+    }
+
+    /// Whether it is a call that did not fail, and has returned.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.ret.is_some() && self.errno.is_none()
+    }
+
+    /// Whether it is a call that had not returned when the record ended.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.kind == Kind::Call && self.call.is_some() && self.ret.is_none() && self.errno.is_none()
+    }
+
     /// When the event affects others, in nanoseconds of CLOCK_MONOTONIC: for a call that waits, when
     /// it returns; for any other, when it begins. So a `send` comes before the `recv` that it wakes. An
     /// operation of a ring is done when its completion is taken.

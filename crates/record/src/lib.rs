@@ -84,6 +84,7 @@ mod address;
 mod bytes;
 mod connection;
 mod data;
+mod descriptors;
 mod errno;
 mod event;
 mod message;
@@ -91,8 +92,7 @@ mod option;
 mod process;
 mod ring;
 mod said;
-
-mod strace;
+pub mod strace;
 pub mod text;
 mod texts;
 mod value;
@@ -102,7 +102,8 @@ pub use address::address_text;
 pub use bytes::*;
 pub use connection::*;
 pub use data::*;
-pub use errno::{errno_named, errnos, error_in_words, strerror};
+pub use descriptors::{Descriptor, Descriptors};
+pub use errno::{errno_name, errno_named, errnos, error_in_words, strerror};
 pub use event::{Event, Kind};
 pub use message::part;
 pub use message::{Complaint, Control, Header};
@@ -252,11 +253,14 @@ pub struct Strace {
 }
 
 impl Strace {
-    fn new(syscall: &'static str, args: impl Into<String>) -> Strace {
+    /// This call with these arguments.
+    pub fn new(syscall: &'static str, args: impl Into<String>) -> Strace {
         Strace { syscall, args: args.into(), out: None }
     }
 
-    fn out(self, out: String) -> Strace {
+    /// The same, with this text after the result.
+    #[must_use]
+    pub fn out(self, out: String) -> Strace {
         Strace { out: Some(out), ..self }
     }
 }
@@ -274,8 +278,8 @@ pub struct Facts {
     pub hidden: Option<u64>,
     /// The value of a socket option.
     pub value: Option<String>,
-    /// Whether they moved as datagrams.
-    pub datagrams: bool,
+    /// Whether the socket carries datagrams, if the call by itself does not say so.
+    pub datagrams: Option<bool>,
     /// What a wait found.
     pub ready: Option<String>,
     /// The address of this end.
@@ -336,8 +340,17 @@ pub enum Moves {
         /// Whether it carries messages, not a stream: datagrams, or packets.
         datagrams: bool,
     },
+    /// It makes two sockets, which are connected to each other.
+    MakesTwo {
+        /// Whether they carry messages, not a stream.
+        datagrams: bool,
+        /// Their descriptors.
+        fds: Option<[i32; 2]>,
+    },
     /// It makes a descriptor that is not a socket.
     Opens,
+    /// It returns another descriptor for what its own one means.
+    Duplicates,
     /// It turns its socket into a listener.
     Listens,
     /// It hands out one of the listener's connections.
@@ -351,10 +364,22 @@ pub enum Moves {
     Shuts(Shutdown),
     /// It closes its descriptor.
     Closes,
+    /// It closes all descriptors from the first one to the last one.
+    ClosesMany {
+        /// The first.
+        first: u32,
+        /// The last.
+        last: u32,
+    },
     /// It makes a process that also has all of them.
     Copies,
+    /// It closes those that are marked for it (FD_CLOEXEC): another program begins.
+    Executes,
     /// It reports the end of a process that had some.
-    Ends,
+    Ends {
+        /// The process, where the call names it; else its result does.
+        child: Option<i32>,
+    },
 }
 
 /// What a diagram shows of a call if it has no room for every call.
@@ -403,6 +428,8 @@ pub trait Told: Sized {
     fn answered(&self, event: &Event, lang: Lang) -> String;
     /// Whether it waits for others.
     fn waits(&self) -> bool;
+    /// What it waits for, `waiting for a client`; nothing if it does not wait.
+    fn waiting(&self, event: &Event, lang: Lang) -> Option<String>;
     /// The direction of its bytes.
     fn way(&self) -> Option<Way> {
         None
@@ -414,6 +441,18 @@ pub trait Told: Sized {
     /// Whether each of its messages has an address of its own.
     fn is_addressed(&self) -> bool {
         false
+    }
+    /// Whether what it moves is datagrams, as far as the call says; `None` if it moves nothing.
+    fn has_datagrams(&self, _event: &Event) -> Option<bool> {
+        None
+    }
+    /// The descriptors that it passes to another process.
+    fn passes(&self) -> Vec<i32> {
+        Vec::new()
+    }
+    /// The descriptors that it received from another process.
+    fn receives(&self) -> Vec<i32> {
+        Vec::new()
     }
     /// What it does to descriptors, if it does not fail.
     fn moves(&self) -> Moves;
@@ -465,6 +504,18 @@ impl Call {
     #[must_use]
     pub fn is_addressed(&self) -> bool {
         each!(self, false, call => call.is_addressed())
+    }
+
+    /// The descriptors that it passes to another process: SCM_RIGHTS.
+    #[must_use]
+    pub fn passes(&self) -> Vec<i32> {
+        each!(self, Vec::new(), call => call.passes())
+    }
+
+    /// The descriptors that it received from another process.
+    #[must_use]
+    pub fn receives(&self) -> Vec<i32> {
+        each!(self, Vec::new(), call => call.receives())
     }
 
     /// What a diagram shows of it.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use netplay_text::lang::Lang;
+use netplay_text::say;
 use socket2::SockAddr;
 
 use super::strace;
@@ -37,18 +38,56 @@ impl Header {
         let hop_limit = format!("SOL_IPV6, cmsg_type={:#x}", libc::IPV6_HOPLIMIT);
         let known = [
             ("SO_TIMESTAMPNS", (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS)),
+            ("cmsg_type=SCM_RIGHTS", (libc::SOL_SOCKET, libc::SCM_RIGHTS)),
             ("cmsg_type=IP_TTL", (libc::IPPROTO_IP, libc::IP_TTL)),
             (&hop_limit, (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT)),
         ];
         let there = known.into_iter().filter(|(word, _)| args.has(word));
-        let control = there.map(|(_, (level, name))| Control { level, name, data: Vec::new() });
-        Header { control: control.collect(), ..Header::default() }
+        let control = there.map(|(_, kind)| match kind {
+            (libc::SOL_SOCKET, libc::SCM_RIGHTS) => Control::of_descriptors(&args.descriptors()),
+            (level, name) => Control { level, name, data: Vec::new() },
+        });
+        let flags = if args.has("msg_flags=MSG_TRUNC") { libc::MSG_TRUNC } else { 0 };
+        Header { control: control.collect(), flags, ..Header::default() }
     }
 
     /// The part of the sentence after the bytes.
-    pub(super) fn beside(&self, lang: Lang) -> &'static str {
+    pub(super) fn beside(&self, lang: Lang) -> String {
+        let cut = match self.flags & libc::MSG_TRUNC {
+            0 => "",
+            _ => lang.pick(
+                "; it was cut: the rest did not fit and is lost (MSG_TRUNC)",
+                "；它被截短：放不下的部分丢了 (MSG_TRUNC)",
+            ),
+        };
+        self.arrived_with(lang) + cut
+    }
+
+    /// The descriptors that came with the bytes.
+    #[must_use]
+    pub fn descriptors(&self) -> Vec<i32> {
+        self.control.iter().flat_map(Control::descriptors).collect()
+    }
+
+    fn arrived_with(&self, lang: Lang) -> String {
+        let fds = self.descriptors();
+        if !fds.is_empty() {
+            let list = fds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return match fds.len() {
+                1 => say!(
+                    lang,
+                    ", and a descriptor of the peer's, here {list}",
+                    "，以及对端的一个描述符，在这里是 {list}",
+                ),
+                _ => say!(
+                    lang,
+                    ", and descriptors of the peer's, here {list}",
+                    "，以及对端的几个描述符，在这里是 {list}",
+                ),
+            };
+        }
         let kinds: Vec<(i32, i32)> = self.control.iter().map(Control::kind).collect();
-        match kinds {
+        let with = match kinds {
             kinds if kinds.contains(&(libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS)) => {
                 lang.pick(", and the time of its arrival", "，以及到达的时间")
             }
@@ -59,7 +98,8 @@ impl Header {
                 lang.pick(", and its hop limit", "，以及它的跳数限制")
             }
             _ => "",
-        }
+        };
+        with.to_owned()
     }
 
     /// The name, its length and the control messages, around the data and its buffer.
@@ -106,9 +146,41 @@ impl Control {
         Duration::new(number(0) as u64, number(8) as u32)
     }
 
-    fn strace(&self) -> String {
+    /// These descriptors, on their way to another process: SCM_RIGHTS.
+    #[must_use]
+    pub fn of_descriptors(fds: &[i32]) -> Control {
+        let data = fds.iter().flat_map(|fd| fd.to_ne_bytes()).collect();
+        Control { level: libc::SOL_SOCKET, name: libc::SCM_RIGHTS, data }
+    }
+
+    /// The descriptors, if it is a message of them.
+    #[must_use]
+    pub fn descriptors(&self) -> Vec<i32> {
+        match self.kind() {
+            (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
+                self.data.chunks_exact(4).map(|fd| i32::from_ne_bytes(part(fd, 0))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The room that it takes in the buffer: a multiple of eight bytes.
+    pub(super) fn space(&self) -> usize {
+        HEADER + self.data.len().next_multiple_of(size_of::<usize>())
+    }
+
+    /// `{cmsg_len=20, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, cmsg_data=[5]}`
+    #[must_use]
+    pub fn strace(&self) -> String {
         let len = HEADER + self.data.len();
         match self.kind() {
+            (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
+                let fds: Vec<String> = self.descriptors().iter().map(ToString::to_string).collect();
+                format!(
+                    "{{cmsg_len={len}, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, cmsg_data=[{}]}}",
+                    fds.join(", ")
+                )
+            }
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => format!(
                 "{{cmsg_len={len}, cmsg_level=SOL_SOCKET, cmsg_type=SO_TIMESTAMPNS_OLD, \
                  cmsg_data={}}}",

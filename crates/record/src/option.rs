@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use netplay_text::lang::Lang;
 use netplay_text::say;
 
-use super::text::{Args, interrupted, number};
+use super::connection::same;
+use super::text::{Args, count, interrupted, number};
 use super::{
     Event, Facts, Failure, Known, Moves, OptValue, Outcome, Shows, Strace, Told, part, strace,
     value::value_in,
@@ -21,6 +22,86 @@ pub enum Sockopt {
     Getsockopt(Get),
     /// fcntl(2)
     Fcntl(Fcntl),
+    /// ioctl(2)
+    Ioctl(Ioctl),
+}
+
+/// The request of `ioctl`, and its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ioctl {
+    /// FIONBIO: whether calls on the descriptor do not wait from now on.
+    NonBlocking(bool),
+    /// FIONREAD, and how many bytes can be read.
+    Readable(Option<i32>),
+    /// SIOCOUTQ, and how many bytes the peer has not acknowledged.
+    Unsent(Option<i32>),
+    /// Another, with its number.
+    Other(u64),
+}
+
+impl Ioctl {
+    fn read(args: Args<'_>) -> Ioctl {
+        let number = || args.field("[", &[']']).and_then(|number| number.parse().ok());
+        match args.nth(1) {
+            "FIONBIO" => Ioctl::NonBlocking(number() != Some(0)),
+            "FIONREAD" => Ioctl::Readable(number()),
+            "TIOCOUTQ" | "SIOCOUTQ" => Ioctl::Unsent(number()),
+            other => {
+                let number = other.trim_start_matches("0x");
+                Ioctl::Other(u64::from_str_radix(number, 16).unwrap_or_default())
+            }
+        }
+    }
+
+    /// The request, and its argument.
+    fn strace(self) -> (String, String) {
+        let number = |number: Option<i32>| match number {
+            Some(number) => format!(", [{number}]"),
+            None => ", 0x...".to_owned(),
+        };
+        match self {
+            Ioctl::NonBlocking(on) => ("FIONBIO".to_owned(), format!(", [{}]", i32::from(on))),
+            Ioctl::Readable(count) => ("FIONREAD".to_owned(), number(count)),
+            // SIOCOUTQ is the same number, and strace has the other name.
+            Ioctl::Unsent(count) => ("TIOCOUTQ".to_owned(), number(count)),
+            Ioctl::Other(request) => (format!("{request:#x}"), String::new()),
+        }
+    }
+
+    fn sentence(self, lang: Lang) -> String {
+        let bytes =
+            |bytes: Option<i32>| count(u64::from(bytes.unwrap_or_default().unsigned_abs()), lang);
+        match self {
+            Ioctl::NonBlocking(on) => waits_in_words(!on, lang),
+            Ioctl::Readable(of) => {
+                let bytes = bytes(of);
+                say!(lang, "{bytes} can be read now", "现在可以读 {bytes}")
+            }
+            Ioctl::Unsent(of) => {
+                let bytes = bytes(of);
+                say!(
+                    lang,
+                    "{bytes} sent, and not yet acknowledged by the peer",
+                    "已发送、对端还没有确认的：{bytes}",
+                )
+            }
+            Ioctl::Other(request) => {
+                say!(lang, "request {request:#x} is done", "请求 {request:#x} 完成")
+            }
+        }
+    }
+}
+
+/// What O_NONBLOCK is for.
+fn waits_in_words(waits: bool, lang: Lang) -> String {
+    match waits {
+        true => say!(lang, "blocking again", "恢复为阻塞"),
+        false => say!(
+            lang,
+            "non-blocking from now on: a call that would wait fails with EAGAIN",
+            "从现在起非阻塞：本来要等待的调用以 EAGAIN 失败",
+        ),
+    }
 }
 
 /// The arguments of `setsockopt`.
@@ -69,6 +150,13 @@ pub enum Fcntl {
     GetFlags(i32),
     /// F_SETFL
     SetFlags(i32),
+    /// F_DUPFD and F_DUPFD_CLOEXEC: a copy of the descriptor.
+    Duplicate {
+        /// The lowest number that it may have.
+        from: i32,
+        /// Whether the copy is closed on exec.
+        cloexec: bool,
+    },
     /// F_SETFD: whether the descriptor is closed on exec.
     SetCloexec(bool),
     /// F_SETOWN: the process that gets its signals.
@@ -146,7 +234,7 @@ impl Set {
         });
         let level = args.nth(1).to_owned().into();
         // Older traces have no key for it: the value says so.
-        let datagrams = event.datagrams || value(event).1;
+        let datagrams = event.datagrams.unwrap_or_else(|| value(event).1);
         Set { level, option: option.into(), value: None, group: group.map(Box::new), datagrams }
     }
 }
@@ -228,25 +316,17 @@ fn strace_value(option: &str, value: &OptValue, group: Option<&Group>) -> String
     }
 }
 
-/// The flags of an open file that have a name here; the last is O_ASYNC, by its older name.
-const OPEN: [(i32, &str); 3] =
-    [(libc::O_APPEND, "O_APPEND"), (libc::O_NONBLOCK, "O_NONBLOCK"), (libc::O_ASYNC, "FASYNC")];
-
-/// `O_RDWR|O_NONBLOCK`
-fn open_flags(flags: i32) -> String {
-    let set = OPEN.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name);
-    strace::flags(std::iter::once("O_RDWR").chain(set))
-}
-
-fn read_open_flags(text: &str) -> i32 {
-    OPEN.iter().filter(|(_, name)| text.contains(name)).fold(0, |flags, (flag, _)| flags | flag)
-}
-
 impl Fcntl {
     fn read(args: Args<'_>, event: &Event) -> Fcntl {
         match args.nth(1) {
-            "F_GETFL" => Fcntl::GetFlags(read_open_flags(event.out.as_deref().unwrap_or_default())),
-            "F_SETFL" => Fcntl::SetFlags(read_open_flags(args.nth(2))),
+            "F_GETFL" => {
+                Fcntl::GetFlags(strace::read_open_flags(event.out.as_deref().unwrap_or_default()))
+            }
+            "F_SETFL" => Fcntl::SetFlags(strace::read_open_flags(args.nth(2))),
+            name @ ("F_DUPFD" | "F_DUPFD_CLOEXEC") => Fcntl::Duplicate {
+                from: args.nth(2).parse().unwrap_or_default(),
+                cloexec: name == "F_DUPFD_CLOEXEC",
+            },
             "F_SETFD" => Fcntl::SetCloexec(args.has("FD_CLOEXEC")),
             "F_SETOWN" => Fcntl::SetOwner(args.nth(2).parse().unwrap_or_default()),
             "F_SETLKW" => {
@@ -261,7 +341,9 @@ impl Fcntl {
     fn strace(&self) -> (&str, String) {
         match self {
             Fcntl::GetFlags(_) => ("F_GETFL", String::new()),
-            Fcntl::SetFlags(flags) => ("F_SETFL", open_flags(*flags)),
+            Fcntl::SetFlags(flags) => ("F_SETFL", strace::open_flags(*flags)),
+            Fcntl::Duplicate { from, cloexec: false } => ("F_DUPFD", from.to_string()),
+            Fcntl::Duplicate { from, cloexec: true } => ("F_DUPFD_CLOEXEC", from.to_string()),
             Fcntl::SetCloexec(true) => ("F_SETFD", "FD_CLOEXEC".to_owned()),
             Fcntl::SetCloexec(false) => ("F_SETFD", "0".to_owned()),
             Fcntl::SetOwner(process) => ("F_SETOWN", process.to_string()),
@@ -270,19 +352,14 @@ impl Fcntl {
         }
     }
 
-    fn sentence(&self, lang: Lang) -> String {
+    fn sentence(&self, event: &Event, lang: Lang) -> String {
         match self {
             Fcntl::SetFlags(flags) if flags & libc::O_ASYNC != 0 => say!(
                 lang,
                 "from now on SIGIO announces events here, and it is non-blocking",
                 "从现在起，这里有事件就发 SIGIO；它也成为非阻塞的",
             ),
-            Fcntl::SetFlags(flags) if flags & libc::O_NONBLOCK != 0 => say!(
-                lang,
-                "non-blocking from now on: a call that would wait fails with EAGAIN",
-                "从现在起非阻塞：本来要等待的调用以 EAGAIN 失败",
-            ),
-            Fcntl::SetFlags(_) => say!(lang, "blocking again", "恢复为阻塞"),
+            Fcntl::SetFlags(flags) => waits_in_words(flags & libc::O_NONBLOCK == 0, lang),
             Fcntl::SetOwner(process) => {
                 say!(lang, "its signals go to process {process}", "它的信号发给进程 {process}",)
             }
@@ -297,8 +374,11 @@ impl Fcntl {
                 "本进程持有锁：其他进程等待，直到它被释放",
             ),
             Fcntl::GetFlags(flags) => {
-                let flags = open_flags(*flags);
+                let flags = strace::open_flags(*flags);
                 say!(lang, "its flags are {flags}", "它的标志是 {flags}")
+            }
+            Fcntl::Duplicate { .. } => {
+                same(event.fd.unwrap_or_default(), event.ret.unwrap_or_default(), lang)
             }
             Fcntl::SetCloexec(_) | Fcntl::Other(_) => {
                 let command = self.strace().0;
@@ -321,6 +401,7 @@ names! {
     Setsockopt = "setsockopt",
     Getsockopt = "getsockopt",
     Fcntl = "fcntl",
+    Ioctl = "ioctl",
 }
 
 impl Told for Sockopt {
@@ -337,6 +418,7 @@ impl Told for Sockopt {
                 value: None,
             }),
             SockoptName::Fcntl => Sockopt::Fcntl(Fcntl::read(args, event)),
+            SockoptName::Ioctl => Sockopt::Ioctl(Ioctl::read(args)),
         }
     }
 
@@ -345,6 +427,7 @@ impl Told for Sockopt {
             Sockopt::Setsockopt(_) => SockoptName::Setsockopt,
             Sockopt::Getsockopt(_) => SockoptName::Getsockopt,
             Sockopt::Fcntl(_) => SockoptName::Fcntl,
+            Sockopt::Ioctl(_) => SockoptName::Ioctl,
         }
     }
 
@@ -376,10 +459,14 @@ impl Told for Sockopt {
                 let told = Strace::new("fcntl", format!("{fd}, {command}{with}"));
                 match fcntl {
                     Fcntl::GetFlags(flags) if outcome.done().is_some() => {
-                        told.out(format!("(flags {})", open_flags(*flags)))
+                        told.out(format!("(flags {})", strace::open_flags(*flags)))
                     }
                     _ => told,
                 }
+            }
+            Sockopt::Ioctl(ioctl) => {
+                let (request, with) = ioctl.strace();
+                Strace::new("ioctl", format!("{fd}, {request}{with}"))
             }
         }
     }
@@ -388,7 +475,7 @@ impl Told for Sockopt {
         match self {
             Sockopt::Setsockopt(Set { value, datagrams, .. }) => Facts {
                 value: value.as_ref().map(ToString::to_string),
-                datagrams: *datagrams,
+                datagrams: datagrams.then_some(true),
                 ..Facts::default()
             },
             Sockopt::Getsockopt(Get { value, .. }) => {
@@ -397,7 +484,10 @@ impl Told for Sockopt {
             Sockopt::Fcntl(Fcntl::SetFlags(flags)) if outcome.done().is_some() => {
                 Facts { known: Known::Waits(flags & libc::O_NONBLOCK == 0), ..Facts::default() }
             }
-            Sockopt::Fcntl(_) => Facts::default(),
+            Sockopt::Ioctl(Ioctl::NonBlocking(on)) if outcome.done().is_some() => {
+                Facts { known: Known::Waits(!on), ..Facts::default() }
+            }
+            Sockopt::Fcntl(_) | Sockopt::Ioctl(_) => Facts::default(),
         }
     }
 
@@ -426,14 +516,21 @@ impl Told for Sockopt {
                 let value = value_in(value, lang);
                 say!(lang, "{option} is {value}", "{option} 的值：{value}")
             }
-            Sockopt::Fcntl(fcntl) => fcntl.sentence(lang),
+            Sockopt::Fcntl(fcntl) => fcntl.sentence(event, lang),
+            Sockopt::Ioctl(ioctl) => ioctl.sentence(lang),
         }
     }
 
     fn failure(&self, errno: &str, _: &Event, lang: Lang) -> Option<Failure> {
         match (self, errno) {
             (Sockopt::Fcntl(_), "EINTR") => Some(Failure::Ordinary(interrupted(lang))),
-            (Sockopt::Setsockopt(_) | Sockopt::Getsockopt(_) | Sockopt::Fcntl(_), _) => None,
+            (
+                Sockopt::Setsockopt(_)
+                | Sockopt::Getsockopt(_)
+                | Sockopt::Fcntl(_)
+                | Sockopt::Ioctl(_),
+                _,
+            ) => None,
         }
     }
 
@@ -446,25 +543,48 @@ impl Told for Sockopt {
             }
             Sockopt::Getsockopt(Get { option, .. }) => format!("{on} {option}"),
             Sockopt::Fcntl(fcntl) => format!("{on} {}", fcntl.short()),
+            Sockopt::Ioctl(ioctl) => format!("{on} {}", ioctl.strace().0),
         }
     }
 
     fn answered(&self, event: &Event, lang: Lang) -> String {
         match self {
             Sockopt::Getsockopt(_) => value_in(event.value.as_deref().unwrap_or_default(), lang),
-            Sockopt::Setsockopt(_) | Sockopt::Fcntl(_) => number(event.ret),
+            Sockopt::Fcntl(Fcntl::Duplicate { .. }) => {
+                format!("fd {}", event.ret.unwrap_or_default())
+            }
+            Sockopt::Ioctl(Ioctl::Readable(Some(bytes)) | Ioctl::Unsent(Some(bytes))) => {
+                bytes.to_string()
+            }
+            Sockopt::Setsockopt(_) | Sockopt::Fcntl(_) | Sockopt::Ioctl(_) => number(event.ret),
         }
     }
 
     fn waits(&self) -> bool {
         match self {
             Sockopt::Fcntl(_) => true, // another process may hold the lock
-            Sockopt::Setsockopt(_) | Sockopt::Getsockopt(_) => false,
+            Sockopt::Setsockopt(_) | Sockopt::Getsockopt(_) | Sockopt::Ioctl(_) => false,
+        }
+    }
+
+    fn waiting(&self, _: &Event, lang: Lang) -> Option<String> {
+        match self {
+            Sockopt::Fcntl(Fcntl::Lock(_)) => Some(say!(lang, "waiting for the lock", "等待锁")),
+            Sockopt::Fcntl(_)
+            | Sockopt::Setsockopt(_)
+            | Sockopt::Getsockopt(_)
+            | Sockopt::Ioctl(_) => None,
         }
     }
 
     fn moves(&self) -> Moves {
-        Moves::Nothing
+        match self {
+            Sockopt::Fcntl(Fcntl::Duplicate { .. }) => Moves::Duplicates,
+            Sockopt::Fcntl(_)
+            | Sockopt::Setsockopt(_)
+            | Sockopt::Getsockopt(_)
+            | Sockopt::Ioctl(_) => Moves::Nothing,
+        }
     }
 
     fn shows(&self) -> Shows {
@@ -477,6 +597,7 @@ impl Told for Sockopt {
 
     fn result(&self, ret: i64) -> String {
         match self {
+            Sockopt::Fcntl(Fcntl::Duplicate { .. }) => ret.to_string(),
             Sockopt::Fcntl(_) if ret > 0 => format!("{ret:#x}"),
             _ => ret.to_string(),
         }

@@ -11,18 +11,20 @@ use super::{Event, Facts, Failure, Moves, Outcome, Shows, Strace, Told, strace};
 /// A call about processes or signals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Process {
-    /// fork(2)
+    /// fork(2), also by vfork, clone and clone3.
     Fork,
-    /// waitpid(2)
+    /// waitpid(2), and waitid(2), which returns 0 and names the child in its answer.
     Waitpid {
-        /// The child; -1 is any.
+        /// The child; -1 is any. Of `waitid`, the one that ended, if one has.
         child: i32,
         /// Whether it waits: without WNOHANG.
         waits: bool,
         /// How the child ended, if one has.
         ending: Option<Ending>,
     },
-    /// kill(2): the process, and the signal.
+    /// execve(2), of the program at this path, escaped.
+    Execve(String),
+    /// kill(2), also of one thread (tgkill): the process, and the signal.
     Kill(i32, String),
     /// sigprocmask(2), with the signals: `SIGIO`.
     Sigprocmask(Mask, Vec<String>),
@@ -91,7 +93,14 @@ impl Ending {
         let end = &['}', ' '];
         let code = args.field("WEXITSTATUS(s) == ", end).and_then(|code| code.parse().ok());
         let signal = || args.field("WTERMSIG(s) == ", end).map(str::to_owned);
-        let core = args.has("WCOREDUMP");
+        let core = args.has("WCOREDUMP") || args.has("CLD_DUMPED");
+        // Of waitid: {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=5, si_uid=0, si_status=0, …}
+        if let Some(status) = args.field("si_status=", &[',', '}']) {
+            return Some(match status.parse() {
+                Ok(code) if args.has("CLD_EXITED") => Ending::Exited(code),
+                _ => Ending::Signaled { signal: status.to_owned(), core },
+            });
+        }
         code.map(Ending::Exited)
             .or_else(|| signal().map(|signal| Ending::Signaled { signal, core }))
     }
@@ -111,6 +120,7 @@ names! {
     ProcessName:
     Fork = "fork",
     Waitpid = "waitpid",
+    Execve = "execve",
     Kill = "kill",
     Sigprocmask = "sigprocmask",
     Sigtimedwait = "sigtimedwait",
@@ -124,10 +134,20 @@ impl Told for Process {
         match name {
             ProcessName::Fork => Process::Fork,
             ProcessName::Waitpid => Process::Waitpid {
-                child: args.nth(0).parse().unwrap_or(-1),
+                child: match args.field("si_pid=", &[',', '}']) {
+                    Some(ended) => ended.parse().unwrap_or(-1),
+                    None => args.nth(0).parse().unwrap_or(-1),
+                },
                 waits: !args.has("WNOHANG"),
                 ending: Ending::read(args),
             },
+            // The path is escaped, so that no quote stands in it.
+            ProcessName::Execve => {
+                Process::Execve(args.quoted().next().unwrap_or_default().to_owned())
+            }
+            ProcessName::Kill if event.syscall.as_deref() == Some("tgkill") => {
+                Process::Kill(args.nth(0).parse().unwrap_or_default(), args.nth(2).to_owned())
+            }
             ProcessName::Kill => {
                 Process::Kill(args.nth(0).parse().unwrap_or_default(), args.nth(1).to_owned())
             }
@@ -153,6 +173,7 @@ impl Told for Process {
         match self {
             Process::Fork => ProcessName::Fork,
             Process::Waitpid { .. } => ProcessName::Waitpid,
+            Process::Execve(_) => ProcessName::Execve,
             Process::Kill(..) => ProcessName::Kill,
             Process::Sigprocmask(..) => ProcessName::Sigprocmask,
             Process::Sigtimedwait { .. } => ProcessName::Sigtimedwait,
@@ -171,6 +192,7 @@ impl Told for Process {
                 let flags = if *waits { "0" } else { "WNOHANG" };
                 Strace::new("wait4", format!("{child}, {how}, {flags}, NULL"))
             }
+            Process::Execve(path) => Strace::new("execve", format!("\"{path}\", [...], 0x...")),
             Process::Kill(process, signal) => Strace::new("kill", format!("{process}, {signal}")),
             Process::Sigprocmask(mask, signals) => {
                 let mask = match mask {
@@ -207,10 +229,11 @@ impl Told for Process {
                 "a child process, {ret}: from here on there are two",
                 "产生子进程 {ret}：从这里起有两个进程",
             ),
-            Process::Waitpid { .. } if ret == 0 => {
+            Process::Waitpid { ending: None, .. } if ret == 0 => {
                 say!(lang, "no child has ended", "没有子进程结束")
             }
-            Process::Waitpid { ending, .. } => {
+            Process::Waitpid { child, ending, .. } => {
+                let ret = if ret == 0 { i64::from(*child) } else { ret };
                 let ending = match ending {
                     Some(Ending::Exited(code)) => {
                         say!(lang, "it exited with {code}", "退出码 {code}")
@@ -221,6 +244,9 @@ impl Told for Process {
                     None => say!(lang, "it ended", "已结束"),
                 };
                 say!(lang, "child process {ret} is reaped: {ending}", "收回子进程 {ret}：{ending}",)
+            }
+            Process::Execve(path) => {
+                say!(lang, "the process runs {path} from here on", "从这里起，进程运行 {path}",)
             }
             Process::Kill(process, signal) => {
                 say!(lang, "sent {signal} to process {process}", "向进程 {process} 发送 {signal}")
@@ -259,6 +285,7 @@ impl Told for Process {
             (
                 Process::Fork
                 | Process::Waitpid { .. }
+                | Process::Execve(_)
                 | Process::Kill(..)
                 | Process::Sigprocmask(..)
                 | Process::Sigtimedwait { .. },
@@ -270,6 +297,7 @@ impl Told for Process {
 
     fn asked(&self, on: String, _: &Event, _: Lang) -> String {
         match self {
+            Process::Execve(path) => format!("{on} {path}"),
             Process::Kill(process, _) => format!("kill {process}"),
             Process::Fork
             | Process::Waitpid { .. }
@@ -282,25 +310,48 @@ impl Told for Process {
         let ret = event.ret.unwrap_or_default();
         match self {
             Process::Fork => say!(lang, "child {ret}", "子进程 {ret}"),
-            Process::Waitpid { .. } if ret == 0 => say!(lang, "none has ended", "没有结束的"),
-            Process::Waitpid { .. } => say!(lang, "child {ret} is reaped", "收回子进程 {ret}"),
-            Process::Kill(..) | Process::Sigprocmask(..) | Process::Sigtimedwait { .. } => {
-                number(event.ret)
+            Process::Waitpid { ending: None, .. } if ret == 0 => {
+                say!(lang, "none has ended", "没有结束的")
             }
+            Process::Waitpid { child, .. } if ret == 0 => {
+                say!(lang, "child {child} is reaped", "收回子进程 {child}")
+            }
+            Process::Waitpid { .. } => say!(lang, "child {ret} is reaped", "收回子进程 {ret}"),
+            Process::Execve(_)
+            | Process::Kill(..)
+            | Process::Sigprocmask(..)
+            | Process::Sigtimedwait { .. } => number(event.ret),
         }
     }
 
     fn waits(&self) -> bool {
         match self {
             Process::Waitpid { .. } | Process::Sigtimedwait { .. } => true,
-            Process::Fork | Process::Kill(..) | Process::Sigprocmask(..) => false,
+            Process::Fork | Process::Execve(_) | Process::Kill(..) | Process::Sigprocmask(..) => {
+                false
+            }
+        }
+    }
+
+    fn waiting(&self, _: &Event, lang: Lang) -> Option<String> {
+        match self {
+            Process::Waitpid { .. } => {
+                Some(say!(lang, "waiting for the end of a child", "等待子进程结束"))
+            }
+            Process::Sigtimedwait { .. } => Some(say!(lang, "waiting for a signal", "等待信号")),
+            Process::Fork | Process::Execve(_) | Process::Kill(..) | Process::Sigprocmask(..) => {
+                None
+            }
         }
     }
 
     fn moves(&self) -> Moves {
         match self {
             Process::Fork => Moves::Copies,
-            Process::Waitpid { .. } => Moves::Ends,
+            Process::Execve(_) => Moves::Executes,
+            Process::Waitpid { child, ending, .. } => {
+                Moves::Ends { child: ending.as_ref().map(|_| *child).filter(|&child| child > 0) }
+            }
             Process::Kill(..) | Process::Sigprocmask(..) | Process::Sigtimedwait { .. } => {
                 Moves::Nothing
             }
@@ -310,7 +361,8 @@ impl Told for Process {
     fn shows(&self) -> Shows {
         match self {
             Process::Fork => Shows::Arrow,
-            Process::Waitpid { .. }
+            Process::Execve(_)
+            | Process::Waitpid { .. }
             | Process::Kill(..)
             | Process::Sigprocmask(..)
             | Process::Sigtimedwait { .. } => Shows::Itself,
@@ -320,7 +372,8 @@ impl Told for Process {
     fn acts_at_once(&self) -> bool {
         match self {
             Process::Fork => true,
-            Process::Waitpid { .. }
+            Process::Execve(_)
+            | Process::Waitpid { .. }
             | Process::Kill(..)
             | Process::Sigprocmask(..)
             | Process::Sigtimedwait { .. } => false,

@@ -326,6 +326,15 @@ impl Told for Ring {
         }
     }
 
+    fn waiting(&self, _: &Event, lang: Lang) -> Option<String> {
+        match self {
+            Ring::Enter { .. } => {
+                Some(say!(lang, "waiting for an operation to complete", "等待操作完成"))
+            }
+            Ring::Setup { .. } | Ring::RegisterBuffers { .. } | Ring::Cancel => None,
+        }
+    }
+
     fn moves(&self) -> Moves {
         match self {
             Ring::Setup { .. } => Moves::Opens,

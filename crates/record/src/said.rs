@@ -27,7 +27,10 @@ impl Event {
     pub fn strace(&self) -> String {
         let syscall = self.syscall.as_deref().unwrap_or_default();
         let args = self.args.as_deref().unwrap_or_default();
-        let ret = self.what.result(self.ret.unwrap_or_default());
+        let ret = match self.ret {
+            None if self.is_unfinished() => "?".to_owned(),
+            ret => self.what.result(ret.unwrap_or_default()),
+        };
         let errno = match &self.errno {
             Some(name) => format!(" {name} ({})", error_in_words(name, Lang::En)),
             None => String::new(),
@@ -39,6 +42,15 @@ impl Event {
     /// What the call did, in a sentence without a full stop.
     #[must_use]
     pub fn sentence(&self, lang: Lang) -> String {
+        if self.is_unfinished() {
+            let waiting = each!(&self.what, None, call => call.waiting(self, lang));
+            let waiting = waiting.map(|what| what + lang.pick(": ", "：")).unwrap_or_default();
+            return say!(
+                lang,
+                "{waiting}it had not returned when the record ended",
+                "{waiting}到记录结束时它还没有返回",
+            );
+        }
         let Some(errno) = &self.errno else {
             let ret = self.ret.unwrap_or_default();
             let returned = say!(lang, "returned {ret}", "返回 {ret}");
@@ -98,6 +110,9 @@ impl Event {
         if matches!(self.kind, Kind::Note | Kind::Submit) {
             return String::new();
         }
+        if self.is_unfinished() {
+            return say!(lang, "not returned", "没有返回");
+        }
         if let Some(errno) = &self.errno {
             return errno.as_str().to_owned();
         }
@@ -109,10 +124,24 @@ impl Event {
     #[must_use]
     pub fn direction(&self) -> Option<Direction> {
         let only_words = matches!(self.kind, Kind::Note | Kind::Submit);
-        if only_words || self.errno.is_some() {
+        if only_words || self.is_unfinished() || self.errno.is_some() {
             return None;
         }
         each!(&self.what, None, call => call.direction(self))
+    }
+
+    /// Whether what moved was datagrams, and not bytes of a stream.
+    #[must_use]
+    pub fn has_datagrams(&self) -> bool {
+        let says = each!(&self.what, None, call => call.has_datagrams(self));
+        says.is_some() && self.datagrams.or(says) == Some(true)
+    }
+
+    /// Whether its socket carries datagrams, if this is known and the call by itself says something else.
+    #[must_use]
+    pub fn says_otherwise(&self, datagrams: Option<bool>) -> Option<bool> {
+        let says = each!(&self.what, None, call => call.has_datagrams(self))?;
+        datagrams.filter(|&datagrams| datagrams != says)
     }
 
     /// Whether it is a call that waits for others. A second completion of an operation has waited since the

@@ -1,4 +1,5 @@
-//! The words of strace that the kinds of calls share.
+//! The words of strace that the kinds of calls share, and that a tracer needs for forms of a call that
+//! [`Call::strace`](super::Call::strace) does not print.
 //!
 //! Only memory addresses can differ from a real strace: where the kernel wrote nothing into a
 //! buffer, strace prints its address.
@@ -6,6 +7,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use nix::sys::epoll::EpollFlags;
 use socket2::SockAddr;
 
 use super::Data;
@@ -14,7 +16,7 @@ use super::Data;
 const STRING: usize = 32;
 
 /// An address buffer of 128 bytes (sockaddr_storage) that the kernel filled or did not touch.
-pub(super) fn answered(address: Option<&SockAddr>) -> String {
+pub fn answered(address: Option<&SockAddr>) -> String {
     match address {
         Some(address) if address.len() > 0 => {
             format!("{}, [128 => {}]", sockaddr(address), address.len())
@@ -25,11 +27,12 @@ pub(super) fn answered(address: Option<&SockAddr>) -> String {
 }
 
 /// An address that the program gave, and its length.
-pub(super) fn given(address: Option<&SockAddr>) -> String {
+pub fn given(address: Option<&SockAddr>) -> String {
     address.map_or("NULL, 0".to_owned(), |to| format!("{}, {}", sockaddr(to), to.len()))
 }
 
-pub(super) fn sockaddr(address: &SockAddr) -> String {
+/// `{sa_family=AF_INET, sin_port=htons(5858), sin_addr=inet_addr("127.0.0.1")}`
+pub fn sockaddr(address: &SockAddr) -> String {
     match address.as_socket() {
         Some(SocketAddr::V4(v4)) => format!(
             "{{sa_family=AF_INET, sin_port=htons({}), sin_addr=inet_addr(\"{}\")}}",
@@ -58,29 +61,29 @@ pub(super) fn sockaddr(address: &SockAddr) -> String {
 }
 
 /// `[IO USR1]` for `SIGIO` and `SIGUSR1`.
-pub(super) fn signals(names: &[String]) -> String {
+pub fn signals(names: &[String]) -> String {
     let names: Vec<&str> = names.iter().map(|name| name.trim_start_matches("SIG")).collect();
     format!("[{}]", names.join(" "))
 }
 
 /// `{tv_sec=1, tv_nsec=500000000}`
-pub(super) fn timespec(time: Duration) -> String {
+pub fn timespec(time: Duration) -> String {
     format!("{{tv_sec={}, tv_nsec={}}}", time.as_secs(), time.subsec_nanos())
 }
 
 /// The time argument of a call, if it has one.
-pub(super) fn timeout(time: Option<Duration>) -> String {
+pub fn timeout(time: Option<Duration>) -> String {
     time.map_or("NULL".to_owned(), timespec)
 }
 
 /// The names of the bits that are set, `A|B`; `0` if no bit is set.
-pub(super) fn flags<'a>(set: impl IntoIterator<Item = &'a str>) -> String {
+pub fn flags<'a>(set: impl IntoIterator<Item = &'a str>) -> String {
     let set: Vec<&str> = set.into_iter().collect();
     if set.is_empty() { "0".to_owned() } else { set.join("|") }
 }
 
 /// The first bytes of a buffer in double quotes, with three dots where there are more.
-pub(super) fn quoted(bytes: &[u8]) -> String {
+pub fn quoted(bytes: &[u8]) -> String {
     match bytes.split_at_checked(STRING) {
         Some((shown, rest)) if !rest.is_empty() => string(shown) + "...",
         _ => string(bytes),
@@ -88,12 +91,96 @@ pub(super) fn quoted(bytes: &[u8]) -> String {
 }
 
 /// Like [`quoted`], for bytes that moved; the record has more of them than strace prints.
-pub(super) fn data(data: &Data) -> String {
+pub fn data(data: &Data) -> String {
     quoted(&data.first)
 }
 
+/// The flags of a call that moves bytes, in strace's order.
+const MSG: [(i32, &str); 17] = [
+    (libc::MSG_OOB, "MSG_OOB"),
+    (libc::MSG_PEEK, "MSG_PEEK"),
+    (libc::MSG_DONTROUTE, "MSG_DONTROUTE"),
+    (libc::MSG_CTRUNC, "MSG_CTRUNC"),
+    (libc::MSG_TRUNC, "MSG_TRUNC"),
+    (libc::MSG_DONTWAIT, "MSG_DONTWAIT"),
+    (libc::MSG_EOR, "MSG_EOR"),
+    (libc::MSG_WAITALL, "MSG_WAITALL"),
+    (libc::MSG_CONFIRM, "MSG_CONFIRM"),
+    (libc::MSG_ERRQUEUE, "MSG_ERRQUEUE"),
+    (libc::MSG_NOSIGNAL, "MSG_NOSIGNAL"),
+    (libc::MSG_MORE, "MSG_MORE"),
+    (libc::MSG_WAITFORONE, "MSG_WAITFORONE"),
+    (0x40000, "MSG_BATCH"),
+    (0x0400_0000, "MSG_ZEROCOPY"),
+    (libc::MSG_FASTOPEN, "MSG_FASTOPEN"),
+    (libc::MSG_CMSG_CLOEXEC, "MSG_CMSG_CLOEXEC"),
+];
+
+/// `MSG_DONTWAIT|MSG_NOSIGNAL`, `0`; bits without a name as a number behind the others.
+pub fn message_flags(flags: i32) -> String {
+    let rest = MSG.iter().fold(flags, |rest, (flag, _)| rest & !flag);
+    let set = MSG.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name);
+    let rest = (rest != 0).then(|| format!("{rest:#x}"));
+    self::flags(set.chain(rest.as_deref()))
+}
+
+/// The way back: the flags whose names the text has, as `has` finds them.
+pub(super) fn read_message_flags(has: impl Fn(&str) -> bool) -> i32 {
+    MSG.iter().filter(|(_, name)| has(name)).fold(0, |flags, (flag, _)| flags | flag)
+}
+
+/// The flags of an open file that have a name here; the last is O_ASYNC, by its older name.
+const OPEN: [(i32, &str); 3] =
+    [(libc::O_APPEND, "O_APPEND"), (libc::O_NONBLOCK, "O_NONBLOCK"), (libc::O_ASYNC, "FASYNC")];
+
+/// `O_RDWR|O_NONBLOCK`: the flags of a socket.
+pub fn open_flags(flags: i32) -> String {
+    let set = OPEN.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name);
+    self::flags(std::iter::once("O_RDWR").chain(set))
+}
+
+/// The way back.
+pub(super) fn read_open_flags(text: &str) -> i32 {
+    OPEN.iter().filter(|(_, name)| text.contains(name)).fold(0, |flags, (flag, _)| flags | flag)
+}
+
+/// The events of poll, in the order in which strace prints them.
+const POLL: [(i16, &str); 11] = [
+    (libc::POLLIN, "POLLIN"),
+    (libc::POLLPRI, "POLLPRI"),
+    (libc::POLLOUT, "POLLOUT"),
+    (libc::POLLRDNORM, "POLLRDNORM"),
+    (libc::POLLWRNORM, "POLLWRNORM"),
+    (libc::POLLRDBAND, "POLLRDBAND"),
+    (libc::POLLWRBAND, "POLLWRBAND"),
+    (libc::POLLERR, "POLLERR"),
+    (libc::POLLHUP, "POLLHUP"),
+    (libc::POLLNVAL, "POLLNVAL"),
+    (libc::POLLRDHUP, "POLLRDHUP"),
+];
+
+/// `POLLIN|POLLHUP`
+pub fn poll_events(bits: u32) -> String {
+    let set = POLL.iter().filter(|(bit, _)| bits & u32::from(bit.cast_unsigned()) != 0);
+    flags(set.map(|(_, name)| *name))
+}
+
+/// `EPOLLIN|EPOLLET`
+pub fn epoll_events(bits: u32) -> String {
+    let known = EpollFlags::from_bits_truncate(bits.cast_signed());
+    flags(known.iter_names().map(|(name, _)| name))
+}
+
+/// The way back of both.
+pub(super) fn read_event(name: &str) -> Option<u32> {
+    let poll = POLL.iter().find(|(_, known)| *known == name);
+    let poll = poll.map(|(bit, _)| u32::from(bit.cast_unsigned()));
+    let epoll = || EpollFlags::from_name(name).map(|flag| flag.bits().cast_unsigned());
+    poll.or_else(epoll)
+}
+
 /// C's escapes; an octal one is as short as the next character allows.
-fn string(bytes: &[u8]) -> String {
+pub fn string(bytes: &[u8]) -> String {
     let mut text = String::from("\"");
     for (i, &byte) in bytes.iter().enumerate() {
         match byte {

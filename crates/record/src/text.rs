@@ -175,6 +175,18 @@ impl<'a> Args<'a> {
         list.split(' ').filter_map(|number| number.parse().ok()).collect()
     }
 
+    /// The descriptors that a message carries: `cmsg_type=SCM_RIGHTS, cmsg_data=[5, 6]`.
+    pub(super) fn descriptors(self) -> Vec<i32> {
+        const WORDS: &str = "cmsg_type=SCM_RIGHTS, cmsg_data=[";
+        if !self.has(WORDS) {
+            return Vec::new();
+        }
+        // What was said in quotes stands before the control messages.
+        let list = self.0.rsplit_once(WORDS).and_then(|(_, rest)| rest.split_once(']'));
+        let (list, _) = list.unwrap_or_default();
+        list.split(", ").filter_map(|number| number.parse().ok()).collect()
+    }
+
     /// The strings in double quotes, without empty ones.
     pub(super) fn quoted(self) -> impl Iterator<Item = &'a str> {
         self.0.split('"').skip(1).step_by(2).filter(|word| !word.is_empty())

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use netplay_text::lang::Lang;
 use netplay_text::say;
-use nix::sys::epoll::EpollFlags;
 
+use super::strace::{epoll_events as epoll_bits, poll_events as poll_bits};
 use super::text::{Args, interrupted, list, number};
 use super::{Event, Facts, Failure, Kind, Moves, Outcome, Shows, Strace, Told, strace};
 
@@ -124,43 +124,17 @@ const HUP: u32 = libc::POLLHUP as u32;
 const NVAL: u32 = libc::POLLNVAL as u32;
 const RDHUP: u32 = libc::EPOLLRDHUP as u32;
 
-/// The events of poll, in the order in which strace prints them.
-const POLL_EVENTS: [(u32, &str); 6] = [
-    (IN, "POLLIN"),
-    (PRI, "POLLPRI"),
-    (OUT, "POLLOUT"),
-    (ERR, "POLLERR"),
-    (HUP, "POLLHUP"),
-    (NVAL, "POLLNVAL"),
-];
-
-/// `POLLIN|POLLHUP`
-fn poll_bits(bits: u32) -> String {
-    let set = POLL_EVENTS.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name);
-    strace::flags(set)
-}
-
-/// `EPOLLIN|EPOLLET`
-fn epoll_bits(bits: u32) -> String {
-    let flags = EpollFlags::from_bits_truncate(bits.cast_signed());
-    strace::flags(flags.iter_names().map(|(name, _)| name))
-}
-
 /// `read`: what `select` can find.
 fn select_bits(bits: u32) -> String {
     if bits == IN { "read".to_owned() } else { "write".to_owned() }
 }
 
-/// The way back, of all three.
+/// The way back, also of the names of poll and epoll.
 fn read_bits(text: &str) -> u32 {
     let bit = |name| match name {
         "read" => IN,
         "write" => OUT,
-        name => {
-            let poll = POLL_EVENTS.iter().find(|(_, known)| *known == name).map(|(bit, _)| *bit);
-            let epoll = || EpollFlags::from_name(name).map(|flag| flag.bits().cast_unsigned());
-            poll.or_else(epoll).unwrap_or_default()
-        }
+        name => strace::read_event(name).unwrap_or_default(),
     };
     text.split('|').fold(0, |bits, name| bits | bit(name))
 }
@@ -195,7 +169,7 @@ fn bits(events: i16) -> u32 {
 }
 
 /// `[{fd=3, events=POLLIN}]`
-fn poll_list(fds: &[Polled]) -> String {
+pub fn poll_list(fds: &[Polled]) -> String {
     let entry = |entry: &Polled| match entry.fd {
         // The events of a negative descriptor are also ignored.
         fd @ ..0 => format!("{{fd={fd}}}"),
@@ -205,7 +179,7 @@ fn poll_list(fds: &[Polled]) -> String {
 }
 
 /// `([{fd=3, revents=POLLIN}])`
-fn poll_out(n: i64, fds: &[Polled]) -> String {
+pub fn poll_out(n: i64, fds: &[Polled]) -> String {
     if n == 0 {
         return "(Timeout)".to_owned();
     }
@@ -235,7 +209,7 @@ impl Select {
 }
 
 /// `{events=EPOLLIN, data={u32=3, u64=3}}`: the data of an entry is its descriptor.
-fn epoll_event(fd: i32, events: u32) -> String {
+pub fn epoll_event(fd: i32, events: u32) -> String {
     format!("{{events={}, data={{u32={fd}, u64={fd}}}}}", epoll_bits(events))
 }
 
@@ -449,6 +423,15 @@ impl Told for Wait {
         match self {
             Wait::Select(_) | Wait::Poll(..) | Wait::Ppoll { .. } | Wait::EpollWait { .. } => true,
             Wait::EpollCreate | Wait::EpollCtl(_) => false,
+        }
+    }
+
+    fn waiting(&self, _: &Event, lang: Lang) -> Option<String> {
+        match self {
+            Wait::Select(_) | Wait::Poll(..) | Wait::Ppoll { .. } | Wait::EpollWait { .. } => {
+                Some(say!(lang, "waiting for a descriptor to be ready", "等待某个描述符就绪"))
+            }
+            Wait::EpollCreate | Wait::EpollCtl(_) => None,
         }
     }
 

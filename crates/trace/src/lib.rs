@@ -292,7 +292,7 @@ impl Visit for Reader {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         if field.name() == "datagrams" {
-            self.0.datagrams = value;
+            self.0.datagrams = Some(value);
         }
     }
 
