@@ -41,6 +41,8 @@ pub use netplay_shared::{address, failure, sendall, server};
 pub use netplay_shared::{client, files};
 pub use netplay_text::{columns, escape, lang, table, words};
 pub use netplay_trace::{self as trace, output, tell};
+#[cfg(feature = "cli")]
+pub use netplay_watch as watch;
 
 pub mod byte_order;
 pub mod admission;

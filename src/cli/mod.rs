@@ -19,6 +19,7 @@ mod menu;
 mod packages;
 mod sides;
 pub mod sockopt;
+pub mod watch;
 mod why;
 
 use std::io::{self, IsTerminal, Write};
@@ -64,7 +65,7 @@ pub fn main(closed: bool) -> ExitCode {
             "standard output is closed; to throw results away, use >/dev/null",
             "标准输出已关闭；不要结果的话，用 >/dev/null",
         ))),
-        Err(help) => show_help(&help),
+        Err(help) => show_help(&help).map(|()| 0),
         Ok(matches) => run(&matches),
     };
     stop::unless_it_ends();
@@ -74,8 +75,8 @@ pub fn main(closed: bool) -> ExitCode {
         trace::remark(format_args!("netplay: {missing}"));
     }
     match done {
-        Ok(()) if missing.is_some() => ExitCode::FAILURE,
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(0) if missing.is_some() => ExitCode::FAILURE,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             let (code, lang) = (exit::code(&error), Lang::current());
             let causes: Vec<String> = error.chain().map(|cause| alone(cause, lang)).collect();
@@ -171,26 +172,33 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
     error
 }
 
-fn run(matches: &ArgMatches) -> Result<()> {
+/// Runs the command; its exit code, where that is another program's.
+fn run(matches: &ArgMatches) -> Result<u8> {
     let global: Global = read(matches);
     call::show_secrets(global.show_secrets);
     global.speak();
-    let Some((name, matches)) = matches.subcommand() else {
-        return menu::menu(&mut stdout());
-    };
+    match matches.subcommand() {
+        None => menu::menu(&mut stdout())?,
+        Some(("watch", matches)) => return watch::run(&read(matches), &global),
+        Some((name, matches)) => run_own(name, matches, &global)?,
+    }
+    Ok(0)
+}
+
+fn run_own(name: &str, matches: &ArgMatches, global: &Global) -> Result<()> {
     match name {
-        "demo" => demos::tour(matches, read(matches), &global),
+        "demo" => demos::tour(matches, read(matches), global),
         "completions" => packages::run_completions(matches, &command()),
         "man" => packages::run_man(matches, command()),
         "byte-order" => byte_order::run(&read(matches)),
-        "draw" => draw::run(&read(matches), &global),
-        "bench" => bench::run(&read(matches), &global),
-        "sockopt" => sockopt::run(&read(matches), &global),
-        "explain" => explain::run(&read(matches), &global),
-        "why" => why::run(&read(matches), &global),
-        "models" => models::run(&read(matches), &global),
-        "doctor" => doctor::run(&read(matches), &global),
-        "lab" => lab::run(&read(matches), &global),
+        "draw" => draw::run(&read(matches), global),
+        "bench" => bench::run(&read(matches), global),
+        "sockopt" => sockopt::run(&read(matches), global),
+        "explain" => explain::run(&read(matches), global),
+        "why" => why::run(&read(matches), global),
+        "models" => models::run(&read(matches), global),
+        "doctor" => doctor::run(&read(matches), global),
+        "lab" => lab::run(&read(matches), global),
         name => {
             let (example, side) =
                 args::find(name).context("every subcommand is a row of the table")?;
@@ -205,18 +213,18 @@ fn run(matches: &ArgMatches) -> Result<()> {
                 (None, None) if args::typed(example, matches) => ("client", matches),
                 (None, None) => {
                     let (picture, telling) = (Picture::default(), Telling::default());
-                    return demos::show(example, &picture, telling, false, &global);
+                    return demos::show(example, &picture, telling, false, global);
                 }
             };
             match side {
-                "server" => sides::serve(example, matches, &global),
-                "client" => sides::speak(example, matches, &global),
+                "server" => sides::serve(example, matches, global),
+                "client" => sides::speak(example, matches, global),
                 "demo" => {
                     let v6 = demos::over_v6(matches);
-                    demos::show(example, &read(matches), read(matches), v6, &global)
+                    demos::show(example, &read(matches), read(matches), v6, global)
                 }
-                "explain" => explain::teach(example, &read(matches), &global),
-                tool => sides::work(example, tool, matches, &global),
+                "explain" => explain::teach(example, &read(matches), global),
+                tool => sides::work(example, tool, matches, global),
             }
         }
     }

@@ -186,6 +186,7 @@ fn what_is_done_is_remembered_and_can_be_forgotten() {
 /// Each reads the marks, adds its own, and replaces the file.
 #[test]
 fn labs_that_end_at_the_same_time_keep_all_their_marks() {
+    let mut most = 0;
     for _ in 0..4 {
         let state = tempfile::tempdir().unwrap();
         let lab = |args: &[&str]| {
@@ -197,14 +198,20 @@ fn labs_that_end_at_the_same_time_keep_all_their_marks() {
         let names = ["framing", "byteorder", "sigpipe", "bindwhere"];
         let running: Vec<_> =
             names.iter().map(|name| lab(&[name, "--no-ask"]).spawn().unwrap()).collect();
+        let mut done = 0;
         for one in running {
             let out = one.wait_with_output().unwrap();
-            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+            // 4: the machine is too busy for this lab, which then leaves no mark.
+            let code = out.status.code();
+            assert!(matches!(code, Some(0 | 4)), "{}", String::from_utf8_lossy(&out.stderr));
+            done += usize::from(code == Some(0));
         }
         let list = lab(&["--json"]).output().unwrap();
         let list = String::from_utf8(list.stdout).unwrap();
-        assert_eq!(list.matches("\"done\": true").count(), names.len(), "{list}");
+        assert_eq!(list.matches("\"done\": true").count(), done, "{list}");
+        most = most.max(done);
     }
+    assert!(most >= 2, "no two labs ended at the same time");
 }
 
 /// Whatever is wrong with the file of marks is a sentence, and no reason not to show a lab.

@@ -110,6 +110,7 @@ pub use ring::{
 pub use signal::is_pending;
 pub(crate) use signal::shutdown_in_handler;
 pub use socket2::{Domain, Type};
+pub use state::{found, state_of};
 pub use step::{observe, who};
 pub use transfer::{SYNC_FILE_RANGE_WRITE, sendfile, splice, sync_file_range};
 pub use wait::{FdSet, poll, pollfd, ppoll, select};
@@ -366,7 +367,7 @@ pub fn setsockopt(socket: &impl AsFd, option: Opt, value: impl Into<OptValue>) -
     let (fd, value) = (socket.as_fd(), value.into());
     let step = Step::begin(SockoptName::Setsockopt, Some(fd.as_raw_fd()));
     let set = option::set(fd, option, &value);
-    step.end(set, |_| option::told(option, value, known::has_datagrams(fd.as_raw_fd())))
+    step.end(set, |_| option::option_set(option, value, known::has_datagrams(fd.as_raw_fd())))
 }
 
 /// The value of an option, as the kernel has it. See getsockopt(2).

@@ -66,6 +66,18 @@ impl Opt {
     pub fn kind(self) -> Kind {
         self.kind
     }
+
+    /// The option with these numbers for `level` and `optname`, if it has a name here.
+    #[must_use]
+    pub fn of(level: i32, name: i32) -> Option<Opt> {
+        OPTIONS.iter().copied().find(|option| (option.level, option.name) == (level, name))
+    }
+
+    /// A value as the kernel or a program has it in memory. What is missing there reads as zero.
+    #[must_use]
+    pub fn value(self, bytes: &[u8]) -> OptValue {
+        from_memory(self.kind, bytes)
+    }
 }
 
 use Kind::{Address, Bytes, Int, Linger, Text, Time};
@@ -414,8 +426,8 @@ pub(super) fn get(fd: BorrowedFd<'_>, option: Opt) -> io::Result<OptValue> {
     Ok(from_memory(option.kind, &value[..size.min(len as usize)]))
 }
 
-/// The value of an option that was set, on a datagram socket or another.
-pub(super) fn told(option: Opt, value: OptValue, datagrams: bool) -> Sockopt {
+/// The record of a `setsockopt` with this value, on a datagram socket or another.
+pub fn option_set(option: Opt, value: OptValue, datagrams: bool) -> Sockopt {
     let memory = value.to_memory();
     let device = match (option, memory.len()) {
         (IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP, 8) => {

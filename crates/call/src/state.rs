@@ -3,8 +3,9 @@
 //! It takes system calls of the observer's own, made after the program's call and never recorded.
 
 use std::net::SocketAddr;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
+use netplay_record::{Descriptor, Type, address_text};
 use netplay_text::tcp::{CLOSED, State};
 use socket2::{SockAddr, SockRef};
 
@@ -33,6 +34,42 @@ pub(super) fn of(fd: RawFd, local: Option<&str>, peer: Option<&str>, closed: boo
         text = format!("{state}, {text}");
     }
     Seen { text: Some(text), local: name(fd) }
+}
+
+/// The state, queues and buffers of a socket in words, by any descriptor of it. The addresses are those of a connection;
+/// after a `close` it is looked for by them.
+#[must_use]
+pub fn state_of(
+    fd: impl AsFd,
+    local: Option<&str>,
+    peer: Option<&str>,
+    closed: bool,
+) -> Option<String> {
+    of(fd.as_fd().as_raw_fd(), local, peer, closed).text
+}
+
+/// What the kernel knows of a descriptor: its addresses and what it carries, if it is a socket. For an observer who
+/// has not seen the calls that made it.
+#[must_use]
+pub fn found(fd: impl AsFd) -> Descriptor {
+    let socket = SockRef::from(&fd);
+    let name = |of: std::io::Result<SockAddr>| of.ok().map(|name| address_text(&name).into());
+    let ty = socket.r#type().ok().map(|ty| match i32::from(ty) {
+        libc::SOCK_STREAM => Type::Stream,
+        libc::SOCK_DGRAM => Type::Datagram,
+        libc::SOCK_RAW => Type::Raw,
+        other => Type::Other(other),
+    });
+    Descriptor {
+        socket: Some(ty.is_some()),
+        local: name(socket.local_addr()),
+        peer: name(socket.peer_addr()),
+        never_waits: socket.nonblocking().unwrap_or(false),
+        listens: socket.is_listener().unwrap_or(false),
+        bound: true,
+        ty,
+        ..Descriptor::default()
+    }
 }
 
 /// `receive queue 0, send queue 31, rcvbuf 131072, sndbuf 2626560`.

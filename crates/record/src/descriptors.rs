@@ -87,6 +87,16 @@ impl Descriptors {
         self.0.remove(&fd)
     }
 
+    /// All that something is known about.
+    pub fn iter(&self) -> impl Iterator<Item = (i32, &Descriptor)> {
+        self.0.iter().map(|(&fd, known)| (fd, known))
+    }
+
+    /// Forgets those that are not open any more.
+    pub fn retain(&mut self, is_open: impl Fn(i32) -> bool) {
+        self.0.retain(|&fd, _| is_open(fd));
+    }
+
     /// Remembers what a call has shown.
     pub fn learn(&mut self, call: &Call, outcome: &Outcome, facts: &Facts) {
         if let Some(fd) = outcome.fd {

@@ -143,6 +143,14 @@ pub struct Get {
     pub value: Option<OptValue>,
 }
 
+impl Get {
+    /// A value of this option, as strace prints it.
+    #[must_use]
+    pub fn value_text(&self, value: &OptValue) -> String {
+        strace_value(&self.option, value, None)
+    }
+}
+
 /// The command of `fcntl`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fcntl {
@@ -188,7 +196,8 @@ pub struct RecordLock {
 
 impl RecordLock {
     /// `{l_type=F_WRLCK, l_whence=SEEK_SET, l_start=0, l_len=0}`
-    fn strace(self) -> String {
+    #[must_use]
+    pub fn strace(self) -> String {
         let RecordLock { kind, whence, start, len } = self;
         let kind = match kind {
             libc::F_RDLCK => "F_RDLCK",
@@ -205,6 +214,12 @@ impl RecordLock {
 }
 
 impl Set {
+    /// A value of this option, as strace prints it.
+    #[must_use]
+    pub fn value_text(&self, value: &OptValue) -> String {
+        strace_value(&self.option, value, self.group.as_deref())
+    }
+
     /// Sets the option of this name and level to this value. `device` is the name of the device in the value
     /// of a membership.
     pub fn new(
@@ -271,18 +286,6 @@ fn joins(option: &str) -> bool {
 /// The third argument, as the manual spells it.
 fn option_name(args: Args<'_>) -> String {
     args.nth(2).trim_end_matches("_OLD").to_owned()
-}
-
-/// Linux has two options for each timeout and each time of arrival: the manual's, and one with 64 bits
-/// of seconds on every machine. strace tells them apart, and calls the manual's the old one.
-fn strace_name(option: &str) -> &str {
-    match option {
-        "SO_RCVTIMEO" => "SO_RCVTIMEO_OLD",
-        "SO_SNDTIMEO" => "SO_SNDTIMEO_OLD",
-        "SO_TIMESTAMP" => "SO_TIMESTAMP_OLD",
-        "SO_TIMESTAMPNS" => "SO_TIMESTAMPNS_OLD",
-        name => name,
-    }
 }
 
 /// Four bytes are a number to strace, whatever they mean. (Text too, but here it stays text.)
@@ -438,7 +441,7 @@ impl Told for Sockopt {
                 let len = value.as_ref().map_or(0, OptValue::size);
                 let value =
                     value.as_ref().map(|value| strace_value(option, value, group.as_deref()));
-                let (name, value) = (strace_name(option), value.unwrap_or_default());
+                let (name, value) = (strace::option_name(option), value.unwrap_or_default());
                 Strace::new("setsockopt", format!("{fd}, {level}, {name}, {value}, {len}"))
             }
             Sockopt::Getsockopt(Get { level, option, room, value }) => {
@@ -450,7 +453,7 @@ impl Told for Sockopt {
                     Some(len) if len != *room => format!("{room} => {len}"),
                     _ => room.to_string(),
                 };
-                let name = strace_name(option);
+                let name = strace::option_name(option);
                 Strace::new("getsockopt", format!("{fd}, {level}, {name}, {text}, [{len}]"))
             }
             Sockopt::Fcntl(fcntl) => {

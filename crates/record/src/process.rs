@@ -77,7 +77,8 @@ pub struct Came {
 
 impl Came {
     /// The sender, in the two common cases: the kernel, or a process.
-    fn strace(&self) -> String {
+    #[must_use]
+    pub fn strace(&self) -> String {
         let code = match (self.code, self.by) {
             (libc::SI_KERNEL, _) => "SI_KERNEL".to_owned(),
             (_, Some((pid, uid))) => format!("SI_USER, si_pid={pid}, si_uid={uid}"),
@@ -105,7 +106,9 @@ impl Ending {
             .or_else(|| signal().map(|signal| Ending::Signaled { signal, core }))
     }
 
-    fn strace(&self) -> String {
+    /// `[{WIFEXITED(s) && WEXITSTATUS(s) == 0}]`
+    #[must_use]
+    pub fn strace(&self) -> String {
         match self {
             Ending::Exited(code) => format!("[{{WIFEXITED(s) && WEXITSTATUS(s) == {code}}}]"),
             Ending::Signaled { signal, core } => {

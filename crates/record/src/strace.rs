@@ -13,7 +13,7 @@ use socket2::SockAddr;
 use super::Data;
 
 /// strace's default for the length of a string.
-const STRING: usize = 32;
+pub const STRING: usize = 32;
 
 /// An address buffer of 128 bytes (sockaddr_storage) that the kernel filled or did not touch.
 pub fn answered(address: Option<&SockAddr>) -> String {
@@ -88,6 +88,32 @@ pub fn quoted(bytes: &[u8]) -> String {
         Some((shown, rest)) if !rest.is_empty() => string(shown) + "...",
         _ => string(bytes),
     }
+}
+
+/// The same of a buffer of this length, of which at least the first bytes are there.
+pub fn quoted_of(first: &[u8], len: usize) -> String {
+    match first.len() < len && first.len() <= STRING {
+        true => string(first) + "...",
+        false => quoted(first),
+    }
+}
+
+/// Linux has two options for each timeout and each time of arrival: the manual's, and one with 64 bits
+/// of seconds on every machine. strace tells them apart, and calls the manual's the old one.
+pub fn option_name(option: &str) -> &str {
+    match option {
+        "SO_RCVTIMEO" => "SO_RCVTIMEO_OLD",
+        "SO_SNDTIMEO" => "SO_SNDTIMEO_OLD",
+        "SO_TIMESTAMP" => "SO_TIMESTAMP_OLD",
+        "SO_TIMESTAMPNS" => "SO_TIMESTAMPNS_OLD",
+        name => name,
+    }
+}
+
+/// `[3 4 5]`: descriptors of a set.
+pub fn list(numbers: &[i32]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    format!("[{}]", numbers.join(" "))
 }
 
 /// Like [`quoted`], for bytes that moved; the record has more of them than strace prints.

@@ -193,12 +193,6 @@ impl<'a> Args<'a> {
     }
 }
 
-/// `[3 4 5]`
-pub(super) fn list(numbers: &[i32]) -> String {
-    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-    format!("[{}]", numbers.join(" "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use netplay_text::lang::Lang;
 use netplay_text::say;
 
+use super::strace::list;
 use super::strace::{epoll_events as epoll_bits, poll_events as poll_bits};
-use super::text::{Args, interrupted, list, number};
+use super::text::{Args, interrupted, number};
 use super::{Event, Facts, Failure, Kind, Moves, Outcome, Shows, Strace, Told, strace};
 
 /// A call that waits for many descriptors, or says which.

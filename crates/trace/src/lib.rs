@@ -45,6 +45,7 @@ use netplay_text::lang::Lang;
 use netplay_text::say;
 pub use output::write_whole;
 use progress::to_people;
+pub use progress::to_people as tell_people;
 pub use screen::wait_for_nobody;
 use story::{Clock, Fold, Story};
 
@@ -194,6 +195,14 @@ pub fn remark(text: impl std::fmt::Display) {
 }
 
 pub use screen::{columns, fit_terminal};
+
+/// Gives a record that was made outside of this process's own calls its calendar time and this boot; `now` is the time of
+/// CLOCK_MONOTONIC, in nanoseconds.
+pub fn stamp(event: &mut Event, now: u64) {
+    static BOOT: std::sync::LazyLock<Option<netplay_record::Text>> = std::sync::LazyLock::new(boot);
+    event.boot.clone_from(&BOOT);
+    event.wall = calendar::rfc3339(now.saturating_sub(event.start_ns)).into();
+}
 
 /// A layer that turns each event of this crate into an [`Event`] and tells it.
 struct Telling<F> {

@@ -76,6 +76,6 @@ impl Drop for Progress {
 }
 
 /// Writes lines to standard error, beside the progress that a page reports.
-pub(crate) fn to_people(lines: &str) {
+pub fn to_people(lines: &str) {
     aside(|| screen::tell(lines));
 }

@@ -1,0 +1,314 @@
+//! Several programs on one stage: each starts when the one before waits for it, and all of them end.
+//!
+//! ```text
+//! ./server 5858 :: python3 client.py 127.0.0.1 5858
+//!
+//! server     socket bind listen accept …                      SIGTERM
+//!                                 │ it waits for a client        ▲ the last client has ended
+//! client.py                       └─▶ socket connect send recv close
+//! ```
+//!
+//! A server is ready when it waits on its listener, which the tracer sees. So nothing sleeps and hopes, and nothing connects
+//! to find out: an iterative server would take that for its first client.
+
+use std::ffi::OsString;
+use std::io;
+use std::time::{Duration, Instant};
+
+use netplay_record::Event;
+use netplay_text::lang::Lang;
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+
+use super::seen::{Program, Seen, Status, Turn};
+use super::start::StartError;
+use super::tracer::{Settings, Tracer};
+
+/// How long a program may take to end after SIGTERM, before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What to watch, and how long.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The commands, in the order in which they start.
+    pub commands: Vec<Vec<OsString>>,
+    /// Processes that run already.
+    pub processes: Vec<i32>,
+    /// How to watch.
+    pub settings: Settings,
+    /// Starts a program after this time, if the one before has not waited or ended by then.
+    pub after: Option<Duration>,
+    /// Whether the first program is left running when all others have ended.
+    pub keep: bool,
+    /// How long all of it may take.
+    pub timeout: Option<Duration>,
+}
+
+/// How it went.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// How the first process of each program ended; `None` if it has not.
+    pub statuses: Vec<Option<Status>>,
+    /// Whether the time was over.
+    pub late: bool,
+    /// The signal that ended it.
+    pub interrupted: Option<i32>,
+}
+
+/// Why nothing, or not all, could be watched.
+#[derive(Debug)]
+pub enum ConductError {
+    /// A program could not be started.
+    Start(StartError),
+    /// A process cannot be traced.
+    Attach(i32, Errno),
+    /// The tracer cannot go on.
+    Trace(io::Error),
+}
+
+impl std::fmt::Display for ConductError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ConductError::Start(error) => error.fmt(f),
+            ConductError::Attach(pid, errno) => {
+                write!(f, "process {pid}: ptrace(PTRACE_SEIZE): {}", errno.desc())
+            }
+            ConductError::Trace(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ConductError {}
+
+impl From<StartError> for ConductError {
+    fn from(error: StartError) -> ConductError {
+        ConductError::Start(error)
+    }
+}
+
+impl From<io::Error> for ConductError {
+    fn from(error: io::Error) -> ConductError {
+        ConductError::Trace(error)
+    }
+}
+
+/// Those who are told.
+pub trait Audience {
+    /// A record, in the order in which calls returned.
+    fn record(&mut self, program: Program, event: Event);
+    /// Nothing more happens just now.
+    fn pause(&mut self);
+    /// These calls are about to begin; the first of them goes on when this returns. Only with [`steps`](Self::steps).
+    fn before(&mut self, _calls: &[Event]) {}
+    /// Whether each call is held until [`before`](Self::before) returns.
+    fn steps(&self) -> bool {
+        false
+    }
+}
+
+/// Watches programs from the start of the first to the end of the last.
+///
+/// # Errors
+/// [`ConductError`]; programs that have been started are killed.
+pub fn conduct(plan: &Plan, audience: &mut dyn Audience) -> Result<Outcome, ConductError> {
+    let mut tracer = Tracer::new(plan.settings)?;
+    for &pid in &plan.processes {
+        tracer.attach(pid).map_err(|errno| ConductError::Attach(pid, errno))?;
+    }
+    tracer.hold(audience.steps());
+    let attached = plan.processes.len();
+    let all = attached + plan.commands.len();
+    let mut stage = Stage {
+        plan,
+        tracer,
+        started: 0,
+        left: all,
+        first: None,
+        outcome: Outcome { statuses: vec![None; all], ..Outcome::default() },
+        next_at: None,
+        kill_at: None,
+        end_at: plan.timeout.map(|timeout| Instant::now() + timeout),
+        silent: false,
+        error: None,
+    };
+    stage.start_next()?;
+    stage.play(audience)
+}
+
+struct Stage<'a> {
+    plan: &'a Plan,
+    tracer: Tracer,
+    /// How many commands have been started.
+    started: usize,
+    /// How many programs have not ended, whether they have started or not.
+    left: usize,
+    /// The first program that was started, and its number among all.
+    first: Option<Program>,
+    outcome: Outcome,
+    /// When the next command starts at the latest.
+    next_at: Option<Instant>,
+    /// When the programs are killed.
+    kill_at: Option<Instant>,
+    /// When the time is over.
+    end_at: Option<Instant>,
+    /// Whether what happens is netplay's doing, and not told any more.
+    silent: bool,
+    error: Option<ConductError>,
+}
+
+impl Stage<'_> {
+    fn start_next(&mut self) -> Result<(), ConductError> {
+        let Some(command) = self.plan.commands.get(self.started) else { return Ok(()) };
+        self.started += 1;
+        let program = self.tracer.start(command)?;
+        self.first = self.first.or(Some(program));
+        let more = self.started < self.plan.commands.len();
+        self.next_at = self.plan.after.filter(|_| more).map(|after| Instant::now() + after);
+        Ok(())
+    }
+
+    /// Starts the next one, if the last that was started is this one.
+    fn follow(&mut self, program: Program) -> Result<(), ConductError> {
+        let last = self.plan.processes.len() + self.started;
+        if program + 1 == last && self.kill_at.is_none() { self.start_next() } else { Ok(()) }
+    }
+
+    fn play(mut self, audience: &mut dyn Audience) -> Result<Outcome, ConductError> {
+        loop {
+            let limit = self.limit(audience.steps());
+            let turn = self.tracer.turn(limit)?;
+            self.hear(audience)?;
+            match turn {
+                Turn::Went => {}
+                Turn::Over => break,
+                Turn::Late => {
+                    audience.pause();
+                    self.late(audience)?;
+                }
+                Turn::Signal(signal) => {
+                    if self.signal(signal) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.hear(audience)?;
+        audience.pause();
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok(self.outcome),
+        }
+    }
+
+    /// How long to wait for something to happen.
+    fn limit(&self, steps: bool) -> Option<Duration> {
+        // When all is quiet for so long, what was gathered is written.
+        let quiet = Instant::now() + Duration::from_millis(if steps { 20 } else { 50 });
+        let ends = [Some(quiet), self.next_at, self.kill_at, self.end_at];
+        let first = ends.into_iter().flatten().min()?;
+        Some(first.saturating_duration_since(Instant::now()))
+    }
+
+    fn hear(&mut self, audience: &mut dyn Audience) -> Result<(), ConductError> {
+        for seen in self.tracer.take() {
+            match seen {
+                Seen::Record { program, event } if !self.silent => audience.record(program, *event),
+                Seen::Record { .. } => {}
+                Seen::Waits(program) => self.follow(program)?,
+                Seen::Failed(program, error) => {
+                    self.left -= 1;
+                    self.error.get_or_insert(error.into());
+                    self.tracer.kill(program, Signal::SIGKILL);
+                    self.end(Signal::SIGTERM);
+                }
+                Seen::Ended { program, status, last, .. } => {
+                    if let Some(slot) = self.outcome.statuses.get_mut(program) {
+                        slot.get_or_insert(status);
+                    }
+                    if last {
+                        self.left -= 1;
+                        self.follow(program)?;
+                        self.dismiss_the_first();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When all others have ended, the first is asked to end.
+    fn dismiss_the_first(&mut self) {
+        let Some(first) = self.first.filter(|_| !self.plan.keep && self.kill_at.is_none()) else {
+            return;
+        };
+        let several = self.outcome.statuses.len() > 1;
+        if several && self.left == 1 && !self.tracer.processes(first).is_empty() {
+            let lang = Lang::current();
+            let text = lang.pick(
+                "all others have ended: netplay sends it SIGTERM",
+                "其他程序都已结束：netplay 向它发送 SIGTERM",
+            );
+            self.tracer.remark(first, text.to_owned());
+            self.tracer.signal(first, Signal::SIGTERM);
+            self.kill_at = Some(Instant::now() + GRACE);
+        }
+    }
+
+    /// Ends all of them.
+    fn end(&mut self, signal: Signal) {
+        for program in 0..self.outcome.statuses.len() {
+            if program >= self.plan.processes.len() {
+                self.tracer.kill(program, signal);
+            }
+        }
+        self.started = self.plan.commands.len();
+        self.next_at = None;
+        self.kill_at.get_or_insert(Instant::now() + GRACE);
+    }
+
+    fn late(&mut self, audience: &mut dyn Audience) -> Result<(), ConductError> {
+        let now = Instant::now();
+        let is_over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if is_over(self.next_at) {
+            self.next_at = None;
+            self.start_next()?;
+        }
+        if is_over(self.kill_at) {
+            self.kill_at = None;
+            self.end(Signal::SIGKILL);
+        }
+        if is_over(self.end_at) {
+            self.end_at = None;
+            self.outcome.late = true;
+            // Who waits for whom is told before anybody is ended: that would make the others' waits return.
+            for (program, event) in self.tracer.pending() {
+                audience.record(program, event);
+            }
+            self.silent = true;
+            self.end(Signal::SIGTERM);
+        }
+        let calls = self.tracer.at_entry();
+        if !calls.is_empty() && audience.steps() {
+            audience.before(&calls);
+            self.tracer.release_one();
+        }
+        Ok(())
+    }
+
+    /// A signal to netplay itself; whether nothing is left to wait for.
+    fn signal(&mut self, signal: i32) -> bool {
+        if self.plan.commands.is_empty() {
+            self.outcome.interrupted = Some(signal);
+            return true; // processes that were there before live on
+        }
+        match (self.outcome.interrupted, signal) {
+            // A terminal has sent Ctrl-C to the programs as well.
+            (None, libc::SIGINT) => _ = self.kill_at.get_or_insert(Instant::now() + GRACE),
+            (None, _) => self.end(Signal::SIGTERM),
+            (Some(_), _) => self.end(Signal::SIGKILL),
+        }
+        self.started = self.plan.commands.len();
+        self.outcome.interrupted.get_or_insert(signal);
+        false
+    }
+}

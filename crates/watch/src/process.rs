@@ -1,0 +1,337 @@
+//! A process that is watched: what is known of its descriptors, its interest lists and its signal handlers.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::sync::LazyLock;
+
+use netplay_call::monotonic;
+use netplay_record::{Descriptor, Descriptors, Event, Kind, Moves, Text};
+use nix::unistd::Pid;
+
+use super::decode::{self, Answer, Asked, Interests, Said, Scene, words::signal};
+use super::memory::Memory;
+use super::seen::{Detail, Program, Status};
+use super::syscall::Syscall;
+use super::{observe, start, words};
+
+/// What stands in a record where our own programs have the name of their example.
+static EXAMPLE: LazyLock<Text> = LazyLock::new(|| "watch".into());
+
+/// A process that is watched.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    pub(crate) program: Program,
+    /// Whether another process of this program started it.
+    is_child: bool,
+    /// What its lane is called: the first process of a program has the program's name, whatever it becomes.
+    pub(crate) name: Text,
+    /// When it was first seen.
+    pub(crate) began: u64,
+    /// Whether a filter says at which calls it stops; if not, it stops at all of them.
+    pub(crate) filtered: bool,
+    pub(crate) descriptors: Descriptors,
+    interests: Interests,
+    /// The signals that it handles, and whether a call that one interrupts begins again (SA_RESTART).
+    handlers: HashMap<i32, bool>,
+    /// Whether it was said that some of its calls cannot be read.
+    pub(crate) said_foreign: bool,
+}
+
+impl Process {
+    pub(crate) fn new(pid: i32, program: Program, name: Text) -> Process {
+        Process {
+            pid,
+            program,
+            is_child: false,
+            name,
+            began: monotonic(),
+            filtered: true,
+            descriptors: Descriptors::default(),
+            interests: Interests::default(),
+            handlers: HashMap::new(),
+            said_foreign: false,
+        }
+    }
+
+    /// Its child, which has the same descriptors and handlers.
+    pub(crate) fn fork(&self, pid: i32) -> Process {
+        Process {
+            pid,
+            program: self.program,
+            is_child: true,
+            name: self.name.clone(),
+            began: monotonic(),
+            filtered: self.filtered,
+            descriptors: self.descriptors.clone(),
+            interests: self.interests.clone(),
+            handlers: self.handlers.clone(),
+            said_foreign: self.said_foreign,
+        }
+    }
+
+    /// What is known of a process that ran before it was watched: its sockets and their addresses.
+    pub(crate) fn look_around(&mut self) {
+        let Ok(entries) = fs::read_dir(format!("/proc/{}/fd", self.pid)) else { return };
+        for entry in entries.flatten() {
+            let Some(fd) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            if self.is_socket(fd)
+                && let Some(found) = observe::descriptor(self.pid, fd)
+            {
+                *self.descriptors.entry(fd) = found;
+            }
+        }
+        self.handlers = caught(self.pid).map(|signal| (signal, false)).collect();
+    }
+
+    /// Whether the descriptor is a socket: known from its calls, or looked up once.
+    pub(crate) fn is_socket(&mut self, fd: i32) -> bool {
+        if let Some(known) = self.descriptors.get(fd).and_then(|known| known.socket) {
+            return known;
+        }
+        let link = fs::read_link(format!("/proc/{}/fd/{fd}", self.pid));
+        let Ok(link) = link else { return true }; // a wrong descriptor: its error is told
+        let text = link.as_os_str().as_encoded_bytes();
+        let socket = text.starts_with(b"socket:") || text.starts_with(b"anon_inode:[event");
+        let ring = text.starts_with(b"anon_inode:[io_uring]");
+        self.descriptors.entry(fd).socket = Some(socket || ring);
+        socket || ring
+    }
+
+    /// Whether a call is to be told, or watched for what follows from it.
+    pub(crate) fn wants(&mut self, call: Syscall, args: &[u64; 6]) -> bool {
+        let fd = args[0] as i32;
+        match call {
+            Syscall::RestartSyscall => false,
+            Syscall::Fcntl if matches!(args[1] as i32, libc::F_SETLK | libc::F_SETLKW) => true,
+            call if call.depends_on_descriptor() => {
+                let socket = self.is_socket(fd);
+                if !socket && call == Syscall::Close {
+                    self.descriptors.forget(fd);
+                }
+                // A copy of a file takes the place of a socket.
+                let replaces = call.replaces().then_some(args[1] as i32);
+                socket || replaces.is_some_and(|to| self.is_socket(to))
+            }
+            // With no descriptor at all it is a pause.
+            Syscall::Ppoll => args[1] > 0,
+            #[cfg(target_arch = "x86_64")]
+            Syscall::Poll => args[1] > 0,
+            Syscall::Pselect6 => args[0] > 0,
+            #[cfg(target_arch = "x86_64")]
+            Syscall::Select => args[0] > 0,
+            Syscall::Sendfile => self.is_socket(fd),
+            Syscall::Splice => self.is_socket(fd) || self.is_socket(args[2] as i32),
+            _ => true,
+        }
+    }
+
+    /// Whether it is about to wait for a client: on a listener, or on a datagram socket that others can reach.
+    pub(crate) fn waits_for_client(&self, asked: &Asked, memory: Memory) -> bool {
+        let known = |fd: i32| self.descriptors.get(fd);
+        let reachable = |fd: i32| {
+            known(fd)
+                .is_some_and(|of| of.bound && of.peer.is_none() && of.datagrams() == Some(true))
+        };
+        let either = |fd: &i32| reachable(*fd) || known(*fd).is_some_and(|of| of.listens);
+        match asked.call {
+            Syscall::Accept | Syscall::Accept4 => true,
+            Syscall::Recvfrom | Syscall::Recvmsg | Syscall::Recvmmsg | Syscall::Read => {
+                reachable(asked.int(0))
+            }
+            Syscall::EpollPwait | Syscall::EpollPwait2 => self.watches(asked.int(0), either),
+            #[cfg(target_arch = "x86_64")]
+            Syscall::EpollWait => self.watches(asked.int(0), either),
+            // A ring may have been asked for an accept; its entries are not read here.
+            Syscall::IoUringEnter => self.descriptors.iter().any(|(_, of)| of.listens),
+            _ => decode::polled(asked, memory).iter().any(either),
+        }
+    }
+
+    fn watches(&self, list: i32, wanted: impl Fn(&i32) -> bool) -> bool {
+        self.interests.get(&list).is_some_and(|of| of.values().any(wanted))
+    }
+
+    pub(crate) fn scene(&self, tid: i32, keep: usize) -> Scene<'_> {
+        Scene { memory: Memory(Pid::from_raw(tid)), keep, interests: &self.interests }
+    }
+
+    /// The record of a call that has not returned; `None` if it is not told.
+    pub(crate) fn unfinished(
+        &self,
+        tid: i32,
+        asked: &Asked,
+        times: (u64, u64),
+        detail: Detail,
+    ) -> Option<Event> {
+        let said = decode::decode(asked, Answer::Waiting, self.scene(tid, detail.keep))?;
+        let mut event = Event::of(said.call, &Answer::Waiting.outcome(said.fd), said.strace);
+        self.descriptors.complete(&mut event, None);
+        self.observe(&mut event, false);
+        self.stamp(tid, times, &mut event);
+        Some(event)
+    }
+
+    /// The record of a call that has returned; `None` if it is not told. What it changed is remembered.
+    pub(crate) fn finished(
+        &mut self,
+        tid: i32,
+        asked: &Asked,
+        answer: Answer,
+        times: (u64, u64),
+        detail: Detail,
+    ) -> Option<Event> {
+        self.learn(tid, asked, answer);
+        let Said { call, strace, fd } =
+            decode::decode(asked, answer, self.scene(tid, detail.keep))?;
+        let outcome = answer.outcome(fd);
+        let closes = call.moves() == Moves::Closes;
+        let closed = fd.filter(|_| closes).and_then(|fd| self.closed(fd));
+        self.descriptors.learn(&call, &outcome, &call.facts(&outcome));
+        let mut event = Event::of(call, &outcome, strace);
+        self.descriptors.complete(&mut event, closed.as_ref());
+        if detail.observe {
+            self.observe(&mut event, closes);
+        }
+        self.stamp(tid, times, &mut event);
+        Some(event)
+    }
+
+    /// Asks the kernel for the state of the socket that a record is about.
+    fn observe(&self, event: &mut Event, closed: bool) {
+        let names = (event.local.as_deref(), event.peer.as_deref());
+        let state = event.fd.and_then(|fd| observe::state(self.pid, fd, names, closed));
+        event.state = state.map(Into::into);
+    }
+
+    /// Forgets a descriptor, whatever close returned: on Linux it is closed even then. What was known of it.
+    fn closed(&mut self, fd: i32) -> Option<Descriptor> {
+        self.interests.remove(&fd);
+        for of in self.interests.values_mut() {
+            of.retain(|_, known| *known != fd);
+        }
+        self.descriptors.forget(fd)
+    }
+
+    /// A remark between calls.
+    pub(crate) fn note(&self, tid: i32, text: String, now: u64) -> Event {
+        let mut event =
+            Event { v: 1, kind: Kind::Note, text: Some(text.into()), ..Event::default() };
+        self.stamp(tid, (now, now), &mut event);
+        event
+    }
+
+    fn stamp(&self, tid: i32, (start, end): (u64, u64), event: &mut Event) {
+        (event.start_ns, event.dur_ns) = (start, end.saturating_sub(start));
+        (event.pid, event.tid) = (self.pid, tid);
+        event.role = self.name.clone();
+        event.example = EXAMPLE.clone();
+    }
+
+    /// Remembers what a call has changed beside descriptors.
+    fn learn(&mut self, tid: i32, asked: &Asked, answer: Answer) {
+        let memory = Memory(Pid::from_raw(tid));
+        if answer.done().is_none() {
+            return;
+        }
+        match asked.call {
+            Syscall::EpollCtl => {
+                let of = self.interests.entry(asked.int(0)).or_default();
+                of.retain(|_, known| *known != asked.int(2));
+                if let Some((data, fd)) = decode::interest(asked, memory) {
+                    of.insert(data, fd);
+                }
+            }
+            Syscall::RtSigaction if asked.args[1] != 0 => {
+                // struct kernel_sigaction: the handler, then the flags.
+                let number = asked.int(0);
+                let (handler, flags) = (memory.u64(asked.args[1]), memory.u64(asked.args[1] + 8));
+                match handler {
+                    0 | 1 => _ = self.handlers.remove(&number),
+                    _ => {
+                        let restarts = flags & libc::SA_RESTART as u64 != 0;
+                        self.handlers.insert(number, restarts);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it handles this signal, and then whether a call that the signal interrupts begins again.
+    pub(crate) fn handles(&self, signal: i32) -> Option<bool> {
+        self.handlers.get(&signal).copied()
+    }
+
+    /// What has to be said beside a call, if anything.
+    pub(crate) fn remark(&self, asked: &Asked, answer: Answer) -> Option<String> {
+        match asked.call {
+            Syscall::Seccomp if answer.done().is_some() && asked.args[0] != 2 => {
+                Some(words::own_filter())
+            }
+            Syscall::Clone | Syscall::Clone3 if answer.done().is_some() => {
+                let (flags, _) = decode::clone_flags(asked);
+                let untraced = flags & libc::CLONE_UNTRACED as u64 != 0;
+                untraced.then(|| words::untraced(answer.done().unwrap_or_default()))
+            }
+            _ => None,
+        }
+    }
+
+    /// It has become another program (execve): its handlers are gone, and so are the descriptors with FD_CLOEXEC.
+    /// Says what has to be said of the new program.
+    pub(crate) fn become_program(&mut self) -> Option<String> {
+        self.handlers.clear();
+        self.said_foreign = false;
+        if self.is_child
+            && let Some(name) = start::name_of(Pid::from_raw(self.pid))
+        {
+            self.name = name.into();
+        }
+        let open: HashSet<i32> = open_descriptors(self.pid).collect();
+        self.descriptors.retain(|fd| open.contains(&fd));
+        self.interests.retain(|list, _| open.contains(list));
+        words::of_executable(self.pid)
+    }
+}
+
+fn open_descriptors(pid: i32) -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The threads of a process.
+pub(crate) fn threads(pid: i32) -> Vec<i32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The process of a thread, and that one's parent (proc_pid_status(5)).
+pub(crate) fn family(tid: i32) -> Option<(i32, i32)> {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().parse().ok()
+    };
+    Some((field("Tgid:")?, field("PPid:")?))
+}
+
+/// The signals that a process handles.
+fn caught(pid: i32) -> impl Iterator<Item = i32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    (1..=64).filter(move |number| mask >> (number - 1) & 1 == 1)
+}
+
+impl Status {
+    /// `exited with 0`, `SIGTERM ended it`.
+    pub(crate) fn in_words(self) -> String {
+        match self {
+            Status::Exited(code) => words::exited(code),
+            Status::Killed(number) => words::killed(&signal(number)),
+        }
+    }
+}

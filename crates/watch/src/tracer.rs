@@ -1,0 +1,577 @@
+//! The tracer: it hears of every stop of every thread, and lets each run on.
+//!
+//! ```text
+//! a thread of the program                       the tracer
+//! recv(4, …) ──▶ the filter answers TRACE ───▶  stop: what is asked? keep it, and the time
+//!    the kernel waits for bytes   ◀─────────── PTRACE_SYSCALL: go on, and stop when it returns
+//!    … and returns ──────────────────────────▶  stop: what was answered? that is the record
+//!                                 ◀─────────── PTRACE_CONT: go on
+//! ```
+//!
+//! So a call costs two stops; one that turns out to be about a file, one. Everything that a thread can do has its stop:
+//! it starts a thread or a process, becomes another program, gets a signal, is stopped with Ctrl-Z, ends. The stops of
+//! different threads come in any order: the first stop of a new thread may come before its parent's stop that announces
+//! it; after an exec in a thread that is not the first, that thread has the number of the first, and the others are gone
+//! without a word.
+//!
+//! All stops that there are just now are taken from the kernel before the first is handled. Otherwise a thread that
+//! makes calls without a pause would keep the others waiting for ever, because `wait` finds the same thread first.
+//! Source: ptrace(2).
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::time::Duration;
+
+use netplay_call::monotonic;
+use netplay_record::{Event, Kind};
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::Pid;
+
+use super::decode::{self, Answer, Asked};
+use super::memory::Memory;
+use super::process::Process;
+use super::request::{self, Stop, Until};
+use super::seen::{Detail, Program, Seen, Status, Turn};
+use super::start::{self, StartError, StartFailure};
+use super::syscall::Syscall;
+use super::wait::{self, Change};
+
+/// How to watch.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How many bytes of each transfer a record keeps.
+    pub keep: usize,
+    /// Whether each record also has the state and queues of its socket.
+    pub observe: bool,
+    /// What is changed in the calls of the programs.
+    pub twist: super::Twist,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { keep: 64, observe: false, twist: super::Twist::default() }
+    }
+}
+
+/// A thread of a program.
+#[derive(Debug)]
+struct Thread {
+    /// Its process.
+    pid: i32,
+    /// The call that it is in.
+    call: Option<Open>,
+}
+
+/// A call that has begun.
+#[derive(Debug)]
+struct Open {
+    asked: Asked,
+    start: u64,
+    /// The kernel's reason to begin it again, and when it returned with that: a signal came.
+    interrupted: Option<(i64, u64)>,
+    /// What was changed in its registers.
+    twisted: Option<super::twist::Twisted>,
+}
+
+/// Watches programs. All of its work is done in the thread that made it, because only that thread is their tracer.
+pub struct Tracer {
+    settings: Settings,
+    mask: SigSet,
+    threads: HashMap<i32, Thread>,
+    processes: HashMap<i32, Process>,
+    /// How many programs there have been.
+    programs: usize,
+    /// The first process of each program that has not become its program yet.
+    beginning: HashMap<i32, Program>,
+    commands: Vec<String>,
+    /// The programs that have waited for a client.
+    waited: HashSet<Program>,
+    /// Threads that are held at the entry of their call: [`Tracer::hold`].
+    held: Vec<i32>,
+    hold: bool,
+    seen: Vec<Seen>,
+}
+
+impl Tracer {
+    /// A tracer without programs. It blocks SIGCHLD in this thread, and in threads that are made after it.
+    ///
+    /// # Errors
+    /// The signal cannot be blocked.
+    pub fn new(settings: Settings) -> io::Result<Tracer> {
+        Ok(Tracer {
+            settings,
+            mask: start::block_signals()?,
+            threads: HashMap::new(),
+            processes: HashMap::new(),
+            programs: 0,
+            beginning: HashMap::new(),
+            commands: Vec::new(),
+            waited: HashSet::new(),
+            held: Vec::new(),
+            hold: false,
+            seen: Vec::new(),
+        })
+    }
+
+    /// Starts a program: its command and arguments.
+    ///
+    /// # Errors
+    /// There is no such command, or tracing is forbidden here. That its file cannot be executed is [`Seen::Failed`].
+    pub fn start(&mut self, command: &[std::ffi::OsString]) -> Result<Program, StartError> {
+        let pid = start::start(command, &self.mask)?.as_raw();
+        let program = self.add(start::name(command));
+        self.beginning.insert(pid, program);
+        self.threads.insert(pid, Thread { pid, call: None });
+        self.processes
+            .insert(pid, Process::new(pid, program, self.commands[program].as_str().into()));
+        Ok(program)
+    }
+
+    /// Watches all threads of a process that runs already, and the processes that it will start. Its calls are not
+    /// filtered, so that it is slower while it is watched. It lives on when the tracer ends.
+    ///
+    /// # Errors
+    /// There is no such process (ESRCH), or it may not be traced (EPERM): it is another user's, it is traced already,
+    /// or Yama (`kernel.yama.ptrace_scope`) or a container forbids it.
+    pub fn attach(&mut self, pid: i32) -> Result<Program, Errno> {
+        request::seize(Pid::from_raw(pid), false)?;
+        let name = start::name_of(Pid::from_raw(pid)).unwrap_or_else(|| pid.to_string());
+        let program = self.add(name);
+        let mut process = Process::new(pid, program, self.commands[program].as_str().into());
+        process.filtered = false;
+        process.look_around();
+        self.processes.insert(pid, process);
+        self.threads.insert(pid, Thread { pid, call: None });
+        let _ = request::interrupt(Pid::from_raw(pid));
+        // A thread may start another while we look: until a look finds no new one.
+        loop {
+            let mut found = false;
+            for tid in super::process::threads(pid) {
+                if !self.threads.contains_key(&tid)
+                    && request::seize(Pid::from_raw(tid), false).is_ok()
+                {
+                    self.threads.insert(tid, Thread { pid, call: None });
+                    let _ = request::interrupt(Pid::from_raw(tid));
+                    found = true;
+                }
+            }
+            if !found {
+                return Ok(program);
+            }
+        }
+    }
+
+    fn add(&mut self, name: String) -> Program {
+        // Two programs of one name have a number.
+        let same = self.commands.iter().filter(|one| {
+            **one == name
+                || one
+                    .rsplit_once(' ')
+                    .is_some_and(|(one, n)| one == name && n.parse::<u32>().is_ok())
+        });
+        let name = match same.count() {
+            0 => name,
+            n => format!("{name} {}", n + 1),
+        };
+        self.commands.push(name);
+        self.programs += 1;
+        self.programs - 1
+    }
+
+    /// What a program is called.
+    #[must_use]
+    pub fn name(&self, program: Program) -> &str {
+        self.commands.get(program).map_or("", String::as_str)
+    }
+
+    /// The processes of a program that have not ended, the first of them first.
+    #[must_use]
+    pub fn processes(&self, program: Program) -> Vec<i32> {
+        let of = self.processes.values().filter(|process| process.program == program);
+        let mut all: Vec<(u64, i32)> = of.map(|process| (process.began, process.pid)).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, pid)| pid).collect()
+    }
+
+    /// Holds each thread at the entry of its next call, or lets all go on.
+    pub fn hold(&mut self, hold: bool) {
+        self.hold = hold;
+    }
+
+    /// Lets the thread go on that has been held for longest.
+    pub fn release_one(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        let tid = self.held.remove(0);
+        if let Some(open) = self.threads.get_mut(&tid).and_then(|thread| thread.call.as_mut()) {
+            open.start = monotonic();
+            go(tid, Until::Syscall, 0);
+        }
+    }
+
+    /// The calls at whose entry threads are held.
+    #[must_use]
+    pub fn at_entry(&self) -> Vec<Event> {
+        self.held.iter().filter_map(|&tid| self.unfinished(tid)).collect()
+    }
+
+    /// The calls that threads are in, each as a record without a result: which thread waits, and for what.
+    #[must_use]
+    pub fn pending(&self) -> Vec<(Program, Event)> {
+        let mut all: Vec<(Program, Event)> = Vec::new();
+        for (&tid, thread) in &self.threads {
+            let program = self.processes.get(&thread.pid).map(|process| process.program);
+            all.extend(program.zip(self.unfinished(tid)));
+        }
+        all.sort_by_key(|(program, event)| (*program, event.start_ns, event.tid));
+        all
+    }
+
+    fn detail(&self) -> Detail {
+        Detail { keep: self.settings.keep, observe: self.settings.observe }
+    }
+
+    fn unfinished(&self, tid: i32) -> Option<Event> {
+        let thread = self.threads.get(&tid)?;
+        let (open, process) = (thread.call.as_ref()?, self.processes.get(&thread.pid)?);
+        process.unfinished(tid, &open.asked, (open.start, monotonic()), self.detail())
+    }
+
+    /// Whether anything is left to watch.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.threads.is_empty()
+    }
+
+    /// What has happened since it was last asked.
+    pub fn take(&mut self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen)
+    }
+
+    /// Waits until some thread has stopped, handles all that have, and lets them run on.
+    ///
+    /// # Errors
+    /// The kernel refuses to wait.
+    pub fn turn(&mut self, limit: Option<Duration>) -> io::Result<Turn> {
+        if self.threads.is_empty() {
+            return Ok(Turn::Over);
+        }
+        let mut changes = wait::drain();
+        if changes.is_empty() {
+            match wait::sleep(limit)? {
+                None => return Ok(Turn::Late),
+                Some(libc::SIGCHLD) => changes = wait::drain(),
+                Some(signal) => return Ok(Turn::Signal(signal)),
+            }
+        }
+        let now = monotonic();
+        for (tid, change) in changes {
+            self.handle(tid, change, now);
+        }
+        Ok(Turn::Went)
+    }
+
+    fn handle(&mut self, tid: i32, change: Change, now: u64) {
+        match change {
+            Change::Ended(status) => return self.ended(tid, status, now),
+            Change::Stopped { signal: libc::SIGTRAP, event: libc::PTRACE_EVENT_EXEC } => {
+                return self.became(tid);
+            }
+            _ => {}
+        }
+        if !self.threads.contains_key(&tid) && !self.adopt(tid) {
+            return;
+        }
+        match change {
+            Change::Syscall => self.at_syscall(tid, now),
+            Change::Stopped { event: libc::PTRACE_EVENT_SECCOMP, .. } => self.at_syscall(tid, now),
+            Change::Stopped {
+                event: libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE,
+                ..
+            } => {
+                if let Ok(child) = request::message(Pid::from_raw(tid))
+                    && !self.threads.contains_key(&child)
+                {
+                    self.born(child, tid);
+                }
+                self.go_on(tid, 0);
+            }
+            Change::Stopped { signal, event: libc::PTRACE_EVENT_STOP } => match signal {
+                libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => {
+                    let _ = request::listen(Pid::from_raw(tid));
+                }
+                _ => self.go_on(tid, 0),
+            },
+            Change::Stopped { event: 1.., .. } => self.go_on(tid, 0),
+            Change::Stopped { signal, .. } => self.signalled(tid, signal),
+            Change::Ended(_) => {}
+        }
+    }
+
+    /// A thread stopped before anything was heard of it: its parent's announcement is on its way.
+    fn adopt(&mut self, tid: i32) -> bool {
+        let Some((pid, parent)) = super::process::family(tid) else {
+            go(tid, Until::Event, 0);
+            return false;
+        };
+        if pid != tid && self.processes.contains_key(&pid) {
+            self.threads.insert(tid, Thread { pid, call: None });
+            return true;
+        }
+        if let Some(child) = self.processes.get(&parent).map(|parent| parent.fork(tid)) {
+            self.processes.insert(tid, child);
+            self.threads.insert(tid, Thread { pid: tid, call: None });
+            return true;
+        }
+        go(tid, Until::Event, 0);
+        false
+    }
+
+    /// A thread has started a thread or a process.
+    fn born(&mut self, child: i32, parent: i32) {
+        let Some(thread) = self.threads.get(&parent) else { return };
+        let pid = thread.pid;
+        let flags = thread.call.as_ref().map(|open| decode::clone_flags(&open.asked));
+        let is_thread = match flags {
+            Some((flags, _)) => flags & libc::CLONE_THREAD as u64 != 0,
+            None => super::process::family(child).is_some_and(|(of, _)| of != child),
+        };
+        if is_thread {
+            self.threads.insert(child, Thread { pid, call: None });
+        } else if let Some(process) = self.processes.get(&pid) {
+            let process = process.fork(child);
+            self.processes.insert(child, process);
+            self.threads.insert(child, Thread { pid: child, call: None });
+        }
+    }
+
+    /// A thread is at the entry of a call, or at its return.
+    fn at_syscall(&mut self, tid: i32, now: u64) {
+        match request::stop(Pid::from_raw(tid)) {
+            Ok(Stop::Entry { native, number, args }) => {
+                if !native {
+                    self.say_foreign(tid);
+                }
+                match Syscall::of(number).filter(|_| native) {
+                    Some(call) => self.entered(tid, call, args),
+                    None => self.go_on(tid, 0),
+                }
+            }
+            Ok(Stop::Exit(register)) => self.returned(tid, register, now),
+            Ok(Stop::None) | Err(_) => self.go_on(tid, 0),
+        }
+    }
+
+    fn entered(&mut self, tid: i32, call: Syscall, args: [u64; 6]) {
+        let Some(thread) = self.threads.get_mut(&tid) else { return go(tid, Until::Event, 0) };
+        let Some(process) = self.processes.get_mut(&thread.pid) else {
+            return go(tid, Until::Event, 0);
+        };
+        if let Some(open) = &mut thread.call
+            && let Some((_, at)) = open.interrupted.take()
+        {
+            let again = call == Syscall::RestartSyscall
+                || call == open.asked.call && args == open.asked.args;
+            if again {
+                // The kernel begins the call again: to the program it is the same one.
+                return go(tid, Until::Syscall, 0);
+            }
+            if let Some(open) = thread.call.take() {
+                let eintr = Answer::Failed(libc::EINTR);
+                self.finish(tid, open, eintr, at);
+                return self.entered(tid, call, args);
+            }
+        }
+        if !process.wants(call, &args) {
+            let until = if process.filtered { Until::Event } else { Until::Syscall };
+            return go(tid, until, 0);
+        }
+        let memory = Memory(Pid::from_raw(tid));
+        let before = decode::before(call, &args, memory);
+        let asked = Asked { call, args, before };
+        let waits = process.waits_for_client(&asked, memory).then_some(process.program);
+        let twisted = self.settings.twist.apply(tid, &asked, process);
+        if let Some(program) = waits
+            && self.waited.insert(program)
+        {
+            self.seen.push(Seen::Waits(program));
+        }
+        let start = monotonic();
+        thread.call = Some(Open { asked, start, interrupted: None, twisted });
+        if self.hold {
+            self.held.push(tid);
+            return;
+        }
+        go(tid, Until::Syscall, 0);
+    }
+
+    fn returned(&mut self, tid: i32, register: i64, now: u64) {
+        let Some(thread) = self.threads.get_mut(&tid) else { return go(tid, Until::Event, 0) };
+        // ERESTARTSYS and its kin: a signal came, and the kernel will decide whether the call begins again.
+        if matches!(register, -516 | -514..=-512)
+            && let Some(open) = &mut thread.call
+            && open.twisted.is_none()
+        {
+            open.interrupted = Some((register, now));
+        } else if let Some(open) = thread.call.take() {
+            let register = match &open.twisted {
+                Some(twisted) => twisted.undo(tid, register),
+                None => register,
+            };
+            self.finish(tid, open, Answer::of(register), now);
+        }
+        self.go_on(tid, 0);
+    }
+
+    /// A call has returned: what it changed is remembered, and it is told.
+    fn finish(&mut self, tid: i32, open: Open, answer: Answer, now: u64) {
+        let Some(pid) = self.threads.get(&tid).map(|thread| thread.pid) else { return };
+        let detail = self.detail();
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let Open { asked, start, twisted, .. } = open;
+        let event = process.finished(tid, &asked, answer, (start, now), detail);
+        let program = process.program;
+        if self.beginning.contains_key(&pid) {
+            return; // it is not its program yet
+        }
+        if let Some(event) = event {
+            self.seen.push(Seen::Record { program, event: event.into() });
+        }
+        let changed = twisted.and_then(|twisted| twisted.words(&asked));
+        for text in changed.into_iter().chain(process.remark(&asked, answer)) {
+            self.note(tid, text, now);
+        }
+    }
+
+    /// A signal is about to reach a thread.
+    fn signalled(&mut self, tid: i32, signal: i32) {
+        let Some(thread) = self.threads.get_mut(&tid) else { return go(tid, Until::Event, signal) };
+        let process = self.processes.get(&thread.pid);
+        if let Some(open) = &thread.call
+            && let Some((reason, at)) = open.interrupted
+            && let Some(restarts) = process.and_then(|process| process.handles(signal))
+        {
+            // Its handler runs now. ERESTARTSYS (512) begins again after a handler with SA_RESTART,
+            // ERESTARTNOINTR (513) after any; the other two never.
+            let again = reason == -513 || reason == -512 && restarts;
+            if !again && let Some(open) = thread.call.take() {
+                self.finish(tid, open, Answer::Failed(libc::EINTR), at);
+            }
+        }
+        self.go_on(tid, signal);
+    }
+
+    /// A process has become another program. All of its other threads are gone, and the thread that did it has the
+    /// number of the first now.
+    fn became(&mut self, pid: i32) {
+        let former = request::message(Pid::from_raw(pid)).unwrap_or(pid);
+        let call = self.threads.remove(&former).and_then(|thread| thread.call);
+        self.threads.retain(|_, thread| thread.pid != pid);
+        self.threads.insert(pid, Thread { pid, call });
+        self.beginning.remove(&pid);
+        let now = monotonic();
+        let Some(process) = self.processes.get_mut(&pid) else { return self.go_on(pid, 0) };
+        if let Some(text) = process.become_program() {
+            self.note(pid, text, now);
+        }
+        self.go_on(pid, 0);
+    }
+
+    fn ended(&mut self, tid: i32, status: Status, now: u64) {
+        let Some(thread) = self.threads.remove(&tid) else { return };
+        self.held.retain(|&held| held != tid);
+        let pid = thread.pid;
+        if let Some(open) = thread.call
+            && let Some(process) = self.processes.get(&pid)
+            && !self.beginning.contains_key(&pid)
+        {
+            // It ended inside of its call: exit_group and exec of another thread, or a signal.
+            let event = process.unfinished(tid, &open.asked, (open.start, now), self.detail());
+            let program = process.program;
+            self.seen.extend(event.map(|event| Seen::Record { program, event: event.into() }));
+        }
+        if tid != pid {
+            return;
+        }
+        self.threads.retain(|_, thread| thread.pid != pid);
+        let Some(process) = self.processes.remove(&pid) else { return };
+        let program = process.program;
+        if self.beginning.remove(&pid).is_some() {
+            let why = start::failure(Pid::from_raw(pid));
+            let command = self.commands[program].clone();
+            let why = why.unwrap_or(StartFailure::Call("execve", Errno::UnknownErrno));
+            self.seen.push(Seen::Failed(program, StartError { command, why }));
+            return;
+        }
+        let mut event = process.note(pid, status.in_words(), now);
+        event.kind = Kind::Note;
+        self.seen.push(Seen::Record { program, event: event.into() });
+        let last = !self.processes.values().any(|other| other.program == program);
+        self.seen.push(Seen::Ended { program, pid, status, last });
+    }
+
+    /// A remark between the calls of a thread.
+    fn note(&mut self, tid: i32, text: String, now: u64) {
+        let Some(process) =
+            self.threads.get(&tid).and_then(|thread| self.processes.get(&thread.pid))
+        else {
+            return;
+        };
+        let (program, event) = (process.program, process.note(tid, text, now));
+        self.seen.push(Seen::Record { program, event: event.into() });
+    }
+
+    /// A call of 32 bits, or of another kind of machine: what its numbers mean is another table.
+    fn say_foreign(&mut self, tid: i32) {
+        let Some(pid) = self.threads.get(&tid).map(|thread| thread.pid) else { return };
+        if let Some(process) = self.processes.get_mut(&pid)
+            && !std::mem::replace(&mut process.said_foreign, true)
+        {
+            self.note(tid, super::words::foreign(), monotonic());
+        }
+    }
+
+    /// Lets a thread run to where it has to stop next.
+    fn go_on(&mut self, tid: i32, signal: i32) {
+        let thread = self.threads.get(&tid);
+        let filtered = thread
+            .and_then(|thread| self.processes.get(&thread.pid))
+            .is_none_or(|process| process.filtered);
+        let in_call = thread
+            .and_then(|thread| thread.call.as_ref())
+            .is_some_and(|open| open.interrupted.is_none());
+        let until = if in_call || !filtered { Until::Syscall } else { Until::Event };
+        go(tid, until, signal);
+    }
+
+    /// Sends a signal to each process of a program.
+    pub fn kill(&mut self, program: Program, signal: Signal) {
+        for pid in self.processes(program) {
+            let _ = nix::sys::signal::kill(Pid::from_raw(pid), signal);
+        }
+    }
+
+    /// Sends a signal to the first process of a program that is left.
+    pub fn signal(&mut self, program: Program, signal: Signal) {
+        if let Some(&pid) = self.processes(program).first() {
+            let _ = nix::sys::signal::kill(Pid::from_raw(pid), signal);
+        }
+    }
+
+    /// Adds a remark of netplay's own to the record of a program.
+    pub fn remark(&mut self, program: Program, text: String) {
+        if let Some(process) =
+            self.processes(program).first().and_then(|pid| self.processes.get(pid))
+        {
+            let event = process.note(process.pid, text, monotonic());
+            self.seen.push(Seen::Record { program, event: event.into() });
+        }
+    }
+}
+
+/// A thread that is killed meanwhile does not run on, and its end will be heard of.
+fn go(tid: i32, until: Until, signal: i32) {
+    let _ = request::resume(Pid::from_raw(tid), until, signal);
+}

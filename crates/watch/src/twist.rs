@@ -1,0 +1,143 @@
+//! What netplay may change in the calls of a program: nothing that the kernel could not do at any time.
+//!
+//! TCP is a stream: a receive may bring fewer bytes than were sent at once, a send may take fewer than it was given, and
+//! a signal may interrupt a call that waits. A program that is right survives all of that; on loopback it hardly ever
+//! happens by itself. Here it happens to order: the kernel is asked for fewer bytes (the register with the length is
+//! changed at the entry of the call, and restored when it returns), or the call is not made at all and fails with EINTR or
+//! EAGAIN.
+
+use netplay_text::lang::Lang;
+use netplay_text::say;
+use nix::unistd::Pid;
+
+use super::decode::Asked;
+use super::process::Process;
+use super::registers;
+use super::syscall::Syscall;
+
+/// What to change. The default changes nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Twist {
+    /// The most bytes of a stream that one call receives.
+    pub short_reads: Option<u64>,
+    /// The most bytes of a stream that one call sends.
+    pub short_writes: Option<u64>,
+    /// One in so many calls that may wait fails with EINTR.
+    pub eintr: Option<u64>,
+    /// One in so many calls on a non-blocking socket fails with EAGAIN.
+    pub eagain: Option<u64>,
+    /// From which the choice follows: the same one for the same calls.
+    pub seed: u64,
+}
+
+/// A change that has been made to a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Twisted {
+    /// The length, which was this.
+    Length { was: u64, now: u64 },
+    /// The call was not made: it fails with this.
+    Instead(i32),
+}
+
+impl Twist {
+    /// Changes a call at its entry.
+    pub(crate) fn apply(self, tid: i32, asked: &Asked, process: &Process) -> Option<Twisted> {
+        if self.short_reads.is_none()
+            && self.short_writes.is_none()
+            && self.eintr.is_none()
+            && self.eagain.is_none()
+        {
+            return None;
+        }
+        let fd = asked.int(0);
+        let known = process.descriptors.get(fd);
+        let is_stream =
+            known.is_some_and(|of| of.socket == Some(true) && of.datagrams() != Some(true));
+        let (reads, writes) = match asked.call {
+            Syscall::Read => (true, false),
+            // MSG_WAITALL asks for all; MSG_PEEK takes nothing.
+            Syscall::Recvfrom => {
+                (asked.int(3) & (libc::MSG_WAITALL | libc::MSG_PEEK | libc::MSG_TRUNC) == 0, false)
+            }
+            Syscall::Write | Syscall::Sendto => (false, true),
+            _ => (false, false),
+        };
+        if is_stream {
+            let never_waits = known.is_some_and(|of| of.never_waits);
+            let accepts = matches!(asked.call, Syscall::Accept | Syscall::Accept4);
+            if (reads || writes || accepts) && never_waits && self.is_one_in(self.eagain, tid) {
+                return Self::instead(tid, libc::EAGAIN);
+            }
+            if (reads || writes || accepts) && !never_waits && self.is_one_in(self.eintr, tid) {
+                return Self::instead(tid, libc::EINTR);
+            }
+            let most = if reads { self.short_reads } else { self.short_writes };
+            if let Some(most) = most.filter(|&most| (reads || writes) && asked.args[2] > most)
+                && registers::set_argument(Pid::from_raw(tid), 2, most).is_ok()
+            {
+                return Some(Twisted::Length { was: asked.args[2], now: most });
+            }
+        }
+        None
+    }
+
+    fn instead(tid: i32, errno: i32) -> Option<Twisted> {
+        registers::skip(Pid::from_raw(tid)).is_ok().then_some(Twisted::Instead(errno))
+    }
+
+    /// Whether the next call is chosen: by a sequence that depends on the seed alone.
+    fn is_one_in(self, n: Option<u64>, tid: i32) -> bool {
+        use std::cell::Cell;
+        thread_local! {
+            static COUNT: Cell<u64> = const { Cell::new(0) };
+        }
+        let Some(n) = n.filter(|&n| n > 0) else { return false };
+        let _ = tid;
+        let count = COUNT.get() + 1;
+        COUNT.set(count);
+        // splitmix64: one step of a sequence in which every number is as likely as any other.
+        let mut x = self.seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (x ^ (x >> 31)).is_multiple_of(n)
+    }
+}
+
+impl Twisted {
+    /// Puts the registers back at the return of the call; what it returns to the program.
+    pub(crate) fn undo(&self, tid: i32, register: i64) -> i64 {
+        let pid = Pid::from_raw(tid);
+        match *self {
+            Twisted::Length { was, .. } => {
+                let _ = registers::set_argument(pid, 2, was);
+                register
+            }
+            Twisted::Instead(errno) => {
+                let _ = registers::set_result(pid, -i64::from(errno));
+                -i64::from(errno)
+            }
+        }
+    }
+
+    /// What was done, for the story.
+    pub(crate) fn words(&self, asked: &Asked) -> Option<String> {
+        let (lang, call, fd) = (Lang::current(), asked.call.name(), asked.int(0));
+        Some(match *self {
+            Twisted::Length { was, now } => say!(
+                lang,
+                "netplay asked the kernel for {now} bytes instead of {was} in {call}({fd}): TCP may do so at any time",
+                "netplay 在 {call}({fd}) 中只向内核要 {now} 字节而不是 {was}：TCP 随时可能如此",
+            ),
+            Twisted::Instead(libc::EINTR) => say!(
+                lang,
+                "netplay made {call}({fd}) fail with EINTR: a signal may do so at any time",
+                "netplay 让 {call}({fd}) 以 EINTR 失败：信号随时可能如此",
+            ),
+            Twisted::Instead(_) => say!(
+                lang,
+                "netplay made {call}({fd}) fail with EAGAIN: a non-blocking call may do so at any time",
+                "netplay 让 {call}({fd}) 以 EAGAIN 失败：非阻塞调用随时可能如此",
+            ),
+        })
+    }
+}

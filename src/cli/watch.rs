@@ -1,0 +1,337 @@
+//! `netplay watch`: other people's programs, told as our own pages are.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args as ClapArgs;
+use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
+use netplay_text::say;
+use netplay_text::words::{counted, grouped};
+
+use super::draw::Picture;
+use super::global::{Global, open_trace};
+use crate::call::monotonic;
+use crate::child::CannotRun;
+use crate::client::Usage;
+use crate::draw::Timeline;
+use crate::files;
+use crate::lang::Lang;
+use crate::output::stdout;
+use crate::terminal::key;
+use crate::trace::story::{Clock, Fold, Story};
+use crate::trace::{self, Event, TraceFile, remark};
+use crate::watch::conduct::{Audience, ConductError, Plan, conduct};
+use crate::watch::{Program, Settings, StartFailure, Twist};
+
+/// What stands between two programs.
+const NEXT: &str = "::";
+
+/// How long a record is held back, in nanoseconds, so that one that happened earlier and was heard of later can still
+/// overtake it: a send that woke its receiver before it returned.
+const HELD_BACK: u64 = 10_000_000;
+
+/// How many records are kept for a picture and for the review.
+const KEPT: usize = 1_000_000;
+
+/// How many bytes of the trace gather before they are written.
+const ROOM: usize = 64 * 1024;
+
+/// Watch any programs, in any language: every socket call, told
+#[derive(Debug, ClapArgs)]
+#[command(
+    override_usage = "netplay watch [OPTIONS] -- CMD [ARG]... [:: CMD [ARG]...]...\n       netplay watch [OPTIONS] -p PID",
+    after_help = "Each program starts when the one before first waits for a client. When all except the first have ended, the first gets SIGTERM:\n\n    netplay watch -- ./server 5858 :: python3 client.py 127.0.0.1 5858\n    netplay watch -o run.html -- python3 server.py :: ./client :: ./client\n\nOne program's exit status is that of netplay; with several it is 0 if all could be watched."
+)]
+pub struct Args {
+    #[command(flatten)]
+    picture: Picture,
+    /// Watch a process that runs already; repeat it for several. Ctrl-C lets it go
+    #[arg(short, long = "pid", value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pids: Vec<i32>,
+    /// Start the next program after SECS at the latest, even if the one before has not waited for a client
+    #[arg(long, value_name = "SECS", value_parser = seconds())]
+    after: Option<Duration>,
+    /// Leave the first program running when all others have ended
+    #[arg(long)]
+    keep: bool,
+    /// End all programs after SECS
+    #[arg(long, value_name = "SECS", value_parser = seconds())]
+    timeout: Option<Duration>,
+    /// Hold each program at its next socket call until a key is pressed
+    #[arg(long, conflicts_with = "quiet")]
+    step: bool,
+    /// Ask the kernel for N bytes of a stream at most in each receive: it may always return fewer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    short_reads: Option<u64>,
+    /// Give the kernel N bytes of a stream at most in each send: it may always take fewer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    short_writes: Option<u64>,
+    /// Let one in N calls that wait fail with EINTR, as a signal would
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    eintr: Option<u64>,
+    /// Let one in N calls on non-blocking sockets fail with EAGAIN
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    eagain: Option<u64>,
+    /// Where the sequence begins that chooses those calls
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Keep N bytes of each transfer
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(0..=1 << 20))]
+    data: u64,
+    /// Also tell each call that finds nothing; without this they are counted
+    #[arg(long)]
+    all: bool,
+    /// The programs and their arguments; :: stands between two of them
+    #[arg(value_name = "CMD", last = true, required_unless_present = "pids")]
+    command: Vec<OsString>,
+}
+
+fn seconds() -> impl TypedValueParser<Value = Duration> {
+    NonEmptyStringValueParser::new().try_map(|text| {
+        let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=1e9).contains(seconds));
+        seconds.map(Duration::from_secs_f64).ok_or("a number of seconds, such as 0.5")
+    })
+}
+
+/// Watches programs, and tells what they do.
+///
+/// # Errors
+/// A program could not be started, or tracing is forbidden; the trace or the picture cannot be written.
+pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
+    let commands: Vec<Vec<OsString>> = match args.command.is_empty() {
+        true => Vec::new(),
+        false => args.command.split(|word| word == NEXT).map(<[OsString]>::to_vec).collect(),
+    };
+    if commands.iter().any(Vec::is_empty) {
+        bail!(Usage("a program is missing: there is one on each side of ::".to_owned()));
+    }
+    if args.step && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        bail!(Usage(
+            "--step waits for keys: it needs a terminal, as input and for the story".to_owned()
+        ));
+    }
+    if let Some(path) = &args.picture.output {
+        files::try_to_write(path)?;
+    }
+    let plan = Plan {
+        commands,
+        processes: args.pids.clone(),
+        settings: Settings {
+            keep: args.data as usize,
+            observe: global.verbose > 1 || global.observe,
+            twist: Twist {
+                short_reads: args.short_reads,
+                short_writes: args.short_writes,
+                eintr: args.eintr,
+                eagain: args.eagain,
+                seed: args.seed,
+            },
+        },
+        after: args.after,
+        keep: args.keep,
+        timeout: args.timeout,
+    };
+    trace::wait_for_nobody();
+    let mut telling = Telling {
+        story: global.story(Clock::Wall, io::stderr().is_terminal()).map(|story| Story {
+            detail: if args.all { story.detail.max(2) } else { story.detail },
+            ..story
+        }),
+        folds: HashMap::new(),
+        file: global.trace.as_deref().map(open_trace).transpose()?,
+        lines: Vec::new(),
+        held: BTreeMap::new(),
+        heard: 0,
+        keeps: args.picture.output.is_some(),
+        records: Vec::new(),
+        step: args.step.then_some(true),
+    };
+    let done = conduct(&plan, &mut telling);
+    telling.finish();
+    let lang = Lang::current();
+    if let Some(missing) = telling.file.as_ref().and_then(TraceFile::missing) {
+        remark(format_args!("netplay: {missing}"));
+    }
+    if telling.heard as usize > telling.records.len() && telling.keeps {
+        let (kept, all) = (grouped(KEPT as u64), counted(telling.heard, "record"));
+        remark(say!(
+            lang,
+            "netplay: the picture has the first {kept} of {all}",
+            "netplay: 图里有 {all} 中的前 {kept} 条",
+        ));
+    }
+    let outcome = done.map_err(explained)?;
+    let title = title(&args.command);
+    args.picture.write(title, Timeline::new(telling.records, &HashMap::new()), global)?;
+    if outcome.late {
+        let seconds = args.timeout.unwrap_or_default().as_secs_f64();
+        remark(say!(
+            lang,
+            "netplay: {seconds} s are over: the programs were ended",
+            "netplay: {seconds} 秒已到：程序被终止",
+        ));
+    }
+    let _ = stdout().flush();
+    Ok(match (&outcome.statuses[..], outcome.interrupted) {
+        ([Some(status)], _) if !outcome.late => status.code() as u8,
+        (_, Some(signal)) => 128 + signal as u8,
+        _ => 0,
+    })
+}
+
+/// What the picture is called: the commands.
+fn title(command: &[OsString]) -> String {
+    let words: Vec<String> =
+        command.iter().map(|word| netplay_text::escape::escape(word.as_encoded_bytes())).collect();
+    let title = words.join(" ");
+    match title.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", &title[..end]),
+        None => title,
+    }
+}
+
+/// The error in the terms of the command line: tracing that is forbidden is no fault of the program.
+fn explained(error: ConductError) -> anyhow::Error {
+    let lang = Lang::current();
+    match error {
+        ConductError::Start(error) => match error.why {
+            StartFailure::Forbidden(..) => CannotRun(error.to_string()).into(),
+            StartFailure::NotFound | StartFailure::Call(..) => error.into(),
+        },
+        ConductError::Attach(pid, errno @ nix::errno::Errno::EPERM) => {
+            let why = errno.desc();
+            let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
+            let yama = scope.is_ok_and(|scope| scope.trim() != "0");
+            CannotRun(match yama {
+                true => say!(
+                    lang,
+                    "process {pid}: ptrace: {why}: Yama allows a process to trace its children only; \
+                     start the program with netplay watch -- CMD, or allow it: sudo sysctl kernel.yama.ptrace_scope=0",
+                    "进程 {pid}：ptrace: {why}：Yama 只允许跟踪自己的子进程；用 netplay watch -- CMD 启动程序，\
+                     或者放开限制：sudo sysctl kernel.yama.ptrace_scope=0",
+                ),
+                false => say!(
+                    lang,
+                    "process {pid}: ptrace: {why}: it is another user's, it is traced already, or a container forbids it",
+                    "进程 {pid}：ptrace: {why}：它属于别的用户、已被跟踪，或者容器不允许",
+                ),
+            })
+            .into()
+        }
+        ConductError::Attach(pid, errno) => {
+            let why = errno.desc();
+            anyhow::anyhow!(say!(lang, "process {pid}: ptrace: {why}", "进程 {pid}：ptrace: {why}"))
+        }
+        ConductError::Trace(error) => {
+            anyhow::Error::new(error).context(lang.pick("cannot go on watching", "无法继续观察"))
+        }
+    }
+}
+
+/// The story, the trace, and the records for a picture.
+struct Telling {
+    story: Option<Story>,
+    folds: HashMap<i32, Fold>,
+    file: Option<TraceFile>,
+    /// Lines of the trace that are not written yet.
+    lines: Vec<u8>,
+    /// Records that are not told yet, by their moment; the number keeps apart what happened in the same nanosecond.
+    held: BTreeMap<(u64, u64), Event>,
+    heard: u64,
+    keeps: bool,
+    records: Vec<Event>,
+    /// Whether each call waits for a key; `None`: none does.
+    step: Option<bool>,
+}
+
+impl Telling {
+    fn tell_until(&mut self, time: u64) {
+        let Some(story) = &self.story else { return self.held.clear() };
+        let later = self.held.split_off(&(time, 0));
+        let mut text = String::new();
+        for event in std::mem::replace(&mut self.held, later).into_values() {
+            let lane = match event.pid == event.tid {
+                true => event.role.to_string(),
+                false => format!("{} {}", event.role, event.tid),
+            };
+            let fold = self.folds.entry(event.tid).or_default();
+            text += &story.lines(fold, &event, &lane);
+        }
+        if !text.is_empty() {
+            trace::tell_people(&text);
+        }
+    }
+
+    fn write(&mut self, last: Option<&Event>) {
+        if self.lines.is_empty() {
+            return;
+        }
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.write(&self.lines, last)
+        {
+            trace::tell_people(&format!(
+                "netplay: {}\n",
+                say!(
+                    Lang::current(),
+                    "records are missing in the trace from here on: {error}",
+                    "从这里起，跟踪文件缺少记录：{error}",
+                )
+            ));
+        }
+        self.lines.clear();
+    }
+
+    fn finish(&mut self) {
+        self.tell_until(u64::MAX);
+        self.write(None);
+    }
+}
+
+impl Audience for Telling {
+    fn record(&mut self, _: Program, mut event: Event) {
+        let now = monotonic();
+        trace::stamp(&mut event, now);
+        if self.file.is_some() {
+            serde_json::to_writer(&mut self.lines, &event)
+                .expect("a Vec takes it, and an event has no maps");
+            self.lines.push(b'\n');
+            if self.lines.len() > ROOM {
+                self.write(Some(&event));
+            }
+        }
+        self.heard += 1;
+        if self.keeps && self.records.len() < KEPT {
+            self.records.push(event.clone());
+        }
+        if self.story.is_some() {
+            self.held.insert((event.moment(), self.heard), event);
+            self.tell_until(now.saturating_sub(HELD_BACK));
+        }
+    }
+
+    fn pause(&mut self) {
+        self.tell_until(u64::MAX);
+        self.write(None);
+    }
+
+    fn steps(&self) -> bool {
+        self.step == Some(true)
+    }
+
+    fn before(&mut self, calls: &[Event]) {
+        self.tell_until(u64::MAX);
+        let Some(call) = calls.first() else { return };
+        let (lang, role, asked) = (Lang::current(), &call.role, call.asked(Lang::current()));
+        remark(say!(
+            lang,
+            "{role} is about to call {asked}: press a key (c: go on without stops)",
+            "{role} 即将调用 {asked}：按任意键（c：不再停下）",
+        ));
+        if !matches!(key(), Ok(pressed) if pressed != Some('c')) {
+            self.step = Some(false);
+        }
+    }
+}
