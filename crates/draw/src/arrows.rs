@@ -10,6 +10,7 @@ use std::net::Shutdown;
 
 use serde::Serialize;
 
+use super::acts::Acts;
 use super::on_the_way::{Content, OnTheWay, is_same, received_content, sent_content};
 use super::sockets::{
     Id, Reachable, Socket, Sockets, is_for_many, is_wildcard, plain, port, reaches,
@@ -127,13 +128,17 @@ impl Finder<'_> {
         let mut histories: Vec<History> = Vec::new();
         histories.resize_with(self.sockets.all.len(), History::default);
         for &i in &self.sockets.order {
-            let Some(id) = self.sockets.of_call[i].filter(|&id| !self.sockets.all[id].datagram)
-            else {
-                continue;
+            for &id in self.sockets.ended.get(&i).into_iter().flatten() {
+                histories[id].closes.push(i);
+            }
+            let is_stream = |&id: &Id| {
+                let socket = &self.sockets.all[id];
+                !socket.datagram || socket.pair.is_some()
             };
+            let Some(id) = self.sockets.of_call[i].filter(is_stream) else { continue };
             let (call, history) = (&self.calls[i], &mut histories[id]);
-            match call.record.direction() {
-                Some(Direction::Out) if self.moved(i) == 0 => {} // nothing goes
+            match call.record.direction_on_connection() {
+                Some(Direction::Out) if self.moved(i) == 0 && !self.sockets.all[id].datagram => {} // nothing goes
                 Some(Direction::Out) => history.sent.push(i),
                 Some(Direction::In) => history.received.push(i),
                 Some(Direction::End) => history.ends.push(i),
@@ -141,7 +146,8 @@ impl Finder<'_> {
                     history.resets.push(i)
                 }
                 None if (self.closes(i) || self.shutdown(i).is_some())
-                    && call.record.errno.is_none() =>
+                    && call.record.errno.is_none()
+                    && !call.record.is_unfinished() =>
                 {
                     history.closes.push(i)
                 }
@@ -156,6 +162,9 @@ impl Finder<'_> {
         let watched = self.watched();
         for (id, history) in histories.iter().enumerate() {
             match peers.get(&id) {
+                Some(&peer) if self.sockets.all[id].datagram => {
+                    self.messages(history, &histories[peer]);
+                }
                 Some(&peer) => {
                     self.bytes(history, &histories[peer], self.known_from_start(id, peer));
                     self.ends(history, Some(&histories[peer]));
@@ -188,7 +197,8 @@ impl Finder<'_> {
                 _ => unnamed.entry(place(peer)).or_default().push(id),
             }
         }
-        let mut pairs = HashMap::new();
+        let pair = |(id, socket): (Id, &Socket)| Some((id, socket.pair?));
+        let mut pairs: HashMap<Id, Id> = all.iter().enumerate().filter_map(pair).collect();
         let mut accepted: Vec<Id> = (0..all.len()).filter(|&id| all[id].accepted).collect();
         accepted.sort_by_key(|&id| call_of(id).map(|call| call.to_ns));
         for id in accepted {
@@ -251,14 +261,14 @@ impl Finder<'_> {
                     self.arrow(ArrowKind::Connect, from, Some(self.effect(call)), None);
                 }
                 (true, None) => {
-                    let from = self.beyond(&role, self.calls[call].to_ns);
+                    let from = self.beyond(&role, id, self.calls[call].to_ns);
                     self.arrow(ArrowKind::Connect, Some(from), Some(self.effect(call)), None);
                 }
                 (false, None) => {
                     let peer = socket.peer.clone().unwrap_or_default();
                     // Somebody listens there, and never accepted it: it waits in the queue.
                     let watched = listening.by(&peer);
-                    let to = (!watched).then(|| self.beyond(&role, self.calls[call].to_ns));
+                    let to = (!watched).then(|| self.beyond(&role, id, self.calls[call].to_ns));
                     self.arrow(ArrowKind::Connect, Some(self.cause(call)), to, None);
                 }
                 (false, Some(_)) => {}
@@ -308,6 +318,15 @@ impl Finder<'_> {
         }
     }
 
+    /// The datagrams from one socket of a pair to the other: all arrive, in the order in which they were sent.
+    fn messages(&mut self, from: &History, to: &History) {
+        for (nth, &sender) in from.sent.iter().enumerate() {
+            let taker = to.received.get(nth).map(|&taker| self.effect(taker));
+            let bytes = Some(self.moved(sender));
+            self.arrow(ArrowKind::Datagram, Some(self.cause(sender)), taker, bytes);
+        }
+    }
+
     /// What this side heard of the end, and from which call of its peer.
     fn ends(&mut self, here: &History, there: Option<&History>) {
         for (kind, heard) in [(ArrowKind::End, &here.ends), (ArrowKind::Reset, &here.resets)] {
@@ -347,7 +366,10 @@ impl Finder<'_> {
     }
 
     fn closes(&self, cause: usize) -> bool {
-        self.calls[cause].record.what.moves() == Moves::Closes
+        matches!(
+            self.calls[cause].record.what.moves(),
+            Moves::Closes | Moves::ClosesMany { .. } | Moves::Executes
+        )
     }
 
     fn shutdown(&self, cause: usize) -> Option<Shutdown> {
@@ -378,7 +400,7 @@ impl Finder<'_> {
             return;
         }
         for &i in &history.sent {
-            let to = self.beyond(&role, self.calls[i].to_ns);
+            let to = self.beyond(&role, id, self.calls[i].to_ns);
             self.arrow(ArrowKind::Bytes, Some(self.cause(i)), Some(to), Some(self.moved(i)));
         }
         let heard = history.received.iter().map(|&i| (ArrowKind::Bytes, i));
@@ -386,7 +408,7 @@ impl Finder<'_> {
         let heard = heard.chain(ends.map(|&i| (ArrowKind::End, i)).collect::<Vec<_>>());
         for (kind, i) in heard.chain(history.resets.iter().take(1).map(|&i| (ArrowKind::Reset, i)))
         {
-            let from = self.beyond(&role, self.calls[i].to_ns);
+            let from = self.beyond(&role, id, self.calls[i].to_ns);
             let bytes = (kind == ArrowKind::Bytes).then(|| self.moved(i));
             self.arrow(kind, Some(from), Some(self.effect(i)), bytes);
         }
@@ -399,7 +421,9 @@ impl Finder<'_> {
 
     fn datagrams(&mut self) {
         let of_datagrams = |&i: &usize| {
-            self.sockets.of_call[i].filter(|&id| self.sockets.all[id].datagram).map(|id| (i, id))
+            let id = self.sockets.of_call[i]?;
+            let socket = &self.sockets.all[id];
+            (socket.datagram && socket.pair.is_none()).then_some((i, id))
         };
         let moving: Vec<(usize, Id, Direction)> = (0..self.calls.len())
             .filter_map(|i| of_datagrams(&i))
@@ -456,8 +480,8 @@ impl Finder<'_> {
                     self.calls[taker].record.bytes,
                 ),
                 None => {
-                    let from =
-                        self.beyond(&self.sockets.all[id].role.clone(), self.calls[taker].to_ns);
+                    let role = self.sockets.all[id].role.clone();
+                    let from = self.beyond(&role, id, self.calls[taker].to_ns);
                     self.arrow(
                         ArrowKind::Datagram,
                         Some(from),
@@ -474,7 +498,8 @@ impl Finder<'_> {
                     found.push((i, None));
                 } else {
                     let role = self.lanes[self.calls[i].lane].role.clone();
-                    let beyond = self.beyond(&role, self.calls[i].to_ns);
+                    let Some(id) = self.sockets.of_call[i] else { continue };
+                    let beyond = self.beyond(&role, id, self.calls[i].to_ns);
                     self.arrow(
                         ArrowKind::Datagram,
                         Some(self.cause(i)),
@@ -580,9 +605,14 @@ impl Finder<'_> {
         self.calls[i].record.bytes.unwrap_or_default()
     }
 
-    /// A side without a trace, at this time: the one opposite of `role`.
-    fn beyond(&mut self, role: &str, at_ns: u64) -> Tip {
-        let role = if role == "server" { "client" } else { "server" };
+    /// A side without a trace, at this time: the one opposite of a lane of this role, or of what the socket is for.
+    fn beyond(&mut self, role: &str, id: Id, at_ns: u64) -> Tip {
+        let socket = &self.sockets.all[id];
+        let serves = match Acts::of_role(role) {
+            Some(acts) => acts == Acts::Server,
+            None => socket.accepted || socket.receives_first,
+        };
+        let role = if serves { "client" } else { "server" };
         let lanes = &mut *self.lanes;
         let lane = *self.outside.entry(role).or_insert_with(|| {
             let name = role.to_owned();
@@ -590,6 +620,7 @@ impl Finder<'_> {
                 name,
                 detail: NO_TRACE.to_owned(),
                 role: role.to_owned(),
+                acts: Acts::of_role(role).unwrap_or_default(),
                 thread: None,
             });
             lanes.len() - 1

@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use netplay_record::{Event, Kind, Moves};
 use serde::Serialize;
 
+use super::acts::Acts;
+
 /// A lifeline: a thread of a process.
 #[derive(Debug, Clone, Serialize)]
 pub struct Lane {
@@ -14,6 +16,9 @@ pub struct Lane {
     pub detail: String,
     /// `server`, `client`, or another name that its records give it.
     pub role: String,
+    /// What it takes part as.
+    #[serde(skip)]
+    pub acts: Acts,
     /// The process and the thread; `None` for a side without a trace.
     pub thread: Option<(i32, i32)>,
 }
@@ -103,7 +108,8 @@ pub(super) fn lanes(records: &[Event], given: &HashMap<i32, String>) -> Vec<Lane
         };
         let detail =
             if tid == pid { format!("pid {pid}") } else { format!("thread {tid} of {pid}") };
-        lanes.push(Lane { name, detail, role: role.to_owned(), thread: Some((pid, tid)) });
+        let acts = Acts::of_role(role).unwrap_or_default();
+        lanes.push(Lane { name, detail, role: role.to_owned(), acts, thread: Some((pid, tid)) });
     }
     lanes
 }

@@ -130,7 +130,7 @@ impl<'a> Data<'a> {
         let lane = |lane: &'a super::Lane| LaneData {
             name: &lane.name,
             detail: &lane.detail,
-            role: &lane.role,
+            role: lane.acts.color(),
             traced: lane.thread.is_some(),
         };
         Data {

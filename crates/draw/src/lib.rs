@@ -28,6 +28,7 @@
 //! # Ok::<(), netplay_draw::read::ReadError>(())
 //! ```
 
+mod acts;
 mod arrows;
 mod calls;
 mod html;
@@ -46,6 +47,7 @@ mod timeline;
 mod view;
 mod words;
 
+pub use acts::Acts;
 pub use arrows::{Arrow, ArrowKind, Tip};
 pub use calls::{Call, Lane};
 pub use rows::{Break, Heights, Part, Row, Rows, Time};

@@ -1,11 +1,14 @@
 //! Which socket a descriptor was: a number is given out again after a close, and a forked child holds
 //! its parent's sockets under the same numbers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
+use super::acts::Acts;
 use super::{Call, Lane};
-use netplay_record::{Kind, Moves, Text};
+use netplay_record::{
+    Call as Recorded, Connection, Direction, Event, Fcntl, Kind, Moves, Sockopt, Text,
+};
 use netplay_text::tcp::CLOSED;
 
 /// A socket of the kernel, whichever processes hold it: an index of [`Sockets::all`].
@@ -23,6 +26,12 @@ pub(super) struct Socket {
     /// The `connect` or `accept` that connected it, and the lane it was made in.
     pub(super) connected_by: Option<usize>,
     pub(super) accepted: bool,
+    /// A socket of datagrams received one before it sent any.
+    pub(super) receives_first: bool,
+    /// It has received one, or sent one.
+    spoke: bool,
+    /// The other one of a pair: socketpair(2).
+    pub(super) pair: Option<Id>,
     pub(super) role: String,
 }
 
@@ -36,6 +45,8 @@ pub(super) struct Sockets {
     pub(super) order: Vec<usize>,
     /// The closes after which somebody still held the socket: they sent no FIN.
     pub(super) kept: HashSet<usize>,
+    /// The sockets that were no longer open after a call that closed many: close_range, or exec.
+    pub(super) ended: HashMap<usize, Vec<Id>>,
 }
 
 impl Sockets {
@@ -46,6 +57,8 @@ impl Sockets {
         let mut order: Vec<usize> = (0..calls.len()).collect();
         order.sort_by_key(|&i| match calls[i].record.what.moves() {
             Moves::Closes | Moves::ClosesMany { .. } | Moves::Copies => calls[i].from_ns,
+            // It may be received before this call returns.
+            Moves::Nothing if !calls[i].record.what.passes().is_empty() => calls[i].from_ns,
             Moves::Nothing
             | Moves::Makes { .. }
             | Moves::MakesTwo { .. }
@@ -72,6 +85,10 @@ impl Sockets {
                 tables.end(ended); // it holds nothing any more
             }
             sockets.step(i, call, &lanes[call.lane], &mut tables);
+            if call.record.is_done() {
+                sockets.close_many(i, &call.record, &mut tables);
+                sockets.pass(i, call, &mut tables);
+            }
             if let (Moves::Closes, Some(id)) = (moves, sockets.of_call[i])
                 && tables.is_held(id)
             {
@@ -87,6 +104,20 @@ impl Sockets {
         let returned =
             record.ret.filter(|_| record.errno.is_none()).and_then(|fd| i32::try_from(fd).ok());
         let moves = record.what.moves();
+        if let (Moves::MakesTwo { datagrams, fds: Some(fds) }, Some(_)) = (moves, returned) {
+            let ids = [self.all.len(), self.all.len() + 1];
+            for (fd, other) in fds.into_iter().zip([ids[1], ids[0]]) {
+                let id = self.add(Socket {
+                    datagram: datagrams,
+                    from_birth: true,
+                    pair: Some(other),
+                    role: lane.role.clone(),
+                    ..Socket::default()
+                });
+                tables.put(process, fd, id, &record.what);
+            }
+            return;
+        }
         if let (Moves::Makes { datagrams }, Some(fd)) = (moves, returned) {
             let id = self.add(Socket {
                 datagram: datagrams,
@@ -94,7 +125,7 @@ impl Sockets {
                 role: lane.role.clone(),
                 ..Socket::default()
             });
-            tables.put(process, fd, id);
+            tables.put(process, fd, id, &record.what);
             self.of_call[i] = Some(id);
             return;
         }
@@ -107,12 +138,20 @@ impl Sockets {
         let id = known.unwrap_or_else(|| {
             // It was made before the trace began.
             let id = self.add(Socket { role: lane.role.clone(), ..Socket::default() });
-            tables.put(process, fd, id);
+            tables.put(process, fd, id, &Recorded::Other);
             id
         });
         self.of_call[i] = Some(id);
         let done = record.is_done() || record.kind == Kind::Submit;
+        if let Recorded::Option(Sockopt::Fcntl(Fcntl::SetCloexec(on))) = record.what {
+            tables.mark(process, fd, on);
+        }
         let socket = &mut self.all[id];
+        if socket.datagram && !socket.spoke {
+            let direction = record.direction();
+            socket.receives_first = matches!(direction, Some(Direction::In | Direction::End));
+            socket.spoke = direction.is_some();
+        }
         if socket.local.is_none() {
             socket.local = plain(&record.local).filter(|local| !local.ends_with(":0"));
         }
@@ -132,7 +171,12 @@ impl Sockets {
                         role: lane.role.clone(),
                         ..Socket::default()
                     });
-                    tables.put(process, fd, id);
+                    tables.put(process, fd, id, &record.what);
+                }
+            }
+            Moves::Duplicates => {
+                if let Some(copy) = returned.filter(|&copy| copy != fd) {
+                    tables.put(process, copy, id, &record.what);
                 }
             }
             Moves::Connects if named => {
@@ -147,7 +191,6 @@ impl Sockets {
             | Moves::Makes { .. }
             | Moves::MakesTwo { .. }
             | Moves::Opens
-            | Moves::Duplicates
             | Moves::Listens
             | Moves::Connects
             | Moves::Shuts(_)
@@ -162,9 +205,83 @@ impl Sockets {
         }
     }
 
+    /// A call that closes more than one descriptor.
+    fn close_many(&mut self, i: usize, record: &Event, tables: &mut Tables) {
+        let gone = match record.what.moves() {
+            Moves::ClosesMany { first, last } => {
+                let is_one =
+                    |fd: i32| u32::try_from(fd).is_ok_and(|fd| (first..=last).contains(&fd));
+                tables.take_all(record.pid, |fd, _| is_one(fd))
+            }
+            Moves::Executes => tables.take_all(record.pid, |_, cloexec| cloexec),
+            _ => return,
+        };
+        let ended: Vec<Id> = gone.into_iter().filter(|&id| !tables.is_held(id)).collect();
+        if !ended.is_empty() {
+            self.ended.insert(i, ended);
+        }
+    }
+
+    /// Descriptors that go to another process with a message: it has the same sockets then.
+    fn pass(&mut self, i: usize, call: &Call, tables: &mut Tables) {
+        let process = call.record.pid;
+        let Some(id) = self.of_call[i] else { return };
+        let passed = call.record.what.passes();
+        if !passed.is_empty() {
+            let all = passed.iter().map(|&fd| tables.get(process, fd)).collect();
+            tables.send(self.all[id].way_out(id), all);
+        }
+        let received = call.record.what.receives();
+        if !received.is_empty() {
+            let all = tables.receive(&self.all[id].way_in(), received.len());
+            for (fd, id) in received.into_iter().zip(all) {
+                match id {
+                    Some(id) => tables.put(process, fd, id, &call.record.what),
+                    None => tables.take(process, fd),
+                }
+                tables.arrived(id);
+            }
+        }
+    }
+
     fn add(&mut self, socket: Socket) -> Id {
         self.all.push(socket);
         self.all.len() - 1
+    }
+
+    /// Finds out what the lanes take part as whose role does not say it. A thread that did neither takes part as its
+    /// process does, and a child as its parent.
+    pub(super) fn tell_acts(&self, calls: &[Call], lanes: &mut [Lane]) {
+        let mut of_lanes = vec![Acts::Unknown; lanes.len()];
+        for (call, id) in calls.iter().zip(&self.of_call) {
+            let acts = id.map_or(Acts::Unknown, |id| self.all[id].acts());
+            of_lanes[call.lane] = of_lanes[call.lane].and(acts);
+        }
+        let mut of_processes: HashMap<i32, Acts> = HashMap::new();
+        for (lane, &acts) in lanes.iter().zip(&of_lanes) {
+            if let Some((pid, _)) = lane.thread {
+                let known = of_processes.entry(pid).or_default();
+                *known = known.and(acts);
+            }
+        }
+        let parents: HashMap<i32, i32> =
+            calls.iter().filter_map(|call| super::calls::fork(&call.record)).collect();
+        for (lane, acts) in lanes.iter_mut().zip(of_lanes) {
+            let Some((mut process, _)) =
+                lane.thread.filter(|_| Acts::of_role(&lane.role).is_none())
+            else {
+                continue;
+            };
+            lane.acts = acts;
+            for _ in 0..=parents.len() {
+                if lane.acts != Acts::Unknown {
+                    break;
+                }
+                lane.acts = of_processes.get(&process).copied().unwrap_or_default();
+                let Some(&parent) = parents.get(&process) else { break };
+                process = parent;
+            }
+        }
     }
 
     /// Marks the calls after which a socket was seen in another state of TCP than before.
@@ -190,34 +307,126 @@ impl Sockets {
     }
 }
 
+impl Socket {
+    /// What a program that has it takes part as.
+    pub(super) fn acts(&self) -> Acts {
+        let serves = self.listens || self.accepted || self.receives_first;
+        let connects = match self.datagram {
+            true => self.spoke && !self.receives_first,
+            false => self.connected_by.is_some() && !self.accepted,
+        };
+        match (serves, connects && self.pair.is_none()) {
+            (true, _) => Acts::Server,
+            (false, true) => Acts::Client,
+            (false, false) => Acts::Unknown,
+        }
+    }
+
+    /// The way on which its messages go: to the other one of a pair, or between the two ends of a path.
+    fn way_out(&self, id: Id) -> PassedOn {
+        match (self.pair, self.accepted) {
+            (Some(_), _) => PassedOn::By(id),
+            (None, accepted) => PassedOn::At(self.path(), accepted),
+        }
+    }
+
+    /// The way on which its messages come.
+    fn way_in(&self) -> PassedOn {
+        match (self.pair, self.accepted) {
+            (Some(other), _) => PassedOn::By(other),
+            (None, accepted) => PassedOn::At(self.path(), !accepted),
+        }
+    }
+
+    /// The listener's path, which both ends of a UNIX connection know.
+    fn path(&self) -> Option<Text> {
+        if self.accepted { self.local.clone() } else { self.peer.clone() }
+    }
+}
+
+/// A way on which descriptors go to another process.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum PassedOn {
+    /// Sent by this one of a pair.
+    By(Id),
+    /// Over a connection of a listener at this path; whether the accepted end sent them.
+    At(Option<Text>, bool),
+}
+
+/// What a descriptor means, and whether it is closed on exec.
+type Entry = (Id, bool);
+
 /// What the descriptors of each process mean, and how many of them mean the same socket.
 #[derive(Default)]
 struct Tables {
-    of: HashMap<i32, HashMap<i32, Id>>,
+    of: HashMap<i32, HashMap<i32, Entry>>,
     holders: HashMap<Id, usize>,
+    /// What is on the way to another process, message by message.
+    passed: HashMap<PassedOn, VecDeque<Vec<Option<Id>>>>,
 }
 
 impl Tables {
     fn get(&self, process: i32, fd: i32) -> Option<Id> {
-        self.of.get(&process)?.get(&fd).copied()
+        self.of.get(&process)?.get(&fd).map(|&(id, _)| id)
     }
 
-    fn put(&mut self, process: i32, fd: i32, id: Id) {
-        let before = self.of.entry(process).or_default().insert(fd, id);
+    /// This descriptor now means this socket, because of this call.
+    fn put(&mut self, process: i32, fd: i32, id: Id, call: &Recorded) {
+        let entry = (id, is_closed_on_exec(call));
+        let before = self.of.entry(process).or_default().insert(fd, entry);
         *self.holders.entry(id).or_default() += 1;
-        before.into_iter().for_each(|id| self.let_go(id));
+        before.into_iter().for_each(|(id, _)| self.let_go(id));
     }
 
     fn take(&mut self, process: i32, fd: i32) {
         let held = self.of.get_mut(&process).and_then(|table| table.remove(&fd));
-        held.into_iter().for_each(|id| self.let_go(id));
+        held.into_iter().for_each(|(id, _)| self.let_go(id));
+    }
+
+    /// Takes away all descriptors of a process that are to go.
+    fn take_all(&mut self, process: i32, goes: impl Fn(i32, bool) -> bool) -> Vec<Id> {
+        let Some(table) = self.of.get_mut(&process) else { return Vec::new() };
+        let gone = table.extract_if(|&fd, &mut (_, cloexec)| goes(fd, cloexec));
+        let mut gone: Vec<(i32, Id)> = gone.map(|(fd, (id, _))| (fd, id)).collect();
+        gone.sort_unstable();
+        gone.iter().for_each(|&(_, id)| self.let_go(id));
+        gone.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Whether a descriptor is closed on exec.
+    fn mark(&mut self, process: i32, fd: i32, on: bool) {
+        if let Some((_, cloexec)) = self.of.entry(process).or_default().get_mut(&fd) {
+            *cloexec = on;
+        }
+    }
+
+    /// A message takes these along. Until it is received, it holds them.
+    fn send(&mut self, way: PassedOn, all: Vec<Option<Id>>) {
+        for &id in all.iter().flatten() {
+            *self.holders.entry(id).or_default() += 1;
+        }
+        self.passed.entry(way).or_default().push_back(all);
+    }
+
+    /// What the next message of so many descriptors brings.
+    fn receive(&mut self, way: &PassedOn, count: usize) -> Vec<Option<Id>> {
+        let known = self.passed.get_mut(way).and_then(|messages| {
+            let at = messages.iter().position(|all| all.len() == count)?;
+            messages.remove(at)
+        });
+        known.unwrap_or_else(|| vec![None; count])
+    }
+
+    /// The message holds it no more.
+    fn arrived(&mut self, id: Option<Id>) {
+        id.into_iter().for_each(|id| self.let_go(id));
     }
 
     /// The child has what its parent has.
     fn fork(&mut self, child: i32, parent: i32) {
         self.end(child);
         let table = self.of.get(&parent).cloned().unwrap_or_default();
-        for &id in table.values() {
+        for &(id, _) in table.values() {
             *self.holders.entry(id).or_default() += 1;
         }
         self.of.insert(child, table);
@@ -225,7 +434,7 @@ impl Tables {
 
     fn end(&mut self, process: i32) {
         let table = self.of.remove(&process).unwrap_or_default();
-        table.into_values().for_each(|id| self.let_go(id));
+        table.into_values().for_each(|(id, _)| self.let_go(id));
     }
 
     fn let_go(&mut self, id: Id) {
@@ -236,6 +445,20 @@ impl Tables {
 
     fn is_held(&self, id: Id) -> bool {
         self.holders.get(&id).is_some_and(|&holders| holders > 0)
+    }
+}
+
+/// Whether the descriptor that a call returned is closed on exec.
+fn is_closed_on_exec(call: &Recorded) -> bool {
+    match call {
+        Recorded::Connection(Connection::Socket(kind) | Connection::Socketpair(kind, _)) => {
+            kind.is_closed_on_exec()
+        }
+        Recorded::Connection(
+            Connection::Accept { cloexec, .. } | Connection::Dup { cloexec, .. },
+        ) => *cloexec,
+        Recorded::Option(Sockopt::Fcntl(Fcntl::Duplicate { cloexec, .. })) => *cloexec,
+        _ => false,
     }
 }
 

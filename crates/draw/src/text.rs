@@ -753,7 +753,7 @@ impl<'a> Painter<'a> {
     }
 
     fn ink(&self, lane: usize) -> Ink {
-        if self.timeline.lanes[lane].role == "server" { Ink::Server } else { Ink::Client }
+        if self.timeline.lanes[lane].acts.serves() { Ink::Server } else { Ink::Client }
     }
 
     fn line_of(&mut self, x: usize, text: &str, ink: Ink) {

@@ -7,6 +7,7 @@ use netplay_record::text::lane_in;
 use netplay_text::lang::Lang;
 use serde::Serialize;
 
+use super::acts::Acts;
 use super::arrows::{self, Arrow};
 use super::calls::{Call, Lane, calls, lanes};
 use super::sockets::Sockets;
@@ -18,7 +19,7 @@ pub struct Timeline {
     pub start_ns: u64,
     /// From there to the end of the last call.
     pub span_ns: u64,
-    /// Servers by their first call, then clients by theirs; sides without a trace stand outside.
+    /// Servers by their first call, then what is both, then clients; sides without a trace stand outside.
     pub lanes: Vec<Lane>,
     /// In the order in which they began.
     pub calls: Vec<Call>,
@@ -40,10 +41,11 @@ impl Timeline {
         let mut timeline =
             Timeline { start_ns, span_ns, lanes: Vec::new(), calls, arrows: Vec::new() };
         let sockets = Sockets::follow(&timeline.calls, &lanes);
+        sockets.tell_acts(&timeline.calls, &mut lanes);
         sockets.tell_states(&mut timeline.calls);
         timeline.arrows = arrows::find(&timeline.calls, &mut lanes, sockets);
         timeline.lanes = lanes;
-        timeline.with_outsiders_outside()
+        timeline.arranged()
     }
 
     /// The same with the names of its lanes in this language.
@@ -55,27 +57,251 @@ impl Timeline {
         self
     }
 
-    /// A server without a trace stands left of all others, clients without one stand right: they were
-    /// added last.
-    fn with_outsiders_outside(mut self) -> Timeline {
-        let outside = |lane: &Lane| lane.thread.is_none() && lane.role == "server";
-        let Some(at) = self.lanes.iter().position(outside) else { return self };
-        let lane = self.lanes.remove(at);
-        self.lanes.insert(0, lane);
-        let moved = |lane: &mut usize| {
-            *lane = match *lane {
-                i if i == at => 0,
-                i if i < at => i + 1,
-                i => i,
-            }
+    /// Servers stand left, clients right, and between them what is both. A server without a trace stands left of all others;
+    /// clients without one stand right: they were added last.
+    fn arranged(mut self) -> Timeline {
+        let place = |lane: &Lane| match (lane.acts, lane.thread) {
+            (Acts::Server, None) => 0,
+            (Acts::Server, Some(_)) => 1,
+            (Acts::Both, _) => 2,
+            (Acts::Client | Acts::Unknown, Some(_)) => 3,
+            (Acts::Client | Acts::Unknown, None) => 4,
         };
-        self.calls.iter_mut().for_each(|call| moved(&mut call.lane));
+        let mut order: Vec<usize> = (0..self.lanes.len()).collect();
+        order.sort_by_key(|&lane| place(&self.lanes[lane]));
+        let mut moved = vec![0; order.len()];
+        for (to, &from) in order.iter().enumerate() {
+            moved[from] = to;
+        }
+        self.lanes = order.iter().map(|&lane| self.lanes[lane].clone()).collect();
+        self.calls.iter_mut().for_each(|call| call.lane = moved[call.lane]);
         for arrow in &mut self.arrows {
-            [&mut arrow.from, &mut arrow.to]
-                .into_iter()
-                .flatten()
-                .for_each(|tip| moved(&mut tip.lane));
+            let tips = [&mut arrow.from, &mut arrow.to].into_iter().flatten();
+            tips.for_each(|tip| tip.lane = moved[tip.lane]);
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ArrowKind;
+    use netplay_record::{
+        Bytes, Call as Recorded, Connection, Control, Data, Descriptors, Family, Header, Outcome,
+        Process, Receive, Send, SocketKind, Type,
+    };
+    use socket2::SockAddr;
+
+    const CLOEXEC: i32 = libc::SOCK_CLOEXEC;
+
+    /// The calls of programs, one after the other, as a tracer records them.
+    #[derive(Default)]
+    struct Watched {
+        events: Vec<Event>,
+        known: HashMap<i32, Descriptors>,
+    }
+
+    fn address(port: u16) -> SockAddr {
+        std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()
+    }
+
+    fn kind(family: Family, ty: Type, flags: i32) -> SocketKind {
+        SocketKind { family, ty, protocol: 0, flags }
+    }
+
+    fn sent(text: &str) -> Send {
+        Send { flags: 0, data: Data::new(text.as_bytes(), 0) }
+    }
+
+    fn received(text: &str) -> Receive {
+        Receive { room: 64, data: Some(Data::new(text.as_bytes(), 0)), ..Receive::default() }
+    }
+
+    impl Watched {
+        fn call(
+            &mut self,
+            (role, pid, tid): (&str, i32, i32),
+            call: impl Into<Recorded>,
+            fd: impl Into<Option<i32>>,
+            ret: impl Into<Option<i64>>,
+        ) {
+            let call = call.into();
+            let outcome = Outcome { fd: fd.into(), ret: ret.into(), errno: None };
+            let known = self.known.entry(pid).or_default();
+            known.learn(&call, &outcome, &call.facts(&outcome));
+            let strace = call.strace(&outcome);
+            let mut event = Event {
+                role: role.into(),
+                start_ns: 1000 * self.events.len() as u64 + 1,
+                dur_ns: 100,
+                pid,
+                tid,
+                ..Event::of(call, &outcome, strace)
+            };
+            known.complete(&mut event, None);
+            if let (Recorded::Process(Process::Fork), Some(child)) = (&event.what, event.ret) {
+                let copy = known.clone();
+                self.known.insert(child as i32, copy);
+            }
+            // What is drawn was a line of a trace before.
+            let line = serde_json::to_string(&event).unwrap();
+            self.events.push(serde_json::from_str(&line).unwrap());
+        }
+
+        fn listen(&mut self, who: (&str, i32, i32), port: u16) {
+            let kind = kind(Family::Inet, Type::Stream, CLOEXEC);
+            self.call(who, Connection::Socket(kind), None, 3);
+            self.call(who, Connection::Bind(Some(address(port).into())), 3, 0);
+            self.call(who, Connection::Listen(Some(5)), 3, 0);
+        }
+
+        /// Socket `fd` connects to this port, and is accepted as `accepted`.
+        fn connect(
+            &mut self,
+            server: (&str, i32, i32),
+            client: (&str, i32, i32),
+            port: u16,
+            [fd, accepted]: [i32; 2],
+        ) {
+            let kind = kind(Family::Inet, Type::Stream, 0);
+            self.call(client, Connection::Socket(kind), None, i64::from(fd));
+            self.call(client, Connection::Connect(Some(address(port).into())), fd, 0);
+            let peer = Some(address(40_000 + port).into());
+            let accept = Connection::Accept { peer, nonblock: false, cloexec: false };
+            self.call(server, accept, 3, i64::from(accepted));
+        }
+
+        fn drawn(self) -> Timeline {
+            Timeline::new(self.events, &HashMap::new())
+        }
+    }
+
+    /// The arrows of a kind: from the call in this lane to that call in that one.
+    fn arrows(timeline: &Timeline, kind: ArrowKind) -> Vec<String> {
+        let tip = |tip: Option<crate::Tip>| {
+            let Some(tip) = tip else { return "-".to_owned() };
+            let call = tip.call.map_or("-", |call| timeline.calls[call].name());
+            format!("{} {call}", timeline.lanes[tip.lane].name)
+        };
+        let of_kind = timeline.arrows.iter().filter(|arrow| arrow.kind == kind);
+        of_kind.map(|arrow| format!("{} > {}", tip(arrow.from), tip(arrow.to))).collect()
+    }
+
+    fn names(timeline: &Timeline) -> Vec<(&str, Acts)> {
+        timeline.lanes.iter().map(|lane| (lane.name.as_str(), lane.acts)).collect()
+    }
+
+    #[test]
+    fn threads_of_one_program_are_its_server_and_its_client() {
+        let mut watched = Watched::default();
+        let (server, client) = (("both.py", 7, 8), ("both.py", 7, 7));
+        watched.listen(server, 5858);
+        watched.connect(server, client, 5858, [4, 5]);
+        watched.call(client, Bytes::Write(sent("hello")), 4, 5);
+        watched.call(server, Bytes::Read(received("hello")), 5, 5);
+        watched.call(client, Connection::Close, 4, 0);
+        watched.call(server, Bytes::Read(received("")), 5, 0);
+        let timeline = watched.drawn();
+        let lanes = [("both.py, thread 1", Acts::Server), ("both.py", Acts::Client)];
+        assert_eq!(names(&timeline), lanes);
+        let all = |kind| arrows(&timeline, kind);
+        assert_eq!(all(ArrowKind::Connect), ["both.py connect > both.py, thread 1 accept"]);
+        assert_eq!(all(ArrowKind::Bytes), ["both.py write > both.py, thread 1 read"]);
+        assert_eq!(all(ArrowKind::End), ["both.py close > both.py, thread 1 read"]);
+    }
+
+    #[test]
+    fn a_proxy_stands_between_and_an_unwatched_side_is_opposite() {
+        let mut watched = Watched::default();
+        let (proxy, client) = (("proxy", 2, 2), ("curl", 3, 3));
+        watched.listen(proxy, 8080);
+        watched.connect(proxy, client, 8080, [3, 5]);
+        let kind = kind(Family::Inet, Type::Stream, 0);
+        watched.call(proxy, Connection::Socket(kind), None, 6);
+        watched.call(proxy, Connection::Connect(Some(address(80).into())), 6, 0);
+        watched.call(proxy, Bytes::Send(sent("hello")), 6, 5);
+        let timeline = watched.drawn();
+        let lanes = [("server", Acts::Server), ("proxy", Acts::Both), ("curl", Acts::Client)];
+        assert_eq!(names(&timeline), lanes);
+        assert_eq!(arrows(&timeline, ArrowKind::Bytes), ["proxy send > server -"]);
+    }
+
+    #[test]
+    fn a_copy_of_a_descriptor_is_the_same_socket() {
+        let mut watched = Watched::default();
+        let (server, client) = (("server.py", 2, 2), ("client.py", 3, 3));
+        watched.listen(server, 5858);
+        watched.connect(server, client, 5858, [3, 4]);
+        let dup = Connection::Dup { how: netplay_record::DupName::Dup, to: None, cloexec: false };
+        watched.call(server, dup, 4, 6);
+        watched.call(server, Connection::Close, 4, 0);
+        watched.call(server, Bytes::Write(sent("hi")), 6, 2);
+        watched.call(server, Connection::CloseRange { first: 6, last: 9, cloexec: false }, None, 0);
+        watched.call(client, Bytes::Recv(received("hi")), 3, 2);
+        watched.call(client, Bytes::Recv(received("")), 3, 0);
+        let timeline = watched.drawn();
+        assert_eq!(arrows(&timeline, ArrowKind::Bytes), ["server.py write > client.py recv"]);
+        assert_eq!(arrows(&timeline, ArrowKind::End), ["server.py close_range > client.py recv"]);
+    }
+
+    #[test]
+    fn a_pair_of_sockets_is_connected_and_a_message_takes_descriptors_along() {
+        let mut watched = Watched::default();
+        let (parent, child, client) = (("sh", 2, 2), ("sh", 5, 5), ("nc", 3, 3));
+        watched.listen(parent, 5858);
+        let pair = kind(Family::Unix, Type::Datagram, 0);
+        watched.call(parent, Connection::Socketpair(pair, Some([4, 5])), None, 0);
+        watched.call(parent, Process::Fork, None, 5);
+        watched.connect(parent, client, 5858, [3, 6]);
+        watched.call(parent, Bytes::Sendmsg(sent("take it"), None, vec![6]), 4, 7);
+        watched.call(parent, Connection::Close, 6, 0);
+        let header = Header { control: vec![Control::of_descriptors(&[9])], ..Header::default() };
+        let message = Bytes::Recvmsg(received("take it"), Some(header.into()));
+        watched.call(child, message, 5, 7);
+        watched.call(child, Bytes::Write(sent("hi")), 9, 2);
+        watched.call(client, Bytes::Recv(received("hi")), 3, 2);
+        watched.call(child, Connection::Close, 9, 0);
+        watched.call(client, Bytes::Recv(received("")), 3, 0);
+        let timeline = watched.drawn();
+        let all = |kind| arrows(&timeline, kind);
+        assert_eq!(all(ArrowKind::Datagram), ["sh sendmsg > sh, child 1 recvmsg"]);
+        assert_eq!(all(ArrowKind::Bytes), ["sh, child 1 write > nc recv"]);
+        assert_eq!(all(ArrowKind::End), ["sh, child 1 close > nc recv"]);
+    }
+
+    #[test]
+    fn another_program_has_what_is_not_closed_on_exec() {
+        let mut watched = Watched::default();
+        let (inetd, client) = (("inetd", 2, 2), ("nc", 3, 3));
+        watched.listen(inetd, 5858);
+        watched.connect(inetd, client, 5858, [3, 4]);
+        watched.call(inetd, Process::Execve("/bin/cat".into()), None, 0);
+        watched.call(inetd, Bytes::Write(sent("hi")), 4, 2);
+        watched.call(client, Bytes::Recv(received("hi")), 3, 2);
+        let (calls, lanes) = (&watched.events, ["inetd", "nc"]);
+        assert!(calls.iter().any(|event| event.sentence(Lang::En).contains("/bin/cat")));
+        let timeline = watched.drawn();
+        assert_eq!(timeline.lanes.iter().map(|lane| &*lane.name).collect::<Vec<_>>(), lanes);
+        assert_eq!(arrows(&timeline, ArrowKind::Bytes), ["inetd write > nc recv"]);
+    }
+
+    #[test]
+    fn a_call_that_never_returned_is_a_wait_without_an_answer() {
+        let mut watched = Watched::default();
+        let server = ("server.py", 2, 2);
+        watched.listen(server, 5858);
+        let accept = Connection::Accept { peer: None, nonblock: false, cloexec: false };
+        watched.call(server, accept, 3, None);
+        let accept = watched.events.last().unwrap();
+        assert!(accept.is_unfinished() && accept.strace().ends_with(" = ?"));
+        let timeline = watched.drawn();
+        assert!(timeline.arrows.is_empty());
+        let accept = &timeline.calls.last().unwrap().record;
+        assert_eq!(accept.answered(Lang::En), "not returned");
+        assert_eq!(
+            accept.sentence(Lang::En),
+            "waiting for a client: it had not returned when the record ended"
+        );
     }
 }

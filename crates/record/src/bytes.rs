@@ -835,8 +835,12 @@ impl Told for Bytes {
         }
     }
 
-    fn direction(&self, event: &Event) -> Option<Direction> {
-        let end = event.ret == Some(0) && event.peer.is_some() && event.datagrams != Some(true);
+    fn direction(&self, event: &Event, known: bool) -> Option<Direction> {
+        // A file or a pipe has no address, and no other side.
+        let named = event.peer.is_some();
+        let socket = known || named || event.local.is_some();
+        let stream = event.datagrams != Some(true);
+        let end = event.ret == Some(0) && (named || known) && stream;
         let received = if end { Direction::End } else { Direction::In };
         match self {
             Bytes::Send(send) | Bytes::Sendmsg(send, ..) => {
@@ -846,9 +850,8 @@ impl Told for Bytes {
                 (!send.is_urgent()).then_some(Direction::Out)
             }
             Bytes::Sendto(..) | Bytes::Sendfile { .. } => Some(Direction::Out),
-            // A file or a pipe has no address, and no other side.
-            Bytes::Read(_) | Bytes::Readv(_) => is_of_socket(event).then_some(received),
-            Bytes::Write(_) | Bytes::Writev(_) => is_of_socket(event).then_some(Direction::Out),
+            Bytes::Read(_) | Bytes::Readv(_) => socket.then_some(received),
+            Bytes::Write(_) | Bytes::Writev(_) => socket.then_some(Direction::Out),
             // The record does not say where one of several ends.
             Bytes::Sendmmsg(_) => (event.ret == Some(1)).then_some(Direction::Out),
             Bytes::Recvmmsg(_) => (event.ret == Some(1)).then_some(Direction::In),
@@ -879,11 +882,6 @@ impl Told for Bytes {
             | Bytes::SyncFileRange { .. } => false,
         }
     }
-}
-
-/// A read or a write tells nothing of a file or a pipe to others; a socket has an address.
-fn is_of_socket(event: &Event) -> bool {
-    event.peer.is_some() || event.local.is_some()
 }
 
 /// Why a call on a socket of datagrams can be refused.

@@ -156,6 +156,12 @@ impl SocketKind {
         self.flags & libc::SOCK_NONBLOCK != 0
     }
 
+    /// Whether it is closed on exec: SOCK_CLOEXEC.
+    #[must_use]
+    pub fn is_closed_on_exec(self) -> bool {
+        self.flags & libc::SOCK_CLOEXEC != 0
+    }
+
     /// Whether it carries messages, not a stream: datagrams, or packets.
     #[must_use]
     pub fn has_datagrams(self) -> bool {

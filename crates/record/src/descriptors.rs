@@ -48,7 +48,7 @@ impl Descriptor {
             never_waits: kind.never_waits(),
             family: Some(kind.family),
             ty: Some(kind.ty),
-            cloexec: Some(kind.flags & libc::SOCK_CLOEXEC != 0),
+            cloexec: Some(kind.is_closed_on_exec()),
             ..Descriptor::default()
         }
     }

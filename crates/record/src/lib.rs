@@ -434,8 +434,9 @@ pub trait Told: Sized {
     fn way(&self) -> Option<Way> {
         None
     }
-    /// The direction in which bytes of a stream, datagrams or an end moved.
-    fn direction(&self, _event: &Event) -> Option<Direction> {
+    /// The direction in which bytes of a stream, datagrams or an end moved; whether it is known that they moved through
+    /// a socket.
+    fn direction(&self, _event: &Event, _socket: bool) -> Option<Direction> {
         None
     }
     /// Whether each of its messages has an address of its own.

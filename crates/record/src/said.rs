@@ -123,11 +123,22 @@ impl Event {
     /// them, urgent bytes (MSG_OOB) travel beside the stream, and the error queue (MSG_ERRQUEUE) holds the program's own.
     #[must_use]
     pub fn direction(&self) -> Option<Direction> {
+        self.direction_of(false)
+    }
+
+    /// The same of a call whose descriptor is known to be a connected socket, though its addresses are not: a `read` or a
+    /// `write` does not tell it from a file.
+    #[must_use]
+    pub fn direction_on_connection(&self) -> Option<Direction> {
+        self.direction_of(true)
+    }
+
+    fn direction_of(&self, socket: bool) -> Option<Direction> {
         let only_words = matches!(self.kind, Kind::Note | Kind::Submit);
         if only_words || self.is_unfinished() || self.errno.is_some() {
             return None;
         }
-        each!(&self.what, None, call => call.direction(self))
+        each!(&self.what, None, call => call.direction(self, socket))
     }
 
     /// Whether what moved was datagrams, and not bytes of a stream.

@@ -34,9 +34,9 @@ pub(super) fn columns(n: usize, size: f64) -> f64 {
 }
 
 pub(super) fn role(lane: &Lane) -> &'static str {
-    if lane.role == "server" { "server" } else { "client" }
+    lane.acts.color()
 }
 
 pub(super) fn role_ink(lane: &Lane) -> Ink {
-    if lane.role == "server" { SERVER } else { CLIENT }
+    if lane.acts.serves() { SERVER } else { CLIENT }
 }

@@ -21,7 +21,7 @@ impl Side {
 
     /// Where the others are: servers stand left, clients right.
     pub(super) fn towards_others(lane: &Lane) -> Side {
-        if lane.role == "server" { Side::Right } else { Side::Left }
+        if lane.acts.serves() { Side::Right } else { Side::Left }
     }
 
     /// Where each call has its words: where its own arrows are not, if it can be.
