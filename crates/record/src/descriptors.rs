@@ -236,3 +236,70 @@ impl Descriptors {
 fn in_range(fd: i32, first: u32, last: u32) -> bool {
     u32::try_from(fd).is_ok_and(|fd| (first..=last).contains(&fd))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DupName;
+
+    fn learn(all: &mut Descriptors, call: impl Into<Call>, fd: Option<i32>, ret: i64) {
+        let (call, outcome) = (call.into(), Outcome { fd, ret: Some(ret), errno: None });
+        all.learn(&call, &outcome, &call.facts(&outcome));
+    }
+
+    fn socket(flags: i32) -> Connection {
+        let (family, ty) = (Family::Inet, Type::Stream);
+        Connection::Socket(SocketKind { family, ty, protocol: 0, flags })
+    }
+
+    fn address() -> Option<Box<socket2::SockAddr>> {
+        Some(Box::new(std::net::SocketAddr::from(([127, 0, 0, 1], 5858)).into()))
+    }
+
+    #[test]
+    fn a_listener_hands_on_what_it_is() {
+        let mut all = Descriptors::default();
+        learn(&mut all, socket(libc::SOCK_CLOEXEC), None, 3);
+        learn(&mut all, Connection::Bind(address()), Some(3), 0);
+        learn(&mut all, Connection::Listen(Some(5)), Some(3), 0);
+        let listener = all.get(3).unwrap();
+        assert!(listener.listens && listener.bound && listener.cloexec == Some(true));
+        let accept = Connection::Accept { peer: address(), nonblock: true, cloexec: false };
+        learn(&mut all, accept, Some(3), 4);
+        let accepted = all.get(4).unwrap();
+        assert_eq!(accepted.local.as_deref(), Some("127.0.0.1:5858"));
+        assert_eq!((accepted.family, accepted.datagrams()), (Some(Family::Inet), Some(false)));
+        assert!(accepted.never_waits && !accepted.listens && !accepted.bound);
+    }
+
+    #[test]
+    fn a_copy_knows_what_its_origin_does_and_exec_closes_what_is_marked() {
+        let mut all = Descriptors::default();
+        learn(&mut all, socket(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK), None, 3);
+        let dup = Connection::Dup { how: DupName::Dup, to: None, cloexec: false };
+        learn(&mut all, dup.clone(), Some(3), 5);
+        assert!(all.get(5).unwrap().never_waits);
+        learn(&mut all, crate::Wait::EpollCreate, None, 6);
+        assert_eq!(all.get(6).unwrap().socket, Some(false));
+        learn(&mut all, dup, Some(9), 6); // of 9 nothing is known, so of its copy neither
+        assert_eq!(all.get(6), None);
+        let child = all.clone();
+        learn(&mut all, crate::Process::Execve("/bin/cat".into()), None, 0);
+        assert_eq!((all.get(3), all.get(5).is_some()), (None, true));
+        assert!(child.get(3).is_some());
+        learn(&mut all, Connection::CloseRange { first: 4, last: 5, cloexec: false }, None, 0);
+        assert_eq!(all.get(5), None);
+    }
+
+    #[test]
+    fn both_of_a_pair_have_a_peer() {
+        let mut all = Descriptors::default();
+        let kind = SocketKind { family: Family::Unix, ty: Type::Datagram, protocol: 0, flags: 0 };
+        learn(&mut all, Connection::Socketpair(kind, Some([3, 4])), None, 0);
+        for fd in [3, 4] {
+            let one = all.get(fd).unwrap();
+            assert_eq!((one.peer.as_deref(), one.datagrams()), (Some("(unnamed)"), Some(true)));
+        }
+        assert_eq!(all.get(0), None);
+    }
+}

@@ -166,3 +166,273 @@ pub enum Kind {
     /// A remark between calls.
     Note,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Bytes, Connection, Control, Data, Descriptors, DupName, Ending, Family, Fcntl, Header,
+        Ioctl, ManyIn, Process, Receive, Send, SocketKind, Sockopt, Type,
+    };
+    use netplay_text::lang::Lang;
+
+    fn received(text: &str) -> Receive {
+        Receive { room: 64, data: Some(Data::new(text.as_bytes(), 0)), ..Receive::default() }
+    }
+
+    fn sent(text: &str) -> Send {
+        Send { flags: libc::MSG_NOSIGNAL, data: Data::new(text.as_bytes(), 0) }
+    }
+
+    fn of(call: impl Into<Call>, fd: Option<i32>, ret: Option<i64>) -> Event {
+        let call = call.into();
+        let outcome = Outcome { fd, ret, errno: None };
+        let strace = call.strace(&outcome);
+        Event::of(call, &outcome, strace)
+    }
+
+    fn read_again(event: &Event) -> Event {
+        serde_json::from_str(&serde_json::to_string(event).unwrap()).unwrap()
+    }
+
+    /// Descriptor 4 is a socket of this type, which is connected.
+    fn connected(ty: Type) -> Descriptors {
+        let mut all = Descriptors::default();
+        let socket = all.entry(4);
+        (socket.socket, socket.ty) = (Some(true), Some(ty));
+        socket.peer = Some("127.0.0.1:5858".into());
+        all
+    }
+
+    #[test]
+    fn a_call_of_another_program_is_told_from_its_line_as_it_was() {
+        let kind = SocketKind {
+            family: Family::Unix,
+            ty: Type::Stream,
+            protocol: 0,
+            flags: libc::SOCK_NONBLOCK,
+        };
+        let header =
+            Header { control: vec![Control::of_descriptors(&[7, 8])], ..Header::default() };
+        let many = ManyIn { room: 8, datagrams: vec![Data::new(b"hi", 0); 2], ..ManyIn::default() };
+        let exited = Some(Ending::Exited(3));
+        let told = [
+            (
+                of(Bytes::Read(received("hi")), Some(4), Some(2)),
+                r#"read(4, "hi", 64) = 2"#,
+                "2 bytes: \"hi\"",
+            ),
+            (
+                of(Bytes::Read(received("MSG_PEEK")), Some(4), Some(8)),
+                r#"read(4, "MSG_PEEK", 64) = 8"#,
+                "8 bytes: \"MSG_PEEK\"",
+            ),
+            (
+                of(Bytes::Readv(received("hi")), Some(4), Some(2)),
+                r#"readv(4, [{iov_base="hi", iov_len=64}], 1) = 2"#,
+                "2 bytes: \"hi\"",
+            ),
+            (
+                of(Bytes::Write(sent("hello")), Some(4), Some(2)),
+                r#"write(4, "hello", 5) = 2"#,
+                "the kernel took 2 of 5 bytes: \"he\"",
+            ),
+            (
+                of(Bytes::Writev(sent("hi")), Some(4), Some(2)),
+                r#"writev(4, [{iov_base="hi", iov_len=2}], 1) = 2"#,
+                "the kernel took 2 of 2 bytes: \"hi\"",
+            ),
+            (
+                of(Bytes::Sendmsg(sent("hi"), None, vec![5]), Some(4), Some(2)),
+                "sendmsg(4, {msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=\"hi\", iov_len=2}], msg_iovlen=1, \
+                 msg_control=[{cmsg_len=20, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, cmsg_data=[5]}], \
+                 msg_controllen=24, msg_flags=0}, MSG_NOSIGNAL) = 2",
+                "the kernel took 2 of 2 bytes: \"hi\", with descriptor 5",
+            ),
+            (
+                of(Bytes::Recvmsg(received("hi"), Some(header.into())), Some(4), Some(2)),
+                "recvmsg(4, {msg_name=0x..., msg_namelen=128 => 0, msg_iov=[{iov_base=\"hi\", iov_len=64}], \
+                 msg_iovlen=1, msg_control=[{cmsg_len=24, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, \
+                 cmsg_data=[7, 8]}], msg_controllen=0, msg_flags=0}, 0) = 2",
+                "2 bytes: \"hi\", and descriptors of the peer's, here 7, 8",
+            ),
+            (
+                of(Bytes::Recvmmsg(many), Some(4), Some(2)),
+                "recvmmsg(4, [{msg_hdr={msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=\"hi\", iov_len=2}], \
+                 msg_iovlen=1, msg_controllen=0, msg_flags=0}, msg_len=2}, {msg_hdr={msg_name=NULL, msg_namelen=0, \
+                 msg_iov=[{iov_base=\"hi\", iov_len=2}], msg_iovlen=1, msg_controllen=0, msg_flags=0}, msg_len=2}], \
+                 8, 0, NULL) = 2",
+                "2 datagrams, 4 bytes in all; the first from its peer: \"hi\"",
+            ),
+            (
+                of(Connection::Socketpair(kind, Some([5, 6])), None, Some(0)),
+                "socketpair(AF_UNIX, SOCK_STREAM|SOCK_NONBLOCK, 0, [5, 6]) = 0",
+                "two UNIX stream sockets, connected to each other: fd 5 and fd 6",
+            ),
+            (
+                of(
+                    Connection::Dup { how: DupName::Dup2, to: Some(1), cloexec: false },
+                    Some(4),
+                    Some(1),
+                ),
+                "dup2(4, 1) = 1",
+                "fd 1 now means the same as fd 4: it stays open until both are closed",
+            ),
+            (
+                of(
+                    Connection::CloseRange { first: 3, last: u32::MAX, cloexec: false },
+                    None,
+                    Some(0),
+                ),
+                "close_range(3, 4294967295, 0) = 0",
+                "closed every descriptor from 3 on",
+            ),
+            (
+                of(Sockopt::Fcntl(Fcntl::Duplicate { from: 10, cloexec: true }), Some(4), Some(11)),
+                "fcntl(4, F_DUPFD_CLOEXEC, 10) = 11",
+                "fd 11 now means the same as fd 4: it stays open until both are closed",
+            ),
+            (
+                of(Sockopt::Ioctl(Ioctl::NonBlocking(true)), Some(4), Some(0)),
+                "ioctl(4, FIONBIO, [1]) = 0",
+                "non-blocking from now on: a call that would wait fails with EAGAIN",
+            ),
+            (
+                of(Sockopt::Ioctl(Ioctl::Readable(Some(12))), Some(4), Some(0)),
+                "ioctl(4, FIONREAD, [12]) = 0",
+                "12 bytes can be read now",
+            ),
+            (
+                of(Process::Execve("/bin/cat".into()), None, Some(0)),
+                "execve(\"/bin/cat\", [...], 0x...) = 0",
+                "the process runs /bin/cat from here on",
+            ),
+            (
+                of(Process::Waitpid { child: -1, waits: true, ending: exited }, None, Some(9)),
+                "wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 3}], 0, NULL) = 9",
+                "child process 9 is reaped: it exited with 3",
+            ),
+        ];
+        for (event, strace, sentence) in told {
+            let read = read_again(&event);
+            assert_eq!(event.strace(), strace);
+            assert_eq!(event.sentence(Lang::En), sentence);
+            assert_eq!(read.what.moves(), event.what.moves(), "{strace}");
+            assert_eq!(read.what.passes(), event.what.passes(), "{strace}");
+            assert_eq!(read.what.receives(), event.what.receives(), "{strace}");
+            assert_eq!(read.direction(), event.direction(), "{strace}");
+            for lang in [Lang::En, Lang::Zh] {
+                assert_eq!(read.sentence(lang), event.sentence(lang));
+                assert_eq!(read.asked(lang), event.asked(lang));
+                assert_eq!(read.answered(lang), event.answered(lang));
+            }
+        }
+    }
+
+    #[test]
+    fn the_answer_of_waitid_names_the_child() {
+        let ended = "P_ALL, 0, {si_signo=SIGCHLD, si_code=CLD_KILLED, si_pid=9, si_uid=0, si_status=SIGKILL, \
+                     si_utime=0, si_stime=0}, WEXITED, NULL";
+        let event = Event {
+            call: Some("waitpid".into()),
+            syscall: Some("waitid".into()),
+            args: Some(ended.into()),
+            ret: Some(0),
+            ..Event::default()
+        };
+        let event = event.read();
+        assert_eq!(event.sentence(Lang::En), "child process 9 is reaped: SIGKILL ended it");
+        assert_eq!(event.what.moves(), crate::Moves::Ends { child: Some(9) });
+    }
+
+    #[test]
+    fn the_socket_and_not_the_name_of_the_call_says_what_moved() {
+        use crate::Direction::{End, In, Out};
+        let recvfrom = |text| Bytes::Recvfrom(received(text), None);
+        let told = |ty, mut event: Event| {
+            connected(ty).complete(&mut event, None);
+            let read = read_again(&event);
+            assert_eq!(read.sentence(Lang::En), event.sentence(Lang::En));
+            (event.datagrams, event.sentence(Lang::En), event.direction().unwrap())
+        };
+        let recv = |text| Bytes::Recv(received(text));
+        let end = "0 bytes: the end, nothing more will come";
+        for (ty, event, datagrams, sentence, direction) in [
+            (
+                Type::Datagram,
+                of(recv("hi"), Some(4), Some(2)),
+                Some(true),
+                "a datagram of 2 bytes from 127.0.0.1:5858: \"hi\"",
+                In,
+            ),
+            (
+                Type::Datagram,
+                of(recv(""), Some(4), Some(0)),
+                Some(true),
+                "a datagram of 0 bytes from 127.0.0.1:5858: \"\"",
+                In,
+            ),
+            (
+                Type::Datagram,
+                of(Bytes::Write(sent("hi")), Some(4), Some(2)),
+                Some(true),
+                "a datagram of 2 bytes to 127.0.0.1:5858: \"hi\"",
+                Out,
+            ),
+            (
+                Type::Datagram,
+                of(recvfrom("hi"), Some(4), Some(2)),
+                None,
+                "a datagram of 2 bytes from 127.0.0.1:5858: \"hi\"",
+                In,
+            ),
+            (
+                Type::Stream,
+                of(recvfrom("hi"), Some(4), Some(2)),
+                Some(false),
+                "2 bytes: \"hi\"",
+                In,
+            ),
+            (Type::Stream, of(recvfrom(""), Some(4), Some(0)), Some(false), end, End),
+            (Type::Stream, of(recv(""), Some(4), Some(0)), None, end, End),
+            (
+                Type::Stream,
+                of(Bytes::Recvmsg(received(""), None), Some(4), Some(0)),
+                Some(false),
+                end,
+                End,
+            ),
+        ] {
+            assert_eq!(told(ty, event), (datagrams, sentence.to_owned(), direction), "{ty:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_has_not_returned_says_what_it_waits_for() {
+        let waits = |call: Call| {
+            let mut event = of(call, Some(4), None);
+            connected(Type::Stream).complete(&mut event, None);
+            let event = read_again(&event);
+            assert!(event.is_unfinished() && event.direction().is_none() && !event.is_done());
+            assert!(event.strace().ends_with(" = ?"), "{}", event.strace());
+            let zh = event.sentence(Lang::Zh);
+            assert!(zh.ends_with("到记录结束时它还没有返回"), "{zh}");
+            let en = event.sentence(Lang::En);
+            en.strip_suffix("it had not returned when the record ended").unwrap().to_owned()
+        };
+        let receive = Receive { room: 64, ..Receive::default() };
+        let accept = Connection::Accept { peer: None, nonblock: false, cloexec: false };
+        let child = Process::Waitpid { child: -1, waits: true, ending: None };
+        for (call, what) in [
+            (accept.into(), "waiting for a client: "),
+            (Connection::Connect(None).into(), "waiting for 127.0.0.1:5858 to answer: "),
+            (Bytes::Recv(receive.clone()).into(), "waiting for bytes: "),
+            (Bytes::Recvfrom(receive, None).into(), "waiting for bytes: "),
+            (Bytes::Write(sent("hi")).into(), "waiting for room in the send buffer: "),
+            (child.into(), "waiting for the end of a child: "),
+            (Connection::Close.into(), ""),
+        ] {
+            assert_eq!(waits(call), what);
+        }
+    }
+}
