@@ -380,7 +380,7 @@ fn column_width(time: &str, terminal: usize) -> usize {
 
 /// Whether something has just left for the other side; whether it arrives is not known yet.
 fn crosses(event: &Event) -> bool {
-    let connects = event.what.moves() == Moves::Connects && event.errno.is_none();
+    let connects = event.what.moves() == Moves::Connects && event.is_done();
     connects || event.direction() == Some(Direction::Out) && event.bytes > Some(0)
 }
 
@@ -430,8 +430,9 @@ fn waited(event: &Event, lang: Lang) -> Option<String> {
 }
 
 fn fd_column(event: &Event) -> String {
-    let makes = matches!(event.what.moves(), Moves::Makes { .. } | Moves::Opens);
-    let made = event.errno.is_none() && makes;
+    let moves = event.what.moves();
+    let makes = matches!(moves, Moves::Makes { .. } | Moves::Opens | Moves::Duplicates);
+    let made = event.is_done() && makes;
     let fd = if made { event.ret.map(|fd| fd as i32) } else { event.fd };
     fd.map_or("-".to_owned(), |fd| fd.to_string())
 }
