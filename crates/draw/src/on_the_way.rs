@@ -32,7 +32,7 @@ pub(super) fn is_same(sent: &Event, received: &Event) -> bool {
 }
 
 fn size(received: &Event) -> Option<u64> {
-    received.asked.or(received.bytes)
+    if received.may_be_cut() { None } else { received.asked.or(received.bytes) }
 }
 
 fn data(record: &Event) -> &str {

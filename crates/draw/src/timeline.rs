@@ -228,6 +228,26 @@ mod tests {
     }
 
     #[test]
+    fn a_datagram_that_filled_the_buffer_may_be_a_longer_one() {
+        let mut watched = Watched::default();
+        let (server, client) = (("server.py", 2, 2), ("client.py", 3, 3));
+        let kind = kind(Family::Inet, Type::Datagram, 0);
+        for (who, port, peer) in [(server, 5858, 40_000), (client, 40_000, 5858)] {
+            watched.call(who, Connection::Socket(kind), None, 3);
+            watched.call(who, Connection::Bind(Some(address(port).into())), 3, 0);
+            watched.call(who, Connection::Connect(Some(address(peer).into())), 3, 0);
+        }
+        let connect = watched.events.last().unwrap();
+        assert!(connect.sentence(Lang::En).ends_with("nothing was sent"));
+        watched.call(client, Bytes::Send(sent("hello")), 3, 5);
+        watched.call(server, Bytes::Recv(Receive { room: 3, ..received("hel") }), 3, 3);
+        let timeline = watched.drawn();
+        assert_eq!(arrows(&timeline, ArrowKind::Datagram), ["client.py send > server.py recv"]);
+        assert_eq!(arrows(&timeline, ArrowKind::Connect), [""; 0]);
+        assert_eq!(names(&timeline), [("server.py", Acts::Server), ("client.py", Acts::Client)]);
+    }
+
+    #[test]
     fn a_copy_of_a_descriptor_is_the_same_socket() {
         let mut watched = Watched::default();
         let (server, client) = (("server.py", 2, 2), ("client.py", 3, 3));

@@ -128,7 +128,7 @@ enum Received {
 
 impl Receive {
     fn read(args: Args<'_>) -> Receive {
-        Receive { flags: read_flags(args), ..Receive::default() }
+        Receive { flags: read_flags(args), room: args.room(), ..Receive::default() }
     }
 
     fn became(&self) -> Received {
@@ -364,7 +364,7 @@ impl Told for Bytes {
             }
             BytesName::Recvmmsg => Bytes::Recvmmsg(ManyIn::read(event)),
             // They have no flags; a flag in what was read is a word of it.
-            BytesName::Read => Bytes::Read(Receive::default()),
+            BytesName::Read => Bytes::Read(Receive { room: args.room(), ..Receive::default() }),
             BytesName::Readv => Bytes::Readv(Receive::default()),
             BytesName::Write => Bytes::Write(Send::default()),
             BytesName::Writev => Bytes::Writev(Send::default()),
@@ -642,6 +642,8 @@ impl Told for Bytes {
             | Bytes::Sendto(..)
             | Bytes::Sendmsg(..) => {
                 let data = quoted(event, lang);
+                let data =
+                    data + &self.passes().iter().map(|fd| format!(", fd {fd}")).collect::<String>();
                 let to = event.peer.as_deref().filter(|_| self.names_receiver(event));
                 match to {
                     Some(to) => say!(lang, "{on} {data} to {to}", "{on} {data} 发往 {to}"),
@@ -683,7 +685,8 @@ impl Told for Bytes {
                 format!("{} {}", count(bytes, lang), quoted(event, lang))
             }
             Bytes::Recvfrom(..) | Bytes::Recvmsg(..) => {
-                let (moved, data) = (count(bytes, lang), quoted(event, lang));
+                let came: String = self.receives().iter().map(|fd| format!(", fd {fd}")).collect();
+                let (moved, data) = (count(bytes, lang), quoted(event, lang) + &came);
                 let from = event.peer.as_deref().filter(|_| event.has_datagrams());
                 match (event.asked.filter(|&asked| asked > bytes), from) {
                     (Some(asked), from) => {
@@ -920,6 +923,22 @@ impl Bytes {
             | Bytes::Sendfile { .. }
             | Bytes::Splice { .. }
             | Bytes::SyncFileRange { .. } => false,
+        }
+    }
+
+    /// Whether a datagram that it received may have been longer than what it returned: it filled the buffer, and nothing
+    /// says how long it was.
+    pub(super) fn may_be_cut(&self, event: &Event) -> bool {
+        let filled = |receive: &Receive| {
+            let told = receive.flags & libc::MSG_TRUNC != 0;
+            !told && receive.room > 0 && event.bytes == Some(receive.room as u64)
+        };
+        match self {
+            Bytes::Recv(receive) | Bytes::Read(receive) | Bytes::Recvfrom(receive, _) => {
+                filled(receive)
+            }
+            Bytes::Recvmsg(_, Some(header)) => header.flags & libc::MSG_TRUNC != 0,
+            _ => false,
         }
     }
 

@@ -444,6 +444,11 @@ impl Told for Connection {
                     "客户端 {peer} 已连接{over}：它的套接字是 fd {ret}",
                 )
             }
+            Connection::Connect(_) if event.has_datagrams() => say!(
+                lang,
+                "its datagrams go to {peer} from now on, and only those from there arrive: nothing was sent",
+                "从现在起它的数据报发往 {peer}，也只接收来自那里的数据报：没有发送任何东西",
+            ),
             Connection::Connect(_) => say!(lang, "connected to {peer}", "已连接到 {peer}"),
             Connection::Getsockname(_) => say!(lang, "this end is {local}", "本端是 {local}"),
             Connection::Getpeername(_) => say!(lang, "the other end is {peer}", "对端是 {peer}"),
@@ -648,6 +653,10 @@ impl Told for Connection {
             | Connection::Dup { .. }
             | Connection::CloseRange { .. } => None,
         }
+    }
+
+    fn has_datagrams(&self, _: &Event) -> Option<bool> {
+        matches!(self, Connection::Connect(_)).then_some(false)
     }
 
     fn moves(&self) -> Moves {

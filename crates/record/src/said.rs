@@ -148,6 +148,13 @@ impl Event {
         says.is_some() && self.datagrams.or(says) == Some(true)
     }
 
+    /// Whether it received a datagram that may have been longer: it filled the buffer, and the call does not say how long it was.
+    #[must_use]
+    pub fn may_be_cut(&self) -> bool {
+        let Call::Bytes(bytes) = &self.what else { return false };
+        self.has_datagrams() && bytes.may_be_cut(self)
+    }
+
     /// Whether its socket carries datagrams, if this is known and the call by itself says something else.
     #[must_use]
     pub fn says_otherwise(&self, datagrams: Option<bool>) -> Option<bool> {

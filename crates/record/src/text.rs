@@ -175,6 +175,20 @@ impl<'a> Args<'a> {
         list.split(' ').filter_map(|number| number.parse().ok()).collect()
     }
 
+    /// The size of the buffer that the call was given: `4, "hello"..., 1024, 0`; 0 if that is not known.
+    pub(super) fn room(self) -> usize {
+        let rest = self.0.split_once(", ").map_or("", |(_, rest)| rest);
+        let mut escaped = false;
+        let mut quotes = 0;
+        let end = rest.find(|c: char| {
+            quotes += usize::from(c == '"' && !escaped);
+            escaped = c == '\\' && !escaped;
+            c == ',' && quotes % 2 == 0
+        });
+        let size = end.map_or("", |end| &rest[end..]).split(", ").nth(1);
+        size.and_then(|size| size.parse().ok()).unwrap_or_default()
+    }
+
     /// The descriptors that a message carries: `cmsg_type=SCM_RIGHTS, cmsg_data=[5, 6]`.
     pub(super) fn descriptors(self) -> Vec<i32> {
         const WORDS: &str = "cmsg_type=SCM_RIGHTS, cmsg_data=[";
@@ -210,6 +224,13 @@ mod tests {
         let said = Args("4, \"MSG_PEEK \\\\\\\" MSG_PEEK\", 20, MSG_OOB, NULL, NULL");
         assert!(said.has("MSG_OOB") && !said.has("MSG_PEEK"));
         assert!(Args("4, \"\\\\\", 1, MSG_PEEK").has("MSG_PEEK"));
+    }
+
+    #[test]
+    fn the_room_stands_behind_what_was_received() {
+        assert_eq!(Args("4, \"a, \\\", 5\"..., 64, 0, NULL, NULL").room(), 64);
+        assert_eq!(Args("4, 0x7ffd10, 1024").room(), 1024);
+        assert_eq!([Args("4, {msg_namelen=128}, 0").room(), Args("").room()], [0, 0]);
     }
 
     #[test]
