@@ -79,7 +79,7 @@ fn the_trace_says_what_the_story_said(trace: &Trace, story: &str) {
         let event: Event = serde_json::from_str(line).unwrap();
         if event.kind == Kind::Call {
             let sentence = event.sentence(Lang::En);
-            assert!(!matches!(event.what, Call::None | Call::Other), "{line}");
+            assert!(!matches!(*event.what, Call::None | Call::Other), "{line}");
             assert!(story.contains(&sentence), "{sentence} is not in the story:\n{story}");
         }
     }

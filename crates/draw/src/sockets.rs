@@ -143,7 +143,7 @@ impl Sockets {
         });
         self.of_call[i] = Some(id);
         let done = record.is_done() || record.kind == Kind::Submit;
-        if let Recorded::Option(Sockopt::Fcntl(Fcntl::SetCloexec(on))) = record.what {
+        if let Recorded::Option(Sockopt::Fcntl(Fcntl::SetCloexec(on))) = *record.what {
             tables.mark(process, fd, on);
         }
         let socket = &mut self.all[id];

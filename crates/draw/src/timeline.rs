@@ -140,7 +140,7 @@ mod tests {
                 ..Event::of(call, &outcome, strace)
             };
             known.complete(&mut event, None);
-            if let (Recorded::Process(Process::Fork), Some(child)) = (&event.what, event.ret) {
+            if let (Recorded::Process(Process::Fork), Some(child)) = (&*event.what, event.ret) {
                 let copy = known.clone();
                 self.known.insert(child as i32, copy);
             }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Call, Outcome, Strace, Text, errno_name};
+use super::{Call, Outcome, Strace, Text, What, errno_name};
 
 /// One line of a trace: a call, an operation of a ring, or a note between calls. `schema/trace.schema.json` says the same
 /// for programs.
@@ -82,7 +82,7 @@ pub struct Event {
     pub boot: Option<Text>,
     /// What was called, as a value, read once from the keys above.
     #[serde(skip)]
-    pub what: Call,
+    pub what: What,
     /// For an operation of a ring: whether it completes until it is cancelled, or more completions follow this one.
     #[serde(skip)]
     pub again: bool,
@@ -121,7 +121,7 @@ impl Event {
             ready: facts.ready.map(Text::from),
             local: facts.local.map(Text::from),
             peer: facts.peer.map(Text::from),
-            what: call,
+            what: call.into(),
             ..Event::default()
         }
     }

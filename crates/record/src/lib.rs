@@ -74,7 +74,10 @@ macro_rules! names {
 
             /// The call of this name, if it is of this kind.
             pub(super) fn of(text: &str) -> Option<$name> {
-                $name::ALL.iter().copied().find(|name| name.as_str() == text)
+                match text {
+                    $($text => Some($name::$call),)+
+                    _ => None,
+                }
             }
         }
     };
@@ -97,6 +100,7 @@ pub mod text;
 mod texts;
 mod value;
 mod wait;
+mod what;
 
 pub use address::address_text;
 pub use bytes::*;
@@ -113,6 +117,7 @@ pub use ring::*;
 pub use texts::Text;
 pub use value::OptValue;
 pub use wait::*;
+pub use what::What;
 
 /// What was called, with the arguments and results that others need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -711,7 +711,7 @@ mod tests {
             let (call, syscall) = (Some("setsockopt".into()), Some("setsockopt".into()));
             let (args, value) = (Some(args.into()), Some(value.into()));
             let mut event = Event { call, syscall, args, value, ret: Some(0), ..Event::default() };
-            event.what = Call::read(&event);
+            event.what = Call::read(&event).into();
             event.sentence(Lang::En)
         };
         let timeout = set("3, SOL_SOCKET, SO_RCVTIMEO_OLD, \"...\", 16", "1.5 s");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 use super::event::{Event, Kind};
-use super::{Call, Direction, Failure, Told, error_in_words, ring, text};
+use super::{Call, Direction, Failure, Told, What, error_in_words, ring, text};
 use netplay_text::lang::Lang;
 use netplay_text::say;
 
@@ -17,7 +17,7 @@ impl Event {
     /// The same, with its call [read](Call::read).
     #[must_use]
     pub fn read(mut self) -> Event {
-        self.what = Call::read(&self);
+        self.what = What::read(Call::read(&self));
         self.again = self.kind != Kind::Call && ring::read_again(&self);
         self
     }
@@ -43,7 +43,7 @@ impl Event {
     #[must_use]
     pub fn sentence(&self, lang: Lang) -> String {
         if self.is_unfinished() {
-            let waiting = each!(&self.what, None, call => call.waiting(self, lang));
+            let waiting = each!(&*self.what, None, call => call.waiting(self, lang));
             let waiting = waiting.map(|what| what + lang.pick(": ", "：")).unwrap_or_default();
             return say!(
                 lang,
@@ -54,14 +54,14 @@ impl Event {
         let Some(errno) = &self.errno else {
             let ret = self.ret.unwrap_or_default();
             let returned = say!(lang, "returned {ret}", "返回 {ret}");
-            return each!(&self.what, returned, call => call.sentence(self, lang));
+            return each!(&*self.what, returned, call => call.sentence(self, lang));
         };
         let why = match self.failure(lang) {
             Some(Failure::Ordinary(sentence)) => return sentence,
             Some(Failure::Because(why)) => why,
             None => "",
         };
-        let at = each!(&self.what, None, call => call.failed_at(self));
+        let at = each!(&*self.what, None, call => call.failed_at(self));
         let at = at.map(|address| format!("{address}: ")).unwrap_or_default();
         format!("{at}{} ({errno}){why}", error_in_words(errno, lang))
     }
@@ -75,7 +75,7 @@ impl Event {
                 "已取消 (ECANCELED)"
             )));
         }
-        each!(&self.what, None, call => call.failure(errno, self, lang))
+        each!(&*self.what, None, call => call.failure(errno, self, lang))
     }
 
     /// Whether the result only looks like a failure: EAGAIN and EINTR of any call, and ordinary
@@ -98,7 +98,7 @@ impl Event {
             Kind::Note => self.text.as_deref().unwrap_or_default().to_owned(),
             Kind::Submit => say!(lang, "submit {on}", "提交 {on}"),
             Kind::Call | Kind::Complete => {
-                each!(&self.what, on, call => call.asked(on, self, lang))
+                each!(&*self.what, on, call => call.asked(on, self, lang))
             }
         }
     }
@@ -116,7 +116,7 @@ impl Event {
         if let Some(errno) = &self.errno {
             return errno.as_str().to_owned();
         }
-        each!(&self.what, text::number(self.ret), call => call.answered(self, lang))
+        each!(&*self.what, text::number(self.ret), call => call.answered(self, lang))
     }
 
     /// The direction in which bytes, or an end, moved; `None` if nothing moved. Looking at bytes (MSG_PEEK) does not move
@@ -138,27 +138,27 @@ impl Event {
         if only_words || self.is_unfinished() || self.errno.is_some() {
             return None;
         }
-        each!(&self.what, None, call => call.direction(self, socket))
+        each!(&*self.what, None, call => call.direction(self, socket))
     }
 
     /// Whether what moved was datagrams, and not bytes of a stream.
     #[must_use]
     pub fn has_datagrams(&self) -> bool {
-        let says = each!(&self.what, None, call => call.has_datagrams(self));
+        let says = each!(&*self.what, None, call => call.has_datagrams(self));
         says.is_some() && self.datagrams.or(says) == Some(true)
     }
 
     /// Whether it received a datagram that may have been longer: it filled the buffer, and the call does not say how long it was.
     #[must_use]
     pub fn may_be_cut(&self) -> bool {
-        let Call::Bytes(bytes) = &self.what else { return false };
+        let Call::Bytes(bytes) = &*self.what else { return false };
         self.has_datagrams() && bytes.may_be_cut(self)
     }
 
     /// Whether its socket carries datagrams, if this is known and the call by itself says something else.
     #[must_use]
     pub fn says_otherwise(&self, datagrams: Option<bool>) -> Option<bool> {
-        let says = each!(&self.what, None, call => call.has_datagrams(self))?;
+        let says = each!(&*self.what, None, call => call.has_datagrams(self))?;
         datagrams.filter(|&datagrams| datagrams != says)
     }
 

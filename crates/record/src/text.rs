@@ -137,6 +137,10 @@ impl<'a> Args<'a> {
 
     /// Whether the word is there, outside of strings in quotes.
     pub(super) fn has(self, word: &str) -> bool {
+        self.0.contains(word) && self.has_outside(word)
+    }
+
+    fn has_outside(self, word: &str) -> bool {
         let mut quoted = false;
         let mut before = ' ';
         let outside = self.0.split(|c: char| {

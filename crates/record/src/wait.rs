@@ -487,7 +487,7 @@ mod tests {
                     ready: Some(ready.into()),
                     ..Event::default()
                 };
-                event.what = Call::read(&event);
+                event.what = Call::read(&event).into();
                 event
             };
             assert_eq!(wait(0, "").answered(Lang::En), "nothing in time", "{call}");

@@ -241,7 +241,8 @@ impl<S: Subscriber, F: Fn(&Event, u64) + 'static> Layer<S> for Telling<F> {
         });
         event.record(&mut read);
         let mut event = read.0;
-        (event.what, event.again) = netplay_record::told();
+        let (call, again) = netplay_record::told();
+        (event.what, event.again) = (call.into(), again);
         let now = netplay_call::monotonic();
         if event.kind == Kind::Note {
             event.start_ns = now;
