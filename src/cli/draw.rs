@@ -12,7 +12,7 @@ use super::global::Global;
 use crate::draw::{Format, Time, Timeline, View, read};
 use crate::escape::file_name;
 use crate::examples::value::Offer;
-use crate::files::{is_same, is_stdout, try_to_write, write};
+use crate::files::{is_same, is_stdout, try_to_write, write_by};
 use crate::lang::Lang;
 use crate::output::stdout;
 use crate::trace::remark;
@@ -64,15 +64,16 @@ impl Picture {
         let Some(path) = &self.output else { return Ok(()) };
         let view = View { title, time: self.time, ..global.look(false) };
         let format = Format::of(path).unwrap_or(Format::Text);
-        Ok(write(&picture(timeline, format, &view), path)?)
+        let timeline = told(timeline, format, &view);
+        Ok(write_by(|to| timeline.draw(format, &view, to), path)?)
     }
 }
 
-/// The picture in the language of the view. JSON is for programs: it has one language.
-fn picture(timeline: Timeline, format: Format, view: &View) -> String {
+/// The timeline in the language of the view. JSON is for programs: it has one language.
+fn told(timeline: Timeline, format: Format, view: &View) -> Timeline {
     match format {
-        Format::Json => timeline.picture(format, view),
-        _ => timeline.told_in(view.lang).picture(format, view),
+        Format::Json => timeline,
+        _ => timeline.told_in(view.lang),
     }
 }
 
@@ -99,7 +100,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let view =
         View { title: names.join(" + "), time: args.time, ..global.look(stdout().is_terminal()) };
     let timeline = Timeline::new(reading.records, &HashMap::new());
-    write(&picture(timeline, args.format(), &view), &args.output)?;
+    let timeline = told(timeline, args.format(), &view);
+    let drawn = write_by(|to| timeline.draw(args.format(), &view, to), &args.output);
+    // The process is about to end, and then its memory is gone at once: to give back each word of it takes time.
+    std::mem::forget(timeline);
+    drawn?;
     if !global.quiet && args.format() != Format::Html {
         remark(Lang::current().pick(
             "try next: the same with -o timeline.html, a page to step through",

@@ -125,7 +125,7 @@ fn described(figure: &Figure<'_>) -> String {
     figure.outcomes.iter().map(each).collect::<Vec<_>>().join(lang.pick(" ", ""))
 }
 
-struct Picture(Drawing);
+struct Picture(Drawing<'static>);
 
 impl Picture {
     /// The first panel, from this height on: until the message arrives.

@@ -37,7 +37,7 @@ pub struct Call {
     /// The state of TCP that the socket was seen in after the call, if it was another one before.
     pub state: Option<String>,
     /// The record; of a run, the last one.
-    pub record: Event,
+    pub record: Box<Event>,
 }
 
 impl Call {
@@ -64,7 +64,7 @@ impl Call {
 type Side<'a> = (i32, &'a str);
 
 /// A lane for each thread that is in the records; a thread that speaks for two sides has two.
-pub(super) fn lanes(records: &[Event], given: &HashMap<i32, String>) -> Vec<Lane> {
+pub(super) fn lanes(records: &[Box<Event>], given: &HashMap<i32, String>) -> Vec<Lane> {
     let mut threads: Vec<(&str, i32, i32)> = Vec::new();
     let mut known = HashSet::new();
     let mut born: HashMap<(i32, i32), u64> = HashMap::new();
@@ -118,10 +118,10 @@ pub(super) fn lanes(records: &[Event], given: &HashMap<i32, String>) -> Vec<Lane
 /// for a client and a number for another side that is not the only one.
 fn side_names<'a>(
     threads: &[(&'a str, i32, i32)],
-    records: &'a [Event],
+    records: &'a [Box<Event>],
     given: &HashMap<i32, String>,
 ) -> HashMap<Side<'a>, String> {
-    let parents: HashMap<i32, i32> = records.iter().filter_map(fork).collect();
+    let parents: HashMap<i32, i32> = records.iter().filter_map(|record| fork(record)).collect();
     // What its main thread speaks as first is a process's own side.
     let mut own: HashMap<i32, &str> = HashMap::new();
     let main = records.iter().filter(|record| record.pid == record.tid);
@@ -170,8 +170,12 @@ pub(super) fn fork(record: &Event) -> Option<(i32, i32)> {
     (record.what.moves() == Moves::Copies).then_some((child as i32, record.pid))
 }
 
+#[expect(
+    clippy::vec_box,
+    reason = "a list of pointers is sorted, and emptied, without a copy of its records"
+)]
 pub(super) fn calls(
-    records: Vec<Event>,
+    records: Vec<Box<Event>>,
     start_ns: u64,
     lanes: &[Lane],
     names: &HashMap<i32, String>,

@@ -10,12 +10,15 @@
 //!
 //! What a peer sent is in the JSON, with every `<` written `\u003c`, and becomes text and only text.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::io::{self, BufWriter, Write};
 
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 
 use super::page::{self, Page, fill};
 use super::page_words;
+use super::pool::Pool;
 use super::words::{in_place, on_arrow};
 use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline};
 use crate::ink;
@@ -32,44 +35,75 @@ const SCRIPT: &str = include_str!("page.js");
 /// Without its script the page is a table, up to so many calls.
 const TABLE: usize = 500;
 
-pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
+pub(super) fn draw(timeline: &Timeline, view: &View, to: &mut dyn Write) -> io::Result<()> {
     let style = ink::variables() + STYLE;
-    let body = fill(BODY, |mark| match mark {
-        "title" => markup(&view.title).into(),
-        "script" => SCRIPT.into(),
-        "trace" => json(&Data::of(timeline, view)).into(),
-        "table" => table(timeline, view.lang).into(),
-        mark => {
-            let key = mark.strip_prefix("say ").expect("page.html has the marks above, and words");
-            markup(page_words::of_page(key, view.lang)).into()
-        }
-    });
+    let body = |to: &mut dyn Write| {
+        fill(BODY, to, |mark, to| {
+            let text: Cow<'_, str> = match mark {
+                "title" => markup(&view.title).into(),
+                "script" => SCRIPT.into(),
+                "trace" => return tell(&Data::of(timeline, view), to),
+                "table" => table(timeline, view.lang).into(),
+                mark => {
+                    let key = mark.strip_prefix("say ");
+                    let key = key.expect("page.html has the marks above, and words");
+                    markup(page_words::of_page(key, view.lang)).into()
+                }
+            };
+            to.write_all(text.as_bytes())
+        })
+    };
     let (title, script, lang) = (&view.title, Some(SCRIPT), view.lang);
-    Page { title, style: &style, body: &body, script, lang }.html()
+    Page { title, style: &style, body: &body, script, lang }.write(to)
 }
 
-/// In a `<script>` only `<` could end the block, and JSON knows another way to write it.
-fn json(data: &Data) -> String {
-    serde_json::to_string(data).expect("every key is a text").replace('<', "\\u003c")
+/// The trace as JSON. In a `<script>` only `<` could end the block, and JSON knows another way to write it.
+fn tell(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
+    struct Inside<'a>(&'a mut dyn Write);
+
+    impl Write for Inside<'_> {
+        fn write(&mut self, json: &[u8]) -> io::Result<usize> {
+            let mut parts = json.split(|&byte| byte == b'<');
+            self.0.write_all(parts.next().unwrap_or_default())?;
+            for part in parts {
+                self.0.write_all(b"\\u003c")?;
+                self.0.write_all(part)?;
+            }
+            Ok(json.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.flush()
+        }
+    }
+
+    let mut to = BufWriter::with_capacity(1 << 16, Inside(to));
+    serde_json::to_writer(&mut to, data)?;
+    to.flush()
 }
 
-/// What page.js reads. Texts are numbers of [`words`](Data::words), for most of them repeat.
-#[derive(Serialize)]
+/// What page.js reads. Texts are numbers of `words`, for most of them repeat; all else is told from the timeline as it
+/// is, and takes no memory.
 struct Data<'a> {
-    title: &'a str,
-    /// What the script says, by its keys.
-    say: BTreeMap<&'static str, &'static str>,
-    /// Whether heights are to scale when the page opens.
-    to_scale: bool,
-    span: u64,
-    lanes: Vec<LaneData<'a>>,
-    words: Vec<String>,
-    calls: Calls,
-    /// The call of each row, from the first to the last: a call of two rows begins and returns in them.
-    rows: Vec<usize>,
-    even: Heights,
-    scale: Heights,
-    arrows: Vec<ArrowData>,
+    timeline: &'a Timeline,
+    view: &'a View,
+    words: Pool,
+    of_calls: Vec<CallWords>,
+    of_arrows: Vec<u32>,
+    rows: Rows,
+}
+
+/// The words of a call.
+struct CallWords {
+    name: u32,
+    asked: u32,
+    answered: u32,
+    sentence: u32,
+    strace: u32,
+    errno: u32,
+    state: u32,
+    /// The first bytes that moved.
+    data: u32,
 }
 
 #[derive(Serialize)]
@@ -81,111 +115,131 @@ struct LaneData<'a> {
 }
 
 /// A column for each thing to know of a call.
-#[derive(Default, Serialize)]
-struct Calls {
-    lane: Vec<usize>,
-    from: Vec<u64>,
-    took: Vec<u64>,
-    times: Vec<u64>,
-    /// Whether it failed in earnest.
-    failed: Vec<u8>,
-    name: Vec<usize>,
-    asked: Vec<usize>,
-    answered: Vec<usize>,
-    sentence: Vec<usize>,
-    strace: Vec<usize>,
-    errno: Vec<usize>,
-    state: Vec<usize>,
-    /// The first bytes that moved, and how many did; -1 where none could.
-    data: Vec<usize>,
-    bytes: Vec<i64>,
-}
+struct Calls<'a>(&'a Data<'a>);
 
 /// How much lower each row stands than the one before, in hundredths of a row; and the rows before which
 /// time was left out, with how much.
-#[derive(Serialize)]
-struct Heights {
-    down: Vec<u64>,
-    breaks: Vec<(usize, u64)>,
-}
+struct Heights<'a>(&'a Rows, Time);
 
 /// What went; from which lane and call, to which lane and call, -1 where there is none; how many bytes; its word.
 #[derive(Serialize)]
-struct ArrowData(ArrowKind, [i64; 4], i64, usize);
+struct ArrowData(ArrowKind, [i64; 4], i64, u32);
+
+/// What there is to tell, one after the other.
+struct List<F>(F);
+
+impl<I: Iterator<Item: Serialize>, F: Fn() -> I> Serialize for List<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0())
+    }
+}
 
 impl<'a> Data<'a> {
     fn of(timeline: &'a Timeline, view: &'a View) -> Data<'a> {
-        let mut pool = Pool::default();
-        pool.number(String::new());
-        let mut calls = Calls::default();
-        for call in &timeline.calls {
-            calls.push(call, &mut pool, view.lang);
-        }
-        let arrow = |arrow: &Arrow| {
-            let word = pool.number(on_arrow(&timeline.calls, arrow, view.lang));
-            ArrowData::of(arrow, word)
-        };
-        let arrows = timeline.arrows.iter().map(arrow).collect();
-        let rows = Rows::of(timeline);
-        let lane = |lane: &'a super::Lane| LaneData {
-            name: &lane.name,
-            detail: &lane.detail,
-            role: lane.acts.color(),
-            traced: lane.thread.is_some(),
-        };
-        Data {
-            title: &view.title,
-            say: page_words::of_script(view.lang),
-            to_scale: view.time == Time::True,
-            span: timeline.span_ns,
-            lanes: timeline.lanes.iter().map(lane).collect(),
-            words: pool.words(),
-            calls,
-            even: Heights::of(&rows, Time::Even),
-            scale: Heights::of(&rows, Time::True),
-            rows: rows.rows.iter().map(|row| row.call).collect(),
-            arrows,
-        }
+        let mut words = Pool::default();
+        words.number("");
+        let of_call = |call| CallWords::of(call, &mut words, view.lang);
+        let of_calls = timeline.calls.iter().map(of_call).collect();
+        let of_arrow = |arrow| words.number(&on_arrow(&timeline.calls, arrow, view.lang));
+        let of_arrows = timeline.arrows.iter().map(of_arrow).collect();
+        Data { timeline, view, words, of_calls, of_arrows, rows: Rows::of(timeline) }
     }
 }
 
-impl Calls {
-    fn push(&mut self, call: &Call, pool: &mut Pool, lang: Lang) {
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Data { timeline, view, words, of_arrows, rows, .. } = self;
+        let lanes = || {
+            timeline.lanes.iter().map(|lane| LaneData {
+                name: &lane.name,
+                detail: &lane.detail,
+                role: lane.acts.color(),
+                traced: lane.thread.is_some(),
+            })
+        };
+        let arrows = || {
+            timeline.arrows.iter().zip(of_arrows).map(|(arrow, &word)| ArrowData::of(arrow, word))
+        };
+        let mut data = serializer.serialize_struct("Data", 11)?;
+        data.serialize_field("title", &view.title)?;
+        // What the script says, by its keys.
+        data.serialize_field("say", &page_words::of_script(view.lang))?;
+        // Whether heights are to scale when the page opens.
+        data.serialize_field("to_scale", &(view.time == Time::True))?;
+        data.serialize_field("span", &timeline.span_ns)?;
+        data.serialize_field("lanes", &List(lanes))?;
+        data.serialize_field("words", words)?;
+        data.serialize_field("calls", &Calls(self))?;
+        // The call of each row, from the first to the last: a call of two rows begins and returns in them.
+        data.serialize_field("rows", &List(|| rows.rows.iter().map(|row| row.call)))?;
+        data.serialize_field("even", &Heights(rows, Time::Even))?;
+        data.serialize_field("scale", &Heights(rows, Time::True))?;
+        data.serialize_field("arrows", &List(arrows))?;
+        data.end()
+    }
+}
+
+impl CallWords {
+    fn of(call: &Call, words: &mut Pool, lang: Lang) -> CallWords {
         let record = &call.record;
         let note = record.kind == Kind::Note;
-        self.lane.push(call.lane);
-        self.from.push(call.from_ns);
-        self.took.push(call.took_ns());
-        self.times.push(call.times);
-        self.failed.push(call.failed().into());
-        self.name.push(pool.number(call.name().to_owned()));
-        let placed = |text: String| in_place(&text).into_owned();
-        self.asked.push(pool.number(placed(record.asked(lang))));
-        self.answered.push(pool.number(placed(record.answered(lang))));
+        let strace = if note { String::new() } else { record.strace() };
         let sentence = if note { record.asked(lang) } else { record.sentence(lang) };
-        self.sentence.push(pool.number(placed(sentence)));
-        self.strace.push(pool.number(if note { String::new() } else { placed(record.strace()) }));
         let errno = |name: &Text| format!("{name}: {}", error_in_words(name, lang));
-        self.errno.push(pool.number(record.errno.as_ref().map(errno).unwrap_or_default()));
-        self.state.push(pool.number(call.state.clone().unwrap_or_default()));
-        self.data.push(pool.number(record.data.as_deref().unwrap_or_default().to_owned()));
-        self.bytes.push(record.bytes.map_or(-1, |bytes| bytes as i64));
+        let errno = record.errno.as_ref().map(errno).unwrap_or_default();
+        CallWords {
+            name: words.number(call.name()),
+            asked: words.number(&in_place(&record.asked(lang))),
+            answered: words.number(&in_place(&record.answered(lang))),
+            sentence: words.number(&in_place(&sentence)),
+            strace: words.number(&in_place(&strace)),
+            errno: words.number(&errno),
+            state: words.number(call.state.as_deref().unwrap_or_default()),
+            data: words.number(record.data.as_deref().unwrap_or_default()),
+        }
     }
 }
 
-impl Heights {
-    fn of(rows: &Rows, time: Time) -> Heights {
-        let heights = rows.heights(time, 100.0);
+impl Serialize for Calls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (calls, words) = (|| self.0.timeline.calls.iter(), || self.0.of_calls.iter());
+        let bytes = |call: &Call| call.record.bytes.map_or(-1, |bytes| bytes as i64);
+        let mut columns = serializer.serialize_struct("Calls", 14)?;
+        columns.serialize_field("lane", &List(|| calls().map(|call| call.lane)))?;
+        columns.serialize_field("from", &List(|| calls().map(|call| call.from_ns)))?;
+        columns.serialize_field("took", &List(|| calls().map(Call::took_ns)))?;
+        columns.serialize_field("times", &List(|| calls().map(|call| call.times)))?;
+        // Whether it failed in earnest.
+        columns.serialize_field("failed", &List(|| calls().map(|call| u8::from(call.failed()))))?;
+        columns.serialize_field("name", &List(|| words().map(|of| of.name)))?;
+        columns.serialize_field("asked", &List(|| words().map(|of| of.asked)))?;
+        columns.serialize_field("answered", &List(|| words().map(|of| of.answered)))?;
+        columns.serialize_field("sentence", &List(|| words().map(|of| of.sentence)))?;
+        columns.serialize_field("strace", &List(|| words().map(|of| of.strace)))?;
+        columns.serialize_field("errno", &List(|| words().map(|of| of.errno)))?;
+        columns.serialize_field("state", &List(|| words().map(|of| of.state)))?;
+        columns.serialize_field("data", &List(|| words().map(|of| of.data)))?;
+        // How many bytes moved; -1 where none could.
+        columns.serialize_field("bytes", &List(|| calls().map(bytes)))?;
+        columns.end()
+    }
+}
+
+impl Serialize for Heights<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let heights = self.0.heights(self.1, 100.0);
         let at = |i: usize| heights.of_rows[i].round() as u64;
-        let down = (0..heights.of_rows.len())
-            .map(|i| if i == 0 { at(0) } else { at(i) - at(i - 1) })
-            .collect();
-        Heights { down, breaks: heights.breaks.iter().map(|gap| (gap.before, gap.ns)).collect() }
+        let step = |i: usize| if i == 0 { at(0) } else { at(i) - at(i - 1) };
+        let mut columns = serializer.serialize_struct("Heights", 2)?;
+        columns.serialize_field("down", &List(|| (0..heights.of_rows.len()).map(step)))?;
+        let breaks = || heights.breaks.iter().map(|gap| (gap.before, gap.ns));
+        columns.serialize_field("breaks", &List(breaks))?;
+        columns.end()
     }
 }
 
 impl ArrowData {
-    fn of(arrow: &Arrow, word: usize) -> ArrowData {
+    fn of(arrow: &Arrow, word: u32) -> ArrowData {
         let number = |n: Option<usize>| n.map_or(-1, |n| n as i64);
         let [from, to] = [arrow.from, arrow.to];
         let ends = [
@@ -195,25 +249,6 @@ impl ArrowData {
             number(to.and_then(|tip| tip.call)),
         ];
         ArrowData(arrow.kind, ends, arrow.bytes.map_or(-1, |bytes| bytes as i64), word)
-    }
-}
-
-/// Every text once.
-#[derive(Default)]
-struct Pool(HashMap<String, usize>);
-
-impl Pool {
-    fn number(&mut self, text: String) -> usize {
-        let next = self.0.len();
-        *self.0.entry(text).or_insert(next)
-    }
-
-    fn words(self) -> Vec<String> {
-        let mut words = vec![String::new(); self.0.len()];
-        for (text, number) in self.0 {
-            words[number] = text;
-        }
-        words
     }
 }
 

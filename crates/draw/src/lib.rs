@@ -6,6 +6,7 @@
 //!                                      arrows:  which send a recv took its bytes from
 //!                                      rows:    what stands at which height
 //!                                      words:   what stands beside it
+//!                                      paper:   where a long picture goes while it is drawn
 //! ```
 //!
 //! All processes of one host read the same CLOCK_MONOTONIC, so their records need no adjustment. Only
@@ -28,6 +29,8 @@
 //! # Ok::<(), netplay_draw::read::ReadError>(())
 //! ```
 
+use std::io::{self, Write};
+
 mod acts;
 mod arrows;
 mod calls;
@@ -37,6 +40,8 @@ mod markdown;
 mod on_the_way;
 pub mod page;
 mod page_words;
+mod paper;
+mod pool;
 pub mod read;
 mod rows;
 pub mod shapes;
@@ -60,12 +65,25 @@ impl Timeline {
     /// The picture, whole.
     #[must_use]
     pub fn picture(&self, format: Format, view: &View) -> String {
+        let mut picture = Vec::new();
+        self.draw(format, view, &mut picture).expect("a Vec takes everything");
+        String::from_utf8(picture).expect("a picture is text")
+    }
+
+    /// Draws the picture there, in pieces: one of a long trace is longer than the trace.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn draw(&self, format: Format, view: &View, to: &mut dyn Write) -> io::Result<()> {
         match format {
-            Format::Text => text::picture(self, view),
-            Format::Svg => svg::picture(self, view),
-            Format::Html => html::picture(self, view),
-            Format::Markdown => markdown::picture(self, view),
-            Format::Json => serde_json::to_string_pretty(self).expect("every key is a text") + "\n",
+            Format::Text => text::draw(self, view, to),
+            Format::Svg => svg::draw(self, view, to),
+            Format::Html => html::draw(self, view, to),
+            Format::Markdown => to.write_all(markdown::picture(self, view).as_bytes()),
+            Format::Json => {
+                serde_json::to_writer_pretty(&mut *to, self)?;
+                to.write_all(b"\n")
+            }
         }
     }
 }

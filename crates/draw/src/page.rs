@@ -3,7 +3,7 @@
 //! Its Content-Security-Policy names its own styles and its script by their hashes: nothing else could run, and no
 //! request could leave.
 
-use std::borrow::Cow;
+use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,14 +18,13 @@ const SHELL: &str = include_str!("shell.html");
 const REPORT: &str = include_str!("report.css");
 
 /// What a page holds.
-#[derive(Debug, Clone, Copy)]
 pub(super) struct Page<'a> {
     /// Its name, as text.
     pub title: &'a str,
     /// How it looks.
     pub style: &'a str,
-    /// What it shows, as HTML.
-    pub body: &'a str,
+    /// Writes what it shows, as HTML.
+    pub body: &'a dyn Fn(&mut dyn Write) -> io::Result<()>,
     /// The only script in its body that may run.
     pub script: Option<&'a str>,
     /// The language of its words.
@@ -33,19 +32,22 @@ pub(super) struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// The whole file.
-    pub fn html(&self) -> String {
+    /// Writes the whole file.
+    pub fn write(&self, to: &mut dyn Write) -> io::Result<()> {
         // A picture on the page has a style of its own.
         let styles = [self.style, &shapes::style()].map(hash).join(" ");
         let scripts = self.script.map_or("'none'".to_owned(), hash);
-        fill(SHELL, |mark| match mark {
-            "title" => markup(self.title).into(),
-            "style" => self.style.into(),
-            "styles" => styles.as_str().into(),
-            "lang" => self.lang.code().into(),
-            "scripts" => scripts.as_str().into(),
-            "body" => self.body.into(),
-            _ => unreachable!("shell.html has the marks above and no others"),
+        fill(SHELL, to, |mark, to| {
+            let text = match mark {
+                "title" => &markup(self.title),
+                "style" => self.style,
+                "styles" => &styles,
+                "lang" => self.lang.code(),
+                "scripts" => &scripts,
+                "body" => return (self.body)(to),
+                _ => unreachable!("shell.html has the marks above and no others"),
+            };
+            to.write_all(text.as_bytes())
         })
     }
 }
@@ -59,7 +61,12 @@ impl Page<'_> {
 #[must_use]
 pub fn report(title: &str, body: &str) -> String {
     let style = ink::variables() + REPORT;
-    Page { title, style: &style, body, script: None, lang: Lang::current() }.html()
+    let body = |to: &mut dyn Write| to.write_all(body.as_bytes());
+    let mut page = Vec::new();
+    let written = Page { title, style: &style, body: &body, script: None, lang: Lang::current() }
+        .write(&mut page);
+    written.expect("a Vec takes everything");
+    String::from_utf8(page).expect("a page is text")
 }
 
 /// The nth figure of a page, as wide as the page. What it defines has names of its own, because two figures on one
@@ -158,16 +165,20 @@ fn row(cells: impl IntoIterator<Item: Into<Cell>>, tag: &str) -> String {
     format!("<tr>{cells}</tr>\n")
 }
 
-/// The template with each `{{mark}}` filled, once: a mark in what is filled in stays what it is.
-pub(super) fn fill<'a>(template: &str, part: impl Fn(&str) -> Cow<'a, str>) -> String {
+/// Writes the template with each `{{mark}}` filled, once: a mark in what is filled in stays what it is.
+pub(super) fn fill(
+    template: &str,
+    to: &mut dyn Write,
+    part: impl Fn(&str, &mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let mut pieces = template.split("{{");
-    let mut page = pieces.next().unwrap_or_default().to_owned();
+    to.write_all(pieces.next().unwrap_or_default().as_bytes())?;
     for piece in pieces {
         let (mark, rest) = piece.split_once("}}").expect("every mark of a template ends");
-        page += &part(mark);
-        page += rest;
+        part(mark, to)?;
+        to.write_all(rest.as_bytes())?;
     }
-    page
+    Ok(())
 }
 
 fn hash(text: &str) -> String {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use netplay_text::say;
 #[derive(Debug, Default)]
 pub struct Reading {
     /// The records that belong on one clock.
-    pub records: Vec<Event>,
+    pub records: Vec<Box<Event>>,
     /// What is not among them, or should be known of them.
     pub remarks: Vec<Remark>,
 }
@@ -96,7 +97,7 @@ impl std::error::Error for ReadError {
 pub fn read(paths: &[PathBuf]) -> Result<Reading, ReadError> {
     let mut reading = Reading::default();
     let mut boot = None;
-    let mut known = HashSet::new();
+    let mut known = Known::default();
     let mut spans: Vec<(u64, u64, &Path)> = Vec::new();
     for path in paths {
         let before = reading.records.len();
@@ -109,7 +110,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading, ReadError> {
                     there if there.is_file() => there.len(),
                     _ => u64::MAX, // a pipe ends when it ends
                 };
-                let file = BufReader::new(file.take(now));
+                let file = BufReader::with_capacity(1 << 16, file.take(now));
                 read_one(file, path, &mut boot, &mut known, &mut reading)
             })
         };
@@ -148,7 +149,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading, ReadError> {
 /// It cannot be read.
 pub fn read_from(from: impl BufRead, path: &Path) -> io::Result<Reading> {
     let mut reading = Reading::default();
-    read_one(from, path, &mut None, &mut HashSet::new(), &mut reading)?;
+    read_one(from, path, &mut None, &mut Known::default(), &mut reading)?;
     Ok(reading)
 }
 
@@ -156,7 +157,7 @@ fn read_one(
     mut from: impl BufRead,
     path: &Path,
     boot: &mut Option<Text>,
-    known: &mut HashSet<Vec<u8>>,
+    known: &mut Known,
     reading: &mut Reading,
 ) -> io::Result<()> {
     let mut left_out: Vec<Remark> = Vec::new();
@@ -179,8 +180,7 @@ fn read_one(
             continue;
         }
         match record(&line, boot) {
-            // No thread does the same thing twice in a nanosecond.
-            Ok(_) if !known.insert(line.trim_ascii().to_vec()) => {
+            Ok(record) if !known.insert(&record, &line) => {
                 leave_out(Lang::current().pick("read already", "已经读过").to_owned(), number)
             }
             Ok(record) => reading.records.push(record),
@@ -192,9 +192,9 @@ fn read_one(
 }
 
 /// The record in a line, or why it cannot be drawn.
-fn record(line: &[u8], boot: &mut Option<Text>) -> Result<Event, String> {
+fn record(line: &[u8], boot: &mut Option<Text>) -> Result<Box<Event>, String> {
     let lang = Lang::current();
-    let mut record: Event = serde_json::from_slice(line).map_err(|error| {
+    let mut record: Box<Event> = serde_json::from_slice(line).map_err(|error| {
         let why = match error.is_eof() {
             true => lang.pick("the line is torn", "这一行不完整"),
             false => lang.pick("not a line of a trace", "不是跟踪文件的一行"),
@@ -222,12 +222,32 @@ fn record(line: &[u8], boot: &mut Option<Text>) -> Result<Event, String> {
             return Err(why.to_owned());
         }
     }
-    make_safe(&mut record);
-    Ok(record.read())
+    if make_safe(&mut record) {
+        *record = record.read();
+    }
+    Ok(record)
 }
 
-/// A trace may come from anywhere: whatever could steer a terminal is escaped, as if a peer had sent it.
-fn make_safe(record: &mut Event) {
+/// The lines that were read.
+#[derive(Default)]
+struct Known {
+    /// When each call began, its thread, and the hash of its line, which is too long to be kept.
+    lines: HashSet<(u64, i32, u64)>,
+    hasher: RandomState,
+}
+
+impl Known {
+    /// Whether the line is a new one. No thread does the same thing twice in a nanosecond.
+    fn insert(&mut self, record: &Event, line: &[u8]) -> bool {
+        let hash = self.hasher.hash_one(line.trim_ascii());
+        self.lines.insert((record.start_ns, record.tid, hash))
+    }
+}
+
+/// A trace may come from anywhere: whatever could steer a terminal is escaped, as if a peer had sent it. Whether
+/// anything was.
+fn make_safe(record: &mut Event) -> bool {
+    let mut escaped = false;
     let texts = [&mut record.wall, &mut record.role, &mut record.example].into_iter();
     let more = [
         &mut record.call,
@@ -245,8 +265,11 @@ fn make_safe(record: &mut Event) {
         &mut record.boot,
     ];
     for text in texts.chain(more.into_iter().flatten()) {
-        if text.chars().any(is_unsafe) {
+        let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if !plain && text.chars().any(is_unsafe) {
             *text = escape_unsafe(text).into();
+            escaped = true;
         }
     }
+    escaped
 }

@@ -18,7 +18,9 @@
 //! ```
 
 use std::fmt::{self, Display, Formatter, Write as _};
+use std::io;
 
+use super::paper::Paper;
 use super::words::in_place;
 use crate::ink::{self, INK, Ink, PAPER};
 use netplay_text::escape::Markup;
@@ -79,20 +81,27 @@ pub(super) fn style() -> String {
 
 /// A picture, or a part of one, as far as it is drawn: what is added later lies above.
 #[derive(Debug, Default)]
-pub struct Drawing {
-    svg: String,
+pub struct Drawing<'a> {
+    svg: Paper<'a>,
     /// In how many groups the next element is: those that are in none have a line each.
     depth: usize,
 }
 
-impl Drawing {
+impl Drawing<'_> {
     /// A picture with nothing on its paper yet. Of a part that another drawing will [`append`](Drawing::append),
     /// the beginning is [`Drawing::default`].
     #[must_use]
-    pub fn new(opening: &Opening<'_>) -> Drawing {
+    pub fn new(opening: &Opening<'_>) -> Drawing<'static> {
+        Drawing::on(Paper::default(), opening)
+    }
+}
+
+impl<'a> Drawing<'a> {
+    /// The same on this paper.
+    pub(super) fn on(paper: Paper<'a>, opening: &Opening<'_>) -> Drawing<'a> {
         let Opening { title, about, width, height, font, size, patterns, again } = *opening;
         let links = if again { " xmlns:xlink=\"http://www.w3.org/1999/xlink\"" } else { "" };
-        let mut picture = Drawing::default();
+        let mut picture = Drawing { svg: paper, depth: 0 };
         picture.write(format_args!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\"{links} \
              role=\"img\" aria-labelledby=\"title desc\" font-family=\"{font}\" font-size=\"{size}\" \
@@ -108,12 +117,12 @@ impl Drawing {
     }
 
     fn write(&mut self, markup: fmt::Arguments<'_>) {
-        self.svg.write_fmt(markup).expect("a String takes everything");
+        self.svg.text.write_fmt(markup).expect("a String takes everything");
     }
 
     fn pattern(&mut self, pattern: &Pattern<'_>) {
         let Pattern { id, side, turned, parts } = *pattern;
-        let parts = |out: &mut Drawing| parts.iter().for_each(|&part| out.add(part));
+        let parts = |out: &mut Drawing<'_>| parts.iter().for_each(|&part| out.add(part));
         self.within(
             format_args!(
                 "<defs><pattern id=\"{id}\" width=\"{side}\" height=\"{side}\" \
@@ -124,19 +133,25 @@ impl Drawing {
         );
     }
 
-    fn within(&mut self, begin: fmt::Arguments<'_>, inside: impl FnOnce(&mut Drawing), end: &str) {
+    fn within(
+        &mut self,
+        begin: fmt::Arguments<'_>,
+        inside: impl FnOnce(&mut Drawing<'a>),
+        end: &str,
+    ) {
         self.write(begin);
         self.depth += 1;
         inside(self);
         self.depth -= 1;
-        self.svg += end;
+        self.svg.text += end;
         self.end_line();
     }
 
     fn end_line(&mut self) {
         if self.depth == 0 {
-            self.svg.push('\n');
+            self.svg.text.push('\n');
         }
+        self.svg.turn();
     }
 
     /// Adds a shape or a text.
@@ -156,7 +171,7 @@ impl Drawing {
     }
 
     /// Adds a group and what is drawn inside it. Its look is that of its parts, where these have none of their own.
-    pub fn group(&mut self, group: Element<'_>, inside: impl FnOnce(&mut Drawing)) {
+    pub fn group(&mut self, group: Element<'_>, inside: impl FnOnce(&mut Drawing<'a>)) {
         let title = Markup(group.title);
         match group.title {
             "" => self.within(format_args!("<g{group}>"), inside, "</g>"),
@@ -165,20 +180,30 @@ impl Drawing {
     }
 
     /// Draws something that is not shown here, and wherever [`again`] asks for it by its name.
-    pub fn define(&mut self, id: &'static str, inside: impl FnOnce(&mut Drawing)) {
+    pub fn define(&mut self, id: &'static str, inside: impl FnOnce(&mut Drawing<'a>)) {
         self.within(format_args!("<defs><g id=\"{id}\">"), inside, "</g></defs>");
     }
 
     /// Adds a part that was drawn before its place was known.
-    pub fn append(&mut self, part: &Drawing) {
-        self.svg += &part.svg;
+    pub fn append(&mut self, part: &Drawing<'_>) {
+        self.svg.text += &part.svg.text;
     }
 
     /// The whole file.
     #[must_use]
     pub fn finish(mut self) -> String {
-        self.svg += "</svg>\n";
-        self.svg
+        self.end();
+        self.svg.text
+    }
+
+    /// Hands on the rest of the file.
+    pub(super) fn hand_on(mut self) -> io::Result<()> {
+        self.end();
+        self.svg.finish()
+    }
+
+    fn end(&mut self) {
+        self.svg.text += "</svg>\n";
     }
 }
 
@@ -576,7 +601,7 @@ mod tests {
         part.group(group("a\"b").title("<b>"), |part| part.add(text(0.0, 1.0, " </text>\u{1}")));
         let said = ["a&quot;b", "&lt;b&gt;", " xml:space=\"preserve\"> &lt;/text&gt;\u{fffd}<"];
         for said in said {
-            assert!(part.svg.contains(said), "{said}: {}", part.svg);
+            assert!(part.svg.text.contains(said), "{said}: {}", part.svg.text);
         }
     }
 }

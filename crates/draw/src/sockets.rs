@@ -55,7 +55,7 @@ impl Sockets {
         // A descriptor is free from the start of its close on, and taken when a call has returned it; a
         // child has what its parent had when it was forked.
         let mut order: Vec<usize> = (0..calls.len()).collect();
-        order.sort_by_key(|&i| match calls[i].record.what.moves() {
+        order.sort_by_cached_key(|&i| match calls[i].record.what.moves() {
             Moves::Closes | Moves::ClosesMany { .. } | Moves::Copies => calls[i].from_ns,
             // It may be received before this call returns.
             Moves::Nothing if !calls[i].record.what.passes().is_empty() => calls[i].from_ns,

@@ -17,7 +17,9 @@ mod line;
 mod wires;
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 
+use super::paper::Paper;
 use super::rows::{Heights, Part};
 use super::words::{headline, lost, took, unseen, went};
 use super::{Arrow, ArrowKind, Call, Row, Rows, Time, Timeline, View};
@@ -41,7 +43,7 @@ const LONG_NS: u64 = 1_000_000;
 /// Where time is true, no gap between two rows has more empty lines than this.
 const MOST_EMPTY: usize = 12;
 
-pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
+pub(super) fn draw(timeline: &Timeline, view: &View, to: &mut dyn Write) -> io::Result<()> {
     let plain;
     let timeline = if view.ascii {
         plain = in_ascii(timeline);
@@ -52,9 +54,9 @@ pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
     let rows = Rows::of(timeline);
     let wires = Wires::of(timeline, &rows);
     let sheet = Sheet::of(timeline, &wires, view);
-    let mut painter = Painter::new(timeline, view, rows, wires, sheet);
+    let mut painter = Painter::new(timeline, view, rows, wires, sheet, Paper::to(to));
     painter.paint();
-    painter.text
+    painter.paper.finish()
 }
 
 /// What peers and traces say, in ASCII; the words of the picture itself are seen to where they are written.
@@ -67,9 +69,9 @@ fn in_ascii(timeline: &Timeline) -> Timeline {
             local: plain(&record.local),
             peer: plain(&record.peer),
             text: plain(&record.text),
-            ..record.clone()
+            ..Event::clone(record)
         };
-        Call { record, ..call.clone() }
+        Call { record: record.into(), ..call.clone() }
     };
     Timeline {
         calls: timeline.calls.iter().map(call).collect(),
@@ -150,7 +152,7 @@ struct Painter<'a> {
     cut: bool,
     /// How many lines there are since the last row began, its own included.
     since: usize,
-    text: String,
+    paper: Paper<'a>,
 }
 
 impl<'a> Painter<'a> {
@@ -160,6 +162,7 @@ impl<'a> Painter<'a> {
         rows: Rows,
         wires: Wires,
         sheet: Sheet,
+        paper: Paper<'a>,
     ) -> Painter<'a> {
         let mut life = vec![None; timeline.lanes.len()];
         for (i, row) in rows.rows.iter().enumerate() {
@@ -172,7 +175,7 @@ impl<'a> Painter<'a> {
             names: short_names(timeline),
             cut: false,
             since: 0,
-            text: String::new(),
+            paper,
             timeline,
             view,
             rows,
@@ -208,7 +211,7 @@ impl<'a> Painter<'a> {
         for at in wrap(&title, self.view.columns, self.view.columns) {
             self.line_of(0, &title[at], Ink::Strong);
         }
-        self.text.push('\n');
+        self.paper.text.push('\n');
         let left = self.sheet.time + 2;
         match self.sheet.form {
             Form::Beside(columns) => {
@@ -747,7 +750,7 @@ impl<'a> Painter<'a> {
             })
             .collect();
         if !used.is_empty() {
-            self.text.push('\n');
+            self.paper.text.push('\n');
             self.line_of(self.sheet.time + 2, &used.join("    "), Ink::Dim);
         }
     }
@@ -763,7 +766,8 @@ impl<'a> Painter<'a> {
     }
 
     fn put(&mut self, line: &Line) {
-        line.write(&mut self.text, self.view.ascii, self.view.color);
+        line.write(&mut self.paper.text, self.view.ascii, self.view.color);
+        self.paper.turn();
         self.since += 1;
     }
 }

@@ -32,7 +32,8 @@ impl Timeline {
     /// process or a thread; the others are named by their role, in the order of their first calls. Threads of
     /// one name share a lane: they are one side, one after the other.
     #[must_use]
-    pub fn new(mut records: Vec<Event>, names: &HashMap<i32, String>) -> Timeline {
+    pub fn new(records: Vec<impl Into<Box<Event>>>, names: &HashMap<i32, String>) -> Timeline {
+        let mut records: Vec<Box<Event>> = records.into_iter().map(Into::into).collect();
         records.sort_by_key(|record| record.start_ns);
         let start_ns = records.first().map_or(0, |record| record.start_ns);
         let mut lanes = lanes(&records, names);

@@ -147,9 +147,14 @@ fn octal(bytes: &[u8]) -> String {
 /// ```
 #[must_use]
 pub fn escape_unicode(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() })
-        .collect()
+    let mut ascii = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_ascii() {
+            true => ascii.push(c),
+            false => ascii.extend(c.escape_unicode()),
+        }
+    }
+    ascii
 }
 
 /// The text escaped for SVG and HTML, between tags and in quotes.
@@ -200,9 +205,14 @@ impl Display for Markup<'_> {
 /// ```
 #[must_use]
 pub fn escape_unsafe(text: &str) -> String {
-    text.chars()
-        .map(|c| if is_unsafe(c) { c.escape_unicode().to_string() } else { c.to_string() })
-        .collect()
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_unsafe(c) {
+            true => safe.extend(c.escape_unicode()),
+            false => safe.push(c),
+        }
+    }
+    safe
 }
 
 /// The same for a text of several lines: their ends stay.
@@ -324,7 +334,7 @@ pub fn hide_option(command: &str) -> String {
 /// Whether a character could control a terminal, break a line, or hide and reorder the text around it.
 #[must_use]
 pub fn is_unsafe(c: char) -> bool {
-    c.is_control() || is_invisible(c)
+    !matches!(c, ' '..='~') && (c.is_control() || is_invisible(c))
 }
 
 /// Characters that show nothing themselves but change how their neighbours are shown: zero-width

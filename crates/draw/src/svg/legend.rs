@@ -17,14 +17,14 @@ const SHAPE: f64 = 46.0;
 const WIDE: f64 = 36.0;
 
 pub(super) struct Legend {
-    drawing: Drawing,
+    drawing: Drawing<'static>,
     width: f64,
     x: f64,
     y: f64,
 }
 
 impl Legend {
-    pub(super) fn drawing(&self) -> &Drawing {
+    pub(super) fn drawing(&self) -> &Drawing<'static> {
         &self.drawing
     }
 

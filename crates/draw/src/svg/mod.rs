@@ -23,8 +23,11 @@ pub(super) mod poster;
 mod side;
 mod words;
 
+use std::io::{self, Write};
+
 use self::figure::Figure;
 use self::measures::{FONT, HEAD, HEADS, MARGIN, TITLE, columns};
+use super::paper::Paper;
 use super::shapes::{Drawing, Element, Opening, Pattern, group, line, rect, text};
 use super::{Timeline, View};
 use crate::ink::{DIM, PAPER, WAIT};
@@ -34,21 +37,24 @@ use netplay_text::say;
 /// The heads stand below as well if the picture is higher than this.
 const HIGH: f64 = 1_200.0;
 
-/// The whole picture.
-pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
+/// Draws the whole picture.
+pub(super) fn draw(timeline: &Timeline, view: &View, to: &mut dyn Write) -> io::Result<()> {
     let figure = Figure::of(timeline, view);
-    let mut out = Drawing::new(&Opening {
-        title: &view.title,
-        about: &figure.about(),
-        width: figure.width,
-        height: figure.height(),
-        font: "monospace",
-        size: FONT,
-        patterns: &[Pattern { id: calls::AGAIN, side: 5.0, turned: 45.0, parts: &stripes() }],
-        again: !figure.heights.breaks.is_empty(),
-    });
+    let mut out = Drawing::on(
+        Paper::to(to),
+        &Opening {
+            title: &view.title,
+            about: &figure.about(),
+            width: figure.width,
+            height: figure.height(),
+            font: "monospace",
+            size: FONT,
+            patterns: &[Pattern { id: calls::AGAIN, side: 5.0, turned: 45.0, parts: &stripes() }],
+            again: !figure.heights.breaks.is_empty(),
+        },
+    );
     figure.draw(&mut out);
-    out.finish()
+    out.hand_on()
 }
 
 /// What fills the bar of calls that are repeated.

@@ -12,4 +12,4 @@ mod write;
 
 pub use error::FileError;
 pub use read::{first_line, whole};
-pub use write::{is_same, is_stdout, try_to_write, write};
+pub use write::{is_same, is_stdout, try_to_write, write, write_by};

@@ -64,7 +64,7 @@ pub fn lock(file: &Path) -> Result<Flock<File>, FileError> {
 /// The folder cannot be made, or written to.
 pub fn write(file: &Path, text: &str) -> io::Result<()> {
     make_folder(file)?;
-    replace(file, text, 0o600)
+    replace(file, 0o600, |to| to.write_all(text.as_bytes()))
 }
 
 /// The folder of a file, which is made if it is not there.

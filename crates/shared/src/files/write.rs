@@ -1,7 +1,7 @@
 //! Writing a result to the file that the user names for it; `-` is standard output.
 
 use std::fs::{self, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -17,16 +17,36 @@ use netplay_trace::output::stdout;
 /// # Errors
 /// The file or standard output cannot be written.
 pub fn write(text: &str, path: &Path) -> Result<(), FileError> {
+    write_by(|to| to.write_all(text.as_bytes()), path)
+}
+
+/// Writes what this tells, piece by piece: a long text is never in memory as a whole. A file has its name only when it
+/// is whole.
+///
+/// # Errors
+/// The file or standard output cannot be written.
+pub fn write_by(
+    tell: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    path: &Path,
+) -> Result<(), FileError> {
     if is_stdout(path) {
-        let mut out = stdout();
-        return Ok(out.write_all(text.as_bytes()).and_then(|()| out.flush())?);
+        return Ok(buffered(stdout(), tell)?);
     }
     let done = if is_special(path) {
-        pipe::write(text.as_bytes(), path)
+        let mut text = Vec::new();
+        tell(&mut text).map_err(FileError::Io).and_then(|()| pipe::write(&text, path))
     } else {
-        replace(path, text, ANYBODY).map_err(FileError::Io)
+        replace(path, ANYBODY, tell).map_err(FileError::Io)
     };
     done.map_err(|error| FileError::Write(path.to_owned(), Box::new(error)))
+}
+
+/// Gathers small pieces before they go there.
+fn buffered(to: impl Write, tell: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut to = BufWriter::with_capacity(1 << 16, to);
+    let told = tell(&mut to).and_then(|()| to.flush());
+    drop(to.into_parts()); // what is left after an error is not tried again
+    told
 }
 
 /// What others may do with a new file, as far as the umask lets them.
@@ -56,11 +76,15 @@ fn may_be_written(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// Its folder cannot be written, or the file that is there must not.
-pub(super) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+pub(super) fn replace(
+    path: &Path,
+    mode: u32,
+    tell: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let there = fs::metadata(path).ok();
     let (file, path) = beside(path, mode)?;
     // Its errors do not name the temporary file; those of what holds it do.
-    file.as_file().write_all(text.as_bytes())?;
+    buffered(file.as_file(), tell)?;
     if let Some(there) = there {
         file.as_file().set_permissions(there.permissions())?;
     }
