@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -147,10 +148,16 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         heard: 0,
         keeps: args.picture.output.is_some(),
         records: Vec::new(),
-        step: args.step.then_some(true),
     };
-    let done = conduct(&plan, &mut telling);
-    telling.finish();
+    let (desk, batches) = Desk::new(args.step);
+    let teller = std::thread::spawn(move || {
+        batches.into_iter().for_each(|batch| telling.take(batch));
+        telling.finish();
+        telling
+    });
+    let done = conduct(&plan, &mut { desk });
+    let telling =
+        teller.join().map_err(|_| anyhow::anyhow!("the telling of the story has ended"))?;
     let lang = Lang::current();
     if let Some(missing) = telling.file.as_ref().and_then(TraceFile::missing) {
         remark(format_args!("netplay: {missing}"));
@@ -243,8 +250,75 @@ struct Telling {
     heard: u64,
     keeps: bool,
     records: Vec<Event>,
-    /// Whether each call waits for a key; `None`: none does.
-    step: Option<bool>,
+}
+
+/// So many records gather before they are handed on, unless time passes first.
+const BATCH: usize = 128;
+
+/// So many batches may wait to be told: then the programs wait.
+const BATCHES: usize = 64;
+
+/// Where the tracer puts down what it has seen. It is told by another thread, so that the programs do not wait for that.
+struct Desk {
+    batch: Vec<Event>,
+    batches: SyncSender<Batch>,
+    /// Whether records may still be held back.
+    untold: bool,
+    /// Whether each call waits for a key.
+    steps: bool,
+}
+
+/// Records, and who wants to know that all of them are told.
+struct Batch {
+    records: Vec<Event>,
+    told: Option<SyncSender<()>>,
+}
+
+impl Desk {
+    fn new(steps: bool) -> (Desk, Receiver<Batch>) {
+        let (batches, receiver) = sync_channel(BATCHES);
+        (Desk { batch: Vec::new(), batches, untold: false, steps }, receiver)
+    }
+
+    fn hand_on(&mut self, told: Option<SyncSender<()>>) {
+        let records = std::mem::take(&mut self.batch);
+        let some = !records.is_empty();
+        if some || self.untold || told.is_some() {
+            let _ = self.batches.send(Batch { records, told });
+        }
+        self.untold = some;
+    }
+}
+
+impl Audience for Desk {
+    fn record(&mut self, _: Program, event: Event) {
+        self.batch.push(event);
+        if self.batch.len() >= BATCH {
+            self.hand_on(None);
+        }
+    }
+
+    fn pause(&mut self) {
+        self.hand_on(None);
+    }
+
+    fn steps(&self) -> bool {
+        self.steps
+    }
+
+    fn before(&mut self, calls: &[Event]) {
+        let (told, all_told) = sync_channel(1);
+        self.hand_on(Some(told));
+        let _ = all_told.recv();
+        let Some(call) = calls.first() else { return };
+        let (lang, role, asked) = (Lang::current(), &call.role, call.asked(Lang::current()));
+        remark(say!(
+            lang,
+            "{role} is about to call {asked}: press a key (c: go on without stops)",
+            "{role} 即将调用 {asked}：按任意键（c：不再停下）",
+        ));
+        self.steps = matches!(key(), Ok(pressed) if pressed != Some('c'));
+    }
 }
 
 impl Telling {
@@ -284,54 +358,39 @@ impl Telling {
         self.lines.clear();
     }
 
+    /// Takes in what has happened, and tells what nothing can overtake any more.
+    fn take(&mut self, batch: Batch) {
+        let now = monotonic();
+        for mut event in batch.records {
+            trace::stamp(&mut event, now);
+            if self.file.is_some() {
+                serde_json::to_writer(&mut self.lines, &event)
+                    .expect("a Vec takes it, and an event has no maps");
+                self.lines.push(b'\n');
+                if self.lines.len() > ROOM {
+                    self.write(Some(&event));
+                }
+            }
+            self.heard += 1;
+            if self.keeps && self.records.len() < KEPT {
+                self.records.push(event.clone());
+            }
+            if self.story.is_some() {
+                self.held.insert((event.moment(), self.heard), event);
+            }
+        }
+        match batch.told {
+            None => self.tell_until(now.saturating_sub(HELD_BACK)),
+            Some(told) => {
+                self.tell_until(u64::MAX);
+                let _ = told.send(());
+            }
+        }
+        self.write(None);
+    }
+
     fn finish(&mut self) {
         self.tell_until(u64::MAX);
         self.write(None);
-    }
-}
-
-impl Audience for Telling {
-    fn record(&mut self, _: Program, mut event: Event) {
-        let now = monotonic();
-        trace::stamp(&mut event, now);
-        if self.file.is_some() {
-            serde_json::to_writer(&mut self.lines, &event)
-                .expect("a Vec takes it, and an event has no maps");
-            self.lines.push(b'\n');
-            if self.lines.len() > ROOM {
-                self.write(Some(&event));
-            }
-        }
-        self.heard += 1;
-        if self.keeps && self.records.len() < KEPT {
-            self.records.push(event.clone());
-        }
-        if self.story.is_some() {
-            self.held.insert((event.moment(), self.heard), event);
-            self.tell_until(now.saturating_sub(HELD_BACK));
-        }
-    }
-
-    fn pause(&mut self) {
-        self.tell_until(u64::MAX);
-        self.write(None);
-    }
-
-    fn steps(&self) -> bool {
-        self.step == Some(true)
-    }
-
-    fn before(&mut self, calls: &[Event]) {
-        self.tell_until(u64::MAX);
-        let Some(call) = calls.first() else { return };
-        let (lang, role, asked) = (Lang::current(), &call.role, call.asked(Lang::current()));
-        remark(say!(
-            lang,
-            "{role} is about to call {asked}: press a key (c: go on without stops)",
-            "{role} 即将调用 {asked}：按任意键（c：不再停下）",
-        ));
-        if !matches!(key(), Ok(pressed) if pressed != Some('c')) {
-            self.step = Some(false);
-        }
     }
 }

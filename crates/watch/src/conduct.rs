@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant};
 
+use netplay_call::stop;
 use netplay_record::Event;
 use netplay_text::lang::Lang;
 use nix::errno::Errno;
@@ -96,7 +97,7 @@ impl From<io::Error> for ConductError {
 pub trait Audience {
     /// A record, in the order in which calls returned.
     fn record(&mut self, program: Program, event: Event);
-    /// Nothing more happens just now.
+    /// Some time has passed: what was gathered can be shown.
     fn pause(&mut self);
     /// These calls are about to begin; the first of them goes on when this returns. Only with [`steps`](Self::steps).
     fn before(&mut self, _calls: &[Event]) {}
@@ -175,18 +176,15 @@ impl Stage<'_> {
 
     fn play(mut self, audience: &mut dyn Audience) -> Result<Outcome, ConductError> {
         loop {
-            let limit = self.limit(audience.steps());
-            let turn = self.tracer.turn(limit)?;
+            let turn = self.tracer.turn();
             self.hear(audience)?;
             match turn {
                 Turn::Went => {}
                 Turn::Over => break,
-                Turn::Late => {
+                Turn::Tick => {
                     audience.pause();
-                    self.late(audience)?;
-                }
-                Turn::Signal(signal) => {
-                    if self.signal(signal) {
+                    self.look_at_the_time(audience)?;
+                    if self.is_interrupted() {
                         break;
                     }
                 }
@@ -198,15 +196,6 @@ impl Stage<'_> {
             Some(error) => Err(error),
             None => Ok(self.outcome),
         }
-    }
-
-    /// How long to wait for something to happen.
-    fn limit(&self, steps: bool) -> Option<Duration> {
-        // When all is quiet for so long, what was gathered is written.
-        let quiet = Instant::now() + Duration::from_millis(if steps { 20 } else { 50 });
-        let ends = [Some(quiet), self.next_at, self.kill_at, self.end_at];
-        let first = ends.into_iter().flatten().min()?;
-        Some(first.saturating_duration_since(Instant::now()))
     }
 
     fn hear(&mut self, audience: &mut dyn Audience) -> Result<(), ConductError> {
@@ -266,7 +255,7 @@ impl Stage<'_> {
         self.kill_at.get_or_insert(Instant::now() + GRACE);
     }
 
-    fn late(&mut self, audience: &mut dyn Audience) -> Result<(), ConductError> {
+    fn look_at_the_time(&mut self, audience: &mut dyn Audience) -> Result<(), ConductError> {
         let now = Instant::now();
         let is_over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if is_over(self.next_at) {
@@ -295,20 +284,22 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// A signal to netplay itself; whether nothing is left to wait for.
-    fn signal(&mut self, signal: i32) -> bool {
+    /// Whether a signal to netplay itself leaves nothing to wait for. A second one ends netplay, and the kernel then
+    /// kills what it has started (PTRACE_O_EXITKILL).
+    fn is_interrupted(&mut self) -> bool {
+        let Some(signal) = stop::signal().filter(|_| self.outcome.interrupted.is_none()) else {
+            return false;
+        };
+        self.outcome.interrupted = Some(signal);
         if self.plan.commands.is_empty() {
-            self.outcome.interrupted = Some(signal);
             return true; // processes that were there before live on
         }
-        match (self.outcome.interrupted, signal) {
-            // A terminal has sent Ctrl-C to the programs as well.
-            (None, libc::SIGINT) => _ = self.kill_at.get_or_insert(Instant::now() + GRACE),
-            (None, _) => self.end(Signal::SIGTERM),
-            (Some(_), _) => self.end(Signal::SIGKILL),
-        }
         self.started = self.plan.commands.len();
-        self.outcome.interrupted.get_or_insert(signal);
+        // A terminal has sent Ctrl-C to the programs as well.
+        match signal {
+            libc::SIGINT => _ = self.kill_at.get_or_insert(Instant::now() + GRACE),
+            _ => self.end(Signal::SIGTERM),
+        }
         false
     }
 }

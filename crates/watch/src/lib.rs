@@ -20,7 +20,7 @@
 //!     Ok(_) => {}
 //!     Err(error) => return Ok(println!("{error}")), // not here, or not allowed
 //! }
-//! while tracer.turn(None)? != Turn::Over {
+//! while tracer.turn() != Turn::Over {
 //!     for seen in tracer.take() {
 //!         if let Seen::Record { event, .. } = seen {
 //!             println!("{}", event.strace());

@@ -59,10 +59,8 @@ impl Status {
 pub enum Turn {
     /// Some threads had stopped, and run again.
     Went,
-    /// The time is over.
-    Late,
-    /// This signal came to netplay itself.
-    Signal(i32),
+    /// Some time has passed: 50 ms, whether anything happened or not.
+    Tick,
     /// There is nothing left to watch.
     Over,
 }

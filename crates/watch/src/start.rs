@@ -13,14 +13,12 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
-use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
 use super::{filter, request};
@@ -68,9 +66,8 @@ impl std::error::Error for StartError {}
 const STEPS: [(&str, bool); 4] =
     [("read", false), ("prctl(PR_SET_NO_NEW_PRIVS)", true), ("seccomp", true), ("execve", false)];
 
-/// Starts a program, stopped by nothing and traced from its first instruction on. `mask` is the signal mask that it
-/// inherits.
-pub(crate) fn start(command: &[OsString], mask: &SigSet) -> Result<Pid, StartError> {
+/// Starts a program, traced from its first instruction on.
+pub(crate) fn start(command: &[OsString]) -> Result<Pid, StartError> {
     let name = || netplay_text::escape::escape(command.first().map_or(&[][..], |it| it.as_bytes()));
     let failed = |why| StartError { command: name(), why };
     let call = |name| move |errno| StartFailure::Call(name, errno);
@@ -89,7 +86,6 @@ pub(crate) fn start(command: &[OsString], mask: &SigSet) -> Result<Pid, StartErr
         path: &path,
         argv: &argv,
         filter: &filter,
-        mask,
         go: go.0.as_raw_fd(),
         told: told.1.as_raw_fd(),
         closed: [go.1.as_raw_fd(), told.0.as_raw_fd()],
@@ -136,7 +132,6 @@ struct Child<'a> {
     path: &'a CString,
     argv: &'a [*const libc::c_char],
     filter: &'a [libc::sock_filter],
-    mask: &'a SigSet,
     go: RawFd,
     told: RawFd,
     closed: [RawFd; 2],
@@ -178,7 +173,6 @@ impl Child<'_> {
             }
             // The standard library ignores SIGPIPE, and what is ignored stays so over execve.
             libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-            let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(self.mask), None);
             if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 {
                 return (1, Errno::last());
             }
@@ -239,17 +233,6 @@ pub(crate) fn name_of(pid: Pid) -> Option<String> {
     let words = line.split(|&byte| byte == 0).filter(|word| !word.is_empty());
     let words: Vec<OsString> = words.map(|word| OsStr::from_bytes(word).to_owned()).collect();
     (!words.is_empty()).then(|| name(&words))
-}
-
-/// Blocks the signals that the tracer takes by itself, and returns the mask that programs inherit.
-pub(crate) fn block_signals() -> io::Result<SigSet> {
-    let mut ours = SigSet::empty();
-    for signal in [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        ours.add(signal);
-    }
-    let mut before = SigSet::empty();
-    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&ours), Some(&mut before))?;
-    Ok(before)
 }
 
 #[cfg(test)]

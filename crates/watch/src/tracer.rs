@@ -20,12 +20,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::time::Duration;
 
 use netplay_call::monotonic;
 use netplay_record::{Event, Kind};
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::decode::{self, Answer, Asked};
@@ -35,7 +34,7 @@ use super::request::{self, Stop, Until};
 use super::seen::{Detail, Program, Seen, Status, Turn};
 use super::start::{self, StartError, StartFailure};
 use super::syscall::Syscall;
-use super::wait::{self, Change};
+use super::wait::{self, Change, Timer};
 
 /// How to watch.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +76,9 @@ struct Open {
 /// Watches programs. All of its work is done in the thread that made it, because only that thread is their tracer.
 pub struct Tracer {
     settings: Settings,
-    mask: SigSet,
+    _timer: Timer,
+    /// What was taken from the kernel: kept for its memory.
+    changes: Vec<(i32, Change)>,
     threads: HashMap<i32, Thread>,
     processes: HashMap<i32, Process>,
     /// How many programs there have been.
@@ -94,14 +95,15 @@ pub struct Tracer {
 }
 
 impl Tracer {
-    /// A tracer without programs. It blocks SIGCHLD in this thread, and in threads that are made after it.
+    /// A tracer without programs. It uses SIGALRM and the timer of this process (setitimer(2)) while it lives.
     ///
     /// # Errors
-    /// The signal cannot be blocked.
+    /// There is no timer.
     pub fn new(settings: Settings) -> io::Result<Tracer> {
         Ok(Tracer {
             settings,
-            mask: start::block_signals()?,
+            _timer: Timer::begin()?,
+            changes: Vec::new(),
             threads: HashMap::new(),
             processes: HashMap::new(),
             programs: 0,
@@ -119,7 +121,7 @@ impl Tracer {
     /// # Errors
     /// There is no such command, or tracing is forbidden here. That its file cannot be executed is [`Seen::Failed`].
     pub fn start(&mut self, command: &[std::ffi::OsString]) -> Result<Program, StartError> {
-        let pid = start::start(command, &self.mask)?.as_raw();
+        let pid = start::start(command)?.as_raw();
         let program = self.add(start::name(command));
         self.beginning.insert(pid, program);
         self.threads.insert(pid, Thread { pid, call: None });
@@ -250,27 +252,20 @@ impl Tracer {
         std::mem::take(&mut self.seen)
     }
 
-    /// Waits until some thread has stopped, handles all that have, and lets them run on.
-    ///
-    /// # Errors
-    /// The kernel refuses to wait.
-    pub fn turn(&mut self, limit: Option<Duration>) -> io::Result<Turn> {
+    /// Waits until some thread has stopped, handles all that have, and lets them run on. Returns after 50 ms at the
+    /// latest, so that its caller can look at the time.
+    pub fn turn(&mut self) -> Turn {
         if self.threads.is_empty() {
-            return Ok(Turn::Over);
+            return Turn::Over;
         }
-        let mut changes = wait::drain();
-        if changes.is_empty() {
-            match wait::sleep(limit)? {
-                None => return Ok(Turn::Late),
-                Some(libc::SIGCHLD) => changes = wait::drain(),
-                Some(signal) => return Ok(Turn::Signal(signal)),
-            }
-        }
+        let mut changes = std::mem::take(&mut self.changes);
+        wait::wait(self.threads.len(), &mut changes);
         let now = monotonic();
-        for (tid, change) in changes {
+        for (tid, change) in changes.drain(..) {
             self.handle(tid, change, now);
         }
-        Ok(Turn::Went)
+        self.changes = changes;
+        if wait::has_ticked() { Turn::Tick } else { Turn::Went }
     }
 
     fn handle(&mut self, tid: i32, change: Change, now: u64) {
