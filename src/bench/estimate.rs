@@ -4,7 +4,7 @@
 //! read by the meters and end. So a turn without its time is rehearsed for each load, and the rest is
 //! multiplication. For a few connections all servers need about the same, and the yardstick stands for
 //! them; for many, a thread or a process for each connection is not what the yardstick has, and
-//! the meters read of every one: then each server rehearses.
+//! the meters read of every one: then each server rehearses. So does a server that is not ours, always.
 
 use std::time::{Duration, Instant};
 
@@ -77,29 +77,29 @@ pub fn estimate(plan: &Plan, stop: &Stop) -> Estimate {
     let mut all_rounds = Vec::new();
     for &load in &plan.loads {
         let many = load.total() > MOST_UNDER_STRACE;
-        let rehearsed = |model: &Model, leaves_some| rehearse(plan, stop, model, load, leaves_some);
-        let yardstick = servers.first().map_or(Duration::ZERO, |model| rehearsed(model, false));
+        let rehearsed = |model: &Model| rehearse(plan, stop, model, load);
+        let yardstick = servers.first().map(|model| rehearsed(model)).unwrap_or_default();
         // A look is longer with many connections, as a turn is.
         let seconds = plan.manner.seconds.min(LOOK.as_secs_f64());
         let looked = Manner { seconds, ..plan.manner.clone() }.turn(load);
         let mut look = Duration::ZERO;
         let mut round = Duration::ZERO;
         for (nth, model) in servers.iter().enumerate() {
-            let leaves_some = room(model).is_some_and(|room| room < load.total());
             let ours = matches!(model.kind, Kind::Row(..));
-            let own = many && nth > 0 && nth + 1 < servers.len();
-            let empty = if own { rehearsed(model, leaves_some) } else { yardstick };
-            // What a rehearsal of its own has waited for is in `empty`.
-            let waited = if own { SERVES_SOME } else { Duration::ZERO };
-            let short = |patience: Duration| match leaves_some {
-                true => patience.saturating_sub(waited),
-                false => Duration::ZERO,
+            let is_yardstick = nth == 0 || nth + 1 == servers.len();
+            let Rehearsal { empty, leaves_some, fails } = match is_yardstick {
+                true => yardstick,
+                false if many || !ours => rehearsed(model),
+                false => Rehearsal { leaves_some: leaves_some(model, load), ..yardstick },
             };
-            look += empty + looked + short(UNKNOWN);
+            let waits = |patience: Duration| if leaves_some { patience } else { Duration::ZERO };
+            look += empty + looked + waits(UNKNOWN);
             if let Some(traced) = traced.filter(|_| ours && !many) {
-                look += empty + traced + looked + short(UNKNOWN);
+                look += empty + traced + looked + waits(UNKNOWN);
             }
-            round += empty + plan.manner.turn(load) + short(SERVES_SOME);
+            if !fails {
+                round += empty + plan.manner.turn(load) + waits(SERVES_SOME);
+            }
         }
         let rounds = plan.manner.rounds.unwrap_or_else(|| {
             let share = SHORT_RUN / plan.loads.len() as u32;
@@ -114,18 +114,40 @@ pub fn estimate(plan: &Plan, stop: &Stop) -> Estimate {
     Estimate { time, servers: servers.len(), loads: plan.loads.len(), rounds: (least, most) }
 }
 
-/// How long a turn takes, the meters included, in which hardly anything is asked but the first request of
-/// each connection.
-fn rehearse(plan: &Plan, stop: &Stop, model: &Model, load: Load, leaves_some: bool) -> Duration {
+/// A turn in which hardly anything is asked except the first request of each connection.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rehearsal {
+    /// How long it takes, the meters included, without the time in which requests are sent, and without the wait for
+    /// replies that do not come.
+    empty: Duration,
+    /// Whether the server has no room for all connections, so that each turn waits for the others in vain.
+    leaves_some: bool,
+    /// Whether it fails: then the server has no further turn.
+    fails: bool,
+}
+
+fn rehearse(plan: &Plan, stop: &Stop, model: &Model, load: Load) -> Rehearsal {
     let mut manner = plan.manner.clone();
     manner.seconds = manner.seconds.min(0.001);
     let plan = &Plan { models: vec![model.clone()], loads: vec![load], manner };
     let bench = Bench { plan, stop, client: None };
-    let look = Look { served: leaves_some.then_some(0), ..Look::default() };
-    let cell = Cell::new(model, false, load, look);
+    let (served, patience) = match leaves_some(model, load) {
+        true => (Some(0), SERVES_SOME),
+        false => (None, UNKNOWN),
+    };
+    let cell = Cell::new(model, false, load, Look { served, ..Look::default() });
     let began = Instant::now();
-    let _ = bench.turn(model, &cell, 0); // one that fails takes its time as well
-    began.elapsed().saturating_sub(plan.manner.turn(load))
+    let turn = bench.turn(model, &cell, 0); // one that fails takes its time as well
+    let took = began.elapsed().saturating_sub(plan.manner.turn(load));
+    let leaves_some = turn.as_ref().is_ok_and(|(turn, _)| turn.served < load.total() as u64);
+    let waited = if leaves_some { patience } else { Duration::ZERO };
+    let fails = turn.map_or(true, |(turn, given_up)| turn.served == 0 || given_up.is_some());
+    Rehearsal { empty: took.saturating_sub(waited), leaves_some, fails }
+}
+
+/// Whether a server of ours has no room for all connections.
+fn leaves_some(model: &Model, load: Load) -> bool {
+    room(model).is_some_and(|room| room < load.total())
 }
 
 /// How much longer a server of ours takes to start and to end under strace; `None` if the kernel's own

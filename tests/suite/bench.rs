@@ -403,19 +403,37 @@ fn a_server_that_dies_in_the_midst_of_it_is_reported_with_how_it_ended() {
     );
 }
 
+/// The first line of a run, the number of seconds in it, and how many it took.
+fn estimated(options: &[&str]) -> (String, String, f64) {
+    let began = std::time::Instant::now();
+    let ran = bench(options);
+    let took = began.elapsed().as_secs_f64();
+    let first = ran.stderr.lines().next().unwrap().to_owned();
+    let number = first.split(' ').find(|word| word.parse::<f64>().is_ok());
+    let number = number.unwrap_or_else(|| panic!("{}", ran.stderr)).to_owned();
+    (first, number, took)
+}
+
+/// A server that serves fewer clients than there are is waited for: long when it is looked at, and later not.
+#[test]
+fn an_estimate_knows_that_a_command_serves_one_client_only() {
+    let command =
+        format!("{} tcp-server 127.0.0.1 {{port}} -q --reply echo", env!("CARGO_BIN_EXE_netplay"));
+    let options = ["--models", "none", "--cmd", &command, "--connections", "4", "--rounds", "8"];
+    let (_, number, took) = estimated(&options);
+    let seconds: f64 = number.parse().unwrap();
+    assert!(seconds < took * 1.3, "{seconds} s were said, and it took {took} s");
+}
+
 /// The first line says how long the run takes, and half as long or twice as long would be no estimate.
 #[test]
 fn it_says_beforehand_how_long_it_will_take() {
-    let began = std::time::Instant::now();
-    let ran = bench(&["--models", "poll,thread", "--connections", "4", "--seconds", "0.7"]);
-    let took = began.elapsed().as_secs_f64();
-    let first = ran.stderr.lines().next().unwrap();
-    let number = first.split(' ').find(|word| word.parse::<f64>().is_ok());
-    let number = number.unwrap_or_else(|| panic!("{}", ran.stderr));
-    let seconds: f64 = number.parse().unwrap();
+    let (first, number, took) =
+        estimated(&["--models", "poll,thread", "--connections", "4", "--seconds", "0.7"]);
     let said = Said::on("bench_plan");
     said.hide(format!(" {number} "), " [n] ");
-    said.add("poll,thread", first);
+    said.add("poll,thread", &first);
+    let seconds: f64 = number.parse().unwrap();
     // Six turns of 0.7 s, and what a busy machine adds.
     assert!((4.2..=took * 2.0).contains(&seconds), "{seconds} s were said, and it took {took} s");
     let quiet = bench(&["--models", "poll", "--connections", "1", "-q"]);
