@@ -224,8 +224,9 @@
     const { text, state, failed } = pieces(row);
     const list = [""];
     let used = 0;
-    // A line ends at spaces, which then belong to none, and behind a Chinese character with its punctuation.
-    for (const part of text.match(/ ?(?:[\u2e80-\uffef][，。：；、）」”！？]*|[^ \u2e80-\uffef]+)| /g) ?? []) {
+    // A line ends at spaces, which then belong to none, and behind a Chinese character. Punctuation stays with what it
+    // follows.
+    for (const part of text.match(/ ?(?:[\u2e80-\uffef]|[^ \u2e80-\uffef]+)[，。：；、）」”！？]*| /g) ?? []) {
       const wide = widthOf(part, true);
       const first = list.at(-1) === "";
       if (!first && used + wide > room) {

@@ -191,7 +191,7 @@ const SCRIPT: &[Word] = &[
     ("all", "All", "全部"),
     ("none", "None", "全不选"),
     ("beyond-left", "◂ {lanes}", "◂ {lanes}"),
-    ("beyond-right", "{lanes} ▸", "{lanes} ▸"),
+    ("beyond-right", "▸ {lanes}", "▸ {lanes}"),
     ("beyond-left-title", "Not in view, to the left: {lanes}", "左侧未显示：{lanes}"),
     ("beyond-right-title", "Not in view, to the right: {lanes}", "右侧未显示：{lanes}"),
 ];

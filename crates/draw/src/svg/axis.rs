@@ -77,9 +77,13 @@ impl Figure<'_> {
 
     /// How far down time is left out, and how much.
     pub(super) fn breaks(&self) -> impl Iterator<Item = (f64, u64)> {
+        self.heights.breaks.iter().map(|cut| (self.middle(cut.before), cut.ns))
+    }
+
+    /// The middle between a row and the one before it.
+    pub(super) fn middle(&self, row: usize) -> f64 {
         let of_rows = &self.heights.of_rows;
-        let middle = |before: usize| (of_rows[before - 1] + of_rows[before]) / 2.0;
-        self.heights.breaks.iter().map(move |cut| (middle(cut.before), cut.ns))
+        (of_rows[row - 1] + of_rows[row]) / 2.0
     }
 
     /// A torn strip across everything, and how long nothing happened.

@@ -1,7 +1,7 @@
 //! The calls: a bar or a mark on the lifeline, words beside it, and more of them for the mouse.
 
 use super::figure::Figure;
-use super::measures::{FONT, LINE, SMALL, TIP, columns, role, role_ink};
+use super::measures::{FONT, LINE, SMALL, TIP, columns, role, role_ink, room};
 use super::side::Side;
 use super::words::{Label, tag_width};
 use crate::Call;
@@ -10,16 +10,18 @@ use crate::shapes::{
     Anchor, Drawing, Element, Fill, Path, Point, circle, group, line, path, rect, text,
 };
 use netplay_record::Kind;
-use netplay_text::columns::width as wide;
 use netplay_text::say;
 use netplay_text::words::{duration, grouped};
 
 /// Half as wide as a bar.
 const BAR: f64 = 4.5;
+/// Half as high as a torn strip.
+const STRIP: f64 = 7.0;
 /// The pattern of a bar that is call upon call.
 pub(super) const AGAIN: &str = "again";
 
 impl Figure<'_> {
+    /// Words that stand where time is left out are drawn later, [over](Figure::draw_words_over_breaks) the torn strip.
     pub(super) fn draw_calls(&self, out: &mut Drawing) {
         let mut labels = self.labels.iter().peekable();
         for (i, call) in self.timeline.calls.iter().enumerate() {
@@ -29,10 +31,28 @@ impl Figure<'_> {
             out.group(group(&class).title(&self.tooltip(call)), |out| {
                 self.draw_mark(out, i);
                 while let Some(label) = labels.next_if(|label| label.call == i) {
-                    self.draw_label(out, label);
+                    if !self.is_over_a_break(label) {
+                        self.draw_label(out, label);
+                    }
                 }
             });
         }
+    }
+
+    pub(super) fn draw_words_over_breaks(&self, out: &mut Drawing) {
+        for label in self.labels.iter().filter(|label| self.is_over_a_break(label)) {
+            let call = &self.timeline.calls[label.call];
+            let what = if call.record.kind == Kind::Note { "note" } else { "words" };
+            let class = format!("{what} {}", role(&self.timeline.lanes[call.lane]));
+            out.group(group(&class), |out| self.draw_label(out, label));
+        }
+    }
+
+    fn is_over_a_break(&self, label: &Label) -> bool {
+        let reach = label.height() / 2.0 + STRIP;
+        let breaks = &self.heights.breaks; // from the top to the foot
+        let first = breaks.partition_point(|cut| self.middle(cut.before) <= label.y - reach);
+        breaks.get(first).is_some_and(|cut| self.middle(cut.before) < label.y + reach)
     }
 
     /// What tells of a call when the mouse rests on it.
@@ -120,11 +140,11 @@ impl Figure<'_> {
             if label.side == Side::Left {
                 parts.reverse();
             }
-            let mut before = 0;
+            let mut before = 0.0;
             for (said, is_time) in parts.into_iter().filter(|(said, _)| !said.is_empty()) {
-                let run = run(said, label.side, (label.side.away(x, columns(before, FONT)), y));
+                let run = run(said, label.side, (label.side.away(x, before), y));
                 out.add(if is_time { time(run) } else { said_of(call, run) });
-                before += wide(said);
+                before += room(said, FONT);
             }
         }
         for (said, nth) in label.more.iter().zip(1u8..) {

@@ -14,6 +14,9 @@ use netplay_text::words::duration;
 const ARROW_ROOM: f64 = 160.0;
 /// Lanes and labels are as wide as they need to be, unless all together would be wider than this.
 const WIDEST: f64 = 2_400.0;
+/// A note is broken into lines of as many columns; of fewer, where there is little room.
+const NOTE: usize = 40;
+const NARROW_NOTE: usize = 22;
 /// But no lane is narrower than this.
 const NARROWEST: f64 = 140.0;
 
@@ -45,6 +48,7 @@ impl<'a> Figure<'a> {
         let mut figure =
             Figure { timeline, view, rows, heights, lanes, labels, offset, foot, width, cut };
         figure.labels = figure.all_labels();
+        figure.break_notes();
         figure.place_down();
         figure.place_across();
         figure
@@ -94,7 +98,9 @@ impl<'a> Figure<'a> {
         let at = |mark| Label::at(mark, i, side);
         let asked = call.record.asked(self.view.lang);
         if call.record.kind == Kind::Note {
-            labels.push(at(began).note(&asked));
+            let mut label = at(began);
+            label.set_note(&asked, NOTE);
+            labels.push(label);
             return;
         }
         let tag = call.state.clone();
@@ -133,6 +139,20 @@ impl<'a> Figure<'a> {
             }
         }
         self.offset = if moved { 26.0 } else { 11.0 };
+    }
+
+    /// Breaks notes into shorter lines, where all words together would be too wide for a picture: nothing of them is cut.
+    fn break_notes(&mut self) {
+        if self.gaps().iter().sum::<f64>() <= WIDEST {
+            return;
+        }
+        for i in 0..self.labels.len() {
+            let record = &self.timeline.calls[self.labels[i].call].record;
+            if record.kind == Kind::Note {
+                let said = record.asked(self.view.lang);
+                self.labels[i].set_note(&said, NARROW_NOTE);
+            }
+        }
     }
 
     /// Gives every lane the room that its words need; cuts them only where there is not enough of it.

@@ -2,6 +2,7 @@
 
 use crate::Lane;
 use crate::ink::{CLIENT, Ink, SERVER};
+use netplay_text::columns::{width as wide, width_of};
 
 /// From one row to the next.
 pub(super) const UNIT: f64 = 22.0;
@@ -31,6 +32,12 @@ pub(super) const LOST: f64 = 58.0;
 /// As wide as so many columns of a font are, at most.
 pub(super) fn columns(n: usize, size: f64) -> f64 {
     n as f64 * size * COLUMN
+}
+
+/// As wide as a text is, about: a Chinese character is as wide as its font is high, which is less than two columns.
+pub(super) fn room(said: &str, size: f64) -> f64 {
+    let wide_ones = said.chars().filter(|&c| width_of(c) == 2).count();
+    columns(wide(said) - 2 * wide_ones, size) + wide_ones as f64 * size * 1.03
 }
 
 pub(super) fn role(lane: &Lane) -> &'static str {

@@ -71,6 +71,7 @@ impl Figure<'_> {
         self.draw_arrows(out);
         self.draw_calls(out);
         self.draw_breaks(out);
+        self.draw_words_over_breaks(out);
         self.draw_arrow_words(out);
         self.draw_heads(out, HEADS);
         if self.has_heads_again() {

@@ -13,6 +13,9 @@ const TITLE: f64 = 24.0;
 const HEADING: f64 = 18.0;
 const WORDS: f64 = 15.0;
 const SHEET: f64 = 13.0;
+/// They are for a picture of this width; in a wider one they are larger, up to so many times.
+const USUAL: f64 = 1_100.0;
+const LARGEST: f64 = 1.7;
 /// From one line to the next, in its size.
 const LEADING: f64 = 1.45;
 
@@ -56,37 +59,41 @@ pub fn poster(parts: &[Block<'_>], view: &View) -> String {
         })
         .collect();
     let widest = parts.iter().map(Block::width).fold(columns(wide(&view.title), TITLE), f64::max);
-    let widest = figures.iter().flatten().map(|figure| figure.width).fold(widest, f64::max);
+    let of_figures = figures.iter().flatten().map(|figure| figure.width).fold(0.0, f64::max);
+    // The words grow with the figures: on a screen that shows the whole width they stay as large.
+    let size = |letters: f64| letters * (of_figures / USUAL).clamp(1.0, LARGEST);
+    let (title, heading, words, sheet) = (size(TITLE), size(HEADING), size(WORDS), size(SHEET));
+    let widest = (widest * size(1.0)).max(of_figures);
     let mut body = Drawing::default();
-    let mut y = MARGIN + TITLE;
-    let sans = |y, words| text(MARGIN, y, words).font("sans-serif");
-    body.add(sans(y, &view.title).size(TITLE).bold());
-    y += 0.6 * TITLE;
+    let mut y = MARGIN + title;
+    let sans = |y, said| text(MARGIN, y, said).font("sans-serif");
+    body.add(sans(y, &view.title).size(title).bold());
+    y += 0.6 * title;
     for (part, figure) in parts.iter().zip(&figures) {
         match (part, figure) {
-            (Block::Heading(words), _) => {
-                y += 1.2 * HEADING;
+            (Block::Heading(said), _) => {
+                y += 1.2 * heading;
                 body.add(line((MARGIN, y - 0.3), (widest + MARGIN, y - 0.3)).stroke(LINE, 1.0));
-                y += 1.5 * HEADING;
-                body.add(sans(y, words).size(HEADING).bold());
-                y += 0.5 * HEADING;
+                y += 1.5 * heading;
+                body.add(sans(y, said).size(heading).bold());
+                y += 0.5 * heading;
             }
             (Block::Words(lines), _) => {
-                for words in lines {
-                    y += LEADING * WORDS;
-                    body.add(sans(y, words).size(WORDS));
+                for said in lines {
+                    y += LEADING * words;
+                    body.add(sans(y, said).size(words));
                 }
-                y += 0.5 * WORDS;
+                y += 0.5 * words;
             }
             (Block::Sheet(lines), _) => {
                 for line in lines {
-                    y += LEADING * SHEET;
-                    for (column, words) in cells(line) {
-                        let words = words.replace('`', "");
-                        body.add(text(MARGIN + columns(column, SHEET), y, &words).size(SHEET));
+                    y += LEADING * sheet;
+                    for (column, said) in cells(line) {
+                        let said = said.replace('`', "");
+                        body.add(text(MARGIN + columns(column, sheet), y, &said).size(sheet));
                     }
                 }
-                y += 0.5 * SHEET;
+                y += 0.5 * sheet;
             }
             (Block::Figure(..), Some(figure)) => {
                 body.group(group("figure").moved(0.0, y).size(FONT), |out| figure.draw(out));

@@ -10,9 +10,6 @@ use netplay_text::columns::{cut, width as wide, wrapped};
 use netplay_text::lang::Lang;
 use netplay_text::words::{counted, duration, grouped};
 
-/// A note is broken into lines of as many columns.
-const NOTE: usize = 40;
-
 /// What stands beside a lifeline.
 #[derive(Debug)]
 pub(super) struct Label {
@@ -39,11 +36,11 @@ impl Label {
         Label { call, side, mark, y: mark, tag: None, asked, time, answered, more: Vec::new() }
     }
 
-    /// The text of a note.
-    pub(super) fn note(self, said: &str) -> Label {
-        let mut lines = wrapped(said, NOTE).map(str::to_owned);
-        let asked = lines.next().unwrap_or_default();
-        Label { asked, more: lines.collect(), ..self }
+    /// Says the text of a note, in lines of so many columns.
+    pub(super) fn set_note(&mut self, said: &str, columns: usize) {
+        let mut lines = wrapped(said, columns).map(str::to_owned);
+        self.asked = lines.next().unwrap_or_default();
+        self.more = lines.collect();
     }
 
     pub(super) fn height(&self) -> f64 {
