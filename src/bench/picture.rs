@@ -310,9 +310,11 @@ fn tail(cell: &Cell) -> [Option<f64>; 4] {
     ]
 }
 
-/// Letters in passing.
+/// The size of letters in passing.
+const SMALL: f64 = 10.5;
+
 fn small(text: Element<'_>) -> Element<'_> {
-    text.size(10.5).fill(DIM)
+    text.size(SMALL).fill(DIM)
 }
 
 /// One of the three parts of a load: where it begins, and how many rows it has.
@@ -337,15 +339,23 @@ impl Part {
         out.add(text(self.x + x, self.top + 54.0, words).size(12.0).fill(DIM));
     }
 
-    /// The lines of the scale, and its numbers below them.
+    /// The lines of the scale, and its numbers below them: a number that would touch another one is left out, and powers
+    /// of ten come first.
     fn scale(&self, out: &mut Drawing, marks: impl IntoIterator<Item = (f64, String)>) {
         let (top, bottom) = (self.top + ABOVE, self.top + ABOVE + ROW * self.rows as f64);
         let thin = |from, to| line(from, to).stroke(LINE, 1.0);
         out.add(thin((self.x, bottom), (self.at(1.0), bottom)));
+        let mut marks: Vec<(f64, String)> = marks.into_iter().collect();
+        marks.sort_by_key(|(_, number)| !number.starts_with('1'));
+        let mut taken: Vec<(f64, f64)> = Vec::new();
         for (part, number) in marks {
             let x = self.at(part);
             out.add(thin((x, top), (x, bottom + 5.0)));
-            out.add(small(text(x, bottom + 17.0, &number)).anchor(Anchor::Middle));
+            let half = width(&number, SMALL) / 2.0 + 4.0;
+            if taken.iter().all(|&(other, its)| (other - x).abs() > half + its) {
+                out.add(small(text(x, bottom + 17.0, &number)).anchor(Anchor::Middle));
+                taken.push((x, half));
+            }
         }
     }
 
