@@ -12,6 +12,7 @@ use crate::child;
 use crate::client::{Interrupted, Usage};
 use crate::columns::width;
 use crate::draw::{Format, View};
+use crate::failure::in_words;
 use crate::files::{self, is_stdout, try_to_write};
 use crate::lab::{Lab, Look, Outcome, Progress, Report, TABLE, ask};
 use crate::lang::Lang;
@@ -107,7 +108,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     listen(global, lab, &collection, raw.clone())?;
     stop::set_in_order(child::end_all).context(child::CannotStart::Thread)?;
     if asks {
-        remark(report.look.lang.pick("the lab runs: some seconds", "实验正在运行：需要几秒"));
+        remark(
+            report
+                .look
+                .lang
+                .pick("the lab is running: this takes a few seconds", "实验正在运行：需要几秒"),
+        );
     }
     let outcome = lab.try_out(&collection, raw)?;
     if args.json {
@@ -125,7 +131,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         return Err(unmet.into());
     }
     let progress = Progress::note(lab.name).or_else(|error| {
-        remark(format_args!("netplay: cannot note that this lab is done: {error:#}"));
+        let error = in_words(error.as_ref(), global.spoken());
+        remark(say!(
+            global.spoken(),
+            "netplay: cannot note that this lab is done: {error}",
+            "netplay: 无法记下这个实验已经完成：{error}"
+        ));
         Progress::read()
     });
     if talkative && let Ok(progress) = progress {
@@ -193,7 +204,12 @@ fn draw(
 /// All labs, a line each.
 fn list(args: &Args, global: &Global) -> Result<()> {
     let progress = Progress::read().unwrap_or_else(|error| {
-        remark(format_args!("netplay: cannot see which labs are done: {error:#}"));
+        let error = in_words(error.as_ref(), global.spoken());
+        remark(say!(
+            global.spoken(),
+            "netplay: cannot see which labs are done: {error}",
+            "netplay: 无法查看哪些实验已经完成：{error}"
+        ));
         Progress::default()
     });
     let look = look(global);

@@ -16,6 +16,7 @@ use super::figure::{Claim, Figure, Table, Value};
 use crate::call::CallError;
 use crate::child;
 use crate::child::{CannotRun, CannotStart};
+use crate::failure::in_words;
 use crate::lang::Lang;
 use crate::trace::{self, Collection, Event, TraceFile};
 
@@ -122,7 +123,7 @@ impl Stage {
 
     /// A side has failed: the other may wait for it for ever. If it does, the lab ends soon, with the reason.
     fn alone(&self, error: &anyhow::Error) {
-        let (lab, said) = (self.lab, format!("{error:#}"));
+        let (lab, said) = (self.lab, in_words(error.as_ref(), Lang::current()));
         let code = if error.is::<CannotRun>() { 4 } else { 1 };
         let (at_once, may_be_busy) = (said.clone(), !busy::is_no_reason_for(error));
         let waits = child::thread(move || {

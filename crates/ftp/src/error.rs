@@ -511,10 +511,7 @@ mod tests {
         let full = io::Error::from_raw_os_error(libc::ENOSPC);
         let written = Err::<(), _>(full).about(|| About::Write("a b".into())).unwrap_err();
         let error = written.about(About::Job("get a".into()));
-        assert_eq!(
-            format!("{error:#}"),
-            "get a: cannot write to a b: No space left on device (os error 28)"
-        );
+        assert_eq!(format!("{error:#}"), "get a: cannot write to a b: No space left on device");
         assert_eq!(error.to_string(), "get a");
         assert!(matches!(error.root(), Error::Io(_)));
 

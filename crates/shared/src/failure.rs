@@ -19,7 +19,7 @@ use nix::errno::Errno;
 /// use netplay_text::lang::Lang;
 /// let error = io::Error::from_raw_os_error(2);
 /// assert_eq!(in_words(&error, Lang::Zh), "没有这个文件或目录");
-/// assert_eq!(in_words(&error, Lang::En), error.to_string());
+/// assert_eq!(in_words(&error, Lang::En), "No such file or directory"); // without std's "(os error 2)"
 /// ```
 #[must_use]
 pub fn in_words(error: &(dyn Error + 'static), lang: Lang) -> String {
@@ -35,6 +35,8 @@ pub fn alone(error: &(dyn Error + 'static), lang: Lang) -> String {
         (Lang::Zh, Some(errno)) => error_in_words(&format!("{errno:?}"), lang),
         (Lang::Zh | Lang::En, _) => {
             let said = error.to_string();
+            let said =
+                said.rsplit_once(" (os error ").map_or(&*said, |(words, _)| words).to_owned();
             match said.strip_prefix("failed to lookup address information: ") {
                 Some(reason) => of_the_resolver(reason, lang).to_owned(),
                 None => said,
