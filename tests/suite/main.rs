@@ -49,4 +49,5 @@ mod strace;
 mod tmux;
 mod trace;
 mod usage;
+mod watch;
 mod why;

@@ -59,7 +59,7 @@ const MESSAGES: &[u8] = b"hello\n\x01\x027 \x1b[2J \x7f\xff\x00\x009\n\"quoted\"
     \xe4\xb8\x96\xe7\x95\x8c\n32 bytes are shown, not a byte m\n33 bytes are shown, not a byte mo\n";
 
 /// What a client says.
-fn words(example: &Example) -> &'static [u8] {
+pub(super) fn words(example: &Example) -> &'static [u8] {
     match example.purpose {
         Purpose::Echo | Purpose::Other => MESSAGES,
         Purpose::Files => files(example),
@@ -609,7 +609,7 @@ fn example(name: &str) -> &'static Example {
 
 /// Every row of the table, plain and with each of its own options: the example, and the options of
 /// its two sides.
-fn ways_to_run() -> Vec<(&'static Example, Vec<String>, Vec<String>)> {
+pub(super) fn ways_to_run() -> Vec<(&'static Example, Vec<String>, Vec<String>)> {
     let mut ways = Vec::new();
     for example in examples().filter(|example| example.server.is_some()) {
         if example.name == "ftp" {
@@ -1018,12 +1018,12 @@ fn starts_a_program(call: &str) -> bool {
     call.contains("CLONE_VFORK")
 }
 
-fn name_of(line: &str) -> &str {
+pub(super) fn name_of(line: &str) -> &str {
     line.split('(').next().unwrap_or_default()
 }
 
 /// The two halves of a line: `close(3)` and `0`.
-fn split(line: &str) -> Option<(&str, &str)> {
+pub(super) fn split(line: &str) -> Option<(&str, &str)> {
     let (mut depth, mut quoted, mut escaped) = (0, false, false);
     for (i, byte) in line.bytes().enumerate() {
         match byte {
@@ -1080,7 +1080,7 @@ fn without_layout(call: &str) -> String {
     format!("io_uring_setup({})", kept.join(", ").trim_end_matches(['}', ')']))
 }
 
-fn outside_strings(text: &str, mut change: impl FnMut(&str) -> String) -> String {
+pub(super) fn outside_strings(text: &str, mut change: impl FnMut(&str) -> String) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, string)) = rest.split_once('"') {
         let mut escaped = false;
@@ -1096,7 +1096,7 @@ fn outside_strings(text: &str, mut change: impl FnMut(&str) -> String) -> String
     out + &change(rest)
 }
 
-fn without_kinds(text: &str) -> String {
+pub(super) fn without_kinds(text: &str) -> String {
     let mut parts = text.split('<');
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -1107,7 +1107,7 @@ fn without_kinds(text: &str) -> String {
     out
 }
 
-fn without_addresses(text: &str) -> String {
+pub(super) fn without_addresses(text: &str) -> String {
     let mut parts = text.split("0x");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -125,6 +125,7 @@ pub fn conduct(plan: &Plan, audience: &mut dyn Audience) -> Result<Outcome, Cond
         started: 0,
         left: all,
         first: None,
+        firsts: plan.processes.clone(),
         outcome: Outcome { statuses: vec![None; all], ..Outcome::default() },
         next_at: None,
         kill_at: None,
@@ -146,6 +147,8 @@ struct Stage<'a> {
     /// The first program that was started, and its number among all.
     first: Option<Program>,
     outcome: Outcome,
+    /// The first process of each program.
+    firsts: Vec<i32>,
     /// When the next command starts at the latest.
     next_at: Option<Instant>,
     /// When the programs are killed.
@@ -163,6 +166,7 @@ impl Stage<'_> {
         self.started += 1;
         let program = self.tracer.start(command)?;
         self.first = self.first.or(Some(program));
+        self.firsts.extend(self.tracer.processes(program).first());
         let more = self.started < self.plan.commands.len();
         self.next_at = self.plan.after.filter(|_| more).map(|after| Instant::now() + after);
         Ok(())
@@ -210,8 +214,10 @@ impl Stage<'_> {
                     self.tracer.kill(program, Signal::SIGKILL);
                     self.end(Signal::SIGTERM);
                 }
-                Seen::Ended { program, status, last, .. } => {
-                    if let Some(slot) = self.outcome.statuses.get_mut(program) {
+                Seen::Ended { program, pid, status, last } => {
+                    if self.firsts.get(program) == Some(&pid)
+                        && let Some(slot) = self.outcome.statuses.get_mut(program)
+                    {
                         slot.get_or_insert(status);
                     }
                     if last {

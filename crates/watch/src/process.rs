@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::LazyLock;
 
 use netplay_call::monotonic;
-use netplay_record::{Descriptor, Descriptors, Event, Kind, Moves, Text};
+use netplay_record::{Call, Descriptor, Descriptors, Event, Kind, Moves, Sockopt, Text};
 use nix::unistd::Pid;
 
 use super::decode::{self, Answer, Asked, Interests, Said, Scene, words::signal};
@@ -91,13 +91,22 @@ impl Process {
         if let Some(known) = self.descriptors.get(fd).and_then(|known| known.socket) {
             return known;
         }
-        let link = fs::read_link(format!("/proc/{}/fd/{fd}", self.pid));
+        let link = |tid| fs::read_link(format!("/proc/{tid}/fd/{fd}"));
+        let link = link(self.pid).or_else(|error| match self.has_lost_its_first_thread() {
+            true => threads(self.pid).into_iter().find_map(|tid| link(tid).ok()).ok_or(error),
+            false => Err(error),
+        });
         let Ok(link) = link else { return true }; // a wrong descriptor: its error is told
         let text = link.as_os_str().as_encoded_bytes();
-        let socket = text.starts_with(b"socket:") || text.starts_with(b"anon_inode:[event");
+        let socket = text.starts_with(b"socket:") || text == b"anon_inode:[eventpoll]";
         let ring = text.starts_with(b"anon_inode:[io_uring]");
         self.descriptors.entry(fd).socket = Some(socket || ring);
         socket || ring
+    }
+
+    /// Whether the first thread has ended and others have not: /proc shows their descriptors under their own numbers.
+    fn has_lost_its_first_thread(&self) -> bool {
+        fs::read_link(format!("/proc/{}/exe", self.pid)).is_err()
     }
 
     /// Whether a call is to be told, or watched for what follows from it.
@@ -115,8 +124,8 @@ impl Process {
                 let replaces = call.replaces().then_some(args[1] as i32);
                 socket || replaces.is_some_and(|to| self.is_socket(to))
             }
-            // With no descriptor at all it is a pause.
-            Syscall::Ppoll => args[1] > 0,
+            // With no descriptor at all it is a pause, or a wait for signals.
+            Syscall::Ppoll => args[1] > 0 || args[3] != 0,
             #[cfg(target_arch = "x86_64")]
             Syscall::Poll => args[1] > 0,
             Syscall::Pselect6 => args[0] > 0,
@@ -184,12 +193,18 @@ impl Process {
         detail: Detail,
     ) -> Option<Event> {
         self.learn(tid, asked, answer);
-        let Said { call, strace, fd } =
+        let Said { mut call, strace, fd } =
             decode::decode(asked, answer, self.scene(tid, detail.keep))?;
+        if let (Call::Option(Sockopt::Setsockopt(set)), Some(fd)) = (&mut call, fd) {
+            set.datagrams = self.descriptors.get(fd).is_some_and(|of| of.datagrams() == Some(true));
+        }
         let outcome = answer.outcome(fd);
         let closes = call.moves() == Moves::Closes;
         let closed = fd.filter(|_| closes).and_then(|fd| self.closed(fd));
         self.descriptors.learn(&call, &outcome, &call.facts(&outcome));
+        if let (Moves::Opens, Some(new)) = (call.moves(), answer.done()) {
+            self.descriptors.forget(new as i32); // an interest list is told of to its close, a pidfd is not
+        }
         let mut event = Event::of(call, &outcome, strace);
         self.descriptors.complete(&mut event, closed.as_ref());
         if detail.observe {

@@ -71,6 +71,15 @@ pub(crate) fn message(pid: Pid) -> Result<i32> {
     Ok(message as i32)
 }
 
+/// Whether a thread is stopped at the end of an exec.
+pub(crate) fn is_at_exec(pid: Pid) -> bool {
+    // siginfo_t begins with the signal, an error and the code; all of it has 128 bytes.
+    let mut info = [0_i32; 32];
+    let code = libc::SIGTRAP | libc::PTRACE_EVENT_EXEC << 8;
+    let done = request(libc::PTRACE_GETSIGINFO, pid, 0, (&raw mut info).addr());
+    done.is_ok() && info[2] == code
+}
+
 /// A system call at which a thread has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {

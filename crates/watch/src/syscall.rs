@@ -112,6 +112,15 @@ impl Syscall {
         matches!(self, Read | Write | Readv | Writev | Close | Fcntl | Ioctl)
     }
 
+    /// Whether it makes a process or a thread.
+    pub(crate) fn forks(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if matches!(self, Syscall::Fork | Syscall::Vfork) {
+            return true;
+        }
+        matches!(self, Syscall::Clone | Syscall::Clone3)
+    }
+
     /// Whether it puts a copy of its descriptor in the place of another.
     pub(crate) fn replaces(self) -> bool {
         #[cfg(target_arch = "x86_64")]

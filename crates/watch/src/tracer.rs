@@ -60,6 +60,19 @@ struct Thread {
     pid: i32,
     /// The call that it is in.
     call: Option<Open>,
+    /// Calls that begin again when the handlers return that interrupted them, the innermost last.
+    again: Vec<Open>,
+}
+
+impl Thread {
+    fn of(pid: i32) -> Thread {
+        Thread { pid, call: None, again: Vec::new() }
+    }
+
+    /// Whether it is in a call that makes a process or a thread.
+    fn forks(&self) -> bool {
+        self.call.as_ref().is_some_and(|open| open.asked.call.forks())
+    }
 }
 
 /// A call that has begun.
@@ -81,6 +94,8 @@ pub struct Tracer {
     changes: Vec<(i32, Change)>,
     threads: HashMap<i32, Thread>,
     processes: HashMap<i32, Process>,
+    /// The last process that was killed while it made another.
+    gone: Option<Process>,
     /// How many programs there have been.
     programs: usize,
     /// The first process of each program that has not become its program yet.
@@ -106,6 +121,7 @@ impl Tracer {
             changes: Vec::new(),
             threads: HashMap::new(),
             processes: HashMap::new(),
+            gone: None,
             programs: 0,
             beginning: HashMap::new(),
             commands: Vec::new(),
@@ -124,7 +140,7 @@ impl Tracer {
         let pid = start::start(command)?.as_raw();
         let program = self.add(start::name(command));
         self.beginning.insert(pid, program);
-        self.threads.insert(pid, Thread { pid, call: None });
+        self.threads.insert(pid, Thread::of(pid));
         self.processes
             .insert(pid, Process::new(pid, program, self.commands[program].as_str().into()));
         Ok(program)
@@ -144,7 +160,7 @@ impl Tracer {
         process.filtered = false;
         process.look_around();
         self.processes.insert(pid, process);
-        self.threads.insert(pid, Thread { pid, call: None });
+        self.threads.insert(pid, Thread::of(pid));
         let _ = request::interrupt(Pid::from_raw(pid));
         // A thread may start another while we look: until a look finds no new one.
         loop {
@@ -153,7 +169,7 @@ impl Tracer {
                 if !self.threads.contains_key(&tid)
                     && request::seize(Pid::from_raw(tid), false).is_ok()
                 {
-                    self.threads.insert(tid, Thread { pid, call: None });
+                    self.threads.insert(tid, Thread::of(pid));
                     let _ = request::interrupt(Pid::from_raw(tid));
                     found = true;
                 }
@@ -279,6 +295,13 @@ impl Tracer {
         if !self.threads.contains_key(&tid) && !self.adopt(tid) {
             return;
         }
+        // A stop of a first thread that another thread's exec has replaced since: the exec itself is yet to be told.
+        if let Change::Stopped { event, .. } = change
+            && event != libc::PTRACE_EVENT_SECCOMP
+            && request::is_at_exec(Pid::from_raw(tid))
+        {
+            return;
+        }
         match change {
             Change::Syscall => self.at_syscall(tid, now),
             Change::Stopped { event: libc::PTRACE_EVENT_SECCOMP, .. } => self.at_syscall(tid, now),
@@ -312,16 +335,24 @@ impl Tracer {
             return false;
         };
         if pid != tid && self.processes.contains_key(&pid) {
-            self.threads.insert(tid, Thread { pid, call: None });
+            self.threads.insert(tid, Thread::of(pid));
             return true;
         }
-        if let Some(child) = self.processes.get(&parent).map(|parent| parent.fork(tid)) {
+        let parent = self.processes.get(&parent).or_else(|| self.lost_parent());
+        if let Some(child) = parent.map(|parent| parent.fork(tid)) {
             self.processes.insert(tid, child);
-            self.threads.insert(tid, Thread { pid: tid, call: None });
+            self.threads.insert(tid, Thread::of(tid));
             return true;
         }
         go(tid, Until::Event, 0);
         false
+    }
+
+    /// The parent of a process whose parent was killed before it could be heard of its child.
+    fn lost_parent(&self) -> Option<&Process> {
+        let forks = self.threads.values().find(|thread| thread.forks());
+        let forks = forks.and_then(|thread| self.processes.get(&thread.pid));
+        forks.or(self.gone.as_ref()).or_else(|| self.processes.values().next())
     }
 
     /// A thread has started a thread or a process.
@@ -334,11 +365,11 @@ impl Tracer {
             None => super::process::family(child).is_some_and(|(of, _)| of != child),
         };
         if is_thread {
-            self.threads.insert(child, Thread { pid, call: None });
+            self.threads.insert(child, Thread::of(pid));
         } else if let Some(process) = self.processes.get(&pid) {
             let process = process.fork(child);
             self.processes.insert(child, process);
-            self.threads.insert(child, Thread { pid: child, call: None });
+            self.threads.insert(child, Thread::of(child));
         }
     }
 
@@ -355,7 +386,8 @@ impl Tracer {
                 }
             }
             Ok(Stop::Exit(register)) => self.returned(tid, register, now),
-            Ok(Stop::None) | Err(_) => self.go_on(tid, 0),
+            // It was killed meanwhile, or an exec of another thread took its place: that will be heard of.
+            Ok(Stop::None) | Err(_) => {}
         }
     }
 
@@ -371,6 +403,7 @@ impl Tracer {
                 || call == open.asked.call && args == open.asked.args;
             if again {
                 // The kernel begins the call again: to the program it is the same one.
+                open.twisted = self.settings.twist.apply(tid, &open.asked, process);
                 return go(tid, Until::Syscall, 0);
             }
             if let Some(open) = thread.call.take() {
@@ -378,6 +411,14 @@ impl Tracer {
                 self.finish(tid, open, eintr, at);
                 return self.entered(tid, call, args);
             }
+        }
+        let same = |open: &Open| call == open.asked.call && args == open.asked.args;
+        if let Some(at) = thread.again.iter().rposition(same) {
+            // A handler has returned. One that jumped out of others has left their calls for good.
+            let mut open = thread.again.split_off(at).swap_remove(0);
+            open.twisted = self.settings.twist.apply(tid, &open.asked, process);
+            thread.call = Some(open);
+            return go(tid, Until::Syscall, 0);
         }
         if !process.wants(call, &args) {
             let until = if process.filtered { Until::Event } else { Until::Syscall };
@@ -407,8 +448,10 @@ impl Tracer {
         // ERESTARTSYS and its kin: a signal came, and the kernel will decide whether the call begins again.
         if matches!(register, -516 | -514..=-512)
             && let Some(open) = &mut thread.call
-            && open.twisted.is_none()
         {
+            if let Some(twisted) = open.twisted.take() {
+                twisted.undo(tid, register);
+            }
             open.interrupted = Some((register, now));
         } else if let Some(open) = thread.call.take() {
             let register = match &open.twisted {
@@ -444,14 +487,15 @@ impl Tracer {
     fn signalled(&mut self, tid: i32, signal: i32) {
         let Some(thread) = self.threads.get_mut(&tid) else { return go(tid, Until::Event, signal) };
         let process = self.processes.get(&thread.pid);
-        if let Some(open) = &thread.call
-            && let Some((reason, at)) = open.interrupted
-            && let Some(restarts) = process.and_then(|process| process.handles(signal))
+        if let Some(restarts) = process.and_then(|process| process.handles(signal))
+            && let Some(mut open) = thread.call.take_if(|open| open.interrupted.is_some())
+            && let Some((reason, at)) = open.interrupted.take()
         {
-            // Its handler runs now. ERESTARTSYS (512) begins again after a handler with SA_RESTART,
-            // ERESTARTNOINTR (513) after any; the other two never.
-            let again = reason == -513 || reason == -512 && restarts;
-            if !again && let Some(open) = thread.call.take() {
+            // Its handler runs now, and may make calls. ERESTARTSYS (512) begins again after a handler with
+            // SA_RESTART, ERESTARTNOINTR (513) after any; the other two never.
+            if reason == -513 || reason == -512 && restarts {
+                thread.again.push(open);
+            } else {
                 self.finish(tid, open, Answer::Failed(libc::EINTR), at);
             }
         }
@@ -463,10 +507,15 @@ impl Tracer {
     fn became(&mut self, pid: i32) {
         let former = request::message(Pid::from_raw(pid)).unwrap_or(pid);
         let call = self.threads.remove(&former).and_then(|thread| thread.call);
-        self.threads.retain(|_, thread| thread.pid != pid);
-        self.threads.insert(pid, Thread { pid, call });
-        self.beginning.remove(&pid);
         let now = monotonic();
+        for (tid, thread) in
+            self.threads.extract_if(|_, thread| thread.pid == pid).collect::<Vec<_>>()
+        {
+            self.left(tid, thread, now);
+        }
+        self.held.retain(|held| self.threads.contains_key(held));
+        self.threads.insert(pid, Thread { call, ..Thread::of(pid) });
+        self.beginning.remove(&pid);
         let Some(process) = self.processes.get_mut(&pid) else { return self.go_on(pid, 0) };
         if let Some(text) = process.become_program() {
             self.note(pid, text, now);
@@ -478,15 +527,12 @@ impl Tracer {
         let Some(thread) = self.threads.remove(&tid) else { return };
         self.held.retain(|&held| held != tid);
         let pid = thread.pid;
-        if let Some(open) = thread.call
+        if thread.forks()
             && let Some(process) = self.processes.get(&pid)
-            && !self.beginning.contains_key(&pid)
         {
-            // It ended inside of its call: exit_group and exec of another thread, or a signal.
-            let event = process.unfinished(tid, &open.asked, (open.start, now), self.detail());
-            let program = process.program;
-            self.seen.extend(event.map(|event| Seen::Record { program, event: event.into() }));
+            self.gone = Some(process.fork(pid));
         }
+        self.left(tid, thread, now);
         if tid != pid {
             return;
         }
@@ -505,6 +551,19 @@ impl Tracer {
         self.seen.push(Seen::Record { program, event: event.into() });
         let last = !self.processes.values().any(|other| other.program == program);
         self.seen.push(Seen::Ended { program, pid, status, last });
+    }
+
+    /// A thread has ended inside of its calls: exit_group and exec of another thread, or a signal.
+    fn left(&mut self, tid: i32, thread: Thread, now: u64) {
+        let Some(process) = self.processes.get(&thread.pid) else { return };
+        if self.beginning.contains_key(&thread.pid) {
+            return;
+        }
+        for open in thread.again.into_iter().chain(thread.call) {
+            let event = process.unfinished(tid, &open.asked, (open.start, now), self.detail());
+            let program = process.program;
+            self.seen.extend(event.map(|event| Seen::Record { program, event: event.into() }));
+        }
     }
 
     /// A remark between the calls of a thread.

@@ -46,14 +46,20 @@ fn receiving(asked: &Asked, answer: Answer, scene: Scene<'_>, flags: i32) -> Rec
 }
 
 /// A buffer's contents, or where it is.
-fn shown(data: Option<&Data>, at: u64) -> String {
-    data.map_or_else(|| format!("{at:#x}"), |data| strace::quoted_of(&data.first, data.len))
+fn shown(data: Option<&Data>, at: u64, keep: usize) -> String {
+    match data {
+        Some(data) if data.len == 0 || keep == 0 || !data.first.is_empty() => {
+            strace::quoted_of(&data.first, data.len)
+        }
+        _ if at == 0 => "NULL".to_owned(),
+        _ => format!("{at:#x}"), // nothing came, or nothing is there
+    }
 }
 
 pub(super) fn sendto(asked: &Asked, scene: Scene<'_>) -> Said {
     let send = sending(asked, scene, asked.int(3));
     let (to, to_text) = address::given(scene.memory, asked.args[4], asked.args[5] as u32);
-    let (text, flags) = (shown(Some(&send.data), 0), flags(send.flags));
+    let (text, flags) = (shown(Some(&send.data), asked.args[1], scene.keep), flags(send.flags));
     let args = format!("{}, {text}, {}, {flags}, {to_text}", asked.int(0), asked.size(2));
     let call = match to {
         Some(to) => Bytes::Sendto(send, Some(to.into())),
@@ -67,7 +73,8 @@ pub(super) fn recvfrom(asked: &Asked, answer: Answer, scene: Scene<'_>) -> Said 
     let at = (asked.args[4], asked.args[5]);
     let room = asked.before_u32(0);
     let (from, from_text) = address::answered(scene.memory, at, room, answer.done().is_some());
-    let (text, flags) = (shown(receive.data.as_ref(), asked.args[1]), flags(receive.flags));
+    let (text, flags) =
+        (shown(receive.data.as_ref(), asked.args[1], scene.keep), flags(receive.flags));
     let args = format!("{}, {text}, {}, {flags}, {from_text}", asked.int(0), asked.size(2));
     let call = match asked.args[4] {
         0 => Bytes::Recv(receive),
@@ -78,14 +85,19 @@ pub(super) fn recvfrom(asked: &Asked, answer: Answer, scene: Scene<'_>) -> Said 
 
 pub(super) fn read(asked: &Asked, answer: Answer, scene: Scene<'_>) -> Said {
     let receive = receiving(asked, answer, scene, 0);
-    let text = shown(receive.data.as_ref(), asked.args[1]);
+    let text = shown(receive.data.as_ref(), asked.args[1], scene.keep);
     let args = format!("{}, {text}, {}", asked.int(0), asked.size(2));
     said(asked, Bytes::Read(receive), args)
 }
 
 pub(super) fn write(asked: &Asked, scene: Scene<'_>) -> Said {
     let send = sending(asked, scene, 0);
-    let args = format!("{}, {}, {}", asked.int(0), shown(Some(&send.data), 0), asked.size(2));
+    let args = format!(
+        "{}, {}, {}",
+        asked.int(0),
+        shown(Some(&send.data), asked.args[1], scene.keep),
+        asked.size(2)
+    );
     said(asked, Bytes::Write(send), args)
 }
 
@@ -202,11 +214,7 @@ fn outgoing(
 ) -> (Send, Option<SockAddr>, Vec<i32>, String) {
     let (send, iov) = gathered(&header.spans, scene, flags);
     let to = address::read(scene.memory, header.name, header.name_len);
-    let to_text = match &to {
-        Some(to) => address::text(to),
-        None if header.name == 0 => "NULL".to_owned(),
-        None => format!("{:#x}", header.name),
-    };
+    let to_text = address::words(scene.memory, header.name, header.name_len, to.as_ref());
     let controls = header.controls(scene.memory);
     let text = format!(
         "{{msg_name={to_text}, msg_namelen={}, msg_iov={iov}, msg_iovlen={}, {}, msg_flags={}}}",
@@ -266,10 +274,10 @@ fn incoming(
     let (receive, iov) = scattered(&header.spans, Answer::Done(taken as i64), scene, flags);
     let from = address::read(scene.memory, header.name, header.name_len.min(room));
     let from = from.filter(|_| header.name_len > 0);
-    let name = match &from {
-        Some(from) => address::text(from),
-        None if header.name == 0 => "NULL".to_owned(),
-        None => format!("{:#x}", header.name),
+    let name = match header.name_len {
+        0 if header.name == 0 => "NULL".to_owned(),
+        0 => format!("{:#x}", header.name),
+        len => address::words(scene.memory, header.name, len.min(room), from.as_ref()),
     };
     let name_len = match header.name_len == room {
         true => room.to_string(),
@@ -324,12 +332,17 @@ pub(super) fn recvmmsg(asked: &Asked, answer: Answer, scene: Scene<'_>) -> Said 
         many.from = many.from.or_else(|| header.name.map(Box::new));
     }
     let texts = if came == 0 { format!("{:#x}", asked.args[1]) } else { array(texts) };
-    let limit = match asked.args[4] {
-        0 => "NULL".to_owned(),
-        at => strace::timespec(super::wait::timespec(&scene.memory.array::<16>(at))),
-    };
+    // The kernel writes into the time how much of it is left.
+    let time = asked.before.len().checked_sub(16).filter(|_| asked.args[4] != 0);
+    let time = time.map(|at| strace::timespec(super::wait::timespec(&asked.before[at..])));
+    let limit = time.as_deref().unwrap_or("NULL");
     let args = format!("{fd}, {texts}, {room}, {}, {limit}", flags(asked_flags));
-    said(asked, Bytes::Recvmmsg(many), args)
+    let mut said = said(asked, Bytes::Recvmmsg(many), args);
+    if time.is_some() && came > 0 {
+        let left = super::wait::timespec(&scene.memory.array::<16>(asked.args[4]));
+        said.strace = said.strace.out(format!("(left {})", strace::timespec(left)));
+    }
+    said
 }
 
 pub(super) fn sendfile(asked: &Asked, answer: Answer, memory: Memory) -> Said {

@@ -36,7 +36,11 @@ pub(crate) fn before(call: Syscall, args: &[u64; 6], memory: Memory) -> Vec<u8> 
         S::Recvfrom => memory.bytes(args[5], 4),
         S::Getsockopt => memory.bytes(args[4], 4),
         S::Recvmsg => memory.bytes(args[1], bytes::MSGHDR),
-        S::Recvmmsg => memory.bytes(args[1], 64 * args[2].min(1024) as usize),
+        S::Recvmmsg => {
+            let mut before = memory.bytes(args[1], 64 * args[2].min(1024) as usize);
+            before.extend(memory.array::<16>(args[4])); // the time
+            before
+        }
         S::Sendfile => memory.bytes(args[2], 8),
         S::Clone3 => memory.bytes(args[0], 88),
         S::Pselect6 => wait::before_select(args, memory),

@@ -82,7 +82,17 @@ pub(super) fn select(asked: &Asked, answer: Answer, memory: Memory) -> Said {
     }
     let text = |n: usize| set_text(asked.args[1 + n], &before[n]);
     let limit_text = limit.map_or("NULL".to_owned(), time_text);
-    let mask = if is_old { "" } else { ", NULL" };
+    let mask = match asked.args[5] {
+        _ if is_old => String::new(),
+        0 => ", NULL".to_owned(),
+        at => {
+            let names = match memory.u64(at) {
+                0 => "NULL".to_owned(),
+                at => strace::signals(&signals(memory.u64(at))),
+            };
+            format!(", {{sigmask={names}, sigsetsize={}}}", memory.u64(at + 8))
+        }
+    };
     let args = format!("{nfds}, {}, {}, {}, {limit_text}{mask}", text(0), text(1), text(2));
     let told = asked.strace(args);
     let strace = match out {
