@@ -101,9 +101,16 @@ struct History {
 
 impl Finder<'_> {
     fn forks(&mut self) {
-        let mut of_process: HashMap<i32, Vec<usize>> = HashMap::new();
+        let forks = self.calls.iter().filter_map(|call| super::calls::fork(&call.record));
+        let mut of_process: HashMap<i32, Vec<usize>> =
+            forks.map(|(child, _)| (child, Vec::new())).collect();
+        if of_process.is_empty() {
+            return;
+        }
         for (i, call) in self.calls.iter().enumerate() {
-            of_process.entry(call.record.pid).or_default().push(i);
+            if let Some(of_child) = of_process.get_mut(&call.record.pid) {
+                of_child.push(i);
+            }
         }
         for (i, call) in self.calls.iter().enumerate() {
             // The number may have been another process's before.

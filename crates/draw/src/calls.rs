@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use netplay_record::{Event, Kind, Moves};
+use netplay_record::{Event, Kind, Moves, Text};
 use serde::Serialize;
 
 use super::acts::Acts;
@@ -35,7 +35,7 @@ pub struct Call {
     /// How many calls this stands for: more than 1 only where they all answered EAGAIN.
     pub times: u64,
     /// The state of TCP that the socket was seen in after the call, if it was another one before.
-    pub state: Option<String>,
+    pub state: Option<Text>,
     /// The record; of a run, the last one.
     pub record: Box<Event>,
 }

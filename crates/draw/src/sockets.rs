@@ -286,7 +286,7 @@ impl Sockets {
 
     /// Marks the calls after which a socket was seen in another state of TCP than before.
     pub(super) fn tell_states(&self, calls: &mut [Call]) {
-        let mut last: Vec<Option<String>> = vec![None; self.all.len()];
+        let mut last: Vec<Option<Text>> = vec![None; self.all.len()];
         for &i in &self.order {
             let (Some(id), Some(state)) = (self.of_call[i], &calls[i].record.state) else {
                 continue;
@@ -299,7 +299,7 @@ impl Sockets {
             }
             // A new socket has no state worth a word.
             let told = last[id].is_some() || state != CLOSED;
-            last[id] = Some(state.to_owned());
+            last[id] = Some(state.into());
             if told {
                 calls[i].state = last[id].clone();
             }

@@ -16,6 +16,7 @@
 mod line;
 mod wires;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
@@ -44,13 +45,6 @@ const LONG_NS: u64 = 1_000_000;
 const MOST_EMPTY: usize = 12;
 
 pub(super) fn draw(timeline: &Timeline, view: &View, to: &mut dyn Write) -> io::Result<()> {
-    let plain;
-    let timeline = if view.ascii {
-        plain = in_ascii(timeline);
-        &plain
-    } else {
-        timeline
-    };
     let rows = Rows::of(timeline);
     let wires = Wires::of(timeline, &rows);
     let sheet = Sheet::of(timeline, &wires, view);
@@ -59,26 +53,18 @@ pub(super) fn draw(timeline: &Timeline, view: &View, to: &mut dyn Write) -> io::
     painter.paper.finish()
 }
 
-/// What peers and traces say, in ASCII; the words of the picture itself are seen to where they are written.
-fn in_ascii(timeline: &Timeline) -> Timeline {
+/// The call with what peers and traces say in ASCII; the words of the picture itself are seen to where they are written.
+fn in_ascii(call: &Call) -> Call {
     let plain = |text: &Option<Text>| text.as_deref().map(|text| escape_unicode(text).into());
-    let call = |call: &Call| {
-        let record = &call.record;
-        let record = Event {
-            data: plain(&record.data),
-            local: plain(&record.local),
-            peer: plain(&record.peer),
-            text: plain(&record.text),
-            ..Event::clone(record)
-        };
-        Call { record: record.into(), ..call.clone() }
+    let record = &call.record;
+    let record = Event {
+        data: plain(&record.data),
+        local: plain(&record.local),
+        peer: plain(&record.peer),
+        text: plain(&record.text),
+        ..Event::clone(record)
     };
-    Timeline {
-        calls: timeline.calls.iter().map(call).collect(),
-        lanes: timeline.lanes.clone(),
-        arrows: timeline.arrows.clone(),
-        ..*timeline
-    }
+    Call { record: record.into(), state: call.state.clone(), ..*call }
 }
 
 /// Where things stand on the page.
@@ -402,8 +388,11 @@ impl<'a> Painter<'a> {
     /// What is said of a row.
     fn label(&self, row: usize) -> String {
         let Row { call, part, .. } = self.rows.rows[row];
-        let call = &self.timeline.calls[call];
-        let record = &call.record;
+        let mut call = Cow::Borrowed(&self.timeline.calls[call]);
+        if self.view.ascii {
+            call = Cow::Owned(in_ascii(&call));
+        }
+        let (call, record) = (&*call, &call.record);
         if record.kind == Kind::Note {
             return format!("-- {}", record.asked(self.view.lang));
         }

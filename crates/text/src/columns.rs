@@ -16,6 +16,9 @@ use unicode_width::UnicodeWidthChar;
 /// ```
 #[must_use]
 pub fn width(text: &str) -> usize {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.len();
+    }
     text.chars().map(width_of).sum()
 }
 

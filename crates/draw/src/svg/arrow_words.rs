@@ -1,6 +1,7 @@
 //! The words on the arrows, each where nothing else stands.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use super::figure::Figure;
 use super::measures::{AXIS, MARGIN, SMALL, TIP, columns};
@@ -14,20 +15,10 @@ use netplay_text::columns::width as wide;
 const GAPS: usize = 16;
 
 impl Figure<'_> {
-    pub(super) fn draw_arrow_words(&self, out: &mut Drawing) {
-        for (word, (x, y)) in self.place_arrow_words() {
-            let width = columns(wide(&word), SMALL) + 2.0;
-            out.add(rect(x - width / 2.0, y - 5.5, width, 11.0).fill(PAPER));
-            let word = text(x, y + 3.5, &word).class("small word").size(SMALL);
-            out.add(word.anchor(Anchor::Middle).fill(DIM));
-        }
-    }
-
     /// Puts the word of each arrow on its line, where nothing else stands; one that finds no place is left
     /// to the tooltip.
-    fn place_arrow_words(&self) -> Vec<(String, Point)> {
+    pub(super) fn draw_arrow_words(&self, out: &mut Drawing) {
         let mut taken = self.taken();
-        let mut words = Vec::new();
         for arrow in &self.timeline.arrows {
             let word = self.arrow_word(arrow);
             let half = columns(wide(&word), SMALL) / 2.0;
@@ -38,10 +29,9 @@ impl Figure<'_> {
                 .find(|&place| self.is_between_lanes(frame(place)) && taken.is_free(frame(place)));
             if let Some(place) = place {
                 taken.take(frame(place));
-                words.push((word, place));
+                draw_word(out, &word, place);
             }
         }
-        words
     }
 
     /// Where labels and breaks stand.
@@ -100,32 +90,61 @@ impl Figure<'_> {
     }
 }
 
-/// Boxes that hold something, by the cells of a grid: so a look at one place costs the same in a picture of
-/// any size.
-#[derive(Default)]
-struct Taken {
-    cells: HashMap<(i64, i64), Vec<[f64; 4]>>,
-    /// What goes across the whole picture, from this height to that, by strips of height.
-    strips: HashMap<i64, Vec<[f64; 2]>>,
+fn draw_word(out: &mut Drawing, word: &str, (x, y): Point) {
+    let width = columns(wide(word), SMALL) + 2.0;
+    out.add(rect(x - width / 2.0, y - 5.5, width, 11.0).fill(PAPER));
+    let word = text(x, y + 3.5, word).class("small word").size(SMALL);
+    out.add(word.anchor(Anchor::Middle).fill(DIM));
 }
 
-impl Taken {
-    const CELL: f64 = 40.0;
+/// Boxes that hold something, by the cells of a grid: so a look at one place costs the same in a picture of
+/// any size. A long picture has millions of cells: each takes a few bytes here, and no memory of its own.
+#[derive(Default)]
+struct Taken {
+    boxes: Vec<[f64; 4]>,
+    /// The links of the chains: a box, and the link behind this one, or `LAST`.
+    links: Vec<(u32, u32)>,
+    /// The chain of the boxes that reach into each cell.
+    cells: HashMap<(i32, i32), u32>,
+    /// What goes across the whole picture, from this height to that, by strips of height.
+    strips: HashMap<i32, Vec<[f64; 2]>>,
+}
 
-    fn cells(from: f64, to: f64) -> impl Iterator<Item = i64> + Clone {
-        (from / Taken::CELL).floor() as i64..=(to / Taken::CELL).floor() as i64
+/// The end of a chain.
+const LAST: u32 = u32::MAX;
+
+/// How wide a cell is: about as wide as a label. And how high: a few labels.
+const CELL: (f64, f64) = (320.0, 40.0);
+
+impl Taken {
+    fn cells(from: f64, to: f64, cell: f64) -> RangeInclusive<i32> {
+        (from / cell).floor() as i32..=(to / cell).floor() as i32
     }
 
     fn take(&mut self, frame @ [left, top, right, foot]: [f64; 4]) {
-        for y in Taken::cells(top, foot) {
-            for x in Taken::cells(left, right) {
-                self.cells.entry((x, y)).or_default().push(frame);
+        let number = self.boxes.len() as u32;
+        self.boxes.push(frame);
+        for y in Taken::cells(top, foot, CELL.1) {
+            for x in Taken::cells(left, right, CELL.0) {
+                let first = self.cells.entry((x, y)).or_insert(LAST);
+                self.links.push((number, *first));
+                *first = self.links.len() as u32 - 1;
             }
         }
     }
 
+    /// The boxes that reach into a cell.
+    fn inside(&self, cell: (i32, i32)) -> impl Iterator<Item = &[f64; 4]> {
+        let mut next = self.cells.get(&cell).copied().unwrap_or(LAST);
+        std::iter::from_fn(move || {
+            let &(number, behind) = self.links.get(next as usize)?;
+            next = behind;
+            self.boxes.get(number as usize)
+        })
+    }
+
     fn take_across(&mut self, top: f64, foot: f64) {
-        for y in Taken::cells(top, foot) {
+        for y in Taken::cells(top, foot, CELL.1) {
             self.strips.entry(y).or_default().push([top, foot]);
         }
     }
@@ -133,10 +152,9 @@ impl Taken {
     fn is_free(&self, [left, top, right, foot]: [f64; 4]) -> bool {
         let below_or_above = |&[from, to]: &[f64; 2]| from >= foot || to <= top;
         let apart = |a: &[f64; 4]| a[0] >= right || a[2] <= left || below_or_above(&[a[1], a[3]]);
-        Taken::cells(top, foot).all(|y| {
+        Taken::cells(top, foot, CELL.1).all(|y| {
             self.strips.get(&y).is_none_or(|strips| strips.iter().all(below_or_above))
-                && Taken::cells(left, right)
-                    .all(|x| self.cells.get(&(x, y)).is_none_or(|boxes| boxes.iter().all(apart)))
+                && Taken::cells(left, right, CELL.0).all(|x| self.inside((x, y)).all(apart))
         })
     }
 }

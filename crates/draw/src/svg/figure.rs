@@ -105,12 +105,13 @@ impl<'a> Figure<'a> {
         }
         let tag = call.state.clone();
         let time = if self.is_bar(i) { duration(call.took_ns()) } else { String::new() };
-        let answered = led_by(" → ", answer(call, self.view.lang));
+        let answered = led_by(" → ", answer(call, self.view.lang)).into();
         if returned - began >= LINE {
-            labels.push(Label { asked, ..at(began) });
-            labels.push(Label { tag, time, answered, ..at(returned) });
+            labels.push(Label { asked: asked.into(), ..at(began) });
+            labels.push(Label { tag, time: time.into(), answered, ..at(returned) });
         } else {
-            labels.push(Label { tag, asked, time: led_by("  ", time), answered, ..at(began) });
+            let (asked, time) = (asked.into(), led_by("  ", time).into());
+            labels.push(Label { tag, asked, time, answered, ..at(began) });
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::measures::{FONT, LINE, SMALL, columns};
 use super::side::Side;
 use crate::{Call, Lane, Timeline};
-use netplay_record::Kind;
+use netplay_record::{Kind, Text};
 use netplay_text::columns::{cut, width as wide, wrapped};
 use netplay_text::lang::Lang;
 use netplay_text::words::{counted, duration, grouped};
@@ -20,11 +20,11 @@ pub(super) struct Label {
     /// The height of its own middle.
     pub(super) y: f64,
     /// The state of TCP, if it changed.
-    pub(super) tag: Option<String>,
-    pub(super) asked: String,
+    pub(super) tag: Option<Text>,
+    pub(super) asked: Text,
     /// How long it waited.
-    pub(super) time: String,
-    pub(super) answered: String,
+    pub(super) time: Text,
+    pub(super) answered: Text,
     /// More lines of a note.
     pub(super) more: Vec<String>,
 }
@@ -32,14 +32,14 @@ pub(super) struct Label {
 impl Label {
     /// Nothing yet, beside the mark of a call at this height.
     pub(super) fn at(mark: f64, call: usize, side: Side) -> Label {
-        let (asked, time, answered) = (String::new(), String::new(), String::new());
+        let (asked, time, answered) = Default::default();
         Label { call, side, mark, y: mark, tag: None, asked, time, answered, more: Vec::new() }
     }
 
     /// Says the text of a note, in lines of so many columns.
     pub(super) fn set_note(&mut self, said: &str, columns: usize) {
         let mut lines = wrapped(said, columns).map(str::to_owned);
-        self.asked = lines.next().unwrap_or_default();
+        self.asked = lines.next().unwrap_or_default().into();
         self.more = lines.collect();
     }
 
@@ -73,7 +73,10 @@ impl Label {
         let mut left = ((room - self.tag_width()) / columns(1, FONT)).max(0.0) as usize;
         let all = left;
         for part in [&mut self.asked, &mut self.time, &mut self.answered] {
-            *part = cut(part, left, "…").into_owned();
+            let shorter = cut(part, left, "…");
+            if *shorter != **part {
+                *part = Text::from(&*shorter);
+            }
             left -= wide(part);
         }
         self.more.iter_mut().for_each(|line| *line = cut(line, all, "…").into_owned());
