@@ -21,6 +21,15 @@ pub struct Reading {
     pub remarks: Vec<Remark>,
 }
 
+impl Reading {
+    /// The same without calendar times, which a picture does not show. Only a timeline as JSON has them.
+    #[must_use]
+    pub fn without_wall(mut self) -> Reading {
+        self.records.iter_mut().for_each(|record| record.wall = Text::default());
+        self
+    }
+}
+
 /// What is to be said of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Remark {
