@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Call, Outcome, Strace, Text, What, errno_name};
+use super::{Answer, Call, Outcome, Strace, Submission, Text, What, errno_name};
 
 /// One line of a trace: a call, an operation of a ring, or a note between calls. `schema/trace.schema.json` says the same
 /// for programs.
@@ -123,6 +123,49 @@ impl Event {
             peer: facts.peer.map(Text::from),
             what: call.into(),
             ..Event::default()
+        }
+    }
+
+    /// The event of an operation that was written into the submission ring of io_uring.
+    #[must_use]
+    pub fn submitted(call: Call, of: &Submission) -> Event {
+        Event {
+            v: 1,
+            kind: Kind::Submit,
+            call: Some(call.name().into()),
+            args: Some(of.text().into()),
+            fd: Some(of.fd),
+            user_data: Some(of.user_data),
+            again: of.is_often(),
+            what: call.into(),
+            ..Event::default()
+        }
+    }
+
+    /// The event of its completion.
+    #[must_use]
+    pub fn completed(call: Call, fd: i32, of: &Answer) -> Event {
+        let errno = (of.result < 0).then_some(-of.result);
+        let outcome = Outcome { fd: Some(fd), ret: Some(of.result.max(-1).into()), errno };
+        // What a call that failed was asked is told by its submission.
+        let call_of = |call: Call| match errno {
+            Some(_) => {
+                Event { call: Some(call.name().into()), what: call.into(), ..Event::default() }
+            }
+            None => Event::of(call, &outcome, Strace::new("", "")),
+        };
+        Event {
+            v: 1,
+            kind: Kind::Complete,
+            syscall: None,
+            args: Some(of.text().into()),
+            out: None,
+            fd: outcome.fd,
+            ret: outcome.ret,
+            errno: errno.map(|errno| errno_name(errno).into()),
+            user_data: Some(of.user_data),
+            again: of.more,
+            ..call_of(call)
         }
     }
 

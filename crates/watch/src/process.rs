@@ -5,10 +5,10 @@ use std::fs;
 use std::sync::LazyLock;
 
 use netplay_call::monotonic;
-use netplay_record::{Call, Descriptor, Descriptors, Event, Kind, Moves, Sockopt, Text};
+use netplay_record::{Call, Descriptor, Descriptors, Event, Kind, Moves, Outcome, Sockopt, Text};
 use nix::unistd::Pid;
 
-use super::decode::{self, Answer, Asked, Interests, Said, Scene, words::signal};
+use super::decode::{self, Answer, Asked, Interests, Rings, Said, Scene, words::signal};
 use super::memory::Memory;
 use super::seen::{Detail, Program, Status};
 use super::syscall::Syscall;
@@ -32,6 +32,7 @@ pub(crate) struct Process {
     pub(crate) filtered: bool,
     pub(crate) descriptors: Descriptors,
     interests: Interests,
+    rings: Rings,
     /// The signals that it handles, and whether a call that one interrupts begins again (SA_RESTART).
     handlers: HashMap<i32, bool>,
     /// Whether it was said that some of its calls cannot be read.
@@ -49,6 +50,7 @@ impl Process {
             filtered: true,
             descriptors: Descriptors::default(),
             interests: Interests::default(),
+            rings: Rings::default(),
             handlers: HashMap::new(),
             said_foreign: false,
         }
@@ -65,6 +67,7 @@ impl Process {
             filtered: self.filtered,
             descriptors: self.descriptors.clone(),
             interests: self.interests.clone(),
+            rings: self.rings.clone(),
             handlers: self.handlers.clone(),
             said_foreign: self.said_foreign,
         }
@@ -77,7 +80,7 @@ impl Process {
             let Some(fd) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
                 continue;
             };
-            if self.is_socket(fd)
+            if self.is_told(fd)
                 && let Some(found) = observe::descriptor(self.pid, fd)
             {
                 *self.descriptors.entry(fd) = found;
@@ -86,8 +89,12 @@ impl Process {
         self.handlers = caught(self.pid).map(|signal| (signal, false)).collect();
     }
 
-    /// Whether the descriptor is a socket: known from its calls, or looked up once.
-    pub(crate) fn is_socket(&mut self, fd: i32) -> bool {
+    /// Whether calls on the descriptor are told: it is a socket, an interest list of epoll or a ring. That is known from
+    /// earlier calls, or looked up once.
+    pub(crate) fn is_told(&mut self, fd: i32) -> bool {
+        if self.interests.contains_key(&fd) || self.rings.has(fd) {
+            return true;
+        }
         if let Some(known) = self.descriptors.get(fd).and_then(|known| known.socket) {
             return known;
         }
@@ -98,10 +105,13 @@ impl Process {
         });
         let Ok(link) = link else { return true }; // a wrong descriptor: its error is told
         let text = link.as_os_str().as_encoded_bytes();
-        let socket = text.starts_with(b"socket:") || text == b"anon_inode:[eventpoll]";
-        let ring = text.starts_with(b"anon_inode:[io_uring]");
-        self.descriptors.entry(fd).socket = Some(socket || ring);
-        socket || ring
+        if text == b"anon_inode:[eventpoll]" {
+            self.interests.entry(fd).or_default();
+            return true;
+        }
+        let socket = text.starts_with(b"socket:");
+        self.descriptors.entry(fd).socket = Some(socket);
+        socket
     }
 
     /// Whether the first thread has ended and others have not: /proc shows their descriptors under their own numbers.
@@ -113,16 +123,16 @@ impl Process {
     pub(crate) fn wants(&mut self, call: Syscall, args: &[u64; 6]) -> bool {
         let fd = args[0] as i32;
         match call {
-            Syscall::RestartSyscall => false,
+            Syscall::RestartSyscall | Syscall::RtSigreturn => false,
             Syscall::Fcntl if matches!(args[1] as i32, libc::F_SETLK | libc::F_SETLKW) => true,
             call if call.depends_on_descriptor() => {
-                let socket = self.is_socket(fd);
+                let socket = self.is_told(fd);
                 if !socket && call == Syscall::Close {
                     self.descriptors.forget(fd);
                 }
                 // A copy of a file takes the place of a socket.
                 let replaces = call.replaces().then_some(args[1] as i32);
-                socket || replaces.is_some_and(|to| self.is_socket(to))
+                socket || replaces.is_some_and(|to| self.is_told(to))
             }
             // With no descriptor at all it is a pause, or a wait for signals.
             Syscall::Ppoll => args[1] > 0 || args[3] != 0,
@@ -131,8 +141,8 @@ impl Process {
             Syscall::Pselect6 => args[0] > 0,
             #[cfg(target_arch = "x86_64")]
             Syscall::Select => args[0] > 0,
-            Syscall::Sendfile => self.is_socket(fd),
-            Syscall::Splice => self.is_socket(fd) || self.is_socket(args[2] as i32),
+            Syscall::Sendfile => self.is_told(fd),
+            Syscall::Splice => self.is_told(fd) || self.is_told(args[2] as i32),
             _ => true,
         }
     }
@@ -224,6 +234,7 @@ impl Process {
     /// Forgets a descriptor, whatever close returned: on Linux it is closed even then. What was known of it.
     fn closed(&mut self, fd: i32) -> Option<Descriptor> {
         self.interests.remove(&fd);
+        self.rings.forget(fd);
         for of in self.interests.values_mut() {
             of.retain(|_, known| *known != fd);
         }
@@ -245,6 +256,38 @@ impl Process {
         event.example = EXAMPLE.clone();
     }
 
+    /// What moved through the rings of io_uring before a call that enters the kernel, or during it.
+    pub(crate) fn rings(
+        &mut self,
+        tid: i32,
+        asked: &Asked,
+        returned: bool,
+        keep: usize,
+        now: u64,
+    ) -> Vec<Event> {
+        if asked.call != Syscall::IoUringEnter {
+            return Vec::new();
+        }
+        let (fd, memory) = (asked.int(0), Memory(Pid::from_raw(tid)));
+        let mut events = match returned {
+            false => self.rings.before(fd, memory, keep, now),
+            true => self.rings.after(fd, memory, keep, now),
+        };
+        for event in &mut events {
+            let done = event.kind == Kind::Complete && event.errno.is_none();
+            let outcome = Outcome { fd: event.fd, ret: event.ret, errno: None };
+            let closes = done && event.what.moves() == Moves::Closes;
+            let closed = event.fd.filter(|_| closes).and_then(|fd| self.closed(fd));
+            if done {
+                self.descriptors.learn(&event.what, &outcome, &event.what.facts(&outcome));
+            }
+            self.descriptors.complete(event, closed.as_ref());
+            let times = (event.start_ns, event.start_ns + event.dur_ns);
+            self.stamp(tid, times, event);
+        }
+        events
+    }
+
     /// Remembers what a call has changed beside descriptors.
     fn learn(&mut self, tid: i32, asked: &Asked, answer: Answer) {
         let memory = Memory(Pid::from_raw(tid));
@@ -252,6 +295,16 @@ impl Process {
             return;
         }
         match asked.call {
+            Syscall::IoUringSetup | Syscall::IoUringRegister => {
+                self.rings.learn(asked, answer, memory);
+            }
+            Syscall::EpollCreate1 => {
+                _ = answer.done().map(|fd| self.interests.insert(fd as i32, HashMap::new()))
+            }
+            #[cfg(target_arch = "x86_64")]
+            Syscall::EpollCreate => {
+                _ = answer.done().map(|fd| self.interests.insert(fd as i32, HashMap::new()))
+            }
             Syscall::EpollCtl => {
                 let of = self.interests.entry(asked.int(0)).or_default();
                 of.retain(|_, known| *known != asked.int(2));
@@ -308,6 +361,7 @@ impl Process {
         let open: HashSet<i32> = open_descriptors(self.pid).collect();
         self.descriptors.retain(|fd| open.contains(&fd));
         self.interests.retain(|list, _| open.contains(list));
+        self.rings = Rings::default();
         words::of_executable(self.pid)
     }
 }

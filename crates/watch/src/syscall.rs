@@ -98,6 +98,7 @@ syscalls! {
     SyncFileRange = "sync_file_range", SYS_sync_file_range;
     Seccomp = "seccomp", SYS_seccomp;
     RestartSyscall = "restart_syscall", SYS_restart_syscall;
+    RtSigreturn = "rt_sigreturn", SYS_rt_sigreturn;
 }
 
 impl Syscall {

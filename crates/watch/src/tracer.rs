@@ -62,11 +62,13 @@ struct Thread {
     call: Option<Open>,
     /// Calls that begin again when the handlers return that interrupted them, the innermost last.
     again: Vec<Open>,
+    /// Whether a handler has just returned.
+    returned: bool,
 }
 
 impl Thread {
     fn of(pid: i32) -> Thread {
-        Thread { pid, call: None, again: Vec::new() }
+        Thread { pid, call: None, again: Vec::new(), returned: false }
     }
 
     /// Whether it is in a call that makes a process or a thread.
@@ -396,12 +398,15 @@ impl Tracer {
         let Some(process) = self.processes.get_mut(&thread.pid) else {
             return go(tid, Until::Event, 0);
         };
+        if call == Syscall::RtSigreturn {
+            thread.returned = true;
+            return self.go_on(tid, 0);
+        }
+        let same = |open: &Open| call == open.asked.call && args == open.asked.args;
         if let Some(open) = &mut thread.call
             && let Some((_, at)) = open.interrupted.take()
         {
-            let again = call == Syscall::RestartSyscall
-                || call == open.asked.call && args == open.asked.args;
-            if again {
+            if call == Syscall::RestartSyscall || same(open) {
                 // The kernel begins the call again: to the program it is the same one.
                 open.twisted = self.settings.twist.apply(tid, &open.asked, process);
                 return go(tid, Until::Syscall, 0);
@@ -412,8 +417,9 @@ impl Tracer {
                 return self.entered(tid, call, args);
             }
         }
-        let same = |open: &Open| call == open.asked.call && args == open.asked.args;
-        if let Some(at) = thread.again.iter().rposition(same) {
+        if std::mem::take(&mut thread.returned)
+            && let Some(at) = thread.again.iter().rposition(same)
+        {
             // A handler has returned. One that jumped out of others has left their calls for good.
             let mut open = thread.again.split_off(at).swap_remove(0);
             open.twisted = self.settings.twist.apply(tid, &open.asked, process);
@@ -433,6 +439,10 @@ impl Tracer {
             && self.waited.insert(program)
         {
             self.seen.push(Seen::Waits(program));
+        }
+        let program = process.program;
+        for event in process.rings(tid, &asked, false, self.settings.keep, monotonic()) {
+            self.seen.push(Seen::Record { program, event: event.into() });
         }
         let start = monotonic();
         thread.call = Some(Open { asked, start, interrupted: None, twisted });
@@ -474,7 +484,8 @@ impl Tracer {
         if self.beginning.contains_key(&pid) {
             return; // it is not its program yet
         }
-        if let Some(event) = event {
+        let moved = process.rings(tid, &asked, true, detail.keep, now);
+        for event in event.into_iter().chain(moved) {
             self.seen.push(Seen::Record { program, event: event.into() });
         }
         let changed = twisted.and_then(|twisted| twisted.words(&asked));

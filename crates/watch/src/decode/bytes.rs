@@ -6,7 +6,7 @@ use netplay_record::{
 use socket2::SockAddr;
 
 use super::address;
-use super::asked::{Answer, Asked, Said, Scene};
+use super::asked::{Answer, Asked, Interests, Said, Scene};
 use super::words::{MSG, bits};
 use crate::memory::{Memory, Span};
 
@@ -251,6 +251,38 @@ pub(super) fn sendmmsg(asked: &Asked, answer: Answer, scene: Scene<'_>) -> Said 
     let args =
         format!("{}, {}, {}, {}", asked.int(0), array(texts), asked.int(2), flags(many.flags));
     said(asked, Bytes::Sendmmsg(many), args)
+}
+
+/// A message that an operation of a ring sends; `moved` once it has.
+pub(super) fn message_out(
+    memory: Memory,
+    at: u64,
+    moved: Option<usize>,
+    keep: usize,
+    flags: u32,
+) -> Bytes {
+    let header = Msghdr::read(memory, &memory.bytes(at, MSGHDR));
+    let scene = Scene { memory, keep, interests: &Interests::default() };
+    let (send, to, passed, _) = outgoing(&header, scene, flags.cast_signed());
+    let send = if moved.is_some() { send } else { Send { data: Data::default(), ..send } };
+    Bytes::Sendmsg(send, to.map(Box::new), passed)
+}
+
+/// A message that an operation of a ring receives; `moved` once it has.
+pub(super) fn message_in(
+    memory: Memory,
+    at: u64,
+    moved: Option<usize>,
+    keep: usize,
+    flags: u32,
+) -> Bytes {
+    let Some(moved) = moved else { return Bytes::Recvmsg(Receive::default(), None) };
+    let header = Msghdr::read(memory, &memory.bytes(at, MSGHDR));
+    let scene = Scene { memory, keep, interests: &Interests::default() };
+    // The length of the name's buffer before is not known any more.
+    let room = header.name_len;
+    let (receive, header, _) = incoming(&header, room, moved, scene, flags.cast_signed());
+    Bytes::Recvmsg(receive, Some(header.into()))
 }
 
 /// `[…, …]`, of which strace prints the first 32.

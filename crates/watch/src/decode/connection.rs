@@ -12,7 +12,10 @@ use crate::syscall::Syscall;
 
 /// What kind of socket is asked for, and strace's words.
 fn kind(asked: &Asked) -> (SocketKind, String) {
-    let (family, ty, protocol) = (asked.int(0), asked.int(1), asked.int(2));
+    kind_of(asked.int(0), asked.int(1), asked.int(2))
+}
+
+pub(super) fn kind_of(family: i32, ty: i32, protocol: i32) -> (SocketKind, String) {
     let flags = ty & (libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK);
     let ty = ty & !flags;
     let with =

@@ -21,6 +21,7 @@ pub(crate) mod words;
 
 pub(crate) use asked::{Answer, Asked, Interests, Said, Scene};
 pub(crate) use process::clone_flags;
+pub(crate) use ring::Rings;
 pub(crate) use wait::interest;
 
 use netplay_record::Call;
@@ -48,7 +49,7 @@ pub(crate) fn before(call: Syscall, args: &[u64; 6], memory: Memory) -> Vec<u8> 
         S::Select => wait::before_select(args, memory),
         S::Ppoll => memory.bytes(args[2], 16),
         S::Ioctl => memory.bytes(args[2], 4),
-        S::IoUringSetup => memory.bytes(args[1], 120),
+        S::IoUringSetup => memory.bytes(args[1], ring::PARAMS),
         S::Execve => memory.string(args[0]),
         S::Execveat => memory.string(args[1]),
         _ => Vec::new(),
@@ -115,7 +116,7 @@ pub(crate) fn decode(asked: &Asked, answer: Answer, scene: Scene<'_>) -> Option<
         S::IoUringSetup => ring::setup(asked, answer, scene.memory),
         S::IoUringEnter => ring::enter(asked),
         S::IoUringRegister => ring::register(asked, scene.memory)?,
-        S::RtSigaction | S::Seccomp | S::RestartSyscall => return None,
+        S::RtSigaction | S::RtSigreturn | S::Seccomp | S::RestartSyscall => return None,
     })
 }
 
