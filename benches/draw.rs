@@ -103,8 +103,8 @@ fn draw(trace: &Path, format: &str) -> Run {
 #[expect(unsafe_code, reason = "std's wait keeps the usage to itself")]
 fn wait4(pid: i32) -> libc::rusage {
     let mut status = 0;
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() }; // SAFETY: plain numbers, all of which may be 0.
-    // SAFETY: both places are there to be written to.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() }; // SAFETY: it holds only numbers, which may be 0.
+    // SAFETY: both variables may be written to.
     let waited = unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) };
     assert_eq!((waited, status), (pid, 0), "it failed");
     usage

@@ -8,9 +8,9 @@
 //! It takes about two minutes. A peer that is not installed is left out, and named. Files lie in a
 //! folder of the temporary directory (`TMPDIR`), the same for all, and in the page cache.
 //!
-//! The servers take turns: A B C, then B C A, then C A B. So whatever else the machine does meets all
-//! of them, and what is compared are the goes of one round. The client is this program: one thread,
-//! blocking sockets, 1 MiB at a time, for all the same. The first row of a table is the yardstick; the
+//! The servers take turns: A B C, then B C A, then C A B. So whatever else the machine does affects all
+//! of them, and only turns of one round are compared. The client is this program: one thread,
+//! blocking sockets, 1 MiB at a time, the same for all. The first row of a table is the yardstick; the
 //! last is the yardstick once more: a difference smaller than that one means nothing.
 
 #![allow(clippy::disallowed_methods, reason = "the client of all these servers is under no record")]
@@ -73,11 +73,11 @@ fn main() -> Result<()> {
     }
     println!("{}", footer(place.path(), rounds));
     drop(servers);
-    place.close()?; // a folder that stays behind would be a bug to see
+    place.close()?; // a folder that stays behind is a bug, and must be seen
     Ok(())
 }
 
-/// What there is to fetch, written to the disk now and not while others are measured.
+/// The files to fetch. They are written to the disk now, not during the measurement.
 fn fill(folder: &Path) -> Result<()> {
     fs::create_dir(folder)?;
     let mut big = File::create(folder.join("big"))?;
@@ -159,7 +159,7 @@ fn start(place: &Path, folder: &Path) -> Result<Vec<Server>> {
     let anonymous = Speaks::Ftp("anonymous");
     if has("vsftpd", "-v") {
         servers.push(Server::start("vsftpd", anonymous, works, |port| {
-            // It reads only settings of the user that runs it.
+            // It reads only a settings file of the user who runs it.
             let file = place.join("vsftpd.conf");
             fs::write(&file, include_str!("../tests/peers/vsftpd.conf"))?;
             let mut command = Command::new("vsftpd");
@@ -190,7 +190,7 @@ fn path(folder: &Path, name: &str) -> String {
     folder.join(name).display().to_string()
 }
 
-/// Whether the program is there: it is asked something that it answers at once.
+/// Whether the program is installed: it must answer a simple question.
 fn has(program: &str, with: &str) -> bool {
     let mut command = Command::new(program);
     command.arg(with).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -211,7 +211,7 @@ impl Server {
         works: &'static [Work],
         command: impl FnOnce(String) -> Result<Command>,
     ) -> Result<Server> {
-        // Free now; who wants it next will hardly get the same.
+        // Free now, and the kernel will hardly choose it again soon.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let process = command(port.to_string())?
             .stdin(Stdio::null())
@@ -236,7 +236,7 @@ impl Server {
         Ok(server)
     }
 
-    /// One go: what it took.
+    /// One turn: what it took.
     fn go(&mut self, work: Work, folder: &Path, buf: &mut [u8]) -> Result<Go> {
         let pids = with_descendants(self.process.id().cast_signed());
         let before =
@@ -298,7 +298,7 @@ impl Server {
             }
             None => (TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?, None),
         };
-        // Here it is the client that sends; where there is no cubic, what there is will do.
+        // Here the client sends. Without cubic, the kernel's own choice will do.
         let _ = call::setsockopt(&data, TCP_CONGESTION, "cubic");
         for _ in 0..BIG / buf.len() {
             data.write_all(buf)?;
@@ -316,7 +316,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.session = None; // what a server made for it ends with it
+        self.session = None; // what a server started for it ends with it
         let _ = kill(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGTERM);
         let deadline = Instant::now() + Duration::from_secs(3);
         while Instant::now() < deadline && matches!(self.process.try_wait(), Ok(None)) {
@@ -353,7 +353,7 @@ impl Session {
 
     fn hear(&mut self, expected: &str) -> Result<()> {
         let reply = self.reply()?;
-        // 125 says as 150 does that the bytes come.
+        // 125 means the same as 150: the bytes come.
         let as_good = expected == "150" && reply.starts_with("125");
         ensure!(reply.starts_with(expected) || as_good, "{expected} was expected: {reply}");
         Ok(())
@@ -382,7 +382,7 @@ impl Session {
 
 // ---- what it took
 
-/// Seconds on the clock, and of processor time.
+/// Seconds of the clock, and of processor time.
 #[derive(Clone, Copy)]
 struct Go {
     took: f64,

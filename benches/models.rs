@@ -8,10 +8,10 @@
 //! cargo bench --bench models -- peers memory        epoll beside the others; 10,000 idle clients
 //! ```
 //!
-//! The load and the meters are those of `netplay bench`. In each round the C twin has a go, then
-//! netplay's server, then the twin once more. What netplay's did is compared with the mean of the
-//! twin's two goes around it, and the second go with the first: how far those are apart is how far
-//! figures may be apart and mean nothing. Each go is a new process; its start is not in the figures.
+//! The load and the meters are those of `netplay bench`. In each round the C twin has a turn, then
+//! netplay's server, then the twin again. netplay's figure is compared with the mean of the twin's two
+//! turns around it, and the second of these with the first: a difference that is no larger than
+//! theirs means nothing. Each turn is a new process; its start is not in the figures.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,7 +24,7 @@ use netplay::bench::sample::{Cell, Report, Spread, Turn};
 
 use netplay::stop::Stop;
 
-/// A model: what netplay calls it and is to be told, what its C file is called, and how many
+/// A model: its name and options in netplay, the name of its C file, and how many
 /// connections such a server can serve.
 struct Pair {
     name: &'static str,
@@ -51,7 +51,7 @@ const PAIRS: [Pair; 9] = [
 
 const UDP: Pair = pair("udp-echo", "", "udp", 10_000);
 
-/// What is asked of a server.
+/// The load on a server.
 struct Work {
     title: &'static str,
     connections: usize,
@@ -78,7 +78,7 @@ fn main() -> Result<()> {
     lab.stop.on_signals();
     let mut footer = None;
     for work in &WORKS {
-        // Eight connections are for those who serve no more.
+        // Eight connections are for the servers that serve no more.
         let fits = |pair: &&Pair| {
             let most = if work.per_request { usize::MAX } else { pair.most };
             let here = work.connections + work.idle;
@@ -111,7 +111,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-// ---- what is asked for
+// ---- the command line
 
 struct Asked {
     rounds: usize,
@@ -157,7 +157,7 @@ fn compile() -> Result<PathBuf> {
     Ok(twins)
 }
 
-/// The servers that others have made, as far as they are here.
+/// The servers of other projects that are installed.
 fn strangers() -> Vec<Model> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tokio-echo");
@@ -190,7 +190,7 @@ fn strangers() -> Vec<Model> {
 }
 
 fn command(name: &str, line: String) -> Model {
-    // The shell makes room for it: the process that is measured is the server's own.
+    // `exec` replaces the shell, so that the process that is measured is the server.
     Model { name: name.to_owned(), kind: Kind::Command(format!("exec {line}")) }
 }
 
@@ -251,7 +251,7 @@ impl Lab {
         Ok(report)
     }
 
-    /// netplay's models beside the servers of others, of which the first is the yardstick.
+    /// netplay's models beside servers of other projects, of which the first is the yardstick.
     fn peers(&self) -> Result<()> {
         for work in WORKS.iter().filter(|work| matches!(work.connections, 1 | 64 | 1000)).take(3) {
             let mut models = strangers();
@@ -280,7 +280,7 @@ impl Lab {
         Ok(())
     }
 
-    /// What a client costs that says nothing. No turns: the look before them weighs it.
+    /// The memory that a silent client costs. It needs no turns: the look before them measures it.
     fn memory(&self) -> Result<()> {
         println!("\nKiB of memory for each idle client   C     netplay");
         for (name, idle) in [
@@ -305,7 +305,7 @@ impl Lab {
     }
 }
 
-/// What textbooks have; but large messages want large pieces.
+/// The size in textbooks; large messages need larger pieces.
 fn buffer(work: &Work) -> usize {
     if work.size > 1024 { 64 * 1024 } else { 1024 }
 }

@@ -1,5 +1,5 @@
 //! What the record costs without a listener: the same messages over a pair of sockets, through
-//! `call::send` and `call::recv` and straight through std, in turn, in one run.
+//! `call::send` and `call::recv` and directly through std, in turn, in one run.
 //!
 //! ```sh
 //! cargo bench --bench narration

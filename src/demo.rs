@@ -116,7 +116,7 @@ pub fn run(example: &Example, v6: bool, audience: &mut Audience<'_>) -> Result<(
     drop(stage); // its processes have ended before their folder goes
     let removed = directory.remove();
     if interrupted {
-        return Err(Interrupted.into()); // a Ctrl-C goes to all of them: what fails then is its doing
+        return Err(Interrupted.into()); // Ctrl-C reaches all of them, and is why they fail
     }
     let played = played.map_err(|error| match error.is::<CannotRun>() {
         true => CannotRun(reasons).into(),
@@ -148,7 +148,7 @@ impl Directory {
         let spare = [open()?, open()?]; // before there is anything to remove
         let prefix = format!("netplay-demo-{}-", std::process::id());
         let path = tempfile::Builder::new().prefix(&prefix).tempdir_in(&place);
-        // tempfile's own error names the folder a second time.
+        // The error of tempfile would name the folder a second time.
         let path =
             path.map_err(|error| error.kind()).map_err(io::Error::from).with_context(cannot)?;
         for side in ["server", "client"] {
@@ -368,7 +368,7 @@ impl<'a, 'b> Stage<'a, 'b> {
         Ok(())
     }
 
-    /// Who has failed meanwhile, and how.
+    /// Which side has failed in the meantime, and how.
     fn failed(&mut self) -> Result<Option<String>> {
         let servers = self.servers.iter_mut().map(|server| (the_server(), server));
         let clients = self.clients.iter_mut().map(|(name, it)| (client_named(*name), it));
@@ -416,8 +416,8 @@ impl<'a, 'b> Stage<'a, 'b> {
                 Err(_) => break,
             }
         }
-        // This process may have had to wait itself: what lies here unread is to be told in its turn. All
-        // of that is read when the first record from after now comes; and some servers never pause.
+        // This process may have been kept waiting, and tells first what it has not read yet. It has read all of that when
+        // a record comes that was made after now. (Some servers never pause.)
         let now = monotonic();
         while let Ok(line) = self.receiver.try_recv()
             && self.receive(line)? <= now

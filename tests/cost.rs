@@ -78,7 +78,7 @@ static TOLD: AtomicI32 = AtomicI32::new(-1);
 
 #[expect(unsafe_code, reason = "a function for the end of the program knows its pipe as a number")]
 extern "C" fn tell_of_the_end() {
-    // SAFETY: one byte that lives here; nobody closes the pipe.
+    // SAFETY: one byte that lives here; the pipe stays open.
     unsafe { libc::write(TOLD.load(Relaxed), b"e".as_ptr().cast(), 1) };
 }
 

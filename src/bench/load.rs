@@ -463,7 +463,7 @@ impl Worker {
                 self.give_up_lost(looked);
             }
         }
-        // What was due and never sent waited at least until now.
+        // Requests that were due and never sent waited at least until now.
         let end = self.now().min(self.until);
         for &i in active {
             let (due, behind) = (self.connections[i].due, self.connections[i].behind);
@@ -669,7 +669,7 @@ impl Worker {
         }
         let whole = match self.expect {
             _ if one.state != State::Waiting => Err("nothing"),
-            // An answer that was given up for lost.
+            // The reply to a request that was given up.
             Expect::Echo
                 if self.udp && heard != message && self.messages.iter().any(|m| m == heard) =>
             {

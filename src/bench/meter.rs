@@ -34,7 +34,7 @@ pub struct Used {
 pub fn used(roots: &[Pid]) -> Used {
     let mut used = Used::default();
     for pid in family(roots) {
-        // Gone meanwhile: then its time is in what its parent has waited for.
+        // It has ended in the meantime: its time is in that of its parent, which has waited for it.
         let Ok(clock) = clock_getcpuclockid(pid).and_then(|clock| clock.now()) else { continue };
         used.cpu += Duration::from_nanos(clock.num_nanoseconds().unsigned_abs());
         used.cpu += waited_for(pid);

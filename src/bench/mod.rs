@@ -152,7 +152,7 @@ impl Bench<'_> {
                 continue;
             }
             match self.turn(model, cell, round) {
-                // Interrupted in the midst of it: its figures are none.
+                // It was interrupted in the middle of a turn, which has no figures then.
                 _ if self.stop.requested() => {}
                 Ok((turn, given_up)) => {
                     cell.failed = given_up.or_else(|| (turn.served == 0).then(|| silence(&turn)));
@@ -192,7 +192,7 @@ impl Bench<'_> {
         let tally = clients.close()?;
         let ended = server.ended(&tally)?;
         let lifetime = server.stop()?;
-        // What has ended has no clock that could be read.
+        // The clock of a process that has ended cannot be read.
         let lives = ended.is_none() && after.is_some_and(|after| after.processes > 0);
         let used =
             before.zip(after).zip(lifetime).filter(|_| lives).map(|((before, after), lifetime)| {

@@ -437,7 +437,7 @@ impl Report {
         }
         let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
         for cell in self.cells.iter().filter(|cell| cell.failed.is_none()) {
-            // Why nothing at all is known of a server is said with its load.
+            // If nothing at all is known of a server, the reason is given with its load.
             let Some(why) = cell.look.uncounted.as_deref() else { continue };
             let under = self.under(cell.load);
             let all = under.iter().all(|cell| cell.look.uncounted.as_deref() == Some(why));

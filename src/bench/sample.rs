@@ -176,7 +176,7 @@ impl Spread {
         let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
         values.sort_by(f64::total_cmp);
         let last = values.len().checked_sub(1)? as f64;
-        // Between two values, the point that divides the way between them as it should.
+        // Between two values: the point at this part of the way.
         let at = |part: f64| {
             let place = last * part;
             let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
@@ -194,7 +194,7 @@ impl Spread {
     /// assert!((spread.median - 1.0).abs() < 1e-9);
     /// ```
     pub fn of_factors(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
-        // A factor of 0 has no logarithm; this is as good as 0, and stays in the order.
+        // 0 has no logarithm. This value is close enough to 0, and keeps its place in the order.
         const NOTHING: f64 = 1e-9;
         let logarithms = values.into_iter().map(|value| value.max(NOTHING).ln());
         let factor = |logarithm: f64| match logarithm.exp() {
@@ -446,7 +446,7 @@ impl Report {
         let busy: u64 = turns().map(|turn| turn.everybody_cpu_ns).sum();
         let seconds: f64 = turns().map(|turn| turn.seconds).sum();
         let rest = busy.saturating_sub(turns().map(ours).sum()) as f64 / 1e9;
-        // The machine's clock ticks coarsely: in a short turn it may seem to have more cores than it has.
+        // The clock of the machine is coarse: in a short turn more cores may seem busy than there are.
         (seconds > 0.0).then(|| (rest / seconds).min(self.machine.cores as f64))
     }
 

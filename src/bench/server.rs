@@ -166,7 +166,7 @@ impl Server {
     /// None that waitpid(2) and getrusage(2) document.
     pub fn stop(self) -> Result<Option<Lifetime>> {
         let Some(mut process) = self.process else { return Ok(None) };
-        // The sum over all children that were waited for grows by this one: that is what wait4 tells.
+        // wait4 reports the sum over all children that were waited for: it grows by this one.
         let before = waited_for()?;
         process.stop();
         let end = Instant::now() + TO_END;
@@ -216,7 +216,7 @@ fn row_args(example: &Example, own: &[String], load: Load, manner: &Manner) -> V
     unless_own("reply", Some("echo".to_owned()));
     unless_own("bufsize", Some(manner.size.max(1024).to_string()));
     unless_own("backlog", Some(load.total().clamp(128, 4096).to_string()));
-    // A row that means something of its own by it, such as how many processes it has, keeps that.
+    // A row for which the option means something else, such as the number of processes, keeps its own value.
     if !has("max-clients") {
         unless_own("max-clients", Some((load.total() + 16).to_string()));
     }
@@ -258,7 +258,7 @@ pub fn echoing(manner: &Manner) -> Result<Vec<Model>> {
     let (mut found, mut lacks) = (Vec::new(), None);
     for example in examples().filter(echoes) {
         let model = Model { name: example.name.to_owned(), kind: Kind::Row(example, vec![]) };
-        // One that serves the other transport, or cannot run on this kernel, is no model here.
+        // A server of the other transport, or one that cannot run on this kernel, is left out.
         match Server::start(&model, load, manner) {
             Ok(server) => {
                 server.stop()?;
@@ -267,7 +267,7 @@ pub fn echoing(manner: &Manner) -> Result<Vec<Model>> {
             Err(error) => lacks = Some(error),
         }
     }
-    // Where none can run, it is no matter of one of them.
+    // If none can run, the reason is not one server's own.
     match lacks {
         Some(error) if found.is_empty() => Err(error),
         _ => Ok(yardstick_first(found)),
@@ -300,7 +300,7 @@ fn free_port() -> Result<u16> {
     let range = inspect::numbers("net/ipv4/ip_local_port_range").unwrap_or_default();
     let first = range.first().and_then(|&first| u16::try_from(first).ok());
     let below = LOWEST + 1..first.unwrap_or(LOWEST);
-    // Each time from another place: two benches at once are not to try the same ones.
+    // Each run starts at another port, so that two benches at once do not try the same ones.
     let any = RandomState::new().build_hasher().finish() as usize % below.len().max(1);
     let ports = below.clone().cycle().skip(any).take(below.len());
     let free = ports.map(|port| TcpListener::bind(("127.0.0.1", port))).find_map(Result::ok);
@@ -369,7 +369,7 @@ fn serving(port: u16, udp: bool, command: Pid) -> std::result::Result<Vec<Pid>, 
 
 /// The error, and the last words of the server that it is about.
 fn because(error: anyhow::Error, stderr: &Receiver<Line<()>>) -> anyhow::Error {
-    // It is about to be ended, or has ended: what it said is on its way.
+    // It is about to be ended, or has ended: its last words are on their way.
     let mut last = None;
     while let Ok(line) = stderr.recv_timeout(Duration::from_millis(100)) {
         if !line.text.trim().is_empty() && !line.text.trim_start().starts_with("hint:") {

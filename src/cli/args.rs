@@ -47,7 +47,7 @@ impl HostPort {
     fn endpoint(self) -> Result<Endpoint> {
         let family = self.wanted.family(self.host.as_deref())?;
         let (host, port) = match (self.host, self.port) {
-            // The resolver would take any number for an address: 99999 for 0.1.134.159.
+            // The resolver takes any number as an address: 99999 as 0.1.134.159.
             (Some(host), None) if host.bytes().all(|byte| byte.is_ascii_digit()) => {
                 (None, Some(lone_port(&host)?))
             }

@@ -81,7 +81,7 @@ fn commands_of(example: &'static Example) -> Vec<Command> {
     });
     let whole = match example.server {
         Some(_) => Command::new(example.name),
-        // There is one side only: what it takes may stand right behind the name.
+        // There is one side only, so its options may follow the name.
         None => client_args(Command::new(example.name), example),
     };
     let whole = whole

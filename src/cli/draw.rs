@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let timeline = Timeline::new(reading.records, &HashMap::new());
     let timeline = told(timeline, args.format(), &view);
     let drawn = write_by(|to| timeline.draw(args.format(), &view, to), &args.output);
-    // The process is about to end, and then its memory is gone at once: to give back each word of it takes time.
+    // The process is about to end, which frees all memory at once. Freeing it piece by piece would take time.
     std::mem::forget(timeline);
     drawn?;
     if !global.quiet && args.format() != Format::Html {

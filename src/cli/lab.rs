@@ -95,7 +95,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     if talkative {
         write!(stdout(), "{}", report.question())?;
     }
-    // Somebody must be there to ask.
+    // A question needs a person at the terminal.
     let there = io::stdin().is_terminal() && io::stderr().is_terminal();
     let asks = there && talkative && !args.no_ask && args.predict.is_none();
     let predicted = match asks {

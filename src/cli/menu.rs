@@ -54,7 +54,7 @@ const fn both(en: &'static str, zh: &'static str) -> Both {
 /// If `out` cannot be written.
 pub(super) fn menu(out: &mut Output) -> Result<()> {
     let lang = Lang::current();
-    // What is no terminal gets whole lines.
+    // A file or a pipe gets whole lines.
     let room =
         if out.is_terminal() { columns().map(|columns| columns.saturating_sub(2)) } else { None };
     let title = lang.pick("netplay: the socket playground", "netplay：套接字游乐场");

@@ -83,7 +83,7 @@ pub fn main(closed: bool) -> ExitCode {
             // An error may quote anything.
             let said = escape_lines(&causes.join(lang.pick(": ", "：")));
             if cause::<Usage>(&error).is_some() {
-                // As clap has it.
+                // As clap writes it.
                 trace::remark(format_args!("error: {said}"));
             } else if code != 0 && cause::<Interrupted>(&error).is_none() {
                 trace::remark(format_args!("netplay: {said}"));

@@ -133,8 +133,8 @@ impl Actor {
         match serde_json::from_str::<Event>(line) {
             Ok(record) => {
                 if let Some(file) = &mut self.raw {
-                    // The trace is beside the point of the lab: if it cannot be written, the lab goes on,
-                    // and what is missing is told at its end.
+                    // A lab does not need its trace: if it cannot be written, the lab goes on, and says at its
+                    // end what is missing.
                     let _ = file.write(format!("{line}\n").as_bytes(), Some(&record));
                 }
                 self.collection.add(record);

@@ -1,4 +1,4 @@
-//! The question of a lab, put to somebody at a terminal.
+//! The question of a lab, asked at a terminal.
 
 use std::io::{self, BufRead};
 

@@ -1,4 +1,4 @@
-//! A server is where it has bound: 127.0.0.1 is one address, 0.0.0.0 all of IPv4, and localhost a name.
+//! A server is reached only where it is bound: 127.0.0.1 is one address, 0.0.0.0 all of IPv4, and localhost a name.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::mpsc;
@@ -138,7 +138,7 @@ fn knock(stage: &Stage, binds: &[Bind]) -> Result<[Knock; 3]> {
     let server = || {
         let mut seen = Vec::new();
         while let Ok(door) = comes.recv() {
-            // Of two sockets, the one whose family it is.
+            // Of two sockets, the one of this family.
             let of_family = |at: &Bind| at.at.is_ipv4() == IpAddr::is_ipv4(&door);
             let which = binds.iter().position(of_family).unwrap_or(0);
             let (peer, from) = call::accept(&listeners[which])?;

@@ -1,4 +1,4 @@
-//! The kernel's buffers are finite: who writes everything before reading anything can wait for ever.
+//! The kernel's buffers are finite: a program that writes everything before it reads anything can wait for ever.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
@@ -189,7 +189,7 @@ fn write_all(
         if seen.is_some() {
             break;
         }
-        // Perhaps the server is only slow: that all is over it must have said itself.
+        // The server may only be slow: it says itself when it is stuck.
         seen = server_stuck.try_recv().ok();
         ensure!(begun.elapsed() < PATIENCE, "the server neither reads nor is stuck");
     }

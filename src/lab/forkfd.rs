@@ -1,4 +1,4 @@
-//! A socket is closed when its last descriptor is: fork copies descriptors, exec keeps them.
+//! A socket is closed with its last descriptor: fork copies descriptors, exec keeps them.
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -47,7 +47,7 @@ pub(super) fn fix(stage: &mut Stage) -> Result<()> {
 fn ends_early(stage: &mut Stage, way: &str) -> Result<bool> {
     let mut server = stage.actor("server", "parent", "server", &[way.to_owned()])?;
     let address: SocketAddr = server.hear()?.parse().context("the server's address")?;
-    // Where the end is to come it is waited for; where it is not, it is looked for long enough to see it.
+    // An end that should come is waited for. One that should not come gets enough time to be seen.
     let look = if way == "keep" { LOOK } else { Duration::from_secs(30) };
     let (early, took) = {
         let client = || {
@@ -165,7 +165,7 @@ fn restart(args: &[String]) -> Result<()> {
     let said = match &bound {
         Ok(Ok(_)) => tell("0"),
         Ok(Err(errno)) => tell(format_args!("{errno:?}")),
-        Err(_) => Ok(()), // the lab hears that there is no word
+        Err(_) => Ok(()), // the lab notices that nothing was said
     };
     if bound.is_ok() {
         let _ = heed(); // the lab looks for the holder of the port now

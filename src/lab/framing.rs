@@ -25,7 +25,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
     let (sent, all_sent) = mpsc::channel();
     let server = || {
         let (peer, _) = call::accept(&listener)?;
-        let _ = all_sent.recv(); // late on purpose: a server is often busy with somebody else
+        let _ = all_sent.recv(); // late on purpose: a server is often busy with another client
         let mut buf = [0; 1024];
         let n = call::recv(&peer, &mut buf, 0)?;
         Ok((peer, escape(&buf[..n]), n))

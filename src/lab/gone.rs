@@ -76,7 +76,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
 pub(super) fn fix(stage: &mut Stage) -> Result<()> {
     let [timeout, keepalive] = cut(stage, ["timeout", "keepalive"])?;
     keepalive.figures(stage);
-    // What the kernel tells is that time is over, or how its last try failed.
+    // The kernel reports that the time is over, or how its last try failed.
     let told = |news: &News| {
         let known = ["ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"].contains(&news.recv.as_str());
         known && news.state == State::CLOSE.name()
@@ -260,7 +260,7 @@ fn serve(
     unrecorded(["the link is cut", "链路被切断"], || set_link(false))?;
     let begun = Instant::now();
     for (_, peer, _) in peers.iter().filter(|(guard, ..)| *guard != "keepalive") {
-        call::send(peer, b"still there?", 0)?; // the kernel takes it, and tries again and again
+        call::send(peer, b"still there?", 0)?; // the kernel takes it, and sends it again and again
     }
     for (_, peer, client) in peers {
         let news = listen(&peer, (address, client), begun)?;

@@ -1,4 +1,4 @@
-//! The end of one's input is not the end of the connection: somebody must say so, with shutdown.
+//! The end of the input is not the end of the connection: the program must say so, with shutdown.
 
 use std::io::ErrorKind::{NotFound, PermissionDenied};
 use std::net::{Shutdown, SocketAddr};
@@ -110,7 +110,7 @@ fn serve(listener: &TcpListener, look: Duration) -> Result<bool> {
         }
     };
     if end_seen {
-        // Whether anybody still reads it is another question.
+        // The client may have closed its socket by now.
         call::send(&peer, format!("{size} bytes\n").as_bytes(), call::MSG_NOSIGNAL)?;
     }
     call::close(peer)?;

@@ -194,7 +194,7 @@ impl Lab {
         trace::speak_as("server");
         let once = || self.once(collection, raw.clone());
         let mut outcome = once();
-        // Beside other programs a side may be too late for what it is to show.
+        // While other programs run, a side may be too late to show what it should.
         for _ in 1..ROUNDS {
             let unmet = outcome.as_ref().is_ok_and(|outcome| outcome.unmet().is_some());
             if !unmet || begun.elapsed() > NO_ROUND_AFTER {
@@ -369,6 +369,6 @@ const NOT_THERE: [Errno; 5] = [
 fn connect(address: SocketAddr) -> Result<TcpStream> {
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     let stream: TcpStream = call::connect(socket, address)?;
-    call::getsockname(&stream)?; // or no picture would know whose the bytes are
+    call::getsockname(&stream)?; // a picture then knows whose the bytes are
     Ok(stream)
 }

@@ -102,7 +102,7 @@ pub(super) fn fix(stage: &mut Stage) -> Result<()> {
         }
     };
     let client = || {
-        thread::sleep(DELAY); // the scene: the receiver is to have something to wait for
+        thread::sleep(DELAY); // so that the receiver has to wait
         send(address)
     };
     let (messages, ()) = stage.both(server, client)?;

@@ -1,5 +1,5 @@
-//! select and poll look at every descriptor at every call; epoll knows which are ready. And with an edge it
-//! tells of them once.
+//! select and poll look at every descriptor at every call; epoll knows which are ready, and edge-triggered it reports
+//! them once.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
@@ -53,7 +53,8 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
     tell_reader(stage, &seen);
     stage.figure("more", Value::Word(if seen.woken { "told" } else { "silent" }));
 
-    // With a thousand times as many, one that is 31 times as slow grows; with ten times as many, three times.
+    // With a thousand times as many descriptors, a cost grows if it is 31 times as high; with ten times as many, if it
+    // is three times as high.
     let grows = |growth: f64| growth > costs.more().sqrt();
     stage.answer(match (grows(poll), grows(epoll)) {
         (false, false) => Some(1),

@@ -75,7 +75,7 @@ pub(super) fn fix(stage: &mut Stage) -> Result<()> {
         })?;
     let quick = |ways: &Rounds| 2 * ways.median() < plain.median();
     stage.claim("cured", quick(&sender) && quick(&one_send));
-    // Each write of a sender that does not wait is a segment; one write is one.
+    // A sender that does not wait sends a segment for each write; a single write is a single segment.
     stage.claim("fewer", one_send.segments < sender.segments);
     let rows = [&plain, &sender, &one_send, &quickack].map(Rounds::row).to_vec();
     stage.table("rounds", &COLUMNS, rows);
@@ -163,7 +163,7 @@ fn receive(from: &TcpStream, all: usize, quickack: bool) -> Result<()> {
     let (mut got, mut buf) = (0, [0; 64]);
     while got < all {
         if quickack {
-            call::setsockopt(from, TCP_QUICKACK, 1)?; // the kernel takes it back by itself
+            call::setsockopt(from, TCP_QUICKACK, 1)?; // the kernel turns it off again by itself
         }
         match call::recv(from, &mut buf, 0)? {
             0 => {

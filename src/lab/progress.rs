@@ -27,7 +27,7 @@ impl Progress {
         let Some(file) = file() else { return Ok(Progress::default()) };
         match fs::metadata(&file) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Progress::default()),
-            // A pipe under this name would have us wait.
+            // A pipe of this name would make us wait.
             Ok(about) if !about.is_file() => {
                 let file = shown(&file);
                 bail!(say!(Lang::current(), "{file} is not a file", "{file} 不是文件"))

@@ -1,4 +1,4 @@
-//! send may take less than it is given: what it returns is how much, and the rest is still the program's.
+//! send may take less than it is given: it returns how much, and the rest is left to the program.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;

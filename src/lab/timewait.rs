@@ -1,4 +1,5 @@
-//! SO_REUSEADDR must also have been set in the run that left TIME_WAIT behind; the side that closes second leaves no TIME_WAIT.
+//! SO_REUSEADDR must also have been set in the run that left TIME_WAIT behind; the side that closes second leaves no
+//! TIME_WAIT.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
@@ -16,7 +17,7 @@ pub(super) const PLAYS: super::Plays = &[];
 /// Which runs of the server set SO_REUSEADDR: the first, the second.
 const RUNS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
 
-/// What bind says of a port that somebody has; listen, where both had SO_REUSEADDR.
+/// What bind reports for a port that is taken; and listen, where both sockets had SO_REUSEADDR.
 const IN_USE: [Errno; 1] = [Errno::EADDRINUSE];
 
 /// How long both ends may take until they are done with each other.
@@ -145,7 +146,7 @@ fn rest(server: SocketAddr, client: SocketAddr) -> Result<Inet> {
         }
         match &ends[..] {
             [rest] if rest.state == State::TIME_WAIT => return Ok(rest.clone()),
-            // Two ends that have just said goodbye: the last segments are on their way.
+            // Both ends have just closed: the last segments are on their way.
             _ if Instant::now() < end => thread::sleep(Duration::from_millis(1)),
             _ => {
                 let why = "this host keeps no connection in TIME_WAIT; how many it may keep says \

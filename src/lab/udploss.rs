@@ -265,7 +265,7 @@ fn transfer(stage: &Stage, messages: u32, window: u32) -> Result<Transfer> {
             let end = messages.min(begin + window);
             loop {
                 let all: Vec<Vec<u8>> = (begin..end).map(numbered).collect();
-                // Those that one call does not take are not acknowledged either, and come again.
+                // Datagrams that one call does not take are not acknowledged, so they are sent again.
                 sends += match &all[..] {
                     [one] => call::sendto(&sender, one, 0, address).map(|_| 1)?,
                     many => call::sendmmsg(&sender, many, 0, address)? as u32,

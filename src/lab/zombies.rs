@@ -1,4 +1,4 @@
-//! One wait per SIGCHLD is not enough: pending signals of one kind are one.
+//! One wait per SIGCHLD is not enough: pending signals of one kind are merged into one.
 
 use std::fs;
 use std::thread;
@@ -101,7 +101,7 @@ fn until_all_are_zombies(children: &[Pid]) -> Result<()> {
 fn is_zombie(process: Pid) -> Result<bool> {
     let stat = match fs::read_to_string(format!("/proc/{process}/stat")) {
         Ok(stat) => stat,
-        // Somebody has waited for it; perhaps between open and read.
+        // It has been waited for, perhaps between open and read.
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
             return Ok(false);
         }

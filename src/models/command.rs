@@ -157,7 +157,7 @@ pub fn measure(options: &Options, manner: Manner) -> Result<()> {
     };
     stop::set_in_order(child::end_all).context(child::CannotStart::Thread)?;
     let outcomes = send::rounds(&experiment, rounds, progress).or_else(|error| {
-        // strace would see these calls, and no record tells them: so it is asked only after a failure.
+        // strace would see these calls, and no record has them: so this runs only after a failure.
         child::reach_loopback(Ipv4Addr::LOCALHOST.into())?;
         Err(error)
     })?;

@@ -115,7 +115,7 @@ fn row(outcome: &Outcome, lang: Lang) -> Vec<Cell> {
     let mut row = vec![name, Cell::from(meanwhile(outcome, lang)).sentence()];
     row.extend(figures.skip(1).map(|(median, range)| Cell::from(median).below(range)));
     if in_one {
-        // One call does both: their figures are one.
+        // One call does both, so both have one figure.
         row.remove(4);
         row[3] = std::mem::take(&mut row[3]).across(2);
     }

@@ -112,7 +112,7 @@ impl Phases {
         Phases {
             first: since(measured.first),
             sent: since(sent),
-            // Between the two clocks lies an error: no message arrives after it was received.
+            // The two clocks differ a little, but no message arrives after it was received.
             arrived: since(measured.arrived).min(since(done)),
             copying: (!model.in_one).then(|| since(last.max(measured.arrived).min(done))),
             done: since(done),
@@ -260,7 +260,7 @@ impl Way {
         if !tcp {
             return Ok(Way::Datagrams(socket.into(), address));
         }
-        // Or the message would wait for the acknowledgement of the warm-up.
+        // Otherwise the message would wait for the acknowledgement of the warm-up.
         call::setsockopt(&socket, TCP_NODELAY, 1)?;
         Ok(Way::Connection(call::connect(socket, address)?))
     }

@@ -67,7 +67,7 @@ pub(super) fn draw(figure: &Figure<'_>, look: Look) -> String {
         let bar = match Lengths::of(phases).after {
             After::Apart { knows, copies } => {
                 let (first, end) = (place(knows), place(knows + copies));
-                // What is not nothing is seen, be it a hair too long.
+                // A time that is not zero is always visible, even if its bar is a little too long.
                 bar(ink.knows, first) + &bar(ink.copies, (end - first).max(1))
             }
             After::InOne(both) => bar(ink.in_one, place(both).max(1)),

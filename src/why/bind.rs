@@ -47,7 +47,7 @@ impl Trial {
             Ipv6Addr::UNSPECIFIED.into(),
         ];
         let tried = usual.into_iter().map(|ip| Trial::tcp(SocketAddr::new(ip, port)));
-        // On a machine without IPv6 these two say nothing.
+        // On a machine without IPv6 these two rows are left out.
         let absent = |errno| matches!(errno, Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT);
         tried.filter(|trial| !trial.plain.is_err_and(absent)).collect()
     }

@@ -29,7 +29,7 @@ fn causes(error: &anyhow::Error) -> impl Iterator<Item = &(dyn Error + 'static)>
 /// The first of them that has this type.
 #[must_use]
 pub fn cause<T: Error + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&T> {
-    // What is put around an error as a context is found by anyhow alone.
+    // Only anyhow finds what was added to an error as a context.
     error.downcast_ref().or_else(|| causes(error).find_map(|error| error.downcast_ref()))
 }
 

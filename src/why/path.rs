@@ -350,7 +350,7 @@ fn nothing_there(
             ),
             format!("mkdir -p {folder}"),
         ),
-        // There is no file, so it is its folder that does not let a new one in.
+        // There is no file, so it is the folder that refuses a new one.
         _ if fs::symlink_metadata(path)
             .is_err_and(|error| error.kind() == io::ErrorKind::NotFound) =>
         {
@@ -382,7 +382,7 @@ fn bind(path: &Path) -> Result<(), Errno> {
         return Err(Errno::ENAMETOOLONG);
     }
     match fs::symlink_metadata(path).map_err(of) {
-        // Whatever it is, a link that leads nowhere as well.
+        // Whatever it is; also a link that leads nowhere.
         Ok(_) => return Err(Errno::EADDRINUSE),
         Err(Errno::ENOENT) => {}
         Err(errno) => return Err(errno),

@@ -220,7 +220,7 @@ impl Port {
         let pids = self.pids();
         if trial.reuseaddr == Err(Errno::EADDRINUSE) {
             let waiting = self.in_state(State::TIME_WAIT);
-            // What is open or bound does not pass.
+            // Only TIME_WAIT passes by itself; an open or bound socket does not.
             let passes = waiting.len() == self.tcp().count();
             match longest(&waiting).filter(|_| passes) {
                 _ if !pids.is_empty() => {

@@ -454,7 +454,7 @@ fn type_in(commands: &[String], desk: &Path) {
 fn ends_well(command: &str, args: &[impl AsRef<std::ffi::OsStr>], desk: &Path) {
     let mut output = finish(netplay().args(args).current_dir(desk), b"");
     if output.status.code() == Some(4) {
-        // In a network of its own everybody may ping.
+        // In a network of its own every user may ping.
         let Some(mut alone) = alone(ANYBODY) else { return };
         alone.arg(env!("CARGO_BIN_EXE_netplay")).args(args);
         output = finish(alone.current_dir(desk), b"");

@@ -62,7 +62,7 @@ impl Browser {
             return None;
         }
         let profile = tempfile::tempdir().unwrap();
-        // It takes a free port of IPv4 and wants the same of IPv6; if somebody has that, it leaves.
+        // It takes a free port of IPv4 and wants the same of IPv6; if that one is taken, it ends.
         let (driver, port) = (0..10).find_map(|_| driver()).expect("a chromedriver with a port");
         let mut browser = Browser { driver, session: String::new(), _profile: profile };
         let sessions = format!("http://127.0.0.1:{port}/session");

@@ -198,7 +198,7 @@ fn every_size_of_payload_comes_back_as_it_was() {
 }
 
 /// Two messages come for each request to a raw socket on loopback. A queue that is read once for each
-/// request overflows, and what is lost there was lost by nobody else.
+/// request overflows, and what is lost there was lost there only.
 #[test]
 fn nothing_is_lost_in_the_receive_queue() {
     for host in ["127.0.0.1", "::1"] {

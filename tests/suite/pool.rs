@@ -322,7 +322,7 @@ fn with_reuseport_a_client_may_wait_beside_an_idle_worker() {
     }
 }
 
-/// Somebody is served meanwhile: the other worker is idle, and well.
+/// Another client is served in the meantime: the other worker is idle, and works.
 fn server_serves_another(server: &Running) {
     let lucky = (0..30).map(|_| asks(server)).find(|client| !waits(client));
     is_answered(&mut lucky.expect("one of thirty is served at once"), "another");

@@ -321,7 +321,7 @@ fn what_a_failing_client_leaves_open_is_closed_with_a_record() {
     }
 }
 
-/// A path that somebody left behind: bind fails, connect is refused, and the second bind succeeds.
+/// A path that a server left behind: bind fails, connect is refused, and the second bind succeeds.
 #[test]
 fn an_abandoned_path_is_told_as_strace_sees_it() {
     let Some(watched) = Watched::new() else { return };
@@ -481,7 +481,7 @@ fn where_many_shots_are_unknown_the_reason_is_told_and_single_ones_serve() {
     }
 }
 
-/// Both sockets of ping, over both versions of IP, in a network of their own in which everybody may ping.
+/// Both sockets of ping, over both versions of IP, in a network of their own in which every user may ping.
 #[test]
 fn ping_tells_what_strace_sees() {
     for host in ["127.0.0.1", "::1"] {

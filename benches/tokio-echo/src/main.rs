@@ -34,14 +34,14 @@ async fn serve(port: u16, bufsize: usize) -> io::Result<()> {
     let listener = socket.listen(4096)?;
     println!("ready: tcp {}", listener.local_addr()?);
     loop {
-        // A failed accept is a client's failure here: the listener of this program does not fail.
+        // A failed accept is the failure of one client: the listener of this program does not fail.
         if let Ok((peer, _)) = listener.accept().await {
             tokio::spawn(echo(peer, bufsize));
         }
     }
 }
 
-/// Sends back what arrives, until the peer sends no more. An error is the peer's loss alone.
+/// Sends back what arrives, until the peer sends no more. An error affects this peer only.
 async fn echo(mut peer: TcpStream, bufsize: usize) -> io::Result<()> {
     let mut buf = vec![0; bufsize];
     loop {

@@ -273,7 +273,7 @@ impl Finder<'_> {
                 }
                 (false, None) => {
                     let peer = socket.peer.clone().unwrap_or_default();
-                    // Somebody listens there, and never accepted it: it waits in the queue.
+                    // A server listens there and never accepted it: it waits in the queue.
                     let watched = listening.by(&peer);
                     let to = (!watched).then(|| self.beyond(&role, id, self.calls[call].to_ns));
                     self.arrow(ArrowKind::Connect, Some(self.cause(call)), to, None);

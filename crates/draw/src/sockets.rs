@@ -43,7 +43,7 @@ pub(super) struct Sockets {
     pub(super) of_call: Vec<Option<Id>>,
     /// The calls in the order in which they changed what descriptors mean.
     pub(super) order: Vec<usize>,
-    /// The closes after which somebody still held the socket: they sent no FIN.
+    /// The closes after which another descriptor still held the socket: they sent no FIN.
     pub(super) kept: HashSet<usize>,
     /// The sockets that were no longer open after a call that closed many: close_range, or exec.
     pub(super) ended: HashMap<usize, Vec<Id>>,
@@ -462,7 +462,7 @@ fn is_closed_on_exec(call: &Recorded) -> bool {
     }
 }
 
-/// Addresses at which somebody can be reached, for many questions.
+/// Addresses that can be reached, for many questions.
 #[derive(Default)]
 pub(super) struct Reachable {
     exact: HashSet<Text>,
@@ -522,7 +522,7 @@ pub(super) fn reaches(to: &str, local: &str) -> bool {
     to == local || (is_wildcard(local) || is_wildcard(to)) && port(to) == port(local)
 }
 
-/// Whether what is sent there may reach many: a group, or everybody.
+/// Whether a datagram to this address may reach many receivers: a group, or a broadcast.
 pub(super) fn is_for_many(to: &str) -> bool {
     to.parse::<SocketAddr>().is_ok_and(|to| match to.ip() {
         IpAddr::V4(ip) => ip.is_multicast() || ip.octets()[3] == 255,

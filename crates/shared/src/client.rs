@@ -100,7 +100,7 @@ impl Completer for Tab {
         _: &rustyline::Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
         let Some(complete) = &self.complete else { return Ok((at, vec![])) };
-        // The answer may be slow, and Ctrl-C shall end the program meanwhile, as it does at any other wait.
+        // The answer may be slow, and Ctrl-C must end this wait like any other.
         let _unedited = self.usual.as_ref().and_then(Unedited::begin);
         Ok(complete(&line[..at]))
     }

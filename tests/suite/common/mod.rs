@@ -33,19 +33,19 @@ use regex::Regex;
 /// No wait in a test is longer. It is generous: a loaded machine is slow, not wrong.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The program under test, without the environment's opinions.
+/// The program under test, without settings from the environment.
 pub fn netplay() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netplay"));
     hears_signals(&mut command);
     command.env_remove("NO_COLOR").env_remove("COLUMNS");
     command.env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
-    // The last failure of a test is not the user's.
+    // `netplay why` remembers the last failure: a test must not overwrite the user's.
     command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 
-/// Has a program start as from a terminal: a shell ignores SIGINT for what it runs in the background, nohup
-/// ignores SIGHUP, and the tests would hand that down.
+/// Starts a program as a terminal does. A shell ignores SIGINT for its background jobs, and nohup ignores SIGHUP; the
+/// tests would pass that on.
 #[expect(
     unsafe_code,
     reason = "only between fork and exec can a child be told apart from its parent"
@@ -53,12 +53,12 @@ pub fn netplay() -> Command {
 fn hears_signals(command: &mut Command) {
     let usual = || {
         for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
-            // SAFETY: no code becomes a handler.
+            // SAFETY: no function is installed as a handler.
             unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
         }
         Ok(())
     };
-    // SAFETY: signal(2) may be called between fork and exec, and nothing else is.
+    // SAFETY: signal(2) may be called between fork and exec, and it is the only call there.
     unsafe { command.pre_exec(usual) };
 }
 
@@ -77,7 +77,7 @@ pub fn finish(command: &mut Command, input: &[u8]) -> Output {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
-    // A program that does not read its input closes it: that is its own affair.
+    // A program may close its input without reading it: that is no error.
     thread::spawn(move || stdin.write_all(&input));
     let stdout = gather(child.stdout.take().unwrap());
     let stderr = gather(child.stderr.take().unwrap());
@@ -89,7 +89,7 @@ pub fn finish(command: &mut Command, input: &[u8]) -> Output {
     }
 }
 
-/// What a child exits with; one that does not end in time is ended, and fails the test.
+/// The exit status of a child. One that does not end in time is killed, and the test fails.
 pub fn wait(child: &mut Child) -> ExitStatus {
     let end = Instant::now() + DEADLINE;
     loop {
@@ -104,7 +104,7 @@ pub fn wait(child: &mut Child) -> ExitStatus {
     }
 }
 
-/// Waits until something that no event announces (a file in /proc, a counter) is so.
+/// Waits for a condition that no event announces (a file in /proc, a counter).
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
     while !so() {
@@ -126,14 +126,14 @@ fn gather(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
 /// A server of the real binary on a free port of loopback, or on a path. Dropping it kills it.
 pub struct Server {
     pub child: Child,
-    /// What the ready line says behind its kind: `127.0.0.1:40321`, or a path.
+    /// The address in the ready line: `127.0.0.1:40321`, or a path.
     pub place: String,
     stdout: Arc<Mutex<Vec<u8>>>,
     stderr: Arc<Mutex<Vec<u8>>>,
     stderr_ended: Receiver<()>,
 }
 
-/// `Server::of("select").args(["--reply", "echo"]).start()`: a server of ours that is about to start.
+/// `Server::of("select").args(["--reply", "echo"]).start()`: a server of netplay, before its start.
 pub struct Start {
     program: Command,
     example: String,
@@ -207,7 +207,7 @@ pub struct Ended {
 }
 
 impl Server {
-    /// Ours, which `start()` starts: on a free port of 127.0.0.1, quiet, unless the rest says otherwise.
+    /// A server of netplay, which `start()` starts: on a free port of 127.0.0.1 and quiet, unless told otherwise.
     pub fn of(example: &str) -> Start {
         let (example, place) = (example.to_owned(), vec!["127.0.0.1".into(), "0".into()]);
         Start { program: netplay(), example, place, quiet: true, options: Vec::new() }
@@ -315,7 +315,7 @@ impl Drop for Server {
     }
 }
 
-/// A TCP connection none of whose waits is endless.
+/// A TCP connection on which no wait is endless.
 pub fn connect(to: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect_timeout(&to, DEADLINE).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -338,14 +338,14 @@ pub fn ask(stream: &mut TcpStream, message: &[u8], answer: usize) -> Vec<u8> {
     bytes
 }
 
-/// Says on the test's own output for lack of what a part of it cannot run here. The tests of a file, and
-/// `cargo test` itself, end with a line that sums this. In CI nothing may be skipped.
+/// Says what is missing on this machine, so that a part of the test cannot run. The tests of a file, and `cargo test`
+/// itself, end with a line that sums this up. In CI nothing may be skipped.
 pub fn skip(lack: &str) {
     assert!(std::env::var_os("CI").is_none(), "in CI nothing is skipped: {lack}");
     SKIPPED_HERE.set(true);
     let thread = thread::current();
     let line = format!("SKIPPED in {}: {lack}\n", thread.name().unwrap_or("a test"));
-    // Not eprintln: the test runner would keep that to itself.
+    // Not eprintln, because the test runner would not show it.
     let _ = std::io::stderr().write_all(line.as_bytes());
     let mut skipped = SKIPPED.lock().unwrap();
     if skipped.is_empty() {
@@ -354,7 +354,7 @@ pub fn skip(lack: &str) {
     *skipped.entry(lack.to_owned()).or_default() += 1;
     drop(skipped);
     if let Some(notes) = std::env::var_os("NETPLAY_SKIPPED") {
-        // Whoever has no cargo for a parent (a debugger) misses only that line.
+        // Without cargo as the parent (in a debugger) only that line is missing.
         let _ = note(lack, &notes_of(&notes, std::os::unix::process::parent_id()));
     }
 }
@@ -367,7 +367,7 @@ thread_local! {
 /// What this process has skipped, and how often.
 static SKIPPED: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
 
-/// Has the sum printed when the tests of this file have ended: whoever runs no more than those sees no other.
+/// Prints the sum when the tests of this file have ended: a run of this file alone has no other.
 #[expect(unsafe_code, reason = "the test runner tells nobody when it has done")]
 fn at_the_end() {
     extern "C" fn sum() {
@@ -376,15 +376,15 @@ fn at_the_end() {
         let line = format!("skipped here: {}\n", lacks.join(", "));
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
-    // SAFETY: the function is there as long as the process is, and does not unwind: nothing in it panics.
+    // SAFETY: the function exists as long as the process, and does not unwind: nothing in it panics.
     unsafe { libc::atexit(sum) };
 }
 
-/// Where the tests of one run leave their notes: all of them, and the sum, are children of one cargo. The
-/// number of a process comes again; with the time of its start it does not.
+/// Where the tests of one run leave their notes: all of them, and the sum, are children of one cargo. The number of a
+/// process may be reused; together with the time of its start it is unique.
 pub fn notes_of(notes: &OsStr, cargo: u32) -> PathBuf {
     let stat = std::fs::read_to_string(format!("/proc/{cargo}/stat")).unwrap_or_default();
-    // Behind the name in brackets, which may have blanks and brackets in it (proc_pid_stat(5)).
+    // It follows the name in parentheses, which may itself contain spaces and parentheses (proc_pid_stat(5)).
     let started = stat.rsplit(") ").next().unwrap_or_default().split(' ').nth(19).unwrap_or("0");
     let mut name = notes.to_owned();
     name.push(format!(".{cargo}.{started}"));
@@ -400,11 +400,11 @@ pub fn note(lack: &str, notes: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().append(true).create(true).open(notes)?.write_all(line.as_bytes())
 }
 
-/// Lets everybody ping.
+/// Allows every user to ping.
 pub const ANYBODY: &str = "echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range";
 
-/// A command that runs what its arguments will say in a network of its own, which has loopback and what
-/// these lines of shell make of it. `None` where there can be none: the caller returns.
+/// A command that runs its arguments in a network of its own, with loopback and with what these lines of shell set up.
+/// `None` where that is not possible: the caller returns.
 pub fn alone(lines: &str) -> Option<Command> {
     for program in ["unshare", "ip", "setpriv"] {
         if !have(program) {
@@ -430,14 +430,14 @@ pub fn alone(lines: &str) -> Option<Command> {
     Some(command)
 }
 
-/// The program under test, run without privilege: as the user nobody if we are root, or else as ourselves.
+/// The program under test, without privileges: as the user nobody if we are root, otherwise as ourselves.
 pub struct Nobody {
-    /// Where everybody may run it: the folder that it was built in may be closed.
+    /// Where every user may run it: the folder in which it was built may be closed to others.
     copy: Option<tempfile::TempDir>,
 }
 
 impl Nobody {
-    /// `None` where there is no way to be somebody else: the caller returns.
+    /// `None` where the user cannot be changed: the caller returns.
     pub fn new() -> Option<Nobody> {
         if !nix::unistd::geteuid().is_root() {
             return Some(Nobody { copy: None });
@@ -450,7 +450,7 @@ impl Nobody {
         let program = folder.path().join("netplay");
         install(Path::new(env!("CARGO_BIN_EXE_netplay")), &program);
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-        // setpriv itself still starts what is behind a closed door; what that starts, it does not.
+        // setpriv itself can still start a program in a closed folder, but that program cannot start another one there.
         let mut again = unprivileged();
         again.args(["sh", "-c", "\"$0\" --version"]).arg(program);
         if !finish(&mut again, b"").status.success() {
@@ -476,15 +476,15 @@ fn unprivileged() -> Command {
     command
 }
 
-/// Copies a program. Another program does so: what this one has open for writing, a child that another test
-/// makes just now holds until it runs its own program, and until then nobody may run the copy (ETXTBSY).
+/// Copies a program, by another program. If this one had the copy open for writing, a child that another test forks at
+/// that moment would inherit it until its exec, and until then the copy could not run (ETXTBSY).
 pub fn install(from: &Path, to: &Path) {
     assert!(
         Command::new("install").args(["-m", "755"]).args([from, to]).status().unwrap().success()
     );
 }
 
-/// Makes a program of a script, in the same way.
+/// Writes a script as a program, in the same way.
 pub fn script(text: &str, to: &Path) {
     let mut install = Command::new("install");
     let output = finish(install.args(["-m", "755", "/dev/stdin"]).arg(to), text.as_bytes());
@@ -496,7 +496,7 @@ pub fn as_root() -> Option<Command> {
     if nix::unistd::geteuid().is_root() {
         return Some(netplay());
     }
-    // What ends sudo must not leave the rest behind.
+    // When sudo is killed, its children must end with it.
     let mut sudo = Command::new("sudo");
     sudo.args(["-n", "setpriv", "--pdeathsig", "KILL"]);
     let mut tried = Command::new("sudo");
@@ -509,8 +509,7 @@ pub fn as_root() -> Option<Command> {
     Some(sudo)
 }
 
-/// A command that runs what its arguments will say with mounts of its own. `None` where it cannot have
-/// them: the caller returns.
+/// A command that runs its arguments with mounts of its own. `None` where that is not possible: the caller returns.
 pub fn private_mounts() -> Option<Command> {
     if !have("unshare") {
         skip("no unshare");
@@ -518,7 +517,7 @@ pub fn private_mounts() -> Option<Command> {
     }
     let mut ways: Vec<&[&str]> = vec![&["unshare", "-m"], &["unshare", "-Urm"]];
     if have("sudo") && have("setpriv") {
-        // In a changed root nobody may have a user namespace. What ends sudo must not leave the rest behind.
+        // In a changed root no user namespace is allowed. When sudo is killed, its children must end with it.
         ways.push(&["sudo", "-n", "setpriv", "--pdeathsig", "KILL", "unshare", "-m"]);
     }
     let command = |way: &[&str]| {
@@ -546,8 +545,8 @@ pub fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Whether this process may have so many descriptors at once; from now on it may, if that is allowed at all.
-/// The tests beside this one only gain by it.
+/// Raises the limit on descriptors of this process if necessary, and says whether it is now that high. Other tests in
+/// this process are not harmed by it.
 pub fn room_for(descriptors: u64) -> bool {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap();
@@ -555,14 +554,14 @@ pub fn room_for(descriptors: u64) -> bool {
     soft >= descriptors || setrlimit(Resource::RLIMIT_NOFILE, descriptors, hard).is_ok()
 }
 
-/// A command that runs what its arguments will say in a terminal of its own, and types there: each step waits
-/// for a text on the screen, then types another. `None` where there can be none: the caller returns.
+/// A command that runs its arguments in a terminal of its own, and types there: each step waits for a text on the
+/// screen, then types another one. `None` where that is not possible: the caller returns.
 pub fn terminal(steps: &[&str]) -> Option<Command> {
     if !have("python3") {
         skip("no python3");
         return None;
     }
-    // As in a background job, or under nohup: the terminal must not hand that down.
+    // A background job, or nohup, ignores them: the terminal must not pass that on.
     let mut python = Command::new("sh");
     python.args(["-c", "trap '' HUP INT QUIT; exec python3 \"$@\"", "sh"]);
     python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/terminal.py")).args(steps).arg("--");
@@ -570,8 +569,8 @@ pub fn terminal(steps: &[&str]) -> Option<Command> {
     Some(python)
 }
 
-/// What was said in one test, case by case: a page of `tests/words`, compared when the test ends. What differs from
-/// run to run or from machine to machine has a name in its place: see [`settled`], and [`Said::hide`].
+/// What was said in one test, case by case: a page of `tests/words`, compared when the test ends. A name stands for
+/// what differs between runs or machines: see [`settled`] and [`Said::hide`].
 pub struct Said {
     page: &'static str,
     cases: RefCell<Vec<(String, String)>>,
@@ -584,12 +583,12 @@ impl Said {
         Said { page, cases: RefCell::default(), hidden: RefCell::default() }
     }
 
-    /// From now on this name stands for this text: a port, a path.
+    /// From now on this name stands for this text, such as a port or a path.
     pub fn hide(&self, text: impl ToString, name: &'static str) {
         self.hidden.borrow_mut().push((text.to_string(), name));
     }
 
-    /// In this case, these are the words. A case that comes again has the same ones.
+    /// Adds the words of a case. A case that is added again must have the same words.
     #[track_caller]
     pub fn add(&self, case: &str, words: &str) {
         let plain = |text: &str| {
@@ -606,7 +605,7 @@ impl Said {
         }
     }
 
-    /// The program ended with this code, and this is why: its error and the hints below it, without its story.
+    /// The program ended with this code: adds its error and the hints below it, without its story.
     #[track_caller]
     pub fn ends(&self, case: &str, output: &Output, code: i32) {
         let stderr = text(&output.stderr);
@@ -617,7 +616,7 @@ impl Said {
 }
 
 impl Said {
-    /// The program ended with this code, and this is its error, without the hints: those may be about the machine.
+    /// The program ended with this code: adds its error without the hints, which may depend on the machine.
     #[track_caller]
     pub fn fails(&self, case: &str, output: &Output, code: i32) {
         assert_eq!(output.status.code(), Some(code), "{case}: {output:?}");
@@ -648,7 +647,7 @@ impl Drop for Said {
         if !SKIPPED_HERE.get() {
             return said_word_for_word(self.page, &text);
         }
-        // Some cases cannot be had here. Those that can be are on the page.
+        // Some cases cannot run here. Those that can are on the page.
         let page = format!("{}/tests/words/{}.snap", env!("CARGO_MANIFEST_DIR"), self.page);
         let page = by_case(&std::fs::read_to_string(page).unwrap());
         for (case, words) in by_case(&text) {
@@ -678,7 +677,7 @@ fn by_case(page: &str) -> BTreeMap<String, String> {
     cases
 }
 
-/// The lines of an error, and those below it that are set in.
+/// The lines of an error, and the indented ones below it.
 pub fn errors(stderr: &str) -> String {
     let mut of_it = false;
     let mut lines = String::new();
@@ -698,12 +697,12 @@ pub fn uncounted(text: &str) -> String {
     NUMBER.replace_all(text, "[n]").into_owned()
 }
 
-/// The remarks of a story: what it says beside its calls.
+/// The remarks of a story: its lines that are no calls.
 pub fn remarks(story: &str) -> Vec<&str> {
     story.lines().filter_map(|line| Some(line.split_once("  -- ")?.1)).collect()
 }
 
-/// A text without what is different each time: the folders of tests, ports, and the processes that have them.
+/// A text without what differs each time: the folders of tests, ports, and the processes that hold them.
 pub fn settled(text: &str) -> String {
     static ALWAYS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         let rules = [
@@ -725,7 +724,7 @@ pub fn settled(text: &str) -> String {
     ALWAYS.iter().fold(program, |text, (what, name)| what.replace_all(&text, *name).into_owned())
 }
 
-/// What a program printed and told when it was started with these arguments, and its exit code.
+/// What a program printed with these arguments, on both outputs, and its exit code.
 pub fn transcript(args: &[&str], output: &Output) -> String {
     let args: Vec<String> = args.iter().map(|arg| format!(" {arg:?}")).collect();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -733,7 +732,7 @@ pub fn transcript(args: &[&str], output: &Output) -> String {
     format!("$ netplay{}\n{out}{err}[{code}]\n\n", args.concat())
 }
 
-/// These are the words in `tests/words`, every one. `INSTA_UPDATE=always` in the environment writes them anew.
+/// Compares the words with the page in `tests/words`. `INSTA_UPDATE=always` in the environment writes it anew.
 #[track_caller]
 pub fn said_word_for_word(name: &str, words: &str) {
     let mut there = insta::Settings::clone_current();
@@ -743,7 +742,7 @@ pub fn said_word_for_word(name: &str, words: &str) {
     there.bind(|| insta::assert_snapshot!(name, words));
 }
 
-/// Whether strace may trace here; if not, that is said.
+/// Whether strace may trace here; if not, the test is skipped loudly.
 pub fn strace_may_trace() -> bool {
     let mut tried = Command::new("strace");
     let may =
@@ -754,18 +753,18 @@ pub fn strace_may_trace() -> bool {
     may
 }
 
-/// What a program printed, or told, as text.
+/// The output of a program as text.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Whether a program is there to be run.
+/// Whether a program is installed.
 pub fn have(program: &str) -> bool {
     let there = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output();
     there.is_ok_and(|found| found.status.success())
 }
 
-/// Whether IPv6 has a device for multicast here; if not, that is said.
+/// Whether IPv6 has a device for multicast here; if not, the test is skipped loudly.
 pub fn ipv6_has_a_device() -> bool {
     let devices = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
     let there = devices.lines().any(|line| !line.ends_with(" lo"));

@@ -116,7 +116,7 @@ fn no_bar_where_it_cannot_be_shown_or_is_not_wanted() {
         assert!(code == 0 && told.contains("RETR"), "{told}");
         assert!(!told.contains("KiB") && !told.contains('\x1b'), "{told}");
     }
-    // The bar has no colours: whoever wants none can have it all the same.
+    // The bar has no colours: so it is shown without colours as well.
     let Some((_, plain)) = on("xterm", &["ftp", "get", &url, "--color", "never"]) else { return };
     assert!(plain.contains(" of 976.56 KiB") && !plain.contains("\x1b[0"), "{plain}");
 }

@@ -183,7 +183,7 @@ fn why_there_is_no_data_connection_is_said() {
     ftp.passive();
     ftp.ask("RETR a", 150);
     assert!(ftp.expect(425).contains("did not come in time"));
-    // Nobody listens at this port any more.
+    // No program listens at this port any more.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     ftp.ask(&format!("PORT {}", six_numbers(address.to_string().parse().unwrap())), 200);
     ftp.ask("RETR a", 150);
@@ -200,7 +200,7 @@ fn a_data_connection_that_never_comes_is_given_up() {
     ftp.ask("LIST", 150);
     ftp.expect(425);
     assert!(TcpStream::connect(address).is_err(), "the port is still held");
-    // Active: a port where nobody listens.
+    // Active: a port where no program listens.
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     ftp.ask(&format!("EPRT |1|127.0.0.1|{gone}|"), 200);
     ftp.ask("LIST", 150);

@@ -102,7 +102,7 @@ fn guessers_are_slowed_down_and_who_knows_the_password_is_not() {
             })
         })
         .collect();
-    // From the same host, and meanwhile.
+    // From the same host, at the same time.
     site.client().ask("PWD", 257);
     let mut anybody = site.guest();
     anybody.ask("USER anonymous", 331);

@@ -37,7 +37,7 @@ print("ready: tcp", f"[{host}]:{port}" if ":" in host else f"{host}:{port}", flu
 server.serve_forever()
 "#;
 
-/// vsftpd cannot be given port 0, but a connection that somebody else has accepted, as inetd does.
+/// vsftpd cannot listen on port 0, but it takes a connection that another program has accepted, as from inetd.
 pub const INETD: &str = r#"
 import socket, subprocess, sys
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
@@ -66,7 +66,7 @@ impl Peer {
 
     pub fn vsftpd(ip: IpAddr) -> Peer {
         let root = tempfile::tempdir().unwrap();
-        // It reads no settings but those of whoever runs it, and these are of whoever has the source.
+        // It reads only a settings file of the user who runs it; this one belongs to the owner of the source.
         let place = tempfile::tempdir().unwrap();
         let (settings, passwords) = (place.path().join("conf"), place.path().join("passwords"));
         fs::write(&settings, include_str!("../../peers/vsftpd.conf")).unwrap();

@@ -188,7 +188,7 @@ fn what_the_server_has_no_permission_for_is_said_to_be_that() {
     fs::create_dir(path("drop")).unwrap();
     fs::write(path("secret"), "no").unwrap();
     fs::write(path("drop/old"), "old").unwrap();
-    // For whoever they belong to as well: that may be who runs the server.
+    // Also for their owner, who may be the user that runs the server.
     may("closed", 0);
     may("drop", 0o333);
     may("secret", 0);
@@ -210,7 +210,7 @@ fn what_the_server_has_no_permission_for_is_said_to_be_that() {
         let answer = ftp.try_to(command);
         assert!(answer.starts_with(denied), "{command}: {answer}");
     }
-    // Into this one things can be put, though nobody may look around there.
+    // Files can be put into this one, but it cannot be listed.
     ftp.store("STOR drop/new", "hello");
     assert_eq!(fs::read(path("drop/new")).unwrap(), b"hello");
     ftp.ask("CWD drop", 250);

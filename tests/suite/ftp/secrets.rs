@@ -101,7 +101,7 @@ fn a_server_tells_no_password_however_it_comes() {
     }
     let lower = format!("user bob\npass {SECRET}\n");
     assert!(site.say(&[lower.as_bytes(), quit]).contains("\n230 "));
-    // Wrong ones are passwords as well: mostly the right one of somebody, or nearly.
+    // Wrong passwords are secrets as well: most are the right one of another account, or nearly.
     let wrong = format!("USER bob\r\nPASS {SECRET}x\r\nACCT {SECRET}\r\n");
     assert!(site.say(&[wrong.as_bytes(), quit]).contains("\n530 "));
     let too_early =
@@ -340,7 +340,7 @@ fn a_foreign_subscriber_sees_no_password() {
     let foreign = Foreign::default();
     let said = foreign.0.clone();
     let (client, mut server) = UnixStream::pair().unwrap();
-    call::hide(&client, Passwords::told()); // nobody listens yet
+    call::hide(&client, Passwords::told()); // nothing listens yet
     call::send(&client, b"PASS Zq", 0).unwrap();
     tracing::subscriber::with_default(foreign, || {
         call::send(&client, format!("{}\r\nNOOP\r\n", &SECRET[2..]).as_bytes(), 0).unwrap();

@@ -217,7 +217,7 @@ fn every_shape_of_greeting_and_of_passive_reply_is_understood() {
             }
             _ => Usual,
         },
-        // Everybody may answer in several lines.
+        // Any server may answer in several lines.
         |verb, _, session| match verb {
             "USER" => session.say("331-a\r\n331-b\r\n 331 c\r\n331 d"),
             _ => Usual,

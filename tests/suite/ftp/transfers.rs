@@ -138,7 +138,7 @@ fn abor_ends_a_transfer_at_once_and_the_session_goes_on() {
         assert!(cut.is_err(), "{cut:?}");
         assert!(ftp.list("NLST").contains(&"large".to_owned()));
     }
-    // While nobody has connected yet, too.
+    // Also before the first client has connected.
     ftp.passive();
     ftp.ask("RETR large", 150);
     ftp.ask("ABOR", 426);
@@ -216,7 +216,7 @@ fn an_abor_behind_thousands_of_commands_is_heard_at_once() {
         assert!(ftp.ask("STAT", 213).contains("in progress"));
         ftp.abort(telnet);
         assert!(data.read_to_end(&mut Vec::new()).is_err(), "a reset ends it");
-        // Whoever waits for a turn still gets it.
+        // A client that waits for its turn still gets it.
         (0..3000).for_each(|_| drop(ftp.expect(200)));
     }
     assert_eq!(ftp.list("NLST"), ["large"]);
