@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Args as ClapArgs;
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
+use netplay_text::columns::width;
 use netplay_text::say;
 use netplay_text::words::{counted, grouped};
 
@@ -22,10 +23,10 @@ use crate::files;
 use crate::lang::Lang;
 use crate::output::stdout;
 use crate::terminal::key;
-use crate::trace::story::{Clock, Fold, Story};
+use crate::trace::story::{Clock, Fold, Noise, Story};
 use crate::trace::{self, Event, TraceFile, remark};
 use crate::watch::conduct::{Audience, ConductError, Plan, conduct};
-use crate::watch::{Program, Settings, StartFailure, Twist};
+use crate::watch::{Program, Settings, StartFailure, Twist, name};
 
 /// What stands between two programs.
 const NEXT: &str = "::";
@@ -117,6 +118,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     if let Some(path) = &args.picture.output {
         files::try_to_write(path)?;
     }
+    let widest = commands.iter().map(|command| lane_width(&name(command))).max().unwrap_or(0);
     let plan = Plan {
         commands,
         processes: args.pids.clone(),
@@ -137,11 +139,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     trace::wait_for_nobody();
     let mut telling = Telling {
-        story: global.story(Clock::Wall, io::stderr().is_terminal()).map(|story| Story {
-            detail: if args.all { story.detail.max(2) } else { story.detail },
-            ..story
-        }),
+        story: global.story(Clock::Wall, io::stderr().is_terminal()),
+        all: args.all,
         folds: HashMap::new(),
+        noises: HashMap::new(),
+        widest,
         file: global.trace.as_deref().map(open_trace).transpose()?,
         lines: Vec::new(),
         held: BTreeMap::new(),
@@ -171,6 +173,15 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         ));
     }
     let outcome = done.map_err(explained)?;
+    let folded: u64 = telling.noises.values().map(Noise::folded).sum();
+    if folded > 0 {
+        let (calls, n) = (counted(folded, "call"), grouped(folded));
+        remark(say!(
+            lang,
+            "netplay: {calls} of the programs' runtimes are only counted above: --all tells each",
+            "netplay: 程序运行时自己做的 {n} 次调用，上面只计了数：--all 逐个叙述",
+        ));
+    }
     let title = title(&args.command);
     args.picture.write(title, Timeline::new(telling.records, &HashMap::new()), global)?;
     if outcome.late {
@@ -241,7 +252,14 @@ fn explained(error: ConductError) -> anyhow::Error {
 /// The story, the trace, and the records for a picture.
 struct Telling {
     story: Option<Story>,
+    /// Whether each call is told.
+    all: bool,
+    /// What is counted of each thread.
     folds: HashMap<i32, Fold>,
+    /// What is counted of each process.
+    noises: HashMap<i32, Noise>,
+    /// The width of the widest name so far, so that the calls stand below each other.
+    widest: usize,
     file: Option<TraceFile>,
     /// Lines of the trace that are not written yet.
     lines: Vec<u8>,
@@ -321,6 +339,11 @@ impl Audience for Desk {
     }
 }
 
+/// The room for the name of a program. A longer name is told as well, but does not push the others aside.
+fn lane_width(name: &str) -> usize {
+    Some(width(name)).filter(|&wide| wide <= 16).unwrap_or(0)
+}
+
 impl Telling {
     fn tell_until(&mut self, time: u64) {
         let Some(story) = &self.story else { return self.held.clear() };
@@ -331,8 +354,12 @@ impl Telling {
                 true => event.role.to_string(),
                 false => format!("{} {}", event.role, event.tid),
             };
+            self.widest = self.widest.max(lane_width(&lane));
+            let lane = format!("{lane}{}", " ".repeat(self.widest.saturating_sub(width(&lane))));
             let fold = self.folds.entry(event.tid).or_default();
-            text += &story.lines(fold, &event, &lane);
+            fold.all = self.all;
+            let noise = self.noises.entry(event.pid).or_default();
+            text += &story.lines_of_program((noise, fold), &event, &lane);
         }
         if !text.is_empty() {
             trace::tell_people(&text);

@@ -23,6 +23,7 @@ pub mod output;
 pub mod story;
 pub mod progress;
 mod screen;
+mod noise;
 mod batch;
 mod file;
 mod calendar;

@@ -8,7 +8,8 @@
 
 use std::ops::Range;
 
-use super::screen;
+pub use super::noise::Noise;
+use super::{noise, screen};
 use anstyle::{AnsiColor, Style};
 use netplay_record::text::lane_in;
 use netplay_record::{Direction, Event, Kind, Moves, Text};
@@ -61,6 +62,10 @@ pub struct Column<'a> {
 pub struct Fold {
     /// Whether a bar shows how many bytes move: then calls that move them are also such a run.
     pub bar: bool,
+    /// Whether each call is told.
+    pub all: bool,
+    /// Whether somebody else has written the program: then looking without waiting, again and again, is also such a run.
+    program: bool,
     run: Option<Run>,
     told: u64,
     more: u64,
@@ -74,15 +79,27 @@ pub struct Fold {
 enum Run {
     /// Nothing was ready for them.
     Eagain,
+    /// The same wait found nothing, because it had no time.
+    Empty(Text),
     /// The same call moved bytes, over the same descriptor.
     Moved(Text, Option<i32>),
 }
 
+impl Fold {
+    /// For the next run of the same thread.
+    fn fresh(&self) -> Fold {
+        Fold { bar: self.bar, all: self.all, program: self.program, ..Fold::default() }
+    }
+}
+
 impl Run {
-    fn of(event: &Event, bar: bool) -> Option<Run> {
+    fn of(event: &Event, fold: &Fold) -> Option<Run> {
         match (event.errno.as_deref(), event.bytes) {
             (Some("EAGAIN"), _) => Some(Run::Eagain),
-            (None, Some(1..)) if bar => Some(Run::Moved(event.call.clone()?, event.fd)),
+            (None, None) if fold.program && noise::looked_in_vain(event) => {
+                Some(Run::Empty(event.call.clone()?))
+            }
+            (None, Some(1..)) if fold.bar => Some(Run::Moved(event.call.clone()?, event.fd)),
             _ => None,
         }
     }
@@ -90,14 +107,14 @@ impl Run {
     fn name(&self) -> &str {
         match self {
             Run::Eagain => "EAGAIN",
-            Run::Moved(call, _) => call,
+            Run::Empty(call) | Run::Moved(call, _) => call,
         }
     }
 
     /// How many of them are told: the third turn shows that it is a loop.
     fn first(&self) -> u64 {
         match self {
-            Run::Eagain => 1,
+            Run::Eagain | Run::Empty(_) => 1,
             Run::Moved(..) => 3,
         }
     }
@@ -111,7 +128,31 @@ impl Story {
     /// A sentence that is too wide for the terminal continues below its beginning.
     #[must_use]
     pub fn lines(&self, fold: &mut Fold, event: &Event, lane: &str) -> String {
-        self.told(fold, event, |event| self.line(event, lane, screen::columns()))
+        self.told(fold, event, |event| self.line(event, lane, screen::columns(), ""))
+    }
+
+    /// The same for a program that somebody else has written: what its runtime does on its own account is counted, and told
+    /// with the call to which it belongs.
+    #[must_use]
+    pub fn lines_of_program(
+        &self,
+        (noise, fold): (&mut Noise, &mut Fold),
+        event: &Event,
+        lane: &str,
+    ) -> String {
+        if self.detail > 1 || fold.all {
+            return self.lines(fold, event, lane);
+        }
+        fold.program = true;
+        let heard = noise.hear(event, self.lang);
+        let columns = screen::columns();
+        let line = |event: &Event| self.line(event, lane, columns, "");
+        let mut lines: String =
+            heard.before.iter().map(|event| self.told(fold, event, line)).collect();
+        if let Some(more) = heard.this {
+            lines += &self.told(fold, event, |event| self.line(event, lane, columns, &more));
+        }
+        lines
     }
 
     /// The same in a column, with sentences wrapped to its width.
@@ -142,11 +183,11 @@ impl Story {
 
     /// Tells an event by `line`, after the note of a run that it ends.
     fn told(&self, fold: &mut Fold, event: &Event, line: impl Fn(&Event) -> String) -> String {
-        let run = Run::of(event, fold.bar).filter(|_| self.detail < 2);
+        let run = Run::of(event, fold).filter(|_| self.detail < 2 && !fold.all);
         let mut lines = String::new();
         if run != fold.run {
             lines = folded(fold, event, self.lang).map(|run| line(&run)).unwrap_or_default();
-            *fold = Fold { bar: fold.bar, run, ..Fold::default() };
+            *fold = Fold { run, ..fold.fresh() };
         }
         let end = event.start_ns + event.dur_ns;
         match &fold.run {
@@ -192,7 +233,8 @@ impl Story {
         if self.ascii { escape_unicode(&text) } else { text }
     }
 
-    fn line(&self, event: &Event, lane: &str, columns: usize) -> String {
+    /// `more` stands at the end of what is said of a call.
+    fn line(&self, event: &Event, lane: &str, columns: usize, more: &str) -> String {
         let (plain, dim) = (Style::new(), Style::new().dimmed());
         let (words, text) = self.words(event);
         let mut said = vec![
@@ -215,6 +257,7 @@ impl Story {
                 sentence = said.iter().map(|(_, text)| width(text)).sum();
                 said.push((words, text));
                 said.extend(waited(event, self.lang).map(|waited| (dim, waited)));
+                said.push((dim, more.to_owned()));
             }
         }
         let mut lines = self.hanging(&said, sentence, columns);
