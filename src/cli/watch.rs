@@ -22,11 +22,12 @@ use crate::draw::Timeline;
 use crate::files;
 use crate::lang::Lang;
 use crate::output::stdout;
+use crate::record::error_in_words;
 use crate::terminal::key;
 use crate::trace::story::{Clock, Fold, Noise, Story};
 use crate::trace::{self, Event, TraceFile, remark};
 use crate::watch::conduct::{Audience, ConductError, Plan, conduct};
-use crate::watch::{Program, Settings, StartFailure, Twist, name};
+use crate::watch::{Forbidden, Program, Settings, StartFailure, Twist, allowed, name, way_out_for};
 
 /// What stands between two programs.
 const NEXT: &str = "::";
@@ -117,6 +118,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     }
     if let Some(path) = &args.picture.output {
         files::try_to_write(path)?;
+    }
+    if !commands.is_empty() {
+        allowed().map_err(forbidden)?;
     }
     let widest = commands.iter().map(|command| lane_width(&name(command))).max().unwrap_or(0);
     let plan = Plan {
@@ -216,37 +220,43 @@ fn explained(error: ConductError) -> anyhow::Error {
     let lang = Lang::current();
     match error {
         ConductError::Start(error) => match error.why {
-            StartFailure::Forbidden(..) => CannotRun(error.to_string()).into(),
+            StartFailure::Forbidden(call, errno) => forbidden(Forbidden { call, errno }),
             StartFailure::NotFound | StartFailure::Call(..) => error.into(),
         },
         ConductError::Attach(pid, errno @ nix::errno::Errno::EPERM) => {
-            let why = errno.desc();
-            let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
-            let yama = scope.is_ok_and(|scope| scope.trim() != "0");
-            CannotRun(match yama {
-                true => say!(
-                    lang,
-                    "process {pid}: ptrace: {why}: Yama allows a process to trace its children only; \
-                     start the program with netplay watch -- CMD, or allow it: sudo sysctl kernel.yama.ptrace_scope=0",
-                    "进程 {pid}：ptrace: {why}：Yama 只允许跟踪自己的子进程；用 netplay watch -- CMD 启动程序，\
-                     或者放开限制：sudo sysctl kernel.yama.ptrace_scope=0",
-                ),
-                false => say!(
-                    lang,
-                    "process {pid}: ptrace: {why}: it is another user's, it is traced already, or a container forbids it",
-                    "进程 {pid}：ptrace: {why}：它属于别的用户、已被跟踪，或者容器不允许",
-                ),
-            })
+            let (why, way_out) = (in_words(errno), way_out_for(pid, lang));
+            CannotRun(say!(
+                lang,
+                "process {pid}: ptrace: {why}: {way_out}",
+                "进程 {pid}：ptrace: {why}：{way_out}",
+            ))
             .into()
         }
         ConductError::Attach(pid, errno) => {
-            let why = errno.desc();
+            let why = in_words(errno);
             anyhow::anyhow!(say!(lang, "process {pid}: ptrace: {why}", "进程 {pid}：ptrace: {why}"))
         }
         ConductError::Trace(error) => {
             anyhow::Error::new(error).context(lang.pick("cannot go on watching", "无法继续观察"))
         }
     }
+}
+
+fn in_words(errno: nix::errno::Errno) -> String {
+    error_in_words(&format!("{errno:?}"), Lang::current())
+}
+
+/// This machine does not allow to watch programs: what fails, and what to do.
+fn forbidden(forbidden: Forbidden) -> anyhow::Error {
+    let lang = Lang::current();
+    let (call, why) = (forbidden.call, in_words(forbidden.errno));
+    let way_out = forbidden.way_out(lang);
+    CannotRun(say!(
+        lang,
+        "cannot watch programs here: {call}: {why}: {way_out}",
+        "这里不能观察程序：{call}: {why}：{way_out}",
+    ))
+    .into()
 }
 
 /// The story, the trace, and the records for a picture.

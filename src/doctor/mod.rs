@@ -23,6 +23,7 @@ use crate::examples::io_uring::{Options, set_up};
 use crate::inspect::{numbers, sysctl};
 use crate::lang::Lang;
 use crate::server::ServerArgs;
+use crate::watch::{allowed, yama};
 use netplay_text::say;
 
 pub use told::{Look, told};
@@ -80,6 +81,7 @@ pub fn examine(terminal: &Terminal, lang: Lang) -> Vec<Check> {
         ping(lang),
         raw(lang),
         user_namespaces(lang),
+        tracing(lang),
         ptrace(lang),
         counting(lang),
         descriptors(lang),
@@ -304,6 +306,45 @@ fn user_namespaces(lang: Lang) -> Check {
         "lab gone 不能断开链路，会在那一行说明",
     );
     Check::less(what, format!("{error:?}"), effect, mend)
+}
+
+/// Whether other people's programs can be watched: it is tried with a child, and Yama is asked about the processes that
+/// run already.
+fn tracing(lang: Lang) -> Check {
+    let what = "tracing";
+    if let Err(forbidden) = allowed() {
+        let (call, errno) = (forbidden.call, forbidden.errno);
+        let effect = lang.pick("netplay watch ends with 4", "netplay watch 以 4 退出");
+        return Check::missing(
+            what,
+            format!("{call}: {errno:?}"),
+            effect,
+            &forbidden.way_out(lang),
+        );
+    }
+    match yama() {
+        scope @ 1.. if !nix::unistd::geteuid().is_root() => Check::less(
+            what,
+            say!(
+                lang,
+                "own children only (ptrace_scope {scope})",
+                "只限自己的子进程（ptrace_scope {scope}）"
+            ),
+            lang.pick(
+                "netplay watch -- CMD works; netplay watch -p PID does not",
+                "netplay watch -- CMD 可用；netplay watch -p PID 不行",
+            ),
+            "sudo sysctl -w kernel.yama.ptrace_scope=0",
+        ),
+        _ => Check::good(
+            what,
+            lang.pick("allowed", "允许"),
+            lang.pick(
+                "netplay watch -- CMD and netplay watch -p PID work",
+                "netplay watch -- CMD 和 netplay watch -p PID 都可用",
+            ),
+        ),
+    }
 }
 
 fn ptrace(lang: Lang) -> Check {

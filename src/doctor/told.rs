@@ -77,6 +77,7 @@ pub(super) fn title(what: &'static str, lang: Lang) -> &'static str {
         "ICMP datagrams" => "ICMP 数据报",
         "raw sockets" => "原始套接字",
         "user namespaces" => "用户命名空间",
+        "tracing" => "跟踪程序",
         "counting calls" => "系统调用计数",
         "descriptors" => "文件描述符",
         "processes" => "进程数",

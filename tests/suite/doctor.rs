@@ -1,7 +1,7 @@
 //! `netplay doctor` finds what is missing, says what it means, and how to mend it.
 
 use crate::common;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -123,4 +123,94 @@ fn of_io_uring_the_doctor_says_what_the_page_then_does() {
         assert_eq!(now(&fault)["found"], found);
         assert_eq!(page(&fault).0, Some(4), "{}", page(&fault).1);
     }
+}
+
+/// A program of Python that forbids a system call (EPERM), and then becomes another program.
+const FORBIDS: &str = "
+import ctypes, os, struct, sys
+class Program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('filter', ctypes.c_char_p)]
+def code(what, yes, no, k):
+    return struct.pack('HBBI', what, yes, no, k)
+number = int(sys.argv[1])
+filter = code(0x20, 0, 0, 0) + code(0x15, 0, 1, number) + code(6, 0, 0, 0x50001) + code(6, 0, 0, 0x7fff0000)
+libc = ctypes.CDLL(None)
+none = ctypes.c_ulong(0)
+assert libc.prctl(38, ctypes.c_ulong(1), none, none, none) == 0
+assert libc.prctl(22, ctypes.c_ulong(2), ctypes.byref(Program(4, filter)), none, none) == 0
+os.execv(sys.argv[2], sys.argv[2:])
+";
+
+/// netplay, where this call is forbidden as in a container.
+fn without(call: i64) -> Option<Command> {
+    if !common::have("python3") {
+        common::skip("no python3");
+        return None;
+    }
+    let mut command = Command::new("python3");
+    command.args(["-c", FORBIDS, &call.to_string(), env!("CARGO_BIN_EXE_netplay")]);
+    command.env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8");
+    Some(command)
+}
+
+fn tracing(out: &std::process::Output) -> Value {
+    let checks: Vec<Value> = serde_json::from_slice(&out.stdout).unwrap();
+    check(&checks, "tracing").clone()
+}
+
+#[test]
+fn where_tracing_is_forbidden_doctor_and_watch_say_what_fails_and_the_way_out() {
+    let page = common::Said::on("doctor_tracing");
+    for (name, call) in [
+        ("ptrace", libc::SYS_ptrace),
+        ("seccomp", libc::SYS_seccomp),
+        ("process_vm_readv", libc::SYS_process_vm_readv),
+    ] {
+        let Some(mut doctor) = without(call) else { return };
+        let found = tracing(&common::finish(doctor.args(["doctor", "--json"]), b""));
+        assert_eq!(found["verdict"], "missing", "{found}");
+        assert!(found["found"].as_str().unwrap().starts_with(name), "{found}");
+        for lang in ["en", "zh"] {
+            let Some(mut watch) = without(call) else { return };
+            let out = common::finish(watch.args(["watch", "--lang", lang, "--", "true"]), b"");
+            page.ends(&format!("{name} {lang}"), &out, 4);
+            let said = common::text(&out.stderr);
+            assert!(lang == "zh" || said.contains(found["mend"].as_str().unwrap()), "{said}");
+        }
+    }
+}
+
+#[test]
+fn where_tracing_is_allowed_the_doctor_says_so_and_watch_runs() {
+    let out = common::finish(common::netplay().args(["doctor", "--json"]), b"");
+    let found = tracing(&out);
+    let watched = common::finish(common::netplay().args(["watch", "--", "true"]), b"");
+    let code = if found["verdict"] == "missing" { 4 } else { 0 };
+    assert_eq!(watched.status.code(), Some(code), "{found} {watched:?}");
+    let under = ["-f", "-qq", "-o", "/dev/null", env!("CARGO_BIN_EXE_netplay"), "doctor", "--json"];
+    if code == 0 && common::have("strace") {
+        let out = common::finish(Command::new("strace").args(under), b"");
+        let found = tracing(&out);
+        assert_eq!(found["found"], "ptrace(PTRACE_SEIZE): EPERM", "{found}");
+    }
+}
+
+#[test]
+fn a_process_that_cannot_be_watched_is_left_alone_and_the_way_out_is_said() {
+    let page = common::Said::on("doctor_attach");
+    if !nix::unistd::geteuid().is_root() {
+        return common::skip("not root: no process of another user to try");
+    }
+    let Some(nobody) = common::Nobody::new() else { return };
+    // It ends with its input.
+    let mut other = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let pid = other.id().to_string();
+    page.hide(&pid, "[process]");
+    for lang in ["en", "zh"] {
+        let mut watch = nobody.command();
+        let out = common::finish(watch.args(["watch", "--lang", lang, "-p", &pid]), b"");
+        page.ends(lang, &out, 4);
+    }
+    drop(other.stdin.take());
+    assert!(other.wait().unwrap().success());
 }

@@ -34,6 +34,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tracer's own calls are not those of a program")]
 
+mod allowed;
 pub mod conduct;
 mod decode;
 mod filter;
@@ -50,6 +51,7 @@ mod twist;
 mod wait;
 mod words;
 
+pub use allowed::{Forbidden, allowed, way_out_for, yama};
 pub use seen::{Program, Seen, Status, Turn};
 pub use start::{StartError, StartFailure, name};
 pub use tracer::{Settings, Tracer};

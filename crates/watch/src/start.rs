@@ -17,6 +17,9 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use netplay_record::error_in_words;
+use netplay_text::lang::Lang;
+use netplay_text::say;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
@@ -45,18 +48,24 @@ pub enum StartFailure {
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let command = &self.command;
-        match self.why {
-            StartFailure::NotFound => write!(f, "{command}: command not found"),
-            StartFailure::Call(call, errno) => write!(f, "{command}: {call}: {}", errno.desc()),
+        let (lang, command) = (Lang::current(), &self.command);
+        f.write_str(&match self.why {
+            StartFailure::NotFound => {
+                say!(lang, "{command}: command not found", "{command}：没有这个命令")
+            }
+            StartFailure::Call(call, errno) => {
+                let why = error_in_words(&format!("{errno:?}"), lang);
+                say!(lang, "{command}: {call}: {why}", "{command}：{call}: {why}")
+            }
             StartFailure::Forbidden(call, errno) => {
-                write!(
-                    f,
-                    "{command}: this machine does not allow tracing: {call}: {}",
-                    errno.desc()
+                let why = error_in_words(&format!("{errno:?}"), lang);
+                say!(
+                    lang,
+                    "{command}: this machine does not allow tracing: {call}: {why}",
+                    "{command}：这台机器不允许跟踪：{call}: {why}",
                 )
             }
-        }
+        })
     }
 }
 
