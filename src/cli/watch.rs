@@ -192,7 +192,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         let seconds = args.timeout.unwrap_or_default().as_secs_f64();
         remark(say!(
             lang,
-            "netplay: {seconds} s are over: the programs were ended",
+            "netplay: the time is over ({seconds} s): the programs were ended",
             "netplay: {seconds} 秒已到：程序被终止",
         ));
     }

@@ -102,16 +102,15 @@ impl Descriptors {
         if let Some(fd) = outcome.fd {
             match facts.known {
                 Known::Nothing => {}
-                Known::Local => {
-                    let known = self.entry(fd);
-                    known.local = facts.local.as_ref().map(Text::from);
-                    known.bound |= matches!(call, Call::Connection(Connection::Bind(_)));
-                }
+                Known::Local => self.entry(fd).local = facts.local.as_ref().map(Text::from),
                 Known::Peer => self.entry(fd).peer = facts.peer.as_ref().map(Text::from),
                 Known::Waits(waits) => self.entry(fd).never_waits = !waits,
             }
         }
         let Some(done) = outcome.done() else { return };
+        if let (Call::Connection(Connection::Bind(_)), Some(fd)) = (call, outcome.fd) {
+            self.entry(fd).bound = true; // to a port that the kernel chose, perhaps
+        }
         if let (Call::Option(Sockopt::Fcntl(Fcntl::SetCloexec(on))), Some(fd)) = (call, outcome.fd)
         {
             self.entry(fd).cloexec = Some(*on);

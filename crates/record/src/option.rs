@@ -294,6 +294,7 @@ fn strace_value(option: &str, value: &OptValue, group: Option<&Group>) -> String
     let int = |at| i32::from_ne_bytes(part(&memory, at));
     match (option, value, group) {
         (_, OptValue::Linger(_), _) => format!("{{l_onoff={}, l_linger={}}}", int(0), int(4)),
+        ("SO_ERROR", OptValue::Int(errno @ 1..), _) => format!("[{}]", crate::errno_name(*errno)),
         ("SO_PEERCRED", _, _) if memory.len() == 12 => {
             format!("{{pid={}, uid={}, gid={}}}", int(0), int(4), int(8))
         }

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant};
 
-use netplay_call::stop;
+use netplay_call::stop::{self, Stop};
 use netplay_record::Event;
 use netplay_text::lang::Lang;
 use nix::errno::Errno;
@@ -112,6 +112,9 @@ pub trait Audience {
 /// # Errors
 /// [`ConductError`]; programs that have been started are killed.
 pub fn conduct(plan: &Plan, audience: &mut dyn Audience) -> Result<Outcome, ConductError> {
+    // The first signal is told, the second ends netplay.
+    let stop = Stop::new();
+    stop.on_signals();
     let mut tracer = Tracer::new(plan.settings)?;
     for &pid in &plan.processes {
         tracer.attach(pid).map_err(|errno| ConductError::Attach(pid, errno))?;
@@ -128,6 +131,7 @@ pub fn conduct(plan: &Plan, audience: &mut dyn Audience) -> Result<Outcome, Cond
         firsts: plan.processes.clone(),
         outcome: Outcome { statuses: vec![None; all], ..Outcome::default() },
         next_at: None,
+        dismissed: false,
         kill_at: None,
         end_at: plan.timeout.map(|timeout| Instant::now() + timeout),
         silent: false,
@@ -151,6 +155,8 @@ struct Stage<'a> {
     firsts: Vec<i32>,
     /// When the next command starts at the latest.
     next_at: Option<Instant>,
+    /// Whether the first was asked to end, because all others have.
+    dismissed: bool,
     /// When the programs are killed.
     kill_at: Option<Instant>,
     /// When the time is over.
@@ -220,6 +226,9 @@ impl Stage<'_> {
                     {
                         slot.get_or_insert(status);
                     }
+                    if !last && self.dismissed && self.firsts.get(program) == Some(&pid) {
+                        self.dismiss_the_rest(program);
+                    }
                     if last {
                         self.left -= 1;
                         self.follow(program)?;
@@ -245,8 +254,19 @@ impl Stage<'_> {
             );
             self.tracer.remark(first, text.to_owned());
             self.tracer.signal(first, Signal::SIGTERM);
+            self.dismissed = true;
             self.kill_at = Some(Instant::now() + GRACE);
         }
+    }
+
+    /// The first process has ended, and has left others behind.
+    fn dismiss_the_rest(&mut self, program: Program) {
+        let text = Lang::current().pick(
+            "the process that started it has ended: netplay sends it SIGTERM as well",
+            "启动它的进程已结束：netplay 也向它发送 SIGTERM",
+        );
+        self.tracer.remark_each(program, text);
+        self.tracer.kill(program, Signal::SIGTERM);
     }
 
     /// Ends all of them.
@@ -270,6 +290,13 @@ impl Stage<'_> {
         }
         if is_over(self.kill_at) {
             self.kill_at = None;
+            let text = Lang::current().pick(
+                "it has not ended within 5 s: netplay sends it SIGKILL",
+                "5 秒内没有结束：netplay 向它发送 SIGKILL",
+            );
+            for program in self.plan.processes.len()..self.outcome.statuses.len() {
+                self.tracer.remark_each(program, text);
+            }
             self.end(Signal::SIGKILL);
         }
         if is_over(self.end_at) {
@@ -285,7 +312,11 @@ impl Stage<'_> {
         let calls = self.tracer.at_entry();
         if !calls.is_empty() && audience.steps() {
             audience.before(&calls);
-            self.tracer.release_one();
+            if audience.steps() {
+                self.tracer.release_one();
+            } else {
+                self.tracer.hold(false);
+            }
         }
         Ok(())
     }
@@ -301,11 +332,18 @@ impl Stage<'_> {
             return true; // processes that were there before live on
         }
         self.started = self.plan.commands.len();
-        // A terminal has sent Ctrl-C to the programs as well.
         match signal {
-            libc::SIGINT => _ = self.kill_at.get_or_insert(Instant::now() + GRACE),
+            // The terminal has sent Ctrl-C to the programs as well: what they do now is their affair.
+            libc::SIGINT if is_in_the_foreground() => {}
+            libc::SIGINT => self.end(Signal::SIGINT),
             _ => self.end(Signal::SIGTERM),
         }
         false
     }
+}
+
+/// Whether Ctrl-C reaches this process and its children: all of them are in the group that the terminal is for.
+fn is_in_the_foreground() -> bool {
+    let terminal = std::fs::File::open("/dev/tty").ok();
+    terminal.is_some_and(|it| nix::unistd::tcgetpgrp(it) == Ok(nix::unistd::getpgrp()))
 }

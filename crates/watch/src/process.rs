@@ -1,5 +1,6 @@
 //! A process that is watched: what is known of its descriptors, its interest lists and its signal handlers.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::sync::LazyLock;
@@ -35,6 +36,10 @@ pub(crate) struct Process {
     rings: Rings,
     /// The signals that it handles, and whether a call that one interrupts begins again (SA_RESTART).
     handlers: HashMap<i32, bool>,
+    /// Its number among the processes, by which program and parent they have, and how many calls might have been changed.
+    pub(crate) chances: (u64, Cell<u64>),
+    /// How many children it has had.
+    children: Cell<u64>,
     /// Whether it was said that some of its calls cannot be read.
     pub(crate) said_foreign: bool,
 }
@@ -52,12 +57,15 @@ impl Process {
             interests: Interests::default(),
             rings: Rings::default(),
             handlers: HashMap::new(),
+            chances: (program as u64, Cell::new(0)),
+            children: Cell::new(0),
             said_foreign: false,
         }
     }
 
     /// Its child, which has the same descriptors and handlers.
     pub(crate) fn fork(&self, pid: i32) -> Process {
+        self.children.set(self.children.get() + 1);
         Process {
             pid,
             program: self.program,
@@ -69,6 +77,11 @@ impl Process {
             interests: self.interests.clone(),
             rings: self.rings.clone(),
             handlers: self.handlers.clone(),
+            chances: (
+                self.chances.0.wrapping_mul(31).wrapping_add(self.children.get()),
+                Cell::new(0),
+            ),
+            children: Cell::new(0),
             said_foreign: self.said_foreign,
         }
     }

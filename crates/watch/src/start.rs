@@ -77,11 +77,13 @@ const STEPS: [(&str, bool); 4] =
 
 /// Starts a program, traced from its first instruction on.
 pub(crate) fn start(command: &[OsString]) -> Result<Pid, StartError> {
-    let name = || netplay_text::escape::escape(command.first().map_or(&[][..], |it| it.as_bytes()));
-    let failed = |why| StartError { command: name(), why };
+    let failed = |why| StartError { command: given(command), why };
     let call = |name| move |errno| StartFailure::Call(name, errno);
     let program = command.first().map(|name| find(name)).unwrap_or_default();
     let path = program.ok_or_else(|| failed(StartFailure::NotFound))?;
+    if path.is_dir() {
+        return Err(failed(StartFailure::Call("execve", Errno::EISDIR)));
+    }
     let c =
         |text: &OsStr| CString::new(text.as_bytes()).map_err(|_| failed(StartFailure::NotFound));
     let path = c(path.as_os_str())?;
@@ -112,6 +114,14 @@ pub(crate) fn start(command: &[OsString]) -> Result<Pid, StartError> {
     let _ = nix::unistd::write(&go.1, &[1]);
     TOLD.with_borrow_mut(|all| all.push((pid, told.0)));
     Ok(pid)
+}
+
+/// The command in the words of the command line.
+pub(crate) fn given(command: &[OsString]) -> String {
+    match command.first().map_or(&[][..], |word| word.as_bytes()) {
+        b"" => "\"\"".to_owned(),
+        word => netplay_text::escape::escape(word),
+    }
 }
 
 thread_local! {
@@ -221,17 +231,24 @@ pub fn name(command: &[OsString]) -> String {
     let stem = command_name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     // A word after one of these belongs to it.
     const TAKE_A_WORD: [&str; 7] = ["-cp", "-classpath", "--class-path", "-p", "-W", "-X", "-r"];
+    // -c and -e, or a few letters that end so, take the text of a program.
+    let is_text = |word: &OsStr| match word.as_bytes() {
+        [b'-', letters @ .., b'c' | b'e'] => {
+            stem != "java" && letters.len() < 3 && letters.iter().all(u8::is_ascii_alphabetic)
+        }
+        _ => false,
+    };
     let mut words = command[1..].iter();
     let script = loop {
         match words.next() {
+            Some(word) if is_text(word) => break None,
             Some(word) if TAKE_A_WORD.iter().any(|option| word == option) => _ = words.next(),
             Some(word) if word.as_bytes().starts_with(b"-") => {}
             found => break found,
         }
     };
-    let takes_text = command.get(1).is_some_and(|arg| arg == "-c" || arg == "-e");
     match script {
-        Some(script) if INTERPRETERS.contains(&stem) && !takes_text => base(script),
+        Some(script) if INTERPRETERS.contains(&stem) => base(script),
         _ => command_name,
     }
 }
@@ -257,6 +274,9 @@ mod tests {
         assert_eq!(named(&["./server", "5858"]), "server");
         assert_eq!(named(&["/usr/bin/python3.11", "-u", "lab/client.py", "1"]), "client.py");
         assert_eq!(named(&["python3", "-c", "print(1)"]), "python3");
+        assert_eq!(named(&["python3", "-S", "-c", "print(1)"]), "python3");
+        assert_eq!(named(&["sh", "-ec", "exit 1"]), "sh");
+        assert_eq!(named(&["python3", "-m", "http.server", "8000"]), "http.server");
         assert_eq!(named(&["java", "-cp", "x", "Main"]), "Main");
         assert_eq!(named(&["nginx", "-g", "daemon off;"]), "nginx");
     }

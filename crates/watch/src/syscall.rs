@@ -122,6 +122,11 @@ impl Syscall {
         matches!(self, Syscall::Clone | Syscall::Clone3)
     }
 
+    /// Whether it takes bytes from its descriptor.
+    pub(crate) fn receives(self) -> bool {
+        matches!(self, Syscall::Read | Syscall::Recvfrom)
+    }
+
     /// Whether it puts a copy of its descriptor in the place of another.
     pub(crate) fn replaces(self) -> bool {
         #[cfg(target_arch = "x86_64")]

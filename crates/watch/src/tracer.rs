@@ -100,8 +100,8 @@ pub struct Tracer {
     gone: Option<Process>,
     /// How many programs there have been.
     programs: usize,
-    /// The first process of each program that has not become its program yet.
-    beginning: HashMap<i32, Program>,
+    /// The first process of each program that has not become its program yet, and the command as it was given.
+    beginning: HashMap<i32, String>,
     commands: Vec<String>,
     /// The programs that have waited for a client.
     waited: HashSet<Program>,
@@ -141,7 +141,7 @@ impl Tracer {
     pub fn start(&mut self, command: &[std::ffi::OsString]) -> Result<Program, StartError> {
         let pid = start::start(command)?.as_raw();
         let program = self.add(start::name(command));
-        self.beginning.insert(pid, program);
+        self.beginning.insert(pid, start::given(command));
         self.threads.insert(pid, Thread::of(pid));
         self.processes
             .insert(pid, Process::new(pid, program, self.commands[program].as_str().into()));
@@ -217,6 +217,9 @@ impl Tracer {
     /// Holds each thread at the entry of its next call, or lets all go on.
     pub fn hold(&mut self, hold: bool) {
         self.hold = hold;
+        while !hold && !self.held.is_empty() {
+            self.release_one();
+        }
     }
 
     /// Lets the thread go on that has been held for longest.
@@ -446,7 +449,8 @@ impl Tracer {
         }
         let start = monotonic();
         thread.call = Some(Open { asked, start, interrupted: None, twisted });
-        if self.hold {
+        // One that is not told is not shown: nothing would let it go on.
+        if self.hold && self.unfinished(tid).is_some() {
             self.held.push(tid);
             return;
         }
@@ -550,9 +554,8 @@ impl Tracer {
         self.threads.retain(|_, thread| thread.pid != pid);
         let Some(process) = self.processes.remove(&pid) else { return };
         let program = process.program;
-        if self.beginning.remove(&pid).is_some() {
+        if let Some(command) = self.beginning.remove(&pid) {
             let why = start::failure(Pid::from_raw(pid));
-            let command = self.commands[program].clone();
             let why = why.unwrap_or(StartFailure::Call("execve", Errno::UnknownErrno));
             self.seen.push(Seen::Failed(program, StartError { command, why }));
             return;
@@ -622,6 +625,13 @@ impl Tracer {
     pub fn signal(&mut self, program: Program, signal: Signal) {
         if let Some(&pid) = self.processes(program).first() {
             let _ = nix::sys::signal::kill(Pid::from_raw(pid), signal);
+        }
+    }
+
+    /// Adds a remark of netplay's own to the record of each process of a program.
+    pub fn remark_each(&mut self, program: Program, text: &str) {
+        for pid in self.processes(program) {
+            self.note(pid, text.to_owned(), monotonic());
         }
     }
 

@@ -8,6 +8,7 @@
 
 use netplay_text::lang::Lang;
 use netplay_text::say;
+use netplay_text::words::{counted, grouped};
 use nix::unistd::Pid;
 
 use super::decode::Asked;
@@ -65,10 +66,10 @@ impl Twist {
         if is_stream {
             let never_waits = known.is_some_and(|of| of.never_waits);
             let accepts = matches!(asked.call, Syscall::Accept | Syscall::Accept4);
-            if (reads || writes || accepts) && never_waits && self.is_one_in(self.eagain, tid) {
+            if (reads || writes || accepts) && never_waits && self.is_one_in(self.eagain, process) {
                 return Self::instead(tid, libc::EAGAIN);
             }
-            if (reads || writes || accepts) && !never_waits && self.is_one_in(self.eintr, tid) {
+            if (reads || writes || accepts) && !never_waits && self.is_one_in(self.eintr, process) {
                 return Self::instead(tid, libc::EINTR);
             }
             let most = if reads { self.short_reads } else { self.short_writes };
@@ -85,16 +86,13 @@ impl Twist {
         registers::skip(Pid::from_raw(tid)).is_ok().then_some(Twisted::Instead(errno))
     }
 
-    /// Whether the next call is chosen: by a sequence that depends on the seed alone.
-    fn is_one_in(self, n: Option<u64>, tid: i32) -> bool {
-        use std::cell::Cell;
-        thread_local! {
-            static COUNT: Cell<u64> = const { Cell::new(0) };
-        }
+    /// Whether the next call is chosen. Each process has a sequence of its own: so what others do in between changes
+    /// nothing.
+    fn is_one_in(self, n: Option<u64>, process: &Process) -> bool {
         let Some(n) = n.filter(|&n| n > 0) else { return false };
-        let _ = tid;
-        let count = COUNT.get() + 1;
-        COUNT.set(count);
+        let (number, count) = &process.chances;
+        count.set(count.get() + 1);
+        let count = number.wrapping_shl(32).wrapping_add(count.get());
         // splitmix64: one step of a sequence in which every number is as likely as any other.
         let mut x = self.seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -123,11 +121,22 @@ impl Twisted {
     pub(crate) fn words(&self, asked: &Asked) -> Option<String> {
         let (lang, call, fd) = (Lang::current(), asked.call.name(), asked.int(0));
         Some(match *self {
-            Twisted::Length { was, now } => say!(
-                lang,
-                "netplay asked the kernel for {now} bytes instead of {was} in {call}({fd}): TCP may do so at any time",
-                "netplay 在 {call}({fd}) 中只向内核要 {now} 字节而不是 {was}：TCP 随时可能如此",
-            ),
+            Twisted::Length { was, now } if asked.call.receives() => {
+                let (bytes, was) = (counted(now, "byte"), grouped(was));
+                say!(
+                    lang,
+                    "netplay asked the kernel for {bytes} instead of {was} in {call}({fd}): fewer may come at any time",
+                    "netplay 在 {call}({fd}) 中只向内核要 {now} 字节而不是 {was}：随时可能来得更少",
+                )
+            }
+            Twisted::Length { was, now } => {
+                let (bytes, was) = (counted(now, "byte"), grouped(was));
+                say!(
+                    lang,
+                    "netplay gave the kernel {bytes} instead of {was} in {call}({fd}): it may take fewer at any time",
+                    "netplay 在 {call}({fd}) 中只交给内核 {now} 字节而不是 {was}：它随时可能只取走一部分",
+                )
+            }
             Twisted::Instead(libc::EINTR) => say!(
                 lang,
                 "netplay made {call}({fd}) fail with EINTR: a signal may do so at any time",

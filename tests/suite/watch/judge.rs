@@ -10,8 +10,8 @@ use netplay::trace::{Event, Kind};
 use regex::Regex;
 use tempfile::TempDir;
 
-use super::{by_thread, compiled, events, same, watch};
-use crate::common::finish;
+use super::{by_thread, compiled, events, may_trace, same, source, watch};
+use crate::common::{finish, have, skip};
 use crate::strace::{name_of, split, without_addresses};
 
 /// What strace traces: all that is watched. `rt_sigreturn` ends a handler, and `restart_syscall` goes on with a wait.
@@ -24,8 +24,8 @@ const CALLS: &str = "trace=socket,socketpair,bind,listen,?accept,accept4,connect
 /// What strace says of an exec in a thread that is not the first: from now on it has the first one's number.
 const CHANGED: &str = " <pid changed to ";
 
-/// A program, and what it is run with.
-fn judge(program: &[&str]) {
+/// The calls of each thread of a program: as they are told, and as strace sees them.
+fn run_both(program: &[&str]) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
     let folder = TempDir::new().unwrap();
     let mut strace = Command::new("strace");
     strace.args(["-ff", "-y", "-e", CALLS, "-o"]).arg(folder.path().join("strace")).args(program);
@@ -35,7 +35,12 @@ fn judge(program: &[&str]) {
     assert_eq!(watched.stdout, under_strace.stdout, "{program:?}: {watched:?}");
     let ended = super::code(under_strace.status);
     assert_eq!(watched.status.code(), Some(ended), "{program:?}: {watched:?} {under_strace:?}");
-    let (mut seen, mut truth) = (seen(&trace), truth(folder.path()));
+    (seen(&trace), truth(folder.path()))
+}
+
+/// A program, and what it is run with.
+fn judge(program: &[&str]) {
+    let (mut seen, mut truth) = run_both(program);
     assert!(!truth.is_empty(), "{program:?} made no calls at all");
     // Threads have other numbers each time. Those that did the same need no name.
     truth.retain(|calls| match seen.iter().position(|seen| seen == calls) {
@@ -205,6 +210,7 @@ fn plain(line: &str) -> String {
             rule(r" /\* [A-Z_?]+ \*/", ""),
             rule(r"\)\s+= ", ") = "),
             rule(r"htons\(\d{4,5}\)", "htons(PORT)"),
+            rule(r"\bu64=\d{11,}", "u64=POINTER"),
             rule(r"left \{[^}]*\}", "left {}"),
             rule(r"\bpid=\d+", "pid=PID"),
             rule(r"^(clone3?|v?fork)\(.*\) = \d+", "$1() = PID"),
@@ -246,4 +252,94 @@ fn threads_processes_and_signals_are_told_as_strace_sees_them() {
             judge(&[program.to_str().unwrap(), mode]);
         }
     }
+}
+
+/// A program of tests/programs/watch that another program runs, in one thread that makes calls.
+fn judge_script(interpreter: &str, script: &str) {
+    match have(interpreter) {
+        true if may_trace() => judge(&[interpreter, source(script).to_str().unwrap()]),
+        true => {}
+        false => skip(&format!("no {interpreter}")),
+    }
+}
+
+#[test]
+fn python_is_told_as_strace_sees_it() {
+    match have("/usr/bin/python3") {
+        true if may_trace() => {
+            judge_loosely(&["/usr/bin/python3", source("calls.py").to_str().unwrap()], 60);
+        }
+        true => {}
+        false => skip("no /usr/bin/python3"),
+    }
+}
+
+#[test]
+fn perl_is_told_as_strace_sees_it() {
+    judge_script("perl", "calls.pl");
+}
+
+#[test]
+fn node_is_told_as_strace_sees_it() {
+    judge_script("node", "calls.js");
+}
+
+#[test]
+fn java_is_told_as_strace_sees_it() {
+    if !have("javac") {
+        return skip("no Java (javac)");
+    }
+    let folder = TempDir::new().unwrap();
+    let done =
+        finish(Command::new("javac").arg("-d").arg(folder.path()).arg(source("Calls.java")), b"");
+    assert!(done.status.success(), "{done:?}");
+    if may_trace() {
+        judge_loosely(&["java", "-cp", folder.path().to_str().unwrap(), "Calls"], 30);
+    }
+}
+
+#[test]
+fn go_is_told_as_strace_sees_it() {
+    if !have("go") {
+        return skip("no Go");
+    }
+    let folder = TempDir::new().unwrap();
+    let program = folder.path().join("calls");
+    let mut go = Command::new("go");
+    go.arg("build").arg("-o").arg(&program).arg(source("calls.go"));
+    let done = finish(go.env("GOCACHE", folder.path().join("cache")), b"");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    if may_trace() {
+        judge_loosely(&[program.to_str().unwrap()], 100);
+    }
+}
+
+/// A program whose threads share its descriptors: which number is free, which thread makes a call (in Go), and how often
+/// it asks in vain is different each time. So all calls of its processes are compared, at least so many, in no order and
+/// without the numbers of descriptors, except those that wait.
+fn judge_loosely(program: &[&str], at_least: usize) {
+    static NUMBERS: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^(\w+)\(\d+|\[\d+, \d+\]|, \d+$").unwrap());
+    let waits = |call: &String| {
+        let waits = ["epoll", "poll", "fcntl", "connect", "wait4"];
+        let is_wait = waits.iter().any(|name| call.starts_with(name));
+        is_wait || call.contains("EAGAIN") || call.contains(" SO_ERROR")
+    };
+    let all = |threads: Vec<Vec<String>>| {
+        let calls = threads.into_iter().flatten().filter(|call| !waits(call));
+        let plain = calls.map(|call| {
+            let call = NUMBERS.replace_all(&call, "$1(FD").into_owned();
+            match ["socket(", "accept", "dup"].iter().any(|name| call.starts_with(name)) {
+                true => call.rsplit_once(" = ").unwrap().0.to_owned(),
+                false => call,
+            }
+        });
+        let mut all: Vec<String> = plain.collect();
+        all.sort();
+        all
+    };
+    let (seen, truth) = run_both(program);
+    let (seen, truth) = (all(seen), all(truth));
+    assert!(truth.len() >= at_least, "{} calls: {truth:#?}", truth.len());
+    same(&seen, &truth).unwrap_or_else(|why| panic!("{program:?}: {why}"));
 }

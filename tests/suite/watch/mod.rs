@@ -1,7 +1,10 @@
 //! `netplay watch`: other people's programs, told truly, and none the wiser.
 
+mod behaves;
+mod conduct;
 mod judge;
 mod oracle;
+mod storms;
 
 use std::collections::BTreeMap;
 use std::fs;
