@@ -382,7 +382,7 @@ impl Report {
             "{kernel}, {en_cores}, load {load:.2} before; congestion control {congestion}; limits: {descriptors} \
              descriptors, backlog {somaxconn}, ports {ports}; {pinned}; narration off; netplay {netplay}.",
             "{kernel}，{cores} 核，之前的负载 {load:.2}；拥塞控制 {congestion}；上限：{descriptors} 个文件描述符，\
-             监听队列 {somaxconn}，端口 {ports}；{pinned}；不叙述；netplay {netplay}。"
+             监听队列 {somaxconn}，端口 {ports}；{pinned}；没有叙述；netplay {netplay}。"
         ));
         if let Some(others) = self.others() {
             let suffer = match others > 0.2 {

@@ -227,7 +227,12 @@ fn ping(lang: Lang) -> Check {
         ),
         Err(error) => {
             let errno = error.errno();
-            let found = say!(lang, "{errno:?}, groups {range}", "{errno:?}，组 {range}");
+            let found = match bounds {
+                Some((from, to)) if from > to => {
+                    say!(lang, "{errno:?}, no group is allowed", "{errno:?}，没有允许任何组")
+                }
+                _ => say!(lang, "{errno:?}, groups {range}", "{errno:?}，允许的组 {range}"),
+            };
             let mend = "sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"";
             match call::socket(Domain::IPV4, Type::RAW, libc::IPPROTO_ICMP) {
                 Ok(_) => {
@@ -417,8 +422,8 @@ fn counting(lang: Lang) -> Check {
         what,
         found,
         lang.pick(
-            "bench counts calls with strace, up to 100 connections, or not at all",
-            "bench 用 strace 数系统调用，最多 100 个连接，或根本不数",
+            "bench counts calls with strace if it is installed, up to 100 connections",
+            "如果装有 strace，bench 用它数系统调用，最多 100 个连接",
         ),
         "sudo sysctl -w kernel.perf_event_paranoid=-1; sudo mount -o remount,mode=755 /sys/kernel/tracing",
     )

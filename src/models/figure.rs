@@ -82,7 +82,7 @@ impl<'a> Figure<'a> {
         );
         note(
             "until it knows: the kernel puts the message into its socket and wakes the program, and the program runs",
-            "直到得知：内核把消息放进套接字，唤醒程序，程序开始运行",
+            "得知延迟：内核把消息放进套接字，唤醒程序，程序开始运行",
         );
         note(
             "CPU: of the receiver since its first call, in the program and in the kernel for it",
@@ -236,7 +236,7 @@ fn count(outcomes: &[Outcome]) -> usize {
 pub(super) fn heads(lang: Lang) -> [&'static str; 7] {
     match lang {
         Lang::En => ["model", "waiting", "until it knows", "copying", "calls", "EAGAIN", "CPU"],
-        Lang::Zh => ["模型", "等待", "直到得知", "拷贝", "调用", "EAGAIN", "CPU"],
+        Lang::Zh => ["模型", "等待", "得知延迟", "拷贝", "调用", "EAGAIN", "CPU"],
     }
 }
 

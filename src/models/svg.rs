@@ -200,7 +200,7 @@ impl Picture {
             Anchor::End,
             knows_end,
             top - 14.0,
-            lang.pick("until it knows", "直到得知"),
+            lang.pick("until it knows", "得知延迟"),
         );
         self.text_at(
             Look::Small,
