@@ -11,7 +11,7 @@ use clap::Args as ClapArgs;
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use netplay_text::columns::width;
 use netplay_text::say;
-use netplay_text::words::{counted, grouped};
+use netplay_text::words::{counted, duration, grouped};
 
 use super::draw::Picture;
 use super::global::{Global, open_trace};
@@ -25,7 +25,7 @@ use crate::output::stdout;
 use crate::record::error_in_words;
 use crate::terminal::key;
 use crate::trace::story::{Clock, Fold, Noise, Story};
-use crate::trace::{self, Event, TraceFile, remark};
+use crate::trace::{self, Event, Kind, TraceFile, remark};
 use crate::watch::conduct::{Audience, ConductError, Plan, conduct};
 use crate::watch::{Forbidden, Program, Settings, StartFailure, Twist, allowed, name, way_out_for};
 
@@ -162,7 +162,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         telling
     });
     let done = conduct(&plan, &mut { desk });
-    let telling =
+    let mut telling =
         teller.join().map_err(|_| anyhow::anyhow!("the telling of the story has ended"))?;
     let lang = Lang::current();
     if let Some(missing) = telling.file.as_ref().and_then(TraceFile::missing) {
@@ -186,6 +186,17 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
             "netplay: 程序运行时自己做的 {n} 次调用，上面只计了数：--all 逐个叙述",
         ));
     }
+    let cost = cost(outcome.cost, lang);
+    if let Some(last) = telling.records.last() {
+        // It is the last thing that a picture says.
+        let at = last.start_ns + last.dur_ns;
+        let text = Some(cost.as_str().into());
+        let note = Event { kind: Kind::Note, text, start_ns: at, dur_ns: 0, ..last.clone() };
+        telling.records.push(note);
+    }
+    if !global.quiet {
+        remark(&cost);
+    }
     let title = title(&args.command);
     args.picture.write(title, Timeline::new(telling.records, &HashMap::new()), global)?;
     if outcome.late {
@@ -202,6 +213,21 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         (_, Some(signal)) => 128 + signal as u8,
         _ => 0,
     })
+}
+
+/// What the stops have cost.
+fn cost((stops, each): (u64, Duration), lang: Lang) -> String {
+    let each = duration(each.as_nanos() as u64);
+    match lang {
+        Lang::En => format!(
+            "watched with {}, {each} of netplay's time in each: the times of calls contain that",
+            counted(stops, "stop")
+        ),
+        Lang::Zh => format!(
+            "观察用了 {} 次停顿，每次 netplay 占用 {each}：各调用的时间包含这部分",
+            grouped(stops)
+        ),
+    }
 }
 
 /// What the picture is called: the commands.

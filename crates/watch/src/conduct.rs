@@ -54,6 +54,8 @@ pub struct Outcome {
     pub late: bool,
     /// The signal that ended it.
     pub interrupted: Option<i32>,
+    /// How often threads were stopped, and how long each stop took on average.
+    pub cost: (u64, Duration),
 }
 
 /// Why nothing, or not all, could be watched.
@@ -202,6 +204,7 @@ impl Stage<'_> {
         }
         self.hear(audience)?;
         audience.pause();
+        self.outcome.cost = self.tracer.cost();
         match self.error {
             Some(error) => Err(error),
             None => Ok(self.outcome),

@@ -20,6 +20,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::time::Duration;
 
 use netplay_call::monotonic;
 use netplay_record::{Event, Kind};
@@ -109,6 +110,9 @@ pub struct Tracer {
     held: Vec<i32>,
     hold: bool,
     seen: Vec<Seen>,
+    /// How often threads have stopped, and how long the tracer took to let them go on, in nanoseconds.
+    stops: u64,
+    busy: u64,
 }
 
 impl Tracer {
@@ -131,6 +135,8 @@ impl Tracer {
             held: Vec::new(),
             hold: false,
             seen: Vec::new(),
+            stops: 0,
+            busy: 0,
         })
     }
 
@@ -262,6 +268,13 @@ impl Tracer {
         process.unfinished(tid, &open.asked, (open.start, monotonic()), self.detail())
     }
 
+    /// What watching has cost so far: how often a thread stopped, and how long the tracer took for it on average. The times of
+    /// calls contain that, and the time in which the kernel went from one to the other.
+    #[must_use]
+    pub fn cost(&self) -> (u64, Duration) {
+        (self.stops, Duration::from_nanos(self.busy / self.stops.max(1)))
+    }
+
     /// Whether anything is left to watch.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -282,10 +295,12 @@ impl Tracer {
         let mut changes = std::mem::take(&mut self.changes);
         wait::wait(self.threads.len(), &mut changes);
         let now = monotonic();
+        self.stops += changes.len() as u64;
         for (tid, change) in changes.drain(..) {
             self.handle(tid, change, now);
         }
         self.changes = changes;
+        self.busy += monotonic() - now;
         if wait::has_ticked() { Turn::Tick } else { Turn::Went }
     }
 
