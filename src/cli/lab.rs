@@ -140,7 +140,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
         Progress::read()
     });
     if talkative && let Ok(progress) = progress {
-        write!(stdout(), "{}", progress.sum(&report.text.next, global.language()))?;
+        let sum = progress.sum(&report.text.next, global.language());
+        write!(stdout(), "{sum}\n{}", report.own())?;
     }
     Ok(())
 }

@@ -77,6 +77,8 @@ impl Report<'_> {
             Part::Figure(fix, lang.pick("With the fix", "修正之后")),
             Part::Screen(self.measured_again()),
             Part::Measured(&outcome.fix, Some(&outcome.run)),
+            Part::Screen(lang.pick("Try next", "接下来试试")),
+            markdown(&text.own),
         ]
     }
 

@@ -244,6 +244,12 @@ impl Report<'_> {
         }
     }
 
+    /// How to look for the same in one's own program.
+    #[must_use]
+    pub fn own(&self) -> String {
+        self.paragraphs(&self.text.own)
+    }
+
     /// Markdown, as lessons show it.
     pub(super) fn paragraphs(&self, markdown: &str) -> String {
         self.rendered(markdown, self.look.columns)

@@ -7,7 +7,7 @@
 //! ## Watch                          what to look at in the picture
 //! ## Explain                        why it is so
 //! ## Fix                            what the fix is, and why it cures
-//! ## Run it                         a command to go on with
+//! ## Run it                         a command to go on with, and what to try with one's own program
 //! ## Words                          `- key: text` for each figure, column, word and claim of the lab
 //! ```
 //!
@@ -34,6 +34,8 @@ pub struct Text {
     pub fix: Section,
     /// The command to go on with.
     pub next: String,
+    /// How to look for the same in one's own program, as Markdown: a command of `watch`, and what to look for.
+    pub own: String,
     words: HashMap<String, String>,
 }
 
@@ -58,15 +60,17 @@ impl Text {
         });
         let mut section = || sections.next().unwrap_or_default();
         let (question, choices) = predict(&section().body);
+        let (watch, explain, fix, go_on) = (section(), section(), section(), section());
         Text {
             title: title.trim_start_matches("# ").to_owned(),
             intro: intro.trim().to_owned(),
             question,
             choices,
-            watch: section(),
-            explain: section(),
-            fix: section(),
-            next: command(&section().body),
+            watch,
+            explain,
+            fix,
+            next: command(&go_on.body),
+            own: after_command(&go_on.body),
             words: words(&section().body),
         }
     }
@@ -107,6 +111,12 @@ fn command(body: &str) -> String {
     body.lines().find_map(|line| line.strip_prefix("$ ")).unwrap_or_default().to_owned()
 }
 
+/// What follows the `console` block.
+fn after_command(body: &str) -> String {
+    let after = body.split_once("$ ").and_then(|(_, rest)| rest.split_once("```"));
+    after.map_or("", |(_, after)| after.trim()).to_owned()
+}
+
 /// `- key: text`.
 fn words(body: &str) -> HashMap<String, String> {
     let pair = |line: &str| {
@@ -124,13 +134,13 @@ mod tests {
     fn the_parts_of_a_text_are_found_by_their_order() {
         let text = Text::read(
             "# title\n\nintro\n\n## P\n\nWhat?\n\n1. one\n   more\n2. two\n\n## W\n\nlook\n\n## E\n\nbecause\n\n\
-             ## F\n\ndo\n\n## R\n\n```console\n$ netplay lab\n```\n\n## Words\n\n- `a-b`: c: d\n",
+             ## F\n\ndo\n\n## R\n\n```console\n$ netplay lab\n```\n\nown\n\n## Words\n\n- `a-b`: c: d\n",
         );
         assert_eq!((text.title.as_str(), text.intro.as_str()), ("title", "intro"));
         assert_eq!(text.question, "What?");
         assert_eq!(text.choices, ["one more", "two"]);
         assert_eq!((text.watch.body.as_str(), text.fix.heading.as_str()), ("look", "F"));
-        assert_eq!(text.next, "netplay lab");
+        assert_eq!((text.next.as_str(), text.own.as_str()), ("netplay lab", "own"));
         assert_eq!((text.word("a-b").as_str(), text.word("x").as_str()), ("c: d", "x"));
     }
 }

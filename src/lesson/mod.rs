@@ -57,6 +57,7 @@ pub const LESSONS: &[Lesson] = lessons! {
     "nonblocking" "io-models" "select" "poll" "epoll" "io-uring"
     "multicast" "ping"
     "mini-ftp" "ftp"
+    "watch"
     "errno"
 };
 
@@ -77,6 +78,9 @@ const ALSO: &[(&str, &str)] = &[
     ("handshake", "tcp"),
     ("c10k", "epoll"),
     ("uring", "io-uring"),
+    ("ptrace", "watch"),
+    ("seccomp", "watch"),
+    ("strace", "watch"),
 ];
 
 /// What `netplay explain` is asked about.

@@ -121,6 +121,51 @@ fn the_demo_in_the_readme_is_what_the_program_tells() {
     assert!(shown_calls.iter().all(|side| side.len() > 6), "{shown_calls:?}");
 }
 
+/// The calls of a program in a story of watched programs: its name is the word behind the time of day.
+fn calls_of<'a>(program: &str, story: &'a str) -> Vec<&'a str> {
+    let call = |line: &'a str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [time, name, call, ..] = words[..] else { return None };
+        (time.len() == 12 && time.contains(':') && name == program && call != "--").then_some(call)
+    };
+    story.lines().filter_map(call).collect()
+}
+
+/// README shows two programs of other languages, which are in `examples/watch`.
+#[test]
+fn the_programs_in_the_readme_are_told_as_it_shows() {
+    const PYTHON: &str = "/usr/bin/python3";
+    if !have("gcc") || !std::path::Path::new(PYTHON).exists() {
+        return skip("no gcc or no python3");
+    }
+    let programs = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/watch");
+    let folder = tempfile::tempdir().unwrap();
+    let client = folder.path().join("client").display().to_string();
+    let built = Command::new("gcc").args(["-o", &client, &format!("{programs}/client.c")]).status();
+    assert!(built.unwrap().success());
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let server = format!("{programs}/server.py");
+    let commands = ["--", PYTHON, &server, &port, "::", &client, "127.0.0.1", &port];
+    let out = finish(netplay().arg("watch").args(commands), b"");
+    if out.status.code() == Some(4) {
+        return skip("no tracing");
+    }
+    assert_eq!((out.status.code(), out.stdout.as_slice()), (Some(0), &b"HELLO\n"[..]), "{out:?}");
+    let story = common::text(&out.stderr);
+    let readme = include_str!("../../README.md");
+    let shown = readme.split("```").find(|block| block.contains("server.py")).unwrap();
+    assert_eq!(calls_of("client", shown), calls_of("client", &story), "left: README.md");
+    // A version of Python may make further calls, and the server may be ended before or in its last accept.
+    for story in [shown, &story] {
+        let mut calls = calls_of("server.py", story).into_iter();
+        for call in ["socket", "bind", "listen", "accept", "recv", "send", "recv", "close"] {
+            assert!(calls.any(|made| made == call), "{call}: {story}");
+        }
+    }
+}
+
 /// The lesson in the README is also what the program prints, word for word.
 #[test]
 fn the_lesson_in_the_readme_is_what_the_program_prints() {

@@ -105,6 +105,7 @@ fn every_lab_is_whole_in_both_languages() {
                 &text.explain.body,
                 &text.fix.body,
                 &text.next,
+                &text.own,
                 &text.fix.heading,
             ];
             assert!(
@@ -133,6 +134,22 @@ fn the_command_after_a_lab_exists() {
         assert_eq!(words.first(), Some(&"netplay"), "{}: {next}", lab.name);
         let known = netplay::cli::command().try_get_matches_from(words);
         assert!(known.is_ok(), "{}: {next}: {}", lab.name, known.unwrap_err());
+    }
+}
+
+#[test]
+fn every_lab_says_how_to_watch_ones_own_program() {
+    for lab in TABLE {
+        let [en, zh] = Lang::ALL.map(|lang| lab.text(lang));
+        let [command, chinese] = [&en, &zh].map(|text| {
+            let line = text.own.lines().find_map(|line| line.strip_prefix("$ "));
+            line.unwrap_or_else(|| panic!("{}: {}", lab.name, text.own))
+        });
+        assert_eq!(command, chinese, "{}", lab.name);
+        let words: Vec<&str> = command.split_whitespace().collect();
+        assert_eq!(words[..2], ["netplay", "watch"], "{}: {command}", lab.name);
+        let known = netplay::cli::command().try_get_matches_from(words);
+        assert!(known.is_ok(), "{}: {}", lab.name, known.unwrap_err());
     }
 }
 

@@ -230,7 +230,7 @@ fn note(event: &Event, text: String) -> Event {
 /// Whether the call asked without waiting, and nothing was ready for it. A send that finds no room is told: the peer
 /// does not read.
 fn found_nothing(event: &Event) -> bool {
-    is_again(event) || looked_in_vain(event)
+    event.kind == Kind::Call && (is_again(event) || looked_in_vain(event))
 }
 
 /// Whether a wait found nothing, because it had no time.
