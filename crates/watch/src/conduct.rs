@@ -114,6 +114,7 @@ pub trait Audience {
 /// # Errors
 /// [`ConductError`]; programs that have been started are killed.
 pub fn conduct(plan: &Plan, audience: &mut dyn Audience) -> Result<Outcome, ConductError> {
+    super::start::remember_ignored();
     // The first signal is told, the second ends netplay.
     let stop = Stop::new();
     stop.on_signals();

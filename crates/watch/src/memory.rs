@@ -1,8 +1,8 @@
 //! The memory of a program that is being watched, read from outside: process_vm_readv(2).
 
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 
 /// Where a page of memory ends: the next one may be missing.
@@ -62,6 +62,12 @@ impl Memory {
             0 if page < len => read(page),
             n => n,
         }
+    }
+
+    /// Writes there, all or nothing; whether it could.
+    pub(crate) fn write(self, at: u64, bytes: &[u8]) -> bool {
+        let remote = [RemoteIoVec { base: at as usize, len: bytes.len() }];
+        process_vm_writev(self.0, &[IoSlice::new(bytes)], &remote) == Ok(bytes.len())
     }
 
     /// A number.

@@ -33,6 +33,8 @@ pub(crate) struct Process {
     pub(crate) filtered: bool,
     pub(crate) descriptors: Descriptors,
     interests: Interests,
+    /// The descriptors for which epoll tells changes only (EPOLLET).
+    pub(crate) edges: HashSet<i32>,
     rings: Rings,
     /// The signals that it handles, and whether a call that one interrupts begins again (SA_RESTART).
     handlers: HashMap<i32, bool>,
@@ -55,6 +57,7 @@ impl Process {
             filtered: true,
             descriptors: Descriptors::default(),
             interests: Interests::default(),
+            edges: HashSet::new(),
             rings: Rings::default(),
             handlers: HashMap::new(),
             chances: (program as u64, Cell::new(0)),
@@ -75,6 +78,7 @@ impl Process {
             filtered: self.filtered,
             descriptors: self.descriptors.clone(),
             interests: self.interests.clone(),
+            edges: self.edges.clone(),
             rings: self.rings.clone(),
             handlers: self.handlers.clone(),
             chances: (
@@ -246,6 +250,7 @@ impl Process {
 
     /// Forgets a descriptor, whatever close returned: on Linux it is closed even then. What was known of it.
     fn closed(&mut self, fd: i32) -> Option<Descriptor> {
+        self.edges.remove(&fd);
         self.interests.remove(&fd);
         self.rings.forget(fd);
         for of in self.interests.values_mut() {
@@ -278,14 +283,22 @@ impl Process {
         keep: usize,
         now: u64,
     ) -> Vec<Event> {
-        if asked.call != Syscall::IoUringEnter {
-            return Vec::new();
-        }
         let (fd, memory) = (asked.int(0), Memory(Pid::from_raw(tid)));
-        let mut events = match returned {
-            false => self.rings.before(fd, memory, keep, now),
-            true => self.rings.after(fd, memory, keep, now),
+        let events = match (asked.call, returned) {
+            (Syscall::IoUringEnter, false) => self.rings.before(fd, memory, keep, now),
+            (Syscall::IoUringEnter, true) => self.rings.after(fd, memory, keep, now),
+            _ => return Vec::new(),
         };
+        self.moved(tid, events)
+    }
+
+    /// What has come through rings since the program last entered the kernel for them.
+    pub(crate) fn rings_at_any_time(&mut self, tid: i32, keep: usize, now: u64) -> Vec<Event> {
+        let events = self.rings.at_any_time(Memory(Pid::from_raw(tid)), keep, now);
+        self.moved(tid, events)
+    }
+
+    fn moved(&mut self, tid: i32, mut events: Vec<Event>) -> Vec<Event> {
         for event in &mut events {
             let done = event.kind == Kind::Complete && event.errno.is_none();
             let outcome = Outcome { fd: event.fd, ret: event.ret, errno: None };
@@ -321,8 +334,12 @@ impl Process {
             Syscall::EpollCtl => {
                 let of = self.interests.entry(asked.int(0)).or_default();
                 of.retain(|_, known| *known != asked.int(2));
-                if let Some((data, fd)) = decode::interest(asked, memory) {
+                self.edges.remove(&asked.int(2));
+                if let Some((data, fd, events)) = decode::interest(asked, memory) {
                     of.insert(data, fd);
+                    if events & libc::EPOLLET as u32 != 0 {
+                        self.edges.insert(fd);
+                    }
                 }
             }
             Syscall::RtSigaction if asked.args[1] != 0 => {
@@ -351,11 +368,6 @@ impl Process {
         match asked.call {
             Syscall::Seccomp if answer.done().is_some() && asked.args[0] != 2 => {
                 Some(words::own_filter())
-            }
-            Syscall::Clone | Syscall::Clone3 if answer.done().is_some() => {
-                let (flags, _) = decode::clone_flags(asked);
-                let untraced = flags & libc::CLONE_UNTRACED as u64 != 0;
-                untraced.then(|| words::untraced(answer.done().unwrap_or_default()))
             }
             _ => None,
         }
@@ -402,9 +414,7 @@ pub(crate) fn family(tid: i32) -> Option<(i32, i32)> {
 
 /// The signals that a process handles.
 fn caught(pid: i32) -> impl Iterator<Item = i32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let mask = start::signals_of(pid, "SigCgt:");
     (1..=64).filter(move |number| mask >> (number - 1) & 1 == 1)
 }
 

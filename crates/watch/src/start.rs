@@ -16,6 +16,7 @@ use std::fmt;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use netplay_record::error_in_words;
 use netplay_text::lang::Lang;
@@ -50,12 +51,22 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (lang, command) = (Lang::current(), &self.command);
         f.write_str(&match self.why {
+            StartFailure::NotFound if command.contains('/') => {
+                say!(lang, "{command}: there is no such file", "{command}：没有这个文件")
+            }
             StartFailure::NotFound => {
                 say!(lang, "{command}: command not found", "{command}：没有这个命令")
             }
             StartFailure::Call(call, errno) => {
                 let why = error_in_words(&format!("{errno:?}"), lang);
-                say!(lang, "{command}: {call}: {why}", "{command}：{call}: {why}")
+                match way_out(call, errno, lang) {
+                    Some(way_out) => say!(
+                        lang,
+                        "{command}: {call}: {why}: {way_out}",
+                        "{command}：{call}: {why}：{way_out}",
+                    ),
+                    None => say!(lang, "{command}: {call}: {why}", "{command}：{call}: {why}"),
+                }
             }
             StartFailure::Forbidden(call, errno) => {
                 let why = error_in_words(&format!("{errno:?}"), lang);
@@ -69,7 +80,45 @@ impl fmt::Display for StartError {
     }
 }
 
+/// What to do about a file that is no program.
+fn way_out(call: &str, errno: Errno, lang: Lang) -> Option<&'static str> {
+    Some(match errno {
+        _ if call != "execve" => return None,
+        Errno::EACCES => lang.pick(
+            "chmod +x makes a file executable; a script can also follow its interpreter: python3 FILE",
+            "chmod +x 使文件可执行；脚本也可以写在解释器后面：python3 FILE",
+        ),
+        Errno::ENOENT => lang.pick(
+            "the interpreter that its first line names, or its loader, is missing",
+            "缺少它第一行指定的解释器，或者它的加载器",
+        ),
+        Errno::ENOEXEC => lang.pick(
+            "it is no program for this machine, and its first line names no interpreter (#!)",
+            "它不是这台机器的程序，第一行也没有指定解释器（#!）",
+        ),
+        _ => return None,
+    })
+}
+
 impl std::error::Error for StartError {}
+
+/// The signals that netplay itself handles.
+const OURS: [i32; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
+
+/// The signals that were ignored when watching began.
+static IGNORED: AtomicU64 = AtomicU64::new(0);
+
+/// Remembers which signals are ignored, for the programs: to be called before any of them has a handler.
+pub(crate) fn remember_ignored() {
+    IGNORED.store(signals_of(std::process::id().cast_signed(), "SigIgn:"), Relaxed);
+}
+
+/// A mask of signals in its status (proc_pid_status(5)).
+pub(crate) fn signals_of(pid: i32, which: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix(which));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
 
 /// How far the child came, as a byte.
 const STEPS: [(&str, bool); 4] =
@@ -182,6 +231,7 @@ impl Child<'_> {
             filter: self.filter.as_ptr().cast_mut(),
         };
         let mut byte = [0_u8];
+        let ignored = IGNORED.load(Relaxed);
         // SAFETY: each call gets pointers to memory of the parent, of which the child has a copy, and their sizes.
         unsafe {
             for fd in self.closed {
@@ -192,6 +242,12 @@ impl Child<'_> {
             }
             // The standard library ignores SIGPIPE, and what is ignored stays so over execve.
             libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            // And netplay handles what was ignored when it began: a shell's background job ignores SIGINT.
+            for signal in OURS {
+                if ignored >> (signal - 1) & 1 == 1 {
+                    libc::signal(signal, libc::SIG_IGN);
+                }
+            }
             if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 {
                 return (1, Errno::last());
             }

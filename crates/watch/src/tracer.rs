@@ -418,6 +418,11 @@ impl Tracer {
         };
         if call == Syscall::RtSigreturn {
             thread.returned = true;
+            // What the handler did may have ended operations, which the program takes without a call.
+            let (program, keep) = (process.program, self.settings.keep);
+            for event in process.rings_at_any_time(tid, keep, monotonic()) {
+                self.seen.push(Seen::Record { program, event: event.into() });
+            }
             return self.go_on(tid, 0);
         }
         let same = |open: &Open| call == open.asked.call && args == open.asked.args;
@@ -479,12 +484,12 @@ impl Tracer {
             && let Some(open) = &mut thread.call
         {
             if let Some(twisted) = open.twisted.take() {
-                twisted.undo(tid, register);
+                twisted.undo(tid, &open.asked, register);
             }
             open.interrupted = Some((register, now));
         } else if let Some(open) = thread.call.take() {
             let register = match &open.twisted {
-                Some(twisted) => twisted.undo(tid, register),
+                Some(twisted) => twisted.undo(tid, &open.asked, register),
                 None => register,
             };
             self.finish(tid, open, Answer::of(register), now);

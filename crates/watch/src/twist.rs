@@ -11,7 +11,8 @@ use netplay_text::say;
 use netplay_text::words::{counted, grouped};
 use nix::unistd::Pid;
 
-use super::decode::Asked;
+use super::decode::{Asked, clone_flags};
+use super::memory::Memory;
 use super::process::Process;
 use super::registers;
 use super::syscall::Syscall;
@@ -38,11 +39,16 @@ pub(crate) enum Twisted {
     Length { was: u64, now: u64 },
     /// The call was not made: it fails with this.
     Instead(i32),
+    /// The flags of a clone, without CLONE_UNTRACED.
+    Traced { was: u64 },
 }
 
 impl Twist {
     /// Changes a call at its entry.
     pub(crate) fn apply(self, tid: i32, asked: &Asked, process: &Process) -> Option<Twisted> {
+        if matches!(asked.call, Syscall::Clone | Syscall::Clone3) {
+            return trace_the_child(tid, asked);
+        }
         if self.short_reads.is_none()
             && self.short_writes.is_none()
             && self.eintr.is_none()
@@ -54,6 +60,8 @@ impl Twist {
         let known = process.descriptors.get(fd);
         let is_stream =
             known.is_some_and(|of| of.socket == Some(true) && of.datagrams() != Some(true));
+        // Edge-triggered, EAGAIN and a part are promises that the rest will be announced (epoll(7)).
+        let is_stream = is_stream && !process.edges.contains(&fd);
         let (reads, writes) = match asked.call {
             Syscall::Read => (true, false),
             // MSG_WAITALL asks for all; MSG_PEEK takes nothing.
@@ -101,11 +109,36 @@ impl Twist {
     }
 }
 
+/// The filter that a child inherits lets calls fail with ENOSYS where there is no tracer (seccomp(2)): so no child is left
+/// without one.
+fn trace_the_child(tid: i32, asked: &Asked) -> Option<Twisted> {
+    const UNTRACED: u64 = libc::CLONE_UNTRACED as u64;
+    let was = match asked.call {
+        Syscall::Clone3 => clone_flags(asked).0,
+        _ => asked.args[0],
+    };
+    (was & UNTRACED != 0 && set_clone_flags(tid, asked, was & !UNTRACED))
+        .then_some(Twisted::Traced { was })
+}
+
+/// The flags are an argument of clone, and in the memory of clone3.
+fn set_clone_flags(tid: i32, asked: &Asked, flags: u64) -> bool {
+    let pid = Pid::from_raw(tid);
+    match asked.call {
+        Syscall::Clone3 => Memory(pid).write(asked.args[0], &flags.to_ne_bytes()),
+        _ => registers::set_argument(pid, 0, flags).is_ok(),
+    }
+}
+
 impl Twisted {
     /// Puts the registers back at the return of the call; what it returns to the program.
-    pub(crate) fn undo(&self, tid: i32, register: i64) -> i64 {
+    pub(crate) fn undo(&self, tid: i32, asked: &Asked, register: i64) -> i64 {
         let pid = Pid::from_raw(tid);
         match *self {
+            Twisted::Traced { was } => {
+                set_clone_flags(tid, asked, was);
+                register
+            }
             Twisted::Length { was, .. } => {
                 let _ = registers::set_argument(pid, 2, was);
                 register
@@ -137,6 +170,12 @@ impl Twisted {
                     "netplay 在 {call}({fd}) 中只交给内核 {now} 字节而不是 {was}：它随时可能只取走一部分",
                 )
             }
+            Twisted::Traced { .. } => lang
+                .pick(
+                    "asked for CLONE_UNTRACED, and netplay left that out: without a tracer the child's calls would fail",
+                    "要求了 CLONE_UNTRACED，netplay 把它去掉了：没有跟踪者，子进程的调用会失败",
+                )
+                .to_owned(),
             Twisted::Instead(libc::EINTR) => say!(
                 lang,
                 "netplay made {call}({fd}) fail with EINTR: a signal may do so at any time",

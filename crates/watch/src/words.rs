@@ -34,15 +34,6 @@ pub(crate) fn own_filter() -> String {
     )
 }
 
-/// A child that does not let itself be traced.
-pub(crate) fn untraced(child: i64) -> String {
-    say!(
-        Lang::current(),
-        "started {child} with CLONE_UNTRACED: what that child does is not seen",
-        "用 CLONE_UNTRACED 启动了 {child}：这个子进程做的事看不到",
-    )
-}
-
 /// What has to be said of the program that a process has become.
 pub(crate) fn of_executable(pid: i32) -> Option<String> {
     let path = format!("/proc/{pid}/exe");

@@ -29,6 +29,15 @@ fn a_program_finds_what_it_finds_without_netplay() {
     let watched = finish(watch(&folder.path().join("trace"), &[]).args(words), b"");
     assert!(bare.status.success());
     assert_eq!(text(&watched.stdout), text(&bare.stdout));
+    // As in the background of a shell: what is ignored stays so.
+    let run = |words: &[&str]| {
+        let mut shell = unwatched(&["sh", "-c", "trap '' HUP INT TERM USR1; exec \"$@\"", "sh"]);
+        finish(shell.args(words), b"")
+    };
+    let netplay = [env!("CARGO_BIN_EXE_netplay"), "watch", "-q", "--"];
+    let (bare, watched) = (run(&words), run(&[&netplay[..], &words].concat()));
+    assert!(bare.status.success());
+    assert_eq!(text(&watched.stdout), text(&bare.stdout));
 }
 
 #[test]

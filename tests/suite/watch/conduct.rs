@@ -212,15 +212,17 @@ fn a_program_that_is_right_gets_all_bytes_however_few_come() {
         ("short writes", &["--short-writes", "4"]),
         ("eintr", &["--eintr", "3", "--seed", "7"]),
         ("both", &["--short-reads", "1", "--short-writes", "1"]),
+        ("eagain", &["--eagain", "3", "--seed", "2"]),
     ] {
+        let way = if twist == "eagain" { "asyncio" } else { "accept" };
         let mut twisted = Vec::new();
         for _ in 0..2 {
             let Some(stage) = Stage::new() else { return };
-            let run = stage.run(options, "accept", 1);
+            let run = stage.run(options, way, 1);
             assert!(run.status.success(), "{twist}: {run:?}");
             assert_eq!(text(&run.stdout), LINES, "{twist}");
             let events = stage.events();
-            let notes = notes(&events, "clients.py");
+            let notes = notes(&events, if twist == "eagain" { "servers.py" } else { "clients.py" });
             let mut one_each: Vec<&str> =
                 notes.lines().filter(|line| line.contains("netplay")).collect();
             twisted.push(one_each.join("\n"));
@@ -229,6 +231,20 @@ fn a_program_that_is_right_gets_all_bytes_however_few_come() {
         }
         assert_eq!(twisted[0], twisted[1], "{twist}: the same seed, the same calls");
     }
+}
+
+/// Where epoll tells changes only, EAGAIN promises that the rest will be announced: Go would wait for it for ever.
+#[test]
+fn edge_triggered_sockets_are_left_alone() {
+    if !may_trace() {
+        return;
+    }
+    let Some(program) = super::go_program() else { return };
+    let folder = TempDir::new().unwrap();
+    let options = ["--eagain", "2", "--short-reads", "3", "--short-writes", "3"];
+    let run = finish(watch(&folder.path().join("trace"), &options).arg(program), b"");
+    assert!(run.status.success(), "{run:?}");
+    assert_eq!(text(&run.stdout), "done\n");
 }
 
 #[test]
@@ -365,6 +381,12 @@ fn a_setuid_program_and_one_of_32_bits_are_said() {
     let (code, events) = run(&path("true"));
     assert_eq!(code, Some(0));
     said.add("setuid", &all(&events));
+    let Some(program) = compiled("untraced.c", false) else { return };
+    let (code, events) = run(&program);
+    assert_eq!(code, Some(0), "each child has a socket as well");
+    let sockets = events.iter().filter(|event| event.call.as_deref() == Some("socket"));
+    assert_eq!(sockets.count(), 2);
+    said.add("CLONE_UNTRACED", &all(&events));
     if !cfg!(target_arch = "x86_64") || !have("as") || !have("ld") {
         return skip("no assembler for x86");
     }

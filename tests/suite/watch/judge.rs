@@ -300,15 +300,7 @@ fn java_is_told_as_strace_sees_it() {
 
 #[test]
 fn go_is_told_as_strace_sees_it() {
-    if !have("go") {
-        return skip("no Go");
-    }
-    let folder = TempDir::new().unwrap();
-    let program = folder.path().join("calls");
-    let mut go = Command::new("go");
-    go.arg("build").arg("-o").arg(&program).arg(source("calls.go"));
-    let done = finish(go.env("GOCACHE", folder.path().join("cache")), b"");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let Some(program) = super::go_program() else { return };
     if may_trace() {
         judge_loosely(&[program.to_str().unwrap()], 100);
     }

@@ -100,3 +100,21 @@ fn compiled(name: &str, statically: bool) -> Option<PathBuf> {
     }
     Some(program)
 }
+
+/// A program in Go. `None` where it cannot be built: the caller returns.
+fn go_program() -> Option<PathBuf> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap();
+    if !have("go") {
+        skip("no Go");
+        return None;
+    }
+    let program = FOLDER.path().join("calls.go");
+    if !program.exists() {
+        let mut go = Command::new("go");
+        go.env("GOCACHE", FOLDER.path().join("cache")).arg("build").arg("-o").arg(&program);
+        let done = finish(go.arg(source("calls.go")), b"");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    Some(program)
+}

@@ -218,6 +218,11 @@ impl Rings {
         events
     }
 
+    /// What has come through any of them meanwhile: the program may take it without a call.
+    pub(crate) fn at_any_time(&mut self, memory: Memory, keep: usize, now: u64) -> Vec<Event> {
+        self.0.values_mut().flat_map(|pair| pair.completions(memory, keep, now)).collect()
+    }
+
     /// What has come when it returns.
     pub(crate) fn after(&mut self, fd: i32, memory: Memory, keep: usize, now: u64) -> Vec<Event> {
         self.0.get_mut(&fd).map(|pair| pair.completions(memory, keep, now)).unwrap_or_default()

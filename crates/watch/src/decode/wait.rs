@@ -213,11 +213,12 @@ fn event_text((events, data): (u32, u64)) -> String {
     format!("{{events={events}, data={{u32={}, u64={data}}}}}", data as u32)
 }
 
-/// What an interest list has beside a descriptor, if `epoll_ctl` has just put it there.
-pub(crate) fn interest(asked: &Asked, memory: Memory) -> Option<(u64, i32)> {
+/// What an interest list has beside a descriptor, if `epoll_ctl` has just put it there: its data, and the events.
+pub(crate) fn interest(asked: &Asked, memory: Memory) -> Option<(u64, i32, u32)> {
     let (op, fd) = (asked.int(1), asked.int(2));
     let set = matches!(op, libc::EPOLL_CTL_ADD | libc::EPOLL_CTL_MOD);
-    set.then(|| (event(&memory.array::<EVENT>(asked.args[3])).1, fd))
+    let (events, data) = event(&memory.array::<EVENT>(asked.args[3]));
+    set.then_some((data, fd, events))
 }
 
 pub(super) fn epoll_ctl(asked: &Asked, memory: Memory) -> Said {
