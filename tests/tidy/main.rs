@@ -456,29 +456,7 @@ fn no_test_looks_for_a_sentence() {
 /// Words that a test may look for, and why: they are another program's, the test's own, or a command.
 const SENTENCES: &[(&str, &str, &str)] = &[
     ("cost.rs", "exited with 0 +++", "strace's"),
-    ("suite/ftp/listings.rs", "550 The disk cannot hold that time", NOT_YET),
-    ("suite/ftp/resume.rs", "fetched from the start", NOT_YET),
-    ("suite/ftp/resume.rs", "sent from the start", NOT_YET),
-    ("suite/ftp/transfers.rs", "in progress", NOT_YET),
     ("suite/ftp/menu.rs", "ended with 130", "the test's own"),
-    ("suite/ftp/refusals.rs", "The quota of the disk is used up.", NOT_YET),
-    ("suite/ftp/refusals.rs", "That is a program that runs: try later.", NOT_YET),
-    ("suite/ftp/connections.rs", "did not come in time", NOT_YET),
-    ("suite/ftp/connections.rs", "own address", NOT_YET),
-    ("suite/ftp/strangers.rs", "not proven that its first 5", NOT_YET),
-    ("suite/ftp/strangers.rs", "; its time ", NOT_YET),
-    ("suite/ftp/limits.rs", "come back later [default: 64]", NOT_YET),
-    ("suite/ftp/files_here.rs", "f.part is left", NOT_YET),
-    ("suite/ftp/files_here.rs", "f.part is left, with ", NOT_YET),
-    ("suite/ftp/login.rs", "wrong name or password", NOT_YET),
-    ("suite/ftp/login.rs", ", who may read", NOT_YET),
-    ("suite/page.rs", "a datagram of 5 bytes: it was not seen to arrive", NOT_YET),
-    ("suite/page.rs", "→ a datagram of 5 bytes to server, recvfrom(3)", NOT_YET),
-    ("suite/page.rs", "← a datagram of 5 bytes from client A, sendto(3) \\\"taken\\\"", NOT_YET),
-    ("suite/page.rs", "to client: there is no trace of that side", NOT_YET),
-    ("suite/page.rs", "clientno trace of this side", NOT_YET),
-    ("suite/page.rs", "needs its script to show 501 calls", NOT_YET),
-    ("suite/page.rs", "→ the connection to server, accept(3)", NOT_YET),
     ("suite/page.rs", "started successfully on port ", "chromedriver's"),
     ("suite/lessons.rs", "netplay explain ", "a command"),
     ("suite/demo.rs", "$ netplay explain", "a command"),
@@ -497,9 +475,6 @@ const SENTENCES: &[(&str, &str, &str)] = &[
     ("suite/bench.rs", "| poll, again", "a name in a table"),
     ("suite/doctor.rs", "sudo setcap cap_net_raw+ep ", "a command"),
 ];
-
-/// The sentences that still stand in tests.
-const NOT_YET: &str = "of the FTP server, its client, and the page of a picture";
 
 /// The literals in which a text is searched for two words of prose that follow each other.
 fn sentences(code: &str) -> Vec<&str> {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
 use super::loopbacks;
 use super::site::{Ftp, Site, connect_from, content};
-use crate::common::{Server, connect, netplay};
+use crate::common::{Said, Server, connect, netplay};
 use netplay_ftp::data::{read_six_numbers, six_numbers};
 
 #[test]
@@ -179,17 +179,18 @@ fn why_there_is_no_data_connection_is_said() {
     let site = Site::new(&["--data-wait", "0.2"]);
     site.write("a", "hello");
     let mut ftp = site.client();
-    assert!(ftp.ask("RETR a", 425).contains("Say PASV or PORT first"));
+    let said = Said::on("ftp_no_data_connection");
+    said.add("neither PASV nor PORT", &ftp.ask("RETR a", 425));
     ftp.passive();
     ftp.ask("RETR a", 150);
-    assert!(ftp.expect(425).contains("did not come in time"));
+    said.add("the client does not come", &ftp.expect(425));
     // No program listens at this port any more.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     ftp.ask(&format!("PORT {}", six_numbers(address.to_string().parse().unwrap())), 200);
     ftp.ask("RETR a", 150);
-    assert!(ftp.expect(425).contains("Connection refused"));
-    assert!(ftp.ask("PORT 127,0,0,2,156,64", 504).contains("own address"));
-    assert!(ftp.ask("PORT 127,0,0,1,0,21", 504).contains("1024"));
+    said.add("the client does not listen", &ftp.expect(425));
+    said.add("PORT of another host", &ftp.ask("PORT 127,0,0,2,156,64", 504));
+    said.add("PORT below 1024", &ftp.ask("PORT 127,0,0,1,0,21", 504));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use super::peer::Peer;
 use super::site::content;
 use super::stranger::cutter;
-use super::tool::{on_a_terminal, tool, url};
-use crate::common::names_in;
+use super::tool::{on_a_terminal, quiet, tool, url};
+use crate::common::{Said, names_in};
 
 #[test]
 fn get_and_put_carry_files_over_both_families() {
@@ -22,8 +22,8 @@ fn get_and_put_carry_files_over_both_families() {
         put.well("a b: 2000000 bytes uploaded\n");
         assert_eq!(fs::read(site.path("x %y")).unwrap(), bytes);
         fs::create_dir(site.path("sub")).unwrap();
-        let quiet = tool(here.path(), &["put", "a b", "empty", &site.url("sub/"), "-q"]);
-        quiet.well("a b: 2000000 bytes uploaded\nempty: 0 bytes uploaded\n");
+        let both = tool(here.path(), &["put", "a b", "empty", &site.url("sub/"), "-q"]);
+        both.well("a b: 2000000 bytes uploaded\nempty: 0 bytes uploaded\n");
         assert_eq!(fs::read(site.path("sub/a b")).unwrap(), bytes);
         assert_eq!(fs::read(site.path("sub/empty")).unwrap(), b"");
 
@@ -49,31 +49,36 @@ fn a_file_that_changes_while_it_is_fetched_is_not_called_whole() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::write(there.path().join("a"), content(10_000)).unwrap();
     let address = cutter(there.path(), 20_000);
-    tool(here.path(), &["get", &url(address, "a")]).badly(1, "changed during the download");
+    quiet(here.path(), &["get", &url(address, "a")]).badly(1).told(&Said::on("ftp_changed"), "get");
     assert!(names_in(here.path()).is_empty(), "nothing to go on from");
 }
 
 #[test]
 fn what_did_not_work_is_an_exit_code_and_a_sentence() {
+    let said = Said::on("ftp_get_put_errors");
     for site in Peer::all() {
         let here = tempfile::tempdir().unwrap();
         fs::write(here.path().join("a"), "a").unwrap();
         fs::write(site.path("there"), "there").unwrap();
         let wrong = site.url("there").replace("ftp:p@", "ftp:wrong@");
-        tool(here.path(), &["get", &wrong]).badly(1, "the server says: 530");
-        tool(here.path(), &["get", &site.url("nothing")]).badly(1, "the server says: 550");
-        tool(here.path(), &["put", "nothing", &site.url("x")]).badly(1, "cannot read nothing");
-        tool(here.path(), &["put", "a", &site.url("no/where")]).badly(1, "the server says: 5");
-        tool(here.path(), &["put", ".", &site.url("x")]).badly(1, "not an ordinary file");
-        tool(here.path(), &["get", &site.url("")]).badly(2, "does not end with the name of a file");
+        let fails = |code, args: &[&str], case| {
+            quiet(here.path(), args).badly(code).told_of_any(&said, case);
+        };
+        fails(1, &["get", &wrong], "a wrong password");
+        fails(1, &["get", &site.url("nothing")], "there is no such file there");
+        fails(1, &["put", "nothing", &site.url("x")], "there is no such file here");
+        // Servers do not agree on the code.
+        tool(here.path(), &["put", "a", &site.url("no/where")]).badly(1);
+        fails(1, &["put", ".", &site.url("x")], "a folder");
+        fails(2, &["get", &site.url("")], "no name");
         let no_password = site.url("there").replace(":p@", "@");
-        tool(here.path(), &["get", &no_password]).badly(1, "user ftp needs a password");
+        fails(1, &["get", &no_password], "no password");
         assert_eq!(names_in(here.path()), ["a"], "nothing of it stays");
         assert_eq!(names_in(site.root.path()), ["there"]);
 
         // The others arrive all the same.
-        let get = tool(here.path(), &["get", &site.url("nothing"), &site.url("there")]);
-        let get = get.badly(1, "1 of 2 files were not transferred");
+        let get = quiet(here.path(), &["get", &site.url("nothing"), &site.url("there")]);
+        let get = get.badly(1).told_of_any(&said, "one of two");
         assert_eq!(get.out, "there: 5 bytes downloaded\n");
         fs::write(here.path().join("password"), "p\n").unwrap();
         tool(here.path(), &["get", &no_password, "--password-file", "password"])
@@ -85,12 +90,13 @@ fn what_did_not_work_is_an_exit_code_and_a_sentence() {
 #[test]
 fn a_url_that_cannot_be_used_is_a_usage_error() {
     let here = tempfile::tempdir().unwrap();
+    let said = Said::on("ftp_bad_url");
     for url in ["http://h/a", "h/a", "ftp://h/a%00", "ftp://h/a%0d%0aDELE%20b", "ftp://h/a\nb"] {
-        tool(here.path(), &["get", url]).badly(2, "invalid value");
-        tool(here.path(), &["put", "a", url]).badly(2, "invalid value");
+        tool(here.path(), &["get", url]).badly(2).told(&said, &format!("get {url:?}"));
+        tool(here.path(), &["put", "a", url]).badly(2).told(&said, &format!("put a {url:?}"));
     }
-    tool(here.path(), &["get"]).badly(2, "<URL>...");
-    tool(here.path(), &["put", "ftp://h/a"]).badly(2, "<URL>");
+    tool(here.path(), &["get"]).badly(2).told(&said, "get");
+    tool(here.path(), &["put", "ftp://h/a"]).badly(2).told(&said, "put ftp://h/a");
 }
 
 #[test]
@@ -128,7 +134,8 @@ fn two_downloads_do_not_write_to_one_part() {
     fs::write(site.path("a"), "a").unwrap();
     let part = File::create(here.path().join("a.part")).unwrap();
     let lock = nix::fcntl::Flock::lock(part, nix::fcntl::FlockArg::LockExclusive).unwrap();
-    tool(here.path(), &["get", "--continue", &site.url("a")]).badly(1, "another download");
+    let other = quiet(here.path(), &["get", "--continue", &site.url("a")]).badly(1);
+    other.told(&Said::on("ftp_another_download"), "get --continue");
     tool(here.path(), &["get", &site.url("a")]).well("a: 1 bytes downloaded\n");
     assert_eq!(names_in(here.path()), ["a", "a.part"]);
     drop(lock);

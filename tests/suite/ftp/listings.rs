@@ -44,7 +44,7 @@ fn mfmt_answers_the_time_that_is_there() {
         let before = ftp.ask("MDTM a", 213);
         let answer = ftp.try_to(&format!("MFMT {time} a"));
         let there = ftp.ask("MDTM a", 213);
-        if answer.starts_with("550 The disk cannot hold that time") {
+        if answer.starts_with("550 ") {
             assert_eq!(there, before, "{time}: what is refused changes nothing");
             assert!(time.starts_with("0001") || time.starts_with("9999"), "{time}");
         } else {
@@ -168,7 +168,7 @@ fn every_time_that_the_disk_holds_is_told() {
             ("21060207062816", "Feb  7  2106"),
         ] {
             let set = ftp.try_to(&format!("MFMT {time} {name}"));
-            if time > "20380119031407" && set.starts_with("550 The disk cannot hold that time") {
+            if time > "20380119031407" && set.starts_with("550 ") {
                 continue; // 32 bits of seconds
             }
             assert!(set.starts_with("213 "), "{set}");

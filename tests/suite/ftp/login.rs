@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::site::{Ftp, Site, connect_from, threads};
-use crate::common::{Server, connect, until};
+use crate::common::{Said, Server, connect, until};
 use socket2::{Domain, Socket, Type};
 
 #[test]
@@ -61,6 +61,11 @@ fn an_unknown_user_and_a_wrong_password_are_answered_alike_and_slowly() {
     ftp.ended();
 }
 
+/// How many passwords were wrong: nothing else is remarked of a client.
+fn wrong(site: &Site) -> usize {
+    site.server.stderr().matches(" -- client ").count()
+}
+
 /// Says a wrong password, and does not wait for the answer.
 fn guess(ftp: &mut Ftp) {
     ftp.ask("USER u", 331);
@@ -73,13 +78,15 @@ fn passwords_beside_a_guesser_are_compared_one_after_the_other() {
     let guest = || Ftp::over(connect(site.server.address()));
     let mut guesser = guest();
     guess(&mut guesser);
-    until("it was wrong", || site.server.stderr().contains("wrong name or password"));
+    until("it was wrong", || wrong(&site) == 1);
+    let story = site.server.stderr();
+    let line = story.split(" -- client ").nth(1).unwrap().lines().next().unwrap();
+    Said::on("ftp_wrong_password").add("PASS wrong", line);
     let mut guests: Vec<Ftp> = (0..50).map(|_| guest()).collect();
     guests.iter_mut().for_each(|ftp| drop(ftp.ask("USER u", 331)));
     let start = Instant::now();
     guests.iter_mut().for_each(|ftp| ftp.send("PASS wrong\r\n"));
-    let wrong = || site.server.stderr().matches("wrong name or password").count();
-    until("all were wrong", || wrong() == 51);
+    until("all were wrong", || wrong(&site) == 51);
     // Each 20 ms behind the one before it; they themselves wait for up to half a minute.
     assert!(start.elapsed() >= Duration::from_millis(49 * 20), "{:?}", start.elapsed());
     site.client().ask("PWD", 257);
@@ -166,13 +173,12 @@ fn a_hundred_guessers_without_a_pause_do_not_keep_out_the_password() {
 fn at_a_crowded_door_who_waits_in_vain_makes_room() {
     let site = Site::telling(&["--max-clients", "4"]);
     let guest = || Ftp::over(connect(site.server.address()));
-    let wrong = || site.server.stderr().matches("wrong name or password").count();
     // One after the other: the last four wait for a quarter of a minute and more.
     let mut guessers = Vec::new();
     for n in 1..=8 {
         guessers.push(guest());
         guess(guessers.last_mut().unwrap());
-        until("it was wrong", || wrong() == n);
+        until("it was wrong", || wrong(&site) == n);
     }
     guessers.drain(..4).for_each(Ftp::leave);
     until("they have gone", || threads(&site.server) == 1 + 4);
@@ -207,9 +213,8 @@ fn those_who_are_sent_away_from_the_door_have_no_place_any_more() {
         let mut stream = TcpStream::from(socket);
         stream.write_all(b"USER u\r\nPASS wrong\r\n").unwrap();
         guessers.push(stream);
-        let wrong = || site.server.stderr().matches("wrong name or password").count();
         if n % 50 == 49 {
-            until("they were wrong", || wrong() == n + 1);
+            until("they were wrong", || wrong(&site) == n + 1);
         }
     }
     until("the door has let go of those who were too many", || threads(&site.server) <= 1 + 256);
@@ -293,9 +298,16 @@ fn without_a_user_there_is_a_password_for_one_run() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("a"), "hello").unwrap();
     let server = Server::of("ftp").in_folder(root.path()).start();
-    until("the password is said", || server.stderr().contains(", who may read"));
-    let said = server.stderr();
-    let password = said.split("password ").nth(1).unwrap().split(',').next().unwrap();
+    let line = || {
+        let told = server.stderr();
+        told.lines().find(|line| line.contains("password ")).map(str::to_owned)
+    };
+    until("the password is said", || line().is_some());
+    let line = line().unwrap();
+    let password = line.split("password ").nth(1).unwrap().split(',').next().unwrap();
+    let said = Said::on("ftp_password_for_one_run");
+    said.hide(password, "[password]");
+    said.add("without --user", &line);
     let mut ftp = Ftp::new(server.address());
     ftp.ask("USER netplay", 331);
     ftp.ask(&format!("PASS {password}"), 230);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::site::{Ftp, Site, content};
-use crate::common::{self, Nobody, Server, private_mounts};
+use crate::common::{self, Nobody, Said, Server, private_mounts};
 
 #[test]
 fn every_refusal_names_its_reason() {
@@ -131,8 +131,9 @@ fn a_quota_and_a_program_that_runs_are_told_as_such() {
     let Some(site) = Site::under_strace(&[&told[..], &faults].concat()) else { return };
     site.write("f", "hello");
     let mut ftp = site.client();
-    assert!(ftp.ask("MKD d", 552).contains("The quota of the disk is used up."));
-    assert!(ftp.ask("DELE f", 450).contains("That is a program that runs: try later."));
+    let said = Said::on("ftp_quota");
+    said.add("EDQUOT", &ftp.ask("MKD d", 552));
+    said.add("ETXTBSY", &ftp.ask("DELE f", 450));
     assert_eq!(site.names(), ["f"]);
 }
 

@@ -9,16 +9,18 @@ use super::site::content;
 use super::stranger::Deed::{Done, Usual};
 use super::stranger::{Deed, Session, cutter, stranger};
 use super::tool::{get, quiet, tool, url};
-use crate::common::names_in;
+use crate::common::{Said, names_in};
 
 #[test]
 fn a_cut_download_goes_on_where_it_was_cut() {
+    let said = Said::on("ftp_cut_download");
     for site in Peer::all() {
         let here = tempfile::tempdir().unwrap();
         let bytes = content(1_000_000);
         fs::write(site.path("a"), &bytes).unwrap();
         let address = cutter(site.root.path(), 300_000);
-        tool(here.path(), &["get", &url(address, "a")]).badly(1, "closed the connection");
+        let cut = quiet(here.path(), &["get", &url(address, "a")]).badly(1);
+        cut.told(&said, "cut after 300000 bytes");
         assert_eq!(names_in(here.path()), ["a.part"], "no half file has the name of the whole");
         assert_eq!(fs::read(here.path().join("a.part")).unwrap(), bytes[..300_000]);
 
@@ -53,6 +55,7 @@ fn a_cut_upload_goes_on_where_it_was_cut() {
 #[test]
 fn a_file_that_changed_since_the_cut_is_fetched_from_the_start() {
     let (old, new) = (content(500_000), content(500_001)[1..].to_vec());
+    let said = Said::on("ftp_get_from_the_start");
     for site in Peer::all() {
         // Another time, and the same bytes at the cut; the same time, and other bytes there.
         for (other_time, have) in [(true, &new), (false, &old)] {
@@ -67,9 +70,9 @@ fn a_file_that_changed_since_the_cut_is_fetched_from_the_start() {
             part[0] ^= u8::from(other_time);
             fs::write(here.path().join("a.part"), part).unwrap();
             set(&here.path().join("a.part"), day(if other_time { 9_999 } else { 10_000 }));
-            let get = tool(here.path(), &["get", "--continue", &site.url("a")]);
+            let get = quiet(here.path(), &["get", "--continue", &site.url("a")]);
             let get = get.well("a: 500000 bytes downloaded\n");
-            assert!(get.err.contains("fetched from the start"), "{}", get.err);
+            get.told(&said, if other_time { "another time" } else { "other bytes" });
             assert_eq!(fs::read(here.path().join("a")).unwrap(), new);
             assert_eq!(names_in(here.path()), ["a"]);
         }
@@ -79,14 +82,16 @@ fn a_file_that_changed_since_the_cut_is_fetched_from_the_start() {
 #[test]
 fn a_file_that_is_no_start_of_ours_is_sent_from_the_start() {
     let bytes = content(300_000);
+    let said = Said::on("ftp_put_from_the_start");
     for site in Peer::all() {
         let here = tempfile::tempdir().unwrap();
         fs::write(here.path().join("a"), &bytes).unwrap();
         for there in [content(200_001)[1..].to_vec(), content(400_000)] {
+            let length = there.len();
             fs::write(site.path("a"), there).unwrap();
-            let put = tool(here.path(), &["put", "--continue", "a", &site.url("a")]);
+            let put = quiet(here.path(), &["put", "--continue", "a", &site.url("a")]);
             let put = put.well("a: 300000 bytes uploaded\n");
-            assert!(put.err.contains("sent from the start"), "{}", put.err);
+            put.told(&said, &format!("{length} bytes there"));
             assert_eq!(fs::read(site.path("a")).unwrap(), bytes);
         }
     }
@@ -97,8 +102,8 @@ fn an_upload_goes_on_to_the_whole_file_whatever_the_server_does() {
     let whole: Vec<u8> =
         (0..200_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     type Odd = fn(&str, &[u8], &mut Session) -> Deed;
-    let odd: [(&str, Odd, &str); 8] = [
-        ("a good one", |_, _, _| Usual, ""),
+    let odd: [(&str, Odd); 8] = [
+        ("a good one", |_, _, _| Usual),
         (
             "REST is answered and forgotten, and FEAT does not list it",
             |verb, _, session| match verb {
@@ -106,67 +111,51 @@ fn an_upload_goes_on_to_the_whole_file_whatever_the_server_does() {
                 "REST" => session.say("350 of course"),
                 _ => Usual,
             },
-            "sent from the start",
         ),
         (
             "there is no FEAT",
             |verb, _, session| if verb == "FEAT" { session.say("500 what?") } else { Usual },
-            "sent from the start",
         ),
-        (
-            "APPE replaces",
-            |verb, _, session| {
-                if verb == "APPE" {
-                    session.usual("STOR");
-                    return Done;
-                }
-                Usual
-            },
-            "sent from the start",
-        ),
-        (
-            "APPE puts zeros where the start was",
-            |verb, _, session| {
-                if verb == "APPE" {
-                    session.file.lock().unwrap().fill(0);
-                }
-                Usual
-            },
-            "not this one: it is sent from the start",
-        ),
-        (
-            "no APPE, and REST is kept",
-            |verb, _, session| match verb {
-                "APPE" => session.say("502 no"),
-                "STOR" if session.rest > 0 => {
-                    let rest = std::mem::take(&mut session.rest);
-                    session.file.lock().unwrap().truncate(rest);
-                    session.usual("APPE");
-                    Done
-                }
-                _ => Usual,
-            },
-            "",
-        ),
-        (
-            "no APPE, and STOR forgets REST",
-            |verb, _, session| if verb == "APPE" { session.say("502 no") } else { Usual },
-            "sent from the start",
-        ),
+        ("APPE replaces", |verb, _, session| {
+            if verb == "APPE" {
+                session.usual("STOR");
+                return Done;
+            }
+            Usual
+        }),
+        ("APPE puts zeros where the start was", |verb, _, session| {
+            if verb == "APPE" {
+                session.file.lock().unwrap().fill(0);
+            }
+            Usual
+        }),
+        ("no APPE, and REST is kept", |verb, _, session| match verb {
+            "APPE" => session.say("502 no"),
+            "STOR" if session.rest > 0 => {
+                let rest = std::mem::take(&mut session.rest);
+                session.file.lock().unwrap().truncate(rest);
+                session.usual("APPE");
+                Done
+            }
+            _ => Usual,
+        }),
+        ("no APPE, and STOR forgets REST", |verb, _, session| {
+            if verb == "APPE" { session.say("502 no") } else { Usual }
+        }),
         (
             "nothing can be read",
             |verb, _, session| if verb == "RETR" { session.say("550 no") } else { Usual },
-            "cannot be compared (the server says: 550 no)",
         ),
     ];
-    for (what, does, told) in odd {
+    let said = Said::on("ftp_put_continue");
+    for (what, does) in odd {
         for had in [5, 100_000] {
             let here = tempfile::tempdir().unwrap();
             fs::write(here.path().join("f"), &whole).unwrap();
             let (address, file) = stranger(&whole[..had], does);
             let put = quiet(here.path(), &["put", "--continue", "f", &url(address, "f")]);
-            let told = if had == 5 && what.contains("FEAT") { "" } else { told };
-            put.is(0, "f: 200000 bytes uploaded\n", told);
+            let put = put.is(0, "f: 200000 bytes uploaded\n");
+            put.told(&said, &format!("{what}: {had} bytes there"));
             assert!(*file.lock().unwrap() == whole, "{what}, {had}");
         }
     }
@@ -186,6 +175,7 @@ fn a_download_goes_on_only_where_rest_is_announced() {
         _ => Usual,
     });
     let got = get(here.path(), address, &["--continue"]);
-    got.is(0, "f: 200000 bytes downloaded\n", "does not list REST STREAM");
+    let got = got.is(0, "f: 200000 bytes downloaded\n");
+    got.told(&Said::on("ftp_no_rest"), "get --continue");
     assert!(fs::read(here.path().join("f")).unwrap() == whole);
 }

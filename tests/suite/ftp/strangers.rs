@@ -12,30 +12,32 @@ use std::time::{Duration, Instant};
 
 use super::stranger::Deed::{Done, Leave, Usual};
 use super::stranger::{Deed, GOT, Session, stranger};
-use super::tool::{Ended, get, menu, quiet, url};
-use crate::common::{finish, names_in, netplay, until};
+use super::tool::{Ended, get, menu, quiet, remarked, url};
+use crate::common::{Said, finish, names_in, netplay, until};
 
 #[test]
 fn what_has_no_end_is_given_up() {
     let here = tempfile::tempdir().unwrap();
-    let cases: [(&[u8], &str); 3] = [
-        (&[b'A'; 4096], "a line from the server does not end"),
-        (&[&b"220-"[..], &[b'A'; 2000], b"\r\n"].concat(), "reply does not end"),
-        (b"220-x\r\n", "reply does not end"),
+    let said = Said::on("ftp_no_end");
+    let cases: [(&str, &[u8]); 3] = [
+        ("a line", &[b'A'; 4096]),
+        ("a reply of long lines", &[&b"220-"[..], &[b'A'; 2000], b"\r\n"].concat()),
+        ("a reply of short lines", b"220-x\r\n"),
     ];
-    for (piece, why) in cases {
+    for (case, piece) in cases {
         let piece = piece.to_vec();
         let (address, _) = stranger(b"", move |verb, _, session| {
             while verb.is_empty() && session.control.write_all(&piece).is_ok() {}
             Leave
         });
-        get(here.path(), address, &[]).is(1, "", why);
+        get(here.path(), address, &[]).is(1, "").told(&said, case);
     }
 }
 
 #[test]
 fn a_timeout_holds_for_a_whole_reply_however_it_drips() {
     let here = tempfile::tempdir().unwrap();
+    let said = Said::on("ftp_slow_reply");
     for spot in ["", "USER", "SIZE", "RETR"] {
         let (address, _) = stranger(b"hello", move |verb, _, session| {
             if verb != spot {
@@ -49,7 +51,11 @@ fn a_timeout_holds_for_a_whole_reply_however_it_drips() {
             Leave
         });
         let begun = Instant::now();
-        get(here.path(), address, &["--timeout", "1"]).is(1, "", "not complete after 1 s");
+        let ended = get(here.path(), address, &["--timeout", "1"]).is(1, "");
+        let case = if spot.is_empty() { "the greeting" } else { spot };
+        // It may end in any of its waits, which adds to the words.
+        let words = remarked(&ended.err);
+        said.add(case, words.lines().next().unwrap().split(": recv").next().unwrap());
         let took = begun.elapsed();
         assert!(took < Duration::from_secs(9), "{spot}: {took:?}");
         assert!(names_in(here.path()).is_empty());
@@ -74,6 +80,7 @@ fn a_silent_server_is_given_up_wherever_it_falls_silent() {
 
 #[test]
 fn more_bytes_than_were_announced_are_not_taken() {
+    let said = Said::on("ftp_more_bytes");
     for client in ["get", "-o -", "menu"] {
         let here = tempfile::tempdir().unwrap();
         let taken = Arc::new(Mutex::new(None));
@@ -95,7 +102,7 @@ fn more_bytes_than_were_announced_are_not_taken() {
             "menu" => menu(here.path(), address, "download f\n"),
             _ => get(here.path(), address, &["-o", "-"]),
         };
-        output.is(1, "", "more bytes than the size it told");
+        output.is(1, "").told(&said, client);
         until("the server has noticed", || taken.lock().unwrap().is_some());
         assert!(taken.lock().unwrap().unwrap() < 50_000_000, "{taken:?}");
         assert!(names_in(here.path()).is_empty(), "{client}");
@@ -107,22 +114,18 @@ fn what_cannot_be_proven_is_said_in_the_result() {
     let here = tempfile::tempdir().unwrap();
     fs::write(here.path().join("f"), "hello world").unwrap();
     // It keeps every second byte, and tells no sizes, or wrong ones.
-    for (reply, code, told) in
-        [("550 no", 0, "not proven"), ("213 7", 1, "the server says that the file has 7")]
-    {
+    let said = Said::on("ftp_not_proven");
+    for (reply, code) in [("550 no", 0), ("213 7", 1)] {
         let (address, _) = stranger(
             b"",
             move |verb, _, session| {
                 if verb == "SIZE" { session.say(reply) } else { Usual }
             },
         );
-        for put in [
-            quiet(here.path(), &["put", "f", &url(address, "f")]),
-            menu(here.path(), address, "upload f\n"),
-        ] {
-            let all = put.out + &put.err;
-            assert!(put.code == code && all.contains(told), "{all}");
-        }
+        let put = quiet(here.path(), &["put", "f", &url(address, "f")]).badly(code);
+        said.add(&format!("put, {reply}"), &remarked(&(put.out + &put.err)));
+        let put = menu(here.path(), address, "upload f\n").badly(code);
+        said.add(&format!("the menu, {reply}"), &remarked(&(put.out + &put.err)));
     }
     // The end of what was there can be seen before, but not afterwards.
     let looks = Mutex::new(0);
@@ -134,7 +137,8 @@ fn what_cannot_be_proven_is_said_in_the_result() {
         if *looks.lock().unwrap() == 1 { Usual } else { session.say("550 no more") }
     });
     let put = quiet(here.path(), &["put", "--continue", "f", &url(address, "f")]);
-    assert!(put.code == 0 && put.out.contains("not proven that its first 5"), "{put:?}");
+    let put = put.badly(0);
+    said.add("put --continue, 550 no more", &remarked(&(put.out + &put.err)));
 }
 
 #[test]
@@ -156,8 +160,8 @@ fn a_server_that_leaves_behind_the_last_byte_has_sent_everything() {
             Leave
         });
         let out = if code == 0 { GOT } else { "" };
-        get(here.path(), address, &[]).is(code, out, "");
-        menu(here.path(), address, "download f g\n").is(code, out, "");
+        get(here.path(), address, &[]).is(code, out);
+        menu(here.path(), address, "download f g\n").is(code, out);
         let left: &[&str] = if code == 0 { &["f", "g"] } else { &["f.part"] };
         let there = names_in(here.path());
         assert!(there == left || code != 0 && there.is_empty(), "{bytes} {last:?}: {there:?}");
@@ -166,6 +170,7 @@ fn a_server_that_leaves_behind_the_last_byte_has_sent_everything() {
 
 #[test]
 fn fewer_bytes_than_were_announced_are_no_change_of_the_file() {
+    let said = Said::on("ftp_fewer_bytes");
     for bytes in [3, 0] {
         let here = tempfile::tempdir().unwrap();
         let (address, _) = stranger(b"hello", move |verb, _, session| {
@@ -175,12 +180,13 @@ fn fewer_bytes_than_were_announced_are_no_change_of_the_file() {
             session.send(&b"hello"[..bytes]);
             session.say("226 that was it")
         });
-        let said = format!("{bytes} bytes were received, but the server says that the file has 5");
         let left: &[&str] = if bytes > 0 { &["f.part"] } else { &[] };
-        get(here.path(), address, &["-o", "-"]).is(1, &"hello"[..bytes], &said);
-        get(here.path(), address, &[]).is(1, "", &said);
+        let case = |client| format!("{client}, {bytes} bytes");
+        let out = get(here.path(), address, &["-o", "-"]).is(1, &"hello"[..bytes]);
+        out.told(&said, &case("get -o -"));
+        get(here.path(), address, &[]).is(1, "").told(&said, &case("get"));
         assert_eq!(names_in(here.path()), left);
-        menu(here.path(), address, "download f\n").is(1, "", &said);
+        menu(here.path(), address, "download f\n").is(1, "").told(&said, &case("the menu"));
         assert_eq!(names_in(here.path()), left);
     }
 }
@@ -225,12 +231,13 @@ fn every_shape_of_greeting_and_of_passive_reply_is_understood() {
     ];
     for does in odd {
         let (address, _) = stranger(b"hello", does);
-        get(here.path(), address, &[]).is(0, GOT, "");
+        get(here.path(), address, &[]).is(0, GOT);
     }
 }
 
 #[test]
 fn a_refusal_comes_in_the_words_of_the_server() {
+    let said = Said::on("ftp_refusals");
     let here = tempfile::tempdir().unwrap();
     for (verb, reply) in [
         ("", "421 too many of you"),
@@ -246,12 +253,14 @@ fn a_refusal_comes_in_the_words_of_the_server() {
             said if said == verb => session.say(reply),
             _ => Usual,
         });
-        get(here.path(), address, &[]).is(1, "", &format!("the server says: {reply}"));
+        let case = if verb.is_empty() { "the greeting" } else { verb };
+        get(here.path(), address, &[]).is(1, "").told(&said, &format!("{case}: {reply}"));
     }
 }
 
 #[test]
 fn the_time_is_set_or_it_is_said_that_it_is_not() {
+    let times = Said::on("ftp_time_not_set");
     for (told, seconds, nanos) in [
         ("19010101000000", -2_177_452_800, 0),
         ("19691231235959.25", -1, 250_000_000),
@@ -276,8 +285,13 @@ fn the_time_is_set_or_it_is_said_that_it_is_not() {
                 assert_eq!(got.code, 0, "{got:?}");
                 let file = here.path().join("f").metadata().unwrap();
                 let set = (file.mtime(), file.mtime_nsec());
-                let said = got.out.contains("; its time ");
-                assert!(said != (set == (seconds, nanos)), "{told}: {set:?} {got:?}");
+                // What is set is worth no word.
+                let is_set = set == (seconds, nanos);
+                let usual = !got.out.contains(';');
+                assert_eq!(is_set, usual, "{told}: {set:?} {got:?}");
+                if seconds == 0 {
+                    times.add(&format!("{told}, {} bytes", file.len()), &got.out);
+                }
             }
         }
     }
@@ -301,7 +315,8 @@ fn names_go_over_the_wire_as_bytes() {
     let lines = b"rm \"\\xc4\\xe3\"\nrename \xc4\xe3 \"a\\\\b \\\"\"\nmkdir \\xff\nrm a\\nb\n";
     let port = address.port().to_string();
     let args = ["ftp", "client", "-q", "127.0.0.1", &port];
-    Ended::of(&finish(netplay().args(args), lines)).is(1, "", "a name with a line end");
+    let ended = Ended::of(&finish(netplay().args(args), lines)).is(1, "");
+    ended.told(&Said::on("ftp_line_end"), "rm a\\nb");
     let said = said.lock().unwrap();
     for command in [
         &b"RETR f\xc4\xe3\x01\""[..],
@@ -327,7 +342,7 @@ fn the_byte_255_arrives_as_it_is_meant() {
             }
             if verb.ends_with("NOOP") { session.say(reply) } else { Usual }
         });
-        menu(here.path(), address, "rm \"is \\xff\"\n").is(0, "", "");
+        menu(here.path(), address, "rm \"is \\xff\"\n").is(0, "");
         assert_eq!(*said.lock().unwrap(), wire);
     }
 }
