@@ -37,7 +37,7 @@ const NEXT: &str = "::";
 const HELD_BACK: u64 = 10_000_000;
 
 /// How many records are kept for a picture and for the review.
-const KEPT: usize = 1_000_000;
+const KEPT: usize = 200_000;
 
 /// How many bytes of the trace gather before they are written.
 const ROOM: usize = 64 * 1024;
