@@ -5,6 +5,7 @@ mod conduct;
 mod judge;
 mod oracle;
 mod storms;
+mod told;
 
 use std::collections::BTreeMap;
 use std::fs;
