@@ -124,6 +124,7 @@ fn check(svg: &str) {
             assert!(!text.overlaps(other), "{} and {}", text.text, other.text);
         }
     }
+    no_strip_covers_words(&picture);
     for call in with_class(&picture, "call").into_iter().filter(|call| !is_of(*call, "legend")) {
         let seen = |node: Node| classes(node).any(|class| class == "mark" || class == "bar");
         assert!(call.descendants().any(seen), "no mark: {}", words(call));
@@ -136,6 +137,23 @@ fn check(svg: &str) {
     }
     let without_names = svg.replace("http://www.w3.org/2000/svg", "");
     assert!(!without_names.contains("url(h") && !without_names.contains("@import"));
+}
+
+/// Where time is left out, the torn strip is drawn before the words that reach into it.
+#[track_caller]
+fn no_strip_covers_words(picture: &Document) {
+    let strips = picture.descendants().filter(|node| node.has_tag_name("use"));
+    let strips: Vec<(Node, f64)> = strips.map(|node| (node, number(node, "y"))).collect();
+    for text in picture.descendants().filter(|node| node.has_tag_name("text")) {
+        if !["call", "note", "words"].iter().any(|class| is_of(text, class)) {
+            continue;
+        }
+        let y = number(text, "y");
+        for (strip, at) in &strips {
+            let reaches = y - 9.0 < at + 6.0 && y + 1.0 > at - 6.0;
+            assert!(!reaches || *strip < text, "a strip covers {}", words(text));
+        }
+    }
 }
 
 /// The words beside the lifelines, from the top to the foot.
@@ -253,6 +271,34 @@ fn nothing_overlaps_with_seven_lanes_or_sixty_four() {
             assert_eq!(with_class(&picture, "life").len(), lanes);
             assert_eq!(arrows(&picture, "bytes").len(), lanes - 1);
         }
+    }
+}
+
+/// A note beside each of these lanes, long before and long after anything else.
+fn notes(lanes: usize) -> String {
+    let said = "a note that is long enough for three lines, each of them as wide as a note may be, up-to-here";
+    let line = |(nth, pid): (usize, usize)| {
+        let (at, note) =
+            (1_000_000 + nth * 100_000_000, format!("\"kind\":\"note\",\"text\":\"{said}\""));
+        format!(
+            "{{\"v\":1,{note},\"start_ns\":{at},\"dur_ns\":0,\"wall\":\"\",\"pid\":{pid},\"tid\":{pid},\
+             \"role\":\"client\",\"example\":\"select\"}}\n"
+        )
+    };
+    (100..100 + lanes).chain([100]).enumerate().map(line).collect()
+}
+
+#[test]
+fn a_note_is_whole_also_where_time_is_left_out_or_there_are_many_lanes() {
+    for lanes in [1, 3, 11] {
+        let svg = drawn_from(&notes(lanes), &[]);
+        check(&svg);
+        let picture = Document::parse(&svg).unwrap();
+        let texts = picture.descendants().filter(|node| node.has_tag_name("text"));
+        let notes = texts.filter(|node| is_of(*node, "note"));
+        let said = notes.map(words).collect::<Vec<_>>().join(" ");
+        assert_eq!(said.matches("up-to-here").count(), lanes + 1, "{lanes} lanes: {said}");
+        assert!(!said.contains('…'), "{lanes} lanes: {said}");
     }
 }
 

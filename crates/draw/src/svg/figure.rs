@@ -14,6 +14,8 @@ use netplay_text::words::duration;
 const ARROW_ROOM: f64 = 160.0;
 /// Lanes and labels are as wide as they need to be, unless all together would be wider than this.
 const WIDEST: f64 = 2_400.0;
+/// How far from its lifeline a label begins, if one has been moved.
+const MOVED: f64 = 26.0;
 /// A note is broken into lines of as many columns; of fewer, where there is little room.
 const NOTE: usize = 40;
 const NARROW_NOTE: usize = 22;
@@ -139,19 +141,30 @@ impl<'a> Figure<'a> {
                 self.foot = self.foot.max(y + label.height() / 2.0 + 8.0);
             }
         }
-        self.offset = if moved { 26.0 } else { 11.0 };
+        self.offset = if moved { MOVED } else { 11.0 };
     }
 
     /// Breaks notes into shorter lines, where all words together would be too wide for a picture: nothing of them is cut.
     fn break_notes(&mut self) {
+        self.offset = MOVED; // until the labels have their places
         if self.gaps().iter().sum::<f64>() <= WIDEST {
             return;
         }
-        for i in 0..self.labels.len() {
-            let record = &self.timeline.calls[self.labels[i].call].record;
-            if record.kind == Kind::Note {
-                let said = record.asked(self.view.lang);
-                self.labels[i].set_note(&said, NARROW_NOTE);
+        let record = |label: &Label| &self.timeline.calls[label.call].record;
+        let is_note = |i: &usize| record(&self.labels[*i]).kind == Kind::Note;
+        let notes: Vec<(usize, String)> = (0..self.labels.len())
+            .filter(is_note)
+            .map(|i| (i, record(&self.labels[i]).asked(self.view.lang)))
+            .collect();
+        for (i, said) in &notes {
+            self.labels[*i].set_note(said, NARROW_NOTE);
+        }
+        let mut gaps = self.gaps();
+        limit(&mut gaps);
+        for (i, said) in &notes {
+            let room = gaps[self.gap(&self.labels[*i])] - 2.0 * self.offset;
+            if self.labels[*i].width() > room {
+                self.labels[*i].set_note(said, (room / columns(1, FONT)) as usize);
             }
         }
     }
