@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -147,6 +148,51 @@ static void execs(void) {
     waits((void *)(long)quiet[0]);
 }
 
+/* The same after the first thread has ended. */
+static void *replaces_it(void *first) {
+    char *args[] = {self, "child", NULL};
+    int fd[2];
+    pthread_join(*(pthread_t *)first, NULL);
+    pair(fd);
+    say(fd[0], "alone");
+    hear(fd[1]);
+    execve(self, args, environ);
+    return NULL;
+}
+
+static void replaces(void) {
+    static pthread_t first;
+    pthread_t other;
+    first = pthread_self();
+    pthread_create(&other, NULL, replaces_it, &first);
+    pthread_exit(NULL);
+}
+
+/* A thread forks; its child makes a thread; both talk. */
+static void *forks_again(void *arg) {
+    (void)arg;
+    int fd[2];
+    pair(fd);
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, answers, (void *)(long)fd[1]);
+        for (int i = 0; i < 3; i++) { say(fd[0], "question"); hear(fd[0]); }
+        pthread_join(thread, NULL);
+        _exit(6);
+    }
+    waitpid(child, NULL, 0);
+    return NULL;
+}
+
+static void mixes(void) {
+    pthread_t thread;
+    for (int i = 0; i < 3; i++) {
+        pthread_create(&thread, NULL, forks_again, NULL);
+        pthread_join(thread, NULL);
+    }
+}
+
 static volatile sig_atomic_t came;
 
 static void writes(int signal) {
@@ -228,6 +274,44 @@ static void signals(void) {
     }
 }
 
+/* A handler that waits itself, in a wait; and one that leaves for good with longjmp. */
+static sigjmp_buf back;
+static int inner[2];
+
+static void waits_itself(int signal) {
+    (void)signal;
+    came++;
+    hear(inner[1]);
+}
+
+static void jumps(int signal) {
+    (void)signal;
+    siglongjmp(back, 1);
+}
+
+static void handlers(void) {
+    int fd[2], wake[2];
+    pair(fd);
+    pair(inner);
+    pair(wake);
+    handle(SIGUSR1, waits_itself, SA_RESTART);
+    struct waiting waiting = {0, wake[0], 0, 0, 0};
+    pthread_t thread;
+    pthread_create(&thread, NULL, interrupted, &waiting);
+    while (!__atomic_load_n(&waiting.tid, __ATOMIC_SEQ_CST) || !asleep(waiting.tid)) sched_yield();
+    pthread_kill(thread, SIGUSR1);
+    while (!came || !asleep(waiting.tid)) sched_yield();
+    say(inner[0], "inner");
+    say(wake[1], "outer");
+    pthread_join(thread, NULL);
+    handle(SIGALRM, jumps, SA_RESTART);
+    if (sigsetjmp(back, 1) == 0) {
+        ualarm(100000, 0);
+        hear(fd[0]);
+    }
+    say(fd[0], "after the jump");
+}
+
 /* SIGPIPE at its default, and a signal that ends it in a call. */
 static void killed(void) {
     pair(ends);
@@ -235,7 +319,13 @@ static void killed(void) {
     if (child == 0) { close(ends[0]); shutdown(ends[1], SHUT_WR); write(ends[1], "x", 1); _exit(0); }
     waitpid(child, NULL, 0);
     child = fork();
-    if (child == 0) { alarm(1); hear(ends[0]); _exit(0); }
+    if (child == 0) {
+        int fd[2];
+        pair(fd);
+        ualarm(100000, 0);
+        hear(fd[0]);
+        _exit(0);
+    }
     waitpid(child, NULL, 0);
     say(ends[0], "last");
     raise(SIGTERM);
@@ -244,7 +334,7 @@ static void killed(void) {
 int main(int argc, char **argv) {
     const struct { const char *name; void (*run)(void); } modes[] = {
         {"threads", threads}, {"leaves", leaves}, {"forks", forks}, {"spawns", spawns}, {"child", child},
-        {"execs", execs}, {"signals", signals}, {"killed", killed},
+        {"execs", execs}, {"replaces", replaces}, {"mixes", mixes}, {"handlers", handlers}, {"signals", signals}, {"killed", killed},
     };
     self = argv[0];
     for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++)

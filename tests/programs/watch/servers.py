@@ -6,6 +6,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 
 way, file = sys.argv[1:]
 
@@ -66,4 +67,7 @@ while True:
     if way == "select":
         select.select([listener], [], [])
     connection, _ = listener.accept()
-    serve(connection)
+    if way == "threads":
+        threading.Thread(target=serve, args=(connection,)).start()
+    else:
+        serve(connection)

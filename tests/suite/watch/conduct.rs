@@ -1,6 +1,7 @@
 //! Who starts when, how all of it ends, and what netplay may change in between.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -10,7 +11,9 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::{compiled, events, may_trace, source, watch};
-use crate::common::{self, Nobody, Said, finish, have, netplay, skip, terminal, text, until, wait};
+use crate::common::{
+    self, Nobody, Said, ask, finish, have, netplay, skip, terminal, text, until, wait,
+};
 
 const PYTHON: &str = "/usr/bin/python3";
 
@@ -202,6 +205,74 @@ fn a_running_process_is_watched_and_lives_on() {
         calls(&events, "servers.py").iter().filter_map(|call| call.call.as_deref()).collect();
     let conversation = ["recv", "send", "recv", "send", "recv", "send", "recv", "close"];
     assert!(told.windows(conversation.len()).any(|calls| calls == conversation), "{told:?}");
+}
+
+/// Those that wait in a call already, and those that start later.
+#[test]
+fn all_threads_of_a_running_process_are_watched() {
+    let Some(stage) = Stage::new() else { return };
+    let server = stage.program("servers.py", "threads");
+    let mut server = Command::new(&server[0]).args(&server[1..]).spawn().unwrap();
+    until("the server listens", || stage.path("port").exists());
+    let port = fs::read_to_string(stage.path("port")).unwrap().parse().unwrap();
+    let connect = || common::connect((Ipv4Addr::LOCALHOST, port).into());
+    let mut clients: Vec<_> = (0..3).map(|_| connect()).collect();
+    for client in &mut clients {
+        ask(client, b"before", 6);
+    }
+    let pid = server.id().to_string();
+    let mut watching = netplay();
+    watching.args(["watch", "-q", "-p", &pid, "--trace"]).arg(stage.trace());
+    let mut watching = watching.spawn().unwrap();
+    until("its threads are traced", || {
+        let threads =
+            fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|it| it.unwrap().path());
+        let traced = |it: PathBuf| {
+            !fs::read_to_string(it.join("status")).unwrap().contains("TracerPid:\t0\n")
+        };
+        threads.into_iter().all(traced)
+    });
+    clients.push(connect());
+    for client in &mut clients {
+        ask(client, b"watched", 7);
+    }
+    drop(clients);
+    let closes = |events: &[Event]| {
+        calls(events, "servers.py").iter().filter(|it| it.call.as_deref() == Some("close")).count()
+    };
+    until("all conversations have ended", || closes(&stage.events()) == 4);
+    kill(Pid::from_raw(watching.id().cast_signed()), Signal::SIGINT).unwrap();
+    assert_eq!(wait(&mut watching).code(), Some(130));
+    let _ = server.kill();
+    let _ = server.wait();
+    let events = stage.events();
+    let count = |call: &str, bytes: u64| {
+        let all = calls(&events, "servers.py");
+        all.iter().filter(|it| it.call.as_deref() == Some(call) && it.bytes == Some(bytes)).count()
+    };
+    let counts =
+        [("recv", 7), ("send", 7), ("recv", 0), ("recv", 6)].map(|(call, n)| count(call, n));
+    assert_eq!(counts, [4, 4, 4, 0]);
+    assert!(calls(&events, "servers.py").iter().all(|call| call.local.is_some()));
+}
+
+/// Asked to end, netplay asks its programs; killed, it takes them with it.
+#[test]
+fn no_program_outlives_netplay() {
+    for (signal, code) in
+        [(Signal::SIGTERM, Some(143)), (Signal::SIGINT, Some(130)), (Signal::SIGKILL, None)]
+    {
+        let Some(stage) = Stage::new() else { return };
+        let way = if signal == Signal::SIGINT { "udp" } else { "accept" };
+        let mut run = stage.command(&[], way, 0).spawn().unwrap();
+        until("the server listens", || stage.path("port").exists());
+        let server = super::children(run.id())[0];
+        kill(Pid::from_raw(run.id().cast_signed()), signal).unwrap();
+        let ended = wait(&mut run);
+        // Python ends itself by the signal after it has handled it.
+        assert_eq!(ended.code(), code, "{signal}: {ended:?}");
+        until("the program has ended", || kill(Pid::from_raw(server), None).is_err());
+    }
 }
 
 #[test]

@@ -151,6 +151,11 @@ fn calls_in(text: &str, begun: Option<&str>) -> Vec<String> {
         if !is_told(line) {
             continue;
         }
+        // After a signal that has no handler the call begins again at once.
+        let about = line.split([',', ')']).next().unwrap_or_default();
+        if handlers.last().is_some_and(|of| of.as_ref().is_some_and(|of| of.1.starts_with(about))) {
+            handlers.pop();
+        }
         let by_signal = lines.peek().is_some_and(|next| next.starts_with("--- "));
         match split(line) {
             Some((call, result))
@@ -164,7 +169,10 @@ fn calls_in(text: &str, begun: Option<&str>) -> Vec<String> {
             _ => calls.push(Some(unfinished(name))),
         }
     }
-    calls.into_iter().flatten().collect()
+    // A signal ended the thread, or its handler never returned: nor did the call.
+    let left = handlers.into_iter().flatten().chain(interrupted);
+    let left = left.map(|(_, call)| Some(unfinished(name_of(&call))));
+    calls.into_iter().chain(left).flatten().collect()
 }
 
 /// Whether a call is one that watch tells: about a socket or an interest list, about a descriptor that is none, or
@@ -247,8 +255,10 @@ fn the_calls_of_a_c_program_are_those_that_strace_sees() {
 fn threads_processes_and_signals_are_told_as_strace_sees_them() {
     for statically in [false, true] {
         let Some(program) = compiled("processes.c", statically) else { return };
-        for mode in ["threads", "leaves", "forks", "spawns", "child", "execs", "signals", "killed"]
-        {
+        for mode in [
+            "threads", "leaves", "forks", "spawns", "child", "execs", "replaces", "mixes",
+            "handlers", "signals", "killed",
+        ] {
             judge(&[program.to_str().unwrap(), mode]);
         }
     }
