@@ -92,10 +92,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
             "无法写入 {name}：它是要画的跟踪文件之一",
         ));
     }
-    let mut reading = read::read(&args.traces)?;
-    if args.format() != Format::Json {
-        reading = reading.without_wall();
-    }
+    let reading = read::read_for(args.format(), &args.traces)?;
     for said in &reading.remarks {
         remark(format_args!("netplay: {said}"));
     }

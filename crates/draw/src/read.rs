@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use super::Format;
 use netplay_record::{Event, Text};
 use netplay_text::escape::{escape_unsafe, file_name, is_unsafe};
 use netplay_text::lang::Lang;
@@ -19,15 +20,8 @@ pub struct Reading {
     pub records: Vec<Box<Event>>,
     /// What is not among them, or should be known of them.
     pub remarks: Vec<Remark>,
-}
-
-impl Reading {
-    /// The same without calendar times, which a picture does not show. Only a timeline as JSON has them.
-    #[must_use]
-    pub fn without_wall(mut self) -> Reading {
-        self.records.iter_mut().for_each(|record| record.wall = Text::default());
-        self
-    }
+    /// Whether the records keep their calendar times, each of which is another text.
+    has_wall: bool,
 }
 
 /// What is to be said of a file.
@@ -104,7 +98,15 @@ impl std::error::Error for ReadError {
 /// # Errors
 /// A file cannot be read, or there is no record in any of them.
 pub fn read(paths: &[PathBuf]) -> Result<Reading, ReadError> {
-    let mut reading = Reading::default();
+    read_for(Format::Json, paths)
+}
+
+/// Reads what such a picture shows: of all of them, a timeline as JSON alone has calendar times.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_for(format: Format, paths: &[PathBuf]) -> Result<Reading, ReadError> {
+    let mut reading = Reading { has_wall: format == Format::Json, ..Reading::default() };
     let mut boot = None;
     let mut known = Known::default();
     let mut spans: Vec<(u64, u64, &Path)> = Vec::new();
@@ -157,7 +159,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading, ReadError> {
 /// # Errors
 /// It cannot be read.
 pub fn read_from(from: impl BufRead, path: &Path) -> io::Result<Reading> {
-    let mut reading = Reading::default();
+    let mut reading = Reading { has_wall: true, ..Reading::default() };
     read_one(from, path, &mut None, &mut Known::default(), &mut reading)?;
     Ok(reading)
 }
@@ -192,7 +194,12 @@ fn read_one(
             Ok(record) if !known.insert(&record, &line) => {
                 leave_out(Lang::current().pick("read already", "已经读过").to_owned(), number)
             }
-            Ok(record) => reading.records.push(record),
+            Ok(mut record) => {
+                if !reading.has_wall {
+                    record.wall = Text::default();
+                }
+                reading.records.push(record);
+            }
             Err(what) => leave_out(what, number),
         }
     }
