@@ -274,18 +274,22 @@ fn nothing_overlaps_with_seven_lanes_or_sixty_four() {
     }
 }
 
-/// A note beside each of these lanes, long before and long after anything else.
+/// A note and a call beside each of these lanes, long before and long after anything else.
 fn notes(lanes: usize) -> String {
     let said = "a note that is long enough for three lines, each of them as wide as a note may be, up-to-here";
-    let line = |(nth, pid): (usize, usize)| {
-        let (at, note) =
-            (1_000_000 + nth * 100_000_000, format!("\"kind\":\"note\",\"text\":\"{said}\""));
+    let line = |at: usize, pid: usize, what: &str| {
         format!(
-            "{{\"v\":1,{note},\"start_ns\":{at},\"dur_ns\":0,\"wall\":\"\",\"pid\":{pid},\"tid\":{pid},\
-             \"role\":\"client\",\"example\":\"select\"}}\n"
+            "{{\"v\":1,\"start_ns\":{at},\"dur_ns\":0,\"wall\":\"\",\"pid\":{pid},\"tid\":{pid},\
+             \"role\":\"client\",\"example\":\"select\",{what}}}\n"
         )
     };
-    (100..100 + lanes).chain([100]).enumerate().map(line).collect()
+    let both = |(nth, pid): (usize, usize)| {
+        let at = 1_000_000 + nth * 100_000_000;
+        let note = format!("\"kind\":\"note\",\"text\":\"{said}\"");
+        let call = "\"kind\":\"call\",\"call\":\"close\",\"fd\":3,\"ret\":0";
+        line(at, pid, &note) + &line(at + 50_000, pid, call)
+    };
+    (100..100 + lanes).chain([100]).enumerate().map(both).collect()
 }
 
 #[test]
@@ -294,6 +298,8 @@ fn a_note_is_whole_also_where_time_is_left_out_or_there_are_many_lanes() {
         let svg = drawn_from(&notes(lanes), &[]);
         check(&svg);
         let picture = Document::parse(&svg).unwrap();
+        let strips = picture.descendants().filter(|node| node.has_tag_name("use")).count();
+        assert_eq!(strips, lanes, "time is left out between them");
         let texts = picture.descendants().filter(|node| node.has_tag_name("text"));
         let notes = texts.filter(|node| is_of(*node, "note"));
         let said = notes.map(words).collect::<Vec<_>>().join(" ");
