@@ -75,7 +75,8 @@ pub struct Args {
     /// Let one in N calls that wait fail with EINTR, as a signal would
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     eintr: Option<u64>,
-    /// Let one in N calls on non-blocking sockets fail with EAGAIN
+    /// Let one in N calls on non-blocking sockets fail with EAGAIN. This and the short ones leave out sockets that epoll
+    /// watches edge-triggered: there they would be wrong
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     eagain: Option<u64>,
     /// Where the sequence begins that chooses those calls
@@ -165,7 +166,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     let mut telling =
         teller.join().map_err(|_| anyhow::anyhow!("the telling of the story has ended"))?;
     let lang = Lang::current();
-    if let Some(missing) = telling.file.as_ref().and_then(TraceFile::missing) {
+    let missing = telling.file.as_ref().and_then(TraceFile::missing);
+    if let Some(missing) = &missing {
         remark(format_args!("netplay: {missing}"));
     }
     if telling.heard as usize > telling.records.len() && telling.keeps {
@@ -209,9 +211,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     }
     let _ = stdout().flush();
     Ok(match (&outcome.statuses[..], outcome.interrupted) {
-        ([Some(status)], _) if !outcome.late => status.code() as u8,
+        ([Some(status)], _) if !outcome.late && status.code() != 0 => status.code() as u8,
         (_, Some(signal)) => 128 + signal as u8,
-        _ => 0,
+        _ => missing.is_some().into(),
     })
 }
 

@@ -103,7 +103,7 @@ fn way_out(call: &str, errno: Errno, lang: Lang) -> Option<&'static str> {
 impl std::error::Error for StartError {}
 
 /// The signals that netplay itself handles.
-const OURS: [i32; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
+const OURS: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGALRM];
 
 /// The signals that were ignored when watching began.
 static IGNORED: AtomicU64 = AtomicU64::new(0);

@@ -129,10 +129,21 @@ static void *waits(void *fd) {
     return NULL;
 }
 
+static int asleep(pid_t tid) {
+    char path[50], text[200] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+    FILE *file = fopen(path, "r");
+    if (!file) return 0;
+    fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    char *state = strrchr(text, ')');
+    return state && state[2] == 'S';
+}
+
 static void *becomes(void *arg) {
     char *args[] = {self, "child", NULL};
-    /* The other thread is in its call by now, or will be when the kernel ends it. */
     hear((int)(long)arg);
+    while (!asleep(getpid())) sched_yield(); /* the first thread is in its call */
     execve(self, args, environ);
     return NULL;
 }
@@ -206,17 +217,6 @@ static void nothing(int signal) { (void)signal; }
 static void handle(int number, void (*handler)(int), int flags) {
     struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
     sigaction(number, &action, NULL);
-}
-
-static int asleep(pid_t tid) {
-    char path[50], text[200] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
-    FILE *file = fopen(path, "r");
-    if (!file) return 0;
-    fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    char *state = strrchr(text, ')');
-    return state && state[2] == 'S';
 }
 
 struct waiting { int kind, fd; pid_t tid; int result, why; };

@@ -31,7 +31,8 @@ fn a_program_finds_what_it_finds_without_netplay() {
     assert_eq!(text(&watched.stdout), text(&bare.stdout));
     // As in the background of a shell: what is ignored stays so.
     let run = |words: &[&str]| {
-        let mut shell = unwatched(&["sh", "-c", "trap '' HUP INT TERM USR1; exec \"$@\"", "sh"]);
+        let mut shell =
+            unwatched(&["sh", "-c", "trap '' HUP INT TERM ALRM CHLD USR1; exec \"$@\"", "sh"]);
         finish(shell.args(words), b"")
     };
     let netplay = [env!("CARGO_BIN_EXE_netplay"), "watch", "-q", "--"];

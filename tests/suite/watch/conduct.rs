@@ -416,6 +416,19 @@ fn what_cannot_be_started_says_why() {
     }
 }
 
+/// What the trace has lost makes a run that went well one that did not.
+#[test]
+fn a_trace_that_cannot_be_written_fails_the_run() {
+    let Some(program) = compiled("calls.c", false) else { return };
+    let said = Said::on("watch_lost");
+    let run = |script: &str| {
+        let mut run = watch(Path::new("/dev/full"), &[]);
+        finish(run.args(["sh", "-c", script, program.to_str().unwrap()]), b"")
+    };
+    said.ends("no room for the trace", &run("\"$0\" stream"), 1);
+    assert_eq!(run("\"$0\" stream; exit 7").status.code(), Some(7));
+}
+
 #[test]
 fn where_tracing_is_forbidden_exit_4_says_the_way_out() {
     if !may_trace() {
