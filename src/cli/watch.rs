@@ -60,7 +60,7 @@ pub struct Args {
     /// Leave the first program running when all others have ended
     #[arg(long)]
     keep: bool,
-    /// End all programs after SECS
+    /// End all programs after SECS [default: never]
     #[arg(long, value_name = "SECS", value_parser = seconds())]
     timeout: Option<Duration>,
     /// Hold each program at its next socket call until a key is pressed

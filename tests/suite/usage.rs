@@ -102,6 +102,12 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         ("bench", "target") => vec!["", "x", ":1", "h:", "h:x", "h:0", "h:65536", "h:-1"],
         ("bench", "cmd") => vec!["", "./my_server", "./my_server {PORT}"],
         ("models", "delay") => vec!["", "x", "0", "-1", "11s", "0.5ms", "nan", "50us"],
+        ("watch", "pids") => both(NO_NUMBER, &["0", "2147483648"]),
+        ("watch", "after") => NO_SECONDS.to_vec(),
+        ("watch", "short_reads" | "short_writes" | "eintr" | "eagain") => both(NO_NUMBER, &["0"]),
+        ("watch", "seed") => NO_NUMBER.to_vec(),
+        ("watch", "data") => both(NO_NUMBER, &["1048577"]),
+        ("watch", "command") => vec![], // any program
         ("lab", "name") => NO_WORD.to_vec(),
         ("lab", "predict") => both(NO_NUMBER, &["0", "9"]),
         ("explain", "topic") => vec!["", "x-y-z", "99999", "-"],
@@ -280,7 +286,7 @@ fn the_program_itself_ends_with_2() {
 }
 
 /// Options that are simply off unless they are given, or take what the user has to say.
-const OFF: [&str; 17] = [
+const OFF: [&str; 23] = [
     "trace",
     "output",
     "message",
@@ -298,6 +304,12 @@ const OFF: [&str; 17] = [
     "role",
     "model",
     "directory",
+    "pids",
+    "after",
+    "short_reads",
+    "short_writes",
+    "eintr",
+    "eagain",
 ];
 
 /// Where an option that is left out stands for a value, `--help` shows which.
