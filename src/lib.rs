@@ -13,7 +13,7 @@
 //!
 //! - `examples`: the table, and a page for each example: `tcp_echo`, `udp_echo`, `select`, …
 //! - `models`: the five models of I/O, measured with one message each.
-//! - `draw`, `bench`, `lab`, `lesson`, `why`, `doctor`, `cli`: ARCHITECTURE.md is the map.
+//! - `draw`, `review`, `bench`, `lab`, `lesson`, `why`, `doctor`, `cli`: ARCHITECTURE.md is the map.
 //!
 //! ```
 //! use netplay::call::{self, Domain, TcpListener, TcpStream, Type};
@@ -36,6 +36,8 @@ pub use netplay_draw::{self as draw, ink};
 #[cfg(feature = "cli")]
 pub use netplay_inspect as inspect;
 pub use netplay_record as record;
+#[cfg(feature = "cli")]
+pub use netplay_review as review;
 pub use netplay_shared::{address, failure, sendall, server};
 #[cfg(feature = "cli")]
 pub use netplay_shared::{client, files};

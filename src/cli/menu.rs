@@ -11,7 +11,7 @@ use crate::output::Output;
 use crate::terminal::columns;
 
 /// What stands beside the examples.
-const OTHERS: [(&str, Both); 7] = [
+const OTHERS: [(&str, Both); 9] = [
     ("byte-order", both("numbers and addresses, byte by byte", "数与地址，逐字节地看")),
     (
         "why",
@@ -19,6 +19,17 @@ const OTHERS: [(&str, Both); 7] = [
             "which program holds a port, and what an error means on this machine",
             "哪个程序占着端口，一个错误在本机上意味着什么",
         ),
+    ),
+    (
+        "watch",
+        both(
+            "any programs, in any language: every socket call, told",
+            "任何语言的任何程序：讲出每个套接字调用",
+        ),
+    ),
+    (
+        "review",
+        both("the cause of what went wrong, named from a trace", "从跟踪文件中指出出错的原因"),
     ),
     ("draw", both("the traces of both ends as one picture", "把两端的跟踪画成一幅图")),
     ("bench", both("every server model under the same load", "所有服务器模型，同样的负载")),

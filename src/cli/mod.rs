@@ -17,6 +17,7 @@ pub mod lab;
 pub mod models;
 mod menu;
 mod packages;
+pub mod review;
 mod sides;
 pub mod sockopt;
 pub mod watch;
@@ -179,6 +180,7 @@ fn run(matches: &ArgMatches) -> Result<u8> {
     global.speak();
     match matches.subcommand() {
         None => menu::menu(&mut stdout())?,
+        Some(("review", matches)) => return review::run(&read(matches), &global),
         Some(("watch", matches)) => return watch::run(&read(matches), &global),
         Some((name, matches)) => run_own(name, matches, &global)?,
     }

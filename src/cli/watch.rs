@@ -88,6 +88,9 @@ pub struct Args {
     /// Also tell each call that finds nothing; without this they are counted
     #[arg(long)]
     all: bool,
+    /// Do not name the causes of mistakes at the end; -q also leaves that out
+    #[arg(long)]
+    no_review: bool,
     /// The programs and their arguments; :: stands between two of them
     #[arg(value_name = "CMD", last = true, required_unless_present = "pids")]
     command: Vec<OsString>,
@@ -143,6 +146,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         timeout: args.timeout,
     };
     trace::wait_for_nobody();
+    let reviews = !global.quiet && !args.no_review;
     let mut telling = Telling {
         story: global.story(Clock::Wall, io::stderr().is_terminal()),
         all: args.all,
@@ -153,7 +157,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         lines: Vec::new(),
         held: BTreeMap::new(),
         heard: 0,
-        keeps: args.picture.output.is_some(),
+        keeps: args.picture.output.is_some() || reviews,
         records: Vec::new(),
     };
     let (desk, batches) = Desk::new(args.step);
@@ -170,7 +174,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     if let Some(missing) = &missing {
         remark(format_args!("netplay: {missing}"));
     }
-    if telling.heard as usize > telling.records.len() && telling.keeps {
+    if telling.heard as usize > telling.records.len() && args.picture.output.is_some() {
         let (kept, all) = (grouped(KEPT as u64), counted(telling.heard, "record"));
         remark(say!(
             lang,
@@ -179,6 +183,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         ));
     }
     let outcome = done.map_err(explained)?;
+    let reviewed = reviews.then(|| super::review::of(&telling.records, telling.heard, global));
     let folded: u64 = telling.noises.values().map(Noise::folded).sum();
     if folded > 0 {
         let (calls, n) = (counted(folded, "call"), grouped(folded));
@@ -193,11 +198,15 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         // It is the last thing that a picture says.
         let at = last.start_ns + last.dur_ns;
         let text = Some(cost.as_str().into());
-        let note = Event { kind: Kind::Note, text, start_ns: at, dur_ns: 0, ..last.clone() };
+        let note =
+            Event { kind: Kind::Note, text, start_ns: at, dur_ns: 0, value: None, ..last.clone() };
         telling.records.push(note);
     }
     if !global.quiet {
         remark(&cost);
+    }
+    if let Some(reviewed) = reviewed {
+        trace::tell_people(&reviewed);
     }
     let title = title(&args.command);
     args.picture.write(title, Timeline::new(telling.records, &HashMap::new()), global)?;

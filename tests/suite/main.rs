@@ -41,6 +41,7 @@ mod peers;
 mod pictures;
 mod ping;
 mod pool;
+mod review;
 mod screens;
 mod skipped;
 mod sockopt;

@@ -52,7 +52,7 @@ pub struct Event {
     /// What strace prints after the result: `(in [3])`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out: Option<Text>,
-    /// The value of a socket option in words: `1.5 s`.
+    /// The value of a socket option in words: `1.5 s`. Of a note: how a process ended, `exited 0`, or that it is asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Text>,
     /// Whether the socket carries datagrams, where the call by itself does not say so: some options mean something

@@ -91,6 +91,7 @@ mod entry;
 mod descriptors;
 mod errno;
 mod event;
+mod line;
 mod message;
 mod option;
 mod process;

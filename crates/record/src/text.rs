@@ -153,6 +153,27 @@ impl<'a> Args<'a> {
         outside.step_by(2).any(|part| part.contains(word))
     }
 
+    /// All of it except what stands in quotes.
+    pub(super) fn outside_of_quotes(self) -> String {
+        let (mut all, mut quoted, mut escaped) = (String::new(), false, false);
+        for c in self.0.chars() {
+            match c {
+                '\\' if quoted && !escaped => escaped = true,
+                '"' if !escaped => quoted = !quoted,
+                c => {
+                    escaped = false;
+                    if !quoted {
+                        all.push(c);
+                    }
+                }
+            }
+            if c == '"' {
+                escaped = false;
+            }
+        }
+        all
+    }
+
     pub(super) fn end_with(self, word: &str) -> bool {
         self.0.ends_with(word)
     }

@@ -131,7 +131,7 @@ fn select_bits(bits: u32) -> String {
 }
 
 /// The way back, also of the names of poll and epoll.
-fn read_bits(text: &str) -> u32 {
+pub(super) fn read_bits(text: &str) -> u32 {
     let bit = |name| match name {
         "read" => IN,
         "write" => OUT,

@@ -256,7 +256,7 @@ impl Stage<'_> {
                 "all others have ended: netplay sends it SIGTERM",
                 "其他程序都已结束：netplay 向它发送 SIGTERM",
             );
-            self.tracer.remark(first, text.to_owned());
+            self.tracer.remark(first, text.to_owned(), "dismissed");
             self.tracer.signal(first, Signal::SIGTERM);
             self.dismissed = true;
             self.kill_at = Some(Instant::now() + GRACE);

@@ -25,6 +25,10 @@ pub(crate) struct Process {
     pub(crate) program: Program,
     /// Whether another process of this program started it.
     is_child: bool,
+    /// That process.
+    pub(crate) parent: Option<i32>,
+    /// Whether the kernel forgets its children when they end: it ignores SIGCHLD, or has SA_NOCLDWAIT.
+    pub(crate) forgets_children: bool,
     /// What its lane is called: the first process of a program has the program's name, whatever it becomes.
     pub(crate) name: Text,
     /// When it was first seen.
@@ -52,6 +56,8 @@ impl Process {
             pid,
             program,
             is_child: false,
+            parent: None,
+            forgets_children: ignores(pid, libc::SIGCHLD),
             name,
             began: monotonic(),
             filtered: true,
@@ -73,6 +79,8 @@ impl Process {
             pid,
             program: self.program,
             is_child: true,
+            parent: Some(self.pid),
+            forgets_children: self.forgets_children,
             name: self.name.clone(),
             began: monotonic(),
             filtered: self.filtered,
@@ -346,6 +354,9 @@ impl Process {
                 // struct kernel_sigaction: the handler, then the flags.
                 let number = asked.int(0);
                 let (handler, flags) = (memory.u64(asked.args[1]), memory.u64(asked.args[1] + 8));
+                if number == libc::SIGCHLD {
+                    self.forgets_children = handler == 1 || flags & libc::SA_NOCLDWAIT as u64 != 0;
+                }
                 match handler {
                     0 | 1 => _ = self.handlers.remove(&number),
                     _ => {
@@ -377,6 +388,7 @@ impl Process {
     /// Says what has to be said of the new program.
     pub(crate) fn become_program(&mut self) -> Option<String> {
         self.handlers.clear();
+        self.forgets_children = ignores(self.pid, libc::SIGCHLD);
         self.said_foreign = false;
         if self.is_child
             && let Some(name) = start::name_of(Pid::from_raw(self.pid))
@@ -418,12 +430,25 @@ fn caught(pid: i32) -> impl Iterator<Item = i32> {
     (1..=64).filter(move |number| mask >> (number - 1) & 1 == 1)
 }
 
+/// Whether a process ignores this signal.
+fn ignores(pid: i32, signal: i32) -> bool {
+    start::signals_of(pid, "SigIgn:") >> (signal - 1) & 1 == 1
+}
+
 impl Status {
     /// `exited with 0`, `SIGTERM ended it`.
     pub(crate) fn in_words(self) -> String {
         match self {
             Status::Exited(code) => words::exited(code),
             Status::Killed(number) => words::killed(&signal(number)),
+        }
+    }
+
+    /// The same for programs that read a trace: `exited 0`, `killed SIGTERM`.
+    pub(crate) fn as_value(self) -> String {
+        match self {
+            Status::Exited(code) => format!("exited {code}"),
+            Status::Killed(number) => format!("killed {}", signal(number)),
         }
     }
 }

@@ -582,6 +582,10 @@ impl Tracer {
         }
         let mut event = process.note(pid, status.in_words(), now);
         event.kind = Kind::Note;
+        let parent = process.parent.and_then(|parent| self.processes.get(&parent));
+        let forgotten = parent.is_some_and(|parent| parent.forgets_children);
+        let value = status.as_value() + if forgotten { ", forgotten" } else { "" };
+        event.value = Some(value.into());
         self.seen.push(Seen::Record { program, event: event.into() });
         let last = !self.processes.values().any(|other| other.program == program);
         self.seen.push(Seen::Ended { program, pid, status, last });
@@ -648,19 +652,23 @@ impl Tracer {
         }
     }
 
-    /// Adds a remark of netplay's own to the record of each process of a program.
+    /// Adds a remark to the record of each process of a program: netplay asks it to end.
     pub fn remark_each(&mut self, program: Program, text: &str) {
         for pid in self.processes(program) {
-            self.note(pid, text.to_owned(), monotonic());
+            let Some(process) = self.processes.get(&pid) else { continue };
+            let mut event = process.note(pid, text.to_owned(), monotonic());
+            event.value = Some("dismissed".into());
+            self.seen.push(Seen::Record { program, event: event.into() });
         }
     }
 
-    /// Adds a remark of netplay's own to the record of a program.
-    pub fn remark(&mut self, program: Program, text: String) {
+    /// Adds a remark of netplay's own to the record of a program; `value` is a word of it for programs.
+    pub fn remark(&mut self, program: Program, text: String, value: &str) {
         if let Some(process) =
             self.processes(program).first().and_then(|pid| self.processes.get(pid))
         {
-            let event = process.note(process.pid, text, monotonic());
+            let mut event = process.note(process.pid, text, monotonic());
+            event.value = Some(value.into());
             self.seen.push(Seen::Record { program, event: event.into() });
         }
     }

@@ -50,8 +50,8 @@ pub(crate) fn before(call: Syscall, args: &[u64; 6], memory: Memory) -> Vec<u8> 
         S::Ppoll => memory.bytes(args[2], 16),
         S::Ioctl => memory.bytes(args[2], 4),
         S::IoUringSetup => memory.bytes(args[1], ring::PARAMS),
-        S::Execve => memory.string(args[0]),
-        S::Execveat => memory.string(args[1]),
+        S::Execve => process::command_line(args[0], args[1], memory),
+        S::Execveat => process::command_line(args[1], args[2], memory),
         _ => Vec::new(),
     }
 }

@@ -48,11 +48,28 @@ pub(super) fn clone(asked: &Asked) -> Option<Said> {
     Some(Said { call: Process::Fork.into(), strace: asked.strace(text), fd: None })
 }
 
+/// How many words of a command line are read.
+const WORDS: u64 = 32;
+
+/// The path of a program and the words of its command line, each with a zero byte behind it.
+pub(super) fn command_line(path: u64, words: u64, memory: Memory) -> Vec<u8> {
+    let pointers = (0..WORDS).map(|nth| if words == 0 { 0 } else { memory.u64(words + 8 * nth) });
+    let strings = std::iter::once(path).chain(pointers.take_while(|&at| at != 0));
+    strings.flat_map(|at| [memory.string(at), vec![0]].concat()).collect()
+}
+
 pub(super) fn execve(asked: &Asked) -> Said {
-    let path = netplay_text::escape::escape(&asked.before);
-    let quoted = strace::string(&asked.before);
+    let mut strings = asked.before.split(|&byte| byte == 0);
+    let path = strings.next().unwrap_or_default();
+    let mut words: Vec<String> = strings.map(strace::string).collect();
+    words.pop(); // behind the last zero byte
+    if words.len() as u64 == WORDS {
+        words.push("...".to_owned());
+    }
     let at = usize::from(asked.call == Syscall::Execveat);
-    let args = format!("{quoted}, {:#x}, {:#x}", asked.args[1 + at], asked.args[2 + at]);
+    let (quoted, words) = (strace::string(path), words.join(", "));
+    let args = format!("{quoted}, [{words}], {:#x}", asked.args[2 + at]);
+    let path = netplay_text::escape::escape(path);
     Said { call: Process::Execve(path).into(), strace: asked.strace(args), fd: None }
 }
 

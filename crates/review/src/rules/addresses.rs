@@ -1,0 +1,305 @@
+//! Addresses, ports and their lengths.
+
+use std::net::SocketAddr;
+
+use netplay_record::{Call, Connection, Family};
+
+use super::found::Found;
+use crate::finding::{Rule, both};
+use crate::model::{Id, Model};
+use crate::pair::canonical;
+
+/// Proven by EINVAL of a call whose address length no address of the socket's family can have: negative or larger than any
+/// address, or smaller than those of the family. Innocent: EINVAL of a socket that is bound already, or does not listen.
+pub(super) fn bad_address_length(model: &Model<'_>, found: &mut Found) {
+    for i in 0..model.records.len() {
+        let Some(length) = model.records[i].address_length() else { continue };
+        if model.errno(i) != "EINVAL" {
+            continue;
+        }
+        let family = model.of[i].and_then(|id| model.sockets[id].family);
+        let (least, name) = match family {
+            Some(Family::Inet) => (16, "AF_INET"),
+            Some(Family::Inet6) => (24, "AF_INET6"), // without its last field
+            Some(Family::Unix) => (2, "AF_UNIX"),
+            _ => continue,
+        };
+        let answers = matches!(model.call(i), "accept" | "recvfrom");
+        let most = if family == Some(Family::Unix) { 110 } else { 128 };
+        // A buffer for an answer may be small: the address is cut.
+        let wrong = length < 0 || !answers && (length > most || length < least);
+        if !wrong {
+            continue;
+        }
+        let (role, call) = (model.role(i), model.call(i));
+        let said = match answers {
+            true => both!(
+                "{role}: {call} was given {length} as the size of its address buffer (EINVAL): the variable must hold the size of the buffer before each call",
+                "{role}：传给 {call} 的地址缓冲区大小是 {length} (EINVAL)：每次调用之前，这个变量必须装着缓冲区的大小",
+            ),
+            false => both!(
+                "{role}: {call} was given an address of {length} bytes (EINVAL), and an address of {name} has no such length",
+                "{role}：传给 {call} 的地址长度是 {length} 字节 (EINVAL)，而 {name} 的地址没有这样的长度",
+            ),
+        };
+        found.add(Rule::BadAddressLength, i, [i], said);
+    }
+}
+
+/// Proven by a port whose bytes, swapped, are the port that the command line of the same program names, while the port
+/// itself does not stand there; or, where the command line is not known, by a connect that was refused at just the swapped port of a
+/// listener. Innocent: two ports that happen to be such a pair, and are both in use.
+pub(super) fn port_byte_order(model: &Model<'_>, found: &mut Found) {
+    for id in 0..model.sockets.len() {
+        let socket = &model.sockets[id];
+        if !socket.is_inet() {
+            continue;
+        }
+        let named = socket.calls.iter().copied().filter(|&i| {
+            matches!(
+                *model.records[i].what,
+                Call::Connection(Connection::Bind(_) | Connection::Connect(_))
+            )
+        });
+        for i in named {
+            let record = model.records[i];
+            let address = if model.call(i) == "bind" { &record.local } else { &record.peer };
+            let Some(address) = address.as_deref().and_then(canonical) else { continue };
+            let (port, swapped) = (address.port(), address.port().swap_bytes());
+            if port == 0 || port == swapped {
+                continue;
+            }
+            if let Some(proof) = swapped_port(model, i, address, swapped)
+                && !found.has(Rule::PortByteOrder, i)
+            {
+                let (role, call) = (model.role(i), model.call(i));
+                found.add(
+                    Rule::PortByteOrder,
+                    i,
+                    proof,
+                    both!(
+                        "{role}: {call} was given port {port}, which is {swapped} with its two bytes swapped: the port goes into the address with htons({swapped})",
+                        "{role}：{call} 得到的端口是 {port}，正是 {swapped} 的两个字节颠倒后的值：放进地址的应当是 htons({swapped})",
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// The records that prove that this port was meant to be the swapped one.
+fn swapped_port(
+    model: &Model<'_>,
+    i: usize,
+    address: SocketAddr,
+    swapped: u16,
+) -> Option<Vec<usize>> {
+    let life = model.lives.get(&model.pid(i))?;
+    let names = |port: u16| life.command.iter().skip(1).any(|word| names_port(word, port));
+    if names(address.port()) {
+        return None;
+    }
+    let others = |id: &Id| model.sockets[*id].calls.iter().copied();
+    let all: Vec<Id> = (0..model.sockets.len()).collect();
+    let elsewhere = |call: &str, errno: &str| {
+        let mut calls = all.iter().flat_map(others).filter(|&of| model.call(of) == call);
+        calls.find(|&of| {
+            let record = model.records[of];
+            let at = if call == "bind" { &record.local } else { &record.peer };
+            let port = at.as_deref().and_then(canonical).map(|at| at.port());
+            record.pid != model.pid(i) && port == Some(swapped) && model.errno(of) == errno
+        })
+    };
+    let binds = model.call(i) == "bind";
+    let other = if binds { elsewhere("connect", "ECONNREFUSED") } else { elsewhere("bind", "") };
+    if names(swapped) {
+        return Some([i].into_iter().chain(other).collect());
+    }
+    // The runtimes of other languages put the bytes in order themselves, and a command line that names another port does not
+    // say which end is wrong.
+    if orders_bytes_itself(life.program.as_deref())
+        || !life.command.is_empty() && binds_both(model, swapped, address.port())
+    {
+        return None;
+    }
+    let other = other?;
+    let refused = if binds { other } else { i };
+    if model.errno(refused) != "ECONNREFUSED" {
+        return None;
+    }
+    let theirs = model.lives.get(&model.pid(other))?;
+    let theirs_is_sure = orders_bytes_itself(theirs.program.as_deref())
+        || theirs.command.iter().skip(1).any(|word| names_port(word, swapped));
+    theirs_is_sure.then(|| vec![i, other])
+}
+
+/// Whether somebody has a socket at each of the two ports.
+fn binds_both(model: &Model<'_>, one: u16, other: u16) -> bool {
+    let has = |port: u16| {
+        model.sockets.iter().any(|socket| {
+            let local = socket.local.as_deref().and_then(canonical);
+            socket.bound.is_some() && local.is_some_and(|at| at.port() == port)
+        })
+    };
+    has(one) && has(other)
+}
+
+/// `5858`, `--port=5858`, `127.0.0.1:5858`
+fn names_port(word: &str, port: u16) -> bool {
+    let port = port.to_string();
+    word.split(|c: char| !c.is_ascii_digit()).any(|number| number == port)
+}
+
+fn orders_bytes_itself(program: Option<&str>) -> bool {
+    let name = program.and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    ["python", "perl", "ruby", "java", "node", "curl", "nc", "ncat", "socat"]
+        .iter()
+        .any(|of| name.starts_with(of))
+}
+
+/// Proven by EADDRINUSE of bind or listen, after which the process gave no socket an address. Innocent: the next port or address, or the
+/// same one a little later.
+pub(super) fn address_in_use(model: &Model<'_>, found: &mut Found) {
+    for i in 0..model.records.len() {
+        let asks = matches!(model.call(i), "bind" | "listen");
+        if !asks || model.errno(i) != "EADDRINUSE" {
+            continue;
+        }
+        let Some(id) = model.of[i] else { continue };
+        let pid = model.pid(i);
+        let of_it =
+            |of: i32| of == pid || model.lives.get(&of).and_then(|of| of.parent) == Some(pid);
+        let another = (i + 1..model.records.len()).any(|at| {
+            matches!(model.call(at), "bind" | "listen")
+                && of_it(model.pid(at))
+                && model.records[at].is_done()
+                && model.of[at].is_some_and(|other| {
+                    model.sockets[other].datagrams == model.sockets[id].datagrams
+                        && (model.call(at) == "bind" || other == id)
+                        && model.sockets[other].is_inet() == model.sockets[id].is_inet()
+                })
+        });
+        let of_socket = |at: &usize| model.of[*at] == Some(id);
+        let said_before = found.findings.iter().any(|of| {
+            of.rule == Rule::AddressInUse && of.pid == pid && of.records.iter().any(of_socket)
+        });
+        if another || said_before {
+            continue;
+        }
+        let address = model.records[i].local.clone().or_else(|| model.sockets[id].local.clone());
+        let Some(address) = address else { continue };
+        let holder = model.sockets.iter().enumerate().find(|&(other, socket)| {
+            other != id
+                && socket.datagrams == model.sockets[id].datagrams
+                && socket.bound.is_some_and(|at| model.finish(at) <= model.finish(i))
+                && socket.gone.is_none_or(|gone| gone.at > model.start(i))
+                && socket.local.as_deref().is_some_and(|local| overlaps(local, &address))
+        });
+        let holder = holder.and_then(|(_, socket)| socket.bound);
+        // The end that closed first keeps the address for a while.
+        let closed = model.sockets.iter().find_map(|socket| {
+            let gone = socket.gone.filter(|gone| gone.at <= model.start(i))?;
+            let local = socket.local.as_deref()?;
+            let first = socket.ends.is_empty() && socket.was_accepted();
+            (first && overlaps(local, &address)).then_some(gone.by)
+        });
+        let (role, call) = (model.role(i), model.call(i));
+        let (proof, said) = match (holder, closed) {
+            (Some(holder), _) => {
+                let (whom, whose) = (model.role(holder), model.pid(holder));
+                let said = both!(
+                    "{role}: {call} of {address} failed (EADDRINUSE), because {whom} (pid {whose}) has the address",
+                    "{role}：对 {address} 的 {call} 失败 (EADDRINUSE)，因为 {whom} (pid {whose}) 占着这个地址",
+                );
+                (vec![holder, i], said)
+            }
+            (None, Some(closed)) => {
+                let said = both!(
+                    "{role}: {call} of {address} failed (EADDRINUSE): a connection of a former server is still in TIME_WAIT there, because that server closed first. Set SO_REUSEADDR before bind, in every run",
+                    "{role}：对 {address} 的 {call} 失败 (EADDRINUSE)：先前服务器的连接还在那里处于 TIME_WAIT，因为是它先关闭的。每次运行都要在 bind 之前设置 SO_REUSEADDR",
+                );
+                (vec![closed, i], said)
+            }
+            (None, None) => {
+                let port = address.rsplit(':').next().unwrap_or_default().to_owned();
+                let said = both!(
+                    "{role}: {call} of {address} failed (EADDRINUSE), and no other address was tried; the program that has it is not in these records: netplay why {port} names it",
+                    "{role}：对 {address} 的 {call} 失败 (EADDRINUSE)，也没有尝试别的地址；占着它的程序不在这些记录里：netplay why {port} 会说出是谁",
+                );
+                (vec![i], said)
+            }
+        };
+        found.add(Rule::AddressInUse, i, proof, said);
+    }
+}
+
+/// Whether two sockets cannot both have these addresses.
+fn overlaps(one: &str, other: &str) -> bool {
+    match (canonical(one), canonical(other)) {
+        (Some(a), Some(b)) => {
+            let any = a.ip().is_unspecified() || b.ip().is_unspecified();
+            a.port() == b.port() && (any || a.ip() == b.ip())
+        }
+        _ => one == other,
+    }
+}
+
+/// Proven by a connect that was refused although a listener had that port, at another address or in another family, and no later
+/// connect of the process that came through to that port. Innocent: the first of several addresses; a listener that came later.
+pub(super) fn wrong_address(model: &Model<'_>, found: &mut Found) {
+    for i in 0..model.records.len() {
+        if model.call(i) != "connect" {
+            continue;
+        }
+        let Some(id) = model.of[i].filter(|&id| !model.sockets[id].datagrams) else { continue };
+        let refused = model.errno(i) == "ECONNREFUSED"
+            || model.errno(i) == "EINPROGRESS" && turned_out_refused(model, id, i);
+        let Some(to) = model.records[i].peer.as_deref().and_then(canonical) else { continue };
+        if !refused {
+            continue;
+        }
+        let further = (0..model.records.len()).any(|at| {
+            let peer = model.records[at].peer.as_deref().and_then(canonical);
+            model.call(at) == "connect"
+                && model.pid(at) == model.pid(i)
+                && peer.is_some_and(|peer| peer.port() == to.port() && peer != to)
+                && (at > i || model.records[at].is_done())
+        });
+        let listener = model.sockets.iter().find(|socket| {
+            let here = socket.local.as_deref().and_then(canonical);
+            let open = socket.listens.is_some_and(|at| model.finish(at) <= model.start(i))
+                && socket.gone.is_none_or(|gone| gone.at >= model.finish(i));
+            open && here.is_some_and(|here| {
+                here.port() == to.port() && here.ip() != to.ip() && !here.ip().is_unspecified()
+                    || here.port() == to.port()
+                        && here.ip().is_unspecified()
+                        && here.is_ipv4()
+                        && to.is_ipv6()
+            })
+        });
+        // Elsewhere there may be a listener at just this address, which then refused.
+        let Some(listens) = listener.and_then(|socket| socket.listens).filter(|_| !further) else {
+            continue;
+        };
+        let socket = model.of[listens].map(|id| &model.sockets[id]);
+        let at = socket.and_then(|socket| socket.local.clone()).unwrap_or_default();
+        let (role, whom) = (model.role(i), model.role(listens));
+        found.add(
+            Rule::WrongAddress,
+            i,
+            [listens, i],
+            both!(
+                "{role}: connect to {to} was refused, because {whom} has that port at {at} only: the port is the same, the address is another",
+                "{role}：到 {to} 的 connect 被拒绝，因为 {whom} 只在 {at} 有这个端口：端口相同，地址不同",
+            ),
+        );
+    }
+}
+
+/// Whether a connect that was under way ended with ECONNREFUSED, as SO_ERROR told.
+fn turned_out_refused(model: &Model<'_>, id: Id, i: usize) -> bool {
+    model.after(id, i).iter().any(|&at| {
+        model.call(at) == "getsockopt"
+            && model.records[at].args.as_deref().is_some_and(|args| args.contains("[ECONNREFUSED]"))
+    })
+}

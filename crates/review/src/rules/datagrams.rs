@@ -1,0 +1,203 @@
+//! Datagrams: each stands alone, and none is certain to come.
+
+use netplay_record::{Bytes, Call, Direction};
+use netplay_text::words::grouped;
+
+use super::found::{Found, MS};
+use crate::finding::{Rule, both};
+use crate::model::{Ending, Id, Model};
+use crate::pair::{canonical, reaches};
+
+/// A datagram that was sent, and the receive that took it.
+struct Sent {
+    send: usize,
+    taken: Option<usize>,
+}
+
+/// Every datagram whose way is known from both ends.
+fn on_the_way(model: &Model<'_>) -> Vec<Sent> {
+    let moves = |i: &usize, way: Direction| {
+        model.of[*i].is_some_and(|id| model.sockets[id].datagrams && model.sockets[id].is_inet())
+            && model.records[*i].is_done()
+            && model.direction(*i) == Some(way)
+    };
+    let all = 0..model.records.len();
+    let sends = all.clone().filter(|i| moves(i, Direction::Out));
+    let mut sent: Vec<Sent> = sends.map(|send| Sent { send, taken: None }).collect();
+    let mut receives: Vec<usize> = all.filter(|i| moves(i, Direction::In)).collect();
+    receives.sort_by_key(|&i| model.finish(i));
+    for receive in receives {
+        let Some(id) = model.of[receive] else { continue };
+        let fits = |of: &&mut Sent| {
+            of.taken.is_none()
+                && model.start(of.send) <= model.finish(receive)
+                && goes_to(model, of.send, id)
+                && comes_from(model, of.send, receive)
+                && starts_alike(model, of.send, receive)
+        };
+        if let Some(of) = sent.iter_mut().find(fits) {
+            of.taken = Some(receive);
+        }
+    }
+    sent
+}
+
+/// Whether a datagram is addressed to this socket.
+fn goes_to(model: &Model<'_>, send: usize, id: Id) -> bool {
+    let to = model.records[send].peer.as_deref();
+    let to = to.or_else(|| model.sockets[model.of[send]?].peer_address.as_deref());
+    match (to, model.sockets[id].local.as_deref()) {
+        (Some(to), Some(at)) => reaches(to, at),
+        _ => false,
+    }
+}
+
+fn comes_from(model: &Model<'_>, send: usize, receive: usize) -> bool {
+    let from = model.of[send].and_then(|id| model.sockets[id].local.as_deref());
+    match (from, model.records[receive].peer.as_deref()) {
+        (Some(from), Some(peer)) => reaches(peer, from),
+        _ => true,
+    }
+}
+
+fn starts_alike(model: &Model<'_>, send: usize, receive: usize) -> bool {
+    let (sent, received) = (model.content(send), model.content(receive));
+    let both = sent.len().min(received.len());
+    model.bytes(receive) <= model.bytes(send) && sent[..both] == received[..both]
+}
+
+/// Proven by a datagram that filled the buffer, and whose sender sent more; or by MSG_TRUNC, the kernel's own word. Innocent: a look
+/// at the size (MSG_PEEK, MSG_TRUNC among the flags of the call), a datagram that fits just so.
+pub(super) fn datagram_cut(model: &Model<'_>, found: &mut Found) {
+    let sent = on_the_way(model);
+    for i in 0..model.records.len() {
+        let is_datagram = model.of[i].is_some_and(|id| model.sockets[id].datagrams);
+        if !is_datagram || !model.records[i].is_done() || model.direction(i) != Some(Direction::In)
+        {
+            continue;
+        }
+        let (flags, told) = match &*model.records[i].what {
+            Call::Bytes(Bytes::Recvmsg(receive, header)) => {
+                let cut = header.as_ref().is_some_and(|of| of.flags & libc::MSG_TRUNC != 0);
+                (receive.flags, cut)
+            }
+            Call::Bytes(Bytes::Recv(receive) | Bytes::Recvfrom(receive, _)) => {
+                (receive.flags, false)
+            }
+            _ => (0, false),
+        };
+        if flags & libc::MSG_TRUNC != 0 {
+            continue; // it asked for the size
+        }
+        let room = model.records[i].room();
+        let of = sent.iter().find(|of| of.taken == Some(i)).map(|of| of.send);
+        let longer =
+            of.filter(|&send| room == Some(model.bytes(i)) && model.bytes(send) > model.bytes(i));
+        if !told && longer.is_none() || said_before(model, found, i) {
+            continue;
+        }
+        let (role, got) = (model.role(i), grouped(model.bytes(i)));
+        let said = match longer {
+            Some(send) => {
+                let whole = grouped(model.bytes(send));
+                both!(
+                    "{role}: a datagram of {whole} bytes met a buffer of {got}; the rest of it is lost: the next receive takes the next datagram",
+                    "{role}：一个 {whole} 字节的数据报遇到了 {got} 字节的缓冲区；其余部分丢失了：下一次接收取的是下一个数据报",
+                )
+            }
+            None => both!(
+                "{role}: a datagram was longer than the buffer of {got} bytes (MSG_TRUNC); the rest of it is lost: the next receive takes the next datagram",
+                "{role}：一个数据报比 {got} 字节的缓冲区长 (MSG_TRUNC)；其余部分丢失了：下一次接收取的是下一个数据报",
+            ),
+        };
+        found.add(Rule::DatagramCut, i, longer.into_iter().chain([i]), said);
+    }
+}
+
+/// Whether the same was said of this socket: once is enough.
+fn said_before(model: &Model<'_>, found: &Found<'_>, i: usize) -> bool {
+    found.findings.iter().any(|of| {
+        of.rule == Rule::DatagramCut && of.records.iter().any(|&at| model.of[at] == model.of[i])
+    })
+}
+
+/// Proven by a client whose last datagram was received, or lost on its way to a socket that was there, and which then waits in
+/// a receive without limit until the records end, while nothing that was sent to it is left to come. Innocent: a wait with
+/// a limit, another try, a client that hears from the same server later, a server that waits.
+pub(super) fn unanswered_datagram(model: &Model<'_>, found: &mut Found) {
+    let sent = on_the_way(model);
+    for id in 0..model.sockets.len() {
+        let socket = &model.sockets[id];
+        if !socket.datagrams || !socket.is_inet() || serves(model, id) {
+            continue;
+        }
+        let Some(&last) = socket.calls.last() else { continue };
+        let waits = model.is_receive(last)
+            && model.is_unfinished(last)
+            && model.took(last) > 500 * MS
+            && was_not_ended(model, last);
+        let Some(&request) = socket.sent.last().filter(|_| waits) else { continue };
+        if socket.received.last().is_some_and(|&got| got > request) {
+            continue; // it was answered, and waits for more
+        }
+        let Some(way) = sent.iter().find(|of| of.send == request) else { continue };
+        let there = |other: &Id| {
+            let other = *other;
+            other != id && model.sockets[other].datagrams && goes_to(model, request, other)
+        };
+        let Some(server) = (0..model.sockets.len()).find(there) else { continue };
+        let answer = model.sockets[server].sent.iter().copied().find(|&i| {
+            model.start(i) >= model.start(request) && goes_to_socket(model, i, id, &way.taken)
+        });
+        if way.taken.is_none()
+            && model.sockets[server].bound.is_none_or(|at| model.start(at) > model.start(request))
+        {
+            continue;
+        }
+        let role = model.role(last);
+        let whom = model.sockets[server].calls.first().map_or("", |&i| model.role(i)).to_owned();
+        let said = match (way.taken, answer) {
+            (Some(_), Some(_)) => both!(
+                "{role}: it waits without limit for an answer; {whom} has sent one, which never came here. A datagram may be lost: wait with a limit (SO_RCVTIMEO, poll), and ask again",
+                "{role}：它无限期地等待应答；{whom} 已经发了一个，却没有到这里。数据报可能丢失：等待要有时限（SO_RCVTIMEO、poll），然后再问一次",
+            ),
+            (Some(_), None) => both!(
+                "{role}: it waits without limit for an answer; {whom} received the datagram and sent nothing back. Wait with a limit (SO_RCVTIMEO, poll)",
+                "{role}：它无限期地等待应答；{whom} 收到了数据报，却什么也没有发回。等待要有时限（SO_RCVTIMEO、poll）",
+            ),
+            (None, _) => both!(
+                "{role}: it waits without limit for the answer to a datagram that {whom} never received. A datagram may be lost: wait with a limit (SO_RCVTIMEO, poll), and ask again",
+                "{role}：它无限期地等待对一个数据报的应答，而 {whom} 从未收到这个数据报。数据报可能丢失：等待要有时限（SO_RCVTIMEO、poll），然后再问一次",
+            ),
+        };
+        let proof = [Some(request), way.taken, answer, Some(last)];
+        found.add(Rule::UnansweredDatagram, last, proof.into_iter().flatten(), said);
+    }
+}
+
+/// Whether it is a server: bound to a port that others know, and asked before it asks.
+fn serves(model: &Model<'_>, id: Id) -> bool {
+    let socket = &model.sockets[id];
+    let first = |calls: &[usize]| calls.first().copied().unwrap_or(usize::MAX);
+    let asked = first(&socket.received) < first(&socket.sent);
+    let named = socket.bound.is_some_and(|i| {
+        let at = model.records[i].local.as_deref().and_then(canonical);
+        at.is_some_and(|at| at.port() != 0 && at.ip().is_multicast())
+    });
+    asked || named
+}
+
+fn goes_to_socket(model: &Model<'_>, send: usize, id: Id, asked: &Option<usize>) -> bool {
+    let from = asked.and_then(|i| model.records[i].peer.clone());
+    let to = model.records[send].peer.as_deref();
+    match (from, to) {
+        (Some(from), Some(to)) => from.as_str() == to,
+        _ => goes_to(model, send, id),
+    }
+}
+
+/// Whether the wait lasted until netplay ended it, and not some other signal.
+fn was_not_ended(model: &Model<'_>, i: usize) -> bool {
+    let life = &model.lives[&model.pid(i)];
+    life.ended.is_none_or(|(_, how)| how == Ending::Signal)
+}

@@ -1,0 +1,5 @@
+import socket, sys
+sock = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+sock.sendall(b"hello\n")
+sock.recv(100)
+sock.close()

@@ -1,0 +1,8 @@
+# One long answer.
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    conn, _ = listener.accept()
+    conn.recv(100)
+    conn.sendall(b"x" * 1500000)
+    conn.close()

@@ -1,0 +1,6 @@
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+conn, _ = listener.accept()
+conn.recv(100)
+conn.close()
+listener.accept()

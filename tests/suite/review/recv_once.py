@@ -1,0 +1,7 @@
+# Takes one recv for the whole answer.
+import socket, sys
+sock = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+sock.sendall(b"page\n")
+page = sock.recv(2000000)
+print(len(page))
+sock.close()

@@ -1,0 +1,7 @@
+import socket, sys
+sock = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+sock.sendall(b"some words\n")
+sock.shutdown(socket.SHUT_WR)
+while sock.recv(100):
+    pass
+sock.close()

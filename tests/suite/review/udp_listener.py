@@ -1,0 +1,6 @@
+# Was answered, and waits for more.
+import socket, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.sendto(b"subscribe", ("127.0.0.1", int(sys.argv[1])))
+sock.recvfrom(100)
+sock.recvfrom(100)

@@ -1,0 +1,5 @@
+# Waits for ever.
+import socket, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.sendto(b"hello", ("127.0.0.1", int(sys.argv[1])))
+sock.recvfrom(100)
