@@ -189,7 +189,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         let (calls, n) = (counted(folded, "call"), grouped(folded));
         remark(say!(
             lang,
-            "netplay: {calls} of the programs' runtimes are only counted above: --all tells each",
+            "netplay: the story only counts {calls} of the programs' runtimes: --all tells each",
             "netplay: 程序运行时自己做的 {n} 次调用，上面只计了数：--all 逐个叙述",
         ));
     }
