@@ -101,27 +101,27 @@ impl Change {
 /// woken, and the next stop mostly comes within that time.
 const ASKS: u32 = 100;
 
-/// With more threads than this each question takes long itself, because the kernel looks at all of them, and some thread
-/// has mostly stopped already.
+/// With more threads than this each question takes long itself, because the kernel looks at one after the other, and some
+/// thread has mostly stopped already.
 const FEW: usize = 16;
 
-/// Waits until something has happened to one of so many threads, and takes all that has, in the order in which the
-/// kernel tells it. Nothing, if the timer ticked meanwhile.
+/// Waits until something has happened to one of so many threads, and takes all that has, in the order in which the kernel
+/// tells it. Nothing, if the timer ticked meanwhile.
 pub(crate) fn wait(threads: usize, into: &mut Vec<(i32, Change)>) {
-    let asks = if threads <= FEW { ASKS } else { 1 };
+    let asks = if threads <= FEW { ASKS } else { 0 };
     for _ in 0..asks {
-        drain(libc::WNOHANG, into);
+        drain(libc::WNOHANG, threads, into);
         if !into.is_empty() {
             return;
         }
     }
-    drain(0, into);
+    drain(0, threads, into);
 }
 
-/// Takes what has happened. `how` is for the first question; the others do not wait.
+/// Takes what has happened, at most so many things: each thread stops once. `how` is for the first question; the others do not wait.
 #[expect(unsafe_code, reason = "nix does not know stops at real-time signals")]
-fn drain(mut how: libc::c_int, into: &mut Vec<(i32, Change)>) {
-    loop {
+fn drain(mut how: libc::c_int, most: usize, into: &mut Vec<(i32, Change)>) {
+    while into.len() < most {
         let mut status = 0;
         // SAFETY: the kernel writes one number.
         let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | how) };
