@@ -21,9 +21,14 @@ impl Model<'_> {
         accepted.sort_by_key(|&id| self.sockets[id].made.map(|i| self.finish(i)));
         for id in accepted {
             let Some(by) = self.sockets[id].made else { continue };
+            let until = self.finish(by);
+            let began = |client: &Id| {
+                self.sockets[*client].connected.is_some_and(|connect| self.start(connect) <= until)
+            };
             let waiting: Vec<Id> = clients
                 .iter()
                 .copied()
+                .take_while(began)
                 .filter(|&client| {
                     self.sockets[client].peer.is_none() && self.may_have_accepted(id, by, client)
                 })
@@ -36,6 +41,7 @@ impl Model<'_> {
             if let Some(client) = client {
                 self.sockets[id].peer = Some(client);
                 self.sockets[client].peer = Some(id);
+                clients.retain(|&of| of != client);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Addresses, ports and their lengths.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use netplay_record::{Call, Connection, Family};
@@ -247,6 +248,7 @@ fn overlaps(one: &str, other: &str) -> bool {
 /// Proven by a connect that was refused although a listener had that port, at another address or in another family, and no later
 /// connect of the process that came through to that port. Innocent: the first of several addresses; a listener that came later.
 pub(super) fn wrong_address(model: &Model<'_>, found: &mut Found) {
+    let mut asked = HashSet::new();
     for i in 0..model.records.len() {
         if model.call(i) != "connect" {
             continue;
@@ -255,8 +257,8 @@ pub(super) fn wrong_address(model: &Model<'_>, found: &mut Found) {
         let refused = model.errno(i) == "ECONNREFUSED"
             || model.errno(i) == "EINPROGRESS" && turned_out_refused(model, id, i);
         let Some(to) = model.records[i].peer.as_deref().and_then(canonical) else { continue };
-        if !refused {
-            continue;
+        if !refused || !asked.insert((model.pid(i), to)) {
+            continue; // the first of many tries is enough
         }
         let further = (0..model.records.len()).any(|at| {
             let peer = model.records[at].peer.as_deref().and_then(canonical);

@@ -14,6 +14,9 @@ struct Sent {
     taken: Option<usize>,
 }
 
+/// How many datagrams are looked at for each receive.
+const QUEUE: usize = 2000;
+
 /// Every datagram whose way is known from both ends.
 fn on_the_way(model: &Model<'_>) -> Vec<Sent> {
     let moves = |i: &usize, way: Direction| {
@@ -26,6 +29,7 @@ fn on_the_way(model: &Model<'_>) -> Vec<Sent> {
     let mut sent: Vec<Sent> = sends.map(|send| Sent { send, taken: None }).collect();
     let mut receives: Vec<usize> = all.filter(|i| moves(i, Direction::In)).collect();
     receives.sort_by_key(|&i| model.finish(i));
+    let mut first = 0; // of those that were not taken
     for receive in receives {
         let Some(id) = model.of[receive] else { continue };
         let fits = |of: &&mut Sent| {
@@ -35,8 +39,12 @@ fn on_the_way(model: &Model<'_>) -> Vec<Sent> {
                 && comes_from(model, of.send, receive)
                 && starts_alike(model, of.send, receive)
         };
-        if let Some(of) = sent.iter_mut().find(fits) {
+        // Those that were lost stay; no queue of a socket is longer than this.
+        if let Some(of) = sent[first..].iter_mut().take(QUEUE).find(fits) {
             of.taken = Some(receive);
+        }
+        while sent.get(first).is_some_and(|of| of.taken.is_some()) {
+            first += 1;
         }
     }
     sent

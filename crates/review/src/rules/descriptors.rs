@@ -1,9 +1,11 @@
 //! Descriptors that are none.
 
+use std::collections::HashSet;
+
 use netplay_record::Moves;
 
 use super::found::Found;
-use crate::finding::{Rule, both};
+use crate::finding::{Finding, Rule, both};
 use crate::model::Model;
 
 /// Proven by a call that failed where it should have made a descriptor, and a later call of the same process on -1, which failed
@@ -13,8 +15,9 @@ pub(super) fn error_as_descriptor(model: &Model<'_>, found: &mut Found) {
     for i in 0..model.records.len() {
         let record = model.records[i];
         let is_none = record.fd == Some(-1) && model.errno(i) == "EBADF" && uses(model.call(i));
-        if !is_none {
-            continue;
+        let told = |of: &Finding| of.rule == Rule::ErrorAsDescriptor && of.pid == record.pid;
+        if !is_none || found.findings.iter().any(told) {
+            continue; // the rest follows from the first
         }
         let failed = model.records_of(record.pid).iter().rev().copied().find(|&at| {
             let makes = matches!(
@@ -24,9 +27,6 @@ pub(super) fn error_as_descriptor(model: &Model<'_>, found: &mut Found) {
             makes && model.records[at].ret == Some(-1) && model.finish(at) <= model.start(i)
         });
         let Some(failed) = failed else { continue };
-        if found.has(Rule::ErrorAsDescriptor, failed) {
-            continue; // the rest follows from the first
-        }
         let (maker, user, errno) = (model.call(failed), model.call(i), model.errno(failed));
         let role = model.role(i);
         found.add(
@@ -45,19 +45,16 @@ pub(super) fn error_as_descriptor(model: &Model<'_>, found: &mut Found) {
 /// that no call of this process, watched from its start, has made a socket. Innocent: `getsockname` and `getsockopt` as a question,
 /// `fcntl` of a shell, a second `close`.
 pub(super) fn not_a_socket(model: &Model<'_>, found: &mut Found) {
+    let mut told = HashSet::new();
     for i in 0..model.records.len() {
         let record = model.records[i];
         let Some(fd @ 0..) = record.fd else { continue };
         let call = model.call(i);
-        if !uses(call) || !model.is_call(i) {
-            continue;
+        let none = matches!(model.errno(i), "ENOTSOCK" | "EBADF");
+        if !none || !uses(call) || !model.is_call(i) || !told.insert((record.pid, fd)) {
+            continue; // said once is enough
         }
         let role = model.role(i);
-        let same =
-            |of: &usize| *of < i && model.records[*of].fd == Some(fd) && found_in(model, *of);
-        if model.records_of(record.pid).iter().any(same) {
-            continue; // said once
-        }
         match model.errno(i) {
             "ENOTSOCK" => found.add(
                 Rule::NotASocket,
@@ -80,10 +77,6 @@ pub(super) fn not_a_socket(model: &Model<'_>, found: &mut Found) {
             _ => {}
         }
     }
-}
-
-fn found_in(model: &Model<'_>, i: usize) -> bool {
-    matches!(model.errno(i), "ENOTSOCK" | "EBADF") && uses(model.call(i))
 }
 
 /// Whether a process, or one that it descends from, has had this descriptor as far as the records tell.
