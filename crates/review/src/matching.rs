@@ -19,11 +19,12 @@ impl Model<'_> {
 
     fn wire(&self, from: Id, to: Id) -> Wire {
         let known = [from, to].iter().all(|&id| self.sockets[id].from_birth);
-        let mut wire = Wire { chunks: Vec::new(), known };
+        let mut wire = Wire { known, ..Wire::default() };
         let mut sends = self.sockets[from].sent.iter().map(|&i| (i, self.bytes(i)));
         let mut current: Option<(usize, u64)> = None;
         for &receive in &self.sockets[to].received {
             let mut wanted = self.bytes(receive);
+            let from = wire.chunks.len();
             while wanted > 0 {
                 let Some((send, left)) = current.or_else(|| sends.next()) else {
                     wire.known = false; // a record is missing
@@ -38,6 +39,7 @@ impl Model<'_> {
                 wire.chunks.push(Chunk { send, received: Some(receive), last });
                 current = (!last).then_some((send, left - taken));
             }
+            wire.places.insert(receive, (from, wire.chunks.len()));
         }
         for (send, _) in current.into_iter().chain(sends) {
             wire.chunks.push(Chunk { send, received: None, last: true });

@@ -1,5 +1,7 @@
 //! The bytes from one end of a connection to the other: which receive took what of which send.
 
+use std::collections::HashMap;
+
 /// Bytes of one send that one receive took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chunk {
@@ -15,6 +17,8 @@ pub(crate) struct Chunk {
 pub(crate) struct Wire {
     /// In the order of the stream.
     pub(crate) chunks: Vec<Chunk>,
+    /// Where in `chunks` those of each receive begin and end.
+    pub(crate) places: HashMap<usize, (usize, usize)>,
     /// Whether every byte that was received is known to have been sent.
     pub(crate) known: bool,
 }
@@ -27,6 +31,7 @@ impl Wire {
 
     /// What a receive took.
     pub(crate) fn taken_by(&self, receive: usize) -> impl Iterator<Item = &Chunk> {
-        self.chunks.iter().filter(move |chunk| chunk.received == Some(receive))
+        let (from, to) = self.places.get(&receive).copied().unwrap_or_default();
+        self.chunks[from..to].iter()
     }
 }

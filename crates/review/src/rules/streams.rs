@@ -188,9 +188,12 @@ fn less_than_header_of_one(model: &Model<'_>, id: Id, peer: Id) -> Option<Part> 
         }
         let mut parts = wire.taken_by(first);
         let (Some(begins), None) = (parts.next(), parts.next()) else { continue };
+        if begins.last {
+            continue; // it is whole
+        }
         let whole = model.bytes(begins.send);
         let from_start = wire.chunks.iter().find(|chunk| chunk.send == begins.send);
-        if begins.last || from_start.is_none_or(|chunk| chunk.received != Some(first)) {
+        if from_start.is_none_or(|chunk| chunk.received != Some(first)) {
             continue;
         }
         let content = model.content(first);
