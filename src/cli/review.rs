@@ -149,6 +149,12 @@ fn line(record: &Event, lang: Lang) -> String {
     let (role, asked, sentence) = (&record.role, record.asked(lang), record.sentence(lang));
     match record.call {
         None => format!("{role}  {asked}"),
-        Some(_) => format!("{role}  {asked}{}{sentence}", lang.pick(": ", "：")),
+        Some(_) => {
+            let asked = asked.trim_end();
+            // An error names its address, which the words before it may have named.
+            let at = sentence.split_once(": ").filter(|(at, _)| asked.ends_with(at));
+            let said = at.map_or(&*sentence, |(_, rest)| rest);
+            format!("{role}  {asked}{}{said}", lang.pick(": ", "："))
+        }
     }
 }

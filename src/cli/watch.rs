@@ -46,7 +46,7 @@ const ROOM: usize = 64 * 1024;
 #[derive(Debug, ClapArgs)]
 #[command(
     override_usage = "netplay watch [OPTIONS] -- CMD [ARG]... [:: CMD [ARG]...]...\n       netplay watch [OPTIONS] -p PID",
-    after_help = "Each program starts when the one before first waits for a client. When all except the first have ended, the first gets SIGTERM:\n\n    netplay watch -- ./server 5858 :: python3 client.py 127.0.0.1 5858\n    netplay watch -o run.html -- python3 server.py :: ./client :: ./client\n\nOne program's exit status is that of netplay; with several it is 0 if all could be watched."
+    after_help = "Each program starts when the one before first waits for a client, or has ended; with --after, at the latest after that time. When all except the first have ended, the first gets SIGTERM:\n\n    netplay watch -- ./server 5858 :: python3 client.py 127.0.0.1 5858\n    netplay watch -o run.html -- python3 server.py :: ./client :: ./client\n\nOne program's exit status is that of netplay; with several it is 0 if all could be watched."
 )]
 pub struct Args {
     #[command(flatten)]
@@ -212,15 +212,22 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     args.picture.write(title, Timeline::new(telling.records, &HashMap::new()), global)?;
     if outcome.late {
         let seconds = args.timeout.unwrap_or_default().as_secs_f64();
-        remark(say!(
-            lang,
-            "netplay: the time is over ({seconds} s): the programs were ended",
-            "netplay: {seconds} 秒已到：程序被终止",
-        ));
+        remark(match args.command.is_empty() {
+            true => say!(
+                lang,
+                "netplay: the time is over ({seconds} s): the processes run on, without being watched",
+                "netplay: {seconds} 秒已到：进程继续运行，不再被观察",
+            ),
+            false => say!(
+                lang,
+                "netplay: the time is over ({seconds} s): the programs were ended",
+                "netplay: {seconds} 秒已到：程序被终止",
+            ),
+        });
     }
     let _ = stdout().flush();
     Ok(match (&outcome.statuses[..], outcome.interrupted) {
-        ([Some(status)], _) if !outcome.late && status.code() != 0 => status.code() as u8,
+        ([Some(status)], _) if status.code() != 0 => status.code() as u8,
         (_, Some(signal)) => 128 + signal as u8,
         _ => missing.is_some().into(),
     })

@@ -197,7 +197,7 @@ impl Stage<'_> {
                 Turn::Tick => {
                     audience.pause();
                     self.look_at_the_time(audience)?;
-                    if self.is_interrupted() {
+                    if self.is_interrupted() || self.outcome.late && self.has_ended_its_own() {
                         break;
                     }
                 }
@@ -323,6 +323,12 @@ impl Stage<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether every program that was started has ended. Processes that were there before live on.
+    fn has_ended_its_own(&self) -> bool {
+        let mut own = self.plan.processes.len()..self.outcome.statuses.len();
+        own.all(|program| self.tracer.processes(program).is_empty())
     }
 
     /// Whether a signal to netplay itself leaves nothing to wait for. A second one ends netplay, and the kernel then

@@ -158,13 +158,27 @@ fn when_the_time_is_over_unfinished_calls_are_told() {
     let Some(stage) = Stage::new() else { return };
     let run = stage.run(&["--timeout", "1"], "accept", 0);
     let said = Said::on("watch_timeout");
-    assert_eq!(run.status.code(), Some(0), "{run:?}");
+    assert_eq!(run.status.code(), Some(128 + libc::SIGTERM), "{run:?}");
     said.add("netplay", &text(&run.stderr));
     let events = stage.events();
     let last = calls(&events, "servers.py").pop().unwrap();
     assert_eq!((last.call.as_deref(), last.ret), (Some("accept"), None));
     assert!(last.state.is_some(), "{last:?}");
     assert_eq!(notes(&events, "servers.py"), "", "its end is netplay's doing");
+}
+
+#[test]
+fn when_the_time_is_over_a_running_process_lives_on() {
+    let Some(stage) = Stage::new() else { return };
+    let server = stage.program("servers.py", "accept");
+    let mut server = Command::new(&server[0]).args(&server[1..]).spawn().unwrap();
+    until("the server listens", || stage.path("port").exists());
+    let pid = server.id().to_string();
+    let run = finish(netplay().args(["watch", "-q", "--timeout", "0.5", "-p", &pid]), b"");
+    assert_eq!(run.status.code(), Some(0), "{run:?}");
+    assert!(server.try_wait().unwrap().is_none(), "it runs on");
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
 
 #[test]

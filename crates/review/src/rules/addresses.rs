@@ -189,6 +189,17 @@ pub(super) fn address_in_use(model: &Model<'_>, found: &mut Found) {
         }
         let address = model.records[i].local.clone().or_else(|| model.sockets[id].local.clone());
         let Some(address) = address else { continue };
+        // A program that finds another at its address, and becomes its client.
+        let visits = (i + 1..model.records.len()).any(|at| {
+            let peer = model.records[at].peer.as_deref();
+            model.call(at) == "connect"
+                && model.pid(at) == pid
+                && model.records[at].is_done()
+                && peer.is_some_and(|peer| overlaps(peer, &address))
+        });
+        if visits {
+            continue;
+        }
         let holder = model.sockets.iter().enumerate().find(|&(other, socket)| {
             other != id
                 && socket.datagrams == model.sockets[id].datagrams
@@ -264,8 +275,8 @@ pub(super) fn wrong_address(model: &Model<'_>, found: &mut Found) {
             let peer = model.records[at].peer.as_deref().and_then(canonical);
             model.call(at) == "connect"
                 && model.pid(at) == model.pid(i)
-                && peer.is_some_and(|peer| peer.port() == to.port() && peer != to)
-                && (at > i || model.records[at].is_done())
+                && peer.is_some_and(|peer| peer.port() == to.port())
+                && (peer != Some(to) && at > i || model.records[at].is_done())
         });
         let listener = model.sockets.iter().find(|socket| {
             let here = socket.local.as_deref().and_then(canonical);

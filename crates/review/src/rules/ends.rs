@@ -62,8 +62,20 @@ pub(super) fn again_as_end(model: &Model<'_>, found: &mut Found) {
             {
                 continue;
             }
+            // To receive until there is no more is how a stream is drained.
+            let before = socket.calls.iter().copied().rfind(|&at| at < i);
+            let drains = before.is_some_and(|at| {
+                model.is_receive(at) && model.records[at].bytes.is_some_and(|bytes| bytes > 0)
+            });
+            if model.is_receive(i) && model.errno(i) == "EAGAIN" && drains {
+                continue;
+            }
             let Some(next) = model.next_of(id, i) else { continue };
             if model.call(next) != "close" || model.tid(next) != model.tid(i) {
+                continue;
+            }
+            // One that gives up later has thought about it.
+            if model.start(next) > model.finish(i) + 100 * MS {
                 continue;
             }
             let Some(gone) = socket.gone.filter(|gone| gone.by == next) else { continue };
@@ -132,7 +144,8 @@ pub(super) fn end_ignored(model: &Model<'_>, found: &mut Found) {
         let again: Vec<usize> =
             socket.ends[1..].iter().copied().filter(|&i| model.pid(i) == pid).collect();
         let (role, call) = (model.role(first), model.call(first));
-        if again.len() >= 2 {
+        // A buffered reader asks two or three times more, before it says so to its program.
+        if again.len() >= 4 {
             let count = again.len();
             found.add(
                 Rule::EndIgnored,

@@ -46,8 +46,11 @@ pub(super) fn zombies(model: &Model<'_>, found: &mut Found) {
                 model.start(ended) + LONG_DEAD <= end.min(model.end_of(parent)) && !waited(child)
             })
             .collect();
+        // A parent that has waited for some of them waits late for the others.
+        let waits = children.iter().any(|&(child, _)| waited(child));
         if left.is_empty()
             || by_hand
+            || waits
             || left.len() == 1 && end < model.start(left[0].1) + 4 * LONG_DEAD
         {
             continue;
@@ -101,7 +104,13 @@ pub(super) fn descriptor_leak(model: &Model<'_>, found: &mut Found) {
                 let gone = peer.gone?;
                 let later = accepts.iter().filter(|&&at| model.finish(at) > gone.at).count();
                 let long = model.end_of(pid) >= gone.at + LONG_DEAD;
-                (kept && !socket.passed && later >= 1 && long).then_some((id, made))
+                // One that was not even spoken to is waiting for its turn.
+                let used = socket.calls.iter().any(|&i| {
+                    model.pid(i) == pid
+                        && (model.is_receive(i) || model.is_send(i))
+                        && model.records[i].is_done()
+                });
+                (kept && used && !socket.passed && later >= 1 && long).then_some((id, made))
             })
             .collect();
         if left.len() >= LEAKED {

@@ -422,7 +422,9 @@ pub(super) fn length_in_characters(model: &Model<'_>, found: &mut Found) {
             }
             let content = model.content(send);
             let next = sent.get(k + 1).copied().filter(|&next| model.has_all(next));
-            let own = header_in(&content).map(|found| (found, None));
+            // A line has its end, and a number in front of it may count anything.
+            let own = header_in(&content).filter(|_| !content.ends_with(b"\n"));
+            let own = own.map(|found| (found, None));
             let of_next = || {
                 let next = next?;
                 Some((whole_header(&content, &model.content(next))?, Some(next)))

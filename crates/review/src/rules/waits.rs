@@ -75,7 +75,9 @@ fn is_all(model: &Model<'_>, i: usize) -> bool {
 }
 
 fn waits_alone(model: &Model<'_>, id: Id, peer: Id, i: usize) -> bool {
-    if model.took(i) < LONG || !is_all(model, i) || model.sockets[id].held.len() != 1 {
+    // Another thread may be woken by another client, and send to this one.
+    let alone = model.lives[&model.pid(i)].last.len() == 1;
+    if model.took(i) < LONG || !is_all(model, i) || !alone || model.sockets[id].held.len() != 1 {
         return false;
     }
     if model.is_receive(i) {
