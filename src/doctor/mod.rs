@@ -327,29 +327,37 @@ fn tracing(lang: Lang) -> Check {
             &forbidden.way_out(lang),
         );
     }
-    match yama() {
-        scope @ 1.. if !nix::unistd::geteuid().is_root() => Check::less(
-            what,
-            say!(
-                lang,
-                "own children only (ptrace_scope {scope})",
-                "只限自己的子进程（ptrace_scope {scope}）"
-            ),
-            lang.pick(
-                "netplay watch -- CMD works; netplay watch -p PID does not",
-                "netplay watch -- CMD 可用；netplay watch -p PID 不行",
-            ),
-            "sudo sysctl -w kernel.yama.ptrace_scope=0",
-        ),
-        _ => Check::good(
+    let effect = lang.pick(
+        "netplay watch -- CMD works; netplay watch -p PID does not",
+        "netplay watch -- CMD 可用；netplay watch -p PID 不行",
+    );
+    own_children_only(what, effect, lang).unwrap_or_else(|| {
+        Check::good(
             what,
             lang.pick("allowed", "允许"),
             lang.pick(
                 "netplay watch -- CMD and netplay watch -p PID work",
                 "netplay watch -- CMD 和 netplay watch -p PID 都可用",
             ),
-        ),
-    }
+        )
+    })
+}
+
+/// Where Yama lets a process trace its own children only: with this effect.
+fn own_children_only(what: &'static str, effect: &str, lang: Lang) -> Option<Check> {
+    let scope = yama();
+    (scope > 0 && !nix::unistd::geteuid().is_root()).then(|| {
+        Check::less(
+            what,
+            say!(
+                lang,
+                "own children only (ptrace_scope {scope})",
+                "只限自己的子进程（ptrace_scope {scope}）"
+            ),
+            effect,
+            "sudo sysctl -w kernel.yama.ptrace_scope=0",
+        )
+    })
 }
 
 fn ptrace(lang: Lang) -> Check {
@@ -379,29 +387,20 @@ fn ptrace(lang: Lang) -> Check {
         );
         return Check::less(what, lang.pick("strace fails", "strace 失败"), effect, mend);
     }
-    match sysctl("kernel/yama/ptrace_scope").as_deref() {
-        Some(scope @ ("1" | "2" | "3")) if !nix::unistd::geteuid().is_root() => Check::less(
-            what,
-            say!(
-                lang,
-                "own children only (ptrace_scope {scope})",
-                "只限自己的子进程（ptrace_scope {scope}）"
-            ),
-            lang.pick(
-                "strace -f netplay … works; strace -p PID of a running server does not",
-                "strace -f netplay … 可用；对运行中的服务器用 strace -p PID 不行",
-            ),
-            "sudo sysctl -w kernel.yama.ptrace_scope=0",
-        ),
-        _ => Check::good(
+    let effect = lang.pick(
+        "strace -f netplay … works; strace -p PID of a running server does not",
+        "strace -f netplay … 可用；对运行中的服务器用 strace -p PID 不行",
+    );
+    own_children_only(what, effect, lang).unwrap_or_else(|| {
+        Check::good(
             what,
             lang.pick("allowed", "允许"),
             lang.pick(
                 "strace -f netplay … and strace -p PID work",
                 "strace -f netplay … 和 strace -p PID 都可用",
             ),
-        ),
-    }
+        )
+    })
 }
 
 fn counting(lang: Lang) -> Check {

@@ -221,9 +221,6 @@ fn named(to: Option<&SockAddr>) -> String {
     }
 }
 
-/// How many elements of an array strace prints.
-const ELEMENTS: usize = 32;
-
 impl Many {
     /// `3, [{msg_hdr={…}, msg_len=5}, …], 2, MSG_DONTWAIT`
     fn read(event: &Event) -> Many {
@@ -250,10 +247,8 @@ impl Many {
             )
         };
         let count = self.datagrams.len();
-        let elements = self.datagrams.iter().enumerate().take(ELEMENTS).map(element);
-        let more = (count > ELEMENTS).then(|| "...".to_owned());
-        let all: Vec<String> = elements.chain(more).collect();
-        format!("[{}], {count}, {}", all.join(", "), strace::message_flags(self.flags))
+        let all = strace::array(self.datagrams.iter().enumerate().map(element));
+        format!("{all}, {count}, {}", strace::message_flags(self.flags))
     }
 
     /// Shows the first datagram of those that moved.
@@ -301,9 +296,9 @@ impl ManyIn {
                  msg_controllen=0, msg_flags=0}}, msg_len={len}}}"
             )
         };
-        let elements: Vec<String> = self.datagrams.iter().take(ELEMENTS).map(element).collect();
+        let all = strace::array(self.datagrams.iter().map(element));
         let (room, flags) = (self.room, strace::message_flags(self.flags));
-        format!("[{}], {room}, {flags}, NULL", elements.join(", "))
+        format!("{all}, {room}, {flags}, NULL")
     }
 
     /// Shows the first datagram.

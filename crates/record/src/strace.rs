@@ -110,6 +110,16 @@ pub fn option_name(option: &str) -> &str {
     }
 }
 
+/// How many elements of an array strace prints.
+const ELEMENTS: usize = 32;
+
+/// `[…, …]`, with three dots where there are more elements than strace prints.
+pub fn array(elements: impl ExactSizeIterator<Item = String>) -> String {
+    let more = (elements.len() > ELEMENTS).then(|| "...".to_owned());
+    let all: Vec<String> = elements.take(ELEMENTS).chain(more).collect();
+    format!("[{}]", all.join(", "))
+}
+
 /// `[3 4 5]`: descriptors of a set.
 pub fn list(numbers: &[i32]) -> String {
     let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
@@ -146,8 +156,15 @@ const MSG: [(i32, &str); 17] = [
 pub fn message_flags(flags: i32) -> String {
     let rest = MSG.iter().fold(flags, |rest, (flag, _)| rest & !flag);
     let set = MSG.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name);
-    let rest = (rest != 0).then(|| format!("{rest:#x}"));
-    self::flags(set.chain(rest.as_deref()))
+    with_rest(set, rest.cast_unsigned())
+}
+
+/// The names of the bits that are set, and the bits without a name as a number.
+fn with_rest(set: impl Iterator<Item = &'static str>, rest: u32) -> String {
+    let mut set: Vec<&str> = set.collect();
+    let number = format!("{rest:#x}");
+    set.extend((rest != 0).then_some(number.as_str()));
+    flags(set)
 }
 
 /// The way back: the flags whose names the text has, as `has` finds them.
@@ -187,14 +204,15 @@ const POLL: [(i16, &str); 11] = [
 
 /// `POLLIN|POLLHUP`
 pub fn poll_events(bits: u32) -> String {
-    let set = POLL.iter().filter(|(bit, _)| bits & u32::from(bit.cast_unsigned()) != 0);
-    flags(set.map(|(_, name)| *name))
+    let bit = |(bit, _): &(i16, _)| u32::from(bit.cast_unsigned());
+    let set = POLL.iter().filter(|one| bits & bit(one) != 0).map(|(_, name)| *name);
+    with_rest(set, POLL.iter().fold(bits, |rest, one| rest & !bit(one)))
 }
 
 /// `EPOLLIN|EPOLLET`
 pub fn epoll_events(bits: u32) -> String {
     let known = EpollFlags::from_bits_truncate(bits.cast_signed());
-    flags(known.iter_names().map(|(name, _)| name))
+    with_rest(known.iter_names().map(|(name, _)| name), bits & !known.bits().cast_unsigned())
 }
 
 /// The way back of both.

@@ -176,7 +176,7 @@ pub fn poll_list(fds: &[Polled]) -> String {
         fd @ ..0 => format!("{{fd={fd}}}"),
         fd => format!("{{fd={fd}, events={}}}", poll_bits(bits(entry.events))),
     };
-    format!("[{}]", fds.iter().map(entry).collect::<Vec<_>>().join(", "))
+    strace::array(fds.iter().map(entry))
 }
 
 /// `([{fd=3, revents=POLLIN}])`
@@ -186,7 +186,8 @@ pub fn poll_out(n: i64, fds: &[Polled]) -> String {
     }
     let entry =
         |entry: &Polled| format!("{{fd={}, revents={}}}", entry.fd, poll_bits(bits(entry.revents)));
-    format!("([{}])", happened(fds).map(entry).collect::<Vec<_>>().join(", "))
+    let happened: Vec<&Polled> = happened(fds).collect();
+    format!("({})", strace::array(happened.into_iter().map(entry)))
 }
 
 impl Select {

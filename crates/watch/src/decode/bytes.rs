@@ -2,24 +2,18 @@
 
 use netplay_record::{
     Bytes, Control, Data, Header, Many, ManyIn, Receive, Send, Strace, part, strace,
+    strace::message_flags,
 };
 use socket2::SockAddr;
 
 use super::address;
 use super::asked::{Answer, Asked, Interests, Said, Scene};
-use super::words::{MSG, bits};
+use super::words::bits;
 use crate::memory::{Memory, Span};
 
 /// The size of a `struct msghdr`, and of a `struct mmsghdr`, which has a length behind it.
 pub(super) const MSGHDR: usize = 56;
 const MMSGHDR: usize = 64;
-
-/// How many elements of an array strace prints.
-const ELEMENTS: usize = 32;
-
-fn flags(value: i32) -> String {
-    bits(u64::from(value.cast_unsigned()), MSG)
-}
 
 /// The bytes in several parts of the memory: the first of `len`.
 fn data(memory: Memory, spans: &[Span], len: usize, keep: usize) -> Data {
@@ -59,7 +53,8 @@ fn shown(data: Option<&Data>, at: u64, keep: usize) -> String {
 pub(super) fn sendto(asked: &Asked, scene: Scene<'_>) -> Said {
     let send = sending(asked, scene, asked.int(3));
     let (to, to_text) = address::given(scene.memory, asked.args[4], asked.args[5] as u32);
-    let (text, flags) = (shown(Some(&send.data), asked.args[1], scene.keep), flags(send.flags));
+    let (text, flags) =
+        (shown(Some(&send.data), asked.args[1], scene.keep), message_flags(send.flags));
     let args = format!("{}, {text}, {}, {flags}, {to_text}", asked.int(0), asked.size(2));
     let call = match to {
         Some(to) => Bytes::Sendto(send, Some(to.into())),
@@ -74,7 +69,7 @@ pub(super) fn recvfrom(asked: &Asked, answer: Answer, scene: Scene<'_>) -> Said 
     let room = asked.before_u32(0);
     let (from, from_text) = address::answered(scene.memory, at, room, answer.done().is_some());
     let (text, flags) =
-        (shown(receive.data.as_ref(), asked.args[1], scene.keep), flags(receive.flags));
+        (shown(receive.data.as_ref(), asked.args[1], scene.keep), message_flags(receive.flags));
     let args = format!("{}, {text}, {}, {flags}, {from_text}", asked.int(0), asked.size(2));
     let call = match asked.args[4] {
         0 => Bytes::Recv(receive),
@@ -143,9 +138,7 @@ fn parts(spans: &[Span], mut valid: usize, memory: Memory) -> String {
         };
         format!("{{iov_base={text}, iov_len={}}}", span.len)
     };
-    let all = spans.iter().take(ELEMENTS).map(part);
-    let all: Vec<String> = all.chain((spans.len() > ELEMENTS).then(|| "...".to_owned())).collect();
-    format!("[{}]", all.join(", "))
+    strace::array(spans.iter().map(part))
 }
 
 /// A `struct msghdr` in memory.
@@ -221,7 +214,7 @@ fn outgoing(
         header.name_len,
         header.spans.len(),
         control_text(&controls, header.control_len),
-        self::flags(header.flags),
+        message_flags(header.flags),
     );
     (send, to, passed(&controls), text)
 }
@@ -229,7 +222,7 @@ fn outgoing(
 pub(super) fn sendmsg(asked: &Asked, scene: Scene<'_>) -> Said {
     let header = Msghdr::read(scene.memory, &scene.memory.bytes(asked.args[1], MSGHDR));
     let (send, to, passed, text) = outgoing(&header, scene, asked.int(2));
-    let args = format!("{}, {text}, {}", asked.int(0), flags(asked.int(2)));
+    let args = format!("{}, {text}, {}", asked.int(0), message_flags(asked.int(2)));
     said(asked, Bytes::Sendmsg(send, to.map(Box::new), passed), args)
 }
 
@@ -248,8 +241,13 @@ pub(super) fn sendmmsg(asked: &Asked, answer: Answer, scene: Scene<'_>) -> Said 
         many.datagrams.push(send.data);
         many.to = many.to.or_else(|| to.map(Box::new));
     }
-    let args =
-        format!("{}, {}, {}, {}", asked.int(0), array(texts), asked.int(2), flags(many.flags));
+    let args = format!(
+        "{}, {}, {}, {}",
+        asked.int(0),
+        strace::array(texts.into_iter()),
+        asked.int(2),
+        message_flags(many.flags)
+    );
     said(asked, Bytes::Sendmmsg(many), args)
 }
 
@@ -285,15 +283,6 @@ pub(super) fn message_in(
     Bytes::Recvmsg(receive, Some(header.into()))
 }
 
-/// `[…, …]`, of which strace prints the first 32.
-fn array(mut texts: Vec<String>) -> String {
-    if texts.len() > ELEMENTS {
-        texts.truncate(ELEMENTS);
-        texts.push("...".to_owned());
-    }
-    format!("[{}]", texts.join(", "))
-}
-
 /// A message that was received: where its sender is, its bytes, and strace's words; `room` is the length of the
 /// name's buffer before.
 fn incoming(
@@ -320,7 +309,7 @@ fn incoming(
         "{{msg_name={name}, msg_namelen={name_len}, msg_iov={iov}, msg_iovlen={}, {}, msg_flags={}}}",
         header.spans.len(),
         control_text(&controls, header.control_len),
-        self::flags(header.flags),
+        message_flags(header.flags),
     );
     let said = Header {
         name: from,
@@ -340,11 +329,11 @@ pub(super) fn recvmsg(asked: &Asked, answer: Answer, scene: Scene<'_>) -> Said {
         let room_of = header.spans.iter().map(|span| span.len).sum();
         let at = header.spans.first().map_or(0, |span| span.at) as usize;
         let receive = Receive { flags: asked_flags, at, room: room_of, data: None };
-        let args = format!("{fd}, {{msg_namelen={room}}}, {}", flags(asked_flags));
+        let args = format!("{fd}, {{msg_namelen={room}}}, {}", message_flags(asked_flags));
         return said(asked, Bytes::Recvmsg(receive, None), args);
     };
     let (receive, header, text) = incoming(&header, room, taken as usize, scene, asked_flags);
-    let args = format!("{fd}, {text}, {}", flags(asked_flags));
+    let args = format!("{fd}, {text}, {}", message_flags(asked_flags));
     said(asked, Bytes::Recvmsg(receive, Some(header.into())), args)
 }
 
@@ -363,12 +352,13 @@ pub(super) fn recvmmsg(asked: &Asked, answer: Answer, scene: Scene<'_>) -> Said 
         many.datagrams.extend(receive.data);
         many.from = many.from.or_else(|| header.name.map(Box::new));
     }
-    let texts = if came == 0 { format!("{:#x}", asked.args[1]) } else { array(texts) };
+    let texts =
+        if came == 0 { format!("{:#x}", asked.args[1]) } else { strace::array(texts.into_iter()) };
     // The kernel writes into the time how much of it is left.
     let time = asked.before.len().checked_sub(16).filter(|_| asked.args[4] != 0);
     let time = time.map(|at| strace::timespec(super::wait::timespec(&asked.before[at..])));
     let limit = time.as_deref().unwrap_or("NULL");
-    let args = format!("{fd}, {texts}, {room}, {}, {limit}", flags(asked_flags));
+    let args = format!("{fd}, {texts}, {room}, {}, {limit}", message_flags(asked_flags));
     let mut said = said(asked, Bytes::Recvmmsg(many), args);
     if time.is_some() && came > 0 {
         let left = super::wait::timespec(&scene.memory.array::<16>(asked.args[4]));

@@ -1,7 +1,7 @@
 //! Options of sockets, and flags of descriptors.
 
 use netplay_call::{Kind, Opt, OptValue, option_set};
-use netplay_record::{Fcntl, Get, Ioctl, RecordLock, Set, Sockopt, part, strace};
+use netplay_record::{Fcntl, Get, Ioctl, RecordLock, Set, Sockopt, Strace, part, strace};
 
 use super::asked::{Answer, Asked, Said};
 use super::words::{ACCESS, FCNTL, OPEN, bits, named};
@@ -127,10 +127,7 @@ pub(super) fn fcntl(asked: &Asked, answer: Answer, memory: Memory) -> Said {
         _ => (Fcntl::Other(name.clone()), format!(", {with:#x}")),
     };
     let strace = asked.strace(format!("{fd}, {name}{text}"));
-    let strace = match out {
-        Some(out) => strace.out(out),
-        None => strace,
-    };
+    let strace = Strace { out, ..strace };
     Said { call: Sockopt::Fcntl(call).into(), strace, fd: Some(fd) }
 }
 

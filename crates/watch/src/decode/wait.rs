@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use netplay_record::{Change, Interest, Polled, Ready, Select, Wait, part, strace};
+use netplay_record::{
+    Change, Interest, Polled, Ready, Select, Strace, Wait, part, poll_list, poll_out, strace,
+};
 
 use super::asked::{Answer, Asked, Said, Scene};
-use super::words::{EPOLL, EPOLL_OP, POLL, bits, named, signal};
+use super::words::{EPOLL_OP, bits, named, signal};
 use crate::memory::Memory;
 use crate::syscall::Syscall;
-
-/// How many elements of an array strace prints.
-const ELEMENTS: usize = 32;
 
 /// How many bytes a set of `select` has in this many descriptors.
 fn set_size(nfds: u64) -> usize {
@@ -95,10 +94,7 @@ pub(super) fn select(asked: &Asked, answer: Answer, memory: Memory) -> Said {
     };
     let args = format!("{nfds}, {}, {}, {}, {limit_text}{mask}", text(0), text(1), text(2));
     let told = asked.strace(args);
-    let strace = match out {
-        Some(out) => told.out(out),
-        None => told,
-    };
+    let strace = Strace { out, ..told };
     let mut sets = before.into_iter();
     let (reads, writes) = (sets.next().unwrap_or_default(), sets.next().unwrap_or_default());
     let call =
@@ -119,25 +115,11 @@ fn polled(asked: &Asked, answer: Answer, memory: Memory) -> (Vec<Polled>, String
         },
     };
     let fds: Vec<Polled> = bytes.chunks_exact(8).map(entry).collect();
-    let words = |events: i16| bits(u64::from(events.cast_unsigned()), POLL);
-    let asked_text = |one: &Polled| match one.fd {
-        fd @ ..0 => format!("{{fd={fd}}}"),
-        fd => format!("{{fd={fd}, events={}}}", words(one.events)),
-    };
-    let more = |all: usize| (all > ELEMENTS).then(|| "...".to_owned());
-    let list: Vec<String> =
-        fds.iter().take(ELEMENTS).map(asked_text).chain(more(fds.len())).collect();
     let list = match fds.is_empty() && asked.args[0] == 0 {
         true => "NULL".to_owned(),
-        false => format!("[{}]", list.join(", ")),
+        false => poll_list(&fds),
     };
-    let out = answer.done().map(|n| {
-        let happened: Vec<&Polled> = fds.iter().filter(|one| one.revents != 0).collect();
-        let entry = |one: &&Polled| format!("{{fd={}, revents={}}}", one.fd, words(one.revents));
-        let all: Vec<String> =
-            happened.iter().take(ELEMENTS).map(entry).chain(more(happened.len())).collect();
-        if n == 0 { "(Timeout)".to_owned() } else { format!("([{}])", all.join(", ")) }
-    });
+    let out = answer.done().map(|n| poll_out(n, &fds));
     (fds, format!("{list}, {count}"), out)
 }
 
@@ -146,10 +128,7 @@ pub(super) fn poll(asked: &Asked, answer: Answer, memory: Memory) -> Said {
     let (fds, list, out) = polled(asked, answer, memory);
     let limit = asked.int(2);
     let told = asked.strace(format!("{list}, {limit}"));
-    let strace = match out {
-        Some(out) => told.out(out),
-        None => told,
-    };
+    let strace = Strace { out, ..told };
     Said { call: Wait::Poll(fds, limit).into(), strace, fd: None }
 }
 
@@ -170,10 +149,7 @@ pub(super) fn ppoll(asked: &Asked, answer: Answer, memory: Memory) -> Said {
         }
         _ => out,
     });
-    let strace = match out {
-        Some(out) => told.out(out),
-        None => told,
-    };
+    let strace = Strace { out, ..told };
     // The C library's `poll` is this call on machines that have no other; `ppoll` gives signals.
     let call = match mask {
         Some(mask) => Wait::Ppoll { fds, timeout, mask },
@@ -209,7 +185,7 @@ fn event(bytes: &[u8]) -> (u32, u64) {
 }
 
 fn event_text((events, data): (u32, u64)) -> String {
-    let events = bits(events.into(), EPOLL);
+    let events = strace::epoll_events(events);
     format!("{{events={events}, data={{u32={}, u64={data}}}}}", data as u32)
 }
 
@@ -252,11 +228,7 @@ pub(super) fn epoll_wait(asked: &Asked, answer: Answer, scene: Scene<'_>) -> Sai
     });
     let ready = ready.collect();
     let text = match answer.done() {
-        Some(_) => {
-            let all = events.iter().take(ELEMENTS).map(|&one| event_text(one));
-            let more = (events.len() > ELEMENTS).then(|| "...".to_owned());
-            format!("[{}]", all.chain(more).collect::<Vec<_>>().join(", "))
-        }
+        Some(_) => strace::array(events.iter().map(|&one| event_text(one))),
         None => format!("{:#x}", asked.args[1]),
     };
     let mut timeout = asked.int(3);

@@ -64,48 +64,7 @@ pub(super) const PROTOCOL: &[(i32, &str)] = table![
 pub(super) const NETLINK: &[(i32, &str)] =
     table![NETLINK_ROUTE, NETLINK_SOCK_DIAG, NETLINK_NETFILTER, NETLINK_KOBJECT_UEVENT];
 
-pub(super) const MSG: &[(i32, &str)] = table![
-    MSG_OOB,
-    MSG_PEEK,
-    MSG_DONTROUTE,
-    MSG_CTRUNC,
-    MSG_TRUNC,
-    MSG_DONTWAIT,
-    MSG_EOR,
-    MSG_WAITALL,
-    MSG_CONFIRM,
-    MSG_ERRQUEUE,
-    MSG_NOSIGNAL,
-    MSG_MORE,
-    MSG_WAITFORONE,
-    MSG_FASTOPEN,
-    MSG_CMSG_CLOEXEC,
-];
-
 pub(super) const SHUT: &[(i32, &str)] = table![SHUT_RD, SHUT_WR, SHUT_RDWR];
-
-pub(super) const POLL: &[(i32, &str)] = table![
-    POLLIN, POLLPRI, POLLOUT, POLLRDNORM, POLLRDBAND, POLLWRNORM, POLLWRBAND, POLLERR, POLLHUP,
-    POLLNVAL, POLLRDHUP,
-];
-
-pub(super) const EPOLL: &[(i32, &str)] = table![
-    EPOLLIN,
-    EPOLLPRI,
-    EPOLLOUT,
-    EPOLLRDNORM,
-    EPOLLRDBAND,
-    EPOLLWRNORM,
-    EPOLLWRBAND,
-    EPOLLMSG,
-    EPOLLERR,
-    EPOLLHUP,
-    EPOLLRDHUP,
-    EPOLLEXCLUSIVE,
-    EPOLLWAKEUP,
-    EPOLLONESHOT,
-    EPOLLET,
-];
 
 pub(super) const EPOLL_OP: &[(i32, &str)] = table![EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD];
 
@@ -189,12 +148,10 @@ mod tests {
 
     #[test]
     fn bits_have_names_and_the_rest_is_a_number() {
-        assert_eq!(bits(0, MSG), "0");
-        assert_eq!(bits(libc::MSG_NOSIGNAL as u64, MSG), "MSG_NOSIGNAL");
-        assert_eq!(
-            bits((libc::MSG_PEEK | 1 << 25 | libc::MSG_DONTWAIT) as u64, MSG),
-            "MSG_PEEK|MSG_DONTWAIT|0x2000000"
-        );
+        let text = |value: i32| bits(value as u64, TYPE_FLAGS);
+        assert_eq!(text(0), "0");
+        assert_eq!(text(libc::SOCK_CLOEXEC), "SOCK_CLOEXEC");
+        assert_eq!(text(libc::SOCK_NONBLOCK | 1 << 25), "SOCK_NONBLOCK|0x2000000");
         assert_eq!(named(77, FAMILY), "0x4d");
     }
 }
