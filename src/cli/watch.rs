@@ -138,6 +138,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
                 short_writes: args.short_writes,
                 eintr: args.eintr,
                 eagain: args.eagain,
+                aborted: None,
                 seed: args.seed,
             },
         },

@@ -14,7 +14,7 @@ use nix::unistd::{Pid, geteuid};
 
 use super::memory::Memory;
 use super::request::{self, Stop};
-use super::start::{self, StartFailure};
+use super::start::{self, Launch, StartFailure};
 
 /// A call that watching needs, and that is forbidden or missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Forbidden {
 /// The first call that failed.
 pub fn allowed() -> Result<(), Forbidden> {
     let forbidden = |call, errno| Err(Forbidden { call, errno });
-    let pid = match start::start(&[START.into()]) {
+    let pid = match start::start(&Launch { command: vec![START.into()], ..Launch::default() }) {
         Ok(pid) => pid,
         Err(error) => match error.why {
             StartFailure::Forbidden(call, errno) | StartFailure::Call(call, errno) => {

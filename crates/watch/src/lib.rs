@@ -53,6 +53,6 @@ mod words;
 
 pub use allowed::{Forbidden, allowed, way_out_for, yama};
 pub use seen::{Program, Seen, Status, Turn};
-pub use start::{StartError, StartFailure, name};
+pub use start::{Launch, StartError, StartFailure, name};
 pub use tracer::{Settings, Tracer};
 pub use twist::Twist;

@@ -120,12 +120,46 @@ pub(crate) fn signals_of(pid: i32, which: &str) -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
+/// How a program is started.
+#[derive(Debug, Default)]
+pub struct Launch {
+    /// The command and its arguments.
+    pub command: Vec<OsString>,
+    /// Variables of its environment beside those of netplay's own.
+    pub variables: Vec<(OsString, OsString)>,
+    /// Its standard input, output and error; where there is none, those of netplay.
+    pub streams: [Option<OwnedFd>; 3],
+    /// Whether it leads a process group of its own: then it does not share the signals of a terminal, and one signal
+    /// reaches all processes of the group (kill(2)).
+    pub own_group: bool,
+}
+
+impl Launch {
+    /// The environment of the program, each variable as `NAME=value`.
+    fn environment(&self) -> Vec<CString> {
+        let own = std::env::vars_os()
+            .filter(|(name, _)| !self.variables.iter().any(|(other, _)| other == name));
+        let all = own.chain(self.variables.iter().cloned());
+        let line = |(name, value): (OsString, OsString)| {
+            CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok()
+        };
+        all.filter_map(line).collect()
+    }
+}
+
 /// How far the child came, as a byte.
-const STEPS: [(&str, bool); 4] =
-    [("read", false), ("prctl(PR_SET_NO_NEW_PRIVS)", true), ("seccomp", true), ("execve", false)];
+const STEPS: [(&str, bool); 6] = [
+    ("read", false),
+    ("prctl(PR_SET_NO_NEW_PRIVS)", true),
+    ("seccomp", true),
+    ("execve", false),
+    ("setpgid", false),
+    ("dup2", false),
+];
 
 /// Starts a program, traced from its first instruction on.
-pub(crate) fn start(command: &[OsString]) -> Result<Pid, StartError> {
+pub(crate) fn start(launch: &Launch) -> Result<Pid, StartError> {
+    let command = &launch.command[..];
     let failed = |why| StartError { command: given(command), why };
     let call = |name| move |errno| StartFailure::Call(name, errno);
     let program = command.first().map(|name| find(name)).unwrap_or_default();
@@ -137,14 +171,20 @@ pub(crate) fn start(command: &[OsString]) -> Result<Pid, StartError> {
         |text: &OsStr| CString::new(text.as_bytes()).map_err(|_| failed(StartFailure::NotFound));
     let path = c(path.as_os_str())?;
     let args: Vec<CString> = command.iter().map(|arg| c(arg)).collect::<Result<_, _>>()?;
-    let mut argv: Vec<*const libc::c_char> = args.iter().map(|arg| arg.as_ptr()).collect();
-    argv.push(std::ptr::null());
+    let pointers = |texts: &[CString]| {
+        texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>()
+    };
+    let variables = launch.environment();
+    let (argv, envp) = (pointers(&args), pointers(&variables));
     let filter = filter::program();
     let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(call("pipe")).map_err(failed);
     let (go, told) = (pipe()?, pipe()?);
     let child = Child {
         path: &path,
         argv: &argv,
+        envp: &envp,
+        streams: launch.streams.each_ref().map(|stream| stream.as_ref().map(AsRawFd::as_raw_fd)),
+        own_group: launch.own_group,
         filter: &filter,
         go: go.0.as_raw_fd(),
         told: told.1.as_raw_fd(),
@@ -199,6 +239,9 @@ pub(crate) fn failure(pid: Pid) -> Option<StartFailure> {
 struct Child<'a> {
     path: &'a CString,
     argv: &'a [*const libc::c_char],
+    envp: &'a [*const libc::c_char],
+    streams: [Option<RawFd>; 3],
+    own_group: bool,
     filter: &'a [libc::sock_filter],
     go: RawFd,
     told: RawFd,
@@ -240,6 +283,16 @@ impl Child<'_> {
             if libc::read(self.go, byte.as_mut_ptr().cast(), 1) != 1 {
                 return (0, Errno::last());
             }
+            if self.own_group && libc::setpgid(0, 0) != 0 {
+                return (4, Errno::last());
+            }
+            for (fd, stream) in (0..).zip(self.streams) {
+                if let Some(stream) = stream
+                    && libc::dup2(stream, fd) != fd
+                {
+                    return (5, Errno::last());
+                }
+            }
             // The standard library ignores SIGPIPE, and what is ignored stays so over execve.
             libc::signal(libc::SIGPIPE, libc::SIG_DFL);
             // And netplay handles what was ignored when it began: a shell's background job ignores SIGINT.
@@ -255,7 +308,7 @@ impl Child<'_> {
             if libc::syscall(libc::SYS_seccomp, mode, 0, &raw const filter) != 0 {
                 return (2, Errno::last());
             }
-            libc::execv(self.path.as_ptr(), self.argv.as_ptr());
+            libc::execve(self.path.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr());
             (3, Errno::last())
         }
     }

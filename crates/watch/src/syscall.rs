@@ -127,6 +127,16 @@ impl Syscall {
         matches!(self, Syscall::Read | Syscall::Recvfrom)
     }
 
+    /// Whether it waits for any of many descriptors.
+    pub(crate) fn waits_for_many(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if matches!(self, Syscall::Select | Syscall::Poll | Syscall::EpollWait) {
+            return true;
+        }
+        use Syscall::{EpollPwait, EpollPwait2, Ppoll, Pselect6};
+        matches!(self, Pselect6 | Ppoll | EpollPwait | EpollPwait2)
+    }
+
     /// Whether it puts a copy of its descriptor in the place of another.
     pub(crate) fn replaces(self) -> bool {
         #[cfg(target_arch = "x86_64")]

@@ -33,7 +33,7 @@ use super::memory::Memory;
 use super::process::Process;
 use super::request::{self, Stop, Until};
 use super::seen::{Detail, Program, Seen, Status, Turn};
-use super::start::{self, StartError, StartFailure};
+use super::start::{self, Launch, StartError, StartFailure};
 use super::syscall::Syscall;
 use super::wait::{self, Change, Timer};
 
@@ -109,6 +109,8 @@ pub struct Tracer {
     /// Threads that are held at the entry of their call: [`Tracer::hold`].
     held: Vec<i32>,
     hold: bool,
+    /// What happened while everything is kept where it is: [`Tracer::freeze`].
+    frozen: Option<Vec<(i32, Change, u64)>>,
     seen: Vec<Seen>,
     /// How often threads have stopped, and how long the tracer took to let them go on, in nanoseconds.
     stops: u64,
@@ -134,6 +136,7 @@ impl Tracer {
             waited: HashSet::new(),
             held: Vec::new(),
             hold: false,
+            frozen: None,
             seen: Vec::new(),
             stops: 0,
             busy: 0,
@@ -145,9 +148,17 @@ impl Tracer {
     /// # Errors
     /// There is no such command, or tracing is forbidden here. That its file cannot be executed is [`Seen::Failed`].
     pub fn start(&mut self, command: &[std::ffi::OsString]) -> Result<Program, StartError> {
-        let pid = start::start(command)?.as_raw();
-        let program = self.add(start::name(command));
-        self.beginning.insert(pid, start::given(command));
+        self.launch(&Launch { command: command.to_vec(), ..Launch::default() })
+    }
+
+    /// Starts a program with an environment, standard streams and a process group of its own.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn launch(&mut self, launch: &Launch) -> Result<Program, StartError> {
+        let pid = start::start(launch)?.as_raw();
+        let program = self.add(start::name(&launch.command));
+        self.beginning.insert(pid, start::given(&launch.command));
         self.threads.insert(pid, Thread::of(pid));
         self.processes
             .insert(pid, Process::new(pid, program, self.commands[program].as_str().into()));
@@ -240,6 +251,18 @@ impl Tracer {
         }
     }
 
+    /// Keeps each thread at its next stop, or lets all go on. Unlike SIGSTOP and SIGCONT, after which epoll_wait(2) fails
+    /// with EINTR, a program cannot notice it.
+    pub fn freeze(&mut self, freeze: bool) {
+        if freeze {
+            self.frozen.get_or_insert_default();
+            return;
+        }
+        for (tid, change, at) in self.frozen.take().unwrap_or_default() {
+            self.handle(tid, change, at);
+        }
+    }
+
     /// The calls at whose entry threads are held.
     #[must_use]
     pub fn at_entry(&self) -> Vec<Event> {
@@ -296,6 +319,9 @@ impl Tracer {
         wait::wait(self.threads.len(), &mut changes);
         let now = monotonic();
         self.stops += changes.len() as u64;
+        if let Some(frozen) = &mut self.frozen {
+            frozen.extend(changes.drain(..).map(|(tid, change)| (tid, change, now)));
+        }
         for (tid, change) in changes.drain(..) {
             self.handle(tid, change, now);
         }

@@ -28,6 +28,8 @@ pub struct Twist {
     pub eintr: Option<u64>,
     /// One in so many calls on a non-blocking socket fails with EAGAIN.
     pub eagain: Option<u64>,
+    /// One in so many accepts fails with ECONNABORTED: the client has left the queue (accept(2)).
+    pub aborted: Option<u64>,
     /// From which the choice follows: the same one for the same calls.
     pub seed: u64,
 }
@@ -53,8 +55,12 @@ impl Twist {
             && self.short_writes.is_none()
             && self.eintr.is_none()
             && self.eagain.is_none()
+            && self.aborted.is_none()
         {
             return None;
+        }
+        if asked.call.waits_for_many() && self.is_one_in(self.eintr, process) {
+            return Self::instead(tid, libc::EINTR);
         }
         let fd = asked.int(0);
         let known = process.descriptors.get(fd);
@@ -74,6 +80,9 @@ impl Twist {
         if is_stream {
             let never_waits = known.is_some_and(|of| of.never_waits);
             let accepts = matches!(asked.call, Syscall::Accept | Syscall::Accept4);
+            if accepts && self.is_one_in(self.aborted, process) {
+                return Self::instead(tid, libc::ECONNABORTED);
+            }
             if (reads || writes || accepts) && never_waits && self.is_one_in(self.eagain, process) {
                 return Self::instead(tid, libc::EAGAIN);
             }
@@ -180,6 +189,11 @@ impl Twisted {
                 lang,
                 "netplay made {call}({fd}) fail with EINTR: a signal may do so at any time",
                 "netplay 让 {call}({fd}) 以 EINTR 失败：信号随时可能如此",
+            ),
+            Twisted::Instead(libc::ECONNABORTED) => say!(
+                lang,
+                "netplay made {call}({fd}) fail with ECONNABORTED: a client may leave the queue at any time",
+                "netplay 让 {call}({fd}) 以 ECONNABORTED 失败：客户端随时可能离开队列",
             ),
             Twisted::Instead(_) => say!(
                 lang,
