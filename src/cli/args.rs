@@ -174,11 +174,10 @@ fn at_least_one(text: &str) -> Result<usize> {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration> {
-    let seconds: f64 = text.parse()?;
+pub(super) fn seconds(text: &str) -> Result<Duration> {
     // The kernel takes microseconds, and 0 of them would mean that there is no limit.
-    match seconds {
-        1e-6..=1e9 => Ok(Duration::from_secs_f64(seconds)),
+    match text.parse() {
+        Ok(seconds @ 1e-6..=1e9) => Ok(Duration::from_secs_f64(seconds)),
         _ => bail!("it must be a number of seconds above 0, such as 2 or 0.5"),
     }
 }

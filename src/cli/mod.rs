@@ -61,7 +61,9 @@ pub fn main(closed: bool) -> ExitCode {
     }
     let matches = command().try_get_matches();
     let done = match matches {
-        Err(error) if error.use_stderr() => refuse(&without_secrets(with_the_nearest(error))),
+        Err(error) if error.use_stderr() => {
+            refuse(&without_secrets(with_the_dashes(with_the_nearest(error))))
+        }
         _ if closed => Err(anyhow!(Lang::current().pick(
             "standard output is closed; to throw results away, use >/dev/null",
             "标准输出已关闭；不要结果的话，用 >/dev/null",
@@ -136,6 +138,23 @@ fn with_the_nearest(mut error: clap::Error) -> clap::Error {
         && let Some((side, option)) = option_of_a_side(&typed)
     {
         let tip = format!("{side} has '{option}'");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+    }
+    error
+}
+
+/// The error of a watched command that has no -- before it: from there on all words are the command's.
+fn with_the_dashes(mut error: clap::Error) -> clap::Error {
+    let words: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let typed = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(command) = typed.filter(|typed| !typed.starts_with('-'))
+        && let Some(before) = words.iter().position(|word| *word == command).map(|at| &words[..at])
+        && before.iter().any(|word| word == "watch")
+    {
+        let (before, command) = (before.join(" "), escape_unsafe(&command));
+        let tip = format!("put -- before the command: netplay {before} -- {command} ...");
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
     }
     error

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args as ClapArgs;
-use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use netplay_text::columns::width;
 use netplay_text::say;
 use netplay_text::words::{counted, duration, grouped};
 
+use super::args::seconds;
 use super::draw::Picture;
 use super::global::{Global, open_trace};
 use crate::call::monotonic;
@@ -46,7 +46,7 @@ const ROOM: usize = 64 * 1024;
 #[derive(Debug, ClapArgs)]
 #[command(
     override_usage = "netplay watch [OPTIONS] -- CMD [ARG]... [:: CMD [ARG]...]...\n       netplay watch [OPTIONS] -p PID",
-    after_help = "Each program starts when the one before first waits for a client, or has ended; with --after, at the latest after that time. When all except the first have ended, the first gets SIGTERM:\n\n    netplay watch -- ./server 5858 :: python3 client.py 127.0.0.1 5858\n    netplay watch -o run.html -- python3 server.py :: ./client :: ./client\n\nOne program's exit status is that of netplay; with several it is 0 if all could be watched."
+    after_help = "Each program starts when the one before first waits for a client, or has ended; with --after, at the latest after that time. When the last client has ended, the servers get SIGTERM, the first program last:\n\n    netplay watch -- ./server 5858 :: python3 client.py 127.0.0.1 5858\n    netplay watch -o run.html -- python3 server.py :: ./proxy :: ./client\n\nOne program's exit status is that of netplay; with several it is 0 if all could be watched."
 )]
 pub struct Args {
     #[command(flatten)]
@@ -54,14 +54,14 @@ pub struct Args {
     /// Watch a process that runs already; repeat it for several. Ctrl-C lets it go
     #[arg(short, long = "pid", value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pids: Vec<i32>,
-    /// Start the next program after SECS at the latest, even if the one before has not waited for a client
-    #[arg(long, value_name = "SECS", value_parser = seconds())]
+    /// Start the next program after SECS at the latest, even if the one before has not waited for a client; 0 for at once
+    #[arg(long, value_name = "SECS", value_parser = seconds_or_none)]
     after: Option<Duration>,
-    /// Leave the first program running when all others have ended
+    /// Leave servers running when the last client has ended
     #[arg(long)]
     keep: bool,
     /// End all programs after SECS [default: never]
-    #[arg(long, value_name = "SECS", value_parser = seconds())]
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
     timeout: Option<Duration>,
     /// Hold each program at its next socket call until a key is pressed
     #[arg(long, conflicts_with = "quiet")]
@@ -96,11 +96,9 @@ pub struct Args {
     command: Vec<OsString>,
 }
 
-fn seconds() -> impl TypedValueParser<Value = Duration> {
-    NonEmptyStringValueParser::new().try_map(|text| {
-        let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=1e9).contains(seconds));
-        seconds.map(Duration::from_secs_f64).ok_or("a number of seconds, such as 0.5")
-    })
+/// A time, which may also be none at all.
+fn seconds_or_none(text: &str) -> Result<Duration> {
+    if text.parse() == Ok(0.0) { Ok(Duration::ZERO) } else { seconds(text) }
 }
 
 /// Watches programs, and tells what they do.
@@ -161,7 +159,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         keeps: args.picture.output.is_some() || reviews,
         records: Vec::new(),
     };
-    let (desk, batches) = Desk::new(args.step);
+    let (desk, batches) = Desk::new(args.step, global.quiet);
     let teller = std::thread::spawn(move || {
         batches.into_iter().for_each(|batch| telling.take(batch));
         telling.finish();
@@ -339,6 +337,8 @@ struct Desk {
     untold: bool,
     /// Whether each call waits for a key.
     steps: bool,
+    /// Whether only results are told.
+    quiet: bool,
 }
 
 /// Records, and who wants to know that all of them are told.
@@ -348,9 +348,9 @@ struct Batch {
 }
 
 impl Desk {
-    fn new(steps: bool) -> (Desk, Receiver<Batch>) {
+    fn new(steps: bool, quiet: bool) -> (Desk, Receiver<Batch>) {
         let (batches, receiver) = sync_channel(BATCHES);
-        (Desk { batch: Vec::new(), batches, untold: false, steps }, receiver)
+        (Desk { batch: Vec::new(), batches, untold: false, steps, quiet }, receiver)
     }
 
     fn hand_on(&mut self, told: Option<SyncSender<()>>) {
@@ -373,6 +373,16 @@ impl Audience for Desk {
 
     fn pause(&mut self) {
         self.hand_on(None);
+    }
+
+    fn waits(&mut self, before: &str, next: &str) {
+        if !self.quiet {
+            remark(say!(
+                Lang::current(),
+                "netplay: {next} has not started: it does when {before} waits for a client or ends; --after SECS starts it sooner",
+                "netplay: {next} 还没有启动：等 {before} 等待客户端或结束时才启动；--after SECS 可以让它更早启动",
+            ));
+        }
     }
 
     fn steps(&self) -> bool {

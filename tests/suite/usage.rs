@@ -103,7 +103,9 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         ("bench", "cmd") => vec!["", "./my_server", "./my_server {PORT}"],
         ("models", "delay") => vec!["", "x", "0", "-1", "11s", "0.5ms", "nan", "50us"],
         ("watch", "pids") => both(NO_NUMBER, &["0", "2147483648"]),
-        ("watch", "after") => NO_SECONDS.to_vec(),
+        ("watch", "after") => {
+            NO_SECONDS.iter().copied().filter(|&text| text != "0").collect() // at once
+        }
         ("watch", "short_reads" | "short_writes" | "eintr" | "eagain") => both(NO_NUMBER, &["0"]),
         ("watch", "seed") => NO_NUMBER.to_vec(),
         ("watch", "data") => both(NO_NUMBER, &["1048577"]),
@@ -180,6 +182,7 @@ fn line(of: &Called, wrong: &Arg, value: &str) -> Vec<String> {
     let at = words.iter().position(|word| word.get_id() == wrong.get_id());
     for word in words.iter().take(last.max(at).map_or(0, |last| last + 1)) {
         let is_wrong = word.get_id() == wrong.get_id();
+        line.extend(word.is_last_set().then(|| "--".to_owned()));
         line.push(if is_wrong { value } else { right(word) }.to_owned());
     }
     line

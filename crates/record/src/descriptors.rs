@@ -21,6 +21,8 @@ pub struct Descriptor {
     pub listens: bool,
     /// Whether it was bound to an address.
     pub bound: bool,
+    /// Whether it is the connection of a client, from accept.
+    pub accepted: bool,
     /// Its family of addresses.
     pub family: Option<Family>,
     /// What it carries.
@@ -160,6 +162,7 @@ impl Descriptors {
                     peer: facts.peer.as_ref().map(Text::from),
                     never_waits: nonblock,
                     bound: false,
+                    accepted: true,
                     listens: false,
                     family: listener.family,
                     ty: Some(listener.ty.unwrap_or(Type::Stream)),

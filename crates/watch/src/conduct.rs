@@ -10,13 +10,18 @@
 //!
 //! A server is ready when it waits on its listener, which the tracer sees. So nothing sleeps and hopes, and nothing connects
 //! to find out: an iterative server would take that for its first client.
+//!
+//! A program between two others, a proxy, has waited as well: it is a server, and ends with the servers. When the last
+//! client has ended, they are asked to end in reverse order, each when it has served what was under way.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use netplay_call::stop::{self, Stop};
-use netplay_record::Event;
+use netplay_record::{Event, Moves};
 use netplay_text::lang::Lang;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -27,6 +32,12 @@ use super::tracer::{Settings, Tracer};
 
 /// How long a program may take to end after SIGTERM, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a server may take, once the clients have ended, to wait for the next one again.
+const REST: Duration = Duration::from_secs(2);
+
+/// After this time somebody may wonder why the next program has not started.
+const WONDER: Duration = Duration::from_secs(2);
 
 /// What to watch, and how long.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +50,7 @@ pub struct Plan {
     pub settings: Settings,
     /// Starts a program after this time, if the one before has not waited or ended by then.
     pub after: Option<Duration>,
-    /// Whether the first program is left running when all others have ended.
+    /// Whether servers are left running when all clients have ended.
     pub keep: bool,
     /// How long all of it may take.
     pub timeout: Option<Duration>,
@@ -101,6 +112,8 @@ pub trait Audience {
     fn record(&mut self, program: Program, event: Event);
     /// Some time has passed: what was gathered can be shown.
     fn pause(&mut self);
+    /// The second program has not started for a while, because the first one neither waits for a client nor ends.
+    fn waits(&mut self, _before: &str, _next: &str) {}
     /// These calls are about to begin; the first of them goes on when this returns. Only with [`steps`](Self::steps).
     fn before(&mut self, _calls: &[Event]) {}
     /// Whether each call is held until [`before`](Self::before) returns.
@@ -129,12 +142,15 @@ pub fn conduct(plan: &Plan, audience: &mut dyn Audience) -> Result<Outcome, Cond
         plan,
         tracer,
         started: 0,
-        left: all,
-        first: None,
         firsts: plan.processes.clone(),
         outcome: Outcome { statuses: vec![None; all], ..Outcome::default() },
         next_at: None,
-        dismissed: false,
+        wonder_at: None,
+        clients: HashSet::new(),
+        servers: HashSet::new(),
+        rest: None,
+        dismissed: None,
+        ending: false,
         kill_at: None,
         end_at: plan.timeout.map(|timeout| Instant::now() + timeout),
         silent: false,
@@ -149,18 +165,24 @@ struct Stage<'a> {
     tracer: Tracer,
     /// How many commands have been started.
     started: usize,
-    /// How many programs have not ended, whether they have started or not.
-    left: usize,
-    /// The first program that was started, and its number among all.
-    first: Option<Program>,
     outcome: Outcome,
     /// The first process of each program.
     firsts: Vec<i32>,
     /// When the next command starts at the latest.
     next_at: Option<Instant>,
-    /// Whether the first was asked to end, because all others have.
-    dismissed: bool,
-    /// When the programs are killed.
+    /// When it is said that the next command has not started.
+    wonder_at: Option<Instant>,
+    /// The programs that have connected to others before they waited for a client.
+    clients: HashSet<Program>,
+    /// The programs that have waited for a client before they connected to others.
+    servers: HashSet<Program>,
+    /// The server that is to end next, and when at the latest.
+    rest: Option<(Program, Instant)>,
+    /// The server that was asked to end, because all clients have ended.
+    dismissed: Option<Program>,
+    /// Whether all programs were asked to end.
+    ending: bool,
+    /// When those that were asked to end are killed.
     kill_at: Option<Instant>,
     /// When the time is over.
     end_at: Option<Instant>,
@@ -174,23 +196,25 @@ impl Stage<'_> {
         let Some(command) = self.plan.commands.get(self.started) else { return Ok(()) };
         self.started += 1;
         let program = self.tracer.start(command)?;
-        self.first = self.first.or(Some(program));
         self.firsts.extend(self.tracer.processes(program).first());
         let more = self.started < self.plan.commands.len();
-        self.next_at = self.plan.after.filter(|_| more).map(|after| Instant::now() + after);
+        let now = Instant::now();
+        self.next_at = self.plan.after.filter(|_| more).map(|after| now + after);
+        self.wonder_at = (more && self.plan.after.is_none()).then(|| now + WONDER);
         Ok(())
     }
 
     /// Starts the next one, if the last that was started is this one.
     fn follow(&mut self, program: Program) -> Result<(), ConductError> {
         let last = self.plan.processes.len() + self.started;
-        if program + 1 == last && self.kill_at.is_none() { self.start_next() } else { Ok(()) }
+        if program + 1 == last && !self.ending { self.start_next() } else { Ok(()) }
     }
 
     fn play(mut self, audience: &mut dyn Audience) -> Result<Outcome, ConductError> {
         loop {
             let turn = self.tracer.turn();
             self.hear(audience)?;
+            self.let_rest();
             match turn {
                 Turn::Went => {}
                 Turn::Over => break,
@@ -215,11 +239,21 @@ impl Stage<'_> {
     fn hear(&mut self, audience: &mut dyn Audience) -> Result<(), ConductError> {
         for seen in self.tracer.take() {
             match seen {
-                Seen::Record { program, event } if !self.silent => audience.record(program, *event),
-                Seen::Record { .. } => {}
-                Seen::Waits(program) => self.follow(program)?,
+                Seen::Record { program, event } => {
+                    if connects(&event) && !self.servers.contains(&program) {
+                        self.clients.insert(program);
+                    }
+                    if !self.silent {
+                        audience.record(program, *event);
+                    }
+                }
+                Seen::Waits(program) => {
+                    if !self.clients.contains(&program) {
+                        self.servers.insert(program);
+                    }
+                    self.follow(program)?;
+                }
                 Seen::Failed(program, error) => {
-                    self.left -= 1;
                     self.error.get_or_insert(error.into());
                     self.tracer.kill(program, Signal::SIGKILL);
                     self.end(Signal::SIGTERM);
@@ -230,13 +264,15 @@ impl Stage<'_> {
                     {
                         slot.get_or_insert(status);
                     }
-                    if !last && self.dismissed && self.firsts.get(program) == Some(&pid) {
+                    if !last
+                        && self.dismissed == Some(program)
+                        && self.firsts.get(program) == Some(&pid)
+                    {
                         self.dismiss_the_rest(program);
                     }
                     if last {
-                        self.left -= 1;
                         self.follow(program)?;
-                        self.dismiss_the_first();
+                        self.end_servers();
                     }
                 }
             }
@@ -244,23 +280,52 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// When all others have ended, the first is asked to end.
-    fn dismiss_the_first(&mut self) {
-        let Some(first) = self.first.filter(|_| !self.plan.keep && self.kill_at.is_none()) else {
+    /// When all clients have ended, the servers are asked to end, the last one first. The first program is a server, even if
+    /// it has not waited for a client; the last one is not, because no program has come to it.
+    fn end_servers(&mut self) {
+        let own = self.plan.processes.len()..self.outcome.statuses.len();
+        let all_started = self.started == self.plan.commands.len() && own.len() > 1;
+        if self.plan.keep || self.ending || !all_started {
             return;
+        }
+        let lives = |program: &Program| !self.tracer.processes(*program).is_empty();
+        let serves = |program: Program| {
+            program == own.start || program + 1 < own.end && self.servers.contains(&program)
         };
-        let several = self.outcome.statuses.len() > 1;
-        if several && self.left == 1 && !self.tracer.processes(first).is_empty() {
-            let lang = Lang::current();
-            let text = lang.pick(
+        let left: Vec<Program> = own.clone().filter(lives).collect();
+        let last = left.last().filter(|_| left.iter().all(|&program| serves(program)));
+        let next = last.filter(|&&last| self.dismissed != Some(last));
+        self.rest = next.map(|&next| (next, Instant::now() + REST));
+        self.let_rest();
+    }
+
+    /// Asks the server to end that is to end next, as soon as it has nothing to do.
+    fn let_rest(&mut self) {
+        let Some((server, at_last)) = self.rest.filter(|_| !self.ending) else { return };
+        if self.tracer.is_idle(server) || at_last <= Instant::now() {
+            self.rest = None;
+            self.dismiss(server);
+        }
+    }
+
+    fn dismiss(&mut self, server: Program) {
+        let is_alone = (0..self.outcome.statuses.len())
+            .all(|other| other == server || self.tracer.processes(other).is_empty());
+        let lang = Lang::current();
+        let text = match is_alone {
+            true => lang.pick(
                 "all others have ended: netplay sends it SIGTERM",
                 "其他程序都已结束：netplay 向它发送 SIGTERM",
-            );
-            self.tracer.remark(first, text.to_owned(), "dismissed");
-            self.tracer.signal(first, Signal::SIGTERM);
-            self.dismissed = true;
-            self.kill_at = Some(Instant::now() + GRACE);
-        }
+            ),
+            false => lang.pick(
+                "the last client has ended: netplay sends it SIGTERM",
+                "最后一个客户端已结束：netplay 向它发送 SIGTERM",
+            ),
+        };
+        self.tracer.remark(server, text.to_owned(), "dismissed");
+        self.tracer.signal(server, Signal::SIGTERM);
+        self.dismissed = Some(server);
+        self.kill_at = Some(Instant::now() + GRACE);
     }
 
     /// The first process has ended, and has left others behind.
@@ -281,7 +346,7 @@ impl Stage<'_> {
             }
         }
         self.started = self.plan.commands.len();
-        self.next_at = None;
+        (self.ending, self.next_at, self.wonder_at) = (true, None, None);
         self.kill_at.get_or_insert(Instant::now() + GRACE);
     }
 
@@ -292,16 +357,26 @@ impl Stage<'_> {
             self.next_at = None;
             self.start_next()?;
         }
+        if is_over(self.wonder_at)
+            && let Some(next) = self.plan.commands.get(self.started)
+        {
+            self.wonder_at = None;
+            let before = self.plan.processes.len() + self.started - 1;
+            let (before, next) = (self.tracer.name(before), self.tracer.name_for(next));
+            audience.waits(before, &next);
+        }
         if is_over(self.kill_at) {
             self.kill_at = None;
             let text = Lang::current().pick(
                 "it has not ended within 5 s: netplay sends it SIGKILL",
                 "5 秒内没有结束：netplay 向它发送 SIGKILL",
             );
-            for program in self.plan.processes.len()..self.outcome.statuses.len() {
+            let own = self.plan.processes.len()..self.outcome.statuses.len();
+            let one = self.dismissed.filter(|_| !self.ending);
+            for program in own.filter(|&program| one.is_none_or(|one| one == program)) {
                 self.tracer.remark_each(program, text);
+                self.tracer.kill(program, Signal::SIGKILL);
             }
-            self.end(Signal::SIGKILL);
         }
         if is_over(self.end_at) {
             self.end_at = None;
@@ -342,6 +417,7 @@ impl Stage<'_> {
             return true; // processes that were there before live on
         }
         self.started = self.plan.commands.len();
+        (self.next_at, self.wonder_at) = (None, None);
         match signal {
             // The terminal has sent Ctrl-C to the programs as well: what they do now is their affair.
             libc::SIGINT if is_in_the_foreground() => {}
@@ -350,6 +426,13 @@ impl Stage<'_> {
         }
         false
     }
+}
+
+/// Whether a call connects a stream to a server of another host or process: the resolver's and the log's own ways are others.
+fn connects(event: &Event) -> bool {
+    let began = event.is_done() || event.errno.as_deref() == Some("EINPROGRESS");
+    let is_inet = event.peer.as_deref().is_some_and(|peer| peer.parse::<SocketAddr>().is_ok());
+    event.what.moves() == Moves::Connects && began && is_inet && event.datagrams != Some(true)
 }
 
 /// Whether Ctrl-C reaches this process and its children: all of them are in the group that the terminal is for.

@@ -194,6 +194,11 @@ impl Process {
         }
     }
 
+    /// Whether connections of clients are open.
+    pub(crate) fn has_clients(&self) -> bool {
+        self.descriptors.iter().any(|(_, of)| of.accepted)
+    }
+
     fn watches(&self, list: i32, wanted: impl Fn(&i32) -> bool) -> bool {
         self.interests.get(&list).is_some_and(|of| of.values().any(wanted))
     }
@@ -430,8 +435,14 @@ fn caught(pid: i32) -> impl Iterator<Item = i32> {
     (1..=64).filter(move |number| mask >> (number - 1) & 1 == 1)
 }
 
+/// Whether a thread sleeps until something happens: S in proc_pid_stat(5), behind the name in parentheses.
+pub(crate) fn sleeps(tid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{tid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
+}
+
 /// Whether a process ignores this signal.
-fn ignores(pid: i32, signal: i32) -> bool {
+pub(crate) fn ignores(pid: i32, signal: i32) -> bool {
     start::signals_of(pid, "SigIgn:") >> (signal - 1) & 1 == 1
 }
 

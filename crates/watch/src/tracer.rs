@@ -143,6 +143,12 @@ impl Tracer {
         })
     }
 
+    /// What a program would be called if it was started now: two of one name have a number.
+    #[must_use]
+    pub fn name_for(&self, command: &[std::ffi::OsString]) -> String {
+        self.numbered(start::name(command))
+    }
+
     /// Starts a program: its command and arguments.
     ///
     /// # Errors
@@ -200,20 +206,22 @@ impl Tracer {
     }
 
     fn add(&mut self, name: String) -> Program {
-        // Two programs of one name have a number.
+        self.commands.push(self.numbered(name));
+        self.programs += 1;
+        self.programs - 1
+    }
+
+    fn numbered(&self, name: String) -> String {
         let same = self.commands.iter().filter(|one| {
             **one == name
                 || one
                     .rsplit_once(' ')
                     .is_some_and(|(one, n)| one == name && n.parse::<u32>().is_ok())
         });
-        let name = match same.count() {
+        match same.count() {
             0 => name,
             n => format!("{name} {}", n + 1),
-        };
-        self.commands.push(name);
-        self.programs += 1;
-        self.programs - 1
+        }
     }
 
     /// What a program is called.
@@ -229,6 +237,24 @@ impl Tracer {
         let mut all: Vec<(u64, i32)> = of.map(|process| (process.began, process.pid)).collect();
         all.sort_unstable();
         all.into_iter().map(|(_, pid)| pid).collect()
+    }
+
+    /// Whether a program has nothing left to do until a client comes: one of its threads waits for one, all of them sleep, and
+    /// no connection of a client is open.
+    #[must_use]
+    pub fn is_idle(&self, program: Program) -> bool {
+        let of = |pid| self.processes.get(&pid).filter(|process| process.program == program);
+        let waits = |(&tid, thread): (&i32, &Thread)| {
+            let (open, process) = (thread.call.as_ref(), of(thread.pid));
+            open.zip(process).is_some_and(|(open, process)| {
+                process.waits_for_client(&open.asked, Memory(Pid::from_raw(tid)))
+            })
+        };
+        let serves = self.processes.keys().any(|&pid| of(pid).is_some_and(Process::has_clients));
+        let mut own = self.threads.iter().filter(|(_, thread)| of(thread.pid).is_some());
+        !serves
+            && self.threads.iter().any(waits)
+            && own.all(|(&tid, _)| super::process::sleeps(tid))
     }
 
     /// Holds each thread at the entry of its next call, or lets all go on.
@@ -664,9 +690,12 @@ impl Tracer {
         go(tid, until, signal);
     }
 
-    /// Sends a signal to each process of a program.
+    /// Sends a signal to each process of a program; SIGTERM instead of an interrupt from the keyboard (SIGINT) to one that
+    /// ignores that, as the background jobs of a shell do.
     pub fn kill(&mut self, program: Program, signal: Signal) {
         for pid in self.processes(program) {
+            let is_deaf = signal == Signal::SIGINT && super::process::ignores(pid, libc::SIGINT);
+            let signal = if is_deaf { Signal::SIGTERM } else { signal };
             let _ = nix::sys::signal::kill(Pid::from_raw(pid), signal);
         }
     }

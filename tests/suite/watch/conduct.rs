@@ -137,6 +137,76 @@ fn a_server_that_is_deaf_to_sigterm_is_killed() {
     Said::on("watch_deaf").add("the first does not end", &notes(&stage.events(), "servers.py"));
 }
 
+/// A proxy waits for clients as a server does: it ends with the servers, and before the one that it needs.
+#[test]
+fn when_the_last_client_has_ended_servers_end_in_reverse_order() {
+    let Some(stage) = Stage::new() else { return };
+    let mut run = stage.command(&[], "accept", 0);
+    let (proxy, port) = (source("proxy.py"), stage.path("proxy"));
+    run.args(["::", PYTHON]).arg(proxy).arg(stage.path("port")).arg(&port);
+    for _ in 0..2 {
+        run.args(["::", PYTHON]).arg(source("clients.py")).arg("accept").arg(&port);
+    }
+    let run = finish(&mut run, b"");
+    assert!(run.status.success() && run.stderr.is_empty(), "{run:?}");
+    assert_eq!(text(&run.stdout), LINES.repeat(2));
+    let events = stage.events();
+    let said = Said::on("watch_proxy");
+    said.add("the proxy", &notes(&events, "proxy.py"));
+    said.add("the server", &notes(&events, "servers.py"));
+    let ended = |role: &str| {
+        let mut of = events.iter();
+        of.position(|event| {
+            &*event.role == role
+                && event.value.as_deref().is_some_and(|it| it.starts_with("killed"))
+        })
+        .unwrap()
+    };
+    assert!(ended("proxy.py") < ended("servers.py"));
+}
+
+/// A client that ends without waiting for an answer is served nevertheless.
+#[test]
+fn a_server_has_time_for_what_its_last_client_sent() {
+    let Some(stage) = Stage::new() else { return };
+    let run = stage.run(&[], "late", 1);
+    assert!(run.status.success() && run.stderr.is_empty(), "{run:?}");
+    assert_eq!(text(&run.stdout), "499999500000\n");
+}
+
+/// What is waited for is said after a while, with the way out.
+#[test]
+fn a_program_that_does_not_start_is_named() {
+    let said = Said::on("watch_waits");
+    for (lang, case) in [("en", "a server that never waits"), ("zh", "the same in Chinese")] {
+        let Some(stage) = Stage::new() else { return };
+        let mut run = netplay();
+        run.args(["watch", "--no-review", "--lang", lang, "--"]);
+        run.args(stage.program("servers.py", "pauses")).arg("::");
+        run.args(stage.program("clients.py", "pauses"));
+        let (story, log) = (stage.path("story"), stage.path("story"));
+        let mut run = run.stderr(fs::File::create(&story).unwrap()).spawn().unwrap();
+        let told = || fs::read_to_string(&log).unwrap();
+        until("it is said", || told().lines().any(|line| line.starts_with("netplay: ")));
+        kill(Pid::from_raw(run.id().cast_signed()), Signal::SIGTERM).unwrap();
+        assert_eq!(wait(&mut run).code(), Some(143));
+        said.add(case, &common::errors(&told()));
+    }
+}
+
+/// As a job in the background of a script: kill -INT must not wait for what ignores it.
+#[test]
+fn a_program_that_ignores_sigint_is_ended_by_sigterm() {
+    let Some(stage) = Stage::new() else { return };
+    let mut run = Command::new("sh");
+    run.args(["-c", "trap '' INT; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_netplay")]);
+    run.args(["watch", "-q", "--"]).args(stage.program("servers.py", "accept"));
+    let mut run = run.spawn().unwrap();
+    until("the server listens", || stage.path("port").exists());
+    kill(Pid::from_raw(run.id().cast_signed()), Signal::SIGINT).unwrap();
+    assert_eq!(wait(&mut run).code(), Some(128 + libc::SIGTERM));
+}
+
 #[test]
 fn keep_leaves_the_first_running() {
     let Some(stage) = Stage::new() else { return };
@@ -408,6 +478,7 @@ fn what_cannot_be_started_says_why() {
         ("no seed", &["--seed", "x"]),
         ("too much data", &["--data", "99999999"]),
         ("no time", &["--timeout", "soon"]),
+        ("a time of 0", &["--timeout", "0"]),
         ("a negative time", &["--after", "-1"]),
         ("a step without a terminal", &["--step"]),
         ("a step without a story", &["--step", "-q"]),
@@ -418,6 +489,16 @@ fn what_cannot_be_started_says_why() {
             &finish(netplay().arg("watch").args(options).args(["--", "true"]), b""),
             2,
         );
+    }
+    for (case, words) in [
+        ("no --", &["python3", "server.py", "5858"][..]),
+        ("no -- behind options", &["--timeout", "5", "./server", "-v"]),
+    ] {
+        let run = finish(netplay().arg("watch").args(words), b"");
+        assert_eq!(run.status.code(), Some(2), "{case}: {run:?}");
+        let tip =
+            common::text(&run.stderr).lines().find(|line| line.contains("tip")).map(str::to_owned);
+        said.add(case, &tip.unwrap_or_default());
     }
     for (case, pid, code) in
         [("no process", "2147483646", 1), ("process 0", "0", 2), ("no number", "one", 2)]
