@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use netplay_text::say;
 
 use super::global::Global;
+use crate::client::Usage;
 use crate::draw::{Format, Time, Timeline, View, read};
-use crate::escape::file_name;
+use crate::escape::{file_name, shell_word};
 use crate::examples::value::Offer;
 use crate::files::{is_same, is_stdout, try_to_write, write_by};
 use crate::lang::Lang;
@@ -26,7 +27,7 @@ pub struct Args {
     /// Traces of one host, in any order; - for standard input
     #[arg(value_name = "TRACE", required = true)]
     traces: Vec<PathBuf>,
-    /// Write the picture to FILE, which says by its name what it is: .svg .html .md .json .txt; - for standard output
+    /// Write the picture to FILE, which says by its name what it is: .svg .html .md .json .txt, .pcapng for Wireshark, .pftrace for Perfetto; - for standard output
     #[arg(short, long, value_name = "FILE", default_value = "-", value_parser = picture_file)]
     output: PathBuf,
     /// What to write to standard output
@@ -40,7 +41,7 @@ pub struct Args {
 /// The picture of a demo.
 #[derive(Debug, Default, ClapArgs)]
 pub struct Picture {
-    /// Also draw both sides into FILE: .svg .html .md .json .txt
+    /// Also draw both sides into FILE: .svg .html .md .json .txt, .pcapng for Wireshark, .pftrace for Perfetto
     #[arg(short, long, value_name = "FILE", value_parser = picture_file)]
     pub output: Option<PathBuf>,
     /// How heights tell time in the picture: even, with every row as high as the next, or true, to scale
@@ -82,11 +83,14 @@ fn told(timeline: Timeline, format: Format, view: &View) -> Timeline {
 /// # Errors
 /// There is nothing to draw, a trace cannot be read, or the picture cannot be written.
 pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
+    if !args.format().is_text() && is_stdout(&args.output) && stdout().is_terminal() {
+        bail!(Usage("a terminal cannot show this format: give -o a file, or a pipe".to_owned()));
+    }
     try_to_write(&args.output)?;
     let same = |trace: &&PathBuf| is_same(trace, &args.output);
     if let Some(trace) = args.traces.iter().find(same) {
         let name = file_name(trace);
-        anyhow::bail!(say!(
+        bail!(say!(
             Lang::current(),
             "cannot write {name}: it is one of the traces to draw",
             "无法写入 {name}：它是要画的跟踪文件之一",
@@ -105,17 +109,37 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     // The process is about to end, which frees all memory at once. Freeing it piece by piece would take time.
     std::mem::forget(timeline);
     drawn?;
-    if !global.quiet && args.format() != Format::Html {
-        remark(Lang::current().pick(
-            "try next: the same with -o timeline.html, a page to step through",
-            "接下来试试：同样的命令加上 -o timeline.html，得到一个可以逐步看的页面",
-        ));
+    if !global.quiet && !matches!(args.format(), Format::Html) {
+        remark(next(args, Lang::current()));
     }
     Ok(())
 }
 
+/// What to try next: the program that the file is for, or a page.
+fn next(args: &Args, lang: Lang) -> String {
+    let file = shell_word(&args.output);
+    match args.format() {
+        Format::Pcapng => say!(
+            lang,
+            "try next: wireshark {file}    or    tshark -r {file} -V",
+            "接下来试试：wireshark {file}    或者    tshark -r {file} -V",
+        ),
+        Format::Pftrace => say!(
+            lang,
+            "try next: open {file} at https://ui.perfetto.dev",
+            "接下来试试：在 https://ui.perfetto.dev 打开 {file}",
+        ),
+        _ => say!(
+            lang,
+            "try next: the same with -o timeline.html, a page to step through",
+            "接下来试试：同样的命令加上 -o timeline.html，得到一个可以逐步看的页面",
+        ),
+    }
+}
+
 fn suffix() -> impl TypedValueParser<Value = Format> {
-    let suffixes = PossibleValuesParser::new(["txt", "svg", "html", "md", "json"]);
+    let suffixes =
+        PossibleValuesParser::new(["txt", "svg", "html", "md", "json", "pcapng", "pftrace"]);
     suffixes
         .try_map(|suffix| Format::of(&Path::new("-").with_extension(suffix)).context("no format"))
 }
@@ -129,7 +153,8 @@ fn picture_file(name: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(name);
     match Format::of(&path) {
         None if !is_stdout(&path) => {
-            Err("a picture's name ends in .svg, .html, .md, .json or .txt".to_owned())
+            Err("a picture's name ends in .svg, .html, .md, .json, .txt, .pcapng or .pftrace"
+                .to_owned())
         }
         _ => Ok(path),
     }

@@ -199,7 +199,8 @@ fn draw(
     let paper = Report { lab: report.lab, text: report.text.clone(), look };
     let title = format!("netplay lab {}", report.lab.name);
     let view = View { title, time: picture.time, ..global.look(false) };
-    Ok(files::write(&paper.picture_of(outcome, predicted, format, &view), path)?)
+    let drawn = paper.picture_of(outcome, predicted, format, &view);
+    Ok(files::write_by(|to| to.write_all(&drawn), path)?)
 }
 
 /// All labs, a line each.

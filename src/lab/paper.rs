@@ -28,7 +28,7 @@ enum Part<'a> {
 }
 
 impl Report<'_> {
-    /// The lab in this format. As text or JSON it is the timeline alone, for other programs.
+    /// The lab in this format. For other programs, and as text, it is the timeline alone.
     #[must_use]
     pub fn picture_of(
         &self,
@@ -36,16 +36,18 @@ impl Report<'_> {
         predicted: Option<usize>,
         format: Format,
         view: &View,
-    ) -> String {
+    ) -> Vec<u8> {
         let lang = self.look.lang;
         let told = outcome.timelines.clone().map(|timeline| timeline.told_in(lang));
         let parts = self.parts(outcome, &told, predicted);
         match format {
-            Format::Svg => self.svg(&parts, view),
-            Format::Html => self.html(&parts, view),
-            Format::Markdown => self.markdown(&parts, view),
-            Format::Text => outcome.timeline.clone().told_in(lang).picture(format, view),
-            Format::Json => outcome.timeline.picture(format, view),
+            Format::Svg => self.svg(&parts, view).into_bytes(),
+            Format::Html => self.html(&parts, view).into_bytes(),
+            Format::Markdown => self.markdown(&parts, view).into_bytes(),
+            Format::Text | Format::Pcapng | Format::Pftrace => {
+                outcome.timeline.clone().told_in(lang).drawn(format, view)
+            }
+            Format::Json => outcome.timeline.drawn(format, view),
         }
     }
 

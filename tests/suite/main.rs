@@ -24,6 +24,7 @@ mod doctor;
 mod draw;
 mod draw_svg;
 mod draw_text;
+mod elsewhere;
 mod faults;
 mod ftp;
 mod install;

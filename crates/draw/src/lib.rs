@@ -1,7 +1,7 @@
 //! The timeline: the records of several processes on one clock, and pictures of it.
 //!
 //! ```text
-//! trace files ── read ──▶ records ── Timeline::new ──▶ lanes, calls, arrows ──▶ text · svg · html · md · json
+//! trace files ── read ──▶ records ── Timeline::new ──▶ lanes, calls, arrows ──▶ text · svg · html · md · json · pcapng · pftrace
 //!                                      sockets: which socket a descriptor was, at each time
 //!                                      arrows:  which send a recv took its bytes from
 //!                                      rows:    what stands at which height
@@ -41,6 +41,8 @@ mod on_the_way;
 pub mod page;
 mod page_words;
 mod paper;
+mod pcapng;
+mod pftrace;
 mod pool;
 pub mod read;
 mod rows;
@@ -62,12 +64,21 @@ pub use view::{Format, View};
 pub use words::headline;
 
 impl Timeline {
-    /// The picture, whole.
+    /// The picture, whole, in a format that is text.
+    ///
+    /// # Panics
+    /// The format is not text: [`Format::is_text`]. Such a picture is [`drawn`](Timeline::drawn).
     #[must_use]
     pub fn picture(&self, format: Format, view: &View) -> String {
+        String::from_utf8(self.drawn(format, view)).expect("the format is text")
+    }
+
+    /// The picture, whole, in any format.
+    #[must_use]
+    pub fn drawn(&self, format: Format, view: &View) -> Vec<u8> {
         let mut picture = Vec::new();
         self.draw(format, view, &mut picture).expect("a Vec takes everything");
-        String::from_utf8(picture).expect("a picture is text")
+        picture
     }
 
     /// Draws the picture there, in pieces: one of a long trace is longer than the trace.
@@ -80,6 +91,8 @@ impl Timeline {
             Format::Svg => svg::draw(self, view, to),
             Format::Html => html::draw(self, view, to),
             Format::Markdown => to.write_all(markdown::picture(self, view).as_bytes()),
+            Format::Pcapng => pcapng::draw(self, view, to),
+            Format::Pftrace => pftrace::draw(self, view, to),
             Format::Json => {
                 serde_json::to_writer_pretty(&mut *to, self)?;
                 to.write_all(b"\n")

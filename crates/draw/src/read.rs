@@ -101,12 +101,13 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading, ReadError> {
     read_for(Format::Json, paths)
 }
 
-/// Reads what such a picture shows: of all of them, a timeline as JSON alone has calendar times.
+/// Reads what such a picture shows: only a timeline as JSON and a capture have calendar times.
 ///
 /// # Errors
 /// Those of [`read`].
 pub fn read_for(format: Format, paths: &[PathBuf]) -> Result<Reading, ReadError> {
-    let mut reading = Reading { has_wall: format == Format::Json, ..Reading::default() };
+    let mut reading =
+        Reading { has_wall: matches!(format, Format::Json | Format::Pcapng), ..Reading::default() };
     let mut boot = None;
     let mut known = Known::default();
     let mut spans: Vec<(u64, u64, &Path)> = Vec::new();

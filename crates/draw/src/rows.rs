@@ -147,7 +147,7 @@ impl Rows {
 }
 
 /// A call that waits this long is drawn as a wait, even if no other call was observed meanwhile.
-const LONG_NS: u64 = 1_000_000;
+pub(super) const LONG_NS: u64 = 1_000_000;
 
 /// Which calls have two rows: those that something else happened in, and long ones.
 fn spanning(calls: &[Call]) -> Vec<bool> {

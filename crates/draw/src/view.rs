@@ -19,6 +19,10 @@ pub enum Format {
     Markdown,
     /// The timeline itself, for programs.
     Json,
+    /// The bytes that moved, as a capture for Wireshark.
+    Pcapng,
+    /// A trace for Perfetto.
+    Pftrace,
 }
 
 impl Format {
@@ -31,8 +35,16 @@ impl Format {
             "html" | "htm" => Format::Html,
             "md" => Format::Markdown,
             "json" => Format::Json,
+            "pcapng" => Format::Pcapng,
+            "pftrace" => Format::Pftrace,
             _ => return None,
         })
+    }
+
+    /// Whether a terminal and an editor can show it.
+    #[must_use]
+    pub fn is_text(self) -> bool {
+        !matches!(self, Format::Pcapng | Format::Pftrace)
     }
 }
 

@@ -64,6 +64,54 @@ pub fn escape_message(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes that [`escape`] or [`escape_message`] made this text of. What no escape of theirs is stays as it is.
+///
+/// ```
+/// use netplay_text::escape::{escape_message, unescape};
+/// let bytes = b"\0a\"\\\n\xff\xe4";
+/// assert_eq!(unescape(&escape_message(bytes)), bytes);
+/// assert_eq!(unescape(r"\q \x4"), br"\q \x4");
+/// ```
+#[must_use]
+pub fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        bytes.extend(&rest.as_bytes()[..at]);
+        rest = &rest[at..];
+        let known = escaped_byte(rest).map(|(byte, len)| (vec![byte], len));
+        let (of_it, len) = known.or_else(|| escaped_char(rest)).unwrap_or((vec![b'\\'], 1));
+        bytes.extend(of_it);
+        rest = &rest[len..];
+    }
+    bytes.extend(rest.as_bytes());
+    bytes
+}
+
+/// The byte of an escape at the beginning of a text, and how long the escape is.
+fn escaped_byte(text: &str) -> Option<(u8, usize)> {
+    Some(match text.as_bytes().get(1)? {
+        b'n' => (b'\n', 2),
+        b'r' => (b'\r', 2),
+        b't' => (b'\t', 2),
+        b'0' => (0, 2),
+        &quote @ (b'"' | b'\\') => (quote, 2),
+        b'x' => {
+            let digits = text.get(2..4).filter(|digits| !digits.starts_with('+'))?;
+            (u8::from_str_radix(digits, 16).ok()?, 4)
+        }
+        _ => return None,
+    })
+}
+
+/// The same of a character that is invisible.
+fn escaped_char(text: &str) -> Option<(Vec<u8>, usize)> {
+    let (digits, _) = text.strip_prefix("\\u{")?.split_once('}')?;
+    let digits = Some(digits).filter(|digits| !digits.starts_with('+'))?;
+    let c = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+    Some((c.to_string().into_bytes(), digits.len() + 4))
+}
+
 fn is_text(bytes: &[u8]) -> bool {
     let is_tail = |&&byte: &&u8| (0x80..0xc0).contains(&byte);
     let cut = bytes.iter().take(3).take_while(is_tail).count();
@@ -392,6 +440,18 @@ mod tests {
             (b"", ""),
         ] {
             assert_eq!(escape_message(bytes), shown);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_byte_comes_back(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..40),
+            text in "(?s).{0,20}",
+        ) {
+            proptest::prop_assert_eq!(unescape(&escape(&bytes)), &bytes[..]);
+            proptest::prop_assert_eq!(unescape(&escape_message(&bytes)), &bytes[..]);
+            proptest::prop_assert_eq!(unescape(&escape_message(text.as_bytes())), text.as_bytes());
         }
     }
 
