@@ -137,7 +137,7 @@ pub(super) fn told<E: Borrow<Event>>(
             let more = say!(lang, "and {more} more records", "以及另外 {more} 条记录");
             let _ = writeln!(text, "    {:widest$}  {more}", "");
         }
-        let command = finding.rule.command();
+        let command = finding.command();
         let learn = say!(lang, "  learn more: {command}", "  进一步学习：{command}");
         let _ = writeln!(text, "{}", hanging(&learn, columns, 4));
     }

@@ -2,6 +2,7 @@
 //!
 //! The programs are small, in C and Python, and stand in `tests/suite/review/`; its `table.txt` says what each run must find.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
@@ -22,6 +23,8 @@ struct Case {
     expected: Option<(&'static str, Option<&'static str>)>,
     /// Rules that may speak as well.
     allowed: Vec<&'static str>,
+    /// Where the mistake is taught.
+    lab: Option<&'static str>,
 }
 
 fn cases() -> Vec<Case> {
@@ -32,9 +35,12 @@ fn cases() -> Vec<Case> {
             let [name, programs, options, found] = fields[..] else { panic!("{line}") };
             let (allowed, expected): (Vec<&str>, Vec<&str>) =
                 found.split_whitespace().partition(|word| word.starts_with('+'));
+            let lab = expected.iter().find_map(|word| word.strip_prefix('@'));
+            let expected: Vec<&str> =
+                expected.into_iter().filter(|word| !word.starts_with('@')).collect();
             let expected = expected.first().map(|&rule| (rule, expected.get(1).copied()));
             let allowed = allowed.iter().map(|word| &word[1..]).collect();
-            Case { name, programs, options, expected, allowed }
+            Case { name, programs, options, expected, allowed, lab }
         })
         .collect()
 }
@@ -128,9 +134,16 @@ fn check(case: &Case) -> Result<(), String> {
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     records.sort_by_key(|record| record.start_ns);
     for finding in review(&records) {
+        let command = finding.command();
+        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        let there = match words[0] {
+            "lab" => text(&run(&["lab"], b"").stdout).contains(&format!(" {} ", words[1])),
+            _ => run(&words, b"").status.success(),
+        };
+        assert!(there, "{command}");
         let [en, zh] = [Lang::En, Lang::Zh].map(|lang| finding.sentence(lang));
         let is_chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..'\u{a000}').contains(&c));
-        assert!(!is_chinese(en) && is_chinese(zh), "{en} {zh}");
+        assert!(!is_chinese(&en) && is_chinese(&zh), "{en} {zh}");
     }
     let mut found = Vec::new();
     for finding in json["findings"].as_array().unwrap() {
@@ -140,20 +153,29 @@ fn check(case: &Case) -> Result<(), String> {
         assert!(!numbers.is_empty(), "{finding}");
         assert!(numbers.iter().all(|at| at.as_u64().unwrap() < records.len() as u64), "{finding}");
         let whose = records.iter().find(|record| i64::from(record.pid) == pid).unwrap();
-        found.push((rule, whose.role.to_string(), finding["sentence"].as_str().unwrap()));
+        let lab = finding["lab"].as_str().unwrap();
+        found.push((rule, whose.role.to_string(), finding["sentence"].as_str().unwrap(), lab));
     }
     let told = format!("{found:?}");
+    let mut once = HashSet::new();
+    let twice = found.iter().find(|(rule, program, ..)| !once.insert((*rule, program.clone())));
+    if let Some((rule, ..)) = twice.filter(|(rule, ..)| *rule != "busy-loop") {
+        return Err(format!("{rule} is told twice: {told}"));
+    }
     let code = output.status.code();
     assert_eq!(code, Some(if found.is_empty() { 0 } else { 3 }), "{told}");
     let expected = case.expected.map(|(rule, _)| rule);
     if expected.is_some_and(|rule| !found.iter().any(|(of, ..)| *of == rule)) {
         return Err(format!("{expected:?} is not among {told}\n{}", text(&story.stderr)));
     }
-    for (rule, program, sentence) in &found {
+    for (rule, program, sentence, lab) in &found {
         if expected != Some(rule) && !case.allowed.contains(rule) {
             return Err(format!("accused of {rule}: {sentence}\n{}", text(&story.stderr)));
         }
         let (_, whose) = case.expected.unwrap_or_default();
+        if case.lab.is_some_and(|of| expected == Some(rule) && of != *lab) {
+            return Err(format!("{rule} is taught by {lab}: {told}"));
+        }
         if whose.is_some_and(|whose| expected == Some(rule) && whose != program) {
             return Err(format!("{rule} is blamed on {program}: {told}"));
         }
@@ -166,15 +188,8 @@ fn check(case: &Case) -> Result<(), String> {
 }
 
 #[test]
-fn every_rule_has_a_name_and_something_to_go_to() {
+fn every_rule_is_shown() {
     for &rule in Rule::ALL {
-        let command = rule.command();
-        let words: Vec<&str> = command.split(' ').skip(1).collect();
-        let there = match words[0] {
-            "lab" => text(&run(&["lab"], b"").stdout).contains(&format!(" {} ", words[1])),
-            _ => run(&words, b"").status.success(),
-        };
-        assert!(there, "{command}");
         let shown =
             cases().iter().any(|case| case.expected.is_some_and(|(of, _)| of == rule.name()));
         assert!(shown, "no program makes {}", rule.name());

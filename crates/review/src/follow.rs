@@ -7,7 +7,7 @@ use netplay_record::{
     Call, Change, Connection, Event, Fcntl, Kind, Moves, Process, Sockopt, Text, Type, Wait,
 };
 
-use super::model::{Ending, Gone, Id, Life, Model, Socket};
+use super::model::{Ending, Gone, Hold, Id, Life, Model, Socket};
 
 /// What the descriptors of a process mean: the socket, and whether it is closed on exec.
 type Table = HashMap<i32, (Id, bool)>;
@@ -149,9 +149,7 @@ impl Follower<'_, '_> {
             if self.model.lives.get(&pid).and_then(|life| life.ended).is_some_and(|(at, _)| at == i)
             {
                 let table = self.tables.remove(&pid).unwrap_or_default();
-                for (id, _) in table.into_values() {
-                    self.let_go(id, i, record.start_ns);
-                }
+                self.let_all_go(pid, table, i, record.start_ns);
             }
             return;
         }
@@ -200,11 +198,12 @@ impl Follower<'_, '_> {
             (Moves::Opens, Some(fd)) => return self.take(pid, fd, i, at),
             (Moves::Copies, Some(child @ 1..)) => {
                 let table = self.tables.get(&pid).cloned().unwrap_or_default();
-                for &(id, _) in table.values() {
+                for (&fd, &(id, _)) in &table {
                     *self.holders.entry(id).or_default() += 1;
+                    self.model.sockets[id].holds.push(Hold { pid: child, fd, until: None });
                 }
                 if let Some(old) = self.tables.insert(child, table) {
-                    old.into_values().for_each(|(id, _)| self.let_go(id, i, at));
+                    self.let_all_go(child, old, i, at);
                 }
                 return;
             }
@@ -213,7 +212,7 @@ impl Follower<'_, '_> {
                 let (closed, kept) = table.into_iter().partition(|(_, (_, cloexec))| *cloexec);
                 self.tables.insert(pid, kept);
                 let closed: Table = closed;
-                closed.into_values().for_each(|(id, _)| self.let_go(id, i, at));
+                self.let_all_go(pid, closed, i, at);
                 return;
             }
             (Moves::ClosesMany { first, last }, Some(_)) => {
@@ -330,6 +329,13 @@ impl Follower<'_, '_> {
                     self.put(pid, copy, id, cloexec, i, at);
                 }
             }
+            (Call::Option(Sockopt::Setsockopt(set)), _)
+                if record.is_done()
+                    && (set.option.starts_with("SO_RCVTIMEO")
+                        || set.option.starts_with("SO_SNDTIMEO")) =>
+            {
+                socket.limited = record.value.as_deref() != Some("no limit");
+            }
             (Call::Option(Sockopt::Fcntl(Fcntl::SetCloexec(on))), _) if record.is_done() => {
                 self.mark(pid, fd, *on);
             }
@@ -345,7 +351,8 @@ impl Follower<'_, '_> {
     fn put(&mut self, pid: i32, fd: i32, id: Id, cloexec: bool, i: usize, at: u64) {
         *self.holders.entry(id).or_default() += 1;
         let before = self.tables.entry(pid).or_default().insert(fd, (id, cloexec));
-        before.into_iter().for_each(|(id, _)| self.let_go(id, i, at));
+        before.into_iter().for_each(|(id, _)| self.let_go(pid, fd, id, i, at));
+        self.model.sockets[id].holds.push(Hold { pid, fd, until: None });
     }
 
     fn mark(&mut self, pid: i32, fd: i32, cloexec: bool) {
@@ -356,11 +363,21 @@ impl Follower<'_, '_> {
 
     fn take(&mut self, pid: i32, fd: i32, i: usize, at: u64) {
         if let Some((id, _)) = self.tables.get_mut(&pid).and_then(|table| table.remove(&fd)) {
-            self.let_go(id, i, at);
+            self.let_go(pid, fd, id, i, at);
         }
     }
 
-    fn let_go(&mut self, id: Id, by: usize, at: u64) {
+    fn let_all_go(&mut self, pid: i32, table: Table, by: usize, at: u64) {
+        for (fd, (id, _)) in table {
+            self.let_go(pid, fd, id, by, at);
+        }
+    }
+
+    fn let_go(&mut self, pid: i32, fd: i32, id: Id, by: usize, at: u64) {
+        let is_this = |hold: &&mut Hold| (hold.pid, hold.fd) == (pid, fd) && hold.until.is_none();
+        if let Some(hold) = self.model.sockets[id].holds.iter_mut().rev().find(is_this) {
+            hold.until = Some(Gone { at, by });
+        }
         let holders = self.holders.entry(id).or_default();
         *holders = holders.saturating_sub(1);
         if *holders == 0 && !self.model.sockets[id].passed {

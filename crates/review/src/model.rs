@@ -41,8 +41,12 @@ pub(crate) struct Socket {
     pub(crate) gone: Option<Gone>,
     /// Who holds it when the records end: the process and the descriptor.
     pub(crate) held: Vec<(i32, i32)>,
+    /// All descriptors that it ever had, in the order in which they came.
+    pub(crate) holds: Vec<Hold>,
     /// It was passed to another process, and may live on there.
     pub(crate) passed: bool,
+    /// Its calls wait no longer than SO_RCVTIMEO or SO_SNDTIMEO says.
+    pub(crate) limited: bool,
     /// Some epoll list reports when it can be written to.
     pub(crate) reports_writable: bool,
     /// Some epoll list has it.
@@ -66,6 +70,15 @@ impl Socket {
     pub(crate) fn was_accepted(&self) -> bool {
         self.listener.is_some()
     }
+}
+
+/// A descriptor of a socket, in one process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hold {
+    pub(crate) pid: i32,
+    pub(crate) fd: i32,
+    /// When it was closed, and by what.
+    pub(crate) until: Option<Gone>,
 }
 
 /// The moment from which no process held a socket.
@@ -158,6 +171,22 @@ impl Model<'_> {
     /// The bytes that moved, as far as the record has them.
     pub(crate) fn content(&self, i: usize) -> Vec<u8> {
         unescaped(self.data(i))
+    }
+
+    /// The bytes that a call which sends was given, as far as its line has them, whatever became of them.
+    pub(crate) fn given(&self, i: usize) -> Vec<u8> {
+        let args = self.records[i].args.as_deref().unwrap_or_default();
+        let mut rest = args.split_once('"').map_or("", |(_, rest)| rest).char_indices();
+        let text = rest.as_str();
+        let end = loop {
+            match rest.next() {
+                Some((_, '\\')) => drop(rest.next()),
+                Some((at, '"')) => break at,
+                Some(_) => {}
+                None => break text.len(),
+            }
+        };
+        unescaped(&text[..end])
     }
 
     pub(crate) fn role(&self, i: usize) -> &str {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use netplay_record::{Call, Connection, Family};
 
 use super::found::Found;
-use crate::finding::{Rule, both};
+use crate::finding::{Rule, Taught, both};
 use crate::model::{Id, Model};
 use crate::pair::canonical;
 
@@ -43,13 +43,14 @@ pub(super) fn bad_address_length(model: &Model<'_>, found: &mut Found) {
                 "{role}：传给 {call} 的地址长度是 {length} 字节 (EINVAL)，而 {name} 的地址没有这样的长度",
             ),
         };
-        found.add(Rule::BadAddressLength, i, [i], said);
+        found.add(Rule::BadAddressLength, i, [i], said.at(call.to_owned()));
     }
 }
 
 /// Proven by a port whose bytes, swapped, are the port that the command line of the same program names, while the port
 /// itself does not stand there; or, where the command line is not known, by a connect that was refused at just the swapped port of a
-/// listener. Innocent: two ports that happen to be such a pair, and are both in use.
+/// listener, or by datagrams to the swapped port of a socket that waits for them. Innocent: two ports that happen to be such a pair,
+/// and are both in use.
 pub(super) fn port_byte_order(model: &Model<'_>, found: &mut Found) {
     for id in 0..model.sockets.len() {
         let socket = &model.sockets[id];
@@ -57,10 +58,11 @@ pub(super) fn port_byte_order(model: &Model<'_>, found: &mut Found) {
             continue;
         }
         let named = socket.calls.iter().copied().filter(|&i| {
-            matches!(
+            let names = matches!(
                 *model.records[i].what,
                 Call::Connection(Connection::Bind(_) | Connection::Connect(_))
-            )
+            );
+            names || sends_to(model, i)
         });
         for i in named {
             let record = model.records[i];
@@ -111,6 +113,9 @@ fn swapped_port(
             record.pid != model.pid(i) && port == Some(swapped) && model.errno(of) == errno
         })
     };
+    if sends_to(model, i) {
+        return sent_to_swapped(model, i, address, swapped, names(swapped));
+    }
     let binds = model.call(i) == "bind";
     let other = if binds { elsewhere("connect", "ECONNREFUSED") } else { elsewhere("bind", "") };
     if names(swapped) {
@@ -134,6 +139,45 @@ fn swapped_port(
     theirs_is_sure.then(|| vec![i, other])
 }
 
+/// Whether it is a datagram that names its receiver.
+fn sends_to(model: &Model<'_>, i: usize) -> bool {
+    let datagrams = model.of[i].is_some_and(|id| model.sockets[id].datagrams);
+    let connected = model.of[i].is_some_and(|id| model.sockets[id].connected.is_some());
+    model.is_send(i) && datagrams && !connected && model.records[i].peer.is_some()
+}
+
+/// The proof for a datagram: the command line names the swapped port, or another socket waits there whose port is beyond doubt.
+fn sent_to_swapped(
+    model: &Model<'_>,
+    i: usize,
+    address: SocketAddr,
+    swapped: u16,
+    named: bool,
+) -> Option<Vec<usize>> {
+    let at = |port: u16| {
+        model.sockets.iter().find_map(|socket| {
+            let local = socket.local.as_deref().and_then(canonical)?;
+            socket.bound.filter(|_| socket.datagrams && local.port() == port)
+        })
+    };
+    let waits = at(swapped).filter(|&bound| model.pid(bound) != model.pid(i));
+    if named {
+        return Some([i].into_iter().chain(waits).collect());
+    }
+    let sure = |bound: usize| {
+        let life = model.lives.get(&model.pid(bound));
+        life.is_some_and(|life| {
+            orders_bytes_itself(life.program.as_deref())
+                || life.command.iter().skip(1).any(|word| names_port(word, swapped))
+        })
+    };
+    let program = model.lives.get(&model.pid(i)).and_then(|life| life.program.as_deref());
+    let waits = waits.filter(|&bound| {
+        sure(bound) && at(address.port()).is_none() && !orders_bytes_itself(program)
+    })?;
+    Some(vec![i, waits])
+}
+
 /// Whether somebody has a socket at each of the two ports.
 fn binds_both(model: &Model<'_>, one: u16, other: u16) -> bool {
     let has = |port: u16| {
@@ -151,7 +195,8 @@ fn names_port(word: &str, port: u16) -> bool {
     word.split(|c: char| !c.is_ascii_digit()).any(|number| number == port)
 }
 
-fn orders_bytes_itself(program: Option<&str>) -> bool {
+/// Whether the runtime of the program's language makes the calls, and takes a port as a number.
+pub(super) fn orders_bytes_itself(program: Option<&str>) -> bool {
     let name = program.and_then(|path| path.rsplit('/').next()).unwrap_or_default();
     ["python", "perl", "ruby", "java", "node", "curl", "nc", "ncat", "socat"]
         .iter()
@@ -181,8 +226,8 @@ pub(super) fn address_in_use(model: &Model<'_>, found: &mut Found) {
                 })
         });
         let of_socket = |at: &usize| model.of[*at] == Some(id);
-        let said_before = found.findings.iter().any(|of| {
-            of.rule == Rule::AddressInUse && of.pid == pid && of.records.iter().any(of_socket)
+        let said_before = found.has_any(Rule::AddressInUse, |at| {
+            model.pid(at) == pid && model.errno(at) == "EADDRINUSE" && of_socket(&at)
         });
         if another || said_before {
             continue;
@@ -216,6 +261,7 @@ pub(super) fn address_in_use(model: &Model<'_>, found: &mut Found) {
             (first && overlaps(local, &address)).then_some(gone.by)
         });
         let (role, call) = (model.role(i), model.call(i));
+        let mut taught = Taught::by("EADDRINUSE");
         let (proof, said) = match (holder, closed) {
             (Some(holder), _) => {
                 let (whom, whose) = (model.role(holder), model.pid(holder));
@@ -230,6 +276,7 @@ pub(super) fn address_in_use(model: &Model<'_>, found: &mut Found) {
                     "{role}: {call} of {address} failed (EADDRINUSE): a connection of a former server is still in TIME_WAIT there, because that server closed first. Set SO_REUSEADDR before bind, in every run",
                     "{role}：对 {address} 的 {call} 失败 (EADDRINUSE)：先前服务器的连接还在那里处于 TIME_WAIT，因为是它先关闭的。每次运行都要在 bind 之前设置 SO_REUSEADDR",
                 );
+                taught = Taught::Lab("timewait");
                 (vec![closed, i], said)
             }
             (None, None) => {
@@ -241,7 +288,7 @@ pub(super) fn address_in_use(model: &Model<'_>, found: &mut Found) {
                 (vec![i], said)
             }
         };
-        found.add(Rule::AddressInUse, i, proof, said);
+        found.add_taught(Rule::AddressInUse, i, proof, said, taught);
     }
 }
 

@@ -4,7 +4,8 @@ use netplay_record::{Bytes, Call, Direction};
 use netplay_text::words::grouped;
 
 use super::found::{Found, MS};
-use crate::finding::{Rule, both};
+use super::sends::asks_for_news;
+use crate::finding::{Rule, Taught, both};
 use crate::model::{Ending, Id, Model};
 use crate::pair::{canonical, reaches};
 
@@ -124,14 +125,13 @@ pub(super) fn datagram_cut(model: &Model<'_>, found: &mut Found) {
 
 /// Whether the same was said of this socket: once is enough.
 fn said_before(model: &Model<'_>, found: &Found<'_>, i: usize) -> bool {
-    found.findings.iter().any(|of| {
-        of.rule == Rule::DatagramCut && of.records.iter().any(|&at| model.of[at] == model.of[i])
-    })
+    found.has_any(Rule::DatagramCut, |at| at < i && model.of[at] == model.of[i])
 }
 
 /// Proven by a client whose last datagram was received, or lost on its way to a socket that was there, and which then waits in
 /// a receive without limit until the records end, while nothing that was sent to it is left to come. Innocent: a wait with
-/// a limit, another try, a client that hears from the same server later, a server that waits.
+/// a limit, another try, a client that hears from the same server later, a server that waits, a client that asked for news, a server
+/// that sends of its own accord.
 pub(super) fn unanswered_datagram(model: &Model<'_>, found: &mut Found) {
     let sent = on_the_way(model);
     for id in 0..model.sockets.len() {
@@ -162,6 +162,18 @@ pub(super) fn unanswered_datagram(model: &Model<'_>, found: &mut Found) {
         {
             continue;
         }
+        if socket.limited {
+            continue; // SO_RCVTIMEO ends the wait
+        }
+        // What was received may be answered later: by a program that remembers it, and hears of something else meanwhile.
+        let never_asked = way.taken.is_some() && answer.is_none();
+        if never_asked && (asks_for_news(&model.content(request)) || may_send(model, server)) {
+            continue;
+        }
+        let taught = match (way.taken, answer) {
+            (Some(_), None) => Rule::UnansweredDatagram.taught(),
+            _ => Taught::Lab("udploss"),
+        };
         let role = model.role(last);
         let whom = model.sockets[server].calls.first().map_or("", |&i| model.role(i)).to_owned();
         let said = match (way.taken, answer) {
@@ -179,8 +191,35 @@ pub(super) fn unanswered_datagram(model: &Model<'_>, found: &mut Found) {
             ),
         };
         let proof = [Some(request), way.taken, answer, Some(last)];
-        found.add(Rule::UnansweredDatagram, last, proof.into_iter().flatten(), said);
+        found.add_taught(Rule::UnansweredDatagram, last, proof.into_iter().flatten(), said, taught);
     }
+}
+
+/// Whether the program behind this socket may send something to those whom it has heard: it has done so without being asked, or it
+/// does not simply wait for the next datagram.
+fn may_send(model: &Model<'_>, server: Id) -> bool {
+    let socket = &model.sockets[server];
+    let unasked = socket.sent.iter().any(|&send| {
+        let heard = socket
+            .calls
+            .iter()
+            .rev()
+            .find(|&&at| at < send && model.is_receive(at) && model.records[at].is_done());
+        let from = heard.and_then(|&at| model.records[at].peer.as_deref());
+        let to = model.records[send].peer.as_deref();
+        to.is_some() && from != to
+    });
+    let Some(gone) = socket.gone else {
+        let pids = socket.held.iter().map(|&(pid, _)| pid);
+        let mut waits = pids.filter_map(|pid| model.lives.get(&pid)).map(|life| {
+            life.last.values().all(|&last| {
+                let limited = model.is_wait(last) && !model.records[last].waits_for_ever();
+                model.is_unfinished(last) && !limited
+            })
+        });
+        return unasked || socket.limited || !waits.all(|waits| waits);
+    };
+    unasked && gone.at > model.end
 }
 
 /// Whether it is a server: bound to a port that others know, and asked before it asks.

@@ -1,14 +1,17 @@
 //! The end of a connection, and what is not its end.
 
+use netplay_text::words::grouped;
+
 use super::found::{Found, MS};
-use crate::finding::{Rule, both};
+use crate::finding::{Rule, Taught, both};
 use crate::model::{Ending, Id, Model};
 
 /// How long a peer must have been gone before a send, so that the sender could have known.
 const LONG_GONE: u64 = 30 * MS;
 
 /// Proven by a peer that no process held any more, a send that began long after and succeeded all the same, and a later send on the same
-/// socket that failed with EPIPE or ECONNRESET, or SIGPIPE. Innocent: a stream in full flow, whose sender cannot know yet.
+/// socket that failed with EPIPE or ECONNRESET, or SIGPIPE. Innocent: a stream in full flow, whose sender cannot know yet; a program
+/// that connects again and sends what had failed; a server of many that lets this client go and serves on.
 pub(super) fn dead_peer(model: &Model<'_>, found: &mut Found) {
     for id in 0..model.sockets.len() {
         let socket = &model.sockets[id];
@@ -30,6 +33,9 @@ pub(super) fn dead_peer(model: &Model<'_>, found: &mut Found) {
         let killed = killed.filter(|&(at, how)| {
             how == Ending::Signal && model.records[at].value.as_deref() == Some("killed SIGPIPE")
         });
+        if killed.is_none() && (sends_again(model, id, failed) || serves_on(model, id, failed)) {
+            continue;
+        }
         let said = match killed {
             Some(_) => both!(
                 "{role}: the peer was gone; a send succeeded all the same, because the kernel only puts the bytes into a queue, and the next one ended the program by SIGPIPE",
@@ -45,9 +51,42 @@ pub(super) fn dead_peer(model: &Model<'_>, found: &mut Found) {
     }
 }
 
+/// Whether the program connected to the same address again, and there sent what had failed.
+fn sends_again(model: &Model<'_>, id: Id, failed: usize) -> bool {
+    let lost = model.given(failed);
+    model.sockets.iter().enumerate().any(|(other, socket)| {
+        other != id
+            && socket.connected.is_some_and(|at| at > failed && model.pid(at) == model.pid(failed))
+            && socket.peer_address == model.sockets[id].peer_address
+            && socket.sent.iter().any(|&send| {
+                let sent = model.given(send);
+                sent.starts_with(&lost) || lost.starts_with(&sent)
+            })
+    })
+}
+
+/// Whether a server closed the socket at once, sent nothing more on it, and went on to serve others, or ended as its child does.
+fn serves_on(model: &Model<'_>, id: Id, failed: usize) -> bool {
+    let pid = model.pid(failed);
+    let Some(life) = model.lives.get(&pid) else { return false };
+    let serves = |pid: i32| {
+        let records = model.records_of(pid).iter();
+        records.copied().any(|i| model.call(i) == "accept" && model.records[i].is_done())
+    };
+    let lets_go =
+        model.after(id, failed).iter().all(|&i| !model.is_send(i) && !model.is_receive(i));
+    let Some(closed) = model.sockets[id].gone.filter(|_| lets_go) else { return false };
+    let goes_on = model.records_of(pid).iter().any(|&i| i > closed.by && model.is_call(i));
+    let of_server = life.parent.is_some_and(serves);
+    let ends_well =
+        life.ended.is_some_and(|(at, _)| model.records[at].value.as_deref() == Some("exited 0"));
+    serves(pid) && goes_on || of_server && ends_well
+}
+
 /// Proven by a receive (or a send) that only said "not yet" and did so at once, the close of the same socket as the next thing that
-/// its thread did with it, and a peer that was there, and then sent more, or waited for an answer. Innocent: a close after a
-/// timeout (SO_RCVTIMEO), after an answer, after the peer's end, or at the end of the program that a signal asked for.
+/// its thread did with it, and a peer that was there, and then sent more, or waited for an answer; or by such a receive as the first
+/// thing that a server did with a client. Innocent: a close after a timeout (SO_RCVTIMEO, the signal of `alarm`), after an answer,
+/// after the peer's end, or at the end of the program that a signal asked for.
 pub(super) fn again_as_end(model: &Model<'_>, found: &mut Found) {
     for id in 0..model.sockets.len() {
         let socket = &model.sockets[id];
@@ -96,9 +135,23 @@ pub(super) fn again_as_end(model: &Model<'_>, found: &mut Found) {
             if waited || dead || interrupted && !goes_on {
                 continue;
             }
-            let Some(hope) = hoped(model, peer, id, gone.at, model.is_receive(i)) else { continue };
+            if interrupted && may_be_a_limit(model, id, i) {
+                continue;
+            }
+            let fresh = socket.was_accepted()
+                && model.is_receive(i)
+                && socket.sent.is_empty()
+                && socket.received.is_empty();
+            let hope = hoped(model, peer, id, gone.at, model.is_receive(i));
+            let Some(hope) = hope.or(model.sockets[peer].connected.filter(|_| fresh)) else {
+                continue;
+            };
             let (role, call, errno) = (model.role(i), model.call(i), model.errno(i));
-            found.add(
+            let taught = match interrupted {
+                true => Taught::by(errno),
+                false => Rule::AgainAsEnd.taught(),
+            };
+            found.add_taught(
                 Rule::AgainAsEnd,
                 i,
                 [i, next, hope],
@@ -106,9 +159,26 @@ pub(super) fn again_as_end(model: &Model<'_>, found: &mut Found) {
                     "{role}: {call} failed with {errno}, which only means \"not now\"; the program took it for the end and closed a connection whose peer was still there",
                     "{role}：{call} 以 {errno} 失败，这只表示“现在还不行”；程序却把它当成结束，关闭了对端仍在使用的连接",
                 ),
+                taught,
             );
         }
     }
+}
+
+/// Whether a call that was interrupted may have been meant to be, as a wait with a limit: the signal of `alarm` ends it. It was not
+/// where a child had ended just then, where another call was interrupted and made again, or where it hardly waited.
+fn may_be_a_limit(model: &Model<'_>, id: Id, i: usize) -> bool {
+    let pid = model.pid(i);
+    let of_child = model.lives.values().any(|life| {
+        let ended = life.ended.filter(|_| life.parent == Some(pid));
+        ended.is_some_and(|(at, _)| model.start(at).abs_diff(model.finish(i)) < 50 * MS)
+    });
+    let again = model.records_of(pid).iter().any(|&at| {
+        let other = model.of[at].filter(|&other| other != id && model.errno(at) == "EINTR");
+        let next = other.and_then(|other| model.next_of(other, at));
+        next.is_some_and(|next| model.call(next) == model.call(at))
+    });
+    !of_child && !again && model.took(i) >= 300 * MS
 }
 
 /// What shows that this end still counted on the connection when the other closed it.
@@ -146,14 +216,16 @@ pub(super) fn end_ignored(model: &Model<'_>, found: &mut Found) {
         let (role, call) = (model.role(first), model.call(first));
         // A buffered reader asks two or three times more, before it says so to its program.
         if again.len() >= 4 {
-            let count = again.len();
+            let count = again.len() as u64 + 1;
+            found.count([first].iter().chain(&again), count);
+            let count = grouped(count);
             found.add(
                 Rule::EndIgnored,
                 first,
                 [first].into_iter().chain(again.into_iter().take(3)),
                 both!(
-                    "{role}: {call} returned 0, the end of what the peer sends, and the program received {count} more times from the same socket: after a 0 nothing will ever come",
-                    "{role}：{call} 返回了 0，即对端数据的结尾，程序却又从同一个套接字接收了 {count} 次：返回 0 之后不会再有任何数据",
+                    "{role}: {call} returned 0, the end of what the peer sends, {count} times: the program received again and again from the same socket, but after a 0 nothing will ever come",
+                    "{role}：{call} {count} 次返回 0，即对端数据的结尾：程序一再从同一个套接字接收，而返回 0 之后不会再有任何数据",
                 ),
             );
             continue;
@@ -172,7 +244,8 @@ pub(super) fn end_ignored(model: &Model<'_>, found: &mut Found) {
             })
             .collect();
         if waits.len() >= 3 && again.is_empty() {
-            let count = waits.len();
+            found.count(&waits, waits.len() as u64);
+            let count = grouped(waits.len() as u64);
             found.add(
                 Rule::EndIgnored,
                 first,

@@ -1,17 +1,23 @@
 //! What the rules have found so far.
 
-use crate::finding::{Finding, Rule, Said};
+use std::collections::{HashMap, HashSet};
+
+use crate::finding::{Finding, Rule, Said, Taught};
 use crate::model::Model;
 
-/// What has been found.
+/// What has been found. The same mistake of the same program is one finding, however many connections it was made on.
 pub(crate) struct Found<'m> {
     model: &'m Model<'m>,
     pub(crate) findings: Vec<Finding>,
+    /// What each rule has spoken of, also of the connections that are only counted.
+    told: HashSet<(Rule, usize)>,
+    /// How often something happened over and over, by the records that show it: two rules that speak of it agree.
+    counted: HashMap<usize, u64>,
 }
 
 impl<'m> Found<'m> {
     pub(super) fn new(model: &'m Model<'m>) -> Found<'m> {
-        Found { model, findings: Vec::new() }
+        Found { model, findings: Vec::new(), told: HashSet::new(), counted: HashMap::new() }
     }
 
     /// Adds a finding about the program that made the first of these calls.
@@ -22,23 +28,70 @@ impl<'m> Found<'m> {
         proof: impl IntoIterator<Item = usize>,
         said: Said,
     ) {
+        self.add_taught(rule, whose, proof, said, rule.taught());
+    }
+
+    /// Adds a finding that something else teaches than others of its rule.
+    pub(super) fn add_taught(
+        &mut self,
+        rule: Rule,
+        whose: usize,
+        proof: impl IntoIterator<Item = usize>,
+        said: Said,
+        taught: Taught,
+    ) {
         let record = self.model.records[whose];
         let mut records: Vec<usize> = proof.into_iter().collect();
         records.sort_unstable();
         records.dedup();
-        self.findings.push(Finding {
+        self.told.extend(records.iter().map(|&at| (rule, at)));
+        let mut finding = Finding {
             rule,
             said,
             pid: record.pid,
             tid: record.tid,
             program: record.role.clone(),
             records,
-        });
+            more: 0,
+            taught,
+        };
+        let same = |of: &&mut Finding| {
+            of.rule == rule
+                && of.program == finding.program
+                && of.said.form == finding.said.form
+                && of.said.place == finding.said.place
+        };
+        match self.findings.iter_mut().find(same) {
+            Some(known) if known.records == finding.records => {}
+            Some(known) => {
+                finding.more = known.more + 1;
+                match known.records.first() <= finding.records.first() {
+                    true => known.more = finding.more,
+                    false => *known = finding,
+                }
+            }
+            None => self.findings.push(finding),
+        }
+    }
+
+    /// Remembers how often all of these records happened.
+    pub(super) fn count<'i>(&mut self, records: impl IntoIterator<Item = &'i usize>, count: u64) {
+        self.counted.extend(records.into_iter().map(|&at| (at, count)));
+    }
+
+    /// How often something happened that one of these records shows, if another rule has counted it.
+    pub(super) fn counted(&self, records: &[usize]) -> Option<u64> {
+        records.iter().find_map(|at| self.counted.get(at).copied())
     }
 
     /// Whether a rule has spoken of this record already.
     pub(super) fn has(&self, rule: Rule, record: usize) -> bool {
-        self.findings.iter().any(|of| of.rule == rule && of.records.contains(&record))
+        self.told.contains(&(rule, record))
+    }
+
+    /// Whether a rule has spoken of a record for which this holds.
+    pub(super) fn has_any(&self, rule: Rule, of: impl Fn(usize) -> bool) -> bool {
+        self.told.iter().any(|&(told, record)| told == rule && of(record))
     }
 }
 

@@ -3,7 +3,7 @@
 use netplay_record::{Call, Connection};
 
 use super::found::Found;
-use crate::finding::{Rule, both};
+use crate::finding::{Rule, Taught, both};
 use crate::model::{Id, Model};
 
 /// Proven by a call that failed, and what the same process then did with the same socket, although nothing else had succeeded in
@@ -59,7 +59,7 @@ fn bind(model: &Model<'_>, found: &mut Found, id: Id, i: usize, rest: &[usize]) 
             "{role}：bind 失败 ({errno})，却仍然调用了 listen：于是内核选了一个没有客户端知道的端口",
         ),
     };
-    found.add(Rule::ErrorIgnored, i, [i, used], said);
+    found.add_taught(Rule::ErrorIgnored, i, [i, used], said, Taught::by(errno));
 }
 
 fn is_done_send(model: &Model<'_>, i: usize) -> bool {
@@ -71,7 +71,7 @@ fn listen(model: &Model<'_>, found: &mut Found, i: usize, rest: &[usize]) {
     let used = rest[..end].iter().copied().find(|&of| model.call(of) == "accept");
     let Some(used) = used else { return };
     let (role, errno) = (model.role(i), model.errno(i));
-    found.add(
+    found.add_taught(
         Rule::ErrorIgnored,
         i,
         [i, used],
@@ -79,6 +79,7 @@ fn listen(model: &Model<'_>, found: &mut Found, i: usize, rest: &[usize]) {
             "{role}: listen failed ({errno}), and accept was called all the same: no client can come to a socket that does not listen",
             "{role}：listen 失败 ({errno})，却仍然调用了 accept：不在监听的套接字不会有客户端到来",
         ),
+        Taught::by(errno),
     );
 }
 
@@ -95,7 +96,7 @@ fn connect(model: &Model<'_>, found: &mut Found, id: Id, i: usize, rest: &[usize
     });
     let Some(used) = used else { return };
     let (role, errno, then) = (model.role(i), model.errno(i), model.call(used));
-    found.add(
+    found.add_taught(
         Rule::ErrorIgnored,
         i,
         [i, used],
@@ -103,6 +104,7 @@ fn connect(model: &Model<'_>, found: &mut Found, id: Id, i: usize, rest: &[usize
             "{role}: connect failed ({errno}), and {then} was called all the same, on a socket that is not connected",
             "{role}：connect 失败 ({errno})，却仍然在这个没有连接的套接字上调用了 {then}",
         ),
+        Taught::by(errno),
     );
 }
 
@@ -111,9 +113,7 @@ fn send(model: &Model<'_>, found: &mut Found, id: Id, i: usize, rest: &[usize]) 
     let socket = &model.sockets[id];
     // An error of a datagram that was sent before is reported by the next call.
     let of_before = model.errno(i) == "ECONNREFUSED";
-    let failed_before = found.findings.iter().any(|of| {
-        of.rule == Rule::ErrorIgnored && of.records.iter().any(|&at| model.of[at] == Some(id))
-    });
+    let failed_before = found.has_any(Rule::ErrorIgnored, |at| model.of[at] == Some(id));
     if ordinary.contains(&model.errno(i)) || of_before || failed_before {
         return;
     }
@@ -124,7 +124,7 @@ fn send(model: &Model<'_>, found: &mut Found, id: Id, i: usize, rest: &[usize]) 
     let used = rest.iter().copied().find(|&of| model.is_receive(of));
     let Some(used) = used.filter(|&of| model.is_unfinished(of)) else { return };
     let (role, errno, call) = (model.role(i), model.errno(i), model.call(i));
-    found.add(
+    found.add_taught(
         Rule::ErrorIgnored,
         i,
         [i, used],
@@ -132,5 +132,6 @@ fn send(model: &Model<'_>, found: &mut Found, id: Id, i: usize, rest: &[usize]) 
             "{role}: {call} failed ({errno}), and the program then waits for an answer to what was never sent",
             "{role}：{call} 失败 ({errno})，程序接着却在等待对从未发出的内容的应答",
         ),
+        Taught::by(errno),
     );
 }

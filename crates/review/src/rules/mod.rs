@@ -8,7 +8,9 @@ mod found;
 mod ignored;
 mod options;
 mod processes;
-mod streams;
+mod receives;
+mod sends;
+mod waiting;
 mod waits;
 
 use super::finding::Finding;
@@ -28,10 +30,10 @@ pub(crate) fn all(model: &Model<'_>) -> Vec<Finding> {
         options::ored_options,
         datagrams::datagram_cut,
         datagrams::unanswered_datagram,
-        streams::short_recv,
-        streams::merged_sends,
-        streams::short_send,
-        streams::length_in_characters,
+        receives::short_recv,
+        sends::merged_sends,
+        sends::short_send,
+        sends::length_in_characters,
         ends::end_ignored,
         ends::reset_by_unread,
         ends::dead_peer,

@@ -115,17 +115,17 @@ pub(super) fn ored_options(model: &Model<'_>, found: &mut Found) {
         let parts: Vec<_> = options.iter().filter(part).collect();
         let two = parts.iter().enumerate().find_map(|(at, (one, first))| {
             let other = parts[at + 1..].iter().find(|(other, _)| one | other == number);
-            other.map(|(_, second)| (*first, *second))
+            other.map(|(other, second)| ((*one, *first), (*other, *second)))
         });
-        let Some((first, second)) = two else { continue };
+        let Some(((one, first), (other, second))) = two else { continue };
         let role = model.role(i);
         found.add(
             Rule::OredOptions,
             i,
             [i],
             both!(
-                "{role}: there is no option {number} to set (ENOPROTOOPT), and {number} is what an OR makes of options such as {first} and {second}: the names of options are numbers, not bits. One setsockopt sets one option",
-                "{role}：没有可以设置的选项 {number} (ENOPROTOOPT)，而 {number} 正是 {first} 和 {second} 这样的选项按位或的结果：选项名是编号，不是位。一次 setsockopt 只设置一个选项",
+                "{role}: there is no option {number} to set (ENOPROTOOPT), and {number} is what an OR makes of options such as {first} ({one}) and {second} ({other}): the names of options are numbers, not bits. One setsockopt sets one option",
+                "{role}：没有可以设置的选项 {number} (ENOPROTOOPT)，而 {number} 正是 {first} ({one}) 和 {second} ({other}) 这样的选项按位或的结果：选项名是编号，不是位。一次 setsockopt 只设置一个选项",
             ),
         );
     }

@@ -1,15 +1,18 @@
 //! Processes and what they leave behind.
 
+use netplay_record::Moves;
+
 use super::found::{Found, MS};
-use super::streams::waits_for;
-use crate::finding::{Rule, both};
-use crate::model::{Id, Model};
+use super::waiting::waits_for;
+use crate::finding::{Rule, Taught, both};
+use crate::model::{Hold, Id, Model};
 
 /// How long a child must have been dead before its parent's end, so that the parent cannot have been about to wait for it.
 const LONG_DEAD: u64 = 250 * MS;
 
-/// Proven by children whose ends were seen, no wait that returned them, and a parent that lived on for long after. Innocent: a
-/// parent that ignores SIGCHLD (the kernel then forgets its children), one that waits late, or at its own end.
+/// Proven by children whose ends were seen, no wait that returned them, and a parent that lived on for long after, or that made several
+/// more children and never waited. Innocent: a parent that ignores SIGCHLD (the kernel then forgets its children), one that waits late,
+/// or at its own end.
 pub(super) fn zombies(model: &Model<'_>, found: &mut Found) {
     let mut parents: Vec<i32> = model.lives.keys().copied().collect();
     parents.sort_unstable();
@@ -27,10 +30,9 @@ pub(super) fn zombies(model: &Model<'_>, found: &mut Found) {
         let end = model.lives[&parent].dismissed.map_or(model.end_of(parent), |at| model.start(at));
         let waited = |child: i32| {
             records.iter().any(|&i| {
-                let wait =
-                    matches!(model.records[i].what.moves(), netplay_record::Moves::Ends { .. });
+                let wait = matches!(model.records[i].what.moves(), Moves::Ends { .. });
                 let named = match model.records[i].what.moves() {
-                    netplay_record::Moves::Ends { child } => child,
+                    Moves::Ends { child } => child,
                     _ => None,
                 };
                 wait && model.records[i].is_done()
@@ -48,16 +50,30 @@ pub(super) fn zombies(model: &Model<'_>, found: &mut Found) {
             .collect();
         // A parent that has waited for some of them waits late for the others.
         let waits = children.iter().any(|&(child, _)| waited(child));
-        if left.is_empty()
-            || by_hand
-            || waits
-            || left.len() == 1 && end < model.start(left[0].1) + 4 * LONG_DEAD
-        {
+        let for_long =
+            !left.is_empty() && (left.len() > 1 || end >= model.start(left[0].1) + 4 * LONG_DEAD);
+        // Clients that come without a pause leave it no time, but turns of its loop.
+        let tries =
+            records.iter().any(|&i| matches!(model.records[i].what.moves(), Moves::Ends { .. }));
+        let passed: Vec<(i32, usize)> = children
+            .iter()
+            .copied()
+            .filter(|&(_, ended)| {
+                let forks = |&&i: &&usize| {
+                    model.records[i].what.moves() == Moves::Copies
+                        && model.start(i) > model.start(ended)
+                };
+                records.iter().filter(forks).nth(1).is_some()
+            })
+            .collect();
+        let by_turns = !tries && passed.len() >= LEAKED;
+        if by_hand || waits || !for_long && !by_turns {
             continue;
         }
+        let left = if for_long && left.len() >= passed.len() { left } else { passed };
         let forks = left.iter().filter_map(|&(child, _)| {
             records.iter().copied().find(|&i| {
-                model.records[i].what.moves() == netplay_record::Moves::Copies
+                model.records[i].what.moves() == Moves::Copies
                     && model.records[i].ret == Some(child.into())
             })
         });
@@ -81,8 +97,9 @@ pub(super) fn zombies(model: &Model<'_>, found: &mut Found) {
 const LEAKED: usize = 3;
 
 /// Proven by several accepted sockets that a process never closed, though their clients had gone long before, and more came
-/// and went; or by a client that waits for the end of a connection which its server has closed, but which another process,
-/// that never used it, still holds. Innocent: a socket whose client is still there; a close a little later.
+/// and went; by several such sockets of a process that has closed none; by an end of a connection that its user has closed, while
+/// another process that never used it held it on, so that the peer waited for the end, or after it had become another program.
+/// Innocent: a socket whose client is still there; a close a little later; standard input and output of another program.
 pub(super) fn descriptor_leak(model: &Model<'_>, found: &mut Found) {
     let mut processes: Vec<i32> = model.lives.keys().copied().collect();
     processes.sort_unstable();
@@ -103,7 +120,11 @@ pub(super) fn descriptor_leak(model: &Model<'_>, found: &mut Found) {
                 let peer = &model.sockets[socket.peer?];
                 let gone = peer.gone?;
                 let later = accepts.iter().filter(|&&at| model.finish(at) > gone.at).count();
-                let long = model.end_of(pid) >= gone.at + LONG_DEAD;
+                let closed_none = || {
+                    !accepts.iter().any(|&at| closed_one(model, pid, at))
+                        && accepts.iter().filter(|&&at| model.start(at) > gone.at).count() > 0
+                };
+                let long = model.end_of(pid) >= gone.at + LONG_DEAD || closed_none();
                 // One that was not even spoken to is waiting for its turn.
                 let used = socket.calls.iter().any(|&i| {
                     model.pid(i) == pid
@@ -134,46 +155,81 @@ pub(super) fn descriptor_leak(model: &Model<'_>, found: &mut Found) {
     }
 }
 
+/// Whether this process has closed the socket that this call accepted.
+fn closed_one(model: &Model<'_>, pid: i32, accept: usize) -> bool {
+    let ended = model.lives[&pid].ended.map(|(at, _)| at);
+    model.sockets.iter().filter(|socket| socket.made == Some(accept)).any(|socket| {
+        let mut closes = socket.holds.iter().filter(|hold| hold.pid == pid);
+        closes.any(|hold| hold.until.is_some_and(|gone| Some(gone.by) != ended))
+    })
+}
+
+/// How long an end of a connection must have been kept after its user closed it.
+const KEPT: u64 = 300 * MS;
+
 fn kept_open(model: &Model<'_>, found: &mut Found, id: Id) {
     let socket = &model.sockets[id];
-    let Some(peer) = model.peer(id).filter(|_| !socket.passed && !socket.held.is_empty()) else {
+    let Some(peer) = model.peer(id).filter(|_| !socket.passed && socket.is_stream()) else {
         return;
     };
-    let Some(waits) = waits_for(model, peer).filter(|&i| model.took(i) > 500 * MS) else { return };
-    let closed = socket.calls.iter().copied().rfind(|&i| model.call(i) == "close");
-    let user = socket.calls.iter().copied().find(|&i| model.is_receive(i) || model.is_send(i));
-    let (Some(closed), Some(user)) = (closed, user) else { return };
-    // Who talked has closed; who holds it never talked.
     let talks = |pid: i32| {
         socket.calls.iter().any(|&i| {
             model.pid(i) == pid
                 && (model.is_receive(i) || model.is_send(i) || model.call(i) == "shutdown")
         })
     };
-    let holder = socket.held.iter().map(|&(pid, _)| pid).find(|&pid| !talks(pid));
-    let all_silent = socket.held.iter().all(|&(pid, _)| !talks(pid));
-    let who_closed = model.pid(user) == model.pid(closed);
-    let Some(holder) = holder.filter(|_| all_silent && who_closed && model.is_drained(id)) else {
-        return;
-    };
-    let any = [holder]
-        .into_iter()
-        .chain(model.lives[&holder].parent)
-        .find_map(|pid| model.records_of(pid).last().copied());
-    let Some(whose) = any else { return };
-    if found.findings.iter().any(|of| of.rule == Rule::DescriptorLeak && of.pid == model.pid(whose))
-    {
+    // Those that talked have closed; what holds it on never talked.
+    let (users, others): (Vec<&Hold>, Vec<&Hold>) =
+        socket.holds.iter().partition(|hold| talks(hold.pid));
+    let closes: Option<Vec<_>> = users.iter().map(|hold| hold.until).collect();
+    let closed = closes.and_then(|closes| closes.into_iter().max_by_key(|gone| gone.at));
+    let until = |hold: &Hold| hold.until.map_or(model.end, |gone| gone.at);
+    let holder = others.into_iter().max_by_key(|hold| until(hold));
+    let (Some(closed), Some(holder)) = (closed, holder) else { return };
+    let kept = until(holder);
+    if kept < closed.at + KEPT || model.call(closed.by) != "close" || !model.is_drained(id) {
         return;
     }
-    let (role, whom) = (model.role(whose), model.role(waits));
-    let made = socket.made.into_iter();
-    found.add(
-        Rule::DescriptorLeak,
-        whose,
-        made.chain([closed, waits]),
-        both!(
-            "{role}: process {holder} still holds a descriptor of a connection that it does not use, so that {whom} waits in vain for its end: a connection ends when the last of its descriptors is closed. Close it after fork, or give it FD_CLOEXEC before exec",
-            "{role}：进程 {holder} 还握着一个它并不使用的连接的描述符，所以 {whom} 白白等待连接的结尾：最后一个描述符关闭时连接才结束。fork 之后要关闭它，exec 之前要给它 FD_CLOEXEC",
+    let waits = waits_for(model, peer).filter(|&i| model.took(i) > 500 * MS);
+    let waits = waits.or_else(|| waited_for_end(model, peer, closed.at, kept));
+    let program = model.records_of(holder.pid).iter().copied().find(|&i| {
+        model.records[i].what.moves() == Moves::Executes
+            && model.records[i].is_done()
+            && model.start(i) > socket.made.map_or(0, |made| model.start(made))
+    });
+    let program = program.filter(|_| holder.fd > 2 && kept >= closed.at + 2 * KEPT);
+    if waits.is_none() && program.is_none() {
+        return;
+    }
+    let whose = socket.made.or(program).unwrap_or(closed.by);
+    let (role, pid) = (model.role(whose), holder.pid);
+    let proof = socket.made.into_iter().chain(program).chain([closed.by]).chain(waits);
+    let said = match waits {
+        Some(waits) => {
+            let whom = model.role(waits);
+            both!(
+                "{role}: process {pid} held a descriptor of a connection that it did not use, so that {whom} waited in vain for its end: a connection ends when the last of its descriptors is closed. Close it after fork, or give it FD_CLOEXEC before exec",
+                "{role}：进程 {pid} 握着一个它并不使用的连接的描述符，所以 {whom} 白白等待连接的结尾：最后一个描述符关闭时连接才结束。fork 之后要关闭它，exec 之前要给它 FD_CLOEXEC",
+            )
+        }
+        None => both!(
+            "{role}: the program that process {pid} became still held a descriptor of a connection that it did not use, long after the connection was closed elsewhere: a connection ends when the last of its descriptors is closed. Give it FD_CLOEXEC before exec",
+            "{role}：进程 {pid} 执行的另一个程序还握着一个它并不使用的连接的描述符，而别处早已关闭了这个连接：最后一个描述符关闭时连接才结束。exec 之前要给它 FD_CLOEXEC",
         ),
-    );
+    };
+    found.add_taught(Rule::DescriptorLeak, whose, proof, said, Taught::Lab("forkfd"));
+}
+
+/// The receive by which the peer read the end, if it waited for it until the last descriptor was closed.
+fn waited_for_end(model: &Model<'_>, peer: Id, closed: u64, kept: u64) -> Option<usize> {
+    let &end = model.sockets[peer].ends.first()?;
+    let late = model.finish(end) + 50 * MS >= kept;
+    let records = model.records_of(model.pid(end)).iter().rev();
+    let before = records.copied().find(|&i| i < end && model.tid(i) == model.tid(end));
+    let waited = [Some(end), before.filter(|&i| model.is_wait(i))];
+    let waited = waited.into_iter().flatten().any(|i| {
+        let began = model.start(i).max(closed);
+        model.finish(i).saturating_sub(began) >= KEPT
+    });
+    (late && waited).then_some(end)
 }

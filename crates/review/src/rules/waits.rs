@@ -4,12 +4,9 @@ use netplay_record::{Direction, Moves};
 use netplay_text::words::{about, grouped};
 
 use super::found::{Found, MS};
-use super::streams::waits_for;
-use crate::finding::{Rule, both};
-use crate::model::{Id, Model, Socket};
-
-/// A wait that lasts so long is not just the moment in which the records ended.
-const LONG: u64 = 500 * MS;
+use super::waiting::{LONG, is_all, waits_alone, waits_for};
+use crate::finding::{Rule, Taught, both};
+use crate::model::{Id, Model};
 
 /// Proven by two calls that had not returned when the records ended, one at each end of a connection: both receive, and every byte
 /// that was sent has been received; or both send. Each is a call on this socket alone, by a process all of whose threads wait; or a
@@ -35,7 +32,13 @@ pub(super) fn mutual_wait(model: &Model<'_>, found: &mut Found) {
             && waits_alone(model, peer, id, there)
         {
             let (server, client) = (model.role(here), model.role(there));
-            found.add(
+            // Nothing was ever said: which side speaks first is a question of the protocol.
+            let silent = [id, peer].iter().all(|&id| model.sockets[id].sent.is_empty());
+            let taught = match silent {
+                true => Taught::Lesson("protocol"),
+                false => Taught::Lab("halfclose"),
+            };
+            found.add_taught(
                 Rule::MutualWait,
                 here,
                 [here, there],
@@ -43,11 +46,13 @@ pub(super) fn mutual_wait(model: &Model<'_>, found: &mut Found) {
                     "{server} and {client} both wait to receive from each other, and nothing is on the way: neither will ever go on. One of them must speak first, or say that its message is complete",
                     "{server} 和 {client} 都在等着从对方接收，而路上什么都没有：谁也不会再继续。必须有一方先说话，或者说明自己的消息已经完整",
                 ),
+                taught,
             );
             continue;
         }
         let (Some(here), Some(there)) = (sends(model, id), sends(model, peer)) else { continue };
-        if is_all(model, here) && is_all(model, there) {
+        let limited = socket.limited || model.sockets[peer].limited;
+        if is_all(model, here) && is_all(model, there) && !limited {
             let (server, client) = (model.role(here), model.role(there));
             found.add(
                 Rule::MutualWait,
@@ -68,48 +73,12 @@ fn sends(model: &Model<'_>, id: Id) -> Option<usize> {
     calls.take(4).find(|&i| model.is_send(i) && model.is_unfinished(i) && model.took(i) >= LONG)
 }
 
-/// Whether all threads of the process wait in calls that had not returned.
-fn is_all(model: &Model<'_>, i: usize) -> bool {
-    let life = &model.lives[&model.pid(i)];
-    life.last.values().all(|&last| model.is_unfinished(last))
-}
-
-fn waits_alone(model: &Model<'_>, id: Id, peer: Id, i: usize) -> bool {
-    // Another thread may be woken by another client, and send to this one.
-    let alone = model.lives[&model.pid(i)].last.len() == 1;
-    if model.took(i) < LONG || !is_all(model, i) || !alone || model.sockets[id].held.len() != 1 {
-        return false;
-    }
-    if model.is_receive(i) {
-        return true;
-    }
-    // A wait for many: another may come, and be the one that is waited for.
-    let silent = [id, peer].iter().all(|&id| model.sockets[id].sent.is_empty());
-    let only = match model.call(i) {
-        "epoll_wait" => {
-            let mine = |(other, socket): (usize, &Socket)| {
-                other != id
-                    && socket.listens.is_none()
-                    && socket.held.iter().any(|&(pid, _)| pid == model.pid(i))
-            };
-            !model.sockets.iter().enumerate().any(mine)
-        }
-        _ => model.records[i].waits_on().iter().all(|of| {
-            model.sockets.iter().enumerate().any(|(other, socket)| {
-                socket.held.contains(&(model.pid(i), of.fd))
-                    && (other == id || socket.listens.is_some())
-            })
-        }),
-    };
-    let only_this = only && model.call(i) != "epoll_wait" && model.records[i].waits_on().len() == 1;
-    only_this || silent && only
-}
-
 /// So many calls in a row that brought nothing are no accident.
 const MANY: usize = 100;
 
 /// Proven by hundreds of calls in a row by which a thread got nothing (an error, 0, EAGAIN, a wait that returned at once), without
-/// one that took its time, and hardly any time between them. Innocent: a poll with naps in between, a few tries before a wait.
+/// one that took its time, and hardly any time between them. It is told of each place in the program: another call, another answer, a
+/// socket of another kind. Innocent: a poll with naps in between, a few tries before a wait.
 pub(super) fn busy_loop(model: &Model<'_>, found: &mut Found) {
     let mut threads: Vec<(i32, i32)> = model
         .lives
@@ -118,6 +87,8 @@ pub(super) fn busy_loop(model: &Model<'_>, found: &mut Found) {
         .collect();
     threads.sort_unstable();
     for (pid, tid) in threads {
+        // What it tries, in the order in which that began: each with the records that brought nothing.
+        let mut places: Vec<(Place<'_>, Vec<usize>)> = Vec::new();
         let mut run: Vec<usize> = Vec::new();
         let records = model.records_of(pid).iter().copied();
         for i in records.filter(|&i| model.tid(i) == tid && model.is_call(i)) {
@@ -125,13 +96,13 @@ pub(super) fn busy_loop(model: &Model<'_>, found: &mut Found) {
                 run.push(i);
                 continue;
             }
-            if tell_busy(model, found, &run) {
-                run.clear();
-                break;
-            }
+            gather_busy(model, &mut places, &run);
             run.clear();
         }
-        tell_busy(model, found, &run);
+        gather_busy(model, &mut places, &run);
+        for (place, tries) in places {
+            tell_busy(model, found, place, &tries);
+        }
     }
 }
 
@@ -144,10 +115,19 @@ fn brought_nothing(model: &Model<'_>, i: usize) -> bool {
     model.is_wait(i) || end || record.ret == Some(-1) && record.what.moves() != Moves::Closes
 }
 
-fn tell_busy(model: &Model<'_>, found: &mut Found, run: &[usize]) -> bool {
-    let (Some(&first), Some(&last)) = (run.first(), run.last()) else { return false };
+/// A place in a program: the call, the descriptor and its socket, the answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place<'m> {
+    call: &'m str,
+    fd: Option<i32>,
+    socket: Option<Id>,
+    errno: &'m str,
+}
+
+/// Adds the calls of a busy run to their places.
+fn gather_busy<'m>(model: &'m Model<'_>, places: &mut Vec<(Place<'m>, Vec<usize>)>, run: &[usize]) {
     if run.len() < MANY {
-        return false;
+        return;
     }
     let mut gaps: Vec<u64> = run
         .windows(2)
@@ -155,37 +135,70 @@ fn tell_busy(model: &Model<'_>, found: &mut Found, run: &[usize]) -> bool {
         .collect();
     gaps.sort_unstable();
     if gaps[gaps.len() / 2] > MS / 2 {
-        return false; // it does something else in between, if only a nap
+        return; // it does something else in between, if only a nap
     }
-    // What failed most often is what it tries.
-    let kind = |i: usize| (model.call(i), model.records[i].fd, model.errno(i));
+    // A wait that returns at once between tries is not what it tries.
     let tries: Vec<usize> = run.iter().copied().filter(|&i| !model.is_wait(i)).collect();
-    let tries = if tries.len() * 4 < run.len() { run.to_vec() } else { tries };
-    let most = |of: &usize| tries.iter().filter(|&&at| kind(at) == kind(*of)).count();
-    let Some(typical) = tries.iter().copied().take(20).max_by_key(most) else { return false };
-    let same: Vec<usize> = run.iter().copied().filter(|&at| kind(at) == kind(typical)).collect();
-    if same.len() * 3 < run.len() || same.len() < MANY / 3 {
-        return false;
+    let tries = if tries.len() * 4 < run.len() { run } else { &tries };
+    let place = |i: usize| Place {
+        call: model.call(i),
+        fd: model.records[i].fd,
+        socket: model.of[i],
+        errno: model.errno(i),
+    };
+    let mut of_run: Vec<(Place<'m>, Vec<usize>)> = Vec::new();
+    for &i in tries {
+        let here = place(i);
+        match of_run.iter().rposition(|(of, _)| *of == here) {
+            Some(at) => of_run[at].1.push(i),
+            None if of_run.len() < MANY => of_run.push((here, vec![i])),
+            None => {}
+        }
     }
-    let (role, call, count) = (model.role(first), model.call(typical), grouped(same.len() as u64));
+    for (here, tries) in of_run.into_iter().filter(|(_, tries)| tries.len() >= MANY / 3) {
+        match places.iter_mut().find(|(of, _)| *of == here) {
+            Some((_, all)) => all.extend(tries),
+            None => places.push((here, tries)),
+        }
+    }
+}
+
+fn tell_busy(model: &Model<'_>, found: &mut Found, place: Place<'_>, tries: &[usize]) {
+    let (Some(&first), Some(&last)) = (tries.first(), tries.last()) else { return };
+    let count = grouped(found.counted(tries).unwrap_or(tries.len() as u64));
+    let (role, call) = (model.role(first), place.call);
     let span = std::time::Duration::from_nanos(model.finish(last) - model.start(first));
     let span = about(span);
-    let answer = match model.errno(typical) {
-        "" if model.is_wait(typical) => (" returned at once".to_owned(), "立刻返回".to_owned()),
+    let is_wait = model.is_wait(first);
+    let (en, zh) = match place.errno {
+        "" if is_wait => (" returned at once".to_owned(), "立刻返回".to_owned()),
         "" => (" returned 0".to_owned(), "返回 0".to_owned()),
         errno => (format!(" failed with {errno}"), format!("以 {errno} 失败")),
     };
-    let (en, zh) = answer;
-    found.add(
+    // Sockets of one kind meet the same lines of the program.
+    let kind = match place.socket.map(|id| &model.sockets[id]) {
+        Some(socket) if socket.was_accepted() => "accepted".to_owned(),
+        Some(socket) if socket.connected.is_some() => "connected".to_owned(),
+        _ => format!("{:?}", place.fd),
+    };
+    let taught = match place.errno {
+        "" if is_wait => Taught::Lesson("poll"),
+        "" => Rule::EndIgnored.taught(),
+        "EAGAIN" => Rule::BusyLoop.taught(),
+        "EMFILE" | "ENFILE" => Taught::Lab("limits"),
+        errno => Taught::by(errno),
+    };
+    found.add_taught(
         Rule::BusyLoop,
         first,
-        same.iter().copied().take(3).chain([last]),
+        tries.iter().copied().take(3).chain([last]),
         both!(
             "{role}: {call}{en} {count} times in a row, without a wait: for {span} the program used a processor and got nothing. Wait in poll, select or epoll until there is something to do",
             "{role}：{call} 连续 {count} 次{zh}，中间没有等待：在 {span} 里程序占着处理器却什么也没得到。用 poll、select 或 epoll 等到有事可做",
-        ),
+        )
+        .at(format!("{call} {} {kind}", place.errno)),
+        taught,
     );
-    true
 }
 
 /// How long a client must have waited for its turn.
