@@ -137,7 +137,7 @@ pub(super) fn show(
     let Recording { records, names, missing } =
         demos(&[example], v6, telling, global, picture.output.is_some())?;
     let title = format!("netplay {} demo", example.name);
-    picture.write(title, Timeline::new(records, &names), global)?;
+    picture.write(title, Timeline::new(records, &names), true, global)?;
     if !global.quiet {
         writeln!(stdout(), "{}", try_next(example))?;
     }

@@ -36,6 +36,9 @@ pub struct Args {
     /// How heights tell time: even, with every row as high as the next, or true, to scale
     #[arg(long, value_name = "even|true", default_value = "even", value_parser = time(), hide_possible_values = true)]
     time: Time,
+    /// Draw each process and call of watched programs, not only those that take part in the conversation
+    #[arg(long)]
+    all: bool,
 }
 
 /// The picture of a demo.
@@ -57,24 +60,37 @@ impl Args {
 }
 
 impl Picture {
-    /// Writes the picture of these records, if one was asked for.
+    /// Writes the picture of these records, if one was asked for; `all` of them, or what takes part in the conversation.
     ///
     /// # Errors
     /// It cannot be written.
-    pub(super) fn write(&self, title: String, timeline: Timeline, global: &Global) -> Result<()> {
+    pub(super) fn write(
+        &self,
+        title: String,
+        timeline: Timeline,
+        all: bool,
+        global: &Global,
+    ) -> Result<()> {
         let Some(path) = &self.output else { return Ok(()) };
         let view = View { title, time: self.time, ..global.look(false) };
         let format = Format::of(path).unwrap_or(Format::Text);
-        let timeline = told(timeline, format, &view);
+        let timeline = told(timeline, format, all, &view);
         Ok(write_by(|to| timeline.draw(format, &view, to), path)?)
     }
 }
 
-/// The timeline in the language of the view. JSON is for programs: it has one language.
-fn told(timeline: Timeline, format: Format, view: &View) -> Timeline {
+/// The timeline in the language of the view, without what a picture leaves out. What is for programs has everything, and JSON
+/// one language.
+fn told(timeline: Timeline, format: Format, all: bool, view: &View) -> Timeline {
     match format {
         Format::Json => timeline,
-        _ => timeline.told_in(view.lang),
+        Format::Pcapng | Format::Pftrace => timeline.told_in(view.lang),
+        Format::Text | Format::Svg | Format::Html | Format::Markdown if all => {
+            timeline.told_in(view.lang)
+        }
+        Format::Text | Format::Svg | Format::Html | Format::Markdown => {
+            timeline.folded().told_in(view.lang)
+        }
     }
 }
 
@@ -104,7 +120,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let view =
         View { title: names.join(" + "), time: args.time, ..global.look(stdout().is_terminal()) };
     let timeline = Timeline::new(reading.records, &HashMap::new());
-    let timeline = told(timeline, args.format(), &view);
+    let timeline = told(timeline, args.format(), args.all, &view);
     let drawn = write_by(|to| timeline.draw(args.format(), &view, to), &args.output);
     // The process is about to end, which frees all memory at once. Freeing it piece by piece would take time.
     std::mem::forget(timeline);

@@ -85,7 +85,7 @@ pub struct Args {
     /// Keep N bytes of each transfer
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(0..=1 << 20))]
     data: u64,
-    /// Also tell each call that finds nothing; without this they are counted
+    /// Also tell each call that finds nothing, and draw processes without sockets; without this they are counted
     #[arg(long)]
     all: bool,
     /// Do not name the causes of mistakes at the end; -q also leaves that out
@@ -208,7 +208,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         trace::tell_people(&reviewed);
     }
     let title = title(&args.command);
-    args.picture.write(title, Timeline::new(telling.records, &HashMap::new()), global)?;
+    args.picture.write(title, Timeline::new(telling.records, &HashMap::new()), args.all, global)?;
     if outcome.late {
         let seconds = args.timeout.unwrap_or_default().as_secs_f64();
         remark(match args.command.is_empty() {

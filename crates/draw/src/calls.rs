@@ -131,10 +131,14 @@ fn side_names<'a>(
     let mut sides: Vec<Side<'a>> = threads.iter().map(|&(role, pid, _)| (pid, role)).collect();
     let mut known = HashSet::new();
     sides.retain(|&side| known.insert(side));
-    let named = |pid| given.contains_key(&pid) || parents.contains_key(&pid);
+    // A child that has become another program is named after that.
+    let parent_of = |pid: i32, role: &str| {
+        parents.get(&pid).filter(|parent| own.get(parent).is_none_or(|own| *own == role))
+    };
+    let named = |pid, role: &str| given.contains_key(&pid) || parent_of(pid, role).is_some();
     let of_role = |wanted| {
         let unnamed =
-            |&&(pid, role): &&Side<'_>| role == wanted && !(own[&pid] == role && named(pid));
+            |&&(pid, role): &&Side<'_>| role == wanted && !(own[&pid] == role && named(pid, role));
         sides.iter().filter(unnamed).count()
     };
     let clients = of_role("client");
@@ -144,7 +148,7 @@ fn side_names<'a>(
         let is_own = own[&pid] == role;
         let name = if let Some(name) = given.get(&pid).filter(|_| is_own) {
             name.clone()
-        } else if let Some(parent) = parents.get(&pid).filter(|_| is_own) {
+        } else if let Some(parent) = parent_of(pid, role).filter(|_| is_own) {
             // A parent was there before its child, unless its own records are missing.
             let nth: &mut usize = children.entry(parent).or_default();
             *nth += 1;

@@ -41,6 +41,10 @@ pub(super) fn draw(timeline: &Timeline, view: &View, to: &mut dyn Write) -> io::
         fill(BODY, to, |mark, to| {
             let text: Cow<'_, str> = match mark {
                 "title" => markup(&view.title).into(),
+                "left out" => match timeline.left_out.in_words(view.lang) {
+                    Some(said) => format!(" <small>{}</small>", markup(&said)).into(),
+                    None => "".into(),
+                },
                 "script" => SCRIPT.into(),
                 "trace" => return tell(&Data::of(timeline, view), to),
                 "table" => table(timeline, view.lang).into(),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! trace files ── read ──▶ records ── Timeline::new ──▶ lanes, calls, arrows ──▶ text · svg · html · md · json · pcapng · pftrace
+//!                                      fold:    what a picture leaves out, and counts
 //!                                      sockets: which socket a descriptor was, at each time
 //!                                      arrows:  which send a recv took its bytes from
 //!                                      rows:    what stands at which height
@@ -34,8 +35,10 @@ use std::io::{self, Write};
 mod acts;
 mod arrows;
 mod calls;
+mod fold;
 mod html;
 pub mod ink;
+mod left_out;
 mod markdown;
 mod on_the_way;
 pub mod page;
@@ -57,6 +60,7 @@ mod words;
 pub use acts::Acts;
 pub use arrows::{Arrow, ArrowKind, Tip};
 pub use calls::{Call, Lane};
+pub use left_out::LeftOut;
 pub use rows::{Break, Heights, Part, Row, Rows, Time};
 pub use svg::poster::{Block, poster};
 pub use timeline::Timeline;

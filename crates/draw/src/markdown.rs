@@ -24,8 +24,12 @@ const TOOK: usize = 4;
 const LISTED: usize = 300;
 
 pub(super) fn picture(timeline: &Timeline, view: &View) -> String {
-    let mut text = format!("# {}\n\n```mermaid\nsequenceDiagram\n", in_text(&view.title));
     let lang = view.lang;
+    let mut text = format!("# {}\n\n", in_text(&view.title));
+    if let Some(said) = timeline.left_out.in_words(lang) {
+        text += &format!("{said}\n\n");
+    }
+    text += "```mermaid\nsequenceDiagram\n";
     let left_out = diagram(timeline, lang, &mut text);
     text += "```\n\n";
     if left_out > 0 {

@@ -197,6 +197,11 @@ impl<'a> Painter<'a> {
         for at in wrap(&title, self.view.columns, self.view.columns) {
             self.line_of(0, &title[at], Ink::Strong);
         }
+        if let Some(said) = self.timeline.left_out.in_words(self.view.lang) {
+            for at in wrap(&said, self.view.columns, self.view.columns) {
+                self.line_of(0, &said[at], Ink::Dim);
+            }
+        }
         self.paper.text.push('\n');
         let left = self.sheet.time + 2;
         match self.sheet.form {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::acts::Acts;
 use super::arrows::{self, Arrow};
 use super::calls::{Call, Lane, calls, lanes};
+use super::left_out::LeftOut;
 use super::sockets::Sockets;
 
 /// Several processes on one clock: what there is to draw.
@@ -25,6 +26,12 @@ pub struct Timeline {
     pub calls: Vec<Call>,
     /// In the order of the calls they start from.
     pub arrows: Vec<Arrow>,
+    /// What is not among them, because a picture [leaves it out](Timeline::folded).
+    #[serde(skip)]
+    pub left_out: LeftOut,
+    /// Whether a lane may stand for several threads or processes, one after the other.
+    #[serde(skip)]
+    pub(crate) is_shared: bool,
 }
 
 impl Timeline {
@@ -39,8 +46,7 @@ impl Timeline {
         let mut lanes = lanes(&records, names);
         let calls = calls(records, start_ns, &lanes, names);
         let span_ns = calls.iter().map(|call| call.to_ns).max().unwrap_or_default();
-        let mut timeline =
-            Timeline { start_ns, span_ns, lanes: Vec::new(), calls, arrows: Vec::new() };
+        let mut timeline = Timeline { start_ns, span_ns, calls, ..Timeline::default() };
         let sockets = Sockets::follow(&timeline.calls, &lanes);
         sockets.tell_acts(&timeline.calls, &mut lanes);
         sockets.tell_states(&mut timeline.calls);
@@ -134,6 +140,7 @@ mod tests {
             let strace = call.strace(&outcome);
             let mut event = Event {
                 role: role.into(),
+                example: "watch".into(),
                 start_ns: 1000 * self.events.len() as u64 + 1,
                 dur_ns: 100,
                 pid,
@@ -226,6 +233,122 @@ mod tests {
         let lanes = [("server", Acts::Server), ("proxy", Acts::Both), ("curl", Acts::Client)];
         assert_eq!(names(&timeline), lanes);
         assert_eq!(arrows(&timeline, ArrowKind::Bytes), ["proxy send > server -"]);
+    }
+
+    /// A note at the end of a process.
+    fn ended(watched: &mut Watched, (role, pid, tid): (&str, i32, i32), how: &str) {
+        let start_ns = 1000 * watched.events.len() as u64 + 1;
+        watched.events.push(Event {
+            v: 1,
+            kind: netplay_record::Kind::Note,
+            role: role.into(),
+            example: "watch".into(),
+            text: Some("ended".into()),
+            value: Some(how.into()),
+            start_ns,
+            pid,
+            tid,
+            ..Event::default()
+        });
+    }
+
+    #[test]
+    fn processes_without_sockets_are_left_out_and_those_one_after_the_other_share_a_lane() {
+        let mut watched = Watched::default();
+        let (server, shell) = (("server.py", 2, 2), ("load.sh", 3, 3));
+        watched.listen(server, 5858);
+        watched.call(shell, Process::Execve("/bin/sh".into()), None, 0);
+        for pid in [10, 12, 14] {
+            let (sleep, curl) = (("sleep", pid, pid), ("curl", pid + 1, pid + 1));
+            watched.call(shell, Process::Fork, None, i64::from(pid));
+            watched.call(sleep, Process::Execve("/bin/sleep".into()), None, 0);
+            ended(&mut watched, sleep, "exited 1");
+            watched.call(shell, Process::Fork, None, i64::from(pid + 1));
+            watched.call(curl, Process::Execve("/bin/curl".into()), None, 0);
+            watched.connect(server, curl, 5858, [3, 4]);
+            watched.call(curl, Bytes::Send(sent("hello")), 3, 5);
+            watched.call(server, Bytes::Recv(received("hello")), 4, 5);
+            watched.call(server, Connection::Close, 4, 0);
+            ended(&mut watched, curl, "exited 0");
+        }
+        ended(&mut watched, shell, "exited 0");
+        let whole = watched.drawn();
+        assert_eq!(whole.lanes.len(), 8, "{:?}", names(&whole));
+        let calls = whole.calls.len();
+        let folded = whole.folded();
+        assert_eq!(names(&folded), [("server.py", Acts::Server), ("curl", Acts::Client)]);
+        assert_eq!(folded.lanes[1].detail, "3 processes, one after the other");
+        assert_eq!(folded.left_out, crate::LeftOut { lanes: 4, calls: 0 });
+        assert_eq!(calls - folded.calls.len(), 3 * 4 + 2);
+        assert_eq!(arrows(&folded, ArrowKind::Connect), ["curl connect > server.py accept"; 3]);
+        assert_eq!(arrows(&folded, ArrowKind::Bytes), ["curl send > server.py recv"; 3]);
+        assert_eq!(arrows(&folded, ArrowKind::Fork), [""; 0]);
+        let chinese = folded.told_in(Lang::Zh);
+        assert_eq!(chinese.lanes[1].detail, "3 个进程，先后运行");
+        assert!(chinese.left_out.in_words(Lang::Zh).is_some_and(|said| said.contains("4 个")));
+    }
+
+    #[test]
+    fn processes_at_the_same_time_have_a_lane_each() {
+        let mut watched = Watched::default();
+        let (server, shell) = (("server.py", 2, 2), ("load.sh", 3, 3));
+        let curls = [10, 11, 12].map(|pid| ("curl", pid, pid));
+        watched.listen(server, 5858);
+        for curl in &curls[..2] {
+            watched.call(shell, Process::Fork, None, i64::from(curl.1));
+            watched.connect(server, *curl, 5858, [3, curl.1]);
+        }
+        curls[..2].iter().for_each(|&curl| ended(&mut watched, curl, "exited 0"));
+        watched.call(shell, Process::Fork, None, 12);
+        watched.connect(server, curls[2], 5858, [3, 12]);
+        let folded = watched.drawn().folded();
+        let lanes: Vec<_> =
+            folded.lanes.iter().map(|of| (of.name.as_str(), of.detail.as_str())).collect();
+        let shared = ("curl 1", "2 processes, one after the other");
+        assert_eq!(lanes, [("server.py", "pid 2"), shared, ("curl 2", "pid 11")]);
+    }
+
+    #[test]
+    fn a_program_that_failed_stays_and_so_does_one_alone() {
+        let mut watched = Watched::default();
+        watched.listen(("server.py", 2, 2), 5858);
+        let client = ("client.py", 3, 3);
+        watched.call(client, Process::Execve("/bin/python3".into()), None, 0);
+        ended(&mut watched, client, "exited 1");
+        assert_eq!(names(&watched.drawn().folded()).len(), 2);
+        let mut alone = Watched::default();
+        alone.call(client, Process::Execve("/bin/true".into()), None, 0);
+        ended(&mut alone, client, "exited 0");
+        assert_eq!(names(&alone.drawn().folded()).len(), 1);
+    }
+
+    #[test]
+    fn a_call_that_finds_nothing_before_a_wait_is_left_out_and_counted() {
+        use netplay_record::{Change, Interest, Wait};
+        let again = |watched: &mut Watched, who| {
+            watched.call(who, Bytes::Read(Receive { data: None, ..received("") }), 4, -1);
+            let event = watched.events.last_mut().unwrap();
+            (event.errno, event.bytes) = (Some("EAGAIN".into()), None);
+        };
+        for (waits, left_out) in [(true, 1), (false, 0)] {
+            let mut watched = Watched::default();
+            let (server, client) = (("server", 2, 2), ("nc", 3, 3));
+            watched.listen(server, 5858);
+            watched.connect(server, client, 5858, [3, 4]);
+            let added = Interest { change: Change::Add, fd: 4, events: libc::EPOLLIN as u32 };
+            watched.call(server, Wait::EpollCtl(added), 5, 0);
+            again(&mut watched, server);
+            if waits {
+                let wait = Wait::EpollWait { ready: Vec::new(), room: 8, timeout: -1 };
+                watched.call(server, wait, 5, 1);
+            }
+            watched.call(server, Connection::Close, 4, 0);
+            let whole = watched.drawn();
+            let calls = whole.calls.len();
+            let folded = whole.folded();
+            assert_eq!(folded.left_out.calls, left_out);
+            assert_eq!(calls - folded.calls.len(), left_out as usize);
+        }
     }
 
     #[test]

@@ -30,6 +30,8 @@
 //! A value that was read from a trace has what sentences and pictures need. It lacks what only strace prints,
 //! such as the size of a buffer, because the line already has that text.
 
+pub mod noise;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::net::Shutdown;

@@ -40,6 +40,11 @@ pub fn lane_in(name: &str, lang: Lang) -> String {
     {
         return format!("进程 {process} 的线程 {thread}");
     }
+    for (kind, in_chinese) in [(" threads, ", "线程"), (" processes, ", "进程")] {
+        if let Some((number, "one after the other")) = name.split_once(kind) {
+            return format!("{number} 个{in_chinese}，先后运行");
+        }
+    }
     let part = |part: &str| {
         if part == "cut off" {
             return "被切断的一端".to_owned();
@@ -48,8 +53,8 @@ pub fn lane_in(name: &str, lang: Lang) -> String {
         let word = match word {
             "server" => "服务器",
             "client" => "客户端",
-            "thread" => "线程",
-            "child" => "子进程",
+            "thread" | "threads" => "线程",
+            "child" | "children" => "子进程",
             "parent" => "父进程",
             "peer" => "对端",
             "waiter" => "等待者",

@@ -23,6 +23,7 @@ pub mod output;
 pub mod story;
 pub mod progress;
 mod screen;
+#[cfg(test)]
 mod noise;
 mod batch;
 mod file;

@@ -8,9 +8,10 @@
 
 use std::ops::Range;
 
-pub use super::noise::Noise;
-use super::{noise, screen};
+use super::screen;
 use anstyle::{AnsiColor, Style};
+use netplay_record::noise;
+pub use netplay_record::noise::Noise;
 use netplay_record::text::lane_in;
 use netplay_record::{Direction, Event, Kind, Moves, Text};
 use netplay_text::columns::{width, wrap};

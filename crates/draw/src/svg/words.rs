@@ -104,14 +104,17 @@ pub(super) fn answer(call: &Call, lang: Lang) -> String {
 pub(super) fn summary(timeline: &Timeline, lang: Lang) -> String {
     let made = |call: &&Call| call.record.kind == Kind::Call;
     let calls: u64 = timeline.calls.iter().filter(made).map(|call| call.times).sum();
-    let threads: BTreeSet<(i32, i32)> =
-        timeline.lanes.iter().filter_map(|lane| lane.thread).collect();
+    let of_lanes = timeline.lanes.iter().filter_map(|lane| lane.thread);
+    // A lane may stand for several, one after the other.
+    let shared = timeline.calls.iter().filter(|_| timeline.is_shared);
+    let of_calls = shared.map(|call| (call.record.pid, call.record.tid));
+    let threads: BTreeSet<(i32, i32)> = of_lanes.chain(of_calls).collect();
     let processes: BTreeSet<i32> = threads.iter().map(|&(process, _)| process).collect();
     let (processes, threads) = (processes.len() as u64, threads.len() as u64);
     let span = duration(timeline.span_ns);
     let start =
         format!("{}.{:09}", timeline.start_ns / 1_000_000_000, timeline.start_ns % 1_000_000_000);
-    match lang {
+    let said = match lang {
         Lang::En => {
             let (calls, mut of) = (counted(calls, "call"), counted(processes, "process"));
             if threads > processes {
@@ -126,5 +129,9 @@ pub(super) fn summary(timeline: &Timeline, lang: Lang) -> String {
             }
             format!("{of}的 {calls} 个调用，历时 {span}；时间 0 是 CLOCK_MONOTONIC 的 {start} 秒")
         }
+    };
+    match timeline.left_out.in_words(lang) {
+        Some(left_out) => said + lang.pick("; ", "；") + &left_out,
+        None => said,
     }
 }
