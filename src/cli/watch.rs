@@ -389,10 +389,14 @@ impl Audience for Desk {
         self.steps
     }
 
-    fn before(&mut self, calls: &[Event]) {
+    fn stops(&mut self) {
         let (told, all_told) = sync_channel(1);
         self.hand_on(Some(told));
         let _ = all_told.recv();
+    }
+
+    fn before(&mut self, calls: &[Event]) {
+        self.stops();
         let Some(call) = calls.first() else { return };
         let (lang, role, asked) = (Lang::current(), &call.role, call.asked(Lang::current()));
         remark(say!(

@@ -24,7 +24,8 @@ use netplay_call::stop::{self, Stop};
 use netplay_record::{Event, Moves};
 use netplay_text::lang::Lang;
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpgid, getpgrp, getppid, getsid};
 
 use super::seen::{Program, Seen, Status, Turn};
 use super::start::StartError;
@@ -114,6 +115,8 @@ pub trait Audience {
     fn pause(&mut self);
     /// The second program has not started for a while, because the first one neither waits for a client nor ends.
     fn waits(&mut self, _before: &str, _next: &str) {}
+    /// Netplay is about to stop, as a shell's job: what was recorded is to be told before.
+    fn stops(&mut self) {}
     /// These calls are about to begin; the first of them goes on when this returns. Only with [`steps`](Self::steps).
     fn before(&mut self, _calls: &[Event]) {}
     /// Whether each call is held until [`before`](Self::before) returns.
@@ -215,6 +218,7 @@ impl Stage<'_> {
             let turn = self.tracer.turn();
             self.hear(audience)?;
             self.let_rest();
+            self.stop_as_well(audience)?;
             match turn {
                 Turn::Went => {}
                 Turn::Over => break,
@@ -328,6 +332,28 @@ impl Stage<'_> {
         self.kill_at = Some(Instant::now() + GRACE);
     }
 
+    /// Stops netplay, if the programs have stopped themselves and a shell has all of them as its job: the shell waits for netplay,
+    /// and would not hear of it. `fg` and `bg` let all of them go on; a signal to netplay alone is passed on.
+    fn stop_as_well(&mut self, audience: &mut dyn Audience) -> Result<(), ConductError> {
+        if self.ending
+            || !self.plan.processes.is_empty()
+            || !self.tracer.has_stopped()
+            || !is_a_job()
+        {
+            return Ok(());
+        }
+        if let Some((signal, programs)) = self.tracer.take_stopped() {
+            self.hear(audience)?;
+            audience.stops();
+            let _ = kill(Pid::this(), signal);
+            // One SIGCONT that waits to be delivered is the same as two.
+            for pid in programs {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+            }
+        }
+        Ok(())
+    }
+
     /// The first process has ended, and has left others behind.
     fn dismiss_the_rest(&mut self, program: Program) {
         let text = Lang::current().pick(
@@ -435,8 +461,16 @@ fn connects(event: &Event) -> bool {
     event.what.moves() == Moves::Connects && began && is_inet && event.datagrams != Some(true)
 }
 
+/// Whether a shell with job control has started netplay: its parent is in the same session, and in another group.
+fn is_a_job() -> bool {
+    let parent = getppid();
+    let of_session = getsid(Some(parent)).is_ok_and(|session| Ok(session) == getsid(None));
+    let has_group = getpgid(Some(parent)).is_ok_and(|group| group != getpgrp());
+    of_session && has_group && std::fs::File::open("/dev/tty").is_ok()
+}
+
 /// Whether Ctrl-C reaches this process and its children: all of them are in the group that the terminal is for.
 fn is_in_the_foreground() -> bool {
     let terminal = std::fs::File::open("/dev/tty").ok();
-    terminal.is_some_and(|it| nix::unistd::tcgetpgrp(it) == Ok(nix::unistd::getpgrp()))
+    terminal.is_some_and(|it| nix::unistd::tcgetpgrp(it) == Ok(getpgrp()))
 }

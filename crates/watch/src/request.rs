@@ -80,6 +80,14 @@ pub(crate) fn is_at_exec(pid: Pid) -> bool {
     done.is_ok() && info[2] == code
 }
 
+/// Which process sent the signal that is about to reach a thread (kill(2), tgkill(2)); `None` if the kernel did, as for Ctrl-Z.
+pub(crate) fn sender(pid: Pid) -> Option<i32> {
+    // In siginfo_t of 64 bits the sender follows the signal, an error, the code and a gap.
+    let mut info = [0_i32; 32];
+    request(libc::PTRACE_GETSIGINFO, pid, 0, (&raw mut info).addr()).ok()?;
+    matches!(info[2], libc::SI_USER | libc::SI_TKILL).then_some(info[4])
+}
+
 /// A system call at which a thread has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {

@@ -109,6 +109,10 @@ pub struct Tracer {
     /// Threads that are held at the entry of their call: [`Tracer::hold`].
     held: Vec<i32>,
     hold: bool,
+    /// For each process that a signal is about to stop: which process sent it.
+    stoppers: HashMap<i32, i32>,
+    /// The processes that a watched one has stopped, and by which signal.
+    stopped: HashMap<i32, Signal>,
     /// What happened while everything is kept where it is: [`Tracer::freeze`].
     frozen: Option<Vec<(i32, Change, u64)>>,
     seen: Vec<Seen>,
@@ -136,6 +140,8 @@ impl Tracer {
             waited: HashSet::new(),
             held: Vec::new(),
             hold: false,
+            stoppers: HashMap::new(),
+            stopped: HashMap::new(),
             frozen: None,
             seen: Vec::new(),
             stops: 0,
@@ -391,8 +397,12 @@ impl Tracer {
             Change::Stopped { signal, event: libc::PTRACE_EVENT_STOP } => match signal {
                 libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => {
                     let _ = request::listen(Pid::from_raw(tid));
+                    self.stopped(tid, signal, now);
                 }
-                _ => self.go_on(tid, 0),
+                _ => {
+                    self.stopped.remove(&tid);
+                    self.go_on(tid, 0);
+                }
             },
             Change::Stopped { event: 1.., .. } => self.go_on(tid, 0),
             Change::Stopped { signal, .. } => self.signalled(tid, signal),
@@ -570,9 +580,42 @@ impl Tracer {
         }
     }
 
+    /// A process is stopped, as by a shell. If one that is watched did it, that is told.
+    fn stopped(&mut self, tid: i32, signal: i32, now: u64) {
+        if let Some(sender) = self.stoppers.remove(&tid)
+            && self.processes.contains_key(&sender)
+            && let Ok(known) = Signal::try_from(signal)
+        {
+            self.stopped.insert(tid, known);
+            self.note(tid, super::words::stopped(known.as_str()), now);
+        }
+    }
+
+    /// Whether a watched process has stopped another, or itself.
+    pub(crate) fn has_stopped(&self) -> bool {
+        !self.stopped.is_empty()
+    }
+
+    /// By which signal the programs have stopped themselves, if all that live have: a shell whose job they were would say
+    /// that it is stopped. They are forgotten as stopped, and named.
+    pub fn take_stopped(&mut self) -> Option<(Signal, Vec<i32>)> {
+        let signal = self.stopped.values().next().copied()?;
+        let firsts: Vec<i32> =
+            (0..self.programs).filter_map(|of| self.processes(of).first().copied()).collect();
+        let all = firsts.iter().all(|pid| self.stopped.contains_key(pid));
+        all.then(|| {
+            self.stopped.clear();
+            (signal, firsts)
+        })
+    }
+
     /// A signal is about to reach a thread.
     fn signalled(&mut self, tid: i32, signal: i32) {
         let Some(thread) = self.threads.get_mut(&tid) else { return go(tid, Until::Event, signal) };
+        if matches!(signal, libc::SIGSTOP | libc::SIGTSTP) {
+            let sender = request::sender(Pid::from_raw(tid));
+            self.stoppers.extend(sender.map(|sender| (thread.pid, sender)));
+        }
         let process = self.processes.get(&thread.pid);
         if let Some(restarts) = process.and_then(|process| process.handles(signal))
             && let Some(mut open) = thread.call.take_if(|open| open.interrupted.is_some())
@@ -624,6 +667,8 @@ impl Tracer {
             return;
         }
         self.threads.retain(|_, thread| thread.pid != pid);
+        self.stopped.remove(&pid);
+        self.stoppers.remove(&pid);
         let Some(process) = self.processes.remove(&pid) else { return };
         let program = process.program;
         if let Some(command) = self.beginning.remove(&pid) {

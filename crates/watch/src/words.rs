@@ -16,6 +16,15 @@ pub(crate) fn killed(signal: &str) -> String {
     say!(Lang::current(), "ended by {signal}", "被 {signal} 终止")
 }
 
+/// A process that sent itself a signal that stops it.
+pub(crate) fn stopped(signal: &str) -> String {
+    say!(
+        Lang::current(),
+        "has stopped itself ({signal}): SIGCONT lets it go on",
+        "自己停了下来（{signal}）：SIGCONT 让它继续",
+    )
+}
+
 /// A call that is not one of this machine's own kind.
 pub(crate) fn foreign() -> String {
     say!(

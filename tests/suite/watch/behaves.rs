@@ -2,8 +2,11 @@
 
 use std::process::Command;
 
-use super::{code, compiled, may_trace, watch};
-use crate::common::{finish, have, netplay, skip, terminal, text};
+use super::{code, compiled, events, may_trace, watch};
+use crate::common::{finish, have, netplay, skip, terminal, text, until, wait};
+use netplay::trace::Event;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// A program as it would run without netplay, with the environment and signals that netplay has.
@@ -118,6 +121,52 @@ fn ctrl_z_stops_the_program_and_fg_lets_it_go_on() {
         "it was 0",
         "exit 0\n",
     ]);
+}
+
+/// A shell waits for its job, which is netplay: it would not hear that the program has stopped.
+#[test]
+fn a_program_that_stops_itself_stops_the_job() {
+    for signal in ["STOP", "TSTP"] {
+        let command = format!(
+            "\"$NETPLAY\" watch --no-review -- sh -c 'echo begun; kill -{signal} $$; echo on; exit 5'\n"
+        );
+        let told = format!("SIG{signal}");
+        in_a_shell(&[
+            "bash-",
+            &command,
+            &told,
+            "",
+            "Stopped",
+            "",
+            "bash-",
+            "fg\n",
+            "\non",
+            "",
+            "ended",
+            "",
+            "bash-",
+            "echo it was $?\n",
+            "it was 5",
+            "exit 0\n",
+        ]);
+    }
+}
+
+/// Without a shell that has it as a job, netplay goes on: SIGCONT reaches the program alone.
+#[test]
+fn a_program_that_stops_itself_goes_on_when_it_is_told_to() {
+    if !may_trace() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let trace = folder.path().join("trace");
+    let mut run = watch(&trace, &[]);
+    let mut run = run.args(["sh", "-c", "kill -STOP $$; exit 5"]).spawn().unwrap();
+    let stopped = |event: &Event| event.text.as_ref().is_some_and(|text| text.contains("SIGSTOP"));
+    until("it has stopped", || events(&trace).iter().any(stopped));
+    let program = super::children(run.id())[0];
+    kill(Pid::from_raw(program), Signal::SIGCONT).unwrap();
+    assert_eq!(wait(&mut run).code(), Some(5));
 }
 
 #[test]
