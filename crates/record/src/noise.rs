@@ -1,7 +1,7 @@
 //! What the runtime of a watched program does on its own account.
 //!
 //! Go asks a socket for bytes, gets EAGAIN, and waits in epoll; asyncio looks at its epoll list without waiting before each
-//! step; Node looks which descriptors it has inherited; a shell tries the folders of PATH one after the other. None of these
+//! step; socat looks whether it has woken itself; Node looks which descriptors it has inherited; a shell tries the folders of PATH one after the other. None of these
 //! calls stands in the source of the program. So the story counts them, and says the number at the next line to which
 //! they belong. The record keeps them all. A picture leaves them out in the same way.
 //!
@@ -26,6 +26,8 @@ const KEPT: usize = 64;
 pub struct Noise {
     /// How many calls have no line of their own, and are counted in another's.
     folded: u64,
+    /// Descriptors of pairs that the process has made, to wake itself: socat asks there before each step.
+    pairs: HashSet<i32>,
     /// The descriptors on the interest lists of epoll.
     listed: HashSet<i32>,
     /// Calls that failed with EAGAIN, which matter only if no wait follows.
@@ -98,7 +100,7 @@ impl Noise {
             self.looping = Some(here);
             return Heard { this: Some(self.asked(lang)), ..heard };
         }
-        if !is_again(event) {
+        if !is_again(event) || event.fd.is_some_and(|fd| self.pairs.contains(&fd)) {
             self.looked += 1;
         } else if self.again.last().is_some_and(|last| {
             (last.tid, last.fd) == here && last.call == event.call && !self.is_listed(last)
@@ -121,6 +123,10 @@ impl Noise {
             }
             Call::Wait(Wait::EpollCtl(Interest { fd, .. })) if event.is_done() => {
                 self.listed.insert(*fd);
+            }
+            Call::Connection(Connection::Socketpair(_, Some(fds))) => self.pairs.extend(fds),
+            Call::Connection(Connection::Close) => {
+                event.fd.map(|fd| self.pairs.remove(&fd));
             }
             _ => {}
         }

@@ -384,7 +384,17 @@ impl Fcntl {
             Fcntl::Duplicate { .. } => {
                 same(event.fd.unwrap_or_default(), event.ret.unwrap_or_default(), lang)
             }
-            Fcntl::SetCloexec(_) | Fcntl::Other(_) => {
+            Fcntl::SetCloexec(true) => say!(
+                lang,
+                "it is closed when the process becomes another program (exec)",
+                "进程变成另一个程序 (exec) 时，它会被关闭",
+            ),
+            Fcntl::SetCloexec(false) => say!(
+                lang,
+                "it stays open when the process becomes another program (exec)",
+                "进程变成另一个程序 (exec) 时，它保持打开",
+            ),
+            Fcntl::Other(_) => {
                 let command = self.strace().0;
                 say!(lang, "{command} is done", "{command} 完成")
             }

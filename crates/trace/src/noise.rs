@@ -3,8 +3,8 @@
 
 use crate::story::{Clock, Fold, Noise, Story};
 use netplay_record::{
-    Bytes, Call, Change, Connection, Event, Fcntl, Interest, Kind, Outcome, Process, Receive,
-    Sockopt, Wait,
+    Bytes, Call, Change, Connection, Event, Family, Fcntl, Interest, Kind, Outcome, Process,
+    Receive, SocketKind, Sockopt, Type, Wait,
 };
 use netplay_text::lang::Lang;
 use nix::errno::Errno;
@@ -71,6 +71,17 @@ fn what_finds_nothing_before_a_wait_is_counted_with_the_wait() {
     let calls: Vec<_> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(calls, ["epoll_ctl", "recv", "epoll_wait", "recv"], "{lines:#?}");
     assert!(lines[2].ends_with("[asked 3 times before: nothing was ready]"), "{lines:#?}");
+}
+
+/// What stands in a pair was sent by the process itself.
+#[test]
+fn a_look_into_a_pair_of_its_own_is_counted() {
+    let kind = SocketKind { family: Family::Unix, ty: Type::Datagram, protocol: 0, flags: 0 };
+    let pair = event(Connection::Socketpair(kind, Some([6, 7])), -1, Ok(0));
+    let lines = told(&[pair.clone(), again(6), close(4), again(6), epoll_wait(-1, 1)]);
+    assert!(lines.len() == 3 && lines[2].contains("[asked 2 times before"), "{lines:#?}");
+    let lines = told(&[pair, close(6), again(6), close(6)]);
+    assert!(lines.iter().any(|line| line.contains("EAGAIN")), "{lines:#?}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn minus_one(model: &Model<'_>, i: usize) -> Option<usize> {
 
 /// Proven by ENOTSOCK of a call that no runtime uses to find out what a descriptor is; by EBADF of such a call on a number
 /// that no call of this process, watched from its start, has made a socket; or by EBADF on one whose close is in the records, also
-/// where a runtime has put -1 in the place of the number. Innocent: `getsockname` and `getsockopt` as a question, `fcntl` of a shell,
+/// where a runtime has put -1 in the place of the number. Innocent: `getsockname` and `getsockopt` as a question, a receive that tries a standard stream, `fcntl` of a shell,
 /// a second `close`.
 pub(super) fn not_a_socket(model: &Model<'_>, found: &mut Found) {
     let mut told = HashSet::new();
@@ -89,6 +89,7 @@ pub(super) fn not_a_socket(model: &Model<'_>, found: &mut Found) {
                 Taught::by("EBADF"),
             ),
             _ if fd < 0 => {}
+            "ENOTSOCK" if tries_a_standard_stream(model, record.pid, fd) => {}
             "ENOTSOCK" => found.add_taught(
                 Rule::NotASocket,
                 i,
@@ -112,6 +113,17 @@ pub(super) fn not_a_socket(model: &Model<'_>, found: &mut Found) {
             _ => {}
         }
     }
+}
+
+/// Whether the process asks a standard stream whether it is a socket by a call, as ncat does before it reads from it: its own
+/// connections are used. (Where a mistake has put 0 in the place of a descriptor, `fd = accept(…) < 0`, one of them is not.)
+fn tries_a_standard_stream(model: &Model<'_>, pid: i32, fd: i32) -> bool {
+    let connected = model.sockets.iter().filter(|socket| {
+        let holds = socket.holds.iter().any(|hold| hold.pid == pid);
+        holds && (socket.connected.is_some() || socket.was_accepted())
+    });
+    let mut used = connected.map(|socket| !socket.sent.is_empty() || !socket.received.is_empty());
+    (0..=2).contains(&fd) && used.next().is_some_and(|first| first && used.all(|used| used))
 }
 
 /// The close of the socket that this number was, if the number has been free since; of -1, the last close of a program whose runtime
