@@ -36,8 +36,15 @@ impl Timeline {
             lanes: silent.len() as u64,
             calls: noise.iter().filter(|&&i| !silent.contains(&self.calls[i].lane)).count() as u64,
         };
+        // A thread that did nothing else needs no lane.
+        let mut empty: HashSet<usize> = (0..self.lanes.len()).collect();
+        empty.retain(|&lane| self.lanes[lane].thread.is_some());
+        for (_, call) in self.calls.iter().enumerate().filter(|(i, _)| !noise.contains(i)) {
+            empty.remove(&call.lane);
+        }
+        let lanes = &silent | &empty;
         let gone = |i: usize, call: &Call| silent.contains(&call.lane) || noise.contains(&i);
-        let mut timeline = self.without(gone, &silent);
+        let mut timeline = self.without(gone, &lanes);
         (timeline.left_out, timeline.is_shared) = (left_out, true);
         timeline.shared(&children)
     }

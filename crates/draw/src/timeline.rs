@@ -337,7 +337,7 @@ mod tests {
             watched.connect(server, client, 5858, [3, 4]);
             let added = Interest { change: Change::Add, fd: 4, events: libc::EPOLLIN as u32 };
             watched.call(server, Wait::EpollCtl(added), 5, 0);
-            again(&mut watched, server);
+            again(&mut watched, ("server", 2, 9));
             if waits {
                 let wait = Wait::EpollWait { ready: Vec::new(), room: 8, timeout: -1 };
                 watched.call(server, wait, 5, 1);
@@ -347,6 +347,8 @@ mod tests {
             let calls = whole.calls.len();
             let folded = whole.folded();
             assert_eq!(folded.left_out.calls, left_out);
+            // A thread without another call has no lane.
+            assert_eq!(folded.lanes.len(), if waits { 2 } else { 3 });
             assert_eq!(calls - folded.calls.len(), left_out as usize);
         }
     }

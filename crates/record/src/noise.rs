@@ -10,13 +10,18 @@
 
 use std::collections::HashSet;
 
-use super::{Call, Change, Connection, Event, Fcntl, Interest, Kind, Process, Sockopt, Wait};
+use super::{
+    Call, Change, Connection, Event, Family, Fcntl, Interest, Kind, Process, Sockopt, Type, Wait,
+};
 use netplay_text::lang::Lang;
 use netplay_text::say;
 use netplay_text::words::{counted, grouped};
 
 /// After so many calls in a row that find nothing, it is a loop of the program's own.
 const LOOP: u64 = 16;
+
+/// Where glibc asks for names before it reads the files itself.
+const NSCD: &str = "/var/run/nscd/socket";
 
 /// So many calls are kept at most until it is known whether they matter.
 const KEPT: usize = 64;
@@ -38,6 +43,10 @@ pub struct Noise {
     looked: u64,
     /// How many of both came in a row.
     row: u64,
+    /// The calls of a question to nscd so far: socket, and connect, which failed.
+    question: Vec<Event>,
+    /// How many such questions there were.
+    questions: u64,
     /// Files that were not there to be executed.
     absent: Vec<Event>,
     /// How many descriptors the process looked for in vain.
@@ -59,7 +68,7 @@ impl Noise {
     /// How many calls have no line of their own.
     #[must_use]
     pub fn folded(&self) -> u64 {
-        self.folded + self.looked + self.again.len() as u64
+        self.folded + self.looked + (self.again.len() + self.question.len()) as u64
     }
 
     /// Takes an event of the process.
@@ -69,12 +78,47 @@ impl Noise {
             self.absent.push(event.clone());
             return Heard::default();
         }
+        if self.is_question(event) {
+            return Heard::default();
+        }
+        let unasked = std::mem::take(&mut self.question);
         match probe(event) {
             Some(Probe::Closed) => self.closed += 1,
             Some(Probe::Standard) => self.standard += 1,
-            None => return self.hear_others(event, lang),
+            None => {
+                let mut heard = self.hear_others(event, lang);
+                heard.before.splice(0..0, unasked);
+                return heard;
+            }
         }
-        Heard::default()
+        Heard { before: unasked, this: None }
+    }
+
+    /// Whether the event is a part of a question to nscd, which does not run here: `socket`, `connect`, `close`, with nothing in
+    /// between.
+    fn is_question(&mut self, event: &Event) -> bool {
+        let [first, ..] = &self.question[..] else {
+            let begins = matches!(&*event.what, Call::Connection(Connection::Socket(kind))
+                if kind.family == Family::Unix && kind.ty == Type::Stream);
+            let begins = begins && event.is_done();
+            self.question.extend(begins.then(|| event.clone()));
+            return begins;
+        };
+        let same = event.tid == first.tid && event.fd.map(i64::from) == first.ret;
+        match (&*event.what, self.question.len()) {
+            (Call::Connection(Connection::Connect(_)), 1)
+                if same && event.ret == Some(-1) && event.peer.as_deref() == Some(NSCD) =>
+            {
+                self.question.push(event.clone());
+            }
+            (Call::Connection(Connection::Close), 2) if same => {
+                self.question.clear();
+                self.folded += 3;
+                self.questions += 1;
+            }
+            _ => return false,
+        }
+        true
     }
 
     fn hear_others(&mut self, event: &Event, lang: Lang) -> Heard {
@@ -191,6 +235,13 @@ impl Noise {
                 "…… 查看 {n} 个描述符是否打开：都没有打开（EBADF）",
             ),
         });
+        let questions = (std::mem::take(&mut self.questions) > 0).then(|| {
+            lang.pick(
+                "... looked for nscd, which keeps names of hosts and users: it does not run here",
+                "…… 查找 nscd（缓存主机名和用户名的服务）：这里没有运行",
+            )
+            .to_owned()
+        });
         let standard = (standard > 0).then(|| {
             lang.pick(
                 "... looked whether standard streams are sockets: they are not (ENOTSOCK)",
@@ -198,7 +249,7 @@ impl Noise {
             )
             .to_owned()
         });
-        [closed, standard].into_iter().flatten().map(|text| note(event, text)).collect()
+        [closed, standard, questions].into_iter().flatten().map(|text| note(event, text)).collect()
     }
 
     /// Where a program was looked for before it was found, or in vain.

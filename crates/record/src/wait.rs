@@ -469,6 +469,9 @@ fn meanings(events: u32, lang: Lang) -> String {
         RDHUP => lang.pick("the peer will send no more", "对端不再发送"),
         _ => lang.pick("an event", "一个事件"),
     };
+    // POLLRDNORM and POLLWRNORM only say what POLLIN and POLLOUT say.
+    let others = events & !(libc::POLLRDNORM | libc::POLLWRNORM) as u32;
+    let events = if others == 0 { events } else { others };
     let set = (0..32).map(|bit| 1 << bit).filter(|bit| events & bit != 0);
     set.map(known).collect::<Vec<_>>().join(lang.pick(", ", "，"))
 }

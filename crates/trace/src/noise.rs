@@ -73,6 +73,26 @@ fn what_finds_nothing_before_a_wait_is_counted_with_the_wait() {
     assert!(lines[2].ends_with("[asked 3 times before: nothing was ready]"), "{lines:#?}");
 }
 
+#[test]
+fn a_question_to_nscd_is_one_line() {
+    let kind = SocketKind { family: Family::Unix, ty: Type::Stream, protocol: 0, flags: 0 };
+    let socket = event(Connection::Socket(kind), -1, Ok(3));
+    let socket = Event { fd: None, ..socket };
+    let connect = |path: &str, ret| {
+        let call = event(Connection::Connect(None), 3, ret);
+        Event { peer: Some(path.into()), ..call }
+    };
+    let nscd = connect("/var/run/nscd/socket", Err(Errno::ENOENT));
+    let question = [socket.clone(), nscd, close(3)];
+    let lines = told(&[&question[..], &question, &[close(4)]].concat());
+    assert!(lines.len() == 2 && lines[0].contains("nscd"), "{lines:#?}");
+    // A socket of the program's own is told, and so is a connect that goes elsewhere.
+    for other in [connect("/run/other", Err(Errno::ENOENT)), close(5), close(3)] {
+        let lines = told(&[socket.clone(), other, close(3)]);
+        assert_eq!(lines.len(), 3, "{lines:#?}");
+    }
+}
+
 /// What stands in a pair was sent by the process itself.
 #[test]
 fn a_look_into_a_pair_of_its_own_is_counted() {
