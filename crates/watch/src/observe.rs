@@ -1,5 +1,6 @@
 //! Questions of the observer's own about another process's sockets: pidfd_getfd(2) gives a copy of its descriptor.
 
+use std::net::SocketAddr;
 use std::os::fd::{FromRawFd, OwnedFd};
 
 use netplay_call::state_of;
@@ -34,4 +35,9 @@ pub(crate) fn state(
 /// What the kernel knows of a socket that was made before it was watched.
 pub(crate) fn descriptor(pid: i32, fd: i32) -> Option<Descriptor> {
     copy(pid, fd).map(netplay_call::found)
+}
+
+/// The other end of a connection over IP.
+pub(crate) fn peer(pid: i32, fd: i32) -> Option<SocketAddr> {
+    descriptor(pid, fd)?.peer?.parse().ok()
 }

@@ -6,8 +6,11 @@ use std::fs;
 use std::sync::LazyLock;
 
 use netplay_call::monotonic;
-use netplay_record::{Call, Descriptor, Descriptors, Event, Kind, Moves, Outcome, Sockopt, Text};
+use netplay_record::{
+    Call, Connection, Descriptor, Descriptors, Event, Kind, Moves, Outcome, Sockopt, Text,
+};
 use nix::unistd::Pid;
+use socket2::SockAddr;
 
 use super::decode::{self, Answer, Asked, Interests, Rings, Said, Scene, words::signal};
 use super::memory::Memory;
@@ -237,6 +240,12 @@ impl Process {
             decode::decode(asked, answer, self.scene(tid, detail.keep))?;
         if let (Call::Option(Sockopt::Setsockopt(set)), Some(fd)) = (&mut call, fd) {
             set.datagrams = self.descriptors.get(fd).is_some_and(|of| of.datagrams() == Some(true));
+        }
+        if let (Call::Connection(Connection::Accept { peer: peer @ None, .. }), Some(new)) =
+            (&mut call, answer.done())
+        {
+            // It was not asked for, accept(fd, NULL, NULL): the kernel knows it all the same.
+            *peer = observe::peer(self.pid, new as i32).map(|peer| SockAddr::from(peer).into());
         }
         let outcome = answer.outcome(fd);
         let closes = call.moves() == Moves::Closes;

@@ -586,6 +586,29 @@ fn a_setuid_program_and_one_of_32_bits_are_said() {
     said.add("32 bits", &all(&events));
 }
 
+/// `accept(fd, NULL, NULL)`: the program does not know its client, but the picture must.
+#[test]
+fn a_client_that_the_server_did_not_ask_for_is_known() {
+    let (Some(stage), Some(server)) = (Stage::new(), compiled("accepts.c", false)) else { return };
+    let (port, picture) = (stage.path("port"), stage.path("run.json"));
+    let mut run = watch(&stage.trace(), &["-o", picture.to_str().unwrap()]);
+    run.arg(server).arg(&port).arg("::").args(stage.program("clients.py", "accept"));
+    let run = finish(&mut run, b"");
+    assert!(run.status.success() && run.stderr.is_empty(), "{run:?}");
+    let events = stage.events();
+    let accept = events.iter().find(|event| event.call.as_deref() == Some("accept")).unwrap();
+    assert!(accept.args.as_deref().unwrap().ends_with("NULL, NULL"), "{accept:?}");
+    assert!(accept.peer.as_deref().unwrap().starts_with("127.0.0.1:"), "{accept:?}");
+    let drawn: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&picture).unwrap()).unwrap();
+    let lanes = drawn["lanes"].as_array().unwrap();
+    assert!(lanes.len() == 2 && lanes.iter().all(|lane| lane["thread"].is_array()), "{lanes:?}");
+    let arrows = drawn["arrows"].as_array().unwrap();
+    let whole = |arrow: &&serde_json::Value| arrow["from"].is_object() && arrow["to"].is_object();
+    assert_eq!(arrows.iter().filter(whole).count(), arrows.len(), "{arrows:?}");
+    assert!(arrows.len() > 2, "{arrows:?}");
+}
+
 #[test]
 fn each_kind_of_picture_shows_both_programs() {
     for kind in ["svg", "html", "md", "json", "txt"] {
