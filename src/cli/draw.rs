@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args as ClapArgs;
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use netplay_text::say;
@@ -21,10 +21,10 @@ use crate::trace::remark;
 /// Draw traces as one timeline of both ends
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Make traces with --trace, in both terminals:\n\n    netplay tcp-server --trace server.jsonl\n    netplay tcp-client --trace client.jsonl\n    netplay draw server.jsonl client.jsonl -o both.svg\n\nWith --observe a trace also has the states of TCP."
+    after_help = "Make traces with --trace, in both terminals:\n\n    netplay tcp-server --trace server.jsonl\n    netplay tcp-client --trace client.jsonl\n    netplay draw server.jsonl client.jsonl -o both.svg\n\nWith --observe a trace also has the states of TCP. The two terminals may be of two machines."
 )]
 pub struct Args {
-    /// Traces of one host, in any order; - for standard input
+    /// Traces of one host, in any order, or of two: then the traffic between them says how far their clocks are apart; - for standard input
     #[arg(value_name = "TRACE", required = true)]
     traces: Vec<PathBuf>,
     /// Write the picture to FILE, which says by its name what it is: .svg .html .md .json .txt, .pcapng for Wireshark, .pftrace for Perfetto; - for standard output
@@ -39,6 +39,9 @@ pub struct Args {
     /// Draw each process and call of watched programs, not only those that take part in the conversation
     #[arg(long)]
     all: bool,
+    /// Of two hosts: leave all times as each clock had them
+    #[arg(long)]
+    raw: bool,
 }
 
 /// The picture of a demo.
@@ -119,7 +122,16 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let names: Vec<String> = args.traces.iter().map(|trace| file_name(trace)).collect();
     let view =
         View { title: names.join(" + "), time: args.time, ..global.look(stdout().is_terminal()) };
-    let timeline = Timeline::new(reading.records, &HashMap::new());
+    let timeline = match reading.boots.len() {
+        2.. if !args.raw => {
+            let timeline = Timeline::of_hosts(reading.records).map_err(|error| anyhow!(error))?;
+            if let (Some(clock), false) = (&timeline.clock, global.quiet) {
+                remark(format_args!("netplay: {}", clock.told(Lang::current())));
+            }
+            timeline
+        }
+        _ => Timeline::new(reading.records, &HashMap::new()),
+    };
     let timeline = told(timeline, args.format(), args.all, &view);
     let drawn = write_by(|to| timeline.draw(args.format(), &view, to), &args.output);
     // The process is about to end, which frees all memory at once. Freeing it piece by piece would take time.

@@ -46,6 +46,10 @@ for packet in trace.packet:
                 errors.append(f"track {track.uuid} has the parent of another process")
             thread = track.thread
             threads[track.uuid] = {"pid": thread.pid, "tid": thread.tid, "name": thread.thread_name}
+        elif track.parent_uuid:
+            if track.parent_uuid not in processes:
+                errors.append(f"track {track.uuid} has an unknown parent")
+            threads[track.uuid] = {"pid": None, "tid": None, "name": track.name}
         else:
             processes[track.uuid] = {"pid": track.process.pid, "name": track.process.process_name}
     elif packet.HasField("track_event"):

@@ -704,17 +704,28 @@ fn what_cannot_be_drawn_is_named_and_counted_and_the_rest_is_drawn() {
 }
 
 #[test]
-fn records_of_another_boot_are_left_out() {
+fn hosts_without_traffic_between_them_have_no_common_clock() {
     let folder = TempDir::new().unwrap();
     let on = |boot: &str| -> Vec<Event> {
         connection().into_iter().map(|record| Event { boot: Some(boot.into()), ..record }).collect()
     };
     let (here, there) =
         (file(&folder, "here", &on("00000001"), ""), file(&folder, "there", &on("00000002"), ""));
-    let drawn = draw(&[&here, &there, "--format", "json"]);
-    Said::on("draw_another_boot").add("here there", &remarks(&drawn).join("\n"));
+    let said = Said::on("draw_another_boot");
+    said.ends("here there", &draw(&[&here, &there, "--format", "json"]), 1);
+    let drawn = draw(&[&here, &there, "--format", "json", "--raw"]);
     let drawn: Value = serde_json::from_slice(&drawn.stdout).unwrap();
-    assert_eq!(drawn["calls"].as_array().unwrap().len(), connection().len());
+    assert_eq!(drawn["calls"].as_array().unwrap().len(), 2 * connection().len());
+    assert!(drawn.get("clock").is_none());
+    // The loopback address of one host is not that of the other, and neither is a process.
+    assert_eq!(drawn["arrows"].as_array().unwrap().len(), 2);
+    assert_eq!(drawn["lanes"].as_array().unwrap().len(), 4);
+    // A third one has no place.
+    let other = file(&folder, "other", &on("00000003"), "");
+    let drawn = draw(&[&here, &there, &other, "--format", "json", "--raw"]);
+    said.add("a third host", &remarks(&drawn).join("\n"));
+    let drawn: Value = serde_json::from_slice(&drawn.stdout).unwrap();
+    assert_eq!(drawn["calls"].as_array().unwrap().len(), 2 * connection().len());
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod draw_text;
 mod elsewhere;
 mod faults;
 mod ftp;
+mod hosts;
 mod install;
 mod ipv6;
 mod labs;

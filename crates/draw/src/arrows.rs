@@ -11,9 +11,10 @@ use std::net::Shutdown;
 use serde::Serialize;
 
 use super::acts::Acts;
+use super::calls::{Process, process};
 use super::on_the_way::{Content, OnTheWay, is_same, received_content, sent_content};
 use super::sockets::{
-    Id, Reachable, Socket, Sockets, is_for_many, is_wildcard, plain, port, reaches,
+    Id, Reachable, Socket, Sockets, is_for_many, is_of_its_host, is_wildcard, plain, port, reaches,
 };
 use super::{Call, Lane};
 use netplay_record::text::NO_TRACE;
@@ -91,24 +92,81 @@ struct Finder<'a> {
 
 /// What happened on one socket, as indices of calls.
 #[derive(Debug, Default)]
-struct History {
-    sent: Vec<usize>,
-    received: Vec<usize>,
-    ends: Vec<usize>,
+pub(super) struct History {
+    pub(super) sent: Vec<usize>,
+    pub(super) received: Vec<usize>,
+    pub(super) ends: Vec<usize>,
     resets: Vec<usize>,
-    closes: Vec<usize>,
+    pub(super) closes: Vec<usize>,
+}
+
+/// What happened on each socket.
+pub(super) fn histories(calls: &[Call], sockets: &Sockets) -> Vec<History> {
+    let mut histories: Vec<History> = Vec::new();
+    histories.resize_with(sockets.all.len(), History::default);
+    for &i in &sockets.order {
+        for &id in sockets.ended.get(&i).into_iter().flatten() {
+            histories[id].closes.push(i);
+        }
+        let is_stream = |&id: &Id| {
+            let socket = &sockets.all[id];
+            !socket.datagram || socket.pair.is_some()
+        };
+        let Some(id) = sockets.of_call[i].filter(is_stream) else { continue };
+        let (call, history) = (&calls[i], &mut histories[id]);
+        match call.record.direction_on_connection() {
+            Some(Direction::Out) if moved(&calls[i]) == 0 && !sockets.all[id].datagram => {} // nothing goes
+            Some(Direction::Out) => history.sent.push(i),
+            Some(Direction::In) => history.received.push(i),
+            Some(Direction::End) => history.ends.push(i),
+            None if call.record.errno.as_deref() == Some("ECONNRESET") => history.resets.push(i),
+            None if (closes(&calls[i]) || shutdown(&calls[i]).is_some())
+                && call.record.errno.is_none()
+                && !call.record.is_unfinished() =>
+            {
+                history.closes.push(i)
+            }
+            None => {}
+        }
+    }
+    // A send stands where it began, a recv where it returned.
+    histories.iter_mut().for_each(|history| history.sent.sort_by_key(|&i| calls[i].from_ns));
+    histories
+}
+
+/// How many bytes a call moved.
+pub(super) fn moved(call: &Call) -> u64 {
+    call.record.bytes.unwrap_or_default()
+}
+
+/// Whether a call closes descriptors.
+fn closes(call: &Call) -> bool {
+    matches!(call.record.what.moves(), Moves::Closes | Moves::ClosesMany { .. } | Moves::Executes)
+}
+
+/// What a call shuts down.
+fn shutdown(call: &Call) -> Option<Shutdown> {
+    match call.record.what.moves() {
+        Moves::Shuts(how) => Some(how),
+        _ => None,
+    }
+}
+
+/// Whether a call may be the one that ends what its own side sends.
+pub(super) fn may_end_sending(call: &Call) -> bool {
+    closes(call) || matches!(shutdown(call), Some(Shutdown::Write | Shutdown::Both))
 }
 
 impl Finder<'_> {
     fn forks(&mut self) {
         let forks = self.calls.iter().filter_map(|call| super::calls::fork(&call.record));
-        let mut of_process: HashMap<i32, Vec<usize>> =
+        let mut of_process: HashMap<Process, Vec<usize>> =
             forks.map(|(child, _)| (child, Vec::new())).collect();
         if of_process.is_empty() {
             return;
         }
         for (i, call) in self.calls.iter().enumerate() {
-            if let Some(of_child) = of_process.get_mut(&call.record.pid) {
+            if let Some(of_child) = of_process.get_mut(&process(&call.record)) {
                 of_child.push(i);
             }
         }
@@ -132,39 +190,7 @@ impl Finder<'_> {
 
     /// TCP and UNIX streams.
     fn streams(&mut self) {
-        let mut histories: Vec<History> = Vec::new();
-        histories.resize_with(self.sockets.all.len(), History::default);
-        for &i in &self.sockets.order {
-            for &id in self.sockets.ended.get(&i).into_iter().flatten() {
-                histories[id].closes.push(i);
-            }
-            let is_stream = |&id: &Id| {
-                let socket = &self.sockets.all[id];
-                !socket.datagram || socket.pair.is_some()
-            };
-            let Some(id) = self.sockets.of_call[i].filter(is_stream) else { continue };
-            let (call, history) = (&self.calls[i], &mut histories[id]);
-            match call.record.direction_on_connection() {
-                Some(Direction::Out) if self.moved(i) == 0 && !self.sockets.all[id].datagram => {} // nothing goes
-                Some(Direction::Out) => history.sent.push(i),
-                Some(Direction::In) => history.received.push(i),
-                Some(Direction::End) => history.ends.push(i),
-                None if call.record.errno.as_deref() == Some("ECONNRESET") => {
-                    history.resets.push(i)
-                }
-                None if (self.closes(i) || self.shutdown(i).is_some())
-                    && call.record.errno.is_none()
-                    && !call.record.is_unfinished() =>
-                {
-                    history.closes.push(i)
-                }
-                None => {}
-            }
-        }
-        // A send stands where it began, a recv where it returned.
-        histories
-            .iter_mut()
-            .for_each(|history| history.sent.sort_by_key(|&i| self.calls[i].from_ns));
+        let histories = histories(self.calls, &self.sockets);
         let peers = self.connections(&histories);
         let watched = self.watched();
         for (id, history) in histories.iter().enumerate() {
@@ -205,6 +231,11 @@ impl Finder<'_> {
             }
         }
         let pair = |(id, socket): (Id, &Socket)| Some((id, socket.pair?));
+        // Each host has a loopback address and paths of its own.
+        let meet = |client: Id, accepted: Id| {
+            let to = all[client].peer.as_deref().unwrap_or_default();
+            all[client].host == all[accepted].host || !is_of_its_host(to)
+        };
         let mut pairs: HashMap<Id, Id> = all.iter().enumerate().filter_map(pair).collect();
         let mut accepted: Vec<Id> = (0..all.len()).filter(|&id| all[id].accepted).collect();
         accepted.sort_by_key(|&id| call_of(id).map(|call| call.to_ns));
@@ -214,7 +245,8 @@ impl Finder<'_> {
                 |client: Id| call_of(client).is_some_and(|connect| connect.from_ns <= call.to_ns);
             // A port may have been used before: the latest connect is meant.
             let by_name = named.get(peer.as_str()).and_then(|ids| {
-                ids[..ids.partition_point(|&client| began(client))].last().copied()
+                let before = &ids[..ids.partition_point(|&client| began(client))];
+                before.iter().rfind(|&&client| meet(client, id)).copied()
             });
             let client = by_name.or_else(|| {
                 let listener = plain(&call.record.local).unwrap_or_default();
@@ -223,6 +255,7 @@ impl Finder<'_> {
                     let (here, there) = (&histories[id], &histories[client]);
                     let to = all[client].peer.as_deref().unwrap_or_default();
                     reaches(to, &listener)
+                        && meet(client, id)
                         && began(client)
                         && self.may_be(here, there)
                         && self.may_be(there, here)
@@ -373,17 +406,11 @@ impl Finder<'_> {
     }
 
     fn closes(&self, cause: usize) -> bool {
-        matches!(
-            self.calls[cause].record.what.moves(),
-            Moves::Closes | Moves::ClosesMany { .. } | Moves::Executes
-        )
+        closes(&self.calls[cause])
     }
 
     fn shutdown(&self, cause: usize) -> Option<Shutdown> {
-        match self.calls[cause].record.what.moves() {
-            Moves::Shuts(how) => Some(how),
-            _ => None,
-        }
+        shutdown(&self.calls[cause])
     }
 
     /// Whether the end that a call has read may be the one that its own side has set, with shutdown.
@@ -609,7 +636,7 @@ impl Finder<'_> {
     }
 
     fn moved(&self, i: usize) -> u64 {
-        self.calls[i].record.bytes.unwrap_or_default()
+        moved(&self.calls[i])
     }
 
     /// A side without a trace, at this time: the one opposite of a lane of this role, or of what the socket is for.
@@ -629,6 +656,7 @@ impl Finder<'_> {
                 role: role.to_owned(),
                 acts: Acts::of_role(role).unwrap_or_default(),
                 thread: None,
+                host: 0,
             });
             lanes.len() - 1
         });
@@ -652,10 +680,10 @@ impl Finder<'_> {
 
 /// An operation of a ring: its process, its number, and when it was submitted, for a number may be given
 /// out again.
-type Operation = (i32, Option<u64>, u64);
+type Operation = (Process, Option<u64>, u64);
 
 fn operation(call: &Call) -> Operation {
-    (call.record.pid, call.record.user_data, call.record.start_ns)
+    (process(&call.record), call.record.user_data, call.record.start_ns)
 }
 
 fn is_client(socket: &Socket) -> bool {

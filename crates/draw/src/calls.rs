@@ -21,6 +21,14 @@ pub struct Lane {
     pub acts: Acts,
     /// The process and the thread; `None` for a side without a trace.
     pub thread: Option<(i32, i32)>,
+    /// Which host it is on: 0 for the first.
+    #[serde(skip_serializing_if = "is_first")]
+    pub host: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_first(host: &u8) -> bool {
+    *host == 0
 }
 
 /// A call of a lane, or a run of equal calls that found nothing (EAGAIN); or a note.
@@ -36,6 +44,9 @@ pub struct Call {
     pub times: u64,
     /// The state of TCP that the socket was seen in after the call, if it was another one before.
     pub state: Option<Text>,
+    /// How long it took by its own clock, in nanoseconds; waiting included.
+    #[serde(skip)]
+    pub took: u64,
     /// The record; of a run, the last one.
     pub record: Box<Event>,
 }
@@ -53,44 +64,58 @@ impl Call {
         self.record.call.as_deref().unwrap_or_default()
     }
 
-    /// How long it took, in nanoseconds; waiting included.
+    /// How long it took, in nanoseconds, as it was measured; waiting included.
     #[must_use]
     pub fn took_ns(&self) -> u64 {
-        self.to_ns - self.from_ns
+        self.took
     }
 }
 
+/// A process: its host, and its number there.
+pub(super) type Process = (u8, i32);
+
+/// The process that made a call.
+pub(super) fn process(record: &Event) -> Process {
+    (record.host, record.pid)
+}
+
 /// A side that a process takes part as: most are one, but server and client can be threads of one program.
-type Side<'a> = (i32, &'a str);
+type Side<'a> = (Process, &'a str);
+
+/// What a host is called: nothing in a trace names it.
+pub(super) fn host_name(host: u8) -> char {
+    char::from(b'A' + host)
+}
 
 /// A lane for each thread that is in the records; a thread that speaks for two sides has two.
 pub(super) fn lanes(records: &[Box<Event>], given: &HashMap<i32, String>) -> Vec<Lane> {
-    let mut threads: Vec<(&str, i32, i32)> = Vec::new();
+    let mut threads: Vec<(&str, Process, i32)> = Vec::new();
     let mut known = HashSet::new();
-    let mut born: HashMap<(i32, i32), u64> = HashMap::new();
+    let mut born: HashMap<(Process, i32), u64> = HashMap::new();
+    let hosts = records.iter().map(|record| record.host).max().unwrap_or_default();
     for record in records {
         if let Some((child, _)) = fork(record) {
             // The second child may be the first that gets to run: they come in the order of their forks.
-            born.entry((child, child)).or_insert(record.start_ns);
+            born.entry((child, child.1)).or_insert(record.start_ns);
         }
-        let thread = (&*record.role, record.pid, record.tid);
+        let thread = (&*record.role, process(record), record.tid);
         if known.insert(thread) {
-            born.entry((record.pid, record.tid)).or_insert(record.start_ns);
+            born.entry((process(record), record.tid)).or_insert(record.start_ns);
             threads.push(thread);
         }
     }
     threads.sort_by_key(|&(role, pid, tid)| (role != "server", born[&(pid, tid)]));
     let names = side_names(&threads, records, given);
-    let mut sides: HashMap<i32, usize> = HashMap::new();
+    let mut sides: HashMap<Process, usize> = HashMap::new();
     names.keys().for_each(|&(pid, _)| *sides.entry(pid).or_default() += 1);
     // Where two sides share a process, the first thread of each stands for it.
     let mut led: HashSet<Side<'_>> = threads
         .iter()
-        .filter(|(_, pid, tid)| pid == tid)
+        .filter(|(_, pid, tid)| pid.1 == *tid)
         .map(|&(role, pid, _)| (pid, role))
         .collect();
     let mut seen: HashMap<Side<'_>, usize> = HashMap::new();
-    let mut shared: HashSet<(i32, &String)> = HashSet::new();
+    let mut shared: HashSet<(Process, &String)> = HashSet::new();
     let mut lanes: Vec<Lane> = Vec::new();
     for &(role, pid, tid) in &threads {
         let side = (pid, role);
@@ -99,17 +124,25 @@ pub(super) fn lanes(records: &[Box<Event>], given: &HashMap<i32, String>) -> Vec
                 continue;
             }
             name.clone()
-        } else if tid == pid || sides[&pid] > 1 && led.insert(side) {
+        } else if tid == pid.1 || sides[&pid] > 1 && led.insert(side) {
             names[&side].clone()
         } else {
             let nth = seen.entry(side).or_default();
             *nth += 1;
             format!("{}, thread {nth}", names[&side])
         };
-        let detail =
-            if tid == pid { format!("pid {pid}") } else { format!("thread {tid} of {pid}") };
+        let (host, number) = pid;
+        let mut detail = if tid == number {
+            format!("pid {number}")
+        } else {
+            format!("thread {tid} of {number}")
+        };
+        if hosts > 0 {
+            detail += &format!(", host {}", host_name(host));
+        }
         let acts = Acts::of_role(role).unwrap_or_default();
-        lanes.push(Lane { name, detail, role: role.to_owned(), acts, thread: Some((pid, tid)) });
+        let thread = Some((number, tid));
+        lanes.push(Lane { name, detail, role: role.to_owned(), acts, thread, host });
     }
     lanes
 }
@@ -117,25 +150,27 @@ pub(super) fn lanes(records: &[Box<Event>], given: &HashMap<i32, String>) -> Vec
 /// What each side is called: its process as `given` or after its parent; or after its role, with a letter
 /// for a client and a number for another side that is not the only one.
 fn side_names<'a>(
-    threads: &[(&'a str, i32, i32)],
+    threads: &[(&'a str, Process, i32)],
     records: &'a [Box<Event>],
     given: &HashMap<i32, String>,
 ) -> HashMap<Side<'a>, String> {
-    let parents: HashMap<i32, i32> = records.iter().filter_map(|record| fork(record)).collect();
+    let parents: HashMap<Process, Process> =
+        records.iter().filter_map(|record| fork(record)).collect();
     // What its main thread speaks as first is a process's own side.
-    let mut own: HashMap<i32, &str> = HashMap::new();
+    let mut own: HashMap<Process, &str> = HashMap::new();
     let main = records.iter().filter(|record| record.pid == record.tid);
     for record in main.chain(records) {
-        own.entry(record.pid).or_insert(&record.role);
+        own.entry(process(record)).or_insert(&record.role);
     }
     let mut sides: Vec<Side<'a>> = threads.iter().map(|&(role, pid, _)| (pid, role)).collect();
     let mut known = HashSet::new();
     sides.retain(|&side| known.insert(side));
     // A child that has become another program is named after that.
-    let parent_of = |pid: i32, role: &str| {
+    let parent_of = |pid: Process, role: &str| {
         parents.get(&pid).filter(|parent| own.get(parent).is_none_or(|own| *own == role))
     };
-    let named = |pid, role: &str| given.contains_key(&pid) || parent_of(pid, role).is_some();
+    let named =
+        |pid: Process, role: &str| given.contains_key(&pid.1) || parent_of(pid, role).is_some();
     let of_role = |wanted| {
         let unnamed =
             |&&(pid, role): &&Side<'_>| role == wanted && !(own[&pid] == role && named(pid, role));
@@ -146,7 +181,7 @@ fn side_names<'a>(
     let (mut children, mut of_roles) = (HashMap::new(), HashMap::new());
     for &(pid, role) in &sides {
         let is_own = own[&pid] == role;
-        let name = if let Some(name) = given.get(&pid).filter(|_| is_own) {
+        let name = if let Some(name) = given.get(&pid.1).filter(|_| is_own) {
             name.clone()
         } else if let Some(parent) = parent_of(pid, role).filter(|_| is_own) {
             // A parent was there before its child, unless its own records are missing.
@@ -169,9 +204,10 @@ fn side_names<'a>(
 }
 
 /// The child and the parent, if the record is that of a fork.
-pub(super) fn fork(record: &Event) -> Option<(i32, i32)> {
+pub(super) fn fork(record: &Event) -> Option<(Process, Process)> {
     let child = record.ret.filter(|&child| child > 0)?;
-    (record.what.moves() == Moves::Copies).then_some((child as i32, record.pid))
+    let child = (record.host, child as i32);
+    (record.what.moves() == Moves::Copies).then_some((child, process(record)))
 }
 
 #[expect(
@@ -184,25 +220,28 @@ pub(super) fn calls(
     lanes: &[Lane],
     names: &HashMap<i32, String>,
 ) -> Vec<Call> {
-    let lane_of: HashMap<((i32, i32), &str), usize> = lanes
+    let lane_of: HashMap<((Process, i32), &str), usize> = lanes
         .iter()
         .enumerate()
-        .filter_map(|(i, lane)| Some(((lane.thread?, &*lane.role), i)))
+        .filter_map(|(i, lane)| {
+            let (pid, tid) = lane.thread?;
+            Some(((((lane.host, pid), tid), &*lane.role), i))
+        })
         .collect();
-    let by_name: HashMap<(i32, &str), usize> = lanes
+    let by_name: HashMap<(Process, &str), usize> = lanes
         .iter()
         .enumerate()
         .rev() // the first of a name counts
-        .filter_map(|(i, lane)| Some(((lane.thread?.0, &*lane.name), i)))
+        .filter_map(|(i, lane)| Some((((lane.host, lane.thread?.0), &*lane.name), i)))
         .collect();
     let of_its_name = |record: &Event| {
         let name = names.get(&record.tid)?;
-        by_name.get(&(record.pid, &**name)).copied()
+        by_name.get(&(process(record), &**name)).copied()
     };
     let mut calls: Vec<Call> = Vec::with_capacity(records.len());
     let mut last_of_lane: Vec<Option<usize>> = vec![None; lanes.len()];
     for record in records {
-        let lane = lane_of.get(&((record.pid, record.tid), &*record.role)).copied();
+        let lane = lane_of.get(&((process(&record), record.tid), &*record.role)).copied();
         let lane = lane.or_else(|| of_its_name(&record)).expect("every thread has a lane");
         let from_ns = record.start_ns - start_ns;
         let to_ns = from_ns + record.dur_ns;
@@ -213,10 +252,12 @@ pub(super) fn calls(
             && (&last.record.call, last.record.fd) == (&record.call, record.fd)
         {
             (last.to_ns, last.times, last.record) = (to_ns, last.times + 1, record);
+            last.took = to_ns - last.from_ns;
             continue;
         }
         last_of_lane[lane] = Some(calls.len());
-        calls.push(Call { lane, from_ns, to_ns, times: 1, state: None, record });
+        let took = record.dur_ns;
+        calls.push(Call { lane, from_ns, to_ns, times: 1, state: None, took, record });
     }
     calls
 }

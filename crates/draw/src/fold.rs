@@ -16,7 +16,7 @@ use netplay_record::noise::Noise;
 use netplay_record::{Call as Recorded, Connection, Event, Kind, Sockopt, Wait};
 use netplay_text::lang::Lang;
 
-use super::calls::fork;
+use super::calls::{Process, fork, process};
 use super::left_out::LeftOut;
 use super::{Call, Lane, Timeline, Tip};
 
@@ -28,7 +28,7 @@ impl Timeline {
         if !self.calls.iter().any(|call| is_watched(&call.record)) {
             return self;
         }
-        let children: HashSet<i32> =
+        let children: HashSet<Process> =
             self.calls.iter().filter_map(|call| Some(fork(&call.record)?.0)).collect();
         let silent = self.silent_lanes(&children);
         let noise = self.noise();
@@ -51,10 +51,10 @@ impl Timeline {
 
     /// The lanes without a call about a socket. A program that somebody started and that failed stays: that it did is news. If
     /// no lane has such a call, all of them stay.
-    fn silent_lanes(&self, children: &HashSet<i32>) -> HashSet<usize> {
+    fn silent_lanes(&self, children: &HashSet<Process>) -> HashSet<usize> {
         let mut stays: Vec<bool> = self.lanes.iter().map(|lane| lane.thread.is_none()).collect();
         for call in &self.calls {
-            let is_child = children.contains(&call.record.pid);
+            let is_child = children.contains(&process(&call.record));
             let fails = call.record.kind == Kind::Note
                 && call.record.value.as_deref().is_some_and(is_failure);
             stays[call.lane] |=
@@ -71,17 +71,17 @@ impl Timeline {
         let mut order: Vec<usize> = (0..self.calls.len()).collect();
         order.retain(|&i| is_watched(&self.calls[i].record));
         order.sort_by_key(|&i| self.calls[i].record.moment());
-        let mut of_processes: HashMap<i32, Noise> = HashMap::new();
-        let mut kept: HashMap<(i32, u64), usize> = HashMap::new();
+        let mut of_processes: HashMap<Process, Noise> = HashMap::new();
+        let mut kept: HashMap<(u8, i32, u64), usize> = HashMap::new();
         for i in order {
             // A run of many is a loop of the program's own.
             let Call { record, times: 1, .. } = &self.calls[i] else { continue };
-            let heard = of_processes.entry(record.pid).or_default().hear(record, Lang::En);
+            let heard = of_processes.entry(process(record)).or_default().hear(record, Lang::En);
             for told in heard.before.iter().filter(|told| told.kind == Kind::Call) {
-                kept.remove(&(told.tid, told.start_ns));
+                kept.remove(&(record.host, told.tid, told.start_ns));
             }
             if heard.this.is_none() {
-                kept.insert((record.tid, record.start_ns), i);
+                kept.insert((record.host, record.tid, record.start_ns), i);
             }
         }
         kept.into_values().collect()
@@ -128,7 +128,7 @@ impl Timeline {
     }
 
     /// The same with one lane for threads of one process, and for processes of one name, that ran one after the other.
-    fn shared(mut self, children: &HashSet<i32>) -> Timeline {
+    fn shared(mut self, children: &HashSet<Process>) -> Timeline {
         let mut lives: Vec<Option<(u64, u64)>> = vec![None; self.lanes.len()];
         for call in self.calls.iter().filter(|call| is_watched(&call.record)) {
             let life = lives[call.lane].get_or_insert((call.from_ns, call.to_ns));
@@ -162,7 +162,7 @@ impl Timeline {
                 let first = lanes[0];
                 lanes.iter().for_each(|&lane| into[lane] = first);
                 // One of several programs of a name has its number among the columns.
-                let is_program = matches!(kin, Kin::Processes(_, false));
+                let is_program = matches!(kin, Kin::Processes(.., false));
                 if lanes.len() == 1 && !is_program {
                     continue;
                 }
@@ -171,7 +171,9 @@ impl Timeline {
                 let lane = &mut self.lanes[first];
                 lane.name = kin.name(&lane.name) + &number;
                 if lanes.len() > 1 {
-                    lane.detail = format!("{} {}", lanes.len(), kin.detail());
+                    // Of several hosts, which one it is stands behind the number.
+                    let host = lane.detail.find(", host ").map_or("", |at| &lane.detail[at..]);
+                    lane.detail = format!("{} {}{host}", lanes.len(), kin.detail());
                 }
             }
         }
@@ -192,20 +194,20 @@ type Column = (Vec<usize>, u64);
 #[derive(Debug, PartialEq)]
 enum Kin {
     /// Threads of this process, under this name.
-    Threads(i32, String),
-    /// Processes of this name that another one has started; whether they are copies of it.
-    Processes(String, bool),
+    Threads(Process, String),
+    /// Processes of a host, of this name, that another one has started; whether they are copies of it.
+    Processes(u8, String, bool),
 }
 
 impl Kin {
-    fn of(lane: &Lane, children: &HashSet<i32>) -> Option<Kin> {
+    fn of(lane: &Lane, children: &HashSet<Process>) -> Option<Kin> {
         let (pid, tid) = lane.thread?;
         match lane.name.rsplit_once(", ") {
             Some((_, thread)) if tid != pid && thread.starts_with("thread ") => {
-                Some(Kin::Threads(pid, lane.role.clone()))
+                Some(Kin::Threads((lane.host, pid), lane.role.clone()))
             }
-            _ if tid != pid || !children.contains(&pid) => None,
-            child => Some(Kin::Processes(lane.role.clone(), child.is_some())),
+            _ if tid != pid || !children.contains(&(lane.host, pid)) => None,
+            child => Some(Kin::Processes(lane.host, lane.role.clone(), child.is_some())),
         }
     }
 
@@ -214,8 +216,8 @@ impl Kin {
         let of = name.rsplit_once(", ").map_or(name, |(of, _)| of);
         match self {
             Kin::Threads(..) => format!("{of}, threads"),
-            Kin::Processes(role, true) => format!("{role}, children"),
-            Kin::Processes(role, false) => role.clone(),
+            Kin::Processes(_, role, true) => format!("{role}, children"),
+            Kin::Processes(_, role, false) => role.clone(),
         }
     }
 

@@ -142,11 +142,16 @@ impl<'a> Data<'a> {
     fn of(timeline: &'a Timeline, view: &'a View) -> Data<'a> {
         let mut words = Pool::default();
         words.number("");
-        let of_call = |call| CallWords::of(call, &mut words, view.lang);
-        let of_calls = timeline.calls.iter().map(of_call).collect();
+        let rows = Rows::of(timeline);
+        let is_unsure = |i: usize| rows.unsure[rows.began[i]] || rows.unsure[rows.returned[i]];
+        let of_call = |(i, call): (usize, &Call)| {
+            let within = is_unsure(i).then(|| timeline.within(call.from_ns));
+            CallWords::of(call, within, &mut words, view.lang)
+        };
+        let of_calls = timeline.calls.iter().enumerate().map(of_call).collect();
         let of_arrow = |arrow| words.number(&on_arrow(&timeline.calls, arrow, view.lang));
         let of_arrows = timeline.arrows.iter().map(of_arrow).collect();
-        Data { timeline, view, words, of_calls, of_arrows, rows: Rows::of(timeline) }
+        Data { timeline, view, words, of_calls, of_arrows, rows }
     }
 }
 
@@ -184,11 +189,19 @@ impl Serialize for Data<'_> {
 }
 
 impl CallWords {
-    fn of(call: &Call, words: &mut Pool, lang: Lang) -> CallWords {
+    /// `within` is how close something else is that may have been before or after.
+    fn of(call: &Call, within: Option<u64>, words: &mut Pool, lang: Lang) -> CallWords {
         let record = &call.record;
         let note = record.kind == Kind::Note;
         let strace = if note { String::new() } else { record.strace() };
-        let sentence = if note { record.asked(lang) } else { record.sentence(lang) };
+        let mut sentence = if note { record.asked(lang) } else { record.sentence(lang) };
+        if let Some(within) = within.map(duration) {
+            sentence += &say!(
+                lang,
+                " [order unknown: another host's call is closer than ± {within}]",
+                " [先后未知：另一台主机的调用相距不到 ± {within}]",
+            );
+        }
         let errno = |name: &Text| format!("{name}: {}", error_in_words(name, lang));
         let errno = record.errno.as_ref().map(errno).unwrap_or_default();
         CallWords {

@@ -10,7 +10,8 @@
 //!                                      paper:   where a long picture goes while it is drawn
 //! ```
 //!
-//! All processes of one host read the same CLOCK_MONOTONIC, so their records need no adjustment. Only
+//! All processes of one host read the same CLOCK_MONOTONIC, so their records need no adjustment; for two hosts the traffic
+//! between them says how far their clocks are apart ([`clocks`]). Only
 //! what was recorded is drawn: a side without a trace is a lane that says so.
 //!
 //! ```no_run
@@ -35,11 +36,13 @@ use std::io::{self, Write};
 mod acts;
 mod arrows;
 mod calls;
+pub mod clocks;
 mod fold;
 mod html;
 pub mod ink;
 mod left_out;
 mod markdown;
+mod messages;
 mod on_the_way;
 pub mod page;
 mod page_words;
@@ -63,7 +66,7 @@ pub use calls::{Call, Lane};
 pub use left_out::LeftOut;
 pub use rows::{Break, Heights, Part, Row, Rows, Time};
 pub use svg::poster::{Block, poster};
-pub use timeline::Timeline;
+pub use timeline::{Timeline, Unfitting, Witness};
 pub use view::{Format, View};
 pub use words::headline;
 

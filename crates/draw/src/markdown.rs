@@ -186,12 +186,16 @@ fn long(call: &Call, lang: Lang) -> String {
 }
 
 fn list(timeline: &Timeline, lang: Lang, text: &mut String) {
-    let row = |call: &Call| {
+    let moments = Rows::of(timeline);
+    let is_unsure =
+        |i: usize| moments.unsure[moments.began[i]] || moments.unsure[moments.returned[i]];
+    let row = |(i, call): (usize, &Call)| {
+        let mark = if is_unsure(i) { "?" } else { "" };
         let times =
             if call.times > 1 { format!(" × {}", grouped(call.times)) } else { String::new() };
         let note = call.record.kind == Kind::Note;
         [
-            milliseconds(call.from_ns),
+            milliseconds(call.from_ns) + mark,
             in_text(&timeline.lanes[call.lane].name),
             in_text(&call.record.asked(lang)),
             in_text(&call.record.answered(lang)) + &times,
@@ -199,12 +203,18 @@ fn list(timeline: &Timeline, lang: Lang, text: &mut String) {
             in_text(call.state.as_deref().unwrap_or_default()),
         ]
     };
-    let rows: Vec<_> = timeline.calls.iter().take(LISTED).map(row).collect();
+    let rows: Vec<_> = timeline.calls.iter().take(LISTED).enumerate().map(row).collect();
     let heads = lang.pick(
         ["ms", "lane", "call", "answer", "took", "TCP"],
         ["毫秒", "泳道", "调用", "结果", "用时", "TCP"],
     );
     *text += &table::markdown(&heads, |column| [MS, TOOK].contains(&column), &rows);
+    if moments.unsure.contains(&true) {
+        *text += lang.pick(
+            "\n? order unknown: another host's call is closer than the clocks are known.\n",
+            "\n? 先后未知：与另一台主机的调用的间隔小于时钟的误差。\n",
+        );
+    }
     if let Some(more @ 1..) = timeline.calls.len().checked_sub(LISTED) {
         let more = grouped(more as u64);
         *text +=

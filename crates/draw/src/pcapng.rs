@@ -31,6 +31,7 @@ use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeade
 use pcap_file::pcapng::{PcapNgBlock, PcapNgWriter};
 use pcap_file::{DataLink, Endianness, PcapError};
 
+use super::calls::{Process, process};
 use super::sockets::{is_wildcard, plain};
 use super::words::{headline, never};
 use super::{Arrow, ArrowKind, Timeline, View};
@@ -391,8 +392,8 @@ fn comment(text: &str) -> Cow<'_, str> {
 }
 
 /// An operation of a ring: its process, its number, and when it was submitted.
-fn operation(record: &Event) -> (i32, Option<u64>, u64) {
-    (record.pid, record.user_data, record.start_ns)
+fn operation(record: &Event) -> (Process, Option<u64>, u64) {
+    (process(record), record.user_data, record.start_ns)
 }
 
 /// Whether a call moved more than one datagram.
@@ -455,11 +456,10 @@ fn tags((from, to): Ends, record: &Event, info: &str) -> Vec<u8> {
 
 /// Time 0 of the timeline in nanoseconds since 1970, by the calendar time of its first record; without any, by CLOCK_MONOTONIC.
 fn zero(timeline: &Timeline) -> u64 {
-    let first = timeline.calls.iter().find_map(|call| {
+    // Of a run, the record is the last one.
+    let first = timeline.calls.iter().filter(|call| call.times == 1).find_map(|call| {
         let wall = DateTime::parse_from_rfc3339(&call.record.wall).ok()?;
-        let began = u64::try_from(wall.timestamp_nanos_opt()?).ok()?;
-        // Of a run, the record is the last one.
-        began.checked_sub(call.record.start_ns.checked_sub(timeline.start_ns)?)
+        u64::try_from(wall.timestamp_nanos_opt()?).ok()?.checked_sub(call.from_ns)
     });
     first.unwrap_or(timeline.start_ns)
 }

@@ -18,7 +18,7 @@ use std::io::{self, BufWriter, Write};
 
 use prost::Message;
 
-use super::calls::is_moment;
+use super::calls::{Process, host_name, is_moment, process};
 use super::rows::LONG_NS;
 use super::words::on_arrow;
 use super::{Arrow, Call, Timeline, View};
@@ -264,8 +264,8 @@ fn told(name: &str, value: String) -> DebugAnnotation {
     }
 }
 
-/// A thread of a process.
-type Thread = (i32, i32);
+/// A thread of a process of a host.
+type Thread = (Process, i32);
 
 /// A track for each thread, under one for its process.
 #[derive(Default)]
@@ -277,7 +277,7 @@ struct Tracks {
 impl Tracks {
     fn of(timeline: &Timeline) -> Tracks {
         let mut tracks = Tracks::default();
-        let mut of_processes: HashMap<i32, u64> = HashMap::new();
+        let mut of_processes: HashMap<Process, u64> = HashMap::new();
         // In the order of the lanes, as in a picture.
         let mut calls: Vec<&Call> = timeline.calls.iter().collect();
         calls.sort_by_key(|call| call.lane);
@@ -286,15 +286,21 @@ impl Tracks {
             if tracks.of_threads.contains_key(&thread) {
                 continue;
             }
-            let (pid, tid) = thread;
+            let ((host, pid), tid) = thread;
             let name = &timeline.lanes[call.lane].name;
-            let process = *of_processes.entry(pid).or_insert_with(|| {
+            let process = *of_processes.entry((host, pid)).or_insert_with(|| {
+                // Numbers of processes are those of one host: a track of another has a name only.
                 let process = ProcessDescriptor { pid, process_name: name.clone() };
-                tracks.add(TrackDescriptor { process: Some(process), ..TrackDescriptor::default() })
+                tracks.add(TrackDescriptor {
+                    process: (host == 0).then_some(process),
+                    name: (host > 0).then(|| format!("{name}, host {}", host_name(host))),
+                    ..TrackDescriptor::default()
+                })
             });
             let thread_name = name.clone();
             let uuid = tracks.add(TrackDescriptor {
-                thread: Some(ThreadDescriptor { pid, tid, thread_name }),
+                name: (host > 0).then(|| thread_name.clone()),
+                thread: (host == 0).then_some(ThreadDescriptor { pid, tid, thread_name }),
                 parent_uuid: Some(process),
                 ..TrackDescriptor::default()
             });
@@ -316,7 +322,7 @@ impl Tracks {
 }
 
 fn thread_of(call: &Call) -> Thread {
-    (call.record.pid, call.record.tid)
+    (process(&call.record), call.record.tid)
 }
 
 /// The flows of each call, as indices of arrows.

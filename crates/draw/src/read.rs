@@ -13,6 +13,9 @@ use netplay_text::escape::{escape_unsafe, file_name, is_unsafe};
 use netplay_text::lang::Lang;
 use netplay_text::say;
 
+/// So many hosts can be put on one clock.
+const HOSTS: usize = 2;
+
 /// What was in the files.
 #[derive(Debug, Default)]
 pub struct Reading {
@@ -20,6 +23,10 @@ pub struct Reading {
     pub records: Vec<Box<Event>>,
     /// What is not among them, or should be known of them.
     pub remarks: Vec<Remark>,
+    /// The boots that the records are from, in the order of their files: several hosts have several clocks.
+    pub boots: Vec<Text>,
+    /// Of so many boots records are read.
+    most_boots: usize,
     /// Whether the records keep their calendar times, each of which is another text.
     has_wall: bool,
 }
@@ -93,7 +100,7 @@ impl std::error::Error for ReadError {
     }
 }
 
-/// Reads traces of one host; `-` is standard input.
+/// Reads traces of one host, or of two; `-` is standard input.
 ///
 /// # Errors
 /// A file cannot be read, or there is no record in any of them.
@@ -106,15 +113,17 @@ pub fn read(paths: &[PathBuf]) -> Result<Reading, ReadError> {
 /// # Errors
 /// Those of [`read`].
 pub fn read_for(format: Format, paths: &[PathBuf]) -> Result<Reading, ReadError> {
-    let mut reading =
-        Reading { has_wall: matches!(format, Format::Json | Format::Pcapng), ..Reading::default() };
-    let mut boot = None;
+    let mut reading = Reading {
+        has_wall: matches!(format, Format::Json | Format::Pcapng),
+        most_boots: HOSTS,
+        ..Reading::default()
+    };
     let mut known = Known::default();
     let mut spans: Vec<(u64, u64, &Path)> = Vec::new();
     for path in paths {
         let before = reading.records.len();
         let read = if path.as_os_str() == "-" {
-            read_one(io::stdin().lock(), path, &mut boot, &mut known, &mut reading)
+            read_one(io::stdin().lock(), path, &mut known, &mut reading)
         } else {
             File::open(path).and_then(|file| {
                 // A program may still be writing to it, faster than it is read: what is there now is what is read.
@@ -123,7 +132,7 @@ pub fn read_for(format: Format, paths: &[PathBuf]) -> Result<Reading, ReadError>
                     _ => u64::MAX, // a pipe ends when it ends
                 };
                 let file = BufReader::with_capacity(1 << 16, file.take(now));
-                read_one(file, path, &mut boot, &mut known, &mut reading)
+                read_one(file, path, &mut known, &mut reading)
             })
         };
         read.map_err(|error| ReadError::Trace(path.clone(), error))?;
@@ -136,6 +145,9 @@ pub fn read_for(format: Format, paths: &[PathBuf]) -> Result<Reading, ReadError>
     }
     if reading.records.is_empty() {
         return Err(ReadError::Nothing(reading.remarks));
+    }
+    if reading.boots.len() > 1 {
+        return Ok(reading); // their clocks have nothing in common yet
     }
     spans.sort_unstable();
     let mut ended: Option<(u64, &Path)> = None; // the last of those before
@@ -160,15 +172,14 @@ pub fn read_for(format: Format, paths: &[PathBuf]) -> Result<Reading, ReadError>
 /// # Errors
 /// It cannot be read.
 pub fn read_from(from: impl BufRead, path: &Path) -> io::Result<Reading> {
-    let mut reading = Reading { has_wall: true, ..Reading::default() };
-    read_one(from, path, &mut None, &mut Known::default(), &mut reading)?;
+    let mut reading = Reading { has_wall: true, most_boots: 1, ..Reading::default() };
+    read_one(from, path, &mut Known::default(), &mut reading)?;
     Ok(reading)
 }
 
 fn read_one(
     mut from: impl BufRead,
     path: &Path,
-    boot: &mut Option<Text>,
     known: &mut Known,
     reading: &mut Reading,
 ) -> io::Result<()> {
@@ -183,6 +194,7 @@ fn read_one(
         }
     };
     let mut line = Vec::new();
+    let mut host = 0; // a record without a boot is from where the one before it is from
     for number in 1.. {
         line.clear();
         if from.read_until(b'\n', &mut line)? == 0 {
@@ -191,7 +203,7 @@ fn read_one(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        match record(&line, boot) {
+        match record(&line, &mut reading.boots, reading.most_boots, &mut host) {
             Ok(record) if !known.insert(&record, &line) => {
                 leave_out(Lang::current().pick("read already", "已经读过").to_owned(), number)
             }
@@ -209,7 +221,12 @@ fn read_one(
 }
 
 /// The record in a line, or why it cannot be drawn.
-fn record(line: &[u8], boot: &mut Option<Text>) -> Result<Box<Event>, String> {
+fn record(
+    line: &[u8],
+    boots: &mut Vec<Text>,
+    most: usize,
+    host: &mut u8,
+) -> Result<Box<Event>, String> {
     let lang = Lang::current();
     let mut record: Box<Event> = serde_json::from_slice(line).map_err(|error| {
         let why = match error.is_eof() {
@@ -230,15 +247,27 @@ fn record(line: &[u8], boot: &mut Option<Text>) -> Result<Box<Event>, String> {
         return Err(lang.pick("its time is beyond any clock", "它的时间超出任何时钟").to_owned());
     }
     if let Some(of_record) = &record.boot {
-        let first = boot.get_or_insert_with(|| of_record.clone());
-        if first != of_record {
-            let why = lang.pick(
-                "from another host or boot: its clock is another one",
-                "来自另一台主机或另一次启动：时钟不同",
-            );
+        let known = boots.iter().position(|boot| boot == of_record);
+        let number = known.unwrap_or(boots.len());
+        if number >= most {
+            let why = match most {
+                1 => lang.pick(
+                    "from another host or boot: its clock is another one",
+                    "来自另一台主机或另一次启动：时钟不同",
+                ),
+                _ => lang.pick(
+                    "from a third host or boot: two can be put on one clock",
+                    "来自第三台主机或第三次启动：只有两台能放到同一时钟上",
+                ),
+            };
             return Err(why.to_owned());
         }
+        if known.is_none() {
+            boots.push(of_record.clone());
+        }
+        *host = number as u8;
     }
+    record.host = *host;
     if make_safe(&mut record) {
         *record = record.read();
     }

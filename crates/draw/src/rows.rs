@@ -36,6 +36,9 @@ impl FromStr for Time {
 pub struct Rows {
     /// In the order of time.
     pub rows: Vec<Row>,
+    /// For each row whether something happened on another host that is closer than the clocks are known: which of the two was
+    /// first is unknown, unless an arrow says it.
+    pub unsure: Vec<bool>,
     /// For each call the row in which it began; the same as `returned` for a call of one row.
     pub began: Vec<usize>,
     /// For each call the row in which it returned.
@@ -114,7 +117,8 @@ impl Rows {
                 returned[row.call] = i;
             }
         }
-        Rows { rows, began, returned }
+        let unsure = unsure(timeline, &rows);
+        Rows { rows, unsure, began, returned }
     }
 
     /// Gives each row its height, of which one row more is `unit`.
@@ -144,6 +148,40 @@ impl Rows {
         heights.height = at + unit;
         heights
     }
+}
+
+/// What must lie between two times to be told apart, beside what the clocks are unsure of: they are rounded.
+const ROUNDED: u64 = 2;
+
+/// Which rows are too close to one of another host.
+fn unsure(timeline: &Timeline, rows: &[Row]) -> Vec<bool> {
+    let mut unsure = vec![false; rows.len()];
+    if timeline.clock.is_none() {
+        return unsure;
+    }
+    let is_of =
+        |host: u8| move |&i: &usize| timeline.lanes[timeline.calls[rows[i].call].lane].host == host;
+    let here: Vec<usize> = (0..rows.len()).filter(is_of(0)).collect();
+    // How many more are close to each of these than to the one before it.
+    let mut close: Vec<i64> = vec![0; here.len() + 1];
+    for row in (0..rows.len()).filter(is_of(1)) {
+        let at = rows[row].at_ns;
+        // What is known to be before or after, because a message went between, is at least so far away.
+        let near = timeline.within(at).saturating_sub(ROUNDED);
+        let first = here.partition_point(|&i| rows[i].at_ns <= at.saturating_sub(near));
+        let end = here.partition_point(|&i| rows[i].at_ns < at.saturating_add(near));
+        if first < end {
+            unsure[row] = true;
+            close[first] += 1;
+            close[end] -= 1;
+        }
+    }
+    let mut sum = 0;
+    for (&row, more) in here.iter().zip(close) {
+        sum += more;
+        unsure[row] = sum > 0;
+    }
+    unsure
 }
 
 /// A call that waits this long is drawn as a wait, even if no other call was observed meanwhile.

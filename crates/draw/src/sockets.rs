@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use super::acts::Acts;
+use super::calls::{Process, process};
 use super::{Call, Lane};
 use netplay_record::{
     Call as Recorded, Connection, Direction, Event, Fcntl, Kind, Moves, Sockopt, Text,
@@ -33,6 +34,7 @@ pub(super) struct Socket {
     /// The other one of a pair: socketpair(2).
     pub(super) pair: Option<Id>,
     pub(super) role: String,
+    pub(super) host: u8,
 }
 
 /// All sockets, and which one each call was about.
@@ -82,7 +84,7 @@ impl Sockets {
             if let (Moves::Ends { child }, Some(ret @ 0..)) = (moves, call.record.ret)
                 && let Some(ended @ 1..) = child.or(i32::try_from(ret).ok())
             {
-                tables.end(ended); // it holds nothing any more
+                tables.end((call.record.host, ended)); // it holds nothing any more
             }
             sockets.step(i, call, &lanes[call.lane], &mut tables);
             if call.record.is_done() {
@@ -100,7 +102,7 @@ impl Sockets {
     }
 
     fn step(&mut self, i: usize, call: &Call, lane: &Lane, tables: &mut Tables) {
-        let (record, process) = (&call.record, call.record.pid);
+        let (record, process) = (&call.record, process(&call.record));
         let returned =
             record.ret.filter(|_| record.errno.is_none()).and_then(|fd| i32::try_from(fd).ok());
         let moves = record.what.moves();
@@ -112,6 +114,7 @@ impl Sockets {
                     from_birth: true,
                     pair: Some(other),
                     role: lane.role.clone(),
+                    host: lane.host,
                     ..Socket::default()
                 });
                 tables.put(process, fd, id, &record.what);
@@ -123,6 +126,7 @@ impl Sockets {
                 datagram: datagrams,
                 from_birth: true,
                 role: lane.role.clone(),
+                host: lane.host,
                 ..Socket::default()
             });
             tables.put(process, fd, id, &record.what);
@@ -137,7 +141,8 @@ impl Sockets {
         }
         let id = known.unwrap_or_else(|| {
             // It was made before the trace began.
-            let id = self.add(Socket { role: lane.role.clone(), ..Socket::default() });
+            let id =
+                self.add(Socket { role: lane.role.clone(), host: lane.host, ..Socket::default() });
             tables.put(process, fd, id, &Recorded::Other);
             id
         });
@@ -169,6 +174,7 @@ impl Sockets {
                         peer: plain(&record.peer),
                         connected_by: Some(i),
                         role: lane.role.clone(),
+                        host: lane.host,
                         ..Socket::default()
                     });
                     tables.put(process, fd, id, &record.what);
@@ -211,9 +217,9 @@ impl Sockets {
             Moves::ClosesMany { first, last } => {
                 let is_one =
                     |fd: i32| u32::try_from(fd).is_ok_and(|fd| (first..=last).contains(&fd));
-                tables.take_all(record.pid, |fd, _| is_one(fd))
+                tables.take_all(process(record), |fd, _| is_one(fd))
             }
-            Moves::Executes => tables.take_all(record.pid, |_, cloexec| cloexec),
+            Moves::Executes => tables.take_all(process(record), |_, cloexec| cloexec),
             _ => return,
         };
         let ended: Vec<Id> = gone.into_iter().filter(|&id| !tables.is_held(id)).collect();
@@ -224,7 +230,7 @@ impl Sockets {
 
     /// Descriptors that go to another process with a message: it has the same sockets then.
     fn pass(&mut self, i: usize, call: &Call, tables: &mut Tables) {
-        let process = call.record.pid;
+        let process = process(&call.record);
         let Some(id) = self.of_call[i] else { return };
         let passed = call.record.what.passes();
         if !passed.is_empty() {
@@ -257,21 +263,20 @@ impl Sockets {
             let acts = id.map_or(Acts::Unknown, |id| self.all[id].acts());
             of_lanes[call.lane] = of_lanes[call.lane].and(acts);
         }
-        let mut of_processes: HashMap<i32, Acts> = HashMap::new();
+        let mut of_processes: HashMap<Process, Acts> = HashMap::new();
         for (lane, &acts) in lanes.iter().zip(&of_lanes) {
             if let Some((pid, _)) = lane.thread {
-                let known = of_processes.entry(pid).or_default();
+                let known = of_processes.entry((lane.host, pid)).or_default();
                 *known = known.and(acts);
             }
         }
-        let parents: HashMap<i32, i32> =
+        let parents: HashMap<Process, Process> =
             calls.iter().filter_map(|call| super::calls::fork(&call.record)).collect();
         for (lane, acts) in lanes.iter_mut().zip(of_lanes) {
-            let Some((mut process, _)) =
-                lane.thread.filter(|_| Acts::of_role(&lane.role).is_none())
-            else {
+            let Some((pid, _)) = lane.thread.filter(|_| Acts::of_role(&lane.role).is_none()) else {
                 continue;
             };
+            let mut process = (lane.host, pid);
             lane.acts = acts;
             for _ in 0..=parents.len() {
                 if lane.acts != Acts::Unknown {
@@ -359,32 +364,32 @@ type Entry = (Id, bool);
 /// What the descriptors of each process mean, and how many of them mean the same socket.
 #[derive(Default)]
 struct Tables {
-    of: HashMap<i32, HashMap<i32, Entry>>,
+    of: HashMap<Process, HashMap<i32, Entry>>,
     holders: HashMap<Id, usize>,
     /// What is on the way to another process, message by message.
     passed: HashMap<PassedOn, VecDeque<Vec<Option<Id>>>>,
 }
 
 impl Tables {
-    fn get(&self, process: i32, fd: i32) -> Option<Id> {
+    fn get(&self, process: Process, fd: i32) -> Option<Id> {
         self.of.get(&process)?.get(&fd).map(|&(id, _)| id)
     }
 
     /// This descriptor now means this socket, because of this call.
-    fn put(&mut self, process: i32, fd: i32, id: Id, call: &Recorded) {
+    fn put(&mut self, process: Process, fd: i32, id: Id, call: &Recorded) {
         let entry = (id, is_closed_on_exec(call));
         let before = self.of.entry(process).or_default().insert(fd, entry);
         *self.holders.entry(id).or_default() += 1;
         before.into_iter().for_each(|(id, _)| self.let_go(id));
     }
 
-    fn take(&mut self, process: i32, fd: i32) {
+    fn take(&mut self, process: Process, fd: i32) {
         let held = self.of.get_mut(&process).and_then(|table| table.remove(&fd));
         held.into_iter().for_each(|(id, _)| self.let_go(id));
     }
 
     /// Takes away all descriptors of a process that are to go.
-    fn take_all(&mut self, process: i32, goes: impl Fn(i32, bool) -> bool) -> Vec<Id> {
+    fn take_all(&mut self, process: Process, goes: impl Fn(i32, bool) -> bool) -> Vec<Id> {
         let Some(table) = self.of.get_mut(&process) else { return Vec::new() };
         let gone = table.extract_if(|&fd, &mut (_, cloexec)| goes(fd, cloexec));
         let mut gone: Vec<(i32, Id)> = gone.map(|(fd, (id, _))| (fd, id)).collect();
@@ -394,7 +399,7 @@ impl Tables {
     }
 
     /// Whether a descriptor is closed on exec.
-    fn mark(&mut self, process: i32, fd: i32, on: bool) {
+    fn mark(&mut self, process: Process, fd: i32, on: bool) {
         if let Some((_, cloexec)) = self.of.entry(process).or_default().get_mut(&fd) {
             *cloexec = on;
         }
@@ -423,7 +428,7 @@ impl Tables {
     }
 
     /// The child has what its parent has.
-    fn fork(&mut self, child: i32, parent: i32) {
+    fn fork(&mut self, child: Process, parent: Process) {
         self.end(child);
         let table = self.of.get(&parent).cloned().unwrap_or_default();
         for &(id, _) in table.values() {
@@ -432,7 +437,7 @@ impl Tables {
         self.of.insert(child, table);
     }
 
-    fn end(&mut self, process: i32) {
+    fn end(&mut self, process: Process) {
         let table = self.of.remove(&process).unwrap_or_default();
         table.into_values().for_each(|(id, _)| self.let_go(id));
     }
@@ -520,6 +525,11 @@ pub(super) fn is_wildcard(local: &str) -> bool {
 /// Whether bytes sent to `to` reach a socket bound to `local`. Sent to any address, they go to this host.
 pub(super) fn reaches(to: &str, local: &str) -> bool {
     to == local || (is_wildcard(local) || is_wildcard(to)) && port(to) == port(local)
+}
+
+/// Whether only its own host can reach this address: loopback, or the path of a UNIX socket.
+pub(super) fn is_of_its_host(address: &str) -> bool {
+    address.parse::<SocketAddr>().map_or(true, |address| address.ip().to_canonical().is_loopback())
 }
 
 /// Whether a datagram to this address may reach many receivers: a group, or a broadcast.

@@ -336,11 +336,7 @@ impl<'a> Painter<'a> {
         if !beside {
             line.text(self.sheet.x[lane], if self.view.ascii { "o" } else { "●" }, self.ink(lane));
         }
-        line.text(
-            0,
-            &format!("{:>1$}", milliseconds(self.rows.rows[row].at_ns), self.sheet.time),
-            Ink::Dim,
-        );
+        line.text(0, &self.time(row), Ink::Dim);
         for &wire in &crossing {
             let Wire { left, right, channel, .. } = self.wires.all[wire];
             if left.row.min(right.row) == row {
@@ -674,9 +670,15 @@ impl<'a> Painter<'a> {
         }
     }
 
+    /// When a row was; with a mark if its place among those of another host is not known.
+    fn time(&self, row: usize) -> String {
+        let mark = if self.rows.unsure[row] { "?" } else { "" };
+        format!("{:>1$}{mark}", milliseconds(self.rows.rows[row].at_ns), self.sheet.time)
+    }
+
     /// A line of a list: arrows are words.
     fn entry(&mut self, row: usize) {
-        let Row { at_ns, call, .. } = self.rows.rows[row];
+        let Row { call, .. } = self.rows.rows[row];
         let lane = self.timeline.calls[call].lane;
         let Form::List { name } = self.sheet.form else { return };
         let mut others: Vec<String> = Vec::new();
@@ -704,7 +706,7 @@ impl<'a> Painter<'a> {
             label += &format!(" ({})", others.join(", "));
         }
         let mut line = Line::default();
-        line.text(0, &format!("{:>1$}", milliseconds(at_ns), self.sheet.time), Ink::Dim);
+        line.text(0, &self.time(row), Ink::Dim);
         line.text(self.sheet.time + 2, self.names[lane], self.ink(lane));
         let x = self.sheet.time + 2 + name + 2;
         let room = self.view.columns.saturating_sub(x).max(TOLD);
@@ -734,6 +736,7 @@ impl<'a> Painter<'a> {
             (asks, ["▒", "%"], ["asks again and again", "反复询问"]),
             (self.life.contains(&None), ["┊", ":"], ["not observed", "没有观察到"]),
             (self.cut, ["≈", "~"], ["time left out", "略去的时间"]),
+            (rows.unsure.contains(&true), ["?", "?"], ["order unknown", "先后未知"]),
         ];
         let used: Vec<String> = signs
             .into_iter()

@@ -1,16 +1,20 @@
 //! Several processes on one clock.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use netplay_record::Event;
 use netplay_record::text::lane_in;
 use netplay_text::lang::Lang;
+use netplay_text::say;
 use serde::Serialize;
 
 use super::acts::Acts;
 use super::arrows::{self, Arrow};
-use super::calls::{Call, Lane, calls, lanes};
+use super::calls::{Call, Lane, calls, host_name, lanes};
+use super::clocks::{Bound, Clock, Unfit};
 use super::left_out::LeftOut;
+use super::messages::{Message, messages};
 use super::sockets::Sockets;
 
 /// Several processes on one clock: what there is to draw.
@@ -18,6 +22,9 @@ use super::sockets::Sockets;
 pub struct Timeline {
     /// The start of the first call, in nanoseconds of CLOCK_MONOTONIC; all other times count from here.
     pub start_ns: u64,
+    /// How far the clock of a second host is from that of the first; all times are on the first one's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
     /// From there to the end of the last call.
     pub span_ns: u64,
     /// Servers by their first call, then what is both, then clients; sides without a trace stand outside.
@@ -32,6 +39,76 @@ pub struct Timeline {
     /// Whether a lane may stand for several threads or processes, one after the other.
     #[serde(skip)]
     pub(crate) is_shared: bool,
+    /// Time 0 on the clock of the first host, which may not have been running then.
+    #[serde(skip)]
+    zero: i64,
+}
+
+/// Why the traces of two hosts have no common clock.
+#[derive(Debug, Clone)]
+pub enum Unfitting {
+    /// From the first host to the second, or the other way, nothing is known to have gone.
+    Unbounded {
+        /// How many messages there are each way.
+        each_way: [usize; 2],
+    },
+    /// Two messages that cannot both be: the sending and the receiving call of each.
+    Contradiction(Box<[[Witness; 2]; 2]>),
+}
+
+impl fmt::Display for Unfitting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lang = Lang::current();
+        match self {
+            Unfitting::Unbounded { each_way: [there, back] } => f.write_str(&say!(
+                lang,
+                "the traces are of two hosts, and what went between them does not say how far their clocks are apart: {there} \
+                 from A to B, {back} from B to A, and at least one each way is needed (--raw draws them as they are)",
+                "这些跟踪文件来自两台主机，而两者之间的往来不足以确定时钟相差多少：从 A 到 B 有 {there} 条，从 B 到 A 有 {back} 条\
+                 （每个方向至少要一条；--raw 按原样画出）",
+            )),
+            Unfitting::Contradiction(both) => {
+                let [first, second] = both.each_ref().map(|[from, to]| {
+                    let (from, to) = (from.told(lang), to.told(lang));
+                    say!(lang, "what was sent at {from} was there at {to}", "{from}发送，{to}收到")
+                });
+                f.write_str(&say!(
+                    lang,
+                    "no difference of the clocks fits these traces of two hosts: {first}, but {second} (--raw draws them as they are)",
+                    "没有一个时钟差能符合这两台主机的跟踪文件：{first}，可是 {second}（--raw 按原样画出）",
+                ))
+            }
+        }
+    }
+}
+
+impl std::error::Error for Unfitting {}
+
+impl Witness {
+    /// `12.345678901 s of host B (server: recv(4))`.
+    fn told(&self, lang: Lang) -> String {
+        let (lane, asked) = (lane_in(&self.lane, lang), self.call.record.asked(lang));
+        let (seconds, nanos) = (self.at_ns / 1_000_000_000, self.at_ns % 1_000_000_000);
+        let host = host_name(self.host);
+        say!(
+            lang,
+            "{seconds}.{nanos:09} s of host {host} ({lane}: {asked})",
+            "主机 {host} 在 {seconds}.{nanos:09} 秒（{lane}：{asked}）",
+        )
+    }
+}
+
+/// A call that contradicts others.
+#[derive(Debug, Clone)]
+pub struct Witness {
+    /// Whose clock its time is from.
+    pub host: u8,
+    /// Its lane.
+    pub lane: String,
+    /// The call.
+    pub call: Call,
+    /// When it began, if it sent; when it returned, if it received: nanoseconds of its own clock.
+    pub at_ns: u64,
 }
 
 impl Timeline {
@@ -40,19 +117,114 @@ impl Timeline {
     /// one name share a lane: they are one side, one after the other.
     #[must_use]
     pub fn new(records: Vec<impl Into<Box<Event>>>, names: &HashMap<i32, String>) -> Timeline {
+        let mut timeline = Timeline::recorded(records, names);
+        let sockets = Sockets::follow(&timeline.calls, &timeline.lanes);
+        timeline.complete(sockets);
+        timeline.arranged()
+    }
+
+    /// The same of two hosts, [numbered](Event::host) 0 and 1, whose clocks have nothing in common: the traffic between
+    /// them says how far they are apart.
+    ///
+    /// # Errors
+    /// There is no such traffic, or none that fits.
+    pub fn of_hosts(records: Vec<impl Into<Box<Event>>>) -> Result<Timeline, Unfitting> {
+        let mut timeline = Timeline::recorded(records, &HashMap::new());
+        let sockets = Sockets::follow(&timeline.calls, &timeline.lanes);
+        let clock = timeline.find_clock(&sockets)?;
+        timeline.put_on(clock);
+        let sockets = Sockets::follow(&timeline.calls, &timeline.lanes);
+        timeline.complete(sockets);
+        Ok(timeline.arranged())
+    }
+
+    /// What the traffic between the hosts says about the clock of the second one.
+    fn find_clock(&self, sockets: &Sockets) -> Result<Clock, Unfitting> {
+        let zero = self.start_ns as i64;
+        let (mut below, mut above) = (Vec::new(), Vec::new());
+        let mut of_bounds: [Vec<Message>; 2] = Default::default();
+        for message in messages(&self.calls, sockets) {
+            let (from, to) = (&self.calls[message.from], &self.calls[message.to]);
+            let (left, arrived) = (zero + from.from_ns as i64, zero + to.to_ns as i64);
+            if from.record.host == 0 {
+                below.push(Bound { at: arrived, value: left - arrived });
+                of_bounds[0].push(message);
+            } else {
+                above.push(Bound { at: left, value: arrived - left });
+                of_bounds[1].push(message);
+            }
+        }
+        Clock::fit(&below, &above).map_err(|unfit| match unfit {
+            Unfit::Unbounded => Unfitting::Unbounded { each_way: [below.len(), above.len()] },
+            Unfit::Contradiction(first, second) => {
+                let witness = |(i, at_ns): (usize, u64)| {
+                    let call = &self.calls[i];
+                    Witness {
+                        host: call.record.host,
+                        lane: self.lanes[call.lane].name.clone(),
+                        call: call.clone(),
+                        at_ns: self.start_ns + at_ns,
+                    }
+                };
+                let told =
+                    [of_bounds[0][first], of_bounds[1][second]].map(|Message { from, to }| {
+                        [(from, self.calls[from].from_ns), (to, self.calls[to].to_ns)].map(witness)
+                    });
+                Unfitting::Contradiction(Box::new(told))
+            }
+        })
+    }
+
+    /// Moves the calls of the second host to their times on the first one's clock. How long they took stays as it was
+    /// measured.
+    fn put_on(&mut self, clock: Clock) {
+        let zero = self.start_ns as i64;
+        let moved = |call: &Call, ns: u64| match call.record.host {
+            0 => zero + ns as i64,
+            _ => clock.to_a(zero + ns as i64),
+        };
+        let both = |call: &Call| (moved(call, call.from_ns), moved(call, call.to_ns));
+        let times: Vec<(i64, i64)> = self.calls.iter().map(both).collect();
+        let first = times.iter().map(|&(from, _)| from).min().unwrap_or_default();
+        for (call, (from, to)) in self.calls.iter_mut().zip(times) {
+            (call.from_ns, call.to_ns) = ((from - first) as u64, (to - first) as u64);
+        }
+        self.calls.sort_by_key(|call| call.from_ns);
+        // Before the first host's clock began there is no time to tell.
+        self.start_ns = u64::try_from(first).unwrap_or_default();
+        self.span_ns = self.calls.iter().map(|call| call.to_ns).max().unwrap_or_default();
+        let apart = clock.apart();
+        for lane in self.lanes.iter_mut().filter(|lane| lane.host > 0) {
+            lane.detail += &format!(", {apart}");
+        }
+        self.zero = first;
+        self.clock = Some(clock);
+    }
+
+    /// How far a time of the second host may be off, in nanoseconds: `at_ns` counts from the timeline's start.
+    #[must_use]
+    pub fn within(&self, at_ns: u64) -> u64 {
+        let Some(clock) = &self.clock else { return 0 };
+        let (least, most) = clock.interval(clock.to_b(self.zero + at_ns as i64));
+        ((most - least) / 2) as u64
+    }
+
+    fn recorded(records: Vec<impl Into<Box<Event>>>, names: &HashMap<i32, String>) -> Timeline {
         let mut records: Vec<Box<Event>> = records.into_iter().map(Into::into).collect();
         records.sort_by_key(|record| record.start_ns);
         let start_ns = records.first().map_or(0, |record| record.start_ns);
-        let mut lanes = lanes(&records, names);
+        let lanes = lanes(&records, names);
         let calls = calls(records, start_ns, &lanes, names);
         let span_ns = calls.iter().map(|call| call.to_ns).max().unwrap_or_default();
-        let mut timeline = Timeline { start_ns, span_ns, calls, ..Timeline::default() };
-        let sockets = Sockets::follow(&timeline.calls, &lanes);
-        sockets.tell_acts(&timeline.calls, &mut lanes);
-        sockets.tell_states(&mut timeline.calls);
-        timeline.arrows = arrows::find(&timeline.calls, &mut lanes, sockets);
-        timeline.lanes = lanes;
-        timeline.arranged()
+        let zero = start_ns as i64;
+        Timeline { start_ns, zero, span_ns, lanes, calls, ..Timeline::default() }
+    }
+
+    /// Finds out what belongs together.
+    fn complete(&mut self, sockets: Sockets) {
+        sockets.tell_acts(&self.calls, &mut self.lanes);
+        sockets.tell_states(&mut self.calls);
+        self.arrows = arrows::find(&self.calls, &mut self.lanes, sockets);
     }
 
     /// The same with the names of its lanes in this language.

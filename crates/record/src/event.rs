@@ -77,12 +77,16 @@ pub struct Event {
     /// The sentence of a note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Text>,
-    /// The boot of this host that `start_ns` belongs to: the first eight digits of the kernel's boot id.
+    /// The clock that `start_ns` belongs to: the first eight digits of the kernel's boot id; another number in a time
+    /// namespace whose clock is set off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<Text>,
     /// What was called, as a value, read once from the keys above.
     #[serde(skip)]
     pub what: What,
+    /// Which host it is from, where a reader has traces of several: 0 for the first.
+    #[serde(skip)]
+    pub host: u8,
     /// For an operation of a ring: whether it completes until it is cancelled, or more completions follow this one.
     #[serde(skip)]
     pub again: bool,

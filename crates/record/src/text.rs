@@ -35,17 +35,11 @@ pub fn lane_in(name: &str, lang: Lang) -> String {
     if name == NO_TRACE {
         return "这一侧没有记录".to_owned();
     }
-    if let Some((thread, process)) =
-        name.strip_prefix("thread ").and_then(|rest| rest.split_once(" of "))
-    {
-        return format!("进程 {process} 的线程 {thread}");
-    }
-    for (kind, in_chinese) in [(" threads, ", "线程"), (" processes, ", "进程")] {
-        if let Some((number, "one after the other")) = name.split_once(kind) {
-            return format!("{number} 个{in_chinese}，先后运行");
-        }
-    }
     let part = |part: &str| {
+        let of_thread = part.strip_prefix("thread ").and_then(|rest| rest.split_once(" of "));
+        if let Some((thread, process)) = of_thread {
+            return format!("进程 {process} 的线程 {thread}");
+        }
         if part == "cut off" {
             return "被切断的一端".to_owned();
         }
@@ -56,6 +50,7 @@ pub fn lane_in(name: &str, lang: Lang) -> String {
             "thread" | "threads" => "线程",
             "child" | "children" => "子进程",
             "parent" => "父进程",
+            "host" => "主机",
             "peer" => "对端",
             "waiter" => "等待者",
             "writer" => "写入者",
@@ -63,7 +58,17 @@ pub fn lane_in(name: &str, lang: Lang) -> String {
         };
         if rest.is_empty() { word.to_owned() } else { format!("{word} {rest}") }
     };
-    name.split(", ").map(part).collect::<Vec<_>>().join("，")
+    let parts = |name: &str| name.split(", ").map(part).collect::<Vec<_>>().join("，");
+    for (kind, in_chinese) in [(" threads, ", "线程"), (" processes, ", "进程")] {
+        if let Some((number, rest)) = name.split_once(kind)
+            && let Some(host) = rest.strip_prefix("one after the other")
+        {
+            let host = parts(host.trim_start_matches(", "));
+            let host = if host.is_empty() { host } else { format!("，{host}") };
+            return format!("{number} 个{in_chinese}，先后运行{host}");
+        }
+    }
+    parts(name)
 }
 
 /// The detail of a lane that stands for the side without a trace.

@@ -258,10 +258,30 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("netplay")
 }
 
-/// Two records with the same one were timed by the same clock (random(4), proc_sys_kernel(5)).
+/// Two records with the same one were timed by the same clock (random(4), proc_sys_kernel(5)). A time namespace whose
+/// CLOCK_MONOTONIC is set off has a clock of its own, and so a number of its own (time_namespaces(7)).
 fn boot() -> Option<Text> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(id.get(..8)?.into())
+    let id = id.get(..8)?;
+    let offsets = std::fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let monotonic = offsets
+        .lines()
+        .map(words)
+        .find(|words| matches!(words.first().map(String::as_str), Some("monotonic" | "1")));
+    let offset = |word: &String| word.parse::<i64>().ok();
+    let set_off: i64 = match monotonic.as_deref() {
+        Some([_, seconds, nanos]) => {
+            offset(seconds)?.wrapping_mul(1_000_000_000).wrapping_add(offset(nanos)?)
+        }
+        _ => 0,
+    };
+    if set_off == 0 {
+        return Some(id.into());
+    }
+    let mixed = (set_off as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32; // any large odd number spreads the bits
+    let id = u32::from_str_radix(id, 16).ok()? ^ mixed as u32;
+    Some(format!("{id:08x}").into())
 }
 
 /// Reads the fields of a `tracing` event.

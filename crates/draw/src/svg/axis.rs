@@ -16,28 +16,31 @@ impl Figure<'_> {
     pub(super) fn draw_axis(&self, out: &mut Drawing) {
         let times = self.times();
         let right = self.width - MARGIN;
-        let lines = times
-            .iter()
-            .fold(Path::default(), |lines, &(y, _)| lines.move_to((ACROSS, y)).line_to((right, y)));
+        let lines = times.iter().fold(Path::default(), |lines, &(y, ..)| {
+            lines.move_to((ACROSS, y)).line_to((right, y))
+        });
         out.add(path(&lines).fill(Fill::None).stroke(THIN, 0.6).dashes("1 5"));
         let look = group("small axis").size(SMALL).anchor(Anchor::End).fill(DIM);
         out.group(look, |out| {
             out.add(text(TIMES, HEADS + HEAD - 6.0, self.unit()));
-            for &(y, ns) in &times {
-                out.add(text(TIMES, y + 3.5, &self.clock(ns)));
+            for &(y, ns, unsure) in &times {
+                let mark = if unsure { "?" } else { "" };
+                out.add(text(TIMES, y + 3.5, &format!("{}{mark}", self.clock(ns))));
             }
         });
     }
 
-    /// The times that are told, and how far down.
-    fn times(&self) -> Vec<(f64, u64)> {
+    /// The times that are told, and how far down; whether the order among those of another host is unknown.
+    fn times(&self) -> Vec<(f64, u64, bool)> {
         let rows = &self.rows.rows;
         let of_rows = &self.heights.of_rows;
         let Some(per_ns) = self.heights.per_ns else {
-            return of_rows.iter().zip(rows).map(|(&y, row)| (y, row.at_ns)).collect();
+            let unsure = self.rows.unsure.iter();
+            let rows = of_rows.iter().zip(rows).zip(unsure);
+            return rows.map(|((&y, row), &unsure)| (y, row.at_ns, unsure)).collect();
         };
         let step = step_of_time(48.0 / per_ns);
-        let mut times: Vec<(f64, u64)> = Vec::new();
+        let mut times: Vec<(f64, u64, bool)> = Vec::new();
         let mut breaks = self.heights.breaks.iter().map(|cut| cut.before).peekable();
         for i in 1..rows.len() {
             if breaks.next_if_eq(&i).is_some() {
@@ -47,8 +50,8 @@ impl Figure<'_> {
             let mut at = from.div_ceil(step).saturating_mul(step);
             while at < to {
                 let y = of_rows[i - 1] + (at - from) as f64 * per_ns;
-                if times.last().is_none_or(|&(last, _)| y - last > SMALL + 2.0) {
-                    times.push((y, at));
+                if times.last().is_none_or(|&(last, ..)| y - last > SMALL + 2.0) {
+                    times.push((y, at, false));
                 }
                 at = at.saturating_add(step);
             }

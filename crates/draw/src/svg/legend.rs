@@ -61,6 +61,13 @@ impl Figure<'_> {
                 },
             );
         }
+        if self.rows.unsure.contains(&true) {
+            let words = self.view.lang.pick(
+                "order unknown: closer than the clocks of the hosts are known",
+                "先后未知：间隔小于主机时钟的误差",
+            );
+            legend.add(words, |out| out.add(text(0.0, 3.5, "?").size(SMALL)));
+        }
         if !self.heights.breaks.is_empty() {
             legend.add(
                 self.view.lang.pick(

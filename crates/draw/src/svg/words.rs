@@ -104,12 +104,13 @@ pub(super) fn answer(call: &Call, lang: Lang) -> String {
 pub(super) fn summary(timeline: &Timeline, lang: Lang) -> String {
     let made = |call: &&Call| call.record.kind == Kind::Call;
     let calls: u64 = timeline.calls.iter().filter(made).map(|call| call.times).sum();
-    let of_lanes = timeline.lanes.iter().filter_map(|lane| lane.thread);
+    let thread = |lane: &Lane| lane.thread.map(|(pid, tid)| ((lane.host, pid), tid));
+    let of_lanes = timeline.lanes.iter().filter_map(thread);
     // A lane may stand for several, one after the other.
     let shared = timeline.calls.iter().filter(|_| timeline.is_shared);
-    let of_calls = shared.map(|call| (call.record.pid, call.record.tid));
-    let threads: BTreeSet<(i32, i32)> = of_lanes.chain(of_calls).collect();
-    let processes: BTreeSet<i32> = threads.iter().map(|&(process, _)| process).collect();
+    let of_calls = shared.map(|call| ((call.record.host, call.record.pid), call.record.tid));
+    let threads: BTreeSet<((u8, i32), i32)> = of_lanes.chain(of_calls).collect();
+    let processes: BTreeSet<(u8, i32)> = threads.iter().map(|&(process, _)| process).collect();
     let (processes, threads) = (processes.len() as u64, threads.len() as u64);
     let span = duration(timeline.span_ns);
     let start =
