@@ -35,6 +35,8 @@ pub use netplay_call::{self as call, descriptor, shortage, stop};
 pub use netplay_draw::{self as draw, ink};
 #[cfg(feature = "cli")]
 pub use netplay_inspect as inspect;
+#[cfg(feature = "cli")]
+pub use netplay_pack as pack;
 pub use netplay_record as record;
 #[cfg(feature = "cli")]
 pub use netplay_review as review;

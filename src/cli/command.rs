@@ -6,7 +6,9 @@ use clap::{Args, Command};
 use super::args::{client_args, client_side, server_side, tool_side};
 use super::demos::Telling;
 use super::global::Global;
-use super::{bench, byte_order, doctor, draw, explain, lab, packages, review, watch, why};
+use super::{
+    bench, byte_order, doctor, draw, explain, lab, pack, packages, review, verify, watch, why,
+};
 use crate::examples::{Example, Place, Row, TABLE, sockopt};
 use crate::models;
 
@@ -50,6 +52,8 @@ pub fn command() -> Command {
         .subcommand(byte_order::Args::augment_args(Command::new("byte-order")))
         .subcommand(watch::Args::augment_args(Command::new("watch")))
         .subcommand(review::Args::augment_args(Command::new("review")))
+        .subcommand(pack::Args::augment_args(Command::new("pack")))
+        .subcommand(verify::Args::augment_args(Command::new("verify")))
         .subcommand(why::Args::augment_args(Command::new("why")))
         .subcommand(draw::Args::augment_args(Command::new("draw")))
         .subcommand(bench::Args::augment_args(Command::new("bench")))

@@ -16,10 +16,12 @@ mod global;
 pub mod lab;
 pub mod models;
 mod menu;
+pub mod pack;
 mod packages;
 pub mod review;
 mod sides;
 pub mod sockopt;
+pub mod verify;
 pub mod watch;
 mod why;
 
@@ -200,6 +202,7 @@ fn run(matches: &ArgMatches) -> Result<u8> {
     match matches.subcommand() {
         None => menu::menu(&mut stdout())?,
         Some(("review", matches)) => return review::run(&read(matches), &global),
+        Some(("verify", matches)) => return verify::run(&read(matches), &global),
         Some(("watch", matches)) => return watch::run(&read(matches), &global),
         Some((name, matches)) => run_own(name, matches, &global)?,
     }
@@ -213,6 +216,7 @@ fn run_own(name: &str, matches: &ArgMatches, global: &Global) -> Result<()> {
         "man" => packages::run_man(matches, command()),
         "byte-order" => byte_order::run(&read(matches)),
         "draw" => draw::run(&read(matches), global),
+        "pack" => pack::run(&read(matches), global),
         "bench" => bench::run(&read(matches), global),
         "sockopt" => sockopt::run(&read(matches), global),
         "explain" => explain::run(&read(matches), global),

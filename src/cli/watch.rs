@@ -19,6 +19,7 @@ use crate::call::monotonic;
 use crate::child::CannotRun;
 use crate::client::Usage;
 use crate::draw::Timeline;
+use crate::escape::shell_word;
 use crate::files;
 use crate::lang::Lang;
 use crate::output::stdout;
@@ -209,6 +210,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     }
     let title = title(&args.command);
     args.picture.write(title, Timeline::new(telling.records, &HashMap::new()), args.all, global)?;
+    if let Some(trace) = global.trace.as_ref().filter(|trace| !global.quiet && trace.is_file()) {
+        let trace = shell_word(trace);
+        remark(say!(
+            lang,
+            "to hand it in: netplay pack {trace} -o run.netplay",
+            "要提交这次运行：netplay pack {trace} -o run.netplay",
+        ));
+    }
     if outcome.late {
         let seconds = args.timeout.unwrap_or_default().as_secs_f64();
         remark(match args.command.is_empty() {

@@ -36,6 +36,7 @@ mod limits;
 mod mini_ftp;
 mod models;
 mod multicast;
+mod pack;
 mod page;
 mod pages;
 mod partner;

@@ -53,6 +53,7 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         }
         (_, "from" | "compare") => NO_FILE.to_vec(),
         ("draw" | "lab" | "models" | "bench", "output") => NO_PICTURE.to_vec(),
+        ("pack", "output") => vec![], // any file
         (_, "output") => NO_PICTURE.to_vec(),
         (_, "user") => vec![""],
         (_, "reply") => vec![""],
@@ -110,6 +111,8 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         ("watch", "seed") => NO_NUMBER.to_vec(),
         ("watch", "data") => both(NO_NUMBER, &["1048577"]),
         ("watch", "command") => vec![], // any program
+        ("pack" | "verify", "token") => vec![""],
+        ("verify", "files") => vec![], // any file
         ("lab", "name") => NO_WORD.to_vec(),
         ("lab", "predict") => both(NO_NUMBER, &["0", "9"]),
         ("explain", "topic") => vec!["", "x-y-z", "99999", "-"],
@@ -289,7 +292,7 @@ fn the_program_itself_ends_with_2() {
 }
 
 /// Options that are simply off unless they are given, or take what the user has to say.
-const OFF: [&str; 23] = [
+const OFF: [&str; 24] = [
     "trace",
     "output",
     "message",
@@ -313,6 +316,7 @@ const OFF: [&str; 23] = [
     "short_writes",
     "eintr",
     "eagain",
+    "token",
 ];
 
 /// Where an option that is left out stands for a value, `--help` shows which.

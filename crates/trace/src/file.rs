@@ -342,6 +342,7 @@ fn note(event: &Event, missing: u64) -> Vec<u8> {
         example: event.example.clone(),
         boot: event.boot.clone(),
         text: Some(told.into()),
+        value: Some(format!("missing {missing}").into()),
         ..Event::default()
     };
     let mut line = serde_json::to_vec(&note).expect("an event has no maps");
