@@ -12,6 +12,7 @@ use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 use crate::common::{self, finish, netplay, skip};
+use crate::watch::compiled;
 
 /// A folder with the trace of a demo.
 struct Run {
@@ -374,6 +375,26 @@ fn passwords_are_hidden_unless_they_are_to_stay() {
     assert_eq!(rules(&hidden), [""; 0]);
     let (_, said) = verify(&[&hidden], &[]);
     assert!(said["files"][0]["about"]["hidden"].as_u64().unwrap() > 0, "{said}");
+}
+
+/// Threads, forks, execs, handlers of signals within calls, and death by a signal.
+#[test]
+fn programs_with_threads_processes_and_signals_verify() {
+    let Some(program) = compiled("processes.c", false).filter(|_| common::strace_may_trace())
+    else {
+        return skip("programs cannot be compiled, or watched, here");
+    };
+    for mode in [
+        "threads", "leaves", "forks", "spawns", "child", "execs", "replaces", "mixes", "handlers",
+        "signals", "killed",
+    ] {
+        let folder = TempDir::new().unwrap();
+        let mut watch = netplay();
+        watch.args(["watch", "-q", "--trace"]).arg(folder.path().join("run.jsonl"));
+        finish(watch.arg("--").arg(&program).arg(mode), b"");
+        let (_run, packed) = Run { folder }.honest_of();
+        assert_eq!(rules(&packed), [""; 0], "{mode}");
+    }
 }
 
 /// The programs of the review's tests make every mistake there is: each run is an honest one.

@@ -81,7 +81,7 @@ fn source(name: &str) -> PathBuf {
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().unwrap());
 
 /// A program in C, compiled. `None` where it cannot be: the caller returns.
-fn compiled(name: &str, statically: bool) -> Option<PathBuf> {
+pub(crate) fn compiled(name: &str, statically: bool) -> Option<PathBuf> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap();
     if !may_trace() {

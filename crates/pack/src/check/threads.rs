@@ -2,13 +2,21 @@
 
 use std::collections::HashMap;
 
-use netplay_record::Kind;
+use netplay_record::{Kind, Moves};
 
 use crate::fault::both;
 use crate::run::Run;
 use crate::{Fault, Rule};
 
 pub(super) fn check(run: &Run, faults: &mut Vec<Fault>) {
+    // The last exec of each process.
+    let execs: HashMap<i32, usize> = run
+        .records
+        .iter()
+        .enumerate()
+        .filter(|(_, record)| record.what.moves() == Moves::Executes && record.is_done())
+        .map(|(i, record)| (record.pid, i))
+        .collect();
     let mut last: HashMap<(i32, i32), usize> = HashMap::new();
     for (i, record) in run.records.iter().enumerate() {
         if record.kind != Kind::Call {
@@ -22,6 +30,12 @@ pub(super) fn check(run: &Run, faults: &mut Vec<Fault>) {
         }
         let Some(before) = last.insert(thread, i) else { continue };
         if run.records[before].is_unfinished() {
+            if execs
+                .get(&record.pid)
+                .is_some_and(|&exec| run.end(exec) >= run.records[before].start_ns)
+            {
+                continue; // another thread's exec ended this one, and has its number from then on
+            }
             // A thread can do nothing after a call from which it has not returned.
             let said = both!(
                 "a thread makes a call, though its call before had not returned when the record ended",
@@ -46,12 +60,12 @@ pub(super) fn check(run: &Run, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Whether a handler of a signal made this call while the other one waited: netplay's own pages stop in this way.
+/// Whether a handler of a signal made this call while the other one waited, which then began again (SA_RESTART). A program's handler
+/// may call anything: waitpid, for one, after SIGCHLD. netplay's own pages stop by a shutdown there.
 fn is_of_a_handler(run: &Run, around: usize, i: usize) -> bool {
     let (outer, inner) = (&run.records[around], &run.records[i]);
-    *inner.example != *"watch"
-        && inner.call.as_deref() == Some("shutdown")
-        && outer.what.waits()
+    (*inner.example == *"watch" || inner.call.as_deref() == Some("shutdown"))
+        && (outer.what.waits() || outer.what.way().is_some())
         && inner.start_ns >= outer.start_ns
         && run.end(i) <= run.end(around)
 }
