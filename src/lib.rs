@@ -13,7 +13,7 @@
 //!
 //! - `examples`: the table, and a page for each example: `tcp_echo`, `udp_echo`, `select`, …
 //! - `models`: the five models of I/O, measured with one message each.
-//! - `draw`, `review`, `bench`, `lab`, `lesson`, `why`, `doctor`, `cli`: ARCHITECTURE.md is the map.
+//! - `draw`, `review`, `grade`, `bench`, `lab`, `lesson`, `why`, `doctor`, `cli`: ARCHITECTURE.md is the map.
 //!
 //! ```
 //! use netplay::call::{self, Domain, TcpListener, TcpStream, Type};
@@ -33,6 +33,8 @@
 pub use netplay_call::{self as call, descriptor, shortage, stop};
 #[cfg(feature = "cli")]
 pub use netplay_draw::{self as draw, ink};
+#[cfg(feature = "cli")]
+pub use netplay_grade as grade;
 #[cfg(feature = "cli")]
 pub use netplay_inspect as inspect;
 #[cfg(feature = "cli")]

@@ -7,7 +7,8 @@ use super::args::{client_args, client_side, server_side, tool_side};
 use super::demos::Telling;
 use super::global::Global;
 use super::{
-    bench, byte_order, doctor, draw, explain, lab, pack, packages, review, verify, watch, why,
+    bench, byte_order, doctor, draw, explain, grade, lab, pack, packages, review, verify, watch,
+    why,
 };
 use crate::examples::{Example, Place, Row, TABLE, sockopt};
 use crate::models;
@@ -54,6 +55,7 @@ pub fn command() -> Command {
         .subcommand(review::Args::augment_args(Command::new("review")))
         .subcommand(pack::Args::augment_args(Command::new("pack")))
         .subcommand(verify::Args::augment_args(Command::new("verify")))
+        .subcommand(grade::Args::augment_args(Command::new("grade")))
         .subcommand(why::Args::augment_args(Command::new("why")))
         .subcommand(draw::Args::augment_args(Command::new("draw")))
         .subcommand(bench::Args::augment_args(Command::new("bench")))

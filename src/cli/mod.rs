@@ -12,6 +12,7 @@ pub mod draw;
 pub mod doctor;
 mod exit;
 pub mod explain;
+pub mod grade;
 mod global;
 pub mod lab;
 pub mod models;
@@ -201,6 +202,7 @@ fn run(matches: &ArgMatches) -> Result<u8> {
     global.speak();
     match matches.subcommand() {
         None => menu::menu(&mut stdout())?,
+        Some(("grade", matches)) => return grade::run(&read(matches), &global),
         Some(("review", matches)) => return review::run(&read(matches), &global),
         Some(("verify", matches)) => return verify::run(&read(matches), &global),
         Some(("watch", matches)) => return watch::run(&read(matches), &global),

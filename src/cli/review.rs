@@ -145,7 +145,7 @@ pub(super) fn told<E: Borrow<Event>>(
 }
 
 /// A record as a line of the story: whose, the call, what became of it.
-fn line(record: &Event, lang: Lang) -> String {
+pub(super) fn line(record: &Event, lang: Lang) -> String {
     let (role, asked, sentence) = (&record.role, record.asked(lang), record.sentence(lang));
     match record.call {
         None => format!("{role}  {asked}"),

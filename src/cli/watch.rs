@@ -299,7 +299,7 @@ fn in_words(errno: nix::errno::Errno) -> String {
 }
 
 /// This machine does not allow to watch programs: what fails, and what to do.
-fn forbidden(forbidden: Forbidden) -> anyhow::Error {
+pub(super) fn forbidden(forbidden: Forbidden) -> anyhow::Error {
     let lang = Lang::current();
     let (call, why) = (forbidden.call, in_words(forbidden.errno));
     let way_out = forbidden.way_out(lang);

@@ -27,6 +27,7 @@ mod draw_text;
 mod elsewhere;
 mod faults;
 mod ftp;
+mod grade;
 mod hosts;
 mod install;
 mod ipv6;

@@ -111,6 +111,10 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         ("watch", "seed") => NO_NUMBER.to_vec(),
         ("watch", "data") => both(NO_NUMBER, &["1048577"]),
         ("watch", "command") => vec![], // any program
+        ("grade", "protocol") => vec!["", "/no/such/file"],
+        ("grade", "only" | "skip") => vec!["x"],
+        ("grade", "seed") => NO_NUMBER.to_vec(),
+        ("grade", "command") => vec![], // any program
         ("pack" | "verify", "token") => vec![""],
         ("verify", "files") => vec![], // any file
         ("lab", "name") => NO_WORD.to_vec(),
@@ -292,7 +296,7 @@ fn the_program_itself_ends_with_2() {
 }
 
 /// Options that are simply off unless they are given, or take what the user has to say.
-const OFF: [&str; 24] = [
+const OFF: [&str; 26] = [
     "trace",
     "output",
     "message",
@@ -317,6 +321,8 @@ const OFF: [&str; 24] = [
     "eintr",
     "eagain",
     "token",
+    "only",
+    "skip",
 ];
 
 /// Where an option that is left out stands for a value, `--help` shows which.

@@ -9,6 +9,7 @@
 //! assert_eq!(width("\u{4e16}\u{754c}"), 4);
 //! ```
 
+pub mod both;
 pub mod columns;
 pub mod escape;
 pub mod lang;

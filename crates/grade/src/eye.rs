@@ -1,0 +1,189 @@
+//! The tracer of a program that is tested, in a thread of its own.
+//!
+//! ```text
+//! the tests                              the eye
+//! launch ─────────────────────────────▶  Tracer::launch, and from then on: turn, take, turn, take …
+//! look at what it has seen  ◀───── records, whether it waits for a client, how it ended
+//! freeze, pending ── an order and SIGALRM ─▶ the wait for the next stop ends, and the order is followed
+//! ```
+//!
+//! Only the thread that starts a program can trace it (ptrace(2)), so orders go to that thread.
+
+use std::os::unix::thread::JoinHandleExt;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use netplay_call::monotonic;
+use netplay_record::Event;
+use netplay_watch::{Launch, Seen, Settings, StartError, Status, Tracer, Turn};
+use nix::sys::pthread::pthread_kill;
+use nix::sys::signal::{SigSet, Signal};
+
+/// So many records are kept of a program; a test that needs more proves nothing more with them.
+const KEPT: usize = 60_000;
+
+/// What has been seen of a program.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    /// Its calls, in the order in which they returned.
+    pub(crate) records: Vec<Event>,
+    /// It has waited for its first client.
+    pub(crate) waits: bool,
+    /// How its first process ended.
+    pub(crate) status: Option<Status>,
+    /// All of its processes have ended.
+    pub(crate) over: bool,
+    /// It could not be started after all.
+    pub(crate) failed: Option<StartError>,
+}
+
+/// What the tracer is asked to do.
+enum Order {
+    Freeze(bool),
+    Pending(SyncSender<Vec<Event>>),
+    /// Nothing is left to test: let go of what cannot be killed.
+    End,
+}
+
+/// A program that is watched.
+pub(crate) struct Eye {
+    shared: Arc<(Mutex<Sight>, Condvar)>,
+    orders: Sender<Order>,
+    thread: JoinHandle<()>,
+    /// Its first process.
+    pub(crate) pid: i32,
+}
+
+impl Eye {
+    /// Starts a program and watches it.
+    ///
+    /// # Errors
+    /// It cannot be started, or may not be traced.
+    pub(crate) fn launch(launch: Launch, settings: Settings) -> Result<Eye, StartError> {
+        let shared = Arc::<(Mutex<Sight>, Condvar)>::default();
+        let (orders, inbox) = channel();
+        let (started, start) = sync_channel(1);
+        let seen = shared.clone();
+        let thread = std::thread::spawn(move || {
+            // The timer of a tracer ticks with SIGALRM, which all other threads block; and a program inherits what is blocked.
+            let _ = SigSet::all().thread_unblock();
+            let mut tracer = match Tracer::new(settings) {
+                Ok(tracer) => tracer,
+                Err(error) => {
+                    let errno = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0));
+                    let why = netplay_watch::StartFailure::Call("setitimer", errno);
+                    _ = started.send(Err(StartError { command: String::new(), why }));
+                    return;
+                }
+            };
+            let program = match tracer.launch(&launch) {
+                Ok(program) => program,
+                Err(error) => {
+                    _ = started.send(Err(error));
+                    return;
+                }
+            };
+            drop(launch); // its streams belong to the program now
+            let first = tracer.processes(program).first().copied().unwrap_or_default();
+            let _ = started.send(Ok(first));
+            watch(&mut tracer, first, &inbox, &seen);
+        });
+        let broken = || StartError {
+            command: String::new(),
+            why: netplay_watch::StartFailure::Call("clone", nix::errno::Errno::EAGAIN),
+        };
+        let pid = start.recv().map_err(|_| broken())??;
+        Ok(Eye { shared, orders, thread, pid })
+    }
+
+    /// What has been seen up to now.
+    pub(crate) fn sight(&self) -> MutexGuard<'_, Sight> {
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something more has been seen, for so long at most.
+    pub(crate) fn more(&self, within: Duration) {
+        let sight = self.sight();
+        let _ = self.shared.1.wait_timeout(sight, within);
+    }
+
+    /// Keeps the program where it is, without its noticing, or lets it go on.
+    pub(crate) fn freeze(&self, freeze: bool) {
+        self.order(Order::Freeze(freeze));
+    }
+
+    /// The calls that its threads are in.
+    pub(crate) fn pending(&self) -> Vec<Event> {
+        let (answer, pending) = sync_channel(1);
+        self.order(Order::Pending(answer));
+        pending.recv_timeout(Duration::from_secs(5)).unwrap_or_default()
+    }
+
+    fn order(&self, order: Order) {
+        if self.orders.send(order).is_ok() {
+            let _ = pthread_kill(self.thread.as_pthread_t(), Signal::SIGALRM);
+        }
+    }
+
+    /// Ends watching; the program has been killed.
+    pub(crate) fn end(self) -> Vec<Event> {
+        self.order(Order::End);
+        let _ = self.thread.join();
+        let mut sight = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut sight.records)
+    }
+}
+
+fn watch(
+    tracer: &mut Tracer,
+    first: i32,
+    inbox: &Receiver<Order>,
+    shared: &(Mutex<Sight>, Condvar),
+) {
+    loop {
+        let turn = tracer.turn();
+        let seen = tracer.take();
+        if !seen.is_empty() || turn == Turn::Over {
+            let mut sight = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = monotonic();
+            seen.into_iter().for_each(|seen| sight.see(seen, first, now));
+            sight.over = turn == Turn::Over;
+            drop(sight);
+            shared.1.notify_all();
+        }
+        if turn == Turn::Over {
+            return;
+        }
+        for order in inbox.try_iter() {
+            match order {
+                Order::Freeze(freeze) => tracer.freeze(freeze),
+                Order::Pending(answer) => {
+                    let pending = tracer.pending().into_iter().map(|(_, mut event)| {
+                        netplay_trace::stamp(&mut event, monotonic());
+                        event
+                    });
+                    let _ = answer.send(pending.collect());
+                }
+                Order::End => tracer.freeze(false),
+            }
+        }
+    }
+}
+
+impl Sight {
+    fn see(&mut self, seen: Seen, first: i32, now: u64) {
+        match seen {
+            Seen::Record { mut event, .. } if self.records.len() < KEPT => {
+                netplay_trace::stamp(&mut event, now);
+                self.records.push(*event);
+            }
+            Seen::Record { .. } => {}
+            Seen::Waits(_) => self.waits = true,
+            Seen::Ended { pid, status, .. } if pid == first => self.status = Some(status),
+            Seen::Ended { .. } => {}
+            Seen::Failed(_, error) => self.failed = Some(error),
+        }
+    }
+}

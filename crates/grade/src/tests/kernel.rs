@@ -1,0 +1,95 @@
+//! What the kernel may do at any time, and seldom does on loopback: it is done on purpose.
+
+use netplay_review::Rule;
+use netplay_text::both;
+use netplay_text::both::Both;
+use netplay_watch::Twist;
+
+use crate::peer::Trouble;
+use crate::protocol::{Exchange, Protocol};
+use crate::stage::Stage;
+use crate::verdict::{Broken, fault};
+
+type Done = Result<(), Broken>;
+
+/// Starts the program with changes to its calls, and lets a client make some exchanges.
+fn exchanges(
+    stage: &mut Stage<'_>,
+    twist: Twist,
+    when: Both,
+    rule: impl Fn(&mut Stage<'_>, &Trouble) -> Option<Rule>,
+) -> Done {
+    stage.needs_watching()?;
+    stage.start_with(twist)?;
+    for _ in 0..3 {
+        let done = some(stage);
+        if let Err(trouble) = done {
+            let rule = rule(stage, &trouble);
+            return Err(fault(when, trouble, rule));
+        }
+    }
+    Ok(())
+}
+
+fn some(stage: &mut Stage<'_>) -> Result<(), Trouble> {
+    let mut peer = stage.client()?;
+    let many = match &stage.plan.protocol {
+        Protocol::File(script) => script.exchanges.len(),
+        Protocol::Echo | Protocol::Line => 3,
+    };
+    for n in 0..many {
+        let one = match &stage.plan.protocol {
+            Protocol::Echo if n == 2 => {
+                let bytes: Vec<u8> = (0..2000).map(|_| stage.random.lowercase() as u8).collect();
+                Exchange { send: bytes.clone(), answer: crate::protocol::Answer::Bytes(bytes) }
+            }
+            _ => stage.exchange(n),
+        };
+        peer.exchange(stage.program(), &one)?;
+    }
+    Ok(())
+}
+
+/// A receive returns three bytes at most.
+pub(crate) fn short_recv(stage: &mut Stage<'_>) -> Done {
+    let when = both!("each receive returned three bytes at most", "每次接收最多返回三个字节");
+    let twist = Twist { short_reads: Some(3), ..Twist::default() };
+    exchanges(stage, twist, when, |stage, trouble| {
+        let dead = stage.program_mut().status().is_some();
+        let messages = stage.plan.protocol.has_messages();
+        let other = matches!(trouble, Trouble::Wrong { .. } | Trouble::Closed { .. });
+        (other && messages && !dead).then_some(Rule::ShortRecv)
+    })
+}
+
+/// A send takes seven bytes at most.
+pub(crate) fn short_send(stage: &mut Stage<'_>) -> Done {
+    let when = both!("each send took seven bytes at most", "每次发送最多取走七个字节");
+    let twist = Twist { short_writes: Some(7), ..Twist::default() };
+    exchanges(stage, twist, when, |stage, trouble| super::bytes::short_send(stage, trouble))
+}
+
+/// One in three calls that wait is interrupted.
+pub(crate) fn eintr(stage: &mut Stage<'_>) -> Done {
+    let when =
+        both!("signals interrupted one in three calls that wait", "信号打断了三分之一的等待调用");
+    let twist = Twist { eintr: Some(3), seed: stage.plan.seed, ..Twist::default() };
+    exchanges(stage, twist, when, |stage, trouble| {
+        let dead = stage.program_mut().status().is_some();
+        (matches!(trouble, Trouble::Closed { .. }) && !dead).then_some(Rule::AgainAsEnd)
+    })
+}
+
+/// One in two accepts finds that its client has gone.
+pub(crate) fn aborted(stage: &mut Stage<'_>) -> Done {
+    stage.needs_watching()?;
+    let twist = Twist { aborted: Some(2), seed: stage.plan.seed, ..Twist::default() };
+    stage.start_with(twist)?;
+    for _ in 0..8 {
+        stage.serves(both!(
+            "one in two accepts failed with ECONNABORTED",
+            "一半的 accept 以 ECONNABORTED 失败",
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! The tests, a file for each group of the catalogue.
+
+pub(crate) mod bytes;
+pub(crate) mod client;
+pub(crate) mod ends;
+pub(crate) mod kernel;
+pub(crate) mod many;
+pub(crate) mod starts;
+pub(crate) mod udp;

@@ -1,0 +1,140 @@
+//! `netplay grade`: each test is passed by a right program, and failed by one with the mistake that it is about.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::common::{finish, netplay, strace_may_trace as may_trace, text};
+
+/// Runs the tests of this pattern on one of our programs.
+fn graded(program: &str, mistake: &str, options: &[&str]) -> Option<(Output, serde_json::Value)> {
+    if !may_trace() {
+        return None;
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/grade").join(program);
+    let mut run = netplay();
+    run.args(["grade", "--format", "json", "--seed", "7"]).args(options).arg("--");
+    run.arg("/usr/bin/python3").arg(path).args([mistake, "{host}", "{port}"]);
+    let output = finish(&mut run, b"");
+    let found = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    Some((output, found))
+}
+
+/// The verdict of each test that was made, and its rule.
+fn verdicts(found: &serde_json::Value) -> Vec<(String, String, Option<String>)> {
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let tests = found["tests"].as_array().expect("there are tests");
+    let one = |test: &serde_json::Value| {
+        Some((text(&test["id"])?, text(&test["verdict"])?, text(&test["rule"])))
+    };
+    tests.iter().filter_map(one).collect()
+}
+
+const LINE: &[&str] = &["--protocol", "line"];
+const UDP: &[&str] = &["--model", "udp"];
+const CLIENT: &[&str] = &["--client"];
+
+/// A test, a program that fails it, and the mistake that is named.
+const PLANTED: &[(&str, &str, &[&str], Option<&str>)] = &[
+    ("starts/listens", "another-port", &[], None),
+    ("starts/address", "every-address", &[], None),
+    ("starts/restarts", "no-reuseaddr", &[], Some("address-in-use")),
+    ("starts/stops", "deaf", &[], None),
+    ("starts/stops", "leaves-a-child", &[], None),
+    ("bytes/one", "nothing", &[], None),
+    ("bytes/slowly", "line-a-recv", LINE, Some("short-recv")),
+    ("bytes/together", "one-line-a-recv", LINE, Some("merged-sends")),
+    ("bytes/cut", "line-a-recv", LINE, Some("short-recv")),
+    ("bytes/large", "one-send", &[], Some("short-send")),
+    ("bytes/binary", "text", &[], None),
+    ("ends/half-close", "never-closes", &[], Some("end-ignored")),
+    ("ends/half-close", "spins-at-the-end", &[], Some("busy-loop")),
+    ("ends/quietly", "dies-of-silence", &[], None),
+    ("ends/reset", "dies-of-reset", &[], None),
+    ("ends/before-reply", "dies-of-pipe", &[], Some("dead-peer")),
+    ("many/silent", "receives-at-once", &[], Some("blocked-behind")),
+    ("many/slow-reader", "select", &[], Some("blocked-behind")),
+    ("many/hundred", "iterative", &[], None),
+    ("many/fd-1024", "select", &[], None),
+    ("many/descriptors", "spins-without-descriptors", &[], Some("busy-loop")),
+    ("many/leak", "leaks", &[], Some("descriptor-leak")),
+    ("many/leak", "zombies", &[], Some("zombies")),
+    ("many/idle", "polls", &[], Some("busy-loop")),
+    ("kernel/short-recv", "line-a-recv", LINE, Some("short-recv")),
+    ("kernel/short-send", "one-send", &[], Some("short-send")),
+    ("kernel/aborted", "dies-of-abort", &[], None),
+    ("udp/empty", "udp-empty", UDP, None),
+    ("udp/large", "udp-short", UDP, Some("datagram-cut")),
+    ("udp/two-peers", "udp-first-peer", UDP, None),
+    ("udp/burst", "udp-slow", UDP, None),
+    ("client/short-recv", "one-recv", CLIENT, Some("short-recv")),
+    ("client/merged", "one-answer", CLIENT, None),
+    ("client/half-close", "ignores-the-end", CLIENT, Some("end-ignored")),
+    ("client/reset", "dies-of-reset", CLIENT, None),
+    ("client/slow-server", "in-a-hurry", CLIENT, None),
+    ("client/refused", "refused-for-ever", CLIENT, None),
+    ("client/never-answers", "for-ever", CLIENT, None),
+];
+
+#[test]
+fn each_test_of_one_client_is_failed_by_its_mistake() {
+    each_is_failed(&["starts", "bytes", "ends"]);
+}
+
+#[test]
+fn each_test_of_many_clients_is_failed_by_its_mistake() {
+    each_is_failed(&["many", "kernel", "udp"]);
+}
+
+#[test]
+fn each_test_of_a_client_is_failed_by_its_mistake() {
+    each_is_failed(&["client"]);
+}
+
+fn each_is_failed(groups: &[&str]) {
+    let mut wrong = Vec::new();
+    let of_groups = PLANTED.iter().filter(|(test, ..)| {
+        test.split_once('/').is_some_and(|(group, _)| groups.contains(&group))
+    });
+    for &(test, mistake, options, rule) in of_groups {
+        let program = if options == CLIENT { "clients.py" } else { "servers.py" };
+        let options = [options, &["--only", test]].concat();
+        let Some((output, found)) = graded(program, mistake, &options) else { return };
+        let is = verdicts(&found);
+        let expected = (test.to_owned(), "fail".to_owned(), rule.map(str::to_owned));
+        if is != [expected] || output.status.code() != Some(3) {
+            let sentence = found["tests"][0]["sentence"].to_string();
+            wrong.push(format!("{test} {mistake}: {is:?} {sentence} {}", text(&output.stderr)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn right_programs_fail_nothing() {
+    for (program, mistake, options) in [
+        ("servers.py", "none", &["--only", "starts", "--only", "many"][..]),
+        ("servers.py", "none", &["--only", "bytes", "--only", "ends", "--only", "kernel"]),
+        ("servers.py", "line", &["--protocol", "line", "--only", "bytes", "--only", "kernel"]),
+        ("servers.py", "udp", UDP),
+        ("clients.py", "none", &["--client", "--skip", "client/never-answers"]),
+        ("clients.py", "pipelines", &["--client", "--only", "client/merged"]),
+    ] {
+        let Some((output, found)) = graded(program, mistake, options) else { return };
+        let bad: Vec<_> =
+            verdicts(&found).into_iter().filter(|(_, verdict, _)| verdict == "fail").collect();
+        assert!(bad.is_empty() && output.status.success(), "{mistake}: {bad:?} {found:#}");
+    }
+}
+
+#[test]
+fn what_cannot_be_graded_says_why() {
+    if !may_trace() {
+        return;
+    }
+    let code = |words: &[&str]| finish(netplay().arg("grade").args(words), b"").status.code();
+    assert_eq!(code(&["--", "no-such-command", "{port}"]), Some(1));
+    assert_eq!(code(&["--only", "bytes/nothing", "--", "true"]), Some(2));
+    assert_eq!(code(&["--protocol", "/no/such/file", "--", "true"]), Some(2));
+    assert_eq!(code(&[]), Some(2));
+    assert_eq!(code(&["--list"]), Some(0));
+}
