@@ -18,6 +18,9 @@ const TRIED: usize = 1_000_000;
 /// right one is hardly ever far away. Where there are more, nothing is said of a client that finds none of these free.
 const ENOUGH: usize = 8;
 
+/// So many connections are looked at, at least, before one that fits is enough.
+const FAR: usize = 64;
+
 /// One end: what it sent and received.
 struct End {
     sent: Vec<usize>,
@@ -114,6 +117,7 @@ pub(super) fn check(
                 accepted[accepted.partition_point(|&id| accepted_at(id) < began)..].to_vec()
             }
         };
+        let mut looked = 0;
         for id in may {
             let (Some(listener), Some(made)) = (sockets.all[id].listener, sockets.all[id].made)
             else {
@@ -144,7 +148,8 @@ pub(super) fn check(
             if tried > TRIED {
                 return;
             }
-            if possible.len() == ENOUGH {
+            looked += 1;
+            if possible.len() == ENOUGH || !possible.is_empty() && looked >= FAR {
                 why.clear(); // then it is not known why the others would not do
                 break;
             }
