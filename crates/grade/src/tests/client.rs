@@ -208,7 +208,7 @@ fn serve(stage: &mut Stage<'_>, mut peer: Peer, way: Way, run: &mut Run) -> Resu
                     peer.send(stage.program(), &answer[..half])?;
                     peer.finish()?;
                     // What else it sends is read and left without an answer.
-                    stage.program().guard.cpu(Duration::from_millis(1500));
+                    stage.program().guard.cpu(Duration::from_millis(300));
                     while peer.receive(stage.program())? > 0 {
                         peer.take();
                     }
