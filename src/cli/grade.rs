@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::grade::{GradeError, Model, Outcome, Plan, Protocol, TESTS, Test, Verdict, grade};
@@ -16,6 +17,7 @@ use super::global::Global;
 use crate::child::CannotRun;
 use crate::client::{Interrupted, Usage};
 use crate::columns::hanging;
+use crate::escape::shell_word;
 use crate::lang::Lang;
 use crate::output::stdout;
 use crate::trace::{self, Collection, Speaker, remark};
@@ -30,7 +32,7 @@ use crate::watch::{StartFailure, allowed};
 pub struct Args {
     /// What a right answer is: echo, line, or a TOML file
     #[arg(long, value_name = "echo|line|FILE", default_value = "echo", value_parser = protocol())]
-    protocol: Protocol,
+    protocol: Spoken,
     /// What kind of server it is
     #[arg(long, value_enum, default_value = "concurrent")]
     model: ServerModel,
@@ -81,8 +83,16 @@ enum Format {
     Json,
 }
 
-fn protocol() -> impl TypedValueParser<Value = Protocol> {
-    StringValueParser::new().try_map(|name| Protocol::of(&name))
+/// A protocol, and how it was given.
+#[derive(Debug, Clone)]
+struct Spoken {
+    typed: String,
+    protocol: Protocol,
+}
+
+fn protocol() -> impl TypedValueParser<Value = Spoken> {
+    let read = |typed: String| Protocol::of(&typed).map(|protocol| Spoken { typed, protocol });
+    StringValueParser::new().try_map(read)
 }
 
 impl Args {
@@ -125,7 +135,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     let plan = Plan {
         command: args.command.clone(),
         model: args.model(),
-        protocol: args.protocol.clone(),
+        protocol: args.protocol.protocol.clone(),
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         seed: args.seed.unwrap_or_else(chosen),
         watched: !args.no_watch,
@@ -150,7 +160,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     }
     let tell = |outcome: &Outcome| {
         if text && !(global.quiet && outcome.verdict == Verdict::Pass) {
-            let _ = write!(out, "{}", told(outcome, &plan, lang, columns));
+            let _ = write!(out, "{}", told(outcome, (&plan, &args.protocol), lang, columns));
             let _ = out.flush();
         }
     };
@@ -213,14 +223,10 @@ fn list(args: &Args, lang: Lang) -> Result<u8> {
 
 /// A command as it can be typed again.
 fn typed(command: &[OsString]) -> String {
-    let words = command.iter().map(|word| {
-        let word = netplay_text::escape::escape(word.as_encoded_bytes());
-        match word.is_empty()
-            || word.contains(|c: char| c.is_whitespace() || "'\"\\$&|;<>()*?#".contains(c))
-        {
-            true => format!("'{}'", word.replace('\'', "'\\''")),
-            false => word,
-        }
+    let words = command.iter().map(|word| match word.to_str() {
+        // What netplay replaces, a shell leaves alone.
+        Some(word @ ("{host}" | "{port}")) => word.to_owned(),
+        _ => shell_word(Path::new(word)),
     });
     words.collect::<Vec<_>>().join(" ")
 }
@@ -236,7 +242,7 @@ fn heading(plan: &Plan, lang: Lang) -> String {
 }
 
 /// The command that makes one test again.
-fn again(outcome: &Outcome, plan: &Plan) -> String {
+fn again(outcome: &Outcome, (plan, spoken): (&Plan, &Spoken)) -> String {
     let (id, seed, command) = (outcome.test.id, plan.seed, typed(&plan.command));
     let model = match plan.model {
         Model::Concurrent => String::new(),
@@ -245,7 +251,7 @@ fn again(outcome: &Outcome, plan: &Plan) -> String {
     };
     let protocol = match &plan.protocol {
         Protocol::Echo => String::new(),
-        other => format!(" --protocol {}", other.name()),
+        _ => format!(" --protocol {}", shell_word(Path::new(&spoken.typed))),
     };
     format!("netplay grade --only {id} --seed {seed}{model}{protocol} -- {command}")
 }
@@ -261,7 +267,7 @@ fn verdict(verdict: Verdict, lang: Lang) -> &'static str {
 }
 
 /// An outcome for people.
-fn told(outcome: &Outcome, plan: &Plan, lang: Lang, columns: usize) -> String {
+fn told(outcome: &Outcome, of: (&Plan, &Spoken), lang: Lang, columns: usize) -> String {
     let (id, word) = (outcome.test.id, verdict(outcome.verdict, lang));
     let why = outcome.because.as_ref().map(|because| because.get(lang)).unwrap_or_default();
     let mut lines = vec![hanging(format!("{id:20}  {word}  {why}").trim_end(), columns, 22)];
@@ -280,7 +286,7 @@ fn told(outcome: &Outcome, plan: &Plan, lang: Lang, columns: usize) -> String {
     if outcome.verdict == Verdict::Fail {
         let lab = outcome.test.command();
         add(&say!(lang, "learn more: {lab}", "进一步学习：{lab}"));
-        let again = again(outcome, plan);
+        let again = again(outcome, of);
         add(&say!(lang, "again: {again}", "重做：{again}"));
     }
     lines.join("\n") + "\n"

@@ -44,8 +44,11 @@ pub(crate) enum Stuck {
 /// So long a program may sleep before a wait for it ends.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// So much processor time it may use within one wait.
-const CPU: Duration = Duration::from_secs(3);
+/// So much processor time it may use within one wait. A program that makes calls without a pause spends more time being watched.
+pub(crate) const CPU: Duration = Duration::from_secs(1);
+
+/// And so much until clients can reach it: a runtime has much to load.
+pub(crate) const CPU_OF_START: Duration = Duration::from_secs(10);
 
 /// More threads and processes than this are without an end.
 const TASKS: usize = 4000;
@@ -95,8 +98,11 @@ extern "C" fn wake(_: i32) {}
 #[expect(unsafe_code, reason = "a handler of a signal")]
 pub(crate) fn prepare() {
     let action = SigAction::new(SigHandler::Handler(wake), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler does nothing.
-    let _ = unsafe { sigaction(Signal::SIGUSR1, &action) };
+    // SIGALRM wakes a tracer, which may have ended just then and have put back what was there before.
+    for signal in [Signal::SIGUSR1, Signal::SIGALRM] {
+        // SAFETY: the handler does nothing.
+        let _ = unsafe { sigaction(signal, &action) };
+    }
     // The tick of a tracer is for its own thread.
     let mut tick = SigSet::empty();
     tick.add(Signal::SIGALRM);

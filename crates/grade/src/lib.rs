@@ -60,7 +60,7 @@ use netplay_trace::Collection;
 use netplay_watch::StartError;
 
 use stage::Stage;
-use verdict::Broken;
+use verdict::{Broken, Fault};
 
 /// Why no grade can be given.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ fn one(
         Err(Broken::Fault(fault)) => {
             let sentence = fault.sentence(status.filter(|_| running));
             let records = stage.all_records();
-            let (rule, found, proof) = cause(test, fault.rule, &records);
+            let (rule, found, proof) = cause(test, &fault, &records);
             let sentence = match found {
                 Some(found) => join(sentence, &found),
                 None => sentence,
@@ -195,10 +195,11 @@ const OWN: &str = "grader";
 /// review is taken only where it can be the cause of this test.
 fn cause(
     test: &Test,
-    proven: Option<Rule>,
+    fault: &Fault,
     records: &[Event],
 ) -> (Option<Rule>, Option<Both>, Vec<Event>) {
     const SHOWN: usize = 4;
+    let proven = fault.rule;
     let read: Vec<Event> = records.iter().cloned().map(Event::read).collect();
     let findings = netplay_review::review(&read);
     let own = std::process::id().cast_signed();
@@ -224,11 +225,19 @@ fn cause(
         found.reverse();
         found
     };
-    // The calls that it is in; else what failed last; else what it did last.
+    // A wrong answer is shown by what the program received and sent last. Silence is shown by the call that it is in, first of all
+    // one about a client, or else by what failed.
     let failed = |record: &Event| {
         record.errno.as_deref().is_some_and(|errno| !matches!(errno, "EAGAIN" | "EINTR" | "ENOENT"))
     };
-    let proof = [last(&|record| record.is_unfinished()), last(&failed), last(&|_| true)];
+    let moved =
+        |record: &Event| record.bytes.is_some_and(|bytes| bytes > 0) && record.peer.is_some();
+    let in_it = |record: &Event| record.is_unfinished();
+    let about_a_client = |record: &Event| in_it(record) && record.peer.is_some();
+    let proof = match fault.is_an_answer() {
+        true => [last(&moved), last(&failed), last(&in_it), last(&|_| true)],
+        false => [last(&about_a_client), last(&failed), last(&in_it), last(&|_| true)],
+    };
     let proof = proof.into_iter().find(|found| !found.is_empty()).unwrap_or_default();
     (proven, None, proof)
 }

@@ -22,7 +22,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
 use super::eye::Eye;
-use super::guard::{Guard, Stuck};
+use super::guard::{CPU, CPU_OF_START, Guard, Stuck};
 use super::kill::{kill, kill_all, reap, waited};
 
 /// How a program is started.
@@ -179,10 +179,13 @@ impl Program {
     /// # Errors
     /// It ended, or sleeps without such a socket.
     pub(crate) fn ready(&mut self, datagrams: bool) -> Result<(), Stuck> {
-        self.until(|program| {
+        self.guard.cpu(CPU_OF_START);
+        let ready = self.until(|program| {
             !program.reachable(datagrams).is_empty()
                 && (program.waits() || program.guard.is_still() || program.guard.has_run_for(LONG))
-        })
+        });
+        self.guard.cpu(CPU);
+        ready
     }
 
     /// Waits until this is so.

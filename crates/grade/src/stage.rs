@@ -9,7 +9,7 @@ use netplay_trace::Collection;
 use netplay_watch::{StartError, Status, Twist};
 
 use super::guard::Stuck;
-use super::peer::{Peer, Trouble, free_port};
+use super::peer::{Peer, Sender, Trouble, free_port};
 use super::plan::{Model, Plan};
 use super::program::{Program, Start, takes};
 use super::protocol::Exchange;
@@ -188,6 +188,22 @@ impl<'a> Stage<'a> {
         peer.exchange(self.program(), &one)
     }
 
+    /// A datagram is answered.
+    pub(crate) fn answers(&mut self, sender: &Sender) -> Result<(), Trouble> {
+        let one = self.exchange(0);
+        sender.send(self.program(), &one.send)?;
+        sender.expect(self.program(), one.answer.bytes())
+    }
+
+    /// It serves as its model does: a client, or a datagram. A failure is a fault.
+    pub(crate) fn works(&mut self, when: Both) -> Result<(), Broken> {
+        if !self.is_datagrams() {
+            return self.serves(when);
+        }
+        let answered = Sender::new(self.program()).and_then(|sender| self.answers(&sender));
+        answered.map_err(|trouble| fault(when, trouble, None))
+    }
+
     /// As [`served`](Self::served); a failure is a fault.
     pub(crate) fn serves(&mut self, when: Both) -> Result<(), Broken> {
         self.served().map_err(|trouble| fault(when, trouble, None))
@@ -237,6 +253,9 @@ impl<'a> Stage<'a> {
         let mut all = std::mem::take(&mut self.records);
         all.extend(self.collection.take());
         netplay_review::in_order(&mut all);
+        // A call that had not returned was recorded before the program was ended, and once more when that ended it.
+        let mut begun = std::collections::HashSet::new();
+        all.retain(|event| !event.is_unfinished() || begun.insert((event.tid, event.start_ns)));
         all
     }
 

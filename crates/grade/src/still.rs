@@ -14,6 +14,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use netplay_inspect::table::TICKS;
+
 /// A look at all threads of a program.
 #[derive(Debug, Default)]
 pub(crate) struct Look {
@@ -137,16 +139,14 @@ fn turns(pid: i32, tid: i32) -> u64 {
 fn cpu(pid: i32) -> Duration {
     let Some(fields) = stat(&format!("/proc/{pid}/stat")) else { return Duration::ZERO };
     let ticks = |n: usize| fields.get(n).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-    // utime and stime, in ticks of which there are 100 a second on Linux.
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+    // utime and stime.
+    Duration::from_millis((ticks(11) + ticks(12)) * 1000 / TICKS)
 }
 
 fn memory(pid: i32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
     let pages: u64 =
         text.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or_default();
-    pages * PAGE
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    pages * page.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
 }
-
-/// The size of a page on the machines that netplay watches programs on.
-const PAGE: u64 = 4096;

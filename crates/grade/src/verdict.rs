@@ -110,6 +110,11 @@ pub(crate) fn fault(when: Both, how: impl Into<How>, rule: Option<Rule>) -> Brok
 }
 
 impl Fault {
+    /// Whether an answer came, and not the right one.
+    pub(crate) fn is_an_answer(&self) -> bool {
+        matches!(self.how, How::Trouble(Trouble::Early { .. } | Trouble::Wrong { .. }))
+    }
+
     /// The fault in a sentence. `status`: how the program ended, if it has.
     pub(crate) fn sentence(&self, status: Option<Status>) -> Both {
         let how = match (&self.how, status) {
@@ -199,8 +204,7 @@ impl Trouble {
                     }
                 }
             }
-            Trouble::Wrong { got, expected, at } if expected.is_empty() => {
-                let _ = at;
+            Trouble::Wrong { got, expected, .. } if expected.is_empty() => {
                 let got = shown(got);
                 both!("it sent what no request asked for: {got}", "它发送了没有请求要的内容：{got}")
             }

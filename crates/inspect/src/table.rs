@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::{Ask, Inet, Protocol, State, Timer, TimerKind, Unix, UnixKind, UnixName};
 
 /// The ticks per second in the times of `/proc`: `USER_HZ`, 100 on every machine today.
-pub(super) const TICKS: u64 = 100;
+pub const TICKS: u64 = 100;
 
 /// The TCP or UDP sockets, of both families; a host without IPv6 has no IPv6 table.
 ///

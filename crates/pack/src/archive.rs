@@ -7,8 +7,9 @@ use zip::result::ZipResult;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::fault::{both, trace_name};
+use super::fault::trace_name;
 use super::{Damage, Fault, MOST, MOST_TRACES, Rule};
+use netplay_text::both;
 
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const ABOUT: &str = "about.json";

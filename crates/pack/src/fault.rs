@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use netplay_text::both::Both;
 use netplay_text::lang::Lang;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -12,20 +13,20 @@ pub struct Fault {
     /// What kind of contradiction it is.
     pub rule: Rule,
     /// The sentence in English and in Chinese.
-    pub(crate) said: Said,
+    pub(crate) said: Both,
     /// The lines that contradict each other; none where it is about a member as a whole.
     pub at: Vec<Place>,
 }
 
 impl Fault {
-    pub(crate) fn new(rule: Rule, said: Said, at: impl Into<Vec<Place>>) -> Fault {
+    pub(crate) fn new(rule: Rule, said: Both, at: impl Into<Vec<Place>>) -> Fault {
         Fault { rule, said, at: at.into() }
     }
 
     /// The contradiction, in a sentence.
     #[must_use]
     pub fn sentence(&self, lang: Lang) -> &str {
-        lang.pick(&self.said.en, &self.said.zh)
+        self.said.get(lang)
     }
 }
 
@@ -39,21 +40,6 @@ impl Serialize for Fault {
         fault.end()
     }
 }
-
-/// A sentence in both languages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Said {
-    pub(crate) en: String,
-    pub(crate) zh: String,
-}
-
-/// A sentence in English and in Chinese; both are format strings.
-macro_rules! both {
-    ($en:literal, $zh:literal $(,)?) => {
-        $crate::fault::Said { en: format!($en), zh: format!($zh) }
-    };
-}
-pub(crate) use both;
 
 /// A line of a trace in a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use netplay_record::{Call, Event, Kind, Moves, Process, Way, strace};
 use netplay_text::escape::{escape_message, hide_option, hide_password};
 
-use super::run::unescaped;
+use netplay_text::escape::unescape;
 
 /// Words at the start of a line after which all of the line is secret.
 const COMMANDS: [&[u8]; 4] = [b"pass ", b"acct ", b"auth ", b"authenticate "];
@@ -62,7 +62,7 @@ pub(crate) fn hide(records: &mut [Box<Event>]) {
 
 /// Hides what the call moved. `line` is the line that the earlier calls have begun; then it has what this one added.
 fn hide_in(record: &mut Box<Event>, line: &mut Vec<u8>) {
-    let moved = record.data.as_deref().map(unescaped).unwrap_or_default();
+    let moved = record.data.as_deref().map(unescape).unwrap_or_default();
     let mut hidden = 0;
     let mut changed = false;
     if let Some(args) = record.args.as_deref()

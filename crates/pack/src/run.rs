@@ -2,8 +2,8 @@
 
 use netplay_record::Event;
 
-use super::fault::both;
 use super::{Fault, Place, Rule};
+use netplay_text::both;
 
 /// All records in the order of their beginnings.
 #[derive(Debug, Default)]
@@ -68,41 +68,8 @@ impl Run {
         self.records[i].start_ns + self.records[i].dur_ns
     }
 
-    pub fn fault(&self, rule: Rule, said: super::fault::Said, at: &[usize]) -> Fault {
+    pub fn fault(&self, rule: Rule, said: netplay_text::both::Both, at: &[usize]) -> Fault {
         let places: Vec<Place> = at.iter().map(|&i| self.places[i]).collect();
         Fault::new(rule, said, places)
     }
-}
-
-/// The bytes of a text in which bytes that are no text were escaped.
-pub(crate) fn unescaped(text: &str) -> Vec<u8> {
-    if !text.contains('\\') {
-        return text.as_bytes().to_vec();
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
-        if c != '\\' {
-            bytes.extend(c.encode_utf8(&mut [0; 4]).as_bytes());
-            continue;
-        }
-        match rest.next() {
-            Some('n') => bytes.push(b'\n'),
-            Some('r') => bytes.push(b'\r'),
-            Some('t') => bytes.push(b'\t'),
-            Some('0') => bytes.push(0),
-            Some('x') => {
-                let digits: String = rest.by_ref().take(2).collect();
-                bytes.extend(u8::from_str_radix(&digits, 16));
-            }
-            Some('u') => {
-                let code: String = rest.by_ref().skip(1).take_while(|&c| c != '}').collect();
-                let c = u32::from_str_radix(&code, 16).ok().and_then(char::from_u32);
-                bytes.extend(c.unwrap_or_default().encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            Some(c) => bytes.extend(c.encode_utf8(&mut [0; 4]).as_bytes()),
-            None => {}
-        }
-    }
-    bytes
 }

@@ -8,12 +8,12 @@ use serde::de::DeserializeOwned;
 use super::about::{hidden, programs};
 use super::archive::{self, ABOUT, MANIFEST, Members};
 use super::check::{self, Compared};
-use super::fault::both;
 use super::manifest::{Entry, Manifest};
 use super::remake::{page, reviewed};
 use super::run::Run;
 use super::same::Prints;
 use super::{About, Damage, Fault, Rule};
+use netplay_text::both;
 
 /// What was found in a pack.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What is found.
 
 use netplay_record::Text;
+use netplay_text::both::Both;
 use netplay_text::lang::Lang;
 use netplay_text::say;
 use netplay_text::words::{grouped, plural};
@@ -31,9 +32,9 @@ impl Finding {
     /// The cause, in a sentence.
     #[must_use]
     pub fn sentence(&self, lang: Lang) -> String {
-        let sentence = lang.pick(&self.said.en, &self.said.zh);
+        let sentence = self.said.text.get(lang);
         if self.more == 0 {
-            return sentence.clone();
+            return sentence.to_owned();
         }
         let (number, (one, zh)) = (grouped(self.more as u64), self.rule.unit());
         let unit = plural(self.more as u64, one);
@@ -82,11 +83,10 @@ impl Taught {
     }
 }
 
-/// A sentence in both languages.
+/// A sentence, and which other sentences say the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Said {
-    pub(crate) en: String,
-    pub(crate) zh: String,
+    pub(crate) text: Both,
     /// The same mistake in the same form is told once.
     pub(crate) form: &'static str,
     /// Where in the program, if the same mistake in two places is to be told twice.
@@ -104,8 +104,7 @@ impl Said {
 macro_rules! both {
     ($en:literal, $zh:literal $(,)?) => {
         $crate::finding::Said {
-            en: format!($en),
-            zh: format!($zh),
+            text: netplay_text::both!($en, $zh),
             form: $en,
             place: String::new(),
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use netplay_record::{Direction, Event, Family, Kind, Text};
+use netplay_text::escape::unescape;
 
 use super::wire::Wire;
 
@@ -165,12 +166,12 @@ impl Model<'_> {
 
     /// Whether the record has all of the bytes that moved.
     pub(crate) fn has_all(&self, i: usize) -> bool {
-        unescaped(self.data(i)).len() as u64 == self.bytes(i)
+        unescape(self.data(i)).len() as u64 == self.bytes(i)
     }
 
     /// The bytes that moved, as far as the record has them.
     pub(crate) fn content(&self, i: usize) -> Vec<u8> {
-        unescaped(self.data(i))
+        unescape(self.data(i))
     }
 
     /// The bytes that a call which sends was given, as far as its line has them, whatever became of them.
@@ -186,7 +187,7 @@ impl Model<'_> {
                 None => break text.len(),
             }
         };
-        unescaped(&text[..end])
+        unescape(&text[..end])
     }
 
     pub(crate) fn role(&self, i: usize) -> &str {
@@ -284,34 +285,4 @@ impl Model<'_> {
         let ended = self.lives.get(&pid).and_then(|life| life.ended);
         ended.map_or(self.end, |(note, _)| self.start(note))
     }
-}
-
-/// The bytes of a text in which bytes that are no text were escaped.
-pub(crate) fn unescaped(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
-        if c != '\\' {
-            bytes.extend(c.encode_utf8(&mut [0; 4]).as_bytes());
-            continue;
-        }
-        match rest.next() {
-            Some('n') => bytes.push(b'\n'),
-            Some('r') => bytes.push(b'\r'),
-            Some('t') => bytes.push(b'\t'),
-            Some('0') => bytes.push(0),
-            Some('x') => {
-                let digits: String = rest.by_ref().take(2).collect();
-                bytes.extend(u8::from_str_radix(&digits, 16));
-            }
-            Some('u') => {
-                let code: String = rest.by_ref().skip(1).take_while(|&c| c != '}').collect();
-                let c = u32::from_str_radix(&code, 16).ok().and_then(char::from_u32);
-                bytes.extend(c.unwrap_or_default().encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            Some(c) => bytes.extend(c.encode_utf8(&mut [0; 4]).as_bytes()),
-            None => {}
-        }
-    }
-    bytes
 }

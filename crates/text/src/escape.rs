@@ -79,9 +79,16 @@ pub fn unescape(text: &str) -> Vec<u8> {
     while let Some(at) = rest.find('\\') {
         bytes.extend(&rest.as_bytes()[..at]);
         rest = &rest[at..];
-        let known = escaped_byte(rest).map(|(byte, len)| (vec![byte], len));
-        let (of_it, len) = known.or_else(|| escaped_char(rest)).unwrap_or((vec![b'\\'], 1));
-        bytes.extend(of_it);
+        let len = if let Some((byte, len)) = escaped_byte(rest) {
+            bytes.push(byte);
+            len
+        } else if let Some((c, len)) = escaped_char(rest) {
+            bytes.extend(c.encode_utf8(&mut [0; 4]).as_bytes());
+            len
+        } else {
+            bytes.push(b'\\');
+            1
+        };
         rest = &rest[len..];
     }
     bytes.extend(rest.as_bytes());
@@ -105,11 +112,11 @@ fn escaped_byte(text: &str) -> Option<(u8, usize)> {
 }
 
 /// The same of a character that is invisible.
-fn escaped_char(text: &str) -> Option<(Vec<u8>, usize)> {
+fn escaped_char(text: &str) -> Option<(char, usize)> {
     let (digits, _) = text.strip_prefix("\\u{")?.split_once('}')?;
     let digits = Some(digits).filter(|digits| !digits.starts_with('+'))?;
     let c = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
-    Some((c.to_string().into_bytes(), digits.len() + 4))
+    Some((c, digits.len() + 4))
 }
 
 fn is_text(bytes: &[u8]) -> bool {

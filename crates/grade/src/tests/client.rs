@@ -9,7 +9,7 @@ use netplay_text::both;
 use netplay_text::both::Both;
 use netplay_watch::{Status, Twist};
 
-use crate::guard::Stuck;
+use crate::guard::{CPU, CPU_OF_START, Stuck};
 use crate::peer::{Peer, Trouble, patient};
 use crate::protocol::{Answer, Protocol};
 use crate::stage::Stage;
@@ -110,7 +110,9 @@ fn run(stage: &mut Stage<'_>, way: Way) -> Result<Run, Broken> {
     let (listener, address) = listener(stage)?;
     let text = input(stage);
     stage.start_at(address, Twist::default(), Some(text))?;
+    stage.program().guard.cpu(CPU_OF_START);
     let accepted = patient(stage.program(), || call::accept(&listener));
+    stage.program().guard.cpu(CPU);
     if let Some(error) = stage.program().start_error() {
         let why = error.to_string();
         stage.cannot = Some(error);
@@ -244,22 +246,17 @@ fn calm(stage: &mut Stage<'_>) -> Result<Vec<u8>, Broken> {
     Ok(run.output)
 }
 
-/// The lines of an answer that the client showed when all was calm, and not now.
-fn lost(stage: &mut Stage<'_>, run: &Run) -> Result<Option<Vec<u8>>, Broken> {
-    let calm = calm_before(stage);
+/// A line of an answer that the client showed when all was calm, and does not show now.
+fn lost(calm: &[u8], run: &Run) -> Option<Vec<u8>> {
     let shows = |output: &[u8], part: &[u8]| output.windows(part.len().max(1)).any(|at| at == part);
     let lines = run.answered.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    let mut missing = lines.filter(|line| shows(&calm, line) && !shows(&run.output, line));
-    Ok(missing.next().map(<[u8]>::to_vec))
-}
-
-fn calm_before(stage: &Stage<'_>) -> Vec<u8> {
-    stage.calm.clone().unwrap_or_default()
+    let mut missing = lines.filter(|line| shows(calm, line) && !shows(&run.output, line));
+    missing.next().map(<[u8]>::to_vec)
 }
 
 /// All answers are read and shown, whatever the pieces.
 fn reads_all(stage: &mut Stage<'_>, way: Way, when: Both, rule: Rule) -> Done {
-    calm(stage)?;
+    let calm = calm(stage)?;
     let run = run(stage, way)?;
     if way == Way::Merged && run.outstanding < 2 {
         return Err(Broken::Skip(both!(
@@ -281,7 +278,7 @@ fn reads_all(stage: &mut Stage<'_>, way: Way, when: Both, rule: Rule) -> Done {
         None => {}
     }
     run.end.map_err(|stuck| fault(when.clone(), stuck, None))?;
-    if let Some(missing) = lost(stage, &run)? {
+    if let Some(missing) = lost(&calm, &run) {
         let missing = crate::verdict::shown(&missing);
         let how = both!(
             "it did not show this part of an answer: {missing}",
@@ -336,11 +333,7 @@ pub(crate) fn half_close(stage: &mut Stage<'_>) -> Done {
     match stuck {
         None | Some(Stuck::Ended) => fatal(stage, &when),
         Some(stuck) => {
-            let rule = match stuck {
-                Stuck::Busy(_) if ends > 100 => Some(Rule::EndIgnored),
-                _ if ends > 0 => Some(Rule::EndIgnored),
-                _ => None,
-            };
+            let rule = (ends > 0).then_some(Rule::EndIgnored);
             let n = netplay_text::words::grouped(ends as u64);
             let how = match ends {
                 0 | 1 => return Err(fault(when, stuck, rule)),
@@ -377,6 +370,7 @@ pub(crate) fn refused(stage: &mut Stage<'_>) -> Done {
     let text = input(stage);
     stage.start_at(address, Twist::default(), Some(text))?;
     let pid = stage.program().pid();
+    stage.program().guard.cpu(CPU_OF_START);
     let end = stage.program_mut().until(|program| !program.guard.look().processes.contains(&pid));
     match end {
         Ok(()) | Err(Stuck::Ended) => {}

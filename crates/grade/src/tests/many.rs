@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::bytes::{can_flood, flood};
 use crate::guard::Stuck;
 use crate::limit;
-use crate::peer::{Peer, Sender, Trouble};
+use crate::peer::{Peer, Trouble};
 use crate::stage::Stage;
 use crate::still::{Look, lowest_free};
 use crate::verdict::{Broken, fault};
@@ -313,16 +313,7 @@ pub(crate) fn idle(stage: &mut Stage<'_>) -> Done {
     stage.start()?;
     let when = both!("before it was left alone", "让它空闲之前");
     let mut silent = None;
-    if stage.is_datagrams() {
-        let one = stage.exchange(0);
-        let sender =
-            Sender::new(stage.program()).map_err(|trouble| fault(when.clone(), trouble, None))?;
-        let done = sender.send(stage.program(), &one.send);
-        let done = done.and_then(|()| sender.expect(stage.program(), one.answer.bytes()));
-        done.map_err(|trouble| fault(when.clone(), trouble, None))?;
-    } else {
-        stage.serves(when.clone())?;
-    }
+    stage.works(when.clone())?;
     for connected in [false, true] {
         if connected && stage.is_datagrams() {
             break;

@@ -9,7 +9,6 @@ use netplay_watch::{Status, Twist};
 use nix::sys::signal::Signal;
 
 use crate::guard::Stuck;
-use crate::peer::Sender;
 use crate::program::takes;
 use crate::stage::Stage;
 use crate::verdict::{Broken, fault};
@@ -96,17 +95,7 @@ pub(crate) fn restarts(stage: &mut Stage<'_>) -> Done {
 /// SIGTERM ends it within a second, with all that it has started.
 pub(crate) fn stops(stage: &mut Stage<'_>) -> Done {
     stage.start()?;
-    let when = both!("before SIGTERM", "发送 SIGTERM 之前");
-    if stage.is_datagrams() {
-        let one = stage.exchange(0);
-        let sender =
-            Sender::new(stage.program()).map_err(|trouble| fault(when.clone(), trouble, None))?;
-        let done = sender.send(stage.program(), &one.send);
-        let done = done.and_then(|()| sender.expect(stage.program(), one.answer.bytes()));
-        done.map_err(|trouble| fault(when, trouble, None))?;
-    } else {
-        stage.serves(when)?;
-    }
+    stage.works(both!("before SIGTERM", "发送 SIGTERM 之前"))?;
     // A signal that comes just before a call waits does not end the wait (select(2), BUGS): so it is sent to one that waits.
     let _ = stage
         .program_mut()

@@ -16,13 +16,6 @@ fn sender(stage: &Stage<'_>, when: &Both) -> Result<Sender, Broken> {
     Sender::new(stage.program()).map_err(|trouble| fault(when.clone(), trouble, None))
 }
 
-/// A request and its answer.
-fn answered(stage: &mut Stage<'_>, sender: &Sender) -> Result<(), Trouble> {
-    let one = stage.exchange(0);
-    sender.send(stage.program(), &one.send)?;
-    sender.expect(stage.program(), one.answer.bytes())
-}
-
 /// An empty datagram is a message, and no end.
 pub(crate) fn empty(stage: &mut Stage<'_>) -> Done {
     stage.start()?;
@@ -35,7 +28,7 @@ pub(crate) fn empty(stage: &mut Stage<'_>) -> Done {
     let next =
         both!("an empty datagram came, and then another one", "来了一个空数据报，然后又来一个");
     let second = sender(stage, &next)?;
-    answered(stage, &second).map_err(|trouble| fault(next, trouble, None))?;
+    stage.answers(&second).map_err(|trouble| fault(next, trouble, None))?;
     match answer {
         Ok(got) if got.is_empty() => Ok(()),
         Ok(got) => {
@@ -104,8 +97,8 @@ pub(crate) fn burst(stage: &mut Stage<'_>) -> Done {
     stage.program().freeze(false);
     while !owed.is_empty() {
         let got = from.receive(stage.program()).map_err(|trouble| match trouble {
-            Trouble::Stuck { stuck: stuck @ crate::guard::Stuck::Still { .. }, .. } => {
-                let (missing, _) = (owed.len(), stuck);
+            Trouble::Stuck { stuck: crate::guard::Stuck::Still { .. }, .. } => {
+                let missing = owed.len();
                 let how =
                     both!("{missing} of them were not answered", "其中 {missing} 个没有得到回答");
                 fault(when.clone(), how, None)
@@ -137,7 +130,7 @@ pub(crate) fn unreachable(stage: &mut Stage<'_>) -> Done {
         sent.map_err(|trouble| fault(when.clone(), trouble, None))?;
         let _ = stage.program_mut().until(|program| program.guard.is_still());
         let next = sender(stage, &when)?;
-        answered(stage, &next).map_err(|trouble| fault(when.clone(), trouble, None))?;
+        stage.answers(&next).map_err(|trouble| fault(when.clone(), trouble, None))?;
     }
     Ok(())
 }

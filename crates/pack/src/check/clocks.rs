@@ -2,9 +2,9 @@
 
 use chrono::DateTime;
 
-use crate::fault::both;
 use crate::run::Run;
 use crate::{Fault, Rule};
+use netplay_text::both;
 
 /// So far, in nanoseconds, the two may be apart from what they are in the records around: a process that is not running
 /// between the two looks at the clocks.

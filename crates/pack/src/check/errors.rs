@@ -3,9 +3,9 @@
 //! Any error can come of a filter (seccomp), so only those are named that mean something of their own: a call for which such a
 //! word makes no sense never returns it.
 
-use crate::fault::both;
 use crate::run::Run;
 use crate::{Fault, Rule};
+use netplay_text::both;
 
 /// Calls about bytes of a socket.
 const MOVE: &[&str] = &[

@@ -3,9 +3,9 @@
 use netplay_record::{Event, Kind, errno_named};
 use netplay_text::escape::is_unsafe;
 
-use crate::fault::both;
 use crate::run::Run;
 use crate::{Fault, Rule};
+use netplay_text::both;
 
 pub(super) fn check(run: &Run, faults: &mut Vec<Fault>) {
     for (i, record) in run.records.iter().enumerate() {

@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use netplay_record::{Call, Event, Kind, Moves, Way};
 use netplay_text::escape::escape_message;
 
-use crate::fault::{Said, both};
 use crate::hide::{from_strace, next_string};
-use crate::run::{Run, unescaped};
+use crate::run::Run;
 use crate::{Fault, Rule};
+use netplay_text::both;
+use netplay_text::both::Both;
+use netplay_text::escape::unescape;
 
 pub(super) fn check(run: &Run, faults: &mut Vec<Fault>) {
     // How many bytes of a transfer each trace keeps: the same for each program that wrote it.
     let mut kept: HashMap<(usize, &str), usize> = HashMap::new();
     let moved: Vec<Option<Vec<u8>>> =
-        run.records.iter().map(|record| record.data.as_deref().map(unescaped)).collect();
+        run.records.iter().map(|record| record.data.as_deref().map(unescape)).collect();
     for (i, record) in run.records.iter().enumerate() {
         if let Some(data) = &moved[i] {
             // netplay's own pages keep 64.
@@ -35,7 +37,7 @@ pub(super) fn check(run: &Run, faults: &mut Vec<Fault>) {
 }
 
 /// What contradicts something else in this record.
-fn wrong(record: &Event, data: Option<&[u8]>, most: usize) -> Option<Said> {
+fn wrong(record: &Event, data: Option<&[u8]>, most: usize) -> Option<Both> {
     let call = record.call.as_deref().unwrap_or_default();
     let args = record.args.as_deref().unwrap_or_default();
     let many = matches!(call, "sendmmsg" | "recvmmsg");

@@ -7,9 +7,11 @@ use netplay_record::{Direction, Kind, Moves};
 use super::compared::Compared;
 use super::sockets::{Id, Socket, Sockets};
 use super::states::moved;
-use crate::fault::{Said, both};
-use crate::run::{Run, unescaped};
+use crate::run::Run;
 use crate::{Fault, Rule};
+use netplay_text::both;
+use netplay_text::both::Both;
+use netplay_text::escape::unescape;
 
 /// So many pairs of sockets are tried: a run in which any client can be any connection is not compared.
 const TRIED: usize = 1_000_000;
@@ -30,7 +32,7 @@ struct End {
 }
 
 /// Why two ends cannot be one connection: the rule, the sentence, the records.
-type Why = (Rule, Said, Vec<usize>);
+type Why = (Rule, Both, Vec<usize>);
 
 pub(super) fn check(
     run: &Run,
@@ -47,7 +49,7 @@ pub(super) fn check(
         for &i in all {
             let record = &run.records[i];
             compared.bytes += record.bytes.unwrap_or_default();
-            compared.kept += record.data.as_deref().map_or(0, |data| unescaped(data).len() as u64);
+            compared.kept += record.data.as_deref().map_or(0, |data| unescape(data).len() as u64);
         }
     };
     for (id, socket) in sockets.all.iter().enumerate() {
@@ -269,7 +271,7 @@ fn flows(run: &Run, sent: &[usize], received: &[usize]) -> Result<(), Why> {
     let mut now: Option<(usize, Vec<u8>, u64)> = None; // a send, what is kept of it, and how much of it is taken
     for &receive in received {
         let record = &run.records[receive];
-        let kept = record.data.as_deref().map(unescaped).unwrap_or_default();
+        let kept = record.data.as_deref().map(unescape).unwrap_or_default();
         let (mut at, all) = (0, record.bytes.unwrap_or_default());
         while at < all {
             let (send, of_send, taken) = match now.take() {
@@ -282,7 +284,7 @@ fn flows(run: &Run, sent: &[usize], received: &[usize]) -> Result<(), Why> {
                         );
                         return Err((Rule::Bytes, said, vec![receive]));
                     };
-                    (send, run.records[send].data.as_deref().map(unescaped).unwrap_or_default(), 0)
+                    (send, run.records[send].data.as_deref().map(unescape).unwrap_or_default(), 0)
                 }
             };
             if run.records[send].start_ns > run.end(receive) {

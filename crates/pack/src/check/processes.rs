@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use netplay_record::{Call, Kind, Moves, Process};
 
-use crate::fault::both;
 use crate::run::Run;
 use crate::{Fault, Rule};
+use netplay_text::both;
 
 pub(super) fn check(run: &Run, faults: &mut Vec<Fault>) {
     let mut first: HashMap<i32, usize> = HashMap::new();

@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 
 use netplay_record::{Call, Connection, Event, Kind, Moves, Process, Type};
 
-use crate::fault::both;
 use crate::run::Run;
 use crate::{Fault, Rule};
+use netplay_text::both;
 
 /// A socket: its place in [`Sockets::all`].
 pub(super) type Id = usize;

@@ -3,9 +3,9 @@
 use netplay_record::{Call, Connection, Direction, Event, Kind, Moves};
 
 use super::sockets::Sockets;
-use crate::fault::both;
 use crate::run::Run;
 use crate::{Fault, Rule};
+use netplay_text::both;
 
 pub(super) fn check(run: &Run, sockets: &Sockets, faults: &mut Vec<Fault>) {
     for socket in &sockets.all {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use netplay_record::{Kind, Moves};
 
-use crate::fault::both;
 use crate::run::Run;
 use crate::{Fault, Rule};
+use netplay_text::both;
 
 pub(super) fn check(run: &Run, faults: &mut Vec<Fault>) {
     // The last exec of each process.
