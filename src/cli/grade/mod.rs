@@ -1,0 +1,138 @@
+//! `netplay grade`: hostile tests for any server or client.
+
+mod args;
+mod json;
+mod told;
+
+use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use crate::grade::{GradeError, Model, Outcome, Plan, TESTS, Test, Verdict, grade};
+use anyhow::{Result, anyhow, bail};
+use netplay_text::say;
+use serde_json::json;
+
+pub use self::args::Args;
+
+use self::args::Format;
+use self::json::as_json;
+use self::told::{heading, summary, told};
+use super::global::Global;
+use crate::child::CannotRun;
+use crate::client::{Interrupted, Usage};
+use crate::columns::hanging;
+use crate::lang::Lang;
+use crate::output::stdout;
+use crate::trace::{self, Collection, Speaker, remark};
+use crate::watch::{StartFailure, allowed};
+
+/// Tests the program.
+///
+/// # Errors
+/// The program cannot be started, or programs cannot be watched here.
+pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
+    let lang = Lang::current();
+    for pattern in args.only.iter().chain(&args.skip) {
+        if !TESTS.iter().any(|test| test.is_named(pattern)) {
+            bail!(Usage(say!(
+                lang,
+                "no test is named {pattern}: netplay grade --list says what there is",
+                "没有叫 {pattern} 的测试：netplay grade --list 列出所有测试",
+            )));
+        }
+    }
+    if args.list {
+        return list(args, lang);
+    }
+    if !args.no_watch {
+        allowed().map_err(super::watch::forbidden)?;
+    }
+    let plan = Plan {
+        command: args.command.clone(),
+        model: args.model(),
+        protocol: args.protocol.protocol.clone(),
+        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        seed: args.seed.unwrap_or_else(chosen),
+        watched: !args.no_watch,
+        timeout: Duration::from_secs(args.timeout),
+    };
+    let collection = Collection::default();
+    let speaker = Speaker { role: "grader", example: "grade" };
+    trace::install(trace::Settings {
+        speaker,
+        collection: Some(collection.clone()),
+        ..trace::Settings::default()
+    })?;
+    let text = args.format == Format::Text;
+    let columns = if io::stdout().is_terminal() {
+        crate::terminal::columns_of_stderr().unwrap_or(80)
+    } else {
+        usize::MAX
+    };
+    let mut out = stdout();
+    if text {
+        writeln!(out, "{}", hanging(&heading(&plan, lang), columns, 2))?;
+    }
+    let tell = |outcome: &Outcome| {
+        if text && !(global.quiet && outcome.verdict == Verdict::Pass) {
+            let _ = write!(out, "{}", told(outcome, (&plan, &args.protocol), lang, columns));
+            let _ = out.flush();
+        }
+    };
+    let done = grade(&plan, |test| args.wants(test), &collection, tell);
+    let outcomes = done.map_err(|error| match error {
+        GradeError::Start(error) => match error.why {
+            StartFailure::Forbidden(..) => CannotRun(error.to_string()).into(),
+            _ => anyhow::Error::new(error),
+        },
+        GradeError::Interrupted => anyhow!(Interrupted),
+    })?;
+    let mut out = stdout();
+    match args.format {
+        Format::Text => writeln!(out, "{}", hanging(&summary(&outcomes, &plan, lang), columns, 2))?,
+        Format::Json => writeln!(out, "{:#}", as_json(&outcomes, &plan))?,
+    }
+    out.flush()?;
+    if text && args.no_watch && !global.quiet {
+        remark(lang.pick(
+            "netplay: without watching, a verdict rests on what the kernel shows of sockets and threads: it proves less",
+            "netplay: 不观察时，结论只依据内核显示的套接字和线程：证明力较弱",
+        ));
+    }
+    Ok(if outcomes.iter().any(|outcome| outcome.verdict == Verdict::Fail) { 3 } else { 0 })
+}
+
+/// A seed that differs from time to time, short enough to be typed again.
+fn chosen() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(1, |since| u64::from(since.subsec_nanos()) / 1000 % 100_000)
+}
+
+fn list(args: &Args, lang: Lang) -> Result<u8> {
+    let mut out = stdout();
+    let wanted = |test: &&Test| args.wants(test);
+    let all = [
+        (Model::Concurrent, "concurrent"),
+        (Model::Iterative, "iterative"),
+        (Model::Udp, "udp"),
+        (Model::Client, "client"),
+    ];
+    if args.format == Format::Json {
+        let tests: Vec<_> = (TESTS.iter().filter(wanted))
+            .map(|test| {
+                let models: Vec<&str> = test.models.iter().map(|model| model.name()).collect();
+                json!({ "id": test.id, "does": test.does.0, "models": models, "lab": test.lab })
+            })
+            .collect();
+        writeln!(out, "{:#}", json!({ "tests": tests }))?;
+        return Ok(0);
+    }
+    for test in TESTS.iter().filter(wanted) {
+        let of = all.iter().filter(|(model, _)| test.models.contains(model)).map(|(_, name)| *name);
+        let (does, models) =
+            (lang.pick(test.does.0, test.does.1), of.collect::<Vec<_>>().join(", "));
+        writeln!(out, "{:20}  {does} ({models})", test.id)?;
+    }
+    Ok(0)
+}
