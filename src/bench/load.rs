@@ -90,6 +90,14 @@ impl Errors {
         refused + reset + closed + wrong + not_connected + lost + other
     }
 
+    /// How many there were, of a file that may claim anything; `None`: more than can be counted.
+    #[must_use]
+    pub fn count_checked(&self) -> Option<u64> {
+        let Errors { refused, reset, closed, wrong, not_connected, lost, other, .. } = *self;
+        let all = [refused, reset, closed, wrong, not_connected, lost, other];
+        all.into_iter().try_fold(0_u64, u64::checked_add)
+    }
+
     /// Adds those of another thread, or turn.
     pub fn add(&mut self, more: &Errors) {
         self.refused += more.refused;
@@ -126,6 +134,8 @@ pub struct Tally {
     pub cpu: Duration,
     /// How long the turn lasted.
     pub wall: Duration,
+    /// Replies in each slice of the turn, where slices were asked for.
+    pub slices: Vec<u64>,
 }
 
 impl Default for Tally {
@@ -142,8 +152,26 @@ impl Default for Tally {
             errors: Errors::default(),
             cpu: Duration::ZERO,
             wall: Duration::ZERO,
+            slices: Vec::new(),
         }
     }
+}
+
+/// How the connections of a turn behave.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// How many there are.
+    pub load: Load,
+    /// What they send, and how.
+    pub manner: &'a Manner,
+    /// How long the turn lasts.
+    pub time: Duration,
+    /// The turn is also counted in slices of this length.
+    pub slice: Option<Duration>,
+    /// The processors of the client's side, if it has its own.
+    pub processors: Option<&'a [usize]>,
+    /// When no further connection was answered for so long, the others are not served now.
+    pub patience: Duration,
 }
 
 /// The threads of a turn. Their steps are in the order of the functions.
@@ -153,25 +181,19 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Begins to connect. When no further connection was answered for `patience`, the others are not served now.
+    /// Begins to connect.
     ///
     /// # Errors
     /// No descriptor is left for an epoll.
-    pub fn connect(
-        address: SocketAddr,
-        load: Load,
-        manner: &Manner,
-        processors: Option<&[usize]>,
-        patience: Duration,
-        stop: &Stop,
-    ) -> Result<Clients> {
+    pub fn connect(address: SocketAddr, terms: Terms<'_>, stop: &Stop) -> Result<Clients> {
+        let Terms { manner, patience, .. } = terms;
         let step = Arc::new(Barrier::new(manner.threads + 1));
         let messages = Arc::new(messages(manner.size));
         let workers: Result<Vec<Worker>> = (0..manner.threads)
-            .map(|nth| Worker::new(nth, address, load, manner, messages.clone(), stop.clone()))
+            .map(|nth| Worker::new(nth, address, terms, messages.clone(), stop.clone()))
             .collect();
         let threads = workers?.into_iter().map(|mut worker| {
-            let (step, processors) = (step.clone(), processors.map(<[usize]>::to_vec));
+            let (step, processors) = (step.clone(), terms.processors.map(<[usize]>::to_vec));
             let work = move || {
                 if let Some(processors) = processors {
                     let _ = stay_on(&processors); // the footer says what was asked for
@@ -219,6 +241,8 @@ impl Clients {
             sum.errors.add(&tally.errors);
             sum.cpu += tally.cpu;
             sum.wall = sum.wall.max(tally.wall);
+            sum.slices.resize(tally.slices.len(), 0);
+            sum.slices.iter_mut().zip(&tally.slices).for_each(|(sum, n)| *sum += n);
         }
         Ok(sum)
     }
@@ -278,6 +302,8 @@ struct Worker {
     /// And from one request of a connection to its next.
     own_step: f64,
     turn: u64,
+    /// The length of a slice of the turn; 0: it has none.
+    slice: u64,
     /// Whether connections need addresses of their own to have ports enough.
     sources: bool,
     messages: Arc<Vec<Vec<u8>>>,
@@ -300,11 +326,13 @@ impl Worker {
     fn new(
         nth: usize,
         address: SocketAddr,
-        load: Load,
-        manner: &Manner,
+        terms: Terms<'_>,
         messages: Arc<Vec<Vec<u8>>>,
         stop: Stop,
     ) -> Result<Worker> {
+        let Terms { load, manner, time, slice, .. } = terms;
+        let (turn, slice) = (time.as_nanos() as u64, slice.map_or(0, |one| one.as_nanos() as u64));
+        let slices = turn.div_ceil(slice.max(1)) * u64::from(slice > 0);
         // The threads share the connections round-robin. The active ones connect first: a server for
         // one client serves one of them.
         let mine = (0..load.total()).filter(|i| i % manner.threads == nth);
@@ -329,7 +357,8 @@ impl Worker {
             udp: manner.udp,
             step: manner.rate.map(|rate| 1e9 / rate * manner.threads as f64),
             own_step: 0.0,
-            turn: manner.turn(load).as_nanos() as u64,
+            turn,
+            slice,
             sources: loopback && (manner.per_request || load.total() > *PORTS as usize * 7 / 10),
             messages,
             stop,
@@ -342,7 +371,7 @@ impl Worker {
             connecting: 0,
             unanswered: 0,
             again: Vec::new(),
-            tally: Tally::default(),
+            tally: Tally { slices: vec![0; slices as usize], ..Tally::default() },
         })
     }
 
@@ -710,6 +739,10 @@ impl Worker {
         if now < self.until && one.active {
             self.tally.replies += 1;
             self.tally.latency.saturating_record(now.saturating_sub(one.since).max(1));
+            let nth = (now + self.turn - self.until).checked_div(self.slice);
+            if let Some(slice) = nth.and_then(|nth| self.tally.slices.get_mut(nth as usize)) {
+                *slice += 1;
+            }
         }
         if self.per_request {
             one.state = State::Closed;

@@ -8,6 +8,10 @@
 //! meter     what the server used between the two quiets
 //! sample    the turns, and what may be said of them
 //! report    tables, for people and programs                  (picture: the same to look at)
+//!
+//! alone     the client's side without a server of ours      (moment: when several machines begin)
+//! part      what it saw, in a file with its histogram
+//! merge     several parts as one run
 //! ```
 //!
 //! The servers take turns, A B C A B C, so that what else the machine does affects all of them. The
@@ -24,6 +28,10 @@ pub mod report;
 mod reasons;
 pub mod picture;
 pub mod verdict;
+pub mod moment;
+pub mod part;
+pub mod alone;
+pub mod merge;
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -34,7 +42,7 @@ use crate::child;
 use crate::lang::Lang;
 use crate::stop::Stop;
 use crate::words::counted;
-use load::{Clients, Tally};
+use load::{Clients, Tally, Terms};
 use machine::Machine;
 use meter::Calls;
 use netplay_text::say;
@@ -170,8 +178,15 @@ impl Bench<'_> {
         manner: &Manner,
         served: Option<u64>,
     ) -> Result<Clients> {
-        let (processors, patience) = (self.client.as_deref(), patience(served, load));
-        Clients::connect(server.address, load, manner, processors, patience, self.stop)
+        let terms = Terms {
+            load,
+            manner,
+            time: manner.turn(load),
+            slice: None,
+            processors: self.client.as_deref(),
+            patience: patience(served, load),
+        };
+        Clients::connect(server.address, terms, self.stop)
     }
 
     /// One turn: a server of its own, connections, the load, the end.
@@ -302,20 +317,12 @@ impl Bench<'_> {
 }
 
 fn turn(round: usize, tally: Tally, server: Option<ServerUse>, busy: Duration) -> Turn {
-    let at = |part: f64| tally.latency.value_at_quantile(part);
-    let latency = (!tally.latency.is_empty()).then(|| Latency {
-        p50: at(0.5),
-        p90: at(0.9),
-        p99: at(0.99),
-        p999: at(0.999),
-        max: tally.latency.max(),
-    });
     Turn {
         round,
         seconds: tally.wall.as_secs_f64(),
         replies: tally.replies,
         all_replies: tally.all_replies,
-        latency,
+        latency: Latency::of(&tally.latency),
         server,
         client_cpu_ns: tally.cpu.as_nanos() as u64,
         everybody_cpu_ns: busy.as_nanos() as u64,

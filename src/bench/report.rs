@@ -27,7 +27,7 @@ pub struct Sheet {
     /// What may be said of it.
     pub remarks: Vec<String>,
     /// The columns that a narrow terminal leaves out, the first ones first.
-    spare: &'static [&'static str],
+    pub(super) spare: &'static [&'static str],
 }
 
 /// What stands where there is no figure: never an invented one.
@@ -770,7 +770,7 @@ fn in_full(cell: &Cell) -> Option<String> {
 }
 
 /// Words of another program, on one line.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     match text.chars().any(crate::escape::is_unsafe) {
         true => escape(text.as_bytes()),
         false => text.to_owned(),

@@ -3,6 +3,7 @@
 //! Of several turns the median counts, and the middle half around it says how far to trust it. There
 //! are no means: one slow turn beside a busy neighbour would be in all of them.
 
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::load::Errors;
@@ -145,6 +146,21 @@ pub struct Latency {
     pub max: u64,
 }
 
+impl Latency {
+    /// Of these times; `None` if there are none.
+    #[must_use]
+    pub fn of(times: &Histogram<u64>) -> Option<Latency> {
+        let at = |part: f64| times.value_at_quantile(part);
+        (!times.is_empty()).then(|| Latency {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: times.max(),
+        })
+    }
+}
+
 impl Turn {
     /// Replies a second.
     #[must_use]
@@ -247,7 +263,7 @@ impl Bottleneck {
 }
 
 /// So busy is a processor that has no time left.
-const BUSY: f64 = 0.9;
+pub(super) const BUSY: f64 = 0.9;
 
 impl Cell {
     /// The spread of a figure over the turns.

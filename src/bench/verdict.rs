@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use super::part::Part;
 use super::plan::{Kind, Plan};
 use super::reasons::in_words;
 use super::sample::Report;
@@ -47,6 +48,34 @@ pub fn judge(plan: &Plan, report: &Report) -> Result<()> {
     match report.cells.iter().find_map(|cell| Some((&cell.model, cell.failed.as_ref()?))) {
         Some((model, why)) => bail!("{model}: {}", in_words(why)),
         None => Ok(()),
+    }
+}
+
+/// Whether all is well with a part, for the exit code.
+///
+/// # Errors
+/// [`Unexpected`], or why there was no reply at all.
+pub fn judge_part(part: &Part) -> Result<()> {
+    let lang = Lang::current();
+    let first = part.errors.first.as_deref().map(in_words);
+    let target = &part.target;
+    if part.errors.wrong > 0 {
+        let first = first.unwrap_or_default();
+        return Err(Unexpected(say!(
+            lang,
+            "{target} did not answer as --expect says: {first}",
+            "{target} 的应答不符合 --expect：{first}"
+        ))
+        .into());
+    }
+    match (part.served, first) {
+        (0, Some(first)) => bail!(say!(lang, "{target}: {first}", "{target}：{first}")),
+        (0, None) => bail!(say!(
+            lang,
+            "{target}: connected, but not one reply",
+            "{target}：已连接，但没有一个应答"
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -4,17 +4,20 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::Args as ClapArgs;
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
+use clap::{Args as ClapArgs, Subcommand};
 use indicatif::ProgressBar;
 use serde::de::DeserializeOwned;
 
 use super::args;
 use super::global::Global;
+use super::many;
 use crate::address::Endpoint;
+use crate::bench::alone::Alone;
 use crate::bench::estimate::estimate;
 use crate::bench::machine::Machine;
 use crate::bench::machine::Pin;
+use crate::bench::moment::Moment;
 use crate::bench::plan::{Expect, Kind, Load, Manner, Model, Plan};
 use crate::bench::report::COLUMNS;
 use crate::bench::sample::Report;
@@ -33,13 +36,15 @@ use netplay_text::say;
 
 /// Measure every server model under the same load
 #[derive(Debug, ClapArgs)]
-#[command(after_help = COLUMNS, args_override_self = true)]
+#[command(after_help = COLUMNS, args_override_self = true, args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    then: Option<Then>,
     /// Which servers, the yardstick first; each may have options: 'handler --style threading'; none: only those of --target and --cmd [default: all]
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = Offer::new(StringValueParser::new().try_map(model), server::rows))]
     models: Vec<String>,
-    /// How many connections send requests [default: 1,64, and 1 among 900 idle ones]
+    /// How many connections send requests [default: 1,64, and 1 among 900 idle ones; with --load-only 64]
     #[arg(long, value_name = "N,M,…", value_delimiter = ',', value_parser = within::<usize>(1..=MOST, "a load has 1 to 2147483647 active connections"))]
     connections: Vec<usize>,
     /// How many more connections are open and send nothing
@@ -54,9 +59,9 @@ pub struct Args {
     /// How often each server has its turn [default: as often as fits into half a minute, 3 times at least]
     #[arg(long, value_name = "N", value_parser = within::<usize>(1..=1000, "a number from 1 to 1000"))]
     rounds: Option<usize>,
-    /// How long a turn lasts, for up to a thousand connections
-    #[arg(long, value_name = "SECS", default_value = "0.06", value_parser = within(0.001..=3600.0, "a turn lasts 0.001 to 3600 seconds"))]
-    seconds: f64,
+    /// How long a turn lasts, for up to a thousand connections [default: 0.06; with --load-only 10, for any number]
+    #[arg(long, value_name = "SECS", value_parser = within(0.001..=3600.0, "a turn lasts 0.001 to 3600 seconds"))]
+    seconds: Option<f64>,
     /// Send N requests a second, whether or not the server keeps up: latency counts from when each was due
     #[arg(long, value_name = "N", value_parser = within(0.1..=1e8, "a rate is a number of requests a second above 0, such as 5000"))]
     rate: Option<f64>,
@@ -78,7 +83,13 @@ pub struct Args {
     /// Also measure a server that this command starts: './my_server {port}'
     #[arg(long, value_name = "COMMAND", value_parser = command)]
     cmd: Vec<String>,
-    /// What the replies to --target and --cmd must be: the same bytes, a line, or anything
+    /// Only put load on a server elsewhere, as one of several machines; bench merge puts their results together
+    #[arg(long, value_name = "HOST:PORT", value_parser = target, conflicts_with_all = ["models", "target", "cmd", "rounds", "pin", "from", "compare"])]
+    load_only: Option<(String, Endpoint)>,
+    /// When --load-only begins, the same moment on all machines: 2026-11-30T09:00:00Z, or seconds since 1970 [default: as soon as it is connected]
+    #[arg(long, value_name = "TIME", requires = "load_only", value_parser = StringValueParser::new().try_map(|text| text.parse::<Moment>()))]
+    start_at: Option<Moment>,
+    /// What the replies to --target, --cmd and --load-only must be: the same bytes, a line, or anything
     #[arg(long, default_value = "echo", value_parser = PossibleValuesParser::new(["echo", "line", "any"]).try_map(named::<Expect>))]
     expect: Expect,
     /// Also write the report to FILE: .svg .html .md .json (every turn's raw figures) .csv
@@ -95,13 +106,27 @@ pub struct Args {
     compare: Option<Vec<PathBuf>>,
 }
 
+/// What else the bench can do.
+#[derive(Debug, Subcommand)]
+enum Then {
+    Merge(many::Args),
+}
+
+/// How long a turn lasts: a short one, many times over, or once, on several machines.
+const TURN: f64 = 0.06;
+const LOAD_ONLY: f64 = 10.0;
+
 impl Args {
     fn manner(&self) -> Manner {
         let size = self.size.unwrap_or(if self.bulk { 64 * 1024 } else { 64 });
         Manner {
             size,
             rounds: self.rounds,
-            seconds: self.seconds,
+            seconds: self.seconds.unwrap_or(if self.load_only.is_some() {
+                LOAD_ONLY
+            } else {
+                TURN
+            }),
             rate: self.rate,
             per_request: self.per_request,
             udp: self.udp,
@@ -117,6 +142,7 @@ impl Args {
             counts.iter().map(|&connections| Load { connections, idle }).collect()
         };
         match (&self.connections[..], self.idle) {
+            ([], _) if self.load_only.is_some() => several(&[64]),
             ([], Some(_)) => several(&[1]),
             ([], None) if self.udp || self.per_request => several(&[1, 64]),
             ([], None) => [several(&[1, 64]), vec![Load { connections: 1, idle: 900 }]].concat(),
@@ -146,6 +172,9 @@ impl Args {
 /// [`Interrupted`], after a partial table; a server failed; a file cannot be written.
 pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let (quiet, ascii) = (global.quiet, global.plain());
+    if let Some(Then::Merge(merge)) = &args.then {
+        return many::merge(merge, global);
+    }
     args.output.as_deref().map_or(Ok(()), try_to_write)?;
     if let Some([new, old]) = args.compare.as_deref() {
         let text = compared(&read(new)?, &read(old)?, ascii, columns_here());
@@ -157,6 +186,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<()> {
     let stop = Stop::new();
     stop.on_signals();
     let manner = args.manner();
+    if let Some((name, endpoint)) = &args.load_only {
+        let [load] = args.loads()[..] else {
+            return Err(Usage("--load-only puts on one load: --connections N".to_owned()).into());
+        };
+        let (target, address) = (name.clone(), endpoint.resolve()?);
+        let alone = Alone { target, address, load, manner, start_at: args.start_at };
+        return many::put_on(&alone, &stop, args.output.as_deref(), args.json, global);
+    }
     let plan = Plan { models: args.models(&manner)?, loads: args.loads(), manner };
     plan.makes_sense().map_err(|error| Usage(error.to_string()))?;
     plan.check()?;

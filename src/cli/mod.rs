@@ -15,6 +15,7 @@ pub mod explain;
 pub mod grade;
 mod global;
 pub mod lab;
+pub mod many;
 pub mod models;
 mod menu;
 pub mod pack;

@@ -34,6 +34,7 @@ mod ipv6;
 mod labs;
 mod lessons;
 mod limits;
+mod many;
 mod mini_ftp;
 mod models;
 mod multicast;

@@ -100,7 +100,13 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         (_, "rounds" | "threads") => both(NO_NUMBER, &["0", "1001"]),
         ("bench", "seconds") => both(NO_SECONDS, &["0.0001", "3601"]),
         ("bench", "rate") => both(NO_SECONDS, &["0.01", "1e9"]),
-        ("bench", "target") => vec!["", "x", ":1", "h:", "h:x", "h:0", "h:65536", "h:-1"],
+        ("bench", "start_at") => {
+            vec!["", "soon", "-1", "nan", "1e12", "2026-11-30", "2026-11-30T09:00:00"]
+        }
+        ("bench", "files") => vec![], // any file
+        ("bench", "target" | "load_only") => {
+            vec!["", "x", ":1", "h:", "h:x", "h:0", "h:65536", "h:-1"]
+        }
         ("bench", "cmd") => vec!["", "./my_server", "./my_server {PORT}"],
         ("models", "delay") => vec!["", "x", "0", "-1", "11s", "0.5ms", "nan", "50us"],
         ("watch", "pids") => both(NO_NUMBER, &["0", "2147483648"]),
@@ -280,6 +286,13 @@ fn the_program_itself_ends_with_2() {
         &["bench", "--connections", "18446744073709551615", "--idle", "3"],
         &["bench", "--udp", "--size", "70000"],
         &["bench", "--models", "none"],
+        &["bench", "--load-only", "127.0.0.1:1", "--connections", "1,2"],
+        &["bench", "--load-only", "127.0.0.1:1", "--models", "poll"],
+        &["bench", "--load-only", "127.0.0.1:1", "--start-at", "1000"],
+        &["bench", "--load-only", "127.0.0.1:1", "-o", "part.csv"],
+        &["bench", "--start-at", "2100-01-01T00:00:00Z"],
+        &["bench", "merge"],
+        &["bench", "--json", "merge", "x"],
         &["tcp-server", "--backlog", "-1"],
         &["tcp-client", "--timeout", "1e-9"],
         &["nosuch"],
@@ -296,8 +309,9 @@ fn the_program_itself_ends_with_2() {
 }
 
 /// Options that are simply off unless they are given, or take what the user has to say.
-const OFF: [&str; 26] = [
+const OFF: [&str; 27] = [
     "trace",
+    "load_only",
     "output",
     "message",
     "password",

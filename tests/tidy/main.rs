@@ -473,6 +473,7 @@ const SENTENCES: &[(&str, &str, &str)] = &[
     ("suite/draw.rs", "bytes 5: client A send@100 -> server recv", "the test's own"),
     ("suite/bench.rs", "poll, again", "a name in a table"),
     ("suite/bench.rs", "| poll, again", "a name in a table"),
+    ("suite/many.rs", "listening on", "sshd's"),
     ("suite/doctor.rs", "sudo setcap cap_net_raw+ep ", "a command"),
 ];
 
