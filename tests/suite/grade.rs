@@ -150,3 +150,93 @@ fn the_verdicts_stay_the_same() {
         assert!(output.status.success() && is.len() == 3 && is.iter().all(passed), "{output:?}");
     }
 }
+
+/// A folder in which there is room for pages, and what was written there.
+fn paged(test: &str, mistake: &str, options: &[&str]) -> Option<tempfile::TempDir> {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("deep/pages").display().to_string();
+    let options = [options, &["--only", test, "-o", &pages]].concat();
+    let (output, _) = graded("servers.py", mistake, &options)?;
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    Some(folder)
+}
+
+#[test]
+fn a_failure_has_a_page_and_a_trace_of_both_ends() {
+    let Some(folder) = paged("many/leak", "leaks", &[]) else { return };
+    let of = |name: &str| folder.path().join("deep/pages").join(name);
+    let read = |name: &str| std::fs::read_to_string(of(name)).unwrap();
+    let index = read("index.html");
+    assert!(index.contains("<a href=\"many-leak.html\">many/leak</a>"), "{index}");
+    assert!(index.contains("descriptor-leak") && index.contains(" lab forkfd<"), "{index}");
+    let page = read("many-leak.html");
+    for part in ["descriptor-leak", "--only many/leak --seed 7", "many-leak.jsonl", "data-call="] {
+        assert!(page.contains(part), "the page has no {part}");
+    }
+    // Without its script the page shows the calls around the first of those that prove the cause.
+    let table = page.split("<noscript>").nth(1).unwrap().split("</noscript>").next().unwrap();
+    assert_eq!(table.matches("<tr>").count(), 501);
+    assert!(table.contains("<td>◆ accept(3)"), "no call is marked");
+    let records: Vec<serde_json::Value> =
+        read("many-leak.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_role = |role: &str| {
+        records.iter().filter(|one| one["role"] == role && one["kind"] == "call").count()
+    };
+    assert!(of_role("grader") > 1000 && of_role("servers.py") > 1000, "both ends");
+    let trace = of("many-leak.jsonl");
+    let review = finish(netplay().args(["review", "--json"]).arg(&trace), b"");
+    let review: serde_json::Value = serde_json::from_slice(&review.stdout).unwrap();
+    assert_eq!(review["findings"][0]["rule"], "descriptor-leak");
+    let made: Vec<_> = std::fs::read_dir(of("")).unwrap().collect();
+    assert_eq!(made.len(), 3, "{made:?}");
+}
+
+#[test]
+fn only_pages_of_netplay_are_overwritten() {
+    let Some(folder) = paged("bytes/one", "nothing", &[]) else { return };
+    let pages = folder.path().join("deep/pages");
+    let there = |name: &str| pages.join(name).exists();
+    std::fs::write(pages.join("notes.txt"), "mine").unwrap();
+    let place = pages.display().to_string();
+    let again =
+        |mistake: &str| graded("servers.py", mistake, &["--only", "bytes/one", "-o", &place]);
+    let code = |mistake: &str| again(mistake).unwrap().0.status.code();
+    // It is repaired: its page goes, what is not ours stays.
+    assert!(there("bytes-one.html") && there("bytes-one.jsonl"));
+    assert_eq!(code("none"), Some(0));
+    assert!(!there("bytes-one.html") && !there("bytes-one.jsonl") && there("notes.txt"));
+    // A page of the user's own is refused before any test is made.
+    std::fs::write(pages.join("bytes-cut.html"), "<p>mine</p>").unwrap();
+    let (output, _) = again("none").unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert!(text(&output.stderr).contains("bytes-cut.html"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_to_string(pages.join("bytes-cut.html")).unwrap(), "<p>mine</p>");
+    let file = pages.join("notes.txt").display().to_string();
+    let (output, _) = graded("servers.py", "none", &["-o", &file]).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+}
+
+/// What a program sends and writes is text on the page, and nothing else.
+#[test]
+fn a_page_shows_what_programs_say_as_text() {
+    let Some(folder) = paged("bytes/one", "markup", &[]) else { return };
+    let page = std::fs::read_to_string(folder.path().join("deep/pages/bytes-one.html")).unwrap();
+    let index = std::fs::read_to_string(folder.path().join("deep/pages/index.html")).unwrap();
+    assert!(page.matches("&lt;img").count() > 3, "its errors are there");
+    for page in [&page, &index] {
+        assert!(!page.contains("<img") && !page.contains('\u{1b}'), "{page}");
+        assert!(page.contains("&lt;img"));
+    }
+}
+
+#[test]
+fn without_watching_a_page_says_whose_calls_it_has() {
+    let Some(folder) = paged("bytes/one", "nothing", &["--no-watch"]) else { return };
+    let pages = folder.path().join("deep/pages");
+    for page in ["index.html", "bytes-one.html"] {
+        let page = std::fs::read_to_string(pages.join(page)).unwrap();
+        assert!(page.contains("(--no-watch)"));
+    }
+    let trace = std::fs::read_to_string(pages.join("bytes-one.jsonl")).unwrap();
+    assert!(!trace.is_empty() && trace.lines().all(|line| line.contains("\"role\":\"grader\"")));
+}

@@ -54,6 +54,7 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         (_, "from" | "compare") => NO_FILE.to_vec(),
         ("draw" | "lab" | "models" | "bench", "output") => NO_PICTURE.to_vec(),
         ("pack", "output") => vec![], // any file
+        ("grade", "output") => vec!["", "-"],
         (_, "output") => NO_PICTURE.to_vec(),
         (_, "user") => vec![""],
         (_, "reply") => vec![""],

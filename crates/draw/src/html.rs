@@ -5,6 +5,7 @@
 //! page.css    how it looks, in the colours of every picture
 //! page.js     what it does; it builds only what is in view
 //! page_words  what both say, in each language
+//! a preface   what stands above the timeline, where a page says why it is shown
 //! the trace   as JSON, in a block that no browser runs
 //! ```
 //!
@@ -19,6 +20,7 @@ use serde::{Serialize, Serializer};
 use super::page::{self, Page, fill};
 use super::page_words;
 use super::pool::Pool;
+use super::preface::Preface;
 use super::words::{in_place, on_arrow};
 use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline};
 use crate::ink;
@@ -35,7 +37,15 @@ const SCRIPT: &str = include_str!("page.js");
 /// Without its script the page is a table, up to so many calls.
 const TABLE: usize = 500;
 
-pub(super) fn draw(timeline: &Timeline, view: &View, to: &mut dyn Write) -> io::Result<()> {
+/// Stands before a call that the preface speaks of; page.js writes the same.
+const MARK: &str = "◆ ";
+
+pub(super) fn draw(
+    timeline: &Timeline,
+    view: &View,
+    preface: &Preface,
+    to: &mut dyn Write,
+) -> io::Result<()> {
     let style = ink::variables() + STYLE;
     let body = |to: &mut dyn Write| {
         fill(BODY, to, |mark, to| {
@@ -45,9 +55,10 @@ pub(super) fn draw(timeline: &Timeline, view: &View, to: &mut dyn Write) -> io::
                     Some(said) => format!(" <small>{}</small>", markup(&said)).into(),
                     None => "".into(),
                 },
+                "preface" => preface.html.as_str().into(),
                 "script" => SCRIPT.into(),
-                "trace" => return tell(&Data::of(timeline, view), to),
-                "table" => table(timeline, view.lang).into(),
+                "trace" => return tell(&Data::of(timeline, view, &preface.marks), to),
+                "table" => table(timeline, view.lang, &preface.marks).into(),
                 mark => {
                     let key = mark.strip_prefix("say ");
                     let key = key.expect("page.html has the marks above, and words");
@@ -91,6 +102,7 @@ fn tell(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
 struct Data<'a> {
     timeline: &'a Timeline,
     view: &'a View,
+    marks: &'a [usize],
     words: Pool,
     of_calls: Vec<CallWords>,
     of_arrows: Vec<u32>,
@@ -139,7 +151,7 @@ impl<I: Iterator<Item: Serialize>, F: Fn() -> I> Serialize for List<F> {
 }
 
 impl<'a> Data<'a> {
-    fn of(timeline: &'a Timeline, view: &'a View) -> Data<'a> {
+    fn of(timeline: &'a Timeline, view: &'a View, marks: &'a [usize]) -> Data<'a> {
         let mut words = Pool::default();
         words.number("");
         let rows = Rows::of(timeline);
@@ -151,7 +163,7 @@ impl<'a> Data<'a> {
         let of_calls = timeline.calls.iter().enumerate().map(of_call).collect();
         let of_arrow = |arrow| words.number(&on_arrow(&timeline.calls, arrow, view.lang));
         let of_arrows = timeline.arrows.iter().map(of_arrow).collect();
-        Data { timeline, view, words, of_calls, of_arrows, rows }
+        Data { timeline, view, marks, words, of_calls, of_arrows, rows }
     }
 }
 
@@ -169,12 +181,14 @@ impl Serialize for Data<'_> {
         let arrows = || {
             timeline.arrows.iter().zip(of_arrows).map(|(arrow, &word)| ArrowData::of(arrow, word))
         };
-        let mut data = serializer.serialize_struct("Data", 11)?;
+        let mut data = serializer.serialize_struct("Data", 12)?;
         data.serialize_field("title", &view.title)?;
         // What the script says, by its keys.
         data.serialize_field("say", &page_words::of_script(view.lang))?;
         // Whether heights are to scale when the page opens.
         data.serialize_field("to_scale", &(view.time == Time::True))?;
+        // The calls that the preface speaks of.
+        data.serialize_field("marks", self.marks)?;
         data.serialize_field("span", &timeline.span_ns)?;
         data.serialize_field("lanes", &List(lanes))?;
         data.serialize_field("words", words)?;
@@ -269,29 +283,45 @@ impl ArrowData {
     }
 }
 
-/// What a browser shows that runs no scripts.
-fn table(timeline: &Timeline, lang: Lang) -> String {
+/// What a browser shows that runs no scripts: of a long trace the calls around the first mark, if there is one.
+fn table(timeline: &Timeline, lang: Lang, marks: &[usize]) -> String {
     let calls = &timeline.calls;
-    if calls.len() > TABLE {
-        let count = grouped(calls.len() as u64);
-        return say!(
-            lang,
-            "<p>This page needs its script to show {count} calls; for a text of them: netplay draw -o FILE.txt</p>",
-            "<p>这一页要用脚本才能显示 {count} 个调用；文本形式：netplay draw -o FILE.txt</p>",
-        );
-    }
-    let row = |call: &Call| {
+    let all = grouped(calls.len() as u64);
+    let from = match marks.iter().min() {
+        _ if calls.len() <= TABLE => 0,
+        Some(mark) => mark.saturating_sub(TABLE / 2).min(calls.len() - TABLE),
+        None => {
+            return say!(
+                lang,
+                "<p>This page needs its script to show {all} calls; for a text of them: netplay draw -o FILE.txt</p>",
+                "<p>这一页要用脚本才能显示 {all} 个调用；文本形式：netplay draw -o FILE.txt</p>",
+            );
+        }
+    };
+    let row = |(i, call): (usize, &Call)| {
         let (seconds, micros) = (call.from_ns / 1_000_000_000, call.from_ns / 1_000 % 1_000_000);
+        let mark = if marks.contains(&i) { MARK } else { "" };
         [
             format!("{seconds}.{micros:06}"),
             timeline.lanes[call.lane].name.clone(),
-            in_place(&headline(call, lang)).into_owned(),
+            format!("{mark}{}", in_place(&headline(call, lang))),
             duration(call.took_ns()),
         ]
     };
-    let caption =
-        lang.pick("The calls, in the order in which they began", "各个调用，按开始的先后");
+    let caption = match calls.len() {
+        ..=TABLE => {
+            say!(lang, "The calls, in the order in which they began", "各个调用，按开始的先后")
+        }
+        _ => {
+            let (first, last) = (grouped(from as u64 + 1), grouped((from + TABLE) as u64));
+            say!(
+                lang,
+                "Calls {first} to {last} of {all}, in the order in which they began; the others need the script of this page",
+                "{all} 个调用中的第 {first} 到第 {last} 个，按开始的先后；其余的要用这一页的脚本才能显示",
+            )
+        }
+    };
     let heads =
         lang.pick(["Time, s", "Lane", "Call", "Took"], ["时间，秒", "泳道", "调用", "用时"]);
-    page::table(caption, heads, calls.iter().map(row))
+    page::table(&caption, heads, calls.iter().enumerate().skip(from).take(TABLE).map(row))
 }

@@ -50,6 +50,7 @@ mod paper;
 mod pcapng;
 mod pftrace;
 mod pool;
+mod preface;
 pub mod read;
 mod rows;
 pub mod shapes;
@@ -64,6 +65,7 @@ pub use acts::Acts;
 pub use arrows::{Arrow, ArrowKind, Tip};
 pub use calls::{Call, Lane};
 pub use left_out::LeftOut;
+pub use preface::Preface;
 pub use rows::{Break, Heights, Part, Row, Rows, Time};
 pub use svg::poster::{Block, poster};
 pub use timeline::{Timeline, Unfitting, Witness};
@@ -96,7 +98,7 @@ impl Timeline {
         match format {
             Format::Text => text::draw(self, view, to),
             Format::Svg => svg::draw(self, view, to),
-            Format::Html => html::draw(self, view, to),
+            Format::Html => html::draw(self, view, &Preface::default(), to),
             Format::Markdown => to.write_all(markdown::picture(self, view).as_bytes()),
             Format::Pcapng => pcapng::draw(self, view, to),
             Format::Pftrace => pftrace::draw(self, view, to),
@@ -105,5 +107,13 @@ impl Timeline {
                 to.write_all(b"\n")
             }
         }
+    }
+
+    /// Draws the page to step through, with what is to be said above it.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn page(&self, view: &View, preface: &Preface, to: &mut dyn Write) -> io::Result<()> {
+        html::draw(self, view, preface, to)
     }
 }

@@ -43,6 +43,7 @@
   const begins = (row) => began[rows[row]] === row && returned[rows[row]] !== row;
   const ends = (row) => returned[rows[row]] === row && began[rows[row]] !== row;
   const timeOf = (row) => calls.from[rows[row]] + (ends(row) ? calls.took[rows[row]] : 0);
+  const marks = new Set(trace.marks); // the calls that the preface speaks of
   const errors = calls.failed.flatMap((failed, call) => (failed ? [returned[call]] : [])).sort((a, b) => a - b);
 
   const arrows = trace.arrows.map(([kind, [fromLane, fromCall, toLane, toCall], bytes, about], nth) => {
@@ -210,7 +211,7 @@
     const [asked, answered] = label(row);
     const state = begins(row) ? "" : word("state", call);
     const failed = calls.failed[call] && !begins(row);
-    const text = `${failed ? "✗ " : ""}${asked}${asked && answered ? " " : ""}${answered && `→ ${answered}`}`;
+    const text = `${marks.has(call) ? "◆ " : ""}${failed ? "✗ " : ""}${asked}${asked && answered ? " " : ""}${answered && `→ ${answered}`}`;
     return { text, state, failed };
   };
   const labelWidth = ({ text, state }) => widthOf(text, true) + (state ? widthOf(state) + 0.9 : 0);
@@ -818,6 +819,7 @@
       }
       about.push([say("took"), span(calls.took[call])]);
     }
+    if (marks.has(call)) about.unshift(["◆", say("marked")]);
     if (word("state", call) && !begins(row)) about.push([say("state"), word("state", call)]);
     const linked = [...(begins(row) ? [] : linksOf(causes, call, true)), ...linksOf(effects, call, false)];
     if (/^[a-z0-9_]+$/.test(name)) {
@@ -1064,7 +1066,11 @@
   find("scale").setAttribute("aria-pressed", String(toScale));
   laneMenu();
   layout();
-  tell();
-  explain();
-  redraw();
+  for (const named of document.querySelectorAll("#preface [data-call]")) {
+    const button = make("button", "", named.textContent);
+    button.type = "button";
+    button.addEventListener("click", () => (pause(), go(returned[named.dataset.call])));
+    named.replaceChildren(button);
+  }
+  go(trace.marks.length > 0 ? returned[trace.marks[0]] : NONE);
 })();

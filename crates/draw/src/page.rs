@@ -97,9 +97,29 @@ pub struct Cell {
     below: String,
     columns: usize,
     left: bool,
+    to: String,
+    failed: bool,
 }
 
 impl Cell {
+    /// The same as a link to this page.
+    ///
+    /// ```
+    /// use netplay_draw::page::{Cell, table};
+    /// let link = Cell::from("a < b").link("a.html");
+    /// assert!(table("", ["page"], [[link]]).contains("<td><a href=\"a.html\">a &lt; b</a></td>"));
+    /// ```
+    #[must_use]
+    pub fn link(self, to: &str) -> Cell {
+        Cell { to: to.to_owned(), ..self }
+    }
+
+    /// The same in the colour of what failed.
+    #[must_use]
+    pub fn failed(self) -> Cell {
+        Cell { failed: true, ..self }
+    }
+
     /// The same with small letters below it, if there are any.
     #[must_use]
     pub fn below(self, below: String) -> Cell {
@@ -119,7 +139,11 @@ impl Cell {
     }
 
     fn html(&self, tag: &str) -> String {
-        let class = if self.left { " class=\"left\"" } else { "" };
+        let class = match (self.left, self.failed) {
+            (true, _) => " class=\"left\"",
+            (_, true) => " class=\"failed\"",
+            _ => "",
+        };
         let columns = match self.columns {
             0 | 1 => String::new(),
             columns => format!(" colspan=\"{columns}\""),
@@ -128,7 +152,12 @@ impl Cell {
             "" => String::new(),
             below => format!("<br><small>{}</small>", markup(below)),
         };
-        format!("<{tag}{class}{columns}>{}{below}</{tag}>", markup(&self.text))
+        let text = markup(&self.text);
+        let text = match self.to.as_str() {
+            "" => text,
+            to => format!("<a href=\"{}\">{text}</a>", markup(to)),
+        };
+        format!("<{tag}{class}{columns}>{text}{below}</{tag}>")
     }
 }
 

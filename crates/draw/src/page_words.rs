@@ -115,6 +115,7 @@ const SCRIPT: &[Word] = &[
     ("took", "Took", "用时"),
     ("state", "TCP is now", "TCP 现在处于"),
     ("manual", "Manual page", "手册页"),
+    ("marked", "This is one of the calls that are meant above.", "这是上面所说的调用之一。"),
     // What an arrow brings.
     ("a-connect", "the connection", "连接"),
     ("a-datagram", "a datagram of {bytes}", "{bytes}的数据报"),

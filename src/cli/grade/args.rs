@@ -1,6 +1,7 @@
 //! What `netplay grade` is told: the program, which tests, and how the verdicts are written.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use crate::grade::{Model, Protocol, Test};
 use clap::builder::{StringValueParser, TypedValueParser};
@@ -10,7 +11,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 #[derive(Debug, ClapArgs)]
 #[command(
     override_usage = "netplay grade [OPTIONS] -- CMD [ARG]...\n       netplay grade --client [OPTIONS] -- CMD [ARG]...",
-    after_help = "{host} and {port} in ARG are replaced; a command without {port} finds PORT in its environment:\n\n    netplay grade -- python3 server.py {host} {port}\n    netplay grade --protocol line --model iterative -- ./server {port}\n    netplay grade --client -- ./client {host} {port}\n\nExit status: 0 if nothing failed, 3 if a test failed, 1 if the program could not be started."
+    after_help = "{host} and {port} in ARG are replaced; a command without {port} finds PORT in its environment:\n\n    netplay grade -- python3 server.py {host} {port}\n    netplay grade --protocol line --model iterative -- ./server {port}\n    netplay grade --client -- ./client {host} {port}\n    netplay grade -o pages -- ./server {port}\n\nExit status: 0 if nothing failed, 3 if a test failed, 1 if the program could not be started."
 )]
 pub struct Args {
     /// What a right answer is: echo, line, or a TOML file
@@ -43,6 +44,9 @@ pub struct Args {
     /// How the verdicts are written
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
+    /// Write a page with all verdicts into DIR, and a page with the timeline of both ends for each failure
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: Option<PathBuf>,
     /// The program and its arguments
     #[arg(value_name = "CMD", last = true, required_unless_present = "list")]
     pub(super) command: Vec<OsString>,

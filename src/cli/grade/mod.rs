@@ -2,6 +2,7 @@
 
 mod args;
 mod json;
+mod pages;
 mod told;
 
 use std::io::{self, IsTerminal, Write};
@@ -17,11 +18,14 @@ pub use self::args::Args;
 
 use self::args::Format;
 use self::json::as_json;
+use self::pages::Pages;
 use self::told::{heading, summary, told};
 use super::global::Global;
 use crate::child::CannotRun;
 use crate::client::{Interrupted, Usage};
 use crate::columns::hanging;
+use crate::draw::View;
+use crate::escape::file_name;
 use crate::lang::Lang;
 use crate::output::stdout;
 use crate::trace::{self, Collection, Speaker, remark};
@@ -57,6 +61,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         watched: !args.no_watch,
         timeout: Duration::from_secs(args.timeout),
     };
+    let look = View { lang, ..global.look(false) };
+    let pages = args.output.as_deref();
+    let mut pages =
+        pages.map(|folder| Pages::new(folder, &plan, &args.protocol, look)).transpose()?;
+    let mut unwritten = None;
     let collection = Collection::default();
     let speaker = Speaker { role: "grader", example: "grade" };
     trace::install(trace::Settings {
@@ -79,6 +88,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
             let _ = write!(out, "{}", told(outcome, (&plan, &args.protocol), lang, columns));
             let _ = out.flush();
         }
+        if let Some(pages) = &mut pages
+            && unwritten.is_none()
+        {
+            unwritten = pages.add(outcome).err();
+        }
     };
     let done = grade(&plan, |test| args.wants(test), &collection, tell);
     let outcomes = done.map_err(|error| match error {
@@ -98,6 +112,17 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         remark(lang.pick(
             "netplay: without watching, a verdict rests on what the kernel shows of sockets and threads: it proves less",
             "netplay: 不观察时，结论只依据内核显示的套接字和线程：证明力较弱",
+        ));
+    }
+    if let Some(error) = unwritten {
+        return Err(error);
+    }
+    if let (Some(pages), false) = (&pages, global.quiet) {
+        let index = file_name(&pages.index());
+        remark(say!(
+            lang,
+            "try next: open {index} in a browser",
+            "接下来试试：在浏览器中打开 {index}"
         ));
     }
     Ok(if outcomes.iter().any(|outcome| outcome.verdict == Verdict::Fail) { 3 } else { 0 })

@@ -32,7 +32,7 @@ pub(super) fn heading(plan: &Plan, lang: Lang) -> String {
 }
 
 /// The command that makes one test again.
-fn again(outcome: &Outcome, (plan, spoken): (&Plan, &Spoken)) -> String {
+pub(super) fn again(outcome: &Outcome, (plan, spoken): (&Plan, &Spoken)) -> String {
     let (id, seed, command) = (outcome.test.id, plan.seed, typed(&plan.command));
     let model = match plan.model {
         Model::Concurrent => String::new(),
@@ -46,7 +46,7 @@ fn again(outcome: &Outcome, (plan, spoken): (&Plan, &Spoken)) -> String {
     format!("netplay grade --only {id} --seed {seed}{model}{protocol} -- {command}")
 }
 
-fn verdict(verdict: Verdict, lang: Lang) -> &'static str {
+pub(super) fn verdict(verdict: Verdict, lang: Lang) -> &'static str {
     match verdict {
         Verdict::Pass => lang.pick("pass", "通过"),
         Verdict::NonStrict => lang.pick("non-strict", "不严格"),

@@ -21,6 +21,9 @@ def echo(c):
                     data = data.decode("ascii", "replace").encode("ascii", "replace")
                 if MISTAKE == "nothing":
                     continue
+                if MISTAKE == "markup":
+                    data = b"<img src=x>\x1b[31m</script>"
+                    print("<img src=x> on errors \x1b[31m", file=sys.stderr, flush=True)
                 if MISTAKE == "one-send":
                     c.setblocking(False)
                     try:
