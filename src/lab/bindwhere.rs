@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use super::{CannotRun, NOT_THERE, Stage, Value, unrecorded};
 use crate::address::{AddressError, Endpoint};
-use crate::call::{self, CallError, Domain, IPV6_V6ONLY, TcpListener, Type};
+use crate::call::{self, CallError, Domain, IPV6_V6ONLY, Socket, TcpListener, Type};
 use crate::escape::escape;
 use crate::lang::Lang;
 
@@ -133,7 +133,7 @@ fn row(bound: &str, knocks: &[Knock; 3]) -> Vec<Value> {
 
 /// A server with these sockets, all on one port, and a client at each door.
 fn knock(stage: &Stage, binds: &[Bind]) -> Result<[Knock; 3]> {
-    let (listeners, port) = listen(binds)?;
+    let (listeners, reserved, port) = listen(binds)?;
     let (came, comes) = mpsc::sync_channel(0); // the next comes when the one before was served
     let server = || {
         let mut seen = Vec::new();
@@ -168,6 +168,9 @@ fn knock(stage: &Stage, binds: &[Bind]) -> Result<[Knock; 3]> {
     };
     let (seen, failed) = stage.both(server, client)?;
     listeners.into_iter().try_for_each(call::close)?;
+    unrecorded(["the end of what kept the port free", "不再占住这个端口"], || {
+        drop(reserved)
+    });
     Ok(DOORS.map(|door| {
         let opened = seen.iter().find(|(at, _)| *at == door);
         let failed = failed.iter().find(|(at, _)| *at == door);
@@ -180,44 +183,70 @@ fn knock(stage: &Stage, binds: &[Bind]) -> Result<[Knock; 3]> {
     }))
 }
 
-/// Listeners at these addresses: the first gets any free port, the others the same. If one of them is taken
-/// there, all try again.
-fn listen(binds: &[Bind]) -> Result<(Vec<TcpListener>, u16)> {
+/// Listeners at these addresses, sockets that keep other programs away from the other doors, and their port: the first listener
+/// gets any free one, the others the same. If it is taken at one of the addresses, all try again.
+fn listen(binds: &[Bind]) -> Result<(Vec<TcpListener>, Vec<Socket>, u16)> {
     for _ in 0..10 {
-        let (mut listeners, mut port) = (Vec::new(), 0);
-        for bind in binds {
-            match listen_at(bind, port) {
-                Ok(listener) => {
-                    port = call::getsockname(&listener)?.port();
-                    listeners.push(listener);
-                }
-                Err(error) if error.errno() == Errno::EADDRINUSE => break,
-                Err(error)
-                    if matches!(error.errno(), Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) =>
-                {
-                    return Err(no_ipv6(&error).into());
-                }
-                Err(error) => return Err(error.into()),
-            }
+        let Some((listeners, port)) = or_taken(listen_at_one_port(binds))? else { continue };
+        let reserved = unrecorded(
+            [
+                "sockets that keep the port free at the other addresses, and do not listen",
+                "在其余地址上占住这个端口、但不监听的套接字",
+            ],
+            || reserve(binds, port),
+        );
+        if let Some(reserved) = or_taken(reserved)? {
+            return Ok((listeners, reserved, port));
         }
-        if listeners.len() == binds.len() {
-            return Ok((listeners, port));
-        }
-        listeners.into_iter().try_for_each(call::close)?;
     }
     bail!(
-        Lang::current().pick("no port is free at both addresses", "没有一个端口在两个地址上都空闲")
+        Lang::current().pick("no port is free at every address", "没有一个端口在每个地址上都空闲")
     )
 }
 
-fn listen_at(bind: &Bind, port: u16) -> call::Result<TcpListener> {
+fn listen_at_one_port(binds: &[Bind]) -> call::Result<(Vec<TcpListener>, u16)> {
+    let (mut listeners, mut port) = (Vec::new(), 0);
+    for bind in binds {
+        let listener = call::listen(bind_at(bind, port)?, 128)?;
+        port = call::getsockname(&listener)?.port();
+        listeners.push(listener);
+    }
+    Ok((listeners, port))
+}
+
+/// Binds this port at each door where no server listens. Another program could listen there otherwise, and answer.
+fn reserve(binds: &[Bind], port: u16) -> call::Result<Vec<Socket>> {
+    let served = |door: &IpAddr| {
+        binds.iter().any(|it| match it.at {
+            at if at == *door => true,
+            IpAddr::V4(at) => at.is_unspecified() && door.is_ipv4(),
+            IpAddr::V6(at) => at.is_unspecified() && (door.is_ipv6() || !it.only_v6),
+        })
+    };
+    let free = DOORS.into_iter().filter(|door| !served(door));
+    free.map(|at| bind_at(&Bind { at, only_v6: true }, port)).collect()
+}
+
+/// Nothing, if the port is taken; it ends the lab if there is no such address.
+fn or_taken<T>(tried: call::Result<T>) -> Result<Option<T>> {
+    match tried {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => match error.errno() {
+            Errno::EADDRINUSE => Ok(None),
+            Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL => Err(no_ipv6(&error).into()),
+            _ => Err(error.into()),
+        },
+    }
+}
+
+fn bind_at(bind: &Bind, port: u16) -> call::Result<Socket> {
     let address = SocketAddr::new(bind.at, port);
     let socket = call::socket(Domain::for_address(address), Type::STREAM, 0)?;
     if bind.at.is_ipv6() {
         call::setsockopt(&socket, IPV6_V6ONLY, i32::from(bind.only_v6))?;
     }
     call::bind(&socket, address)?;
-    call::listen(socket, 128)
+    Ok(socket)
 }
 
 fn no_ipv6(error: &CallError) -> CannotRun {
