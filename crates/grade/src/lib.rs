@@ -161,7 +161,11 @@ fn one(
             outcome = Outcome { sentence: Some(sentence), ..empty(test, Verdict::NonStrict) };
             outcome.records = stage.all_records();
         }
-        Err(Broken::Fault(fault)) => {
+        Err(Broken::Fault(mut fault)) => {
+            // SIGPIPE comes of writing to a connection that is gone, and of nothing else here (signal(7)).
+            if status == Some(netplay_watch::Status::Killed(libc::SIGPIPE)) {
+                fault.rule = fault.rule.or(Some(Rule::DeadPeer));
+            }
             let sentence = fault.sentence(status.filter(|_| running));
             let records = stage.all_records();
             let (rule, found, proof) = cause(test, &fault, &records);

@@ -240,10 +240,5 @@ pub(crate) fn before_reply(stage: &mut Stage<'_>) -> Done {
     }
     drop(peer);
     stage.program().freeze(false);
-    let served = stage.served();
-    served.map_err(|trouble| {
-        let died = stage.ended();
-        let pipe = died == Some(netplay_watch::Status::Killed(libc::SIGPIPE));
-        fault(next(&when), trouble, pipe.then_some(Rule::DeadPeer))
-    })
+    stage.served().map_err(|trouble| fault(next(&when), trouble, None))
 }
