@@ -31,7 +31,7 @@ use nix::unistd::Pid;
 use regex::Regex;
 
 /// No wait in a test is longer. It is generous: a loaded machine is slow, not wrong.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The program under test, without settings from the environment.
 pub fn netplay() -> Command {

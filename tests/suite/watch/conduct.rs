@@ -1,5 +1,6 @@
 //! Who starts when, how all of it ends, and what netplay may change in between.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -308,13 +309,15 @@ fn all_threads_of_a_running_process_are_watched() {
     let mut watching = netplay();
     watching.args(["watch", "-q", "-p", &pid, "--trace"]).arg(stage.trace());
     let mut watching = watching.spawn().unwrap();
-    until("its threads are traced", || {
-        let threads =
-            fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|it| it.unwrap().path());
-        let traced = |it: PathBuf| {
-            !fs::read_to_string(it.join("status")).unwrap().contains("TracerPid:\t0\n")
-        };
-        threads.into_iter().all(traced)
+    // A thread is first stopped where it is: what it received just before is not watched.
+    until("each thread has a call told", || {
+        for client in &mut clients {
+            ask(client, b"again", 5);
+        }
+        let events = stage.events();
+        let told = calls(&events, "servers.py");
+        let receives = told.iter().filter(|it| it.call.as_deref() == Some("recv"));
+        receives.map(|it| it.tid).collect::<BTreeSet<_>>().len() == clients.len()
     });
     clients.push(connect());
     for client in &mut clients {
