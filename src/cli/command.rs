@@ -56,6 +56,7 @@ pub fn command() -> Command {
         .subcommand(pack::Args::augment_args(Command::new("pack")))
         .subcommand(verify::Args::augment_args(Command::new("verify")))
         .subcommand(grade::Args::augment_args(Command::new("grade")))
+        .subcommand(grade::challenge::Args::augment_args(Command::new("challenge")))
         .subcommand(why::Args::augment_args(Command::new("why")))
         .subcommand(draw::Args::augment_args(Command::new("draw")))
         .subcommand(bench::Args::augment_args(Command::new("bench")))

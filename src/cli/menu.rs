@@ -11,7 +11,7 @@ use crate::output::Output;
 use crate::terminal::columns;
 
 /// What stands beside the examples.
-const OTHERS: [(&str, Both); 12] = [
+const OTHERS: [(&str, Both); 13] = [
     ("byte-order", both("numbers and addresses, byte by byte", "数与地址，逐字节地看")),
     (
         "why",
@@ -34,6 +34,13 @@ const OTHERS: [(&str, Both); 12] = [
     ("pack", both("a run as one file to hand in", "把一次运行打包成一个可提交的文件")),
     ("verify", both("everything recomputed that a pack says", "把包里的一切重新计算一遍")),
     ("grade", both("hostile tests of any server or client", "对任何服务器或客户端的严苛测试")),
+    (
+        "challenge",
+        both(
+            "your server or client, one test at a time, with a question and hints",
+            "逐个测试改进你的服务器或客户端，有问题和提示",
+        ),
+    ),
     ("draw", both("the traces of both ends as one picture", "把两端的跟踪画成一幅图")),
     ("bench", both("every server model under the same load", "所有服务器模型，同样的负载")),
     (

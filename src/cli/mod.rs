@@ -204,6 +204,7 @@ fn run(matches: &ArgMatches) -> Result<u8> {
     match matches.subcommand() {
         None => menu::menu(&mut stdout())?,
         Some(("grade", matches)) => return grade::run(&read(matches), &global),
+        Some(("challenge", matches)) => return grade::run_challenge(&read(matches), &global),
         Some(("review", matches)) => return review::run(&read(matches), &global),
         Some(("verify", matches)) => return verify::run(&read(matches), &global),
         Some(("watch", matches)) => return watch::run(&read(matches), &global),

@@ -1,11 +1,9 @@
 //! Which labs are done: a small file in the folder for states.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use netplay_text::say;
 use serde_json::{Value, json};
 
@@ -25,16 +23,7 @@ impl Progress {
     /// There is one, and it cannot be read, or says something else.
     pub fn read() -> Result<Progress> {
         let Some(file) = file() else { return Ok(Progress::default()) };
-        match fs::metadata(&file) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Progress::default()),
-            // A pipe of this name would make us wait.
-            Ok(about) if !about.is_file() => {
-                let file = shown(&file);
-                bail!(say!(Lang::current(), "{file} is not a file", "{file} 不是文件"))
-            }
-            _ => {}
-        }
-        let text = fs::read_to_string(&file).with_context(|| shown(&file))?;
+        let Some(text) = state::read(&file)? else { return Ok(Progress::default()) };
         let noted = serde_json::from_str(&text).map(Progress);
         noted.with_context(|| {
             let file = shown(&file);
@@ -115,18 +104,7 @@ impl Progress {
     /// # Errors
     /// The file cannot be removed.
     pub fn forget() -> Result<()> {
-        let Some(file) = file() else { return Ok(()) };
-        if fs::symlink_metadata(&file).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-            return Ok(());
-        }
-        let _lock = state::lock(&file)?;
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                let file = shown(&file);
-                Err(error).context(say!(Lang::current(), "cannot remove {file}", "无法删除 {file}"))
-            }
-            _ => Ok(()),
-        }
+        Ok(file().map_or(Ok(()), |file| state::forget(&file))?)
     }
 }
 

@@ -16,6 +16,7 @@ mod rows;
 
 mod bench;
 mod byte_order;
+mod challenge;
 mod chinese;
 mod cli;
 mod completions;

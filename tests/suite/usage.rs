@@ -118,10 +118,10 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         ("watch", "seed") => NO_NUMBER.to_vec(),
         ("watch", "data") => both(NO_NUMBER, &["1048577"]),
         ("watch", "command") => vec![], // any program
-        ("grade", "protocol") => vec!["", "/no/such/file"],
+        ("grade" | "challenge", "protocol") => vec!["", "/no/such/file"],
         ("grade", "only" | "skip") => vec!["x"],
-        ("grade", "seed") => NO_NUMBER.to_vec(),
-        ("grade", "command") => vec![], // any program
+        ("grade" | "challenge", "seed") => NO_NUMBER.to_vec(),
+        ("grade" | "challenge", "command") => vec![], // any program
         ("pack" | "verify", "token") => vec![""],
         ("verify", "files") => vec![], // any file
         ("lab", "name") => NO_WORD.to_vec(),

@@ -29,6 +29,7 @@
 //! ```
 
 mod catalogue;
+mod challenge;
 mod eye;
 mod guard;
 mod limit;
@@ -44,6 +45,7 @@ mod tests;
 mod verdict;
 
 pub use catalogue::{TESTS, Test};
+pub use challenge::{CHALLENGES, Challenge};
 pub use outcome::Outcome;
 pub use plan::{Model, Plan};
 pub use protocol::{Answer, Came, Exchange, Protocol, ProtocolError, Script};

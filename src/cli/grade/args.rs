@@ -77,7 +77,7 @@ pub(super) struct Spoken {
     pub(super) protocol: Protocol,
 }
 
-fn protocol() -> impl TypedValueParser<Value = Spoken> {
+pub(super) fn protocol() -> impl TypedValueParser<Value = Spoken> {
     let read = |typed: String| Protocol::of(&typed).map(|protocol| Spoken { typed, protocol });
     StringValueParser::new().try_map(read)
 }

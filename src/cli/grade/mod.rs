@@ -1,35 +1,46 @@
 //! `netplay grade`: hostile tests for any server or client.
 
 mod args;
+mod cannot;
+pub mod challenge;
 mod json;
 mod pages;
+mod progress;
 mod told;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::grade::{GradeError, Model, Outcome, Plan, TESTS, Test, Verdict, grade};
-use anyhow::{Result, anyhow, bail};
+use crate::grade::{Model, Outcome, Plan, TESTS, Test, Verdict, grade};
+use anyhow::{Result, bail};
 use netplay_text::say;
 use serde_json::json;
 
 pub use self::args::Args;
 
 use self::args::Format;
+use self::cannot::no_grade;
 use self::json::as_json;
 use self::pages::Pages;
 use self::told::{heading, summary, told};
 use super::global::Global;
-use crate::child::CannotRun;
-use crate::client::{Interrupted, Usage};
+use crate::client::Usage;
 use crate::columns::hanging;
 use crate::draw::View;
 use crate::escape::file_name;
 use crate::lang::Lang;
 use crate::output::stdout;
 use crate::trace::{self, Collection, Speaker, remark};
-use crate::watch::{StartFailure, allowed};
+use crate::watch::allowed;
+
+/// Takes the program through the tests, one at a time.
+///
+/// # Errors
+/// As of [`run`].
+pub(super) fn run_challenge(args: &challenge::Args, global: &Global) -> Result<u8> {
+    challenge::run(args, global)
+}
 
 /// Tests the program.
 ///
@@ -95,13 +106,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         }
     };
     let done = grade(&plan, |test| args.wants(test), &collection, tell);
-    let outcomes = done.map_err(|error| match error {
-        GradeError::Start(error) => match error.why {
-            StartFailure::Forbidden(..) => CannotRun(error.to_string()).into(),
-            _ => anyhow::Error::new(error),
-        },
-        GradeError::Interrupted => anyhow!(Interrupted),
-    })?;
+    let outcomes = done.map_err(no_grade)?;
     let mut out = stdout();
     match args.format {
         Format::Text => writeln!(out, "{}", hanging(&summary(&outcomes, &plan, lang), columns, 2))?,

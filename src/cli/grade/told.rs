@@ -12,7 +12,7 @@ use crate::escape::shell_word;
 use crate::lang::Lang;
 
 /// A command as it can be typed again.
-fn typed(command: &[OsString]) -> String {
+pub(super) fn typed(command: &[OsString]) -> String {
     let words = command.iter().map(|word| match word.to_str() {
         // What netplay replaces, a shell leaves alone.
         Some(word @ ("{host}" | "{port}")) => word.to_owned(),

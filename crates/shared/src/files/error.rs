@@ -31,6 +31,12 @@ pub enum FileError {
     NoReader,
     /// This file cannot be written, for that reason.
     Write(PathBuf, Box<FileError>),
+    /// This file cannot be read.
+    Read(PathBuf, io::Error),
+    /// This file cannot be removed.
+    Remove(PathBuf, io::Error),
+    /// What has this name is no file.
+    NoFile(PathBuf),
     /// The folder of a file cannot be made.
     Folder(PathBuf, io::Error),
     /// This file, which is a lock, cannot be opened.
@@ -96,7 +102,17 @@ impl fmt::Display for FileError {
                 let path = shown(path);
                 say!(lang, "cannot make the folder {path}", "无法创建目录 {path}")
             }
-            FileError::OpenLock(path, _) | FileError::Lock(path, _) => shown(path),
+            FileError::Read(path, _) | FileError::OpenLock(path, _) | FileError::Lock(path, _) => {
+                shown(path)
+            }
+            FileError::Remove(path, _) => {
+                let path = shown(path);
+                say!(lang, "cannot remove {path}", "无法删除 {path}")
+            }
+            FileError::NoFile(path) => {
+                let path = shown(path);
+                say!(lang, "{path} is not a file", "{path} 不是文件")
+            }
             FileError::Locked(path) => {
                 let path = shown(path);
                 say!(lang, "another process keeps {path} locked", "另一个进程锁住了 {path}")
@@ -110,7 +126,10 @@ impl Error for FileError {
         match self {
             FileError::Io(error) => error.source(),
             FileError::Write(_, error) => Some(&**error),
-            FileError::Folder(_, error) | FileError::OpenLock(_, error) => Some(error),
+            FileError::Read(_, error)
+            | FileError::Remove(_, error)
+            | FileError::Folder(_, error)
+            | FileError::OpenLock(_, error) => Some(error),
             FileError::Lock(_, errno) => Some(errno),
             _ => None,
         }

@@ -58,6 +58,37 @@ pub fn lock(file: &Path) -> Result<Flock<File>, FileError> {
     }
 }
 
+/// What is in a file; `None`, if there is no such file yet.
+///
+/// # Errors
+/// It is no file, or it cannot be read.
+pub fn read(file: &Path) -> Result<Option<String>, FileError> {
+    match fs::metadata(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A pipe of this name would make us wait.
+        Ok(about) if !about.is_file() => return Err(FileError::NoFile(file.to_owned())),
+        _ => {}
+    }
+    let text = fs::read_to_string(file);
+    text.map(Some).map_err(|error| FileError::Read(file.to_owned(), error))
+}
+
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// It cannot be removed, or others keep it locked.
+pub fn forget(file: &Path) -> Result<(), FileError> {
+    let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    if fs::symlink_metadata(file).is_err_and(|error| is_missing(&error)) {
+        return Ok(());
+    }
+    let _lock = lock(file)?;
+    match fs::remove_file(file) {
+        Err(error) if !is_missing(&error) => Err(FileError::Remove(file.to_owned(), error)),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file whole.
 ///
 /// # Errors
