@@ -836,3 +836,34 @@ fn text_can_be_read_by_day_and_by_night() {
         }
     }
 }
+
+/// The page of a failure opens at the first of the calls that show it, and what stands above leads to each of them.
+#[test]
+fn the_page_of_a_failure_leads_to_the_calls_that_show_it() {
+    if !crate::common::strace_may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/grade/servers.py");
+    let mut grade = crate::common::netplay();
+    grade.args(["grade", "--seed", "7", "--protocol", "line", "--only", "bytes/cut", "-o"]);
+    grade.arg(folder.path()).args(["--", "/usr/bin/python3"]).arg(servers);
+    grade.args(["line-a-recv", "{host}", "{port}"]);
+    assert_eq!(crate::common::finish(&mut grade, b"").status.code(), Some(3));
+    let Some(browser) = Browser::open(&folder.path().join("bytes-cut.html")) else { return };
+    let now = || browser.text(".call.now");
+    until("the step is drawn", || now().starts_with("◆ recv"));
+    let opened = browser.step();
+    browser.click("#preface li:nth-child(2) button");
+    until("the second call is the step", || now().starts_with("◆ send"));
+    assert_ne!(browser.step(), opened);
+    // Marks stay with their calls; all others have none.
+    assert_eq!(browser.js("return [...document.querySelectorAll('.call')].filter(c => c.textContent.startsWith('◆')).length"), 2);
+    // The timeline takes the room when what stands above is closed.
+    let height = || browser.js("return document.getElementById('scroll').clientHeight").as_u64();
+    let before = height();
+    browser.click("#preface summary");
+    until("the timeline has more room", || height() > before);
+    assert!(now().starts_with("◆ send"));
+    browser.assert_quiet();
+}

@@ -245,7 +245,7 @@ fn finished(passed: usize, skipped: usize, plan: &Plan, lang: Lang, columns: usi
     );
     let left = say!(
         lang,
-        " {skipped} could not be made; the reasons stand above.",
+        " {skipped} could not be made: the lines above say why.",
         "有 {skipped} 个无法进行，原因见上。",
     );
     let said = if skipped > 0 { said + &left } else { said };
