@@ -7,13 +7,18 @@ use crate::common::{finish, netplay, strace_may_trace as may_trace, text};
 
 /// Runs the tests of this pattern on one of our programs.
 fn graded(program: &str, mistake: &str, options: &[&str]) -> Option<(Output, serde_json::Value)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/grade").join(program);
+    let path = path.to_str().unwrap();
+    graded_command(&["/usr/bin/python3", path, mistake, "{host}", "{port}"], options)
+}
+
+/// The same on any program.
+fn graded_command(command: &[&str], options: &[&str]) -> Option<(Output, serde_json::Value)> {
     if !may_trace() {
         return None;
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/grade").join(program);
     let mut run = netplay();
-    run.args(["grade", "--format", "json", "--seed", "7"]).args(options).arg("--");
-    run.arg("/usr/bin/python3").arg(path).args([mistake, "{host}", "{port}"]);
+    run.args(["grade", "--format", "json", "--seed", "7"]).args(options).arg("--").args(command);
     let output = finish(&mut run, b"");
     let found = serde_json::from_slice(&output.stdout).unwrap_or_default();
     Some((output, found))
@@ -107,6 +112,66 @@ fn each_is_failed(groups: &[&str]) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Each by its own model: it fails nothing, and does not do less than it can.
+fn our_server_passes(model: &str, server: &str, options: &[&str]) {
+    let own = env!("CARGO_BIN_EXE_netplay");
+    let command = [&[own, server, "server", "{host}", "{port}", "--reply", "echo", "-q"], options];
+    let Some((output, found)) = graded_command(&command.concat(), &["--model", model]) else {
+        return;
+    };
+    let is = verdicts(&found);
+    let not = is.iter().filter(|(_, verdict, _)| !matches!(verdict.as_str(), "pass" | "skipped"));
+    let not: Vec<_> = not.map(|(test, verdict, _)| (test.as_str(), verdict.as_str())).collect();
+    // Descriptors from 1,024 on do not fit a set of select (select(2)).
+    let known = if server == "select" { &[("many/fd-1024", "non-strict")][..] } else { &[] };
+    assert!(not == known && output.status.success(), "{server} {options:?}: {found:#}");
+    assert!(is.len() > 5, "{server}: {found:#}");
+}
+
+/// As many as the tests bring.
+const CROWD: &[&str] = &["--max-clients", "2000"];
+
+#[test]
+fn our_servers_of_one_client_at_a_time_pass() {
+    our_server_passes("iterative", "tcp-echo", &[]);
+    our_server_passes("iterative", "iterative", &["--tcp"]);
+    our_server_passes("iterative", "prefork", &[]);
+    our_server_passes("iterative", "pool", &[]);
+}
+
+#[test]
+fn our_servers_of_a_process_or_thread_each_pass() {
+    our_server_passes("concurrent", "fork", CROWD);
+    our_server_passes("concurrent", "thread", CROWD);
+    our_server_passes("concurrent", "handler", &[CROWD, &["--style", "threading"]].concat());
+}
+
+#[test]
+fn our_servers_of_one_thread_for_all_pass() {
+    for server in ["select", "poll", "epoll", "io-uring"] {
+        our_server_passes("concurrent", server, CROWD);
+    }
+}
+
+#[test]
+fn our_servers_of_datagrams_pass() {
+    for (server, options) in
+        [("udp-echo", &[][..]), ("iterative", &[]), ("handler", &["--udp", "--style", "threading"])]
+    {
+        let whole = &["--bufsize", "65535"]; // of any datagram
+        our_server_passes("udp", server, &[options, whole].concat());
+    }
+}
+
+#[test]
+fn a_program_that_fills_the_memory_is_killed_and_that_is_said() {
+    let tests = ["--only", "starts/listens"];
+    let Some((output, found)) = graded("servers.py", "hoards", &tests) else { return };
+    let sentence = found["tests"][0]["sentence"].to_string();
+    assert!(sentence.contains("MiB"), "{sentence}");
+    assert_eq!(output.status.code(), Some(3));
 }
 
 #[test]

@@ -154,6 +154,11 @@ impl Guard {
         self.state().stuck
     }
 
+    /// Why the program was killed, if it was.
+    pub(crate) fn killed(&self) -> Option<Stuck> {
+        self.state().for_good
+    }
+
     /// How long the program may sleep from now on.
     pub(crate) fn patience(&self, patience: Duration) {
         self.state().patience = patience;
@@ -212,16 +217,12 @@ fn stand(shared: &(Mutex<State>, Condvar)) {
         drop(state);
         let begun = Instant::now();
         let look = Look::at_all_below(own);
-        let (memory, tasks) = (look.memory(), look.threads());
+        let (memory, tasks) = (look.memory_above(MEMORY), look.threads());
         let cpu = if quiet { Duration::ZERO } else { look.cpu() };
         // A program of a thousand threads is looked at less often: the guard takes a tenth of a processor at most.
         often = OFTEN.max(begun.elapsed() * 10);
         let mut state = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let greedy = match () {
-            () if memory > MEMORY => Some(Stuck::Memory(memory)),
-            () if tasks > TASKS => Some(Stuck::Tasks(tasks)),
-            () => None,
-        };
+        let greedy = memory.map(Stuck::Memory).or((tasks > TASKS).then_some(Stuck::Tasks(tasks)));
         if let Some(greedy) = greedy {
             state.for_good = Some(greedy);
             drop(state);

@@ -147,7 +147,7 @@ fn one(
         stage.keep_pending();
     }
     let running = stage.is_running();
-    let status = stage.status;
+    let (status, killed) = (stage.status, stage.killed());
     stage.end();
     if let Some(error) = stage.cannot.take() {
         return Err(GradeError::Start(error));
@@ -168,7 +168,10 @@ fn one(
             if status == Some(netplay_watch::Status::Killed(libc::SIGPIPE)) {
                 fault.rule = fault.rule.or(Some(Rule::DeadPeer));
             }
-            let sentence = fault.sentence(status.filter(|_| running));
+            if let Some(killed) = killed {
+                fault.how = killed.into();
+            }
+            let sentence = fault.sentence(status.filter(|_| running && killed.is_none()));
             let records = stage.all_records();
             let (rule, found, proof) = cause(test, &fault, &records);
             let sentence = match found {

@@ -239,6 +239,11 @@ impl<'a> Stage<'a> {
         program.status()
     }
 
+    /// Why the guard has killed the program, if it has.
+    pub(crate) fn killed(&self) -> Option<Stuck> {
+        self.program.as_ref()?.guard.killed()
+    }
+
     /// The calls that the program is in; they are records as well.
     pub(crate) fn keep_pending(&mut self) {
         if let Some(program) = &mut self.program {

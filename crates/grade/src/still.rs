@@ -78,9 +78,12 @@ impl Look {
         self.processes.iter().map(|&pid| cpu(pid)).sum()
     }
 
-    /// The memory that these processes have, in bytes: what is in memory now, shared parts counted for each.
-    pub(crate) fn memory(&self) -> u64 {
-        self.processes.iter().map(|&pid| memory(pid)).sum()
+    /// Whether these processes have more than so many bytes of memory, and how many. A part that forked processes share counts once:
+    /// that is asked only if it can matter, because the kernel looks at each page for it.
+    pub(crate) fn memory_above(&self, most: u64) -> Option<u64> {
+        let sum = |of: fn(i32) -> u64| self.processes.iter().map(|&pid| of(pid)).sum();
+        let at_most: u64 = sum(resident);
+        (at_most > most).then(|| sum(proportional)).filter(|&memory| memory > most)
     }
 
     /// How many descriptors these processes have open.
@@ -143,10 +146,19 @@ fn cpu(pid: i32) -> Duration {
     Duration::from_millis((ticks(11) + ticks(12)) * 1000 / TICKS)
 }
 
-fn memory(pid: i32) -> u64 {
+/// What is in memory now of a process, in bytes, shared parts counted in full (proc_pid_statm(5)).
+fn resident(pid: i32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
     let pages: u64 =
         text.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or_default();
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
     pages * page.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
+}
+
+/// The same, with its part of what it shares (`Pss`, proc_pid_smaps(5)); in full where the kernel does not say.
+fn proportional(pid: i32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kib.map_or_else(|| resident(pid), |kib| kib * 1024)
 }

@@ -110,6 +110,8 @@ def main():
     if MISTAKE.startswith("udp"):
         return datagrams()
     listener = socket.socket()
+    if MISTAKE == "hoards":
+        hoard = [b"x" * 50_000_000 for _ in range(100)]
     if MISTAKE != "no-reuseaddr":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     host = "" if MISTAKE == "every-address" else HOST
