@@ -29,6 +29,7 @@ mod elsewhere;
 mod faults;
 mod ftp;
 mod grade;
+mod grade_formats;
 mod hosts;
 mod install;
 mod ipv6;

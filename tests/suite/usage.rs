@@ -118,7 +118,8 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         ("watch", "seed") => NO_NUMBER.to_vec(),
         ("watch", "data") => both(NO_NUMBER, &["1048577"]),
         ("watch", "command") => vec![], // any program
-        ("grade" | "challenge", "protocol") => vec!["", "/no/such/file"],
+        ("grade", "reveal") => NO_WORD.to_vec(),
+        ("grade" | "challenge", "teacher" | "protocol") => vec!["", "/no/such/file"],
         ("grade", "only" | "skip") => vec!["x"],
         ("grade" | "challenge", "seed") => NO_NUMBER.to_vec(),
         ("grade" | "challenge", "command") => vec![], // any program
@@ -310,7 +311,7 @@ fn the_program_itself_ends_with_2() {
 }
 
 /// Options that are simply off unless they are given, or take what the user has to say.
-const OFF: [&str; 27] = [
+const OFF: [&str; 28] = [
     "trace",
     "load_only",
     "output",
@@ -338,6 +339,7 @@ const OFF: [&str; 27] = [
     "token",
     "only",
     "skip",
+    "teacher",
 ];
 
 /// Where an option that is left out stands for a value, `--help` shows which.

@@ -41,10 +41,12 @@ impl Test {
         self.id.split_once('/').map_or(self.id, |(group, _)| group)
     }
 
-    /// Whether its name fits a pattern, in which `*` stands for any letters; a group stands for its tests.
+    /// Whether its name fits a pattern, in which `*` stands for any letters, `?` for one, `[ab]` for one of these; a group stands for
+    /// its tests.
     #[must_use]
     pub fn is_named(&self, pattern: &str) -> bool {
-        pattern == self.group() || fits(self.id.as_bytes(), pattern.as_bytes())
+        let fits = |pattern: glob::Pattern| pattern.matches(self.id);
+        pattern == self.group() || glob::Pattern::new(pattern).is_ok_and(fits)
     }
 
     /// The command that teaches what it is about.
@@ -57,12 +59,24 @@ impl Test {
     }
 }
 
-fn fits(text: &[u8], pattern: &[u8]) -> bool {
-    match pattern {
-        [] => text.is_empty(),
-        [b'*', rest @ ..] => (0..=text.len()).any(|from| fits(&text[from..], rest)),
-        [first, rest @ ..] => text.first() == Some(first) && fits(&text[1..], rest),
-    }
+/// Whether a pattern names any test.
+#[must_use]
+pub fn names_a_test(pattern: &str) -> bool {
+    TESTS.iter().any(|test| test.is_named(pattern))
+}
+
+/// The test or the group that was probably meant by a name that is not one.
+#[must_use]
+pub fn near_test(typed: &str) -> Option<&'static str> {
+    let names = TESTS.iter().flat_map(|test| [test.group(), test.id]);
+    near(typed, names)
+}
+
+/// The name that was probably meant.
+pub(crate) fn near<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |name: &&str| strsim::jaro_winkler(typed, name);
+    let best = names.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(&best) > 0.8).then_some(best)
 }
 
 const SERVERS: &[Model] = &[Model::Concurrent, Model::Iterative, Model::Udp];
@@ -196,5 +210,12 @@ mod test {
         let named = |pattern| TESTS.iter().filter(|test| test.is_named(pattern)).count();
         assert_eq!((named("bytes/cut"), named("bytes"), named("*/short-recv")), (1, 6, 2));
         assert_eq!((named("*"), named("cut"), named("b*/*e*")), (TESTS.len(), 0, 3));
+        assert_eq!((named("bytes/[co]*"), named("bytes/???"), named("bytes/[")), (2, 2, 0));
+    }
+
+    #[test]
+    fn a_name_is_near_to_the_one_that_was_meant() {
+        let near = ["bytes/cutt", "byte", "many/fd1024", "xyz"].map(near_test);
+        assert_eq!(near, [Some("bytes/cut"), Some("bytes"), Some("many/fd-1024"), None]);
     }
 }

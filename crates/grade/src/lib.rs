@@ -41,14 +41,16 @@ mod program;
 mod protocol;
 mod stage;
 mod still;
+mod teacher;
 mod tests;
 mod verdict;
 
-pub use catalogue::{TESTS, Test};
+pub use catalogue::{TESTS, Test, names_a_test, near_test};
 pub use challenge::{CHALLENGES, Challenge};
 pub use outcome::Outcome;
 pub use plan::{Model, Plan};
 pub use protocol::{Answer, Came, Exchange, Protocol, ProtocolError, Script};
+pub use teacher::{Points, Reveal, Teacher, TeacherError, Visibility};
 pub use verdict::Verdict;
 
 use std::fmt;

@@ -4,10 +4,13 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::protocol::Protocol;
 
 /// What kind of program it is: which tests apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Model {
     /// A server of connections that serves one client after the other.
     Iterative,

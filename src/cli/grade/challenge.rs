@@ -19,11 +19,12 @@ use netplay_text::say;
 use super::args::{ServerModel, Spoken, protocol};
 use super::cannot::no_grade;
 use super::progress::{Progress, Stand};
+use super::shown::Shown;
 use super::told::{told, typed, verdict};
 use crate::cli::global::Global;
 use crate::columns::hanging;
 use crate::failure::in_words;
-use crate::grade::{CHALLENGES, Challenge, Model, Outcome, Plan, TESTS, Verdict, grade};
+use crate::grade::{CHALLENGES, Challenge, Model, Outcome, Plan, Reveal, TESTS, Verdict, grade};
 use crate::lang::Lang;
 use crate::output::stdout;
 use crate::trace::{self, Collection, Speaker, remark};
@@ -229,7 +230,7 @@ impl Asked<'_> {
         let mut text: String = lines.iter().map(|line| hanging(line, columns, 2) + "\n").collect();
         if stand.hints >= Stand::CAUSE {
             text += "\n";
-            text += &told(outcome, of, lang, columns);
+            text += &told(Shown::as_far_as(outcome, Reveal::All), of, lang, columns);
         }
         text
     }

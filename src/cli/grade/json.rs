@@ -1,29 +1,43 @@
-//! A grade for programs: one JSON object.
+//! A grade for programs: one JSON object, which `schema/grade.schema.json` describes.
 
-use crate::grade::{Outcome, Plan, Verdict};
-use serde_json::json;
+use crate::grade::Verdict;
+use serde_json::{Map, Value, json};
 
-use super::told::count;
+use super::whole::Whole;
 use crate::lang::Lang;
 
 /// The outcomes for programs; their words are English in every locale.
-pub(super) fn as_json(outcomes: &[Outcome], plan: &Plan) -> serde_json::Value {
-    let tests: Vec<_> = outcomes
-        .iter()
-        .map(|outcome| {
-            json!({
-                "id": outcome.test.id,
-                "verdict": outcome.verdict.name(),
-                "sentence": outcome.sentence.as_ref().map(|said| said.get(Lang::En)),
-                "rule": outcome.rule.map(|rule| rule.name()),
-                "because": outcome.because.as_ref().map(|said| said.get(Lang::En)),
-                "lab": outcome.test.lab,
-                "ms": u64::try_from(outcome.took.as_millis()).unwrap_or(u64::MAX),
-            })
+pub(super) fn as_json(whole: &Whole<'_>) -> Value {
+    let points = whole.points();
+    let tests: Vec<Value> = (whole.to_students())
+        .map(|(shown, worth)| {
+            let mut test = json!({
+                "id": shown.id(),
+                "verdict": shown.verdict().name(),
+                "sentence": shown.sentence().map(|said| said.get(Lang::En)),
+                "rule": shown.rule().map(|rule| rule.name()),
+                "because": shown.because().map(|said| said.get(Lang::En)),
+                "question": shown.question(Lang::En),
+                "lab": shown.lab(),
+                "ms": u64::try_from(shown.took().as_millis()).unwrap_or(u64::MAX),
+            });
+            if points.is_some() {
+                test["points"] = worth.got.into();
+                test["max_points"] = worth.of.into();
+            }
+            test
         })
         .collect();
-    let summary: serde_json::Map<_, _> = (Verdict::ALL.iter())
-        .map(|&verdict| (verdict.name().to_owned(), count(outcomes, verdict).into()))
+    let summary: Map<String, Value> = (Verdict::ALL.iter())
+        .map(|&verdict| (verdict.name().to_owned(), whole.count(verdict).into()))
         .collect();
-    json!({ "tests": tests, "summary": summary, "seed": plan.seed })
+    let mut all = json!({ "tests": tests, "summary": summary, "seed": whole.plan.seed });
+    if let Some(points) = points {
+        all["points"] = points.got.into();
+        all["max_points"] = points.of.into();
+    }
+    if let Some(title) = &whole.teacher.title {
+        all["title"] = title.as_str().into();
+    }
+    all
 }

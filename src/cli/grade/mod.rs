@@ -3,16 +3,20 @@
 mod args;
 mod cannot;
 pub mod challenge;
+mod check50;
+mod gradescope;
 mod json;
+mod junit;
 mod pages;
 mod progress;
+mod shown;
 mod told;
+mod whole;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
-use crate::grade::{Model, Outcome, Plan, TESTS, Test, Verdict, grade};
+use crate::grade::{Model, Outcome, Plan, TESTS, Test, Verdict, grade, names_a_test, near_test};
 use anyhow::{Result, bail};
 use netplay_text::say;
 use serde_json::json;
@@ -21,14 +25,19 @@ pub use self::args::Args;
 
 use self::args::Format;
 use self::cannot::no_grade;
+use self::check50::as_check50;
+use self::gradescope::as_gradescope;
 use self::json::as_json;
+use self::junit::as_junit;
 use self::pages::Pages;
-use self::told::{heading, summary, told};
+use self::shown::Shown;
+use self::told::{heading, points, summary, told};
+use self::whole::Whole;
 use super::global::Global;
 use crate::client::Usage;
 use crate::columns::hanging;
 use crate::draw::View;
-use crate::escape::file_name;
+use crate::escape::{escape_unsafe, file_name};
 use crate::lang::Lang;
 use crate::output::stdout;
 use crate::trace::{self, Collection, Speaker, remark};
@@ -49,13 +58,21 @@ pub(super) fn run_challenge(args: &challenge::Args, global: &Global) -> Result<u
 pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     let lang = Lang::current();
     for pattern in args.only.iter().chain(&args.skip) {
-        if !TESTS.iter().any(|test| test.is_named(pattern)) {
-            bail!(Usage(say!(
+        if names_a_test(pattern) {
+            continue;
+        }
+        bail!(Usage(match near_test(pattern) {
+            Some(near) => say!(
+                lang,
+                "no test is named {pattern}; did you mean {near}?",
+                "没有叫 {pattern} 的测试；是不是 {near}？",
+            ),
+            None => say!(
                 lang,
                 "no test is named {pattern}: netplay grade --list says what there is",
                 "没有叫 {pattern} 的测试：netplay grade --list 列出所有测试",
-            )));
-        }
+            ),
+        }));
     }
     if args.list {
         return list(args, lang);
@@ -63,19 +80,19 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     if !args.no_watch {
         allowed().map_err(super::watch::forbidden)?;
     }
+    let (teacher, spoken) = (args.teacher(), args.spoken());
     let plan = Plan {
         command: args.command.clone(),
         model: args.model(),
-        protocol: args.protocol.protocol.clone(),
+        protocol: spoken.protocol.clone(),
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        seed: args.seed.unwrap_or_else(chosen),
+        seed: args.seed().unwrap_or_else(chosen),
         watched: !args.no_watch,
-        timeout: Duration::from_secs(args.timeout),
+        timeout: args.timeout(),
     };
     let look = View { lang, ..global.look(false) };
     let pages = args.output.as_deref();
-    let mut pages =
-        pages.map(|folder| Pages::new(folder, &plan, &args.protocol, look)).transpose()?;
+    let mut pages = pages.map(|folder| Pages::new(folder, &plan, &spoken, look)).transpose()?;
     let mut unwritten = None;
     let collection = Collection::default();
     let speaker = Speaker { role: "grader", example: "grade" };
@@ -92,25 +109,45 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     let mut out = stdout();
     if text {
+        if let Some(title) = &teacher.title {
+            writeln!(out, "{}", hanging(&escape_unsafe(title), columns, 2))?;
+        }
         writeln!(out, "{}", hanging(&heading(&plan, lang), columns, 2))?;
     }
     let tell = |outcome: &Outcome| {
+        let shown = Shown::to_students(outcome, &teacher, args.reveal());
         if text && !(global.quiet && outcome.verdict == Verdict::Pass) {
-            let _ = write!(out, "{}", told(outcome, (&plan, &args.protocol), lang, columns));
+            let _ = write!(out, "{}", told(shown, (&plan, &spoken), lang, columns));
             let _ = out.flush();
         }
         if let Some(pages) = &mut pages
             && unwritten.is_none()
         {
-            unwritten = pages.add(outcome).err();
+            unwritten = pages.add(outcome, shown.reveal()).err();
         }
     };
     let done = grade(&plan, |test| args.wants(test), &collection, tell);
     let outcomes = done.map_err(no_grade)?;
     let mut out = stdout();
+    let whole = Whole {
+        plan: &plan,
+        spoken: &spoken,
+        teacher: &teacher,
+        reveal: args.reveal(),
+        outcomes: &outcomes,
+        lang,
+    };
     match args.format {
-        Format::Text => writeln!(out, "{}", hanging(&summary(&outcomes, &plan, lang), columns, 2))?,
-        Format::Json => writeln!(out, "{:#}", as_json(&outcomes, &plan))?,
+        Format::Text => {
+            writeln!(out, "{}", hanging(&summary(&outcomes, &plan, lang), columns, 2))?;
+            if let Some(sum) = whole.points() {
+                writeln!(out, "{}", points(sum, lang))?;
+            }
+        }
+        Format::Json => writeln!(out, "{:#}", as_json(&whole))?,
+        Format::Junit => write!(out, "{}", as_junit(&whole)?)?,
+        Format::Gradescope => writeln!(out, "{:#}", as_gradescope(&whole))?,
+        Format::Check50 => writeln!(out, "{:#}", as_check50(&whole))?,
     }
     out.flush()?;
     if text && args.no_watch && !global.quiet {
@@ -148,6 +185,15 @@ fn list(args: &Args, lang: Lang) -> Result<u8> {
         (Model::Udp, "udp"),
         (Model::Client, "client"),
     ];
+    if !matches!(args.format, Format::Text | Format::Json) {
+        bail!(Usage(
+            lang.pick(
+                "--list has the formats text and json; the others are for verdicts",
+                "--list 只有 text 和 json 两种格式；其他格式用于结论",
+            )
+            .to_owned()
+        ));
+    }
     if args.format == Format::Json {
         let tests: Vec<_> = (TESTS.iter().filter(wanted))
             .map(|test| {

@@ -6,6 +6,8 @@
 //! bytes-cut.jsonl   its trace, for netplay review, draw and pack
 //! ```
 //!
+//! Of a failure of which less than all is revealed, the index has the line, and there is neither a page nor a trace.
+//!
 //! Each file has its name only when it is whole. Pages of netplay are overwritten, and no other file is.
 
 use std::collections::HashMap;
@@ -18,13 +20,14 @@ use anyhow::{Context, Result, bail};
 use netplay_text::say;
 
 use super::args::Spoken;
+use super::shown::Shown;
 use super::told::{again, heading, summary, verdict};
 use crate::client::Usage;
 use crate::draw::page::{Cell, report, table};
 use crate::draw::{Preface, Timeline, View};
 use crate::escape::{file_name, markup};
 use crate::files::{is_stdout, try_to_write, write, write_by};
-use crate::grade::{Outcome, Plan, TESTS, Verdict};
+use crate::grade::{Outcome, Plan, Reveal, TESTS, Verdict};
 use crate::lang::Lang;
 
 /// What each of our pages has within its first [`BEGINNING`] bytes, and no other page.
@@ -40,7 +43,8 @@ pub(super) struct Pages<'a> {
     plan: &'a Plan,
     spoken: &'a Spoken,
     view: View,
-    done: Vec<Outcome>,
+    /// The outcomes, and how far each is told.
+    done: Vec<(Outcome, Reveal)>,
 }
 
 impl<'a> Pages<'a> {
@@ -88,14 +92,15 @@ impl<'a> Pages<'a> {
         self.folder.join("index.html")
     }
 
-    /// Writes the page of a failure, and the index so far. A test that does not fail any more loses its old page.
+    /// Writes the page of a failure, and the index so far. A test that does not fail any more loses its old page, and so does one of
+    /// which not all is told.
     ///
     /// # Errors
     /// A file cannot be written.
-    pub(super) fn add(&mut self, outcome: &Outcome) -> Result<()> {
+    pub(super) fn add(&mut self, outcome: &Outcome, reveal: Reveal) -> Result<()> {
         let page = self.folder.join(page_of(outcome.test.id));
         let trace = page.with_extension("jsonl");
-        if outcome.verdict == Verdict::Fail {
+        if outcome.verdict == Verdict::Fail && reveal == Reveal::All {
             write_by(
                 |to| {
                     outcome.records.iter().try_for_each(|record| {
@@ -117,7 +122,8 @@ impl<'a> Pages<'a> {
             }
         }
         // The records are in the trace now, and need no memory.
-        self.done.push(Outcome { records: Vec::new(), proof: Vec::new(), ..outcome.clone() });
+        let kept = Outcome { records: Vec::new(), proof: Vec::new(), ..outcome.clone() };
+        self.done.push((kept, reveal));
         Ok(write(&self.all(), &self.index())?)
     }
 
@@ -125,35 +131,30 @@ impl<'a> Pages<'a> {
     fn all(&self) -> String {
         let lang = Lang::current();
         let title = heading(self.plan, lang);
-        let row = |outcome: &Outcome| {
-            let (id, lab) = (outcome.test.id, outcome.test.command());
-            let word = verdict(outcome.verdict, lang);
-            let (does, failed) =
-                (lang.pick(outcome.test.does.0, outcome.test.does.1), Verdict::Fail);
-            let said = outcome.sentence.as_ref().or(outcome.because.as_ref());
-            let said = said.map_or(does, |said| said.get(lang)).to_owned();
-            let said = match outcome.rule {
-                Some(rule) => format!("{}: {said}", rule.name()),
-                None => said,
-            };
-            match outcome.verdict == failed {
-                true => [
-                    Cell::from(id).link(&page_of(id)),
-                    Cell::from(word).failed(),
-                    Cell::from(said).sentence().below(lab),
-                    Cell::from(lang.pick("trace", "跟踪文件")).link(&trace_of(id)),
-                ],
-                false => {
-                    [Cell::from(id), Cell::from(word), Cell::from(said).sentence(), Cell::default()]
-                }
+        let row = |(outcome, reveal): &(Outcome, Reveal)| {
+            let shown = Shown::as_far_as(outcome, *reveal);
+            let (id, failed) = (shown.id(), outcome.verdict == Verdict::Fail);
+            let because = || shown.because().map(|because| because.get(lang).to_owned());
+            let does = || shown.does(lang).map(str::to_owned);
+            let said = shown.cause(lang).or_else(because).or_else(does).unwrap_or_default();
+            let mut said = Cell::from(said).sentence();
+            if failed && shown.lab().is_some() {
+                said = said.below(outcome.test.command());
             }
+            let (mut name, mut trace) = (Cell::from(id), Cell::default());
+            if failed && *reveal == Reveal::All {
+                name = name.link(&page_of(id));
+                trace = Cell::from(lang.pick("trace", "跟踪文件")).link(&trace_of(id));
+            }
+            let word = Cell::from(verdict(outcome.verdict, lang));
+            [name, if failed { word.failed() } else { word }, said, trace]
         };
         let heads = lang.pick(
             ["Test", "Verdict", "What happened, or what was tested", ""],
             ["测试", "结论", "发生了什么，或者测试了什么", ""],
         );
         let table = table("", heads, self.done.iter().map(row));
-        let sum = markup(&summary(&self.done, self.plan, lang));
+        let sum = markup(&summary(self.done.iter().map(|(outcome, _)| outcome), self.plan, lang));
         let next = lang.pick(
             "The name of a failed test leads to its page: the cause, the calls that prove it, and both ends as a \
              timeline. netplay review, draw and pack read the traces.",
@@ -241,7 +242,7 @@ impl<'a> Pages<'a> {
         }
         let code = |text: &str| format!("<code>{}</code>", markup(text));
         fact(lang.pick("Learn more", "进一步学习"), &code(&outcome.test.command()));
-        let command = again(outcome, (self.plan, self.spoken));
+        let command = again(id, (self.plan, self.spoken));
         fact(lang.pick("Again", "重做"), &code(&command));
         let (trace, all, comma) =
             (trace_of(id), lang.pick("all tests", "所有测试"), lang.pick(", ", "，"));

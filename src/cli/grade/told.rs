@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::grade::{Model, Outcome, Plan, Protocol, Verdict};
+use crate::grade::{Model, Outcome, Plan, Points, Protocol, Verdict};
 use netplay_text::say;
 
 use super::args::Spoken;
+use super::shown::Shown;
 use crate::columns::hanging;
 use crate::escape::shell_word;
 use crate::lang::Lang;
@@ -32,8 +33,8 @@ pub(super) fn heading(plan: &Plan, lang: Lang) -> String {
 }
 
 /// The command that makes one test again.
-pub(super) fn again(outcome: &Outcome, (plan, spoken): (&Plan, &Spoken)) -> String {
-    let (id, seed, command) = (outcome.test.id, plan.seed, typed(&plan.command));
+pub(super) fn again(id: &str, (plan, spoken): (&Plan, &Spoken)) -> String {
+    let (seed, command) = (plan.seed, typed(&plan.command));
     let model = match plan.model {
         Model::Concurrent => String::new(),
         Model::Client => " --client".to_owned(),
@@ -57,37 +58,29 @@ pub(super) fn verdict(verdict: Verdict, lang: Lang) -> &'static str {
 }
 
 /// An outcome for people.
-pub(super) fn told(outcome: &Outcome, of: (&Plan, &Spoken), lang: Lang, columns: usize) -> String {
-    let (id, word) = (outcome.test.id, verdict(outcome.verdict, lang));
-    let why = outcome.because.as_ref().map(|because| because.get(lang)).unwrap_or_default();
+pub(super) fn told(shown: Shown<'_>, of: (&Plan, &Spoken), lang: Lang, columns: usize) -> String {
+    let (id, word) = (shown.id(), verdict(shown.verdict(), lang));
+    let why = shown.because().map(|because| because.get(lang)).unwrap_or_default();
     let mut lines = vec![hanging(format!("{id:20}  {word}  {why}").trim_end(), columns, 22)];
-    let mut add = |line: &str| lines.push(hanging(&format!("    {line}"), columns, 6));
-    if let Some(sentence) = &outcome.sentence {
-        let rule = outcome.rule.map(|rule| format!("{}: ", rule.name())).unwrap_or_default();
-        add(&format!("{rule}{}", sentence.get(lang)));
-    }
-    for call in &outcome.proof {
-        add(&format!("  {}", crate::cli::review::line(call, lang)));
-    }
-    if let Some(last) = outcome.errors.lines().rfind(|line| !line.trim().is_empty()) {
-        let last = last.trim();
-        add(&say!(lang, "its last line of errors: {last}", "它的最后一行错误输出：{last}"));
-    }
-    if outcome.verdict == Verdict::Fail {
-        let lab = outcome.test.command();
-        add(&say!(lang, "learn more: {lab}", "进一步学习：{lab}"));
-        let again = again(outcome, of);
-        add(&say!(lang, "again: {again}", "重做：{again}"));
-    }
+    let below = shown.lines(&again(id, of), lang);
+    lines.extend(below.iter().map(|line| hanging(&format!("    {line}"), columns, 6)));
     lines.join("\n") + "\n"
 }
 
-pub(super) fn count(outcomes: &[Outcome], verdict: Verdict) -> usize {
-    outcomes.iter().filter(|outcome| outcome.verdict == verdict).count()
+/// The points of the whole, where points are given.
+pub(super) fn points(points: Points, lang: Lang) -> String {
+    let Points { got, of } = points;
+    say!(lang, "points: {got} of {of}", "得分：{got}，满分 {of}")
 }
 
-pub(super) fn summary(outcomes: &[Outcome], plan: &Plan, lang: Lang) -> String {
-    let of = |verdict| count(outcomes, verdict);
+/// How many tests have each verdict.
+pub(super) fn summary<'a>(
+    outcomes: impl IntoIterator<Item = &'a Outcome>,
+    plan: &Plan,
+    lang: Lang,
+) -> String {
+    let verdicts: Vec<Verdict> = outcomes.into_iter().map(|outcome| outcome.verdict).collect();
+    let of = |wanted| verdicts.iter().filter(|&&verdict| verdict == wanted).count();
     let (pass, loose, fail, skipped) =
         (of(Verdict::Pass), of(Verdict::NonStrict), of(Verdict::Fail), of(Verdict::Skipped));
     let seed = plan.seed;
