@@ -216,10 +216,17 @@ impl<'a> Pages<'a> {
             self.unwatched(lang)
         );
         if !outcome.proof.is_empty() {
-            let head = lang.pick(
-                "The calls that show it, marked ◆ in the timeline:",
-                "表明这一点的调用，在时间线中以 ◆ 标出：",
-            );
+            // Where no mistake is proven, they only show how far the program had come.
+            let head = match outcome.rule {
+                Some(_) => lang.pick(
+                    "The calls that show it, marked ◆ in the timeline:",
+                    "表明这一点的调用，在时间线中以 ◆ 标出：",
+                ),
+                None => lang.pick(
+                    "What the program did last, marked ◆ in the timeline:",
+                    "程序最后做的事，在时间线中以 ◆ 标出：",
+                ),
+            };
             let _ = write!(html, "<p>{}</p>\n<ol>\n", markup(head));
             for (record, call) in outcome.proof.iter().zip(of_proof) {
                 let line = markup(&crate::cli::review::line(record, lang));
