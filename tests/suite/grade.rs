@@ -165,6 +165,34 @@ fn our_servers_of_datagrams_pass() {
     }
 }
 
+/// A right server passes, and one that takes a part of a message for the whole is told where it is cut.
+#[test]
+fn the_protocols_in_the_examples_are_spoken() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/protocols");
+    let protocol = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    for (file, right, wrong) in [
+        ("length-prefixed.toml", "prefixed", "prefixed-one-recv"),
+        ("fixed-size.toml", "fixed", "fixed-one-recv"),
+    ] {
+        let file = protocol(file);
+        let options = ["--protocol", &file, "--only", "bytes", "--only", "ends"];
+        let Some((output, found)) = graded("servers.py", right, &options) else { return };
+        assert!(output.status.success(), "{file}: {found:#}");
+        let options = ["--protocol", &file, "--only", "bytes/cut"];
+        let Some((_, found)) = graded("servers.py", wrong, &options) else { return };
+        assert_eq!(verdicts(&found)[0].1, "fail", "{file}: {found:#}");
+    }
+    let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("notes.txt"), "the sea\n").unwrap();
+    let file = protocol("mini-ftp.toml");
+    let options =
+        ["--protocol", &file, "--model", "iterative", "--only", "bytes", "--only", "ends"];
+    let own = [env!("CARGO_BIN_EXE_netplay"), "mini-ftp", "server", "{host}", "{port}", "-q"];
+    let command = [&own[..], &["--root", root.path().to_str().unwrap()]].concat();
+    let Some((output, found)) = graded_command(&command, &options) else { return };
+    assert!(output.status.success(), "{found:#}");
+}
+
 #[test]
 fn a_program_that_fills_the_memory_is_killed_and_that_is_said() {
     let tests = ["--only", "starts/listens"];

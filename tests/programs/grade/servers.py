@@ -64,6 +64,41 @@ def line(c):
             pass
 
 
+def whole(c, size):
+    """So many bytes, or none if the end comes before."""
+    data = b""
+    while len(data) < size:
+        more = c.recv(size - len(data))
+        if not more:
+            return None
+        data += more
+    return data
+
+
+def prefixed(c):
+    """The answer to a message of a length in front of it: the same in capitals."""
+    with c:
+        try:
+            while head := whole(c, 2):
+                size = int.from_bytes(head, "big")
+                data = c.recv(size) if MISTAKE == "prefixed-one-recv" else whole(c, size)
+                if data is None:
+                    return
+                c.sendall(len(data).to_bytes(2, "big") + data.upper())
+        except OSError:
+            pass
+
+
+def fixed(c):
+    """The answer to eight bytes: the same, from the last to the first."""
+    with c:
+        try:
+            while data := c.recv(8) if MISTAKE == "fixed-one-recv" else whole(c, 8):
+                c.sendall(data[::-1])
+        except OSError:
+            pass
+
+
 def select_server(listener):
     """One thread for all clients."""
     ready = selectors.SelectSelector()
@@ -128,7 +163,8 @@ def main():
         return select_server(listener)
     if MISTAKE == "polls":
         listener.setblocking(False)
-    one = line if "line" in MISTAKE else echo
+    spoken = {"line": line, "prefixed": prefixed, "fixed": fixed}
+    one = next((spoken[name] for name in spoken if name in MISTAKE), echo)
     while True:
         try:
             c, _ = listener.accept()
