@@ -36,13 +36,13 @@ impl Model<'_> {
                 let taken = left.min(wanted);
                 wanted -= taken;
                 let last = taken == left;
-                wire.chunks.push(Chunk { send, received: Some(receive), last });
+                wire.push(Chunk { send, received: Some(receive), last });
                 current = (!last).then_some((send, left - taken));
             }
             wire.places.insert(receive, (from, wire.chunks.len()));
         }
         for (send, _) in current.into_iter().chain(sends) {
-            wire.chunks.push(Chunk { send, received: None, last: true });
+            wire.push(Chunk { send, received: None, last: true });
         }
         wire
     }

@@ -52,7 +52,7 @@ pub(super) struct Life {
 pub(super) struct Sockets {
     pub all: Vec<Socket>,
     /// The lives of each descriptor of each process, in the order in which they began.
-    pub lives: HashMap<(i32, i32), Vec<Life>>,
+    lives: HashMap<i32, HashMap<i32, Vec<Life>>>,
     /// The socket that each record is about, where that is beyond doubt.
     pub of: Vec<Option<Id>>,
     /// The processes whose descriptors are all known: their records begin with their program.
@@ -126,7 +126,7 @@ impl Sockets {
 
     /// The last life of a descriptor.
     fn last(&mut self, pid: i32, fd: i32) -> Option<&mut Life> {
-        self.lives.get_mut(&(self.table(pid), fd))?.last_mut()
+        self.lives.get_mut(&self.table(pid))?.get_mut(&fd)?.last_mut()
     }
 
     fn open(
@@ -160,8 +160,7 @@ impl Sockets {
         }
         let life = Life { id, from, to: (u64::MAX, u64::MAX), unsure: false, by: (Some(by), None) };
         let table = self.table(pid);
-        let lives = self.lives.entry((table, fd)).or_default();
-        lives.push(life);
+        self.lives.entry(table).or_default().entry(fd).or_default().push(life);
         self.all[id].holders.push((table, fd as usize));
     }
 
@@ -279,11 +278,13 @@ impl Sockets {
 
     /// The descriptors of a process that are open.
     fn descriptors(&self, pid: i32) -> Vec<i32> {
-        let table = self.table(pid);
-        let open = self.lives.iter().filter(|((of, _), lives)| {
-            *of == table && lives.last().is_some_and(|life| life.to.0 == u64::MAX)
-        });
-        open.map(|((_, fd), _)| *fd).collect()
+        let open = self
+            .lives
+            .get(&self.table(pid))
+            .into_iter()
+            .flatten()
+            .filter(|(_, lives)| lives.last().is_some_and(|life| life.to.0 == u64::MAX));
+        open.map(|(&fd, _)| fd).collect()
     }
 
     /// A child has what its parent had when it was made; what the parent opened or closed meanwhile it may have.
@@ -292,10 +293,11 @@ impl Sockets {
         let table = self.table(parent);
         let of_parent: Vec<(i32, Life)> = self
             .lives
-            .iter()
-            .filter(|((of, _), _)| *of == table)
-            .filter_map(|((_, fd), lives)| {
-                Some((*fd, lives.iter().rfind(|life| life.to.1 >= during.0)?.clone()))
+            .get(&table)
+            .into_iter()
+            .flatten()
+            .filter_map(|(&fd, lives)| {
+                Some((fd, lives.iter().rfind(|life| life.to.1 >= during.0)?.clone()))
             })
             .collect();
         for (fd, life) in of_parent {
@@ -308,7 +310,7 @@ impl Sockets {
                 ..life
             };
             self.all[copy.id].holders.push((child, fd as usize));
-            let lives = self.lives.entry((child, fd)).or_default();
+            let lives = self.lives.entry(child).or_default().entry(fd).or_default();
             // The number of a process that has ended may be given out again.
             for old in lives.iter_mut().filter(|old| old.to.0 == u64::MAX) {
                 old.to = during;
@@ -317,10 +319,15 @@ impl Sockets {
         }
     }
 
+    /// The lives of a descriptor, in the order in which they began.
+    fn lives_of(&self, table: i32, fd: i32) -> &[Life] {
+        self.lives.get(&table).and_then(|of| of.get(&fd)).map_or(&[], Vec::as_slice)
+    }
+
     /// The life of this descriptor that the call can have been about, if there is only one.
     fn at(&self, run: &Run, pid: i32, fd: i32, i: usize) -> Option<&Life> {
         let (start, end) = (run.records[i].start_ns, run.end(i));
-        let lives = self.lives.get(&(self.table(pid), fd))?;
+        let lives = self.lives_of(self.table(pid), fd);
         let mut possible = lives.iter().filter(|life| life.from.0 <= end && life.to.1 >= start);
         let one = possible.next()?;
         match possible.next() {
@@ -332,6 +339,7 @@ impl Sockets {
 
     /// Finds the socket of each call, and the calls that cannot have had one.
     fn attribute(&mut self, run: &Run, faults: &mut Vec<Fault>) {
+        let mut parts: HashMap<(i32, i32), Part> = HashMap::new();
         for (i, record) in run.records.iter().enumerate() {
             if matches!(record.kind, Kind::Note | Kind::Submit) {
                 continue;
@@ -344,31 +352,27 @@ impl Sockets {
             let Some(fd) = record.fd else { continue };
             let table = self.table(record.pid);
             let (start, end) = (record.start_ns, run.end(i));
-            let possible = self.lives.get(&(table, fd)).map_or(0, |lives| {
-                lives.iter().filter(|life| life.from.0 <= end && life.to.1 >= start).count()
-            });
-            if possible == 1 {
-                let id = self.at(run, record.pid, fd, i).map(|life| life.id);
-                if let Some(id) = id {
+            let lives = self.lives_of(table, fd);
+            let part = parts.entry((table, fd)).or_insert_with(|| Part::of(lives));
+            match part.lives(lives, start, end)[..] {
+                [] => {}
+                [id] => {
                     self.of[i] = Some(id);
                     self.all[id].calls.push(i);
+                    continue;
                 }
-                continue;
-            }
-            if possible > 1 {
                 // It was about one of these: of neither all calls are known.
-                let lives = self.lives.get(&(table, fd)).cloned().unwrap_or_default();
-                for life in lives.iter().filter(|life| life.from.0 <= end && life.to.1 >= start) {
-                    self.all[life.id].shared = true;
+                ref several => {
+                    several.iter().for_each(|&id| self.all[id].shared = true);
+                    continue;
                 }
-                continue;
             }
             if !needs_a_socket(record) || !record.is_done() {
                 continue;
             }
-            let before = self.lives.get(&(table, fd)).and_then(|lives| {
-                lives.iter().filter(|life| life.to.1 < start).max_by_key(|life| life.to.1).cloned()
-            });
+            let lives = self.lives_of(table, fd).iter();
+            let before =
+                lives.filter(|life| life.to.1 < start).max_by_key(|life| life.to.1).cloned();
             if let Some(Life { unsure: false, by: (_, closed), .. }) = &before {
                 let said = both!(
                     "descriptor {fd} is used after it was closed",
@@ -385,20 +389,50 @@ impl Sockets {
             } else {
                 // It was there before the records began.
                 let id = self.add(Socket { shared: true, ..Socket::default() });
-                let next = self.lives.get(&(table, fd)).and_then(|lives| {
-                    lives.iter().map(|life| life.from.0).filter(|&from| from > end).min()
-                });
+                let begins = self.lives_of(table, fd).iter().map(|life| life.from.0);
+                let next = begins.filter(|&from| from > end).min();
                 let to = next.unwrap_or(u64::MAX);
                 let from = before.map_or(0, |life| life.to.1);
                 let life =
                     Life { id, from: (from, start), to: (to, to), unsure: true, by: (None, None) };
-                let lives = self.lives.entry((table, fd)).or_default();
+                let lives = self.lives.entry(table).or_default().entry(fd).or_default();
                 lives.push(life);
                 lives.sort_by_key(|life| life.from);
+                parts.remove(&(table, fd));
                 self.of[i] = Some(id);
                 self.all[id].calls.push(i);
             }
         }
+    }
+}
+
+/// The part of a descriptor's lives that can still be meant, for calls in the order of their beginnings: of a descriptor that
+/// was given out thousands of times, a few.
+struct Part {
+    /// All before this one ended before the last call began.
+    first: usize,
+    /// The earliest beginning of each life and all behind it.
+    least: Vec<u64>,
+}
+
+impl Part {
+    fn of(lives: &[Life]) -> Part {
+        let mut least: Vec<u64> = lives.iter().map(|life| life.from.0).collect();
+        for at in (1..least.len()).rev() {
+            least[at - 1] = least[at - 1].min(least[at]);
+        }
+        Part { first: 0, least }
+    }
+
+    /// The sockets that a call with this beginning and this end can have been about.
+    fn lives(&mut self, lives: &[Life], start: u64, end: u64) -> Vec<Id> {
+        while lives.get(self.first).is_some_and(|life| life.to.1 < start) {
+            self.first += 1;
+        }
+        let begun = self.least[self.first..].partition_point(|&from| from <= end);
+        let possible = &lives[self.first..self.first + begun];
+        let meant = possible.iter().filter(|life| life.from.0 <= end && life.to.1 >= start);
+        meant.map(|life| life.id).collect()
     }
 }
 

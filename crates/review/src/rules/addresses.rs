@@ -1,13 +1,13 @@
 //! Addresses, ports and their lengths.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
-use netplay_record::{Call, Connection, Family};
+use netplay_record::{Call, Connection, Family, Text};
 
 use super::found::Found;
 use crate::finding::{Rule, Taught, both};
-use crate::model::{Id, Model};
+use crate::model::{Id, Model, Socket};
 use crate::pair::canonical;
 
 /// Proven by EINVAL of a call whose address length no address of the socket's family can have: negative or larger than any
@@ -52,6 +52,7 @@ pub(super) fn bad_address_length(model: &Model<'_>, found: &mut Found) {
 /// listener, or by datagrams to the swapped port of a socket that waits for them. Innocent: two ports that happen to be such a pair,
 /// and are both in use.
 pub(super) fn port_byte_order(model: &Model<'_>, found: &mut Found) {
+    let ports = Ports::of(model);
     for id in 0..model.sockets.len() {
         let socket = &model.sockets[id];
         if !socket.is_inet() {
@@ -72,7 +73,7 @@ pub(super) fn port_byte_order(model: &Model<'_>, found: &mut Found) {
             if port == 0 || port == swapped {
                 continue;
             }
-            if let Some(proof) = swapped_port(model, i, address, swapped)
+            if let Some(proof) = swapped_port(model, &ports, i, address, swapped)
                 && !found.has(Rule::PortByteOrder, i)
             {
                 let (role, call) = (model.role(i), model.call(i));
@@ -90,9 +91,51 @@ pub(super) fn port_byte_order(model: &Model<'_>, found: &mut Found) {
     }
 }
 
+/// Where each port occurs: of thousands of connections each is asked for.
+#[derive(Default)]
+struct Ports {
+    /// Binds that succeeded.
+    bound: HashMap<u16, Vec<usize>>,
+    /// Connects that were refused.
+    refused: HashMap<u16, Vec<usize>>,
+    /// The first bind of a datagram socket that has the port.
+    of_datagrams: HashMap<u16, usize>,
+    /// Ports that sockets which were bound have.
+    of_sockets: HashSet<u16>,
+}
+
+impl Ports {
+    fn of(model: &Model<'_>) -> Ports {
+        let mut ports = Ports::default();
+        let port =
+            |address: &Option<Text>| address.as_deref().and_then(canonical).map(|at| at.port());
+        for socket in &model.sockets {
+            for &i in &socket.calls {
+                let record = model.records[i];
+                let (into, at) = match (model.call(i), model.errno(i)) {
+                    ("bind", "") => (&mut ports.bound, &record.local),
+                    ("connect", "ECONNREFUSED") => (&mut ports.refused, &record.peer),
+                    _ => continue,
+                };
+                if let Some(port) = port(at) {
+                    into.entry(port).or_default().push(i);
+                }
+            }
+            if let (Some(bound), Some(port)) = (socket.bound, port(&socket.local)) {
+                ports.of_sockets.insert(port);
+                if socket.datagrams {
+                    ports.of_datagrams.entry(port).or_insert(bound);
+                }
+            }
+        }
+        ports
+    }
+}
+
 /// The records that prove that this port was meant to be the swapped one.
 fn swapped_port(
     model: &Model<'_>,
+    ports: &Ports,
     i: usize,
     address: SocketAddr,
     swapped: u16,
@@ -102,29 +145,21 @@ fn swapped_port(
     if names(address.port()) {
         return None;
     }
-    let others = |id: &Id| model.sockets[*id].calls.iter().copied();
-    let all: Vec<Id> = (0..model.sockets.len()).collect();
-    let elsewhere = |call: &str, errno: &str| {
-        let mut calls = all.iter().flat_map(others).filter(|&of| model.call(of) == call);
-        calls.find(|&of| {
-            let record = model.records[of];
-            let at = if call == "bind" { &record.local } else { &record.peer };
-            let port = at.as_deref().and_then(canonical).map(|at| at.port());
-            record.pid != model.pid(i) && port == Some(swapped) && model.errno(of) == errno
-        })
-    };
     if sends_to(model, i) {
-        return sent_to_swapped(model, i, address, swapped, names(swapped));
+        return sent_to_swapped(model, ports, i, address, swapped, names(swapped));
     }
     let binds = model.call(i) == "bind";
-    let other = if binds { elsewhere("connect", "ECONNREFUSED") } else { elsewhere("bind", "") };
+    let calls = if binds { &ports.refused } else { &ports.bound };
+    let elsewhere = |of: &usize| model.pid(*of) != model.pid(i);
+    let other = calls.get(&swapped).and_then(|calls| calls.iter().copied().find(elsewhere));
     if names(swapped) {
         return Some([i].into_iter().chain(other).collect());
     }
     // The runtimes of other languages put the bytes in order themselves, and a command line that names another port does not
     // say which end is wrong.
     if orders_bytes_itself(life.program.as_deref())
-        || !life.command.is_empty() && binds_both(model, swapped, address.port())
+        || !life.command.is_empty()
+            && [swapped, address.port()].iter().all(|port| ports.of_sockets.contains(port))
     {
         return None;
     }
@@ -149,17 +184,13 @@ fn sends_to(model: &Model<'_>, i: usize) -> bool {
 /// The proof for a datagram: the command line names the swapped port, or another socket waits there whose port is beyond doubt.
 fn sent_to_swapped(
     model: &Model<'_>,
+    ports: &Ports,
     i: usize,
     address: SocketAddr,
     swapped: u16,
     named: bool,
 ) -> Option<Vec<usize>> {
-    let at = |port: u16| {
-        model.sockets.iter().find_map(|socket| {
-            let local = socket.local.as_deref().and_then(canonical)?;
-            socket.bound.filter(|_| socket.datagrams && local.port() == port)
-        })
-    };
+    let at = |port: u16| ports.of_datagrams.get(&port).copied();
     let waits = at(swapped).filter(|&bound| model.pid(bound) != model.pid(i));
     if named {
         return Some([i].into_iter().chain(waits).collect());
@@ -176,17 +207,6 @@ fn sent_to_swapped(
         sure(bound) && at(address.port()).is_none() && !orders_bytes_itself(program)
     })?;
     Some(vec![i, waits])
-}
-
-/// Whether somebody has a socket at each of the two ports.
-fn binds_both(model: &Model<'_>, one: u16, other: u16) -> bool {
-    let has = |port: u16| {
-        model.sockets.iter().any(|socket| {
-            let local = socket.local.as_deref().and_then(canonical);
-            socket.bound.is_some() && local.is_some_and(|at| at.port() == port)
-        })
-    };
-    has(one) && has(other)
 }
 
 /// `5858`, `--port=5858`, `127.0.0.1:5858`
@@ -206,18 +226,23 @@ pub(super) fn orders_bytes_itself(program: Option<&str>) -> bool {
 /// Proven by EADDRINUSE of bind or listen, after which the process gave no socket an address. Innocent: the next port or address, or the
 /// same one a little later.
 pub(super) fn address_in_use(model: &Model<'_>, found: &mut Found) {
-    for i in 0..model.records.len() {
-        let asks = matches!(model.call(i), "bind" | "listen");
-        if !asks || model.errno(i) != "EADDRINUSE" {
+    let asks: Vec<usize> =
+        (0..model.records.len()).filter(|&i| matches!(model.call(i), "bind" | "listen")).collect();
+    let mut said: HashSet<(i32, Id)> = HashSet::new();
+    for &i in &asks {
+        if model.errno(i) != "EADDRINUSE" {
             continue;
         }
         let Some(id) = model.of[i] else { continue };
         let pid = model.pid(i);
+        if said.contains(&(pid, id)) {
+            continue;
+        }
         let of_it =
             |of: i32| of == pid || model.lives.get(&of).and_then(|of| of.parent) == Some(pid);
-        let another = (i + 1..model.records.len()).any(|at| {
-            matches!(model.call(at), "bind" | "listen")
-                && of_it(model.pid(at))
+        let later = &asks[asks.partition_point(|&at| at <= i)..];
+        let another = later.iter().any(|&at| {
+            of_it(model.pid(at))
                 && model.records[at].is_done()
                 && model.of[at].is_some_and(|other| {
                     model.sockets[other].datagrams == model.sockets[id].datagrams
@@ -225,20 +250,16 @@ pub(super) fn address_in_use(model: &Model<'_>, found: &mut Found) {
                         && model.sockets[other].is_inet() == model.sockets[id].is_inet()
                 })
         });
-        let of_socket = |at: &usize| model.of[*at] == Some(id);
-        let said_before = found.has_any(Rule::AddressInUse, |at| {
-            model.pid(at) == pid && model.errno(at) == "EADDRINUSE" && of_socket(&at)
-        });
-        if another || said_before {
+        if another {
             continue;
         }
         let address = model.records[i].local.clone().or_else(|| model.sockets[id].local.clone());
         let Some(address) = address else { continue };
         // A program that finds another at its address, and becomes its client.
-        let visits = (i + 1..model.records.len()).any(|at| {
+        let records = model.records_of(pid);
+        let visits = records[records.partition_point(|&at| at <= i)..].iter().any(|&at| {
             let peer = model.records[at].peer.as_deref();
             model.call(at) == "connect"
-                && model.pid(at) == pid
                 && model.records[at].is_done()
                 && peer.is_some_and(|peer| overlaps(peer, &address))
         });
@@ -262,7 +283,7 @@ pub(super) fn address_in_use(model: &Model<'_>, found: &mut Found) {
         });
         let (role, call) = (model.role(i), model.call(i));
         let mut taught = Taught::by("EADDRINUSE");
-        let (proof, said) = match (holder, closed) {
+        let (proof, sentence) = match (holder, closed) {
             (Some(holder), _) => {
                 let (whom, whose) = (model.role(holder), model.pid(holder));
                 let said = both!(
@@ -288,7 +309,8 @@ pub(super) fn address_in_use(model: &Model<'_>, found: &mut Found) {
                 (vec![i], said)
             }
         };
-        found.add_taught(Rule::AddressInUse, i, proof, said, taught);
+        found.add_taught(Rule::AddressInUse, i, proof, sentence, taught);
+        said.insert((pid, id));
     }
 }
 
@@ -307,6 +329,13 @@ fn overlaps(one: &str, other: &str) -> bool {
 /// connect of the process that came through to that port. Innocent: the first of several addresses; a listener that came later.
 pub(super) fn wrong_address(model: &Model<'_>, found: &mut Found) {
     let mut asked = HashSet::new();
+    // By their ports, of which each connect asks for one.
+    let mut listeners: HashMap<u16, Vec<(SocketAddr, &Socket)>> = HashMap::new();
+    for socket in model.sockets.iter().filter(|socket| socket.listens.is_some()) {
+        if let Some(here) = socket.local.as_deref().and_then(canonical) {
+            listeners.entry(here.port()).or_default().push((here, socket));
+        }
+    }
     for i in 0..model.records.len() {
         if model.call(i) != "connect" {
             continue;
@@ -318,27 +347,25 @@ pub(super) fn wrong_address(model: &Model<'_>, found: &mut Found) {
         if !refused || !asked.insert((model.pid(i), to)) {
             continue; // the first of many tries is enough
         }
-        let further = (0..model.records.len()).any(|at| {
-            let peer = model.records[at].peer.as_deref().and_then(canonical);
+        let further = model.records_of(model.pid(i)).iter().any(|&at| {
+            let peer = || model.records[at].peer.as_deref().and_then(canonical);
             model.call(at) == "connect"
-                && model.pid(at) == model.pid(i)
-                && peer.is_some_and(|peer| peer.port() == to.port())
-                && (peer != Some(to) && at > i || model.records[at].is_done())
+                && peer().is_some_and(|peer| peer.port() == to.port())
+                && (peer() != Some(to) && at > i || model.records[at].is_done())
         });
-        let listener = model.sockets.iter().find(|socket| {
-            let here = socket.local.as_deref().and_then(canonical);
+        let of_port = listeners.get(&to.port()).map_or(&[][..], Vec::as_slice);
+        let listener = of_port.iter().find(|(here, socket)| {
             let open = socket.listens.is_some_and(|at| model.finish(at) <= model.start(i))
                 && socket.gone.is_none_or(|gone| gone.at >= model.finish(i));
-            open && here.is_some_and(|here| {
-                here.port() == to.port() && here.ip() != to.ip() && !here.ip().is_unspecified()
-                    || here.port() == to.port()
-                        && here.ip().is_unspecified()
-                        && here.is_ipv4()
-                        && to.is_ipv6()
-            })
+            let elsewhere = match here.ip().is_unspecified() {
+                false => here.ip() != to.ip(),
+                true => here.is_ipv4() && to.is_ipv6(),
+            };
+            open && elsewhere
         });
         // Elsewhere there may be a listener at just this address, which then refused.
-        let Some(listens) = listener.and_then(|socket| socket.listens).filter(|_| !further) else {
+        let Some(listens) = listener.and_then(|(_, socket)| socket.listens).filter(|_| !further)
+        else {
             continue;
         };
         let socket = model.of[listens].map(|id| &model.sockets[id]);

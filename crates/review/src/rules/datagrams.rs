@@ -1,5 +1,7 @@
 //! Datagrams: each stands alone, and none is certain to come.
 
+use std::collections::HashMap;
+
 use netplay_record::{Bytes, Call, Direction};
 use netplay_text::words::grouped;
 
@@ -78,7 +80,9 @@ fn starts_alike(model: &Model<'_>, send: usize, receive: usize) -> bool {
 /// Proven by a datagram that filled the buffer, and whose sender sent more; or by MSG_TRUNC, the kernel's own word. Innocent: a look
 /// at the size (MSG_PEEK, MSG_TRUNC among the flags of the call), a datagram that fits just so.
 pub(super) fn datagram_cut(model: &Model<'_>, found: &mut Found) {
-    let sent = on_the_way(model);
+    let senders: HashMap<usize, usize> =
+        on_the_way(model).iter().filter_map(|of| Some((of.taken?, of.send))).collect();
+    let mut said: HashMap<Option<Id>, usize> = HashMap::new();
     for i in 0..model.records.len() {
         let is_datagram = model.of[i].is_some_and(|id| model.sockets[id].datagrams);
         if !is_datagram || !model.records[i].is_done() || model.direction(i) != Some(Direction::In)
@@ -99,14 +103,16 @@ pub(super) fn datagram_cut(model: &Model<'_>, found: &mut Found) {
             continue; // it asked for the size
         }
         let room = model.records[i].room();
-        let of = sent.iter().find(|of| of.taken == Some(i)).map(|of| of.send);
+        let of = senders.get(&i).copied();
         let longer =
             of.filter(|&send| room == Some(model.bytes(i)) && model.bytes(send) > model.bytes(i));
-        if !told && longer.is_none() || said_before(model, found, i) {
+        // Once is enough for a socket.
+        let before = said.get(&model.of[i]).is_some_and(|&at| at < i);
+        if !told && longer.is_none() || before {
             continue;
         }
         let (role, got) = (model.role(i), grouped(model.bytes(i)));
-        let said = match longer {
+        let sentence = match longer {
             Some(send) => {
                 let whole = grouped(model.bytes(send));
                 both!(
@@ -119,13 +125,12 @@ pub(super) fn datagram_cut(model: &Model<'_>, found: &mut Found) {
                 "{role}：一个数据报比 {got} 字节的缓冲区长 (MSG_TRUNC)；其余部分丢失了：下一次接收取的是下一个数据报",
             ),
         };
-        found.add(Rule::DatagramCut, i, longer.into_iter().chain([i]), said);
+        for at in longer.into_iter().chain([i]) {
+            let first = said.entry(model.of[at]).or_insert(at);
+            *first = (*first).min(at);
+        }
+        found.add(Rule::DatagramCut, i, longer.into_iter().chain([i]), sentence);
     }
-}
-
-/// Whether the same was said of this socket: once is enough.
-fn said_before(model: &Model<'_>, found: &Found<'_>, i: usize) -> bool {
-    found.has_any(Rule::DatagramCut, |at| at < i && model.of[at] == model.of[i])
 }
 
 /// Proven by a client whose last datagram was received, or lost on its way to a socket that was there, and which then waits in

@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use netplay_record::Text;
+
 use crate::finding::{Finding, Rule, Said, Taught};
-use crate::model::Model;
+use crate::model::{Id, Model};
 
 /// What has been found. The same mistake of the same program is one finding, however many connections it was made on.
 pub(crate) struct Found<'m> {
@@ -11,13 +13,24 @@ pub(crate) struct Found<'m> {
     pub(crate) findings: Vec<Finding>,
     /// What each rule has spoken of, also of the connections that are only counted.
     told: HashSet<(Rule, usize)>,
+    /// The sockets that those records are about.
+    sockets: HashSet<(Rule, Id)>,
+    /// Where the finding about a mistake of a program stands: its rule, the program, the form of the sentence, the place.
+    places: HashMap<(Rule, Text, &'static str, String), usize>,
     /// How often something happened over and over, by the records that show it: two rules that speak of it agree.
     counted: HashMap<usize, u64>,
 }
 
 impl<'m> Found<'m> {
     pub(super) fn new(model: &'m Model<'m>) -> Found<'m> {
-        Found { model, findings: Vec::new(), told: HashSet::new(), counted: HashMap::new() }
+        Found {
+            model,
+            findings: Vec::new(),
+            told: HashSet::new(),
+            sockets: HashSet::new(),
+            places: HashMap::new(),
+            counted: HashMap::new(),
+        }
     }
 
     /// Adds a finding about the program that made the first of these calls.
@@ -45,6 +58,8 @@ impl<'m> Found<'m> {
         records.sort_unstable();
         records.dedup();
         self.told.extend(records.iter().map(|&at| (rule, at)));
+        let sockets = records.iter().filter_map(|&at| self.model.of[at]);
+        self.sockets.extend(sockets.map(|id| (rule, id)));
         let mut finding = Finding {
             rule,
             said,
@@ -55,13 +70,11 @@ impl<'m> Found<'m> {
             more: 0,
             taught,
         };
-        let same = |of: &&mut Finding| {
-            of.rule == rule
-                && of.program == finding.program
-                && of.said.form == finding.said.form
-                && of.said.place == finding.said.place
-        };
-        match self.findings.iter_mut().find(same) {
+        let (program, form, place) =
+            (finding.program.clone(), finding.said.form, finding.said.place.clone());
+        let next = self.findings.len();
+        let place = *self.places.entry((rule, program, form, place)).or_insert(next);
+        match self.findings.get_mut(place) {
             Some(known) if known.records == finding.records => {}
             Some(known) => {
                 finding.more = known.more + 1;
@@ -89,9 +102,9 @@ impl<'m> Found<'m> {
         self.told.contains(&(rule, record))
     }
 
-    /// Whether a rule has spoken of a record for which this holds.
-    pub(super) fn has_any(&self, rule: Rule, of: impl Fn(usize) -> bool) -> bool {
-        self.told.iter().any(|&(told, record)| told == rule && of(record))
+    /// Whether a rule has spoken of a record of this socket.
+    pub(super) fn has_of(&self, rule: Rule, id: Id) -> bool {
+        self.sockets.contains(&(rule, id))
     }
 }
 

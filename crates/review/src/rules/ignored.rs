@@ -113,7 +113,7 @@ fn send(model: &Model<'_>, found: &mut Found, id: Id, i: usize, rest: &[usize]) 
     let socket = &model.sockets[id];
     // An error of a datagram that was sent before is reported by the next call.
     let of_before = model.errno(i) == "ECONNREFUSED";
-    let failed_before = found.has_any(Rule::ErrorIgnored, |at| model.of[at] == Some(id));
+    let failed_before = found.has_of(Rule::ErrorIgnored, id);
     if ordinary.contains(&model.errno(i)) || of_before || failed_before {
         return;
     }

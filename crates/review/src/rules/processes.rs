@@ -1,11 +1,14 @@
 //! Processes and what they leave behind.
 
+use std::cell::LazyCell;
+use std::collections::{HashMap, HashSet};
+
 use netplay_record::Moves;
 
 use super::found::{Found, MS};
 use super::waiting::waits_for;
 use crate::finding::{Rule, Taught, both};
-use crate::model::{Hold, Id, Model};
+use crate::model::{Hold, Id, Model, Socket};
 
 /// How long a child must have been dead before its parent's end, so that the parent cannot have been about to wait for it.
 const LONG_DEAD: u64 = 250 * MS;
@@ -16,29 +19,33 @@ const LONG_DEAD: u64 = 250 * MS;
 pub(super) fn zombies(model: &Model<'_>, found: &mut Found) {
     let mut parents: Vec<i32> = model.lives.keys().copied().collect();
     parents.sort_unstable();
+    let mut families: HashMap<i32, Vec<(i32, usize)>> = HashMap::new();
+    for (&pid, life) in model.lives.iter().filter(|(_, life)| !life.forgotten) {
+        if let (Some(parent), Some((ended, _))) = (life.parent, life.ended) {
+            families.entry(parent).or_default().push((pid, ended));
+        }
+    }
     for parent in parents {
-        let mut children: Vec<(i32, usize)> = model
-            .lives
-            .iter()
-            .filter(|(_, life)| life.parent == Some(parent) && !life.forgotten)
-            .filter_map(|(&pid, life)| Some((pid, life.ended?.0)))
-            .collect();
+        let Some(mut children) = families.remove(&parent) else { continue };
         children.sort_unstable();
         let records = model.records_of(parent);
         let Some(&last) = records.last() else { continue };
         // It may have waited for them where no record tells: after the last one, or for one of them by pidfd.
         let end = model.lives[&parent].dismissed.map_or(model.end_of(parent), |at| model.start(at));
-        let waited = |child: i32| {
-            records.iter().any(|&i| {
-                let wait = matches!(model.records[i].what.moves(), Moves::Ends { .. });
-                let named = match model.records[i].what.moves() {
-                    Moves::Ends { child } => child,
-                    _ => None,
-                };
-                wait && model.records[i].is_done()
-                    && (model.records[i].ret == Some(child.into()) || named == Some(child))
-            })
-        };
+        let mut waited_for: HashSet<i64> = HashSet::new();
+        for &i in records {
+            if let Moves::Ends { child } = model.records[i].what.moves()
+                && model.records[i].is_done()
+            {
+                waited_for.extend(model.records[i].ret.into_iter().chain(child.map(i64::from)));
+            }
+        }
+        let waited = |child: i32| waited_for.contains(&child.into());
+        let copies: Vec<usize> = records
+            .iter()
+            .copied()
+            .filter(|&i| model.records[i].what.moves() == Moves::Copies)
+            .collect();
         let by_hand =
             records.iter().any(|&i| model.records[i].syscall.as_deref() == Some("waitid"));
         let left: Vec<(i32, usize)> = children
@@ -59,11 +66,8 @@ pub(super) fn zombies(model: &Model<'_>, found: &mut Found) {
             .iter()
             .copied()
             .filter(|&(_, ended)| {
-                let forks = |&&i: &&usize| {
-                    model.records[i].what.moves() == Moves::Copies
-                        && model.start(i) > model.start(ended)
-                };
-                records.iter().filter(forks).nth(1).is_some()
+                // The records stand in the order of their beginnings: the last but one decides.
+                copies.iter().rev().nth(1).is_some_and(|&i| model.start(i) > model.start(ended))
             })
             .collect();
         let by_turns = !tries && passed.len() >= LEAKED;
@@ -72,10 +76,7 @@ pub(super) fn zombies(model: &Model<'_>, found: &mut Found) {
         }
         let left = if for_long && left.len() >= passed.len() { left } else { passed };
         let forks = left.iter().filter_map(|&(child, _)| {
-            records.iter().copied().find(|&i| {
-                model.records[i].what.moves() == Moves::Copies
-                    && model.records[i].ret == Some(child.into())
-            })
+            copies.iter().copied().find(|&i| model.records[i].ret == Some(child.into()))
         });
         let first = forks.clone().next().unwrap_or(last);
         let proof: Vec<usize> =
@@ -110,20 +111,28 @@ pub(super) fn descriptor_leak(model: &Model<'_>, found: &mut Found) {
             .copied()
             .filter(|&i| model.call(i) == "accept" && model.records[i].is_done())
             .collect();
+        if accepts.is_empty() {
+            continue;
+        }
+        let last_began = accepts.iter().map(|&at| model.start(at)).max().unwrap_or(0);
+        let last_ended = accepts.iter().map(|&at| model.finish(at)).max().unwrap_or(0);
+        let made_here =
+            |socket: &Socket| socket.made.filter(|made| accepts.binary_search(made).is_ok());
+        let closed_one = LazyCell::new(|| {
+            let mut accepted = model.sockets.iter().filter(|socket| made_here(socket).is_some());
+            accepted.any(|socket| was_closed(model, pid, socket))
+        });
         let left: Vec<(Id, usize)> = (0..model.sockets.len())
             .filter_map(|id| {
                 let socket = &model.sockets[id];
-                let made = socket.made.filter(|made| accepts.contains(made))?;
+                let made = made_here(socket)?;
                 let ended = model.lives[&pid].ended.map(|(at, _)| at);
                 let kept = socket.held.iter().any(|&(of, _)| of == pid)
                     || socket.gone.is_some_and(|gone| Some(gone.by) == ended);
                 let peer = &model.sockets[socket.peer?];
                 let gone = peer.gone?;
-                let later = accepts.iter().filter(|&&at| model.finish(at) > gone.at).count();
-                let closed_none = || {
-                    !accepts.iter().any(|&at| closed_one(model, pid, at))
-                        && accepts.iter().filter(|&&at| model.start(at) > gone.at).count() > 0
-                };
+                let later = last_ended > gone.at;
+                let closed_none = || last_began > gone.at && !*closed_one;
                 let long = model.end_of(pid) >= gone.at + LONG_DEAD || closed_none();
                 // One that was not even spoken to is waiting for its turn.
                 let used = socket.calls.iter().any(|&i| {
@@ -131,7 +140,7 @@ pub(super) fn descriptor_leak(model: &Model<'_>, found: &mut Found) {
                         && (model.is_receive(i) || model.is_send(i))
                         && model.records[i].is_done()
                 });
-                (kept && used && !socket.passed && later >= 1 && long).then_some((id, made))
+                (kept && used && !socket.passed && later && long).then_some((id, made))
             })
             .collect();
         if left.len() >= LEAKED {
@@ -155,13 +164,11 @@ pub(super) fn descriptor_leak(model: &Model<'_>, found: &mut Found) {
     }
 }
 
-/// Whether this process has closed the socket that this call accepted.
-fn closed_one(model: &Model<'_>, pid: i32, accept: usize) -> bool {
+/// Whether this process has closed a descriptor of this socket itself.
+fn was_closed(model: &Model<'_>, pid: i32, socket: &Socket) -> bool {
     let ended = model.lives[&pid].ended.map(|(at, _)| at);
-    model.sockets.iter().filter(|socket| socket.made == Some(accept)).any(|socket| {
-        let mut closes = socket.holds.iter().filter(|hold| hold.pid == pid);
-        closes.any(|hold| hold.until.is_some_and(|gone| Some(gone.by) != ended))
-    })
+    let mut closes = socket.holds.iter().filter(|hold| hold.pid == pid);
+    closes.any(|hold| hold.until.is_some_and(|gone| Some(gone.by) != ended))
 }
 
 /// How long an end of a connection must have been kept after its user closed it.

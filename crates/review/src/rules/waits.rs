@@ -1,5 +1,7 @@
 //! Who waits for whom.
 
+use std::collections::HashMap;
+
 use netplay_record::{Direction, Moves};
 use netplay_text::words::{about, grouped};
 
@@ -208,6 +210,7 @@ const PATIENCE: u64 = 900 * MS;
 /// bytes lay there all the while. Innocent: a server that another thread or process serves the other client for, or that the
 /// other client keeps waiting only a moment.
 pub(super) fn blocked_behind(model: &Model<'_>, found: &mut Found) {
+    let mut clients = Clients::of(model);
     for id in 0..model.sockets.len() {
         let socket = &model.sockets[id];
         if !socket.was_accepted() || !socket.is_stream() {
@@ -218,7 +221,7 @@ pub(super) fn blocked_behind(model: &Model<'_>, found: &mut Found) {
             if !blocks || explained(model, found, id) {
                 continue;
             }
-            if let Some((waits, proof)) = who_waits_behind(model, id, i) {
+            if let Some((waits, proof)) = who_waits_behind(model, &mut clients, id, i) {
                 let (role, call, whom) = (model.role(i), model.call(i), model.role(waits));
                 let span = about(std::time::Duration::from_nanos(model.took(i)));
                 found.add(
@@ -240,8 +243,38 @@ fn explained(model: &Model<'_>, found: &Found<'_>, id: Id) -> bool {
     model.sockets[id].calls.iter().any(|&at| found.has(Rule::BlockedBehind, at))
 }
 
+/// The sockets that connected, and those that came to each listener.
+struct Clients {
+    all: Vec<Id>,
+    of: HashMap<Id, Vec<Id>>,
+}
+
+impl Clients {
+    fn of(model: &Model<'_>) -> Clients {
+        let connected = |id: &Id| {
+            let client = &model.sockets[*id];
+            !client.was_accepted() && client.is_stream() && client.connected.is_some()
+        };
+        Clients { all: (0..model.sockets.len()).filter(connected).collect(), of: HashMap::new() }
+    }
+
+    fn at(&mut self, model: &Model<'_>, listener: Id) -> &[Id] {
+        let Clients { all, of } = self;
+        of.entry(listener).or_insert_with(|| {
+            let at = model.sockets[listener].local.as_deref().unwrap_or_default();
+            let to = |id: Id| model.sockets[id].peer_address.as_deref().unwrap_or_default();
+            all.iter().copied().filter(|&id| crate::pair::reaches(to(id), at)).collect()
+        })
+    }
+}
+
 /// A send of a client that waits, and the records that show it.
-fn who_waits_behind(model: &Model<'_>, id: Id, i: usize) -> Option<(usize, Vec<usize>)> {
+fn who_waits_behind(
+    model: &Model<'_>,
+    clients: &mut Clients,
+    id: Id,
+    i: usize,
+) -> Option<(usize, Vec<usize>)> {
     let (pid, tid) = (model.pid(i), model.tid(i));
     let listener = model.sockets[id].listener?;
     let accepts =
@@ -251,17 +284,9 @@ fn who_waits_behind(model: &Model<'_>, id: Id, i: usize) -> Option<(usize, Vec<u
         // Another thread or process that could have accepted it.
         model.call(at) == "accept" && (model.tid(at), model.pid(at)) != (tid, pid)
     });
-    for (other, client) in model.sockets.iter().enumerate() {
-        if client.was_accepted() || !client.is_stream() || client.connected.is_none() || other == id
-        {
-            continue;
-        }
-        if model.sockets[id].peer == Some(other) {
-            continue;
-        }
-        let to = client.peer_address.as_deref().unwrap_or_default();
-        let at = model.sockets[listener].local.as_deref().unwrap_or_default();
-        if !crate::pair::reaches(to, at) {
+    for &other in clients.at(model, listener) {
+        let client = &model.sockets[other];
+        if other == id || model.sockets[id].peer == Some(other) {
             continue;
         }
         // The first of its bytes that no receive took while the call waited.
@@ -302,7 +327,6 @@ fn taken_before(model: &Model<'_>, from: Id, send: usize, until: u64) -> bool {
     if !wire.known {
         return true; // who knows
     }
-    wire.chunks.iter().any(|chunk| {
-        chunk.send == send && chunk.received.is_some_and(|at| model.finish(at) < until)
-    })
+    let mut received = wire.of_send(send).iter().filter_map(|chunk| chunk.received);
+    received.any(|at| model.finish(at) < until)
 }
