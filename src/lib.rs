@@ -38,6 +38,8 @@ pub use netplay_grade as grade;
 #[cfg(feature = "cli")]
 pub use netplay_inspect as inspect;
 #[cfg(feature = "cli")]
+pub use netplay_live as live;
+#[cfg(feature = "cli")]
 pub use netplay_pack as pack;
 pub use netplay_record as record;
 #[cfg(feature = "cli")]

@@ -21,6 +21,7 @@ mod menu;
 pub mod pack;
 mod packages;
 pub mod review;
+mod serve;
 mod sides;
 pub mod sockopt;
 pub mod verify;

@@ -15,6 +15,7 @@ use netplay_text::words::{counted, duration, grouped};
 use super::args::seconds;
 use super::draw::Picture;
 use super::global::{Global, open_trace};
+use super::serve::{Serve, has_keys, key_or_step};
 use crate::call::monotonic;
 use crate::child::CannotRun;
 use crate::client::Usage;
@@ -22,9 +23,9 @@ use crate::draw::Timeline;
 use crate::escape::shell_word;
 use crate::files;
 use crate::lang::Lang;
+use crate::live::{Feed, Live, Step};
 use crate::output::stdout;
 use crate::record::error_in_words;
-use crate::terminal::key;
 use crate::trace::story::{Clock, Fold, Noise, Story};
 use crate::trace::{self, Event, Kind, TraceFile, remark};
 use crate::watch::conduct::{Audience, ConductError, Plan, conduct};
@@ -64,7 +65,9 @@ pub struct Args {
     /// End all programs after SECS [default: never]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     timeout: Option<Duration>,
-    /// Hold each program at its next socket call until a key is pressed
+    #[command(flatten)]
+    serve: Serve,
+    /// Hold each program at its next socket call until a key is pressed, in the terminal or on the page of --serve
     #[arg(long, conflicts_with = "quiet")]
     step: bool,
     /// Ask the kernel for N bytes of a stream at most in each receive: it may always return fewer
@@ -114,9 +117,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     if commands.iter().any(Vec::is_empty) {
         bail!(Usage("a program is missing: there is one on each side of ::".to_owned()));
     }
-    if args.step && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+    if args.step && args.serve.serve.is_none() && !has_keys() {
         bail!(Usage(
-            "--step waits for keys: it needs a terminal, as input and for the story".to_owned()
+            "--step waits for keys: it needs a terminal, as input and for the story, or --serve"
+                .to_owned()
         ));
     }
     if let Some(path) = &args.picture.output {
@@ -157,10 +161,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         lines: Vec::new(),
         held: BTreeMap::new(),
         heard: 0,
-        keeps: args.picture.output.is_some() || reviews,
+        keeps: args.picture.output.is_some() || reviews || args.serve.serve.is_some(),
         records: Vec::new(),
     };
-    let (desk, batches) = Desk::new(args.step, global.quiet);
+    let mut live = args.serve.open(&title(&args.command), args.picture.time, args.all, global)?;
+    let feed = live.as_ref().map(Live::feed);
+    let (desk, batches) = Desk::new(args.step, global.quiet, feed.clone());
     let teller = std::thread::spawn(move || {
         batches.into_iter().for_each(|batch| telling.take(batch));
         telling.finish();
@@ -182,6 +188,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
             "netplay: 图里有 {all} 中的前 {kept} 条",
         ));
     }
+    if done.is_err()
+        && let Some(live) = live.take()
+    {
+        live.end();
+    }
     let outcome = done.map_err(explained)?;
     let reviewed = reviews.then(|| super::review::of(&telling.records, telling.heard, global));
     let folded: u64 = telling.noises.values().map(Noise::folded).sum();
@@ -200,7 +211,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         let text = Some(cost.as_str().into());
         let note =
             Event { kind: Kind::Note, text, start_ns: at, dur_ns: 0, value: None, ..last.clone() };
+        if let Some(feed) = &feed {
+            feed.record(&note);
+        }
         telling.records.push(note);
+    }
+    // A page that is open has all of it before anything else is written.
+    if let Some(live) = live {
+        live.end();
     }
     if !global.quiet {
         remark(&cost);
@@ -348,6 +366,8 @@ struct Desk {
     steps: bool,
     /// Whether only results are told.
     quiet: bool,
+    /// The page that shows it as it happens.
+    live: Option<Feed>,
 }
 
 /// Records, and who wants to know that all of them are told.
@@ -357,9 +377,9 @@ struct Batch {
 }
 
 impl Desk {
-    fn new(steps: bool, quiet: bool) -> (Desk, Receiver<Batch>) {
+    fn new(steps: bool, quiet: bool, live: Option<Feed>) -> (Desk, Receiver<Batch>) {
         let (batches, receiver) = sync_channel(BATCHES);
-        (Desk { batch: Vec::new(), batches, untold: false, steps, quiet }, receiver)
+        (Desk { batch: Vec::new(), batches, untold: false, steps, quiet, live }, receiver)
     }
 
     fn hand_on(&mut self, told: Option<SyncSender<()>>) {
@@ -374,6 +394,9 @@ impl Desk {
 
 impl Audience for Desk {
     fn record(&mut self, _: Program, event: Event) {
+        if let Some(live) = &self.live {
+            live.record(&event);
+        }
         self.batch.push(event);
         if self.batch.len() >= BATCH {
             self.hand_on(None);
@@ -394,6 +417,16 @@ impl Audience for Desk {
         }
     }
 
+    fn looks(&self) -> bool {
+        self.live.is_some()
+    }
+
+    fn pending(&mut self, calls: Vec<(Program, Event)>) {
+        if let Some(live) = &self.live {
+            live.waits(calls.into_iter().map(|(_, call)| call).collect());
+        }
+    }
+
     fn steps(&self) -> bool {
         self.steps
     }
@@ -408,12 +441,17 @@ impl Audience for Desk {
         self.stops();
         let Some(call) = calls.first() else { return };
         let (lang, role, asked) = (Lang::current(), &call.role, call.asked(Lang::current()));
-        remark(say!(
-            lang,
-            "{role} is about to call {asked}: press a key (c: go on without stops)",
-            "{role} 即将调用 {asked}：按任意键（c：不再停下）",
-        ));
-        self.steps = matches!(key(), Ok(pressed) if pressed != Some('c'));
+        if has_keys() {
+            remark(say!(
+                lang,
+                "{role} is about to call {asked}: press a key (c: go on without stops)",
+                "{role} 即将调用 {asked}：按任意键（c：不再停下）",
+            ));
+        }
+        if let Some(live) = &self.live {
+            live.hold(call);
+        }
+        self.steps = matches!(key_or_step(self.live.as_ref()), Ok(Step::Next));
     }
 }
 

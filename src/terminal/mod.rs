@@ -53,19 +53,30 @@ pub fn rows() -> Option<usize> {
 /// # Errors
 /// `Interrupted`: a signal came; Ctrl-C stays one. `UnexpectedEof`: the terminal is gone.
 pub fn key() -> io::Result<Option<char>> {
+    Ok(key_or(&mut || None::<()>)?.ok().flatten())
+}
+
+/// Waits for a key as [`key`] does, or until something else has happened, which is asked for again and again.
+///
+/// # Errors
+/// As of [`key`].
+pub fn key_or<T>(other: &mut dyn FnMut() -> Option<T>) -> io::Result<Result<Option<char>, T>> {
     let input = io::stdin();
     let before = tcgetattr(&input)?;
     let mut unseen = before.clone();
     unseen.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
     tcsetattr(&input, SetArg::TCSADRAIN, &unseen)?;
-    let pressed = pressed(&input);
+    let pressed = pressed(&input, other);
     tcsetattr(&input, SetArg::TCSADRAIN, &before)?;
     pressed
 }
 
 /// The next key. Of a key that sends several bytes (an arrow, a letter beyond ASCII) none is left for the next time.
 #[expect(clippy::disallowed_methods, reason = "a person's keys: no part of what is told")]
-fn pressed(input: &Stdin) -> io::Result<Option<char>> {
+fn pressed<T>(
+    input: &Stdin,
+    other: &mut dyn FnMut() -> Option<T>,
+) -> io::Result<Result<Option<char>, T>> {
     let byte = || -> io::Result<u8> {
         let mut byte = [0];
         let n = read(input, &mut byte)?;
@@ -77,6 +88,9 @@ fn pressed(input: &Stdin) -> io::Result<Option<char>> {
     loop {
         if stop::signal().is_some() {
             return Err(io::ErrorKind::Interrupted.into());
+        }
+        if let Some(happened) = other() {
+            return Ok(Err(happened));
         }
         match arrived(50) {
             Ok(0) | Err(Errno::EINTR) => {}
@@ -91,7 +105,8 @@ fn pressed(input: &Stdin) -> io::Result<Option<char>> {
             Ok(_) => key.push(byte()?),
         }
     }
-    Ok(str::from_utf8(&key).ok().and_then(|text| text.chars().next()).filter(|c| !c.is_control()))
+    let text = str::from_utf8(&key).ok();
+    Ok(Ok(text.and_then(|text| text.chars().next()).filter(|c| !c.is_control())))
 }
 
 /// What the bytes of an arrow key begin with.

@@ -36,6 +36,7 @@ mod ipv6;
 mod labs;
 mod lessons;
 mod limits;
+mod live;
 mod many;
 mod mini_ftp;
 mod models;

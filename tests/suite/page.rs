@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 // ---- the browser ----
 
 /// A Chromium of its own, without a window. Dropping it ends it.
-struct Browser {
+pub(super) struct Browser {
     driver: Child,
     session: String,
     _profile: tempfile::TempDir,
@@ -56,7 +56,7 @@ fn driver() -> Option<(Child, String)> {
 }
 
 impl Browser {
-    fn start() -> Option<Browser> {
+    pub(super) fn start() -> Option<Browser> {
         if !have("chromium") || !have("chromedriver") {
             skip("no chromium with its chromedriver");
             return None;
@@ -98,17 +98,17 @@ impl Browser {
         Some(browser)
     }
 
-    fn post(&self, path: &str, body: &Value) -> Value {
+    pub(super) fn post(&self, path: &str, body: &Value) -> Value {
         ask(minreq::post(format!("{}{path}", self.session)), body)
     }
 
     /// What a function with this body returns.
-    fn js(&self, body: &str) -> Value {
+    pub(super) fn js(&self, body: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": body, "args": [] }))
     }
 
     /// What a function with this body returns when the next frame has been drawn.
-    fn frame(&self, body: &str) -> Value {
+    pub(super) fn frame(&self, body: &str) -> Value {
         let script = format!(
             "const done = arguments[0];\
              requestAnimationFrame(() => requestAnimationFrame(() => done((() => {{ {body} }})())))"
@@ -116,17 +116,17 @@ impl Browser {
         self.post("/execute/async", &json!({ "script": script, "args": [] }))
     }
 
-    fn count(&self, selector: &str) -> u64 {
+    pub(super) fn count(&self, selector: &str) -> u64 {
         self.js(&format!("return document.querySelectorAll('{selector}').length")).as_u64().unwrap()
     }
 
-    fn text(&self, selector: &str) -> String {
+    pub(super) fn text(&self, selector: &str) -> String {
         let body = format!("return document.querySelector('{selector}')?.textContent ?? ''");
         self.js(&body).as_str().unwrap().to_owned()
     }
 
     /// What a screen reader was told last.
-    fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         self.text("#said")
     }
 
@@ -134,7 +134,7 @@ impl Browser {
         self.said().split(" of ").next().unwrap().to_owned()
     }
 
-    fn keys(&self, keys: &str) {
+    pub(super) fn keys(&self, keys: &str) {
         let press = |key| {
             let key = String::from(key);
             [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
@@ -159,7 +159,7 @@ impl Browser {
         found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
     }
 
-    fn click(&self, selector: &str) {
+    pub(super) fn click(&self, selector: &str) {
         let element = self.element(selector);
         self.post(&format!("/element/{element}/click"), &json!({}));
     }

@@ -7,11 +7,11 @@
 //! page_words  what both say, in each language
 //! a preface   what stands above the timeline, where a page says why it is shown
 //! the trace   as JSON, in a block that no browser runs
+//! live_….…    what a page has in addition that grows (live.rs)
 //! ```
 //!
 //! What a peer sent is in the JSON, with every `<` written `\u003c`, and becomes text and only text.
 
-use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
 use serde::ser::SerializeStruct as _;
@@ -24,7 +24,7 @@ use super::preface::Preface;
 use super::words::{in_place, on_arrow};
 use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline};
 use crate::ink;
-use netplay_record::{Kind, Text, error_in_words};
+use netplay_record::{Event, Kind, Text, error_in_words};
 use netplay_text::escape::markup;
 use netplay_text::lang::Lang;
 use netplay_text::say;
@@ -33,6 +33,10 @@ use netplay_text::words::{duration, grouped};
 const BODY: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+const LIVE_STATE: &str = include_str!("live_state.html");
+const LIVE_SOCKETS: &str = include_str!("live_sockets.html");
+const LIVE_STYLE: &str = include_str!("live.css");
+const LIVE_SCRIPT: &str = include_str!("live.js");
 
 /// Without its script the page is a table, up to so many calls.
 const TABLE: usize = 500;
@@ -46,34 +50,59 @@ pub(super) fn draw(
     preface: &Preface,
     to: &mut dyn Write,
 ) -> io::Result<()> {
-    let style = ink::variables() + STYLE;
+    let left_out = timeline.left_out.in_words(view.lang);
+    let left_out = left_out.map(|said| format!(" <small>{}</small>", markup(&said)));
     let body = |to: &mut dyn Write| {
-        fill(BODY, to, |mark, to| {
-            let text: Cow<'_, str> = match mark {
-                "title" => markup(&view.title).into(),
-                "left out" => match timeline.left_out.in_words(view.lang) {
-                    Some(said) => format!(" <small>{}</small>", markup(&said)).into(),
-                    None => "".into(),
-                },
-                "preface" => preface.html.as_str().into(),
-                "script" => SCRIPT.into(),
-                "trace" => return tell(&Data::of(timeline, view, &preface.marks), to),
-                "table" => table(timeline, view.lang, &preface.marks).into(),
-                mark => {
-                    let key = mark.strip_prefix("say ");
-                    let key = key.expect("page.html has the marks above, and words");
-                    markup(page_words::of_page(key, view.lang)).into()
-                }
-            };
-            to.write_all(text.as_bytes())
+        fill(BODY, to, |mark, to| match mark {
+            "left out" => to.write_all(left_out.as_deref().unwrap_or_default().as_bytes()),
+            "preface" => to.write_all(preface.html.as_bytes()),
+            "script" => to.write_all(SCRIPT.as_bytes()),
+            "trace" => tell(&Data::of(timeline, view, &preface.marks), to),
+            "table" => to.write_all(table(timeline, view.lang, &preface.marks).as_bytes()),
+            "state" | "sockets" => Ok(()),
+            mark => of_both(mark, view, to),
         })
     };
+    let style = ink::variables() + STYLE;
     let (title, script, lang) = (&view.title, Some(SCRIPT), view.lang);
-    Page { title, style: &style, body: &body, script, lang }.write(to)
+    Page { title, style: &style, body: &body, script, asks: "", lang }.write(to)
+}
+
+/// A page that asks for more. Its parts are those of the other, and the ones that [`Live`](super::live::Live) needs.
+pub(super) fn draw_live(data: &impl Serialize, view: &View, to: &mut dyn Write) -> io::Result<()> {
+    // Both are one script, and know each other's names.
+    let script = SCRIPT.replace("\n  // ---- live ----\n", LIVE_SCRIPT);
+    let words = |mark: &str, to: &mut dyn Write| of_both(mark, view, to);
+    let body = |to: &mut dyn Write| {
+        fill(BODY, to, |mark, to| match mark {
+            "left out" => to.write_all(b" <small id=\"left-out\"></small>"),
+            "script" => to.write_all(script.as_bytes()),
+            "trace" => tell(data, to),
+            "table" => words("say needs-script", to),
+            "preface" => Ok(()),
+            "state" => fill(LIVE_STATE, to, words),
+            "sockets" => fill(LIVE_SOCKETS, to, words),
+            mark => words(mark, to),
+        })
+    };
+    let style = ink::variables() + STYLE + LIVE_STYLE;
+    let (title, script, lang) = (&view.title, Some(&*script), view.lang);
+    let asks = " connect-src 'self';";
+    Page { title, style: &style, body: &body, script, asks, lang }.write(to)
+}
+
+/// The parts that both kinds of pages have: the title, and words.
+fn of_both(mark: &str, view: &View, to: &mut dyn Write) -> io::Result<()> {
+    let text = match mark.strip_prefix("say ") {
+        Some(key) => page_words::of_page(key, view.lang),
+        None if mark == "title" => &view.title,
+        None => unreachable!("page.html has the marks of `draw`, and words"),
+    };
+    to.write_all(markup(text).as_bytes())
 }
 
 /// The trace as JSON. In a `<script>` only `<` could end the block, and JSON knows another way to write it.
-fn tell(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
+fn tell(data: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
     struct Inside<'a>(&'a mut dyn Write);
 
     impl Write for Inside<'_> {
@@ -97,6 +126,12 @@ fn tell(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
     to.flush()
 }
 
+/// What page.js reads, as a value.
+#[cfg(test)]
+pub(super) fn data(timeline: &Timeline, view: &View) -> serde_json::Value {
+    serde_json::to_value(Data::of(timeline, view, &[])).expect("it has no maps but those of texts")
+}
+
 /// What page.js reads. Texts are numbers of `words`, for most of them repeat; all else is told from the timeline as it
 /// is, and takes no memory.
 struct Data<'a> {
@@ -110,16 +145,18 @@ struct Data<'a> {
 }
 
 /// The words of a call.
-struct CallWords {
-    name: u32,
-    asked: u32,
-    answered: u32,
-    sentence: u32,
-    strace: u32,
-    errno: u32,
-    state: u32,
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct CallWords {
+    pub(super) name: u32,
+    pub(super) asked: u32,
+    pub(super) answered: u32,
+    pub(super) sentence: u32,
+    pub(super) strace: u32,
+    pub(super) errno: u32,
+    /// The state of TCP, if it is another one than before.
+    pub(super) state: u32,
     /// The first bytes that moved.
-    data: u32,
+    pub(super) data: u32,
 }
 
 #[derive(Serialize)]
@@ -138,8 +175,8 @@ struct Calls<'a>(&'a Data<'a>);
 struct Heights<'a>(&'a Rows, Time);
 
 /// What went; from which lane and call, to which lane and call, -1 where there is none; how many bytes; its word.
-#[derive(Serialize)]
-struct ArrowData(ArrowKind, [i64; 4], i64, u32);
+#[derive(Serialize, PartialEq)]
+pub(super) struct ArrowData(ArrowKind, [i64; 4], i64, u32);
 
 /// What there is to tell, one after the other.
 struct List<F>(F);
@@ -158,7 +195,8 @@ impl<'a> Data<'a> {
         let is_unsure = |i: usize| rows.unsure[rows.began[i]] || rows.unsure[rows.returned[i]];
         let of_call = |(i, call): (usize, &Call)| {
             let within = is_unsure(i).then(|| timeline.within(call.from_ns));
-            CallWords::of(call, within, &mut words, view.lang)
+            let state = words.number(call.state.as_deref().unwrap_or_default());
+            CallWords { state, ..CallWords::of(&call.record, within, &mut words, view.lang) }
         };
         let of_calls = timeline.calls.iter().enumerate().map(of_call).collect();
         let of_arrow = |arrow| words.number(&on_arrow(&timeline.calls, arrow, view.lang));
@@ -203,9 +241,14 @@ impl Serialize for Data<'_> {
 }
 
 impl CallWords {
-    /// `within` is how close something else is that may have been before or after.
-    fn of(call: &Call, within: Option<u64>, words: &mut Pool, lang: Lang) -> CallWords {
-        let record = &call.record;
+    /// All but the state, which is that of the socket before. `within` is how close something else is that may have been
+    /// before or after.
+    pub(super) fn of(
+        record: &Event,
+        within: Option<u64>,
+        words: &mut Pool,
+        lang: Lang,
+    ) -> CallWords {
         let note = record.kind == Kind::Note;
         let strace = if note { String::new() } else { record.strace() };
         let mut sentence = if note { record.asked(lang) } else { record.sentence(lang) };
@@ -219,13 +262,13 @@ impl CallWords {
         let errno = |name: &Text| format!("{name}: {}", error_in_words(name, lang));
         let errno = record.errno.as_ref().map(errno).unwrap_or_default();
         CallWords {
-            name: words.number(call.name()),
+            name: words.number(record.call.as_deref().unwrap_or_default()),
             asked: words.number(&in_place(&record.asked(lang))),
             answered: words.number(&in_place(&record.answered(lang))),
             sentence: words.number(&in_place(&sentence)),
             strace: words.number(&in_place(&strace)),
             errno: words.number(&errno),
-            state: words.number(call.state.as_deref().unwrap_or_default()),
+            state: 0,
             data: words.number(record.data.as_deref().unwrap_or_default()),
         }
     }
@@ -270,7 +313,7 @@ impl Serialize for Heights<'_> {
 }
 
 impl ArrowData {
-    fn of(arrow: &Arrow, word: u32) -> ArrowData {
+    pub(super) fn of(arrow: &Arrow, word: u32) -> ArrowData {
         let number = |n: Option<usize>| n.map_or(-1, |n| n as i64);
         let [from, to] = [arrow.from, arrow.to];
         let ends = [
@@ -280,6 +323,18 @@ impl ArrowData {
             number(to.and_then(|tip| tip.call)),
         ];
         ArrowData(arrow.kind, ends, arrow.bytes.map_or(-1, |bytes| bytes as i64), word)
+    }
+}
+
+impl ArrowData {
+    /// The same with other numbers for the lanes.
+    pub(super) fn with_lanes(mut self, number: impl Fn(usize) -> u32) -> ArrowData {
+        for end in [0, 2] {
+            if let Ok(lane) = usize::try_from(self.1[end]) {
+                self.1[end] = number(lane).into();
+            }
+        }
+        self
     }
 }
 

@@ -41,6 +41,7 @@ mod fold;
 mod html;
 pub mod ink;
 mod left_out;
+pub mod live;
 mod markdown;
 mod messages;
 mod on_the_way;

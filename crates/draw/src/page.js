@@ -27,48 +27,64 @@
   const laneOf = (row) => calls.lane[rows[row]];
 
   // A call of two rows began in the first and returned in the second.
-  const began = new Int32Array(calls.lane.length).fill(NONE);
-  const returned = new Int32Array(calls.lane.length).fill(NONE);
-  const rowsOf = lanes.map(() => []);
-  rows.forEach((call, row) => {
-    if (began[call] === NONE) began[call] = row;
-    returned[call] = row;
-    rowsOf[calls.lane[call]].push(row);
-  });
-  const barsOf = lanes.map(() => []);
-  began.forEach((row, call) => {
-    if (row !== returned[call]) barsOf[calls.lane[call]].push(call);
-  });
-  barsOf.forEach((bars) => bars.sort((a, b) => began[a] - began[b]));
+  const began = [];
+  const returned = [];
+  const rowsOf = [];
+  const barsOf = [];
+  const errors = [];
   const begins = (row) => began[rows[row]] === row && returned[rows[row]] !== row;
   const ends = (row) => returned[rows[row]] === row && began[rows[row]] !== row;
   const timeOf = (row) => calls.from[rows[row]] + (ends(row) ? calls.took[rows[row]] : 0);
   const marks = new Set(trace.marks); // the calls that the preface speaks of
-  const errors = calls.failed.flatMap((failed, call) => (failed ? [returned[call]] : [])).sort((a, b) => a - b);
 
-  const arrows = trace.arrows.map(([kind, [fromLane, fromCall, toLane, toCall], bytes, about], nth) => {
-    const start = fromCall === NONE ? NONE : began[fromCall];
-    const end = toCall === NONE ? NONE : kind === "fork" ? began[toCall] : returned[toCall];
-    const from = start === NONE ? end : start;
-    const to = end === NONE ? start : end;
-    return { kind, fromLane, fromCall, toLane, toCall, bytes, from, to, word: words[about], nth };
-  });
+  // Reads the rows from this one on; what is known of those above it stays.
+  function readRows(first = 0) {
+    while (rowsOf.length < lanes.length) (rowsOf.push([]), barsOf.push([]));
+    while (began.length < calls.lane.length) (began.push(NONE), returned.push(NONE));
+    for (let row = first; row < rows.length; row++) {
+      const call = rows[row];
+      const lane = calls.lane[call];
+      if (began[call] === NONE) began[call] = row;
+      else barsOf[lane].push(call);
+      returned[call] = row;
+      rowsOf[lane].push(row);
+    }
+    for (let row = first; row < rows.length; row++) {
+      if (calls.failed[rows[row]] && returned[rows[row]] === row) errors.push(row);
+    }
+    barsOf.forEach((bars) => bars.sort((a, b) => began[a] - began[b]));
+  }
+
+  const arrows = [];
   const causes = new Map();
   const effects = new Map();
   const add = (map, key, value) => map.get(key)?.push(value) ?? map.set(key, [value]);
-  arrows.forEach((arrow) => {
-    if (arrow.toCall !== NONE) add(causes, arrow.toCall, arrow);
-    if (arrow.fromCall !== NONE) add(effects, arrow.fromCall, arrow);
-  });
+  const reach = []; // of each arrow, the lowest row that it or one before it comes to
+
+  // Reads the arrows from this one on.
+  function readArrows(first = 0) {
+    for (let nth = first; nth < trace.arrows.length; nth++) {
+      const [kind, [fromLane, fromCall, toLane, toCall], bytes, about] = trace.arrows[nth];
+      const start = fromCall === NONE ? NONE : began[fromCall];
+      const end = toCall === NONE ? NONE : kind === "fork" ? began[toCall] : returned[toCall];
+      const from = start === NONE ? end : start;
+      const to = end === NONE ? start : end;
+      const arrow = { kind, fromLane, fromCall, toLane, toCall, bytes, from, to, word: words[about], nth };
+      arrows.push(arrow);
+      reach.push(Math.max(from, to, reach.at(-1) ?? NONE));
+      if (toCall !== NONE) add(causes, toCall, arrow);
+      if (fromCall !== NONE) add(effects, fromCall, arrow);
+      add(...shelfOf(arrow), arrow);
+    }
+  }
 
   // Which arrows cross some rows: an arrow over up to 2^n rows is in shelf n, in the box of 2^n rows in
   // which it starts. So an arrow that crosses a row is in the box of that row, or in the one before.
   const shelves = [];
-  arrows.forEach((arrow) => {
-    const first = Math.min(arrow.from, arrow.to);
-    const n = 32 - Math.clz32(Math.abs(arrow.to - arrow.from));
-    add((shelves[n] ??= new Map()), first >> n, arrow);
-  });
+  const shelfOf = ({ from, to }) => {
+    const n = 32 - Math.clz32(Math.abs(to - from));
+    return [(shelves[n] ??= new Map()), Math.min(from, to) >> n];
+  };
   const crossing = (first, last) => {
     const found = [];
     shelves.forEach((boxes, n) => {
@@ -81,6 +97,9 @@
     });
     return found;
   };
+
+  readRows();
+  readArrows();
 
   // The first place in a rising list whose value is not below this one.
   const place = (length, at, value) => {
@@ -172,6 +191,7 @@
   let dots = 1; // of the screen, in a pixel of the page
   let timer = 0;
   const shown = lanes.map(() => true);
+  const placed = trace.order ?? lanes.map((_, i) => i); // the lanes, from left to right
 
   // ---- the layout ----
 
@@ -215,10 +235,18 @@
     return { text, state, failed };
   };
   const labelWidth = ({ text, state }) => widthOf(text, true) + (state ? widthOf(state) + 0.9 : 0);
-  const widest = lanes.map((lane, i) => {
-    const heads = Math.max(widthOf(lane.name, true), widthOf(lane.detail));
-    return Math.max(heads, rowsOf[i].reduce((wide, row) => Math.max(wide, labelWidth(pieces(row))), 0)) + 0.6;
-  });
+  const widest = [];
+  // Measures the labels of the rows from this one on, and the names of the lanes.
+  function measure(first = 0) {
+    lanes.forEach((lane, i) => {
+      widest[i] = Math.max(widest[i] ?? 0, widthOf(lane.name, true) + 0.6, widthOf(lane.detail) + 0.6);
+    });
+    for (let row = first; row < rows.length; row++) {
+      const lane = laneOf(row);
+      widest[lane] = Math.max(widest[lane], labelWidth(pieces(row)) + 0.6);
+    }
+  }
+  measure();
 
   // The words of a label, line by line, where they have this room.
   function wrap(row, room) {
@@ -245,51 +273,87 @@
   const linesOf = (row, room) => (labelWidth(pieces(row)) <= room ? 1 : wrap(row, room).list.length);
 
   let widths = []; // of each lane's labels, in rem
-  let y = new Float64Array(rows.length); // of each row
+  const y = []; // of each row
   let x = []; // of each lane; undefined if it is hidden
   let order = []; // the lanes that are shown
-  let tops = []; // for each lane, of the label of each of its rows
-  let breaks = new Map(); // the rows before which time is left out, and how much
+  const tall = []; // for each lane, of each of its rows: the lines of its label
+  const tops = []; // for each lane, of the label of each of its rows
+  const sides = []; // of each row: see sidesOfLabels
+  let heights = { down: [], breaks: new Map() }; // how much lower a row is than the one before; the rows before which time is left out
+  let most = 1; // the most lines of a label
+  let laid = ""; // what all of this was made for
   let size = { width: 0, height: 0 };
 
-  function layout() {
+  // Lays out the rows from this one on, or all of them if those above have to move as well.
+  function layout(first = 0) {
     // A media query would not know the size of the text.
     document.querySelector("main").classList.toggle("narrow", window.innerWidth < 60 * rem);
     dots = window.devicePixelRatio || 1;
-    order = lanes.map((_, i) => i).filter((i) => shown[i]);
+    order = placed.filter((i) => shown[i]);
     columns();
-    const heights = toScale ? trace.scale : trace.even;
-    const tall = lanes.map((_, i) => (shown[i] ? Uint8Array.from(rowsOf[i], (row) => linesOf(row, widths[i] - 0.5)) : []));
-    const most = tall.reduce((most, lines) => lines.reduce((a, b) => Math.max(a, b), most), 1);
+    let from = first;
+    const isFor = JSON.stringify([rem, dots, toScale, order, widths, x]);
+    if (isFor !== laid) from = 0;
+    laid = isFor;
+    const before = heights;
+    heights = heightsNow();
+    for (let row = 0; row < from; row++) if (heights.down[row] !== before.down[row]) from = row;
+    const starts = lanes.map((_, i) => place(rowsOf[i].length, (n) => rowsOf[i][n], from));
+    const highest = from === 0 ? 1 : most;
+    most = highest;
+    lanes.forEach((_, i) => {
+      if (!shown[i]) return (tall[i] = []);
+      tall[i] = tall[i] ?? [];
+      tall[i].length = starts[i];
+      for (let n = starts[i]; n < rowsOf[i].length; n++) {
+        const lines = linesOf(rowsOf[i][n], widths[i] - 0.5);
+        tall[i].push(lines);
+        most = Math.max(most, lines);
+      }
+    });
+    if (from > 0 && Math.min(most, 3) !== Math.min(highest, 3)) return layout(0);
     // Rows are even, and so high that the label with the most lines has room.
     const unit = rem * (toScale ? ROW : Math.max(ROW, Math.min(most, 3) * LINE + 0.1));
-    breaks = new Map(heights.breaks);
-    let at = HEAD * rem;
-    for (let row = 0; row < rows.length; row++) {
+    let at = from > 0 ? y[from - 1] : HEAD * rem;
+    y.length = from;
+    for (let row = from; row < rows.length; row++) {
       // Rows of even height close up where a lane is hidden; to scale, time stays as it is.
-      const counts = toScale || shown[laneOf(row)] || breaks.has(row);
+      const counts = toScale || shown[laneOf(row)] || heights.breaks.has(row);
       at += counts ? (heights.down[row] * unit) / 100 : 0;
-      y[row] = at;
+      y.push(at);
     }
-    const sides = sidesOfLabels();
+    sidesOfLabels(from);
     let bottom = at;
-    tops = lanes.map((_, i) => {
-      if (!shown[i]) return [];
-      let free = 0;
-      const above = new Float64Array(rowsOf[i].length);
-      rowsOf[i].forEach((row, n) => {
+    lanes.forEach((_, i) => {
+      if (!shown[i]) return (tops[i] = []);
+      tops[i] = tops[i] ?? [];
+      tops[i].length = starts[i];
+      const high = (n) => tall[i][n] * LINE * rem;
+      let free = starts[i] > 0 ? tops[i][starts[i] - 1] + high(starts[i] - 1) : 0;
+      for (let n = starts[i]; n < rowsOf[i].length; n++) {
         // Where rows are too close for their labels, a label stands lower, and a line leads to it.
-        const high = tall[i][n] * LINE * rem;
-        above[n] = Math.max(y[row] + (sides[row] - 1) * 0.5 * high, free);
-        free = above[n] + high;
-      });
+        tops[i].push(Math.max(y[rowsOf[i][n]] + (sides[rowsOf[i][n]] - 1) * 0.5 * high(n), free));
+        free = tops[i][n] + high(n);
+      }
       bottom = Math.max(bottom, free);
-      return above;
     });
     size.height = bottom + 2 * ROW * rem; // below the last row is room for the names of lanes out of view
     // No browser scrolls more than some 16 million pixels.
     world.style.height = `${Math.min(size.height, 15e6)}px`;
     world.style.width = `${size.width}px`;
+  }
+
+  // A page that grows says how to measure; every other one has been measured.
+  function heightsNow() {
+    const { down, breaks, longest, per_ns: perNs } = toScale ? trace.scale : trace.even;
+    if (down) return { down, breaks: new Map(breaks) };
+    const found = { down: [], breaks: new Map() };
+    for (let row = 0; row < rows.length; row++) {
+      const gap = row > 0 ? timeOf(row) - timeOf(row - 1) : 0;
+      if (gap > longest) found.breaks.set(row, gap);
+      found.down.push(gap > longest ? 200 : toScale && row > 0 ? Math.round(gap * perNs) : 100);
+    }
+    return found;
   }
 
   // The first lane, the server's, has its labels to the left, the others to the right; so between the first two
@@ -322,16 +386,17 @@
 
   // Whether the label of a row stands above (-1), at (0) or below (1) it: out of the way of an arrow on the
   // side of the labels.
-  function sidesOfLabels() {
-    const sides = new Int8Array(rows.length);
+  function sidesOfLabels(first) {
+    sides.length = first;
+    while (sides.length < rows.length) sides.push(0);
     const rank = new Map(order.map((lane, n) => [lane, n]));
-    for (const { fromLane, toLane, fromCall, toCall, from, to } of arrows) {
+    for (let nth = place(reach.length, (n) => reach[n], first); nth < arrows.length; nth++) {
+      const { fromLane, toLane, fromCall, toCall, from, to } = arrows[nth];
       const [a, b] = [rank.get(fromLane), rank.get(toLane)];
       if (a === undefined || b === undefined || a === b) continue;
-      if (fromCall !== NONE && a > 0 && b > a && sides[from] === 0) sides[from] = -1;
-      if (toCall !== NONE && b > 0 && a > b) sides[to] = 1;
+      if (fromCall !== NONE && a > 0 && b > a && from >= first && sides[from] === 0) sides[from] = -1;
+      if (toCall !== NONE && b > 0 && a > b && to >= first) sides[to] = 1;
     }
-    return sides;
   }
 
   const leftLabels = (lane) => lane === order[0];
@@ -345,7 +410,7 @@
   // that has the focus.
   function keeper(container, create) {
     const kept = new Map();
-    return (wanted) => {
+    const keep = (wanted) => {
       for (const [key, element] of kept) {
         if (wanted.has(key) || element === document.activeElement) continue;
         element.remove();
@@ -361,6 +426,14 @@
         update(element);
       }
     };
+    // What these elements show has become something else.
+    keep.forget = (which = () => true) => {
+      for (const key of [...kept.keys()].filter(which)) {
+        kept.get(key).remove();
+        kept.delete(key);
+      }
+    };
+    return keep;
   }
   // Puts an element where it begins, or where it ends.
   const put = (element, at, top, ends = false) => {
@@ -586,8 +659,8 @@
     };
     let free = -Infinity;
     for (let row = first; row <= Math.min(last + 1, rows.length - 1); row++) {
-      if (breaks.has(row)) {
-        stand(cut(row), `≈ ${span(breaks.get(row))}`, "break");
+      if (heights.breaks.has(row)) {
+        stand(cut(row), `≈ ${span(heights.breaks.get(row))}`, "break");
         free = cut(row) + LINE * rem;
       }
       if (!shown[laneOf(row)] || y[row] < free) continue;
@@ -647,7 +720,7 @@
     inSight.forEach(bars);
     pen.globalAlpha = 1;
     for (let row = Math.max(first - 1, 1); row <= Math.min(last + 1, rows.length - 1); row++) {
-      if (breaks.has(row)) wave(cut(row) - top, width, color);
+      if (heights.breaks.has(row)) wave(cut(row) - top, width, color);
     }
     for (const arrow of crossing(Math.max(first, 0), Math.max(last, first))) {
       const of = { reset: color("error"), fork: color("dim") }[arrow.kind];
@@ -965,7 +1038,7 @@
   const toLarge = () => setText(rem >= LARGE ? 16 : LARGE);
 
   function showLanes() {
-    relayout(() => find("lanes").querySelectorAll("input").forEach((box, i) => (shown[i] = box.checked)));
+    relayout(() => find("lanes").querySelectorAll("input").forEach((box) => (shown[box.dataset.lane] = box.checked)));
     if (step !== NONE && !shown[laneOf(step)]) {
       const near = beside(step, -1);
       go(near === NONE ? firstStep() : near);
@@ -974,6 +1047,7 @@
 
   function laneMenu() {
     const menu = find("lanes").querySelector("div");
+    menu.replaceChildren();
     for (const [text, on] of [[say("all"), true], [say("none"), false]]) {
       const button = make("button", "", text);
       button.type = "button";
@@ -983,10 +1057,12 @@
       });
       menu.append(button);
     }
-    lanes.forEach((lane) => {
+    placed.forEach((i) => {
+      const lane = lanes[i];
       const box = document.createElement("input");
       box.type = "checkbox";
-      box.checked = true;
+      box.checked = shown[i];
+      box.dataset.lane = i;
       box.addEventListener("change", showLanes);
       const line = make("label");
       line.append(box, ` ${lane.name} `, make("small", "", lane.detail));
@@ -1073,4 +1149,6 @@
     named.replaceChildren(button);
   }
   go(trace.marks.length > 0 ? returned[trace.marks[0]] : NONE);
+
+  // ---- live ----
 })();

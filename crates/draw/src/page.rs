@@ -27,6 +27,8 @@ pub(super) struct Page<'a> {
     pub body: &'a dyn Fn(&mut dyn Write) -> io::Result<()>,
     /// The only script in its body that may run.
     pub script: Option<&'a str>,
+    /// What the script may ask for, as a part of the policy; nothing, mostly.
+    pub asks: &'a str,
     /// The language of its words.
     pub lang: Lang,
 }
@@ -44,6 +46,7 @@ impl Page<'_> {
                 "styles" => &styles,
                 "lang" => self.lang.code(),
                 "scripts" => &scripts,
+                "asks" => self.asks,
                 "body" => return (self.body)(to),
                 _ => unreachable!("shell.html has the marks above and no others"),
             };
@@ -63,8 +66,9 @@ pub fn report(title: &str, body: &str) -> String {
     let style = ink::variables() + REPORT;
     let body = |to: &mut dyn Write| to.write_all(body.as_bytes());
     let mut page = Vec::new();
-    let written = Page { title, style: &style, body: &body, script: None, lang: Lang::current() }
-        .write(&mut page);
+    let written =
+        Page { title, style: &style, body: &body, script: None, asks: "", lang: Lang::current() }
+            .write(&mut page);
     written.expect("a Vec takes everything");
     String::from_utf8(page).expect("a page is text")
 }

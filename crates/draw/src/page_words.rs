@@ -74,6 +74,29 @@ const PAGE: &[Word] = &[
          虚线是没有记录的一侧：对它一无所知。",
     ),
     ("close", "Close", "关闭"),
+    // Of a page that grows.
+    ("call", "Next call", "下一个调用"),
+    ("call-title", "Let the program make this call (Enter)", "让程序执行这个调用（Enter）"),
+    ("run", "Go on without stops", "不再停下"),
+    (
+        "run-title",
+        "Let all programs run on, without a stop before each call",
+        "让所有程序继续运行，调用之前不再停下",
+    ),
+    ("newest", "Newest call", "最新的调用"),
+    (
+        "newest-title",
+        "To the newest call, and follow what comes (n)",
+        "到最新的调用，并跟随后续（n）",
+    ),
+    ("board", "The programs now", "程序现在的状态"),
+    ("sockets", "Sockets", "套接字"),
+    ("chart", "The states of TCP", "TCP 的状态"),
+    (
+        "needs-script",
+        "This page needs its script: it shows the calls as they happen.",
+        "这一页要用脚本才能随时显示各个调用。",
+    ),
 ];
 
 /// What page.js says.
@@ -195,6 +218,36 @@ const SCRIPT: &[Word] = &[
     ("beyond-right", "▸ {lanes}", "▸ {lanes}"),
     ("beyond-left-title", "Not in view, to the left: {lanes}", "左侧未显示：{lanes}"),
     ("beyond-right-title", "Not in view, to the right: {lanes}", "右侧未显示：{lanes}"),
+    // Of a page that grows.
+    ("live-waiting", "Nothing has started yet.", "尚未启动。"),
+    ("live-running", "Running: {n} calls.", "正在运行：{n} 个调用。"),
+    ("live-held", "{lane} is about to call {call}", "{lane}即将调用 {call}"),
+    (
+        "live-ended",
+        "The programs have ended: {n} calls. This page stays as it is.",
+        "程序已结束：{n} 个调用。这一页会保持不变。",
+    ),
+    (
+        "live-lost",
+        "netplay does not answer any more: the page has what came until now, {n} calls.",
+        "netplay 不再回应：这一页有到此为止的 {n} 个调用。",
+    ),
+    (
+        "live-full",
+        "The page has the first {n} of {all} records.",
+        "这一页有 {all} 条记录中的前 {n} 条。",
+    ),
+    ("measured", "measured at {time} s", "测量于 {time} 秒"),
+    ("no-sockets", "No program has a socket.", "没有程序拥有套接字。"),
+    ("gone", "closed, and the kernel keeps it", "已关闭，内核还保留着"),
+    ("queue-unread", "{bytes} not read", "{bytes}未读取"),
+    ("queue-unsent", "{bytes} sent, not acknowledged", "{bytes}已发送，未确认"),
+    ("queue-accept", "{n} of {all} wait for accept", "{n} 个等待 accept，上限 {all}"),
+    (
+        "queue-room",
+        "the kernel uses {used} of {room} bytes, its own overhead included",
+        "内核用了 {room} 字节中的 {used} 字节，包括自身的开销",
+    ),
 ];
 
 /// The word of page.html for this key.
@@ -215,8 +268,13 @@ mod tests {
 
     use super::*;
 
-    const HTML: &str = include_str!("page.html");
-    const JS: &str = include_str!("page.js");
+    const HTML: &str = concat!(
+        include_str!("page.html"),
+        include_str!("live_state.html"),
+        include_str!("live_sockets.html"),
+        "{{say needs-script}}"
+    );
+    const JS: &str = concat!(include_str!("page.js"), include_str!("live.js"));
 
     /// What stands between these two, everywhere.
     fn between<'a>(text: &'a str, from: &str, to: char) -> BTreeSet<&'a str> {

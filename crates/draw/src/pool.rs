@@ -40,6 +40,16 @@ impl Pool {
         number
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The texts from this number on.
+    pub(super) fn from(&self, number: usize) -> Vec<&str> {
+        (number..self.ends.len()).map(|number| self.text(number as u32)).collect()
+    }
+
     /// The number with this hash that fits, or where it belongs.
     fn find(&self, hash: u32, fits: impl Fn(u32) -> bool) -> Result<u32, usize> {
         let mut at = hash as usize % self.places.len();

@@ -93,22 +93,28 @@ impl Rows {
     /// Finds the rows of a timeline.
     #[must_use]
     pub fn of(timeline: &Timeline) -> Rows {
-        let calls = &timeline.calls;
-        let spans = spanning(calls);
-        let mut rows: Vec<Row> = Vec::with_capacity(calls.len() * 2);
-        for (call, (of, spans)) in calls.iter().zip(&spans).enumerate() {
-            if *spans {
+        let spans: Vec<Span> = timeline.calls.iter().map(Span::of).collect();
+        let rows = Rows::of_spans(&spans);
+        Rows { unsure: unsure(timeline, &rows.rows), ..rows }
+    }
+
+    /// The rows of calls of which only the times are known.
+    pub(super) fn of_spans(spans: &[Span]) -> Rows {
+        let two = spanning(spans);
+        let mut rows: Vec<Row> = Vec::with_capacity(spans.len() * 2);
+        for (call, (of, two)) in spans.iter().zip(&two).enumerate() {
+            if *two {
                 rows.push(Row { at_ns: of.from_ns, call, part: Part::Begin });
                 rows.push(Row { at_ns: of.to_ns, call, part: Part::End });
             } else {
                 // An operation of a ring is done when its answer is taken.
-                let at_ns = if is_moment(&of.record) { of.to_ns } else { of.from_ns };
+                let at_ns = if of.is_moment { of.to_ns } else { of.from_ns };
                 rows.push(Row { at_ns, call, part: Part::Whole });
             }
         }
         // What ends stands above what begins in the same nanosecond.
         rows.sort_by_key(|row| (row.at_ns, row.part != Part::End, row.call));
-        let (mut began, mut returned) = (vec![0; calls.len()], vec![0; calls.len()]);
+        let (mut began, mut returned) = (vec![0; spans.len()], vec![0; spans.len()]);
         for (i, row) in rows.iter().enumerate() {
             if row.part != Part::End {
                 began[row.call] = i;
@@ -117,18 +123,27 @@ impl Rows {
                 returned[row.call] = i;
             }
         }
-        let unsure = unsure(timeline, &rows);
-        Rows { rows, unsure, began, returned }
+        Rows { rows, unsure: Vec::new(), began, returned }
+    }
+
+    /// Gaps longer than this are shown as breaks, in nanoseconds; and how high one nanosecond is where heights are true, if a
+    /// row more is `unit`.
+    pub(super) fn scale(&self, time: Time, unit: f64) -> (u64, f64) {
+        let gaps = self.gaps();
+        let longest = longest(&gaps, time);
+        let uncut: u64 = gaps.iter().filter(|&&gap| gap <= longest).sum();
+        (longest, 1.5 * unit * self.rows.len() as f64 / uncut.max(1) as f64)
+    }
+
+    fn gaps(&self) -> Vec<u64> {
+        self.rows.windows(2).map(|pair| pair[1].at_ns - pair[0].at_ns).collect()
     }
 
     /// Gives each row its height, of which one row more is `unit`.
     #[must_use]
     pub fn heights(&self, time: Time, unit: f64) -> Heights {
-        let gaps: Vec<u64> =
-            self.rows.windows(2).map(|pair| pair[1].at_ns - pair[0].at_ns).collect();
-        let longest = longest(&gaps, time);
-        let uncut: u64 = gaps.iter().filter(|&&gap| gap <= longest).sum();
-        let per_ns = 1.5 * unit * self.rows.len() as f64 / uncut.max(1) as f64;
+        let gaps = self.gaps();
+        let (longest, per_ns) = self.scale(time, unit);
         let mut heights =
             Heights { per_ns: (time == Time::True).then_some(per_ns), ..Heights::default() };
         let mut at = unit;
@@ -147,6 +162,22 @@ impl Rows {
         }
         heights.height = at + unit;
         heights
+    }
+}
+
+/// What the rows have to know of a call, in nanoseconds from the timeline's start.
+pub(super) struct Span {
+    pub(super) from_ns: u64,
+    pub(super) to_ns: u64,
+    pub(super) took_ns: u64,
+    /// Whether it is a note, or a call of a ring.
+    pub(super) is_moment: bool,
+}
+
+impl Span {
+    fn of(call: &Call) -> Span {
+        let is_moment = is_moment(&call.record);
+        Span { from_ns: call.from_ns, to_ns: call.to_ns, took_ns: call.took_ns(), is_moment }
     }
 }
 
@@ -188,27 +219,27 @@ fn unsure(timeline: &Timeline, rows: &[Row]) -> Vec<bool> {
 pub(super) const LONG_NS: u64 = 1_000_000;
 
 /// Which calls have two rows: those that something else happened in, and long ones.
-fn spanning(calls: &[Call]) -> Vec<bool> {
+fn spanning(spans: &[Span]) -> Vec<bool> {
     // (time, call) of everything that happens, in order.
-    let mut moments: Vec<(u64, usize)> = Vec::with_capacity(2 * calls.len());
-    for (i, call) in calls.iter().enumerate() {
-        moments.push((call.from_ns, i));
-        moments.push((call.to_ns, i));
+    let mut moments: Vec<(u64, usize)> = Vec::with_capacity(2 * spans.len());
+    for (i, span) in spans.iter().enumerate() {
+        moments.push((span.from_ns, i));
+        moments.push((span.to_ns, i));
     }
     moments.sort_unstable();
-    let mut spans = vec![false; calls.len()];
-    let mut began: Vec<Option<usize>> = vec![None; calls.len()];
+    let mut two = vec![false; spans.len()];
+    let mut began: Vec<Option<usize>> = vec![None; spans.len()];
     for (at, &(_, call)) in moments.iter().enumerate() {
         match began[call] {
             None => began[call] = Some(at),
             // Whatever lies between is another call's: of another lane, for a thread makes one at a time.
             Some(from) => {
-                let long = at - from > 1 || calls[call].took_ns() >= LONG_NS;
-                spans[call] = long && !is_moment(&calls[call].record);
+                let long = at - from > 1 || spans[call].took_ns >= LONG_NS;
+                two[call] = long && !spans[call].is_moment;
             }
         }
     }
-    spans
+    two
 }
 
 /// Gaps longer than this are shown as breaks.

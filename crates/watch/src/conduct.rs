@@ -117,6 +117,12 @@ pub trait Audience {
     fn waits(&mut self, _before: &str, _next: &str) {}
     /// Netplay is about to stop, as a shell's job: what was recorded is to be told before.
     fn stops(&mut self) {}
+    /// The calls that threads are in, from time to time. Only with [`looks`](Self::looks).
+    fn pending(&mut self, _calls: Vec<(Program, Event)>) {}
+    /// Whether [`pending`](Self::pending) is wanted.
+    fn looks(&self) -> bool {
+        false
+    }
     /// These calls are about to begin; the first of them goes on when this returns. Only with [`steps`](Self::steps).
     fn before(&mut self, _calls: &[Event]) {}
     /// Whether each call is held until [`before`](Self::before) returns.
@@ -224,6 +230,9 @@ impl Stage<'_> {
                 Turn::Over => break,
                 Turn::Tick => {
                     audience.pause();
+                    if audience.looks() {
+                        audience.pending(self.tracer.pending());
+                    }
                     self.look_at_the_time(audience)?;
                     if self.is_interrupted() || self.outcome.late && self.has_ended_its_own() {
                         break;
