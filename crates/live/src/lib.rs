@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A record is put down and forgotten by the thread that recorded it: a watched program waits for no browser.
-//! One thread, the keeper, brings the page up to date. Another one, the [server](http), tells each browser what that browser
+//! One thread, the keeper, brings the page up to date. Another one, the server, tells each browser what that browser
 //! does not have yet, as fast as it reads; so a browser that reads nothing holds up nothing and fills no memory.
 //!
 //! ```
