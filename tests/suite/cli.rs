@@ -940,12 +940,12 @@ fn steer(path: &Path) {
 
 // The demos.
 
-/// A demo ends well, soon, and tells both sides in the order of time.
+/// A demo ends well, soon (in two seconds, and on a busy machine before any side gives up), and tells both sides in the order of time.
 fn tells(demo: &mut Command, roles: &[&str]) {
     let start = Instant::now();
     let output = finish(demo, b"");
     let args: Vec<_> = demo.get_args().collect();
-    assert!(start.elapsed() < Duration::from_secs(5), "{args:?}: {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{args:?}: {:?}", start.elapsed());
     says(&output, 0, "");
     assert!(output.stderr.is_empty(), "{args:?}: {}", text(&output.stderr));
     let told = text(&output.stdout);
