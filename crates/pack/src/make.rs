@@ -43,11 +43,7 @@ pub fn pack(traces: &[(String, Vec<u8>)], claims: Claims) -> Result<Packed, Pack
     }
     let mut left_out = Vec::new();
     let mut boot: Option<Text> = None;
-    let mut known = Known::default();
-    let mut lines: Vec<Vec<u8>> = Vec::new();
-    let mut sources = Vec::new();
-    let mut all: Vec<Box<Event>> = Vec::new();
-    let mut large = 0;
+    let mut read: Vec<Vec<Box<Event>>> = Vec::new();
     for (name, content) in traces {
         let reading = read_from(&**content, Path::new(name))
             .map_err(|error| PackError::Line(name.clone(), 0, error.to_string()))?;
@@ -61,20 +57,36 @@ pub fn pack(traces: &[(String, Vec<u8>)], claims: Claims) -> Result<Packed, Pack
         if !claims.show_secrets {
             hide(&mut records);
         }
-        let (text, kept) = known.written(records);
+        read.push(records);
+    }
+    // The review is made meanwhile. It does not hold if a record turns out to be known already.
+    let given: usize = read.iter().map(Vec::len).sum();
+    let (written_anew, review) = thread::scope(|scope| {
+        let review = scope.spawn(|| {
+            let mut all: Vec<&Event> = read.iter().flatten().map(|record| &**record).collect();
+            in_order(&mut all);
+            reviewed(&all)
+        });
+        (Known::default().written(&read), review.join().expect("a review does not panic"))
+    });
+    let written_anew = written_anew?;
+    let (mut lines, mut sources) = (Vec::new(), Vec::new());
+    let mut all: Vec<Box<Event>> = Vec::with_capacity(given);
+    let mut large = 0;
+    for (((name, _), records), (text, new)) in traces.iter().zip(read).zip(written_anew) {
         large += text.len() as u64;
-        if large > MOST {
-            return Err(PackError::Large);
-        }
-        sources.push(Source { file: name.clone(), records: kept.len() });
-        lines.push(text);
+        let before = all.len();
+        let kept = records.into_iter().zip(new).filter_map(|(record, new)| new.then_some(record));
         all.extend(kept);
+        sources.push(Source { file: name.clone(), records: all.len() - before });
+        lines.push(text);
     }
     if all.is_empty() {
         return Err(PackError::Empty);
     }
     in_order(&mut all);
     let records = all.len();
+    let review = if records == given { review } else { reviewed(&all) };
     let lang = claims.lang.unwrap_or(Lang::En);
     let about = About {
         v: 1,
@@ -95,7 +107,6 @@ pub fn pack(traces: &[(String, Vec<u8>)], claims: Claims) -> Result<Packed, Pack
     // The two halves take about the same time.
     let (zipped, drawn) = thread::scope(|scope| {
         let zipped = scope.spawn(|| (written(&of_traces), entries(&of_traces)));
-        let review = reviewed(&all);
         let page = page(std::mem::take(&mut all), about.title(), lang);
         let made: [Member<'_>; 2] = [(PAGE, &page), (REVIEW, &review)];
         let size = page.len() as u64 + review.len() as u64;
@@ -129,6 +140,9 @@ fn json(of: &impl Serialize) -> Vec<u8> {
     text
 }
 
+/// The lines of a trace, and which of its records they are.
+type Written = (Vec<u8>, Vec<bool>);
+
 /// The records that are in the pack already: a trace may be given twice.
 #[derive(Default)]
 struct Known {
@@ -137,21 +151,31 @@ struct Known {
 }
 
 impl Known {
-    /// The lines of these records, and the records, without those that are known.
-    fn written(&mut self, records: Vec<Box<Event>>) -> (Vec<u8>, Vec<Box<Event>>) {
-        let mut text = Vec::new();
-        let mut kept = Vec::with_capacity(records.len());
-        for record in records {
-            let start = text.len();
-            serde_json::to_writer(&mut text, &record)
-                .expect("a Vec takes it, and an event has no maps");
-            text.push(b'\n');
-            let hash = self.hasher.hash_one(&text[start..]);
-            match self.lines.insert((record.start_ns, record.tid, hash)) {
-                true => kept.push(record),
-                false => text.truncate(start),
+    /// The lines of each trace without those that are known, and which of its records are new.
+    fn written(&mut self, traces: &[Vec<Box<Event>>]) -> Result<Vec<Written>, PackError> {
+        let mut all = Vec::with_capacity(traces.len());
+        let mut large = 0;
+        for records in traces {
+            let mut text = Vec::new();
+            let mut kept = Vec::with_capacity(records.len());
+            for record in records {
+                let start = text.len();
+                serde_json::to_writer(&mut text, record)
+                    .expect("a Vec takes it, and an event has no maps");
+                text.push(b'\n');
+                let hash = self.hasher.hash_one(&text[start..]);
+                let new = self.lines.insert((record.start_ns, record.tid, hash));
+                if !new {
+                    text.truncate(start);
+                }
+                kept.push(new);
             }
+            large += text.len() as u64;
+            if large > MOST {
+                return Err(PackError::Large);
+            }
+            all.push((text, kept));
         }
-        (text, kept)
+        Ok(all)
     }
 }

@@ -1,5 +1,6 @@
 //! What is made from the records alone: the page and the review. `pack` writes them, and `verify` makes them again.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use netplay_draw::{Format, Time, Timeline, View};
@@ -9,7 +10,7 @@ use netplay_text::lang::Lang;
 use serde_json::json;
 
 /// The causes of mistakes as `netplay review --json` prints them, of records in the order of their beginnings.
-pub(crate) fn reviewed(records: &[Box<Event>]) -> Vec<u8> {
+pub(crate) fn reviewed<E: Borrow<Event>>(records: &[E]) -> Vec<u8> {
     format!("{:#}\n", json!({ "findings": review(records) })).into_bytes()
 }
 

@@ -91,17 +91,23 @@ pub fn verify(bytes: &[u8]) -> Result<Verified, Damage> {
         faults.push(Fault::new(Rule::Form, said, []));
     }
     of_about(&about, &members, &run, &mut faults);
-    let (checked, compared) = check::all(&run);
+    let same_version = about.netplay == env!("CARGO_PKG_VERSION");
+    let remakes = same_version && !run.records.is_empty();
+    let ((checked, compared), prints, review) = thread::scope(|scope| {
+        let review = remakes.then(|| scope.spawn(|| reviewed(&run.records)));
+        let checked = (check::all(&run), Prints::of(&run));
+        let review = review.map(|review| review.join().expect("a review does not panic"));
+        (checked.0, checked.1, review)
+    });
     faults.extend(checked);
     let first = run.records.first();
     let began = first.map(|record| record.wall.to_string()).unwrap_or_default();
     let end = (0..run.records.len()).map(|i| run.end(i)).max().unwrap_or_default();
     let span_ns = first.map_or(0, |record| end.saturating_sub(record.start_ns));
-    let prints = Prints::of(&run);
     let records = run.records.len();
-    if about.netplay == env!("CARGO_PKG_VERSION") {
-        made_again(run, &about, lang, &members, &mut faults);
-    } else {
+    if let Some(review) = review {
+        made_again(run, &review, &about, lang, &members, &mut faults);
+    } else if !same_version {
         let (its, ours) = (&about.netplay, env!("CARGO_PKG_VERSION"));
         let its = netplay_text::escape::escape_unsafe(its);
         let said = both!(
@@ -171,12 +177,16 @@ fn of_about(about: &About, members: &Members, run: &Run, faults: &mut Vec<Fault>
     }
 }
 
-/// Makes the page and the review once more.
-fn made_again(run: Run, about: &About, lang: Lang, members: &Members, faults: &mut Vec<Fault>) {
-    if run.records.is_empty() {
-        return;
-    }
-    if reviewed(&run.records) != members.review {
+/// Compares the review with the one that was made once more, and makes the page once more.
+fn made_again(
+    run: Run,
+    review: &[u8],
+    about: &About,
+    lang: Lang,
+    members: &Members,
+    faults: &mut Vec<Fault>,
+) {
+    if *review != *members.review {
         let said = both!(
             "review.json is not what the review of these traces says",
             "review.json 不是对这些记录的检查结果",
