@@ -31,6 +31,7 @@ use crate::examples::script::Step;
 use crate::examples::{Example, Place, Purpose};
 use crate::failure::in_words;
 use crate::lang::Lang;
+use crate::live::Feed;
 use crate::record::text::lane_in;
 use crate::record::{Moves, Way};
 use crate::stop::Stop;
@@ -75,6 +76,8 @@ pub struct Audience<'a> {
     pub secrets: bool,
     /// What a picture will be made of, if one was asked for.
     pub recording: Option<Recording>,
+    /// A page that shows each record as it comes.
+    pub live: Option<Feed>,
     /// Ends the demo before its time.
     pub stop: Stop,
 }
@@ -451,8 +454,14 @@ impl<'a, 'b> Stage<'a, 'b> {
             ));
         }
         if let (Ok(event), Some(recording)) = (&record, &mut self.audience.recording) {
-            if let Some(name) = line.lane {
-                recording.names.insert(event.pid, format!("client {name}"));
+            let name = line.lane.map(|name| format!("client {name}"));
+            let is_new = name.as_ref().filter(|_| !recording.names.contains_key(&event.pid));
+            if let (Some(live), Some(name)) = (&self.audience.live, is_new) {
+                live.name(event.pid, name);
+            }
+            recording.names.extend(name.map(|name| (event.pid, name)));
+            if let Some(live) = &self.audience.live {
+                live.record(event);
             }
             recording.records.push(event.clone());
         }
@@ -594,6 +603,7 @@ mod tests {
             observe: false,
             secrets: false,
             recording: None,
+            live: None,
             stop: Stop::new(),
         };
         let mut stage = Stage::new(&mut audience, &crate::examples::tcp_echo::ROW, PathBuf::new());

@@ -6,6 +6,7 @@ use clap::{Args, Command};
 use super::args::{client_args, client_side, server_side, tool_side};
 use super::demos::Telling;
 use super::global::Global;
+use super::serve::Serve;
 use super::{
     bench, byte_order, doctor, draw, explain, grade, lab, pack, packages, review, verify, watch,
     why,
@@ -79,6 +80,7 @@ fn commands_of(example: &'static Example) -> Vec<Command> {
     let explain = explain::Form::augment_args(Command::new("explain"))
         .about("Explain what is behind it: a lesson to read");
     let demo = Telling::augment_args(draw::Picture::augment_args(Command::new("demo")));
+    let demo = Serve::augment_args(demo);
     let demo = match example.place {
         Place::Internet | Place::Group { .. } | Place::Host => Version::augment_args(demo),
         Place::Path => demo,

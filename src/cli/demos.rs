@@ -10,6 +10,7 @@ use netplay_text::say;
 use super::draw::Picture;
 use super::global::Global;
 use super::global::open_trace;
+use super::serve::Serve;
 use super::sides::try_next;
 use crate::client::{Interrupted, Usage};
 use crate::columns::wrapped;
@@ -18,6 +19,7 @@ use crate::draw::Timeline;
 use crate::examples::{Example, examples};
 use crate::files;
 use crate::lang::Lang;
+use crate::live::{Feed, Live};
 use crate::output::stdout;
 use crate::stop::Stop;
 use crate::terminal::{columns, key};
@@ -126,17 +128,28 @@ fn sleep(time: Duration, stop: &Stop) -> Result<()> {
 pub(super) fn show(
     example: &Example,
     picture: &Picture,
-    telling: Telling,
+    (telling, serve): (Telling, Serve),
     v6: bool,
     global: &Global,
 ) -> Result<()> {
     telling.check(global)?;
+    let both = "--serve shows it as it happens, without --step or --slow; watch --serve has --step";
+    ensure!(
+        serve.serve.is_none() || !(telling.step || telling.slow.is_some()),
+        Usage(both.to_owned())
+    );
     if let Some(path) = &picture.output {
         files::try_to_write(path)?;
     }
-    let Recording { records, names, missing } =
-        demos(&[example], v6, telling, global, picture.output.is_some())?;
     let title = format!("netplay {} demo", example.name);
+    let live = serve.open(&title, picture.time, true, global)?;
+    let feed = live.as_ref().map(Live::feed);
+    let drawn = picture.output.is_some() || live.is_some();
+    let run = demos(&[example], v6, telling, global, (drawn, feed));
+    if let Some(live) = live {
+        live.end();
+    }
+    let Recording { records, names, missing } = run?;
     picture.write(title, Timeline::new(records, &names), true, global)?;
     if !global.quiet {
         writeln!(stdout(), "{}", try_next(example))?;
@@ -159,7 +172,7 @@ pub(super) fn tour(matches: &ArgMatches, telling: Telling, global: &Global) -> R
     telling.check(global)?;
     let named = |name| examples().find(|row| row.name == name).context("the tour's examples exist");
     let three = [named("tcp-echo")?, named("udp-echo")?, named("select")?];
-    let missing = demos(&three, over_v6(matches), telling, global, false)?.missing;
+    let missing = demos(&three, over_v6(matches), telling, global, (false, None))?.missing;
     if !global.quiet {
         let next = Lang::current().pick(
             "try next, in two terminals: netplay tcp-server    and    netplay tcp-client",
@@ -170,13 +183,13 @@ pub(super) fn tour(matches: &ArgMatches, telling: Telling, global: &Global) -> R
     whole(missing)
 }
 
-/// One demo after the other, each with its own clock. Their records, if they are to be drawn.
+/// One demo after the other, each with its own clock. Their records, if they are to be `drawn`, or shown as they come.
 fn demos(
     examples: &[&Example],
     v6: bool,
     telling: Telling,
     global: &Global,
-    drawn: bool,
+    (drawn, live): (bool, Option<Feed>),
 ) -> Result<Recording> {
     let mut out = stdout();
     let terminal = out.is_terminal();
@@ -197,6 +210,7 @@ fn demos(
         observe,
         secrets: global.show_secrets,
         recording,
+        live,
         stop,
     };
     let mut missing = None;

@@ -53,6 +53,7 @@ pub use command::command;
 use demos::Telling;
 use draw::Picture;
 use global::{Color, Global};
+use serve::Serve;
 
 /// Runs the command that the process was started with. `closed`: without a standard output, so that what is
 /// written there would be lost, and nothing would say so.
@@ -242,8 +243,8 @@ fn run_own(name: &str, matches: &ArgMatches, global: &Global) -> Result<()> {
                 (None, Some(named)) => named,
                 (None, None) if args::typed(example, matches) => ("client", matches),
                 (None, None) => {
-                    let (picture, telling) = (Picture::default(), Telling::default());
-                    return demos::show(example, &picture, telling, false, global);
+                    let told = (Telling::default(), Serve::default());
+                    return demos::show(example, &Picture::default(), told, false, global);
                 }
             };
             match side {
@@ -251,7 +252,8 @@ fn run_own(name: &str, matches: &ArgMatches, global: &Global) -> Result<()> {
                 "client" => sides::speak(example, matches, global),
                 "demo" => {
                     let v6 = demos::over_v6(matches);
-                    demos::show(example, &read(matches), read(matches), v6, global)
+                    let told = (read(matches), read(matches));
+                    demos::show(example, &read(matches), told, v6, global)
                 }
                 "explain" => explain::teach(example, &read(matches), global),
                 tool => sides::work(example, tool, matches, global),

@@ -220,6 +220,30 @@ fn the_page_grows_and_stays_when_the_programs_have_ended() {
 }
 
 #[test]
+fn a_demo_is_shown_as_it_happens_with_the_names_of_its_clients() {
+    let mut command = netplay();
+    command.args(["select", "demo", "--serve", "-q", "-o", "run.html"]);
+    let served = Served::started(tempfile::tempdir().unwrap(), command);
+    let Some(browser) = Browser::start() else { return };
+    browser.post("/url", &json!({ "url": served.url }));
+    until("the programs are said to have ended", || browser.count("#state.over") > 0);
+    let (status, folder) = served.ended();
+    assert!(status.success());
+    let rows = "return document.getElementById('world').dataset.rows";
+    let rows = browser.js(rows).as_str().unwrap().to_owned();
+    let heads =
+        "return [...document.querySelectorAll('#lanes label')].map(lane => lane.textContent)";
+    let lanes = browser.js(heads);
+    let file = format!("file://{}", folder.path().join("run.html").display());
+    browser.post("/url", &json!({ "url": file }));
+    until("the file is drawn", || browser.count(".call") > 0);
+    browser.keys("\u{e010}");
+    assert!(browser.said().starts_with(&format!("Step {rows} of {rows},")), "{}", browser.said());
+    assert_eq!(browser.js(heads), lanes);
+    assert_eq!(lanes.as_array().unwrap().len(), 4, "{lanes}");
+}
+
+#[test]
 fn a_button_and_a_key_of_the_page_let_the_next_call_happen() {
     let Some(served) = Served::of(&["--step"], 1, 0) else { return };
     let Some(browser) = Browser::start() else { return };

@@ -115,7 +115,7 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
             NO_SECONDS.iter().copied().filter(|&text| text != "0").collect() // at once
         }
         ("watch", "short_reads" | "short_writes" | "eintr" | "eagain") => both(NO_NUMBER, &["0"]),
-        ("watch", "serve") => vec!["x", "8000", "127.0.0.1", "localhost:8000", "127.0.0.1:65536"],
+        (_, "serve") => vec!["x", "8000", "127.0.0.1", "localhost:8000", "127.0.0.1:65536"],
         ("watch", "seed") => NO_NUMBER.to_vec(),
         ("watch", "data") => both(NO_NUMBER, &["1048577"]),
         ("watch", "command") => vec![], // any program

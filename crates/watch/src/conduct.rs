@@ -231,7 +231,11 @@ impl Stage<'_> {
                 Turn::Tick => {
                     audience.pause();
                     if audience.looks() {
-                        audience.pending(self.tracer.pending());
+                        let held: HashSet<i32> =
+                            self.tracer.at_entry().iter().map(|call| call.tid).collect();
+                        let mut calls = self.tracer.pending();
+                        calls.retain(|(_, call)| !held.contains(&call.tid));
+                        audience.pending(calls);
                     }
                     self.look_at_the_time(audience)?;
                     if self.is_interrupted() || self.outcome.late && self.has_ended_its_own() {
