@@ -132,10 +132,10 @@ challenges! {
         "Handle the error where the client is served: close this socket, and serve the others as before."
         "在服务这个客户端的地方处理错误：关闭这个套接字，照常服务其他客户端。";
     "ends/before-reply"
-        "A client sends several requests and closes without waiting. What happens when the program sends the second answer?"
-        "客户端发送几个请求，不等回答就关闭。程序发送第二个回答时会发生什么？"
-        "The first answer makes the peer reset the connection; the next send fails with EPIPE, and by default the signal SIGPIPE ends the whole process."
-        "第一个回答使对端重置连接；下一次 send 以 EPIPE 失败，而默认情况下信号 SIGPIPE 会结束整个进程。"
+        "A client sends requests, ends its side and is gone, by a reset, before the first answer. What happens when the program sends it?"
+        "客户端发送几个请求，结束自己一侧，并在第一个回答之前以重置离开。程序发送这个回答时会发生什么？"
+        "What had arrived can still be read, but the connection is gone: send fails with EPIPE, and by default the signal SIGPIPE ends the whole process."
+        "已经到达的数据仍可读取，但连接已经不在：send 以 EPIPE 失败，而默认情况下信号 SIGPIPE 会结束整个进程。"
         "Send with MSG_NOSIGNAL or ignore SIGPIPE, and take EPIPE and ECONNRESET for the end of this client alone."
         "发送时使用 MSG_NOSIGNAL，或者忽略 SIGPIPE，并把 EPIPE 和 ECONNRESET 只当作这一个客户端的结束。";
     "starts/address"

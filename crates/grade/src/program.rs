@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use netplay_inspect::{self as inspect, Ask, Inet};
 use netplay_record::Event;
+use netplay_text::tcp::State;
 use netplay_watch::{Launch, Settings, StartError, Status, Twist};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -245,11 +246,24 @@ impl Program {
                 return true;
             }
         }
+        self.guard.is_still() && self.sockets_to(client).all(|socket| socket.receive_queue == 0)
+    }
+
+    /// Whether its socket to this client is in this state.
+    pub(crate) fn has_state(&self, client: SocketAddr, state: State) -> bool {
+        self.sockets_to(client).any(|socket| socket.state == state)
+    }
+
+    /// Whether it has no connection to this client any more.
+    pub(crate) fn has_lost(&self, client: SocketAddr) -> bool {
+        self.sockets_to(client).next().is_none()
+    }
+
+    fn sockets_to(&self, client: SocketAddr) -> impl Iterator<Item = Inet> + use<> {
         let sockets = inspect::tcp(Ask::port(self.address.port())).unwrap_or_default();
-        let mut of_client = sockets
-            .iter()
-            .filter(|socket| socket.peer.is_some_and(|peer| peer.port() == client.port()));
-        self.guard.is_still() && of_client.all(|socket| socket.receive_queue == 0)
+        sockets
+            .into_iter()
+            .filter(move |socket| socket.peer.is_some_and(|peer| peer.port() == client.port()))
     }
 
     /// Its last output: of its standard output, and of its standard error.

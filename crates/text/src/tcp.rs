@@ -16,6 +16,8 @@ impl State {
     pub const TIME_WAIT: State = State(6);
     /// Not connected: the CLOSED of the standard.
     pub const CLOSE: State = State(7);
+    /// The peer has ended its side, and this end has not.
+    pub const CLOSE_WAIT: State = State(8);
     /// A listener.
     pub const LISTEN: State = State(10);
 

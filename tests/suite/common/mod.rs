@@ -50,7 +50,7 @@ pub fn netplay() -> Command {
     unsafe_code,
     reason = "only between fork and exec can a child be told apart from its parent"
 )]
-fn hears_signals(command: &mut Command) {
+pub fn hears_signals(command: &mut Command) {
     let usual = || {
         for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
             // SAFETY: no function is installed as a handler.

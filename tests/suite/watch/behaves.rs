@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{code, compiled, events, may_trace, watch};
-use crate::common::{finish, have, netplay, skip, terminal, text, until, wait};
+use crate::common::{finish, have, hears_signals, netplay, skip, terminal, text, until, wait};
 use netplay::trace::Event;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 fn unwatched(program: &[&str]) -> Command {
     let netplay = netplay();
     let mut command = Command::new("env");
+    hears_signals(&mut command);
     for (name, value) in netplay.get_envs() {
         match value {
             Some(value) => command.env(name, value),
