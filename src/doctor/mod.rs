@@ -381,11 +381,17 @@ fn ptrace(lang: Lang) -> Check {
             "strace cannot follow netplay; bench may not count calls",
             "strace 不能跟踪 netplay；bench 可能数不了系统调用",
         );
-        let mend = lang.pick(
-            "in a container: docker run --cap-add SYS_PTRACE …",
-            "在容器里：docker run --cap-add SYS_PTRACE …",
-        );
-        return Check::less(what, lang.pick("strace fails", "strace 失败"), effect, mend);
+        // What keeps netplay from tracing keeps strace from it.
+        let mend = match allowed() {
+            Err(forbidden) => forbidden.way_out(lang),
+            Ok(()) => lang
+                .pick(
+                    "in a container: docker run --cap-add SYS_PTRACE …",
+                    "在容器里：docker run --cap-add SYS_PTRACE …",
+                )
+                .to_owned(),
+        };
+        return Check::less(what, lang.pick("strace fails", "strace 失败"), effect, &mend);
     }
     let effect = lang.pick(
         "strace -f netplay … works; strace -p PID of a running server does not",

@@ -118,16 +118,32 @@ pub fn way_out_for(pid: i32, lang: Lang) -> String {
             "它属于别的用户：sudo netplay watch -p {pid}",
         );
     }
-    if !root && yama() > 0 {
-        return say!(
+    if let Some(way_out) = (!root).then(|| way_out_of_yama(yama(), pid, lang)).flatten() {
+        return way_out;
+    }
+    way_out_of(&Limits { tracer: 0, ..Limits::read("self") }, lang)
+}
+
+/// What to do where Yama keeps an ordinary user from tracing a process that runs already; `None` if Yama does not, or if
+/// nothing helps.
+fn way_out_of_yama(scope: u8, pid: i32, lang: Lang) -> Option<String> {
+    match scope {
+        1 => Some(say!(
             lang,
             "Yama allows a process to trace its own children only: start the program with \
              netplay watch -- CMD, or allow it: sudo sysctl -w kernel.yama.ptrace_scope=0",
             "Yama 只允许进程跟踪自己的子进程：用 netplay watch -- CMD 启动程序，\
              或者放开限制：sudo sysctl -w kernel.yama.ptrace_scope=0",
-        );
+        )),
+        2 => Some(say!(
+            lang,
+            "Yama allows an administrator only to trace: sudo netplay watch -p {pid}, \
+             or allow it: sudo sysctl -w kernel.yama.ptrace_scope=0",
+            "Yama 只允许管理员跟踪：sudo netplay watch -p {pid}，\
+             或者放开限制：sudo sysctl -w kernel.yama.ptrace_scope=0",
+        )),
+        _ => None,
     }
-    way_out_of(&Limits { tracer: 0, ..Limits::read("self") }, lang)
 }
 
 /// Yama's `ptrace_scope`: 0 is no limit, 1 means children only, 2 an administrator only, 3 nothing at all.
@@ -206,6 +222,18 @@ mod tests {
             let traced = Limits { tracer: 7, ..me };
             assert!(way_out_of(&traced, lang).contains('7'));
             assert!(!way_out_of(&me, lang).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_process_that_runs_already_has_a_way_out_while_an_administrator_can_lift_the_limit() {
+        for lang in Lang::ALL {
+            let ways = [0, 1, 2, 3].map(|scope| way_out_of_yama(scope, 7, lang));
+            let [None, Some(children), Some(administrator), None] = ways else {
+                panic!("{ways:?}");
+            };
+            assert!(children.contains("watch -- CMD"), "{children}");
+            assert!(administrator.contains("sudo netplay watch -p 7"), "{administrator}");
         }
     }
 

@@ -55,10 +55,30 @@ pub(crate) fn skip(pid: Pid) -> Result<(), Errno> {
         registers.orig_rax = u64::MAX;
         set(pid, registers)
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
     {
-        let _ = pid;
-        Err(Errno::ENOSYS)
+        number::set(pid, -1)
+    }
+}
+
+/// The number of a call has a register set of its own on ARM: the register that brought it is only a copy by now.
+#[cfg(target_arch = "aarch64")]
+mod number {
+    use super::{Errno, Pid};
+
+    /// `NT_ARM_SYSTEM_CALL` of the kernel's `elf.h`.
+    const SYSTEM_CALL: usize = 0x404;
+
+    #[expect(unsafe_code, reason = "ptrace reads memory")]
+    pub(super) fn set(pid: Pid, mut number: i32) -> Result<(), Errno> {
+        // SAFETY: the kernel reads one number, and is told its size.
+        unsafe {
+            let mut vector =
+                libc::iovec { iov_base: (&raw mut number).cast(), iov_len: size_of::<i32>() };
+            let request = libc::PTRACE_SETREGSET;
+            let done = libc::ptrace(request, pid.as_raw(), SYSTEM_CALL, &raw mut vector);
+            Errno::result(done).map(drop)
+        }
     }
 }
 
