@@ -11,6 +11,7 @@ use clap::Args as ClapArgs;
 use netplay_text::columns::width;
 use netplay_text::say;
 use netplay_text::words::{counted, duration, grouped};
+use nix::errno::Errno;
 
 use super::args::seconds;
 use super::draw::Picture;
@@ -293,7 +294,8 @@ fn explained(error: ConductError) -> anyhow::Error {
             StartFailure::Forbidden(call, errno) => forbidden(Forbidden { call, errno }),
             StartFailure::NotFound | StartFailure::Call(..) => error.into(),
         },
-        ConductError::Attach(pid, errno @ nix::errno::Errno::EPERM) => {
+        // SELinux answers EACCES, all others EPERM.
+        ConductError::Attach(pid, errno @ (Errno::EPERM | Errno::EACCES)) => {
             let (why, way_out) = (in_words(errno), way_out_for(pid, lang));
             CannotRun(say!(
                 lang,
@@ -312,7 +314,7 @@ fn explained(error: ConductError) -> anyhow::Error {
     }
 }
 
-fn in_words(errno: nix::errno::Errno) -> String {
+fn in_words(errno: Errno) -> String {
     error_in_words(&format!("{errno:?}"), Lang::current())
 }
 

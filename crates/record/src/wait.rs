@@ -219,6 +219,8 @@ pub fn epoll_event(fd: i32, events: u32) -> String {
 const OLD: bool = cfg!(any(target_arch = "x86_64", target_arch = "x86"));
 const SELECT: &str = if cfg!(target_env = "musl") { "select" } else { "pselect6" };
 const POLL: &str = if OLD { "poll" } else { "ppoll" };
+/// The size that it gives for the mask of signals that `poll` does not have.
+const NO_MASK: u8 = if cfg!(target_env = "musl") { 8 } else { 0 };
 const EPOLL_WAIT: &str = if OLD { "epoll_wait" } else { "epoll_pwait" };
 
 impl Wait {
@@ -313,7 +315,14 @@ impl Told for Wait {
                 Strace { out: done.map(|n| select.out(n)), ..told }
             }
             Wait::Poll(fds, timeout) => {
-                let args = format!("{}, {}, {timeout}", poll_list(fds), fds.len());
+                let limit = match OLD {
+                    true => timeout.to_string(),
+                    false => {
+                        let time = u64::try_from(*timeout).ok().map(Duration::from_millis);
+                        format!("{}, NULL, {NO_MASK}", strace::timeout(time))
+                    }
+                };
+                let args = format!("{}, {}, {limit}", poll_list(fds), fds.len());
                 Strace { out: done.map(|n| poll_out(n, fds)), ..Strace::new(POLL, args) }
             }
             Wait::Ppoll { fds, timeout, mask } => {
