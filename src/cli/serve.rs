@@ -2,11 +2,16 @@
 
 use std::io::{self, IsTerminal};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
 use netplay_text::say;
+use nix::sys::signal::{SigSet, Signal};
 
 use super::global::Global;
 use crate::draw::{Time, View};
@@ -78,17 +83,60 @@ pub(super) fn has_keys() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Waits for a key, if there can be one, or for an answer of a browser.
-///
-/// # Errors
-/// A signal came, or the terminal is gone.
-pub(super) fn key_or_step(feed: Option<&Feed>) -> io::Result<Step> {
-    let Some(feed) = feed else {
-        return crate::terminal::key().map(of_key);
-    };
+/// A question whether a call may go on, to the keys and to the browsers. It is asked by a thread of its own: what other
+/// threads of the programs do meanwhile is heard of at once. Dropped, it is asked no longer, and the terminal is as it was.
+pub(super) struct Asking {
+    answer: Receiver<Step>,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Asking {
+    pub(super) fn begin(feed: Option<Feed>) -> Asking {
+        let (sender, answer) = channel();
+        let over = Arc::new(AtomicBool::new(false));
+        let withdrawn = over.clone();
+        let thread = std::thread::spawn(move || {
+            // Signals and ticks are for the thread that watches, except those of a terminal that another job has.
+            let mut others = SigSet::all();
+            for of_terminal in [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU] {
+                others.remove(of_terminal);
+            }
+            let _ = others.thread_block();
+            // Without an answer, because a signal came or the terminal is gone, nothing is held any more.
+            let _ = sender.send(step(feed.as_ref(), &withdrawn).unwrap_or(Step::On));
+        });
+        Asking { answer, over, thread: Some(thread) }
+    }
+
+    /// The answer, if there is one. A question that cannot be asked holds nothing.
+    pub(super) fn answer(&self) -> Option<Step> {
+        match self.answer.try_recv() {
+            Err(TryRecvError::Empty) => None,
+            answer => Some(answer.unwrap_or(Step::On)),
+        }
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.over.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Waits for a key, if there can be one, or for an answer of a browser, until the question is withdrawn.
+fn step(feed: Option<&Feed>, withdrawn: &AtomicBool) -> io::Result<Step> {
     let time = if has_keys() { Duration::ZERO } else { LOOK };
-    let answer = answered(&mut || feed.step(time));
-    feed.release();
+    let answer = answered(&mut || match withdrawn.load(Relaxed) {
+        true => Some(Step::On),
+        false => feed.and_then(|feed| feed.step(time)),
+    });
+    if let Some(feed) = feed {
+        feed.release();
+    }
     Ok(match answer? {
         Ok(key) => of_key(key),
         Err(step) => step,

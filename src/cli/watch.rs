@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use super::args::seconds;
 use super::draw::Picture;
 use super::global::{Global, open_trace};
-use super::serve::{Serve, has_keys, key_or_step};
+use super::serve::{Asking, Serve, has_keys};
 use crate::call::monotonic;
 use crate::child::CannotRun;
 use crate::client::Usage;
@@ -366,6 +366,8 @@ struct Desk {
     untold: bool,
     /// Whether each call waits for a key.
     steps: bool,
+    /// The question for the next one, while it has no answer.
+    asking: Option<Asking>,
     /// Whether only results are told.
     quiet: bool,
     /// The page that shows it as it happens.
@@ -381,7 +383,10 @@ struct Batch {
 impl Desk {
     fn new(steps: bool, quiet: bool, live: Option<Feed>) -> (Desk, Receiver<Batch>) {
         let (batches, receiver) = sync_channel(BATCHES);
-        (Desk { batch: Vec::new(), batches, untold: false, steps, quiet, live }, receiver)
+        (
+            Desk { batch: Vec::new(), batches, untold: false, steps, asking: None, quiet, live },
+            receiver,
+        )
     }
 
     fn hand_on(&mut self, told: Option<SyncSender<()>>) {
@@ -439,9 +444,8 @@ impl Audience for Desk {
         let _ = all_told.recv();
     }
 
-    fn before(&mut self, calls: &[Event]) {
+    fn before(&mut self, call: &Event) {
         self.stops();
-        let Some(call) = calls.first() else { return };
         let (lang, role, asked) = (Lang::current(), &call.role, call.asked(Lang::current()));
         if has_keys() {
             remark(say!(
@@ -453,7 +457,17 @@ impl Audience for Desk {
         if let Some(live) = &self.live {
             live.hold(call);
         }
-        self.steps = matches!(key_or_step(self.live.as_ref()), Ok(Step::Next));
+        // A key for a call that is gone is one for the next.
+        self.asking.get_or_insert_with(|| Asking::begin(self.live.clone()));
+    }
+
+    fn goes_on(&mut self) -> bool {
+        let Some(step) = self.asking.as_ref().map_or(Some(Step::On), Asking::answer) else {
+            return false;
+        };
+        self.asking = None;
+        self.steps = step == Step::Next;
+        true
     }
 }
 

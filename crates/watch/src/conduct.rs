@@ -123,11 +123,15 @@ pub trait Audience {
     fn looks(&self) -> bool {
         false
     }
-    /// These calls are about to begin; the first of them goes on when this returns. Only with [`steps`](Self::steps).
-    fn before(&mut self, _calls: &[Event]) {}
-    /// Whether each call is held until [`before`](Self::before) returns.
+    /// Whether each call is held until it may go on.
     fn steps(&self) -> bool {
         false
+    }
+    /// This call is held at its entry. Others go on meanwhile, and are heard of. Only with [`steps`](Self::steps).
+    fn before(&mut self, _call: &Event) {}
+    /// Whether the call of the last [`before`](Self::before) may go on: asked again and again.
+    fn goes_on(&mut self) -> bool {
+        true
     }
 }
 
@@ -163,6 +167,7 @@ pub fn conduct(plan: &Plan, audience: &mut dyn Audience) -> Result<Outcome, Cond
         kill_at: None,
         end_at: plan.timeout.map(|timeout| Instant::now() + timeout),
         silent: false,
+        asked_for: None,
         error: None,
     };
     stage.start_next()?;
@@ -197,6 +202,8 @@ struct Stage<'a> {
     end_at: Option<Instant>,
     /// Whether what happens is netplay's doing, and not told any more.
     silent: bool,
+    /// The thread of the call that the audience was asked for.
+    asked_for: Option<i32>,
     error: Option<ConductError>,
 }
 
@@ -427,16 +434,29 @@ impl Stage<'_> {
             self.silent = true;
             self.end(Signal::SIGTERM);
         }
-        let calls = self.tracer.at_entry();
-        if !calls.is_empty() && audience.steps() {
-            audience.before(&calls);
-            if audience.steps() {
-                self.tracer.release_one();
-            } else {
-                self.tracer.hold(false);
+        self.step(audience);
+        Ok(())
+    }
+
+    /// Asks for the call that has been held for longest, and lets it go on when it may.
+    fn step(&mut self, audience: &mut dyn Audience) {
+        let first = self.tracer.at_entry().into_iter().next();
+        // The one that was asked for may have been killed since.
+        if self.asked_for != first.as_ref().map(|call| call.tid) {
+            self.asked_for = None;
+        }
+        let Some(call) = first.filter(|_| audience.steps()) else { return };
+        if self.asked_for.is_none() {
+            self.asked_for = Some(call.tid);
+            audience.before(&call);
+        }
+        if audience.goes_on() {
+            self.asked_for = None;
+            match audience.steps() {
+                true => self.tracer.release_one(),
+                false => self.tracer.hold(false),
             }
         }
-        Ok(())
     }
 
     /// Whether every program that was started has ended. Processes that were there before live on.

@@ -265,6 +265,13 @@ static void waits(void) {
     poll(both, 2, 0);
 }
 
+/* Waits for a client that does not come. */
+static void listens(void) {
+    struct pollfd one = {listener(), POLLIN, 0};
+    poll(&one, 1, 2000);
+    close(one.fd);
+}
+
 static void options(void) {
     int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1, value = 0;
     socklen_t len = sizeof value;
@@ -337,7 +344,7 @@ static void errors(void) {
 int main(int argc, char **argv) {
     const struct { const char *name; void (*run)(void); } modes[] = {
         {"stream", stream}, {"copies", copies}, {"messages", messages}, {"passes", passes}, {"files", files},
-        {"waits", waits}, {"options", options}, {"errors", errors},
+        {"waits", waits}, {"listens", listens}, {"options", options}, {"errors", errors},
     };
     signal(SIGPIPE, SIG_IGN);
     for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++)

@@ -441,6 +441,22 @@ fn step_holds_each_call_until_a_key() {
     assert!(output.status.success(), "{output:?}");
 }
 
+/// The question for one call takes no part in how long others last.
+#[test]
+fn while_a_call_is_held_others_return_and_are_told() {
+    let Some(program) = compiled("calls.c", false) else { return };
+    let own = ["execve", "socket", "setsockopt", "bind", "listen", "getsockname", "poll"];
+    let own = own.map(|call| format!(" call {call}"));
+    let mut steps: Vec<&str> = own.iter().flat_map(|call| [call.as_str(), " "]).collect();
+    // The next program is held at its first call, and nothing is typed until the first one's poll has returned.
+    steps.extend([" call execve", "", "poll", "c"]);
+    let Some(mut terminal) = terminal(&steps) else { return };
+    terminal.arg(env!("CARGO_BIN_EXE_netplay")).args(["watch", "--step", "--"]);
+    terminal.arg(&program).arg("listens").arg("::").arg(&program).arg("options");
+    let output = finish(&mut terminal, b"");
+    assert!(output.status.success(), "{output:?}");
+}
+
 #[test]
 fn what_cannot_be_started_says_why() {
     if !may_trace() {
