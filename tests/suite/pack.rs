@@ -419,3 +419,34 @@ fn watched_programs_verify() {
         assert_eq!(rules(&packed), [""; 0], "{options:?}: {:?}", run.lines().len());
     }
 }
+
+/// A program may use the answer of a failed call as a descriptor, or any other number.
+#[test]
+fn a_descriptor_that_cannot_be_is_recorded_as_it_was_asked_for() {
+    if !common::strace_may_trace() {
+        return skip("programs cannot be watched here");
+    }
+    let folder = TempDir::new().unwrap();
+    let asked = "import ctypes, socket\n\
+        s = socket.socket()\n\
+        libc = ctypes.CDLL(None)\n\
+        for fd in (-1, -7, -2**31):\n \
+        libc.recv(fd, None, 0, 0), libc.send(fd, b'x', 1, 0), libc.close(fd)\n";
+    let mut watch = netplay();
+    watch.args(["watch", "-q", "--trace"]).arg(folder.path().join("run.jsonl"));
+    watch.args(["--", "/usr/bin/python3", "-c", asked]);
+    assert!(finish(&mut watch, b"").status.success());
+    let run = Run { folder };
+    let lines = run.lines();
+    let of: Vec<i64> = lines.iter().filter_map(|line| line["fd"].as_i64()).collect();
+    for fd in [-1, -7, i64::from(i32::MIN)] {
+        assert_eq!(of.iter().filter(|of| **of == fd).count(), 3, "{of:?}");
+    }
+    let schema = serde_json::from_str(include_str!("../../schema/trace.schema.json")).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    for line in &lines {
+        let wrong: Vec<_> = validator.iter_errors(line).map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{wrong:?} in {line}");
+    }
+    assert_eq!(rules(&run.honest()), [""; 0]);
+}

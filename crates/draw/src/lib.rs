@@ -38,6 +38,7 @@ mod arrows;
 mod calls;
 pub mod clocks;
 mod fold;
+mod growing;
 mod html;
 pub mod ink;
 mod left_out;

@@ -1,16 +1,16 @@
 //! A page that grows while the programs run: what it shows at each moment, and what is new since another moment.
 //!
 //! ```text
-//! records ── add ────▶ calls at the end, without arrows   a moment later
-//!         ── settle ─▶ the whole timeline again           when there is time for it
+//! records ── add ─────────────▶ calls at the end, without arrows   a moment later
+//!         ── draft, read, take ▶ the whole timeline again          when there is time for it
 //!
 //! since(place) ──▶ {"calls": {"at": 12, …}, "rows": [20, …], …}: what follows the first 12 calls and 20 rows
 //! ```
 //!
 //! [`Timeline::new`] reads all records, because a later one can change what an earlier one was: a name, an arrow, a lane. That
-//! costs the more the longer the run is. So a new call is [added](Live::add) at once with what is known of it alone, and
-//! [settled](Live::settle) later, together with all the others. After that the page has what a file of the same records would have;
-//! a test compares them.
+//! costs the more the longer the run is. So a new call is [added](Live::add) at once with what is known of it alone. Meanwhile
+//! another thread reads a [draft](Live::draft) of all the others, and the page [takes](Live::take) what it found. After that
+//! it has what a file of the same records would have; a test compares them.
 //!
 //! Every list of the page is a beginning that stayed and an end that is new. For each change it is remembered how much
 //! stayed, so a browser that comes late, or again, is given just what it does not have, and nothing is kept for a browser that
@@ -18,11 +18,13 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::calls::is_moment;
+use super::growing::Growing;
 use super::html::{ArrowData, CallWords, draw_live};
 use super::page_words;
 use super::pool::Pool;
@@ -39,11 +41,16 @@ pub struct Live {
     view: View,
     names: HashMap<i32, String>,
     all: bool,
-    records: Vec<Event>,
+    records: Vec<Arc<Event>>,
+    /// Those that are shown, and are in no timeline that was taken.
+    recent: Vec<Arc<Event>>,
     /// The first moment of the timeline, in nanoseconds of CLOCK_MONOTONIC.
     start_ns: u64,
     now: Lists,
+    growing: Growing,
     measured: Measured,
+    /// How many rows it was measured for.
+    measured_for: usize,
     words: Pool,
     /// The words of calls that were told before.
     told: HashMap<Key, CallWords>,
@@ -90,6 +97,37 @@ struct CallNow {
     bytes: i64,
     words: CallWords,
     is_moment: bool,
+}
+
+/// All records until now, to be read as one timeline.
+pub struct Draft {
+    records: Vec<Arc<Event>>,
+    /// How many of the recent ones are among them.
+    recent: usize,
+    names: HashMap<i32, String>,
+    all: bool,
+    lang: Lang,
+}
+
+/// A draft that was read.
+pub struct Settled {
+    timeline: Timeline,
+    /// The word of each arrow.
+    words: Vec<String>,
+    recent: usize,
+}
+
+impl Draft {
+    /// Reads it. This takes the longer the more records there are, and needs no page.
+    #[must_use]
+    pub fn read(self) -> Settled {
+        let records = self.records.iter().map(|record| Box::new(Event::clone(record)));
+        let timeline = Timeline::new(records.collect(), &self.names);
+        let timeline = if self.all { timeline } else { timeline.folded() };
+        let arrows = timeline.arrows.iter();
+        let words = arrows.map(|arrow| on_arrow(&timeline.calls, arrow, self.lang)).collect();
+        Settled { timeline, words, recent: self.recent }
+    }
 }
 
 /// How heights are measured, and how long all of it took.
@@ -176,9 +214,12 @@ impl Live {
             all,
             words,
             records: Vec::new(),
+            recent: Vec::new(),
             start_ns: 0,
             now: Lists::default(),
+            growing: Growing::default(),
             measured: Measured::default(),
+            measured_for: 0,
             told: HashMap::new(),
             numbers: HashMap::new(),
             threads: HashMap::new(),
@@ -247,23 +288,29 @@ impl Live {
                     .hear(&record, self.view.lang)
                     .this
                     .is_none();
-            let thread = (record.host, record.pid, record.tid, record.role.clone());
-            match self.threads.get(&thread) {
-                _ if heard || record.errno.as_deref() == Some("EAGAIN") => {}
-                Some(&lane) if record.start_ns >= self.start_ns => {
-                    let call = self.provisional(&record, lane);
-                    self.now.calls.push(call);
-                }
-                _ => without = true,
+            let record = Arc::new(record);
+            self.records.push(Arc::clone(&record));
+            if !heard && record.errno.as_deref() != Some("EAGAIN") {
+                without |= !self.show(&record);
+                self.recent.push(record);
             }
-            self.records.push(record);
         }
         if self.now.calls.len() > calls {
             self.version += 1;
             self.kept[0].change(self.version, calls);
-            self.stand();
+            self.grow();
         }
         without
+    }
+
+    /// Puts a record at the end of the calls, if its thread has a lane.
+    fn show(&mut self, record: &Event) -> bool {
+        let thread = (record.host, record.pid, record.tid, record.role.clone());
+        let lane = self.threads.get(&thread).filter(|_| record.start_ns >= self.start_ns);
+        let Some(&lane) = lane else { return false };
+        let call = self.provisional(record, lane);
+        self.now.calls.push(call);
+        true
     }
 
     /// A call of which only its record is known.
@@ -300,13 +347,30 @@ impl Live {
         CallWords { state, ..*told }
     }
 
-    /// Reads all records again: then the page has what a file of them would have.
-    pub fn settle(&mut self) {
-        if !std::mem::take(&mut self.unsettled) {
-            return;
+    /// All records until now, for a thread that has the time to read them.
+    #[must_use]
+    pub fn draft(&mut self) -> Draft {
+        self.unsettled = false;
+        Draft {
+            records: self.records.clone(),
+            recent: self.recent.len(),
+            names: self.names.clone(),
+            all: self.all,
+            lang: self.view.lang,
         }
-        let timeline = Timeline::new(self.records.clone(), &self.names);
-        let timeline = if self.all { timeline } else { timeline.folded() };
+    }
+
+    /// Reads all records again, and takes what it found.
+    pub fn settle(&mut self) {
+        let draft = self.draft();
+        self.take(draft.read());
+    }
+
+    /// Takes the last draft, now that it was read: the page has what a file of those records would have, and behind it what was
+    /// added since.
+    pub fn take(&mut self, settled: Settled) {
+        let Settled { timeline, words, recent } = settled;
+        self.recent.drain(..recent);
         self.start_ns = timeline.start_ns;
         let numbers: Vec<u32> = timeline.lanes.iter().map(|lane| self.number(lane)).collect();
         let mut lanes = self.now.lanes.clone();
@@ -344,8 +408,8 @@ impl Live {
             });
         }
         let mut arrows = Vec::with_capacity(timeline.arrows.len());
-        for arrow in &timeline.arrows {
-            let word = self.words.number(&on_arrow(&timeline.calls, arrow, self.view.lang));
+        for (arrow, word) in timeline.arrows.iter().zip(&words) {
+            let word = self.words.number(word);
             arrows.push(ArrowData::of(arrow, word).with_lanes(|lane| numbers[lane]));
         }
         self.version += 1;
@@ -354,10 +418,15 @@ impl Live {
             (self.now.lanes, self.now.order, self.now.left_out) = (lanes, numbers, left_out);
             self.lanes_at = self.version;
         }
-        if let Some(kept) = differ(&self.now.calls, &calls) {
+        let before = std::mem::replace(&mut self.now.calls, calls);
+        let later = std::mem::take(&mut self.recent);
+        for record in &later {
+            self.show(record);
+        }
+        self.recent = later;
+        if let Some(kept) = differ(&before, &self.now.calls) {
             self.kept[0].change(self.version, kept);
         }
-        self.now.calls = calls;
         if let Some(kept) = differ(&self.now.arrows, &arrows) {
             self.kept[2].change(self.version, kept);
         }
@@ -372,26 +441,47 @@ impl Live {
         *self.numbers.entry((lane.host, lane.thread, named.clone())).or_insert(next)
     }
 
-    /// Finds the rows of the calls.
+    /// Finds the rows of all calls.
     fn stand(&mut self) {
-        let span = |call: &CallNow| Span {
-            from_ns: call.from_ns,
-            to_ns: call.to_ns,
-            took_ns: call.took_ns,
-            is_moment: call.is_moment,
-        };
-        let rows = Rows::of_spans(&self.now.calls.iter().map(span).collect::<Vec<_>>());
-        let [even, scale] = [Time::Even, Time::True].map(|time| {
-            let (longest, per_ns) = rows.scale(time, 100.0);
-            Scale { longest, per_ns }
-        });
-        let span = self.now.calls.iter().map(|call| call.to_ns).max().unwrap_or_default();
-        self.measured = Measured { even, scale, span };
+        let rows = Rows::of_spans(&self.now.calls.iter().map(CallNow::span).collect::<Vec<_>>());
+        self.growing = Growing::of(&rows);
+        self.measure();
         let rows: Vec<u32> = rows.rows.iter().map(|row| row.call as u32).collect();
         if let Some(kept) = differ(&self.now.rows, &rows) {
             self.kept[1].change(self.version, kept);
         }
         self.now.rows = rows;
+    }
+
+    /// Finds the rows of the last calls.
+    fn grow(&mut self) {
+        let calls = &self.now.calls;
+        let known = self.growing.calls();
+        let stays = self.growing.grow(calls.len(), |call| calls[call].span());
+        let span = calls[known..].iter().map(|call| call.to_ns).max().unwrap_or_default();
+        self.measured.span = self.measured.span.max(span);
+        let rows = &self.growing.rows()[stays..];
+        let rows: Vec<u32> = rows.iter().map(|row| row.call as u32).collect();
+        if let Some(kept) = differ(&self.now.rows[stays..], &rows) {
+            self.kept[1].change(self.version, stays + kept);
+        }
+        self.now.rows.truncate(stays);
+        self.now.rows.extend(rows);
+        // A few rows more change little of what is measured.
+        if self.now.rows.len() > self.measured_for + self.measured_for / 8 {
+            self.measure();
+        }
+    }
+
+    fn measure(&mut self) {
+        let rows = self.growing.rows();
+        let [even, scale] = [Time::Even, Time::True].map(|time| {
+            let (longest, per_ns) = Rows::scale(rows, time, 100.0);
+            Scale { longest, per_ns }
+        });
+        self.measured_for = rows.len();
+        let span = self.now.calls.iter().map(|call| call.to_ns).max().unwrap_or_default();
+        self.measured = Measured { even, scale, span };
     }
 
     /// What is new since a browser had this, as one line of JSON; and what it has then. `None`: nothing.
@@ -484,6 +574,13 @@ impl Live {
     /// Those of the writer.
     pub fn draw(&self, to: &mut dyn Write) -> io::Result<()> {
         draw_live(&self.whole(), &self.view, to)
+    }
+}
+
+impl CallNow {
+    fn span(&self) -> Span {
+        let CallNow { from_ns, to_ns, took_ns, is_moment, .. } = *self;
+        Span { from_ns, to_ns, took_ns, is_moment }
     }
 }
 
@@ -616,16 +713,28 @@ mod tests {
                 let mut live = Live::new(view(), HashMap::new(), false);
                 // One hears of everything, one seldom, one only in the end.
                 let [mut all, mut some, mut late] = [(); 3].map(|()| Browser::new());
+                let mut reading = None;
                 for (nth, records) in records.chunks(batch).enumerate() {
                     live.add(records.to_vec());
                     all.hear(&live);
+                    // A draft is read while more records come, or at once.
                     if nth % settles_each == 0 {
-                        live.settle();
+                        if let Some(draft) = reading.take() {
+                            live.take(Draft::read(draft));
+                            all.hear(&live);
+                        }
+                        match nth % 2 {
+                            0 => live.settle(),
+                            _ => reading = Some(live.draft()),
+                        }
                         all.hear(&live);
                     }
                     if nth % 5 == 0 {
                         some.hear(&live);
                     }
+                }
+                if let Some(draft) = reading.take() {
+                    live.take(Draft::read(draft));
                 }
                 live.settle();
                 let timeline = Timeline::new(records.clone(), &HashMap::new()).folded();

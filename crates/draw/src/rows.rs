@@ -103,17 +103,9 @@ impl Rows {
         let two = spanning(spans);
         let mut rows: Vec<Row> = Vec::with_capacity(spans.len() * 2);
         for (call, (of, two)) in spans.iter().zip(&two).enumerate() {
-            if *two {
-                rows.push(Row { at_ns: of.from_ns, call, part: Part::Begin });
-                rows.push(Row { at_ns: of.to_ns, call, part: Part::End });
-            } else {
-                // An operation of a ring is done when its answer is taken.
-                let at_ns = if of.is_moment { of.to_ns } else { of.from_ns };
-                rows.push(Row { at_ns, call, part: Part::Whole });
-            }
+            rows.extend(of.rows(call, *two).into_iter().flatten());
         }
-        // What ends stands above what begins in the same nanosecond.
-        rows.sort_by_key(|row| (row.at_ns, row.part != Part::End, row.call));
+        rows.sort_by_key(Row::place);
         let (mut began, mut returned) = (vec![0; spans.len()], vec![0; spans.len()]);
         for (i, row) in rows.iter().enumerate() {
             if row.part != Part::End {
@@ -128,22 +120,18 @@ impl Rows {
 
     /// Gaps longer than this are shown as breaks, in nanoseconds; and how high one nanosecond is where heights are true, if a
     /// row more is `unit`.
-    pub(super) fn scale(&self, time: Time, unit: f64) -> (u64, f64) {
-        let gaps = self.gaps();
+    pub(super) fn scale(rows: &[Row], time: Time, unit: f64) -> (u64, f64) {
+        let gaps = gaps(rows);
         let longest = longest(&gaps, time);
         let uncut: u64 = gaps.iter().filter(|&&gap| gap <= longest).sum();
-        (longest, 1.5 * unit * self.rows.len() as f64 / uncut.max(1) as f64)
-    }
-
-    fn gaps(&self) -> Vec<u64> {
-        self.rows.windows(2).map(|pair| pair[1].at_ns - pair[0].at_ns).collect()
+        (longest, 1.5 * unit * rows.len() as f64 / uncut.max(1) as f64)
     }
 
     /// Gives each row its height, of which one row more is `unit`.
     #[must_use]
     pub fn heights(&self, time: Time, unit: f64) -> Heights {
-        let gaps = self.gaps();
-        let (longest, per_ns) = self.scale(time, unit);
+        let gaps = gaps(&self.rows);
+        let (longest, per_ns) = Rows::scale(&self.rows, time, unit);
         let mut heights =
             Heights { per_ns: (time == Time::True).then_some(per_ns), ..Heights::default() };
         let mut at = unit;
@@ -165,7 +153,19 @@ impl Rows {
     }
 }
 
+fn gaps(rows: &[Row]) -> Vec<u64> {
+    rows.windows(2).map(|pair| pair[1].at_ns - pair[0].at_ns).collect()
+}
+
+impl Row {
+    /// What rows are sorted by: what ends stands above what begins in the same nanosecond.
+    pub(super) fn place(&self) -> (u64, bool, usize) {
+        (self.at_ns, self.part != Part::End, self.call)
+    }
+}
+
 /// What the rows have to know of a call, in nanoseconds from the timeline's start.
+#[derive(Clone, Copy)]
 pub(super) struct Span {
     pub(super) from_ns: u64,
     pub(super) to_ns: u64,
@@ -175,6 +175,17 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// The rows of this call: two, or one.
+    pub(super) fn rows(&self, call: usize, two: bool) -> [Option<Row>; 2] {
+        let row = |at_ns, part| Some(Row { at_ns, call, part });
+        match (two, self.is_moment) {
+            (true, _) => [row(self.from_ns, Part::Begin), row(self.to_ns, Part::End)],
+            // An operation of a ring is done when its answer is taken.
+            (false, true) => [row(self.to_ns, Part::Whole), None],
+            (false, false) => [row(self.from_ns, Part::Whole), None],
+        }
+    }
+
     fn of(call: &Call) -> Span {
         let is_moment = is_moment(&call.record);
         Span { from_ns: call.from_ns, to_ns: call.to_ns, took_ns: call.took_ns(), is_moment }

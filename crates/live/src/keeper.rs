@@ -1,14 +1,16 @@
 //! The keeper: the thread that brings the page up to date.
 //!
-//! A new call is on the page after a breath, in which others come along. To [settle](netplay_draw::live::Live::settle) the whole page
-//! takes longer the longer the run is, and is done in a quarter of this thread's time at most; so are the looks at sockets
-//! in a tenth.
+//! A new call is on the page after a breath, in which others come along. To read the whole run again takes the longer the
+//! longer it is: another thread [reads a draft](netplay_draw::live::Draft::read), a quarter of the time at most, and new calls do not wait for
+//! it. The looks at sockets take a tenth of this thread's time.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use netplay_call::monotonic;
+use netplay_draw::live::Settled;
 use netplay_record::Event;
 
 use super::board::{Held, Waits};
@@ -36,6 +38,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) fn keep(shared: &Shared, fed: &Receiver<Fed>) {
     let mut looks = Looks::default();
     let (mut settle_at, mut look_at) = (Instant::now(), Instant::now());
+    let mut reading: Option<(JoinHandle<Settled>, Instant)> = None;
     let mut ended = false;
     while !ended {
         let first = match fed.recv_timeout(BREATH * 5) {
@@ -45,11 +48,11 @@ pub(crate) fn keep(shared: &Shared, fed: &Receiver<Fed>) {
         };
         let came = first.is_some();
         if came {
-            std::thread::sleep(BREATH);
+            thread::sleep(BREATH);
         }
         let mut records = Vec::new();
         let mut board = lock(&shared.board).clone();
-        let mut is_new = false;
+        let (mut is_new, mut took) = (false, false);
         for one in first.into_iter().chain(fed.try_iter()) {
             match one {
                 Fed::Record(record) => records.push(*record),
@@ -80,10 +83,23 @@ pub(crate) fn keep(shared: &Shared, fed: &Receiver<Fed>) {
         let mut page = lock(&shared.page);
         let some = !records.is_empty();
         page.add(records);
-        if page.is_unsettled() && (ended || settle_at <= Instant::now()) {
-            let before = Instant::now();
+        if let Some((reader, since)) = reading.take_if(|(reader, _)| ended || reader.is_finished())
+        {
+            settle_at = Instant::now() + 3 * since.elapsed();
+            if let Ok(settled) = reader.join() {
+                page.take(settled);
+                took = true;
+            }
+        }
+        if ended {
             page.settle();
-            settle_at = Instant::now() + 3 * before.elapsed();
+        } else if reading.is_none() && page.is_unsettled() && settle_at <= Instant::now() {
+            let draft = page.draft();
+            let reader = thread::Builder::new().name("reader".to_owned());
+            // Without a thread the next record brings another try.
+            if let Ok(reader) = reader.spawn(move || draft.read()) {
+                reading = Some((reader, Instant::now()));
+            }
         }
         let watched = shared.browsers.load(SeqCst) > 0;
         if ended || watched && look_at <= Instant::now() {
@@ -108,7 +124,7 @@ pub(crate) fn keep(shared: &Shared, fed: &Receiver<Fed>) {
             *lock(&shared.board) = board;
         }
         shared.over.store(ended, SeqCst);
-        if some || came || is_new {
+        if some || came || took || is_new {
             shared.changed.send_replace(());
         }
     }

@@ -47,7 +47,6 @@ fn wrong(record: &Event) -> Option<&'static str> {
         ("role", !record.role.is_empty()),
         ("example", word(&record.example, |byte| byte == b'-')),
         ("wall", is_time(&record.wall)),
-        ("fd", record.fd.is_none_or(|fd| fd >= -1)),
         ("call", call.as_deref().is_none_or(is_call) && call.is_some() != (*kind == Kind::Note)),
         (
             "syscall",
