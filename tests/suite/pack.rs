@@ -334,6 +334,45 @@ fn what_is_no_pack_gets_a_line_and_what_is_too_large_is_refused() {
 }
 
 #[test]
+fn an_archive_holds_files_only_and_nothing_behind_them() {
+    let run = Run::of("udp-echo");
+    let packed = run.honest();
+    let path = run.folder.path().join("changed");
+    let mut behind = fs::read(&packed).unwrap();
+    behind.extend(b"a second answer");
+    fs::write(&path, behind).unwrap();
+    assert_eq!(rules(&path), ["manifest"]);
+    // The page is a link for programs that unpack it.
+    let mut linked = fs::read(&packed).unwrap();
+    let entries: Vec<usize> = (0..linked.len() - 46)
+        .filter(|&at| linked[at..].starts_with(b"PK\x01\x02"))
+        .filter(|&at| linked[at + 46..].starts_with(b"page.html"))
+        .collect();
+    let [entry] = entries[..] else { panic!("{entries:?}") };
+    linked[entry + 5] = 3; // made on UNIX
+    linked[entry + 38..entry + 42].copy_from_slice(&(0o120_777_u32 << 16).to_le_bytes());
+    fs::write(&path, linked).unwrap();
+    let (code, said) = verify(&[&path], &[]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said["files"][0]["damage"].as_str().unwrap().contains("page.html"), "{said}");
+}
+
+#[test]
+fn lines_without_end_are_not_all_read() {
+    let run = Run::of("udp-echo");
+    let lines = edited(&run.honest(), true, |members| {
+        let trace = members.iter_mut().find(|(name, _)| name == "trace-1.jsonl").unwrap();
+        trace.1 = vec![b'\n'; 50_000];
+    });
+    let (code, said) = verify(&[&lines], &[]);
+    assert_eq!(code, 3);
+    let faults = said["files"][0]["faults"].as_array().unwrap();
+    let last = faults.iter().filter(|fault| fault["rule"] == "form");
+    let last = last.filter_map(|fault| fault["at"][0]["line"].as_u64()).max();
+    assert_eq!(last, Some(10_000), "{said}");
+}
+
+#[test]
 fn packs_of_one_run_are_recognised() {
     let (run, other) = (Run::of("select"), Run::of("select"));
     let mut lines = run.lines();

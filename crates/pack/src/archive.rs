@@ -35,6 +35,9 @@ pub(crate) fn written(members: &[Member<'_>]) -> ZipResult<Vec<u8>> {
 /// How hard to look for what repeats. Lines of a trace repeat so much that more work saves little.
 const LEVEL: i64 = 3;
 
+/// How long the record is that ends an archive without a comment.
+const END: usize = 22;
+
 /// The members of several archives in one.
 pub(crate) fn joined(archives: &[Vec<u8>]) -> ZipResult<Vec<u8>> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
@@ -79,7 +82,10 @@ pub(crate) fn read(bytes: &[u8], faults: &mut Vec<Fault>) -> Result<Members, Dam
     }
     // Two members of one name, or a member that the directory does not list, would be another one for each program.
     zip.validate_header_consistency().map_err(no_zip)?;
-    if zip.offset() != 0 || !zip.comment().is_empty() {
+    // Without a comment, the record that ends an archive is its last bytes (APPNOTE.TXT, 4.3.16).
+    let ends =
+        bytes.len().checked_sub(END).is_some_and(|at| bytes[at..].starts_with(b"PK\x05\x06"));
+    if zip.offset() != 0 || !zip.comment().is_empty() || !ends {
         let said = both!(
             "the archive has bytes before or after its members",
             "压缩包在成员之前或之后还有别的内容",
@@ -93,6 +99,9 @@ pub(crate) fn read(bytes: &[u8], faults: &mut Vec<Fault>) -> Result<Members, Dam
             Damage::Member(name.to_owned(), escape_unsafe(&error.to_string()))
         };
         let file = zip.by_index(index).map_err(|error| bad(&error))?;
+        if !file.is_file() {
+            return Err(bad(&"it is a link or a folder"));
+        }
         let size = file.size();
         if size > left {
             return Err(Damage::Large);

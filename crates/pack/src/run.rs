@@ -16,6 +16,9 @@ pub(crate) struct Run {
 /// So many lines that are no records are named, before the rest is left.
 const NAMED: usize = 20;
 
+/// After so many the rest of a trace is not read.
+const GIVEN_UP: usize = 10_000;
+
 impl Run {
     /// Reads the traces. A line that is not written as netplay writes it is a fault, because a pack's lines have one form
     /// only: the value of a record decides each byte of its line.
@@ -56,8 +59,20 @@ impl Run {
                 if bad <= NAMED {
                     faults.push(Fault::new(Rule::Form, said, [at]));
                 }
+                if bad == GIVEN_UP {
+                    let said = both!(
+                        "{GIVEN_UP} lines are wrong: what follows is not read",
+                        "已有 {GIVEN_UP} 行不对：之后的内容不再读取",
+                    );
+                    faults.push(Fault::new(Rule::Form, said, [at]));
+                    return Run::of(read);
+                }
             }
         }
+        Run::of(read)
+    }
+
+    fn of(mut read: Vec<(Box<Event>, Place)>) -> Run {
         read.sort_by_key(|(event, _)| event.start_ns);
         let (records, places) = read.into_iter().unzip();
         Run { records, places }
