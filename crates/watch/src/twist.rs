@@ -145,7 +145,10 @@ impl Twisted {
         let pid = Pid::from_raw(tid);
         match *self {
             Twisted::Traced { was } => {
-                set_clone_flags(tid, asked, was);
+                // On ARM the result is in the register of the first argument, where clone had its flags.
+                if asked.call == Syscall::Clone3 || cfg!(target_arch = "x86_64") {
+                    set_clone_flags(tid, asked, was);
+                }
                 register
             }
             Twisted::Length { was, .. } => {
