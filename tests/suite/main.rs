@@ -30,6 +30,7 @@ mod faults;
 mod ftp;
 mod grade;
 mod grade_formats;
+mod grade_table;
 mod hosts;
 mod install;
 mod ipv6;

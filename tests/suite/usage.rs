@@ -44,9 +44,10 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
     match (first, arg.get_id().as_str()) {
         // Texts, which may be anything.
         (_, "message" | "password" | "play" | "with") => vec![],
-        (_, "color" | "lang" | "time" | "format" | "pin" | "expect" | "accept" | "style") => {
-            NO_WORD.to_vec()
-        }
+        (
+            _,
+            "color" | "lang" | "time" | "format" | "pin" | "expect" | "accept" | "style" | "layout",
+        ) => NO_WORD.to_vec(),
         (_, "shell" | "role" | "model") => NO_WORD.to_vec(),
         (_, "trace" | "traces" | "root" | "password_file" | "directory" | "to" | "FILE") => {
             NO_FILE.to_vec()
@@ -119,6 +120,7 @@ fn wrong(of: &Called, arg: &Arg) -> Vec<&'static str> {
         ("watch", "seed") => NO_NUMBER.to_vec(),
         ("watch", "data") => both(NO_NUMBER, &["1048577"]),
         ("watch", "command") => vec![], // any program
+        ("grade", "files") => vec![],   // any file
         ("grade", "reveal") => NO_WORD.to_vec(),
         ("grade" | "challenge", "teacher" | "protocol") => vec!["", "/no/such/file"],
         ("grade", "only" | "skip") => vec!["x"],
@@ -296,6 +298,8 @@ fn the_program_itself_ends_with_2() {
         &["bench", "--start-at", "2100-01-01T00:00:00Z"],
         &["bench", "merge"],
         &["bench", "--json", "merge", "x"],
+        &["grade", "table"],
+        &["grade", "--client", "table", "x"],
         &["tcp-server", "--backlog", "-1"],
         &["tcp-client", "--timeout", "1e-9"],
         &["nosuch"],

@@ -6,15 +6,21 @@ use std::time::Duration;
 
 use crate::grade::{Model, Protocol, Reveal, Teacher, Test};
 use clap::builder::{StringValueParser, TypedValueParser};
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+
+use super::table;
 
 /// Test any server or client, in any language, and name the causes of failures
 #[derive(Debug, ClapArgs)]
 #[command(
-    override_usage = "netplay grade [OPTIONS] -- CMD [ARG]...\n       netplay grade --client [OPTIONS] -- CMD [ARG]...",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    override_usage = "netplay grade [OPTIONS] -- CMD [ARG]...\n       netplay grade --client [OPTIONS] -- CMD [ARG]...\n       netplay grade table [NAME=]FILE...",
     after_help = "{host} and {port} in ARG are replaced; a command without {port} finds PORT in its environment:\n\n    netplay grade -- python3 server.py {host} {port}\n    netplay grade --protocol line --model iterative -- ./server {port}\n    netplay grade --client -- ./client {host} {port}\n    netplay grade -o pages -- ./server {port}\n\nExit status: 0 if nothing failed, 3 if a test failed, 1 if the program could not be started."
 )]
 pub struct Args {
+    #[command(subcommand)]
+    pub(super) then: Option<Then>,
     /// What a right answer is: echo, line, or a TOML file [default: echo]
     #[arg(long, value_name = "echo|line|FILE", value_parser = protocol())]
     protocol: Option<Spoken>,
@@ -57,6 +63,12 @@ pub struct Args {
     /// The program and its arguments
     #[arg(value_name = "CMD", last = true, required_unless_present = "list")]
     pub(super) command: Vec<OsString>,
+}
+
+/// What else can be done with grades.
+#[derive(Debug, Subcommand)]
+pub(super) enum Then {
+    Table(table::Args),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -31,7 +31,18 @@ pub(super) fn as_json(whole: &Whole<'_>) -> Value {
     let summary: Map<String, Value> = (Verdict::ALL.iter())
         .map(|&verdict| (verdict.name().to_owned(), whole.count(verdict).into()))
         .collect();
-    let mut all = json!({ "tests": tests, "summary": summary, "seed": whole.plan.seed });
+    let plan = whole.plan;
+    let command: Vec<_> = plan.command.iter().map(|word| word.to_string_lossy()).collect();
+    let mut all = json!({
+        "tests": tests,
+        "summary": summary,
+        "seed": plan.seed,
+        "command": command,
+        "model": plan.model.name(),
+        "protocol": plan.protocol.name(),
+        "watched": plan.watched,
+        "version": env!("CARGO_PKG_VERSION"),
+    });
     if let Some(points) = points {
         all["points"] = points.got.into();
         all["max_points"] = points.of.into();

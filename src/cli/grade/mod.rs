@@ -10,6 +10,7 @@ mod junit;
 mod pages;
 mod progress;
 mod shown;
+mod table;
 mod told;
 mod whole;
 
@@ -23,7 +24,7 @@ use serde_json::json;
 
 pub use self::args::Args;
 
-use self::args::Format;
+use self::args::{Format, Then};
 use self::cannot::no_grade;
 use self::check50::as_check50;
 use self::gradescope::as_gradescope;
@@ -56,6 +57,9 @@ pub(super) fn run_challenge(args: &challenge::Args, global: &Global) -> Result<u
 /// # Errors
 /// The program cannot be started, or programs cannot be watched here.
 pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
+    if let Some(Then::Table(table)) = &args.then {
+        return table::run(table, global).map(|()| 0);
+    }
     let lang = Lang::current();
     for pattern in args.only.iter().chain(&args.skip) {
         if names_a_test(pattern) {
