@@ -9,6 +9,8 @@
 //!
 //! Only the thread that starts a program can trace it (ptrace(2)), so orders go to that thread.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,7 +18,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use netplay_call::monotonic;
-use netplay_record::Event;
+use netplay_record::{Direction, Event};
 use netplay_watch::{Launch, Seen, Settings, StartError, Status, Tracer, Turn};
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::{SigSet, Signal};
@@ -29,6 +31,8 @@ const KEPT: usize = 60_000;
 pub(crate) struct Sight {
     /// Its calls, in the order in which they returned.
     pub(crate) records: Vec<Event>,
+    /// How many bytes it has received from each port, since it last accepted a client from there.
+    received: HashMap<u16, u64>,
     /// It has waited for its first client.
     pub(crate) waits: bool,
     /// How its first process ended.
@@ -173,7 +177,27 @@ fn watch(
 }
 
 impl Sight {
+    /// How many bytes it has received from the client at this port.
+    pub(crate) fn received(&self, port: u16) -> u64 {
+        self.received.get(&port).copied().unwrap_or_default()
+    }
+
+    /// Counted at once, because a program that asks without a pause makes more calls than are kept.
+    fn count(&mut self, event: &Event) {
+        let Some(peer) = event.peer.as_deref() else { return };
+        let Ok(peer) = peer.parse::<SocketAddr>() else { return };
+        let moved = event.bytes.unwrap_or_default();
+        if event.call.as_deref().is_some_and(|call| call.starts_with("accept")) {
+            self.received.insert(peer.port(), 0);
+        } else if event.direction() == Some(Direction::In) {
+            *self.received.entry(peer.port()).or_default() += moved;
+        }
+    }
+
     fn see(&mut self, seen: Seen, first: i32, now: u64) {
+        if let Seen::Record { event, .. } = &seen {
+            self.count(event);
+        }
         match seen {
             Seen::Record { mut event, .. } if self.records.len() < KEPT => {
                 netplay_trace::stamp(&mut event, now);

@@ -31,8 +31,10 @@ pub(crate) enum Stuck {
     Ended,
     /// It has used so much processor time since the wait began.
     Busy(Duration),
-    /// The test has taken so long.
+    /// The program has slept and used processor time for so long within one test.
     Late(Duration),
+    /// The machine has given the program too little processor time: for so long the test has taken.
+    Starved(Duration),
     /// It has taken so many bytes of memory, and was killed.
     Memory(u64),
     /// It has started so many processes and threads, and was killed.
@@ -56,8 +58,14 @@ const TASKS: usize = 4000;
 /// More memory than this is without an end.
 const MEMORY: u64 = 2 << 30;
 
+/// A test that takes so many times the time that it may take is given up: the machine is too busy to say anything of the program.
+const STARVED: u32 = 20;
+
 /// How often the guard looks.
 const OFTEN: Duration = Duration::from_millis(10);
+
+/// And how often at least, however long a look takes.
+const SELDOM: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
 struct State {
@@ -74,6 +82,8 @@ struct State {
     patience: Duration,
     most: Duration,
     since: Instant,
+    /// How long it has slept or used a processor within the waits of this test.
+    counted: Duration,
     timeout: Duration,
     over: bool,
 }
@@ -82,7 +92,8 @@ struct State {
 struct Armed {
     thread: Pthread,
     looks: u32,
-    cpu: Option<Duration>,
+    /// The processor time that was used when the wait began, and at the last look.
+    cpu: Option<(Duration, Duration)>,
     slept: Duration,
 }
 
@@ -122,6 +133,7 @@ impl Guard {
                 patience: PATIENCE,
                 most: CPU,
                 since: Instant::now(),
+                counted: Duration::ZERO,
                 timeout,
                 over: false,
             }),
@@ -157,6 +169,11 @@ impl Guard {
     /// Why the program was killed, if it was.
     pub(crate) fn killed(&self) -> Option<Stuck> {
         self.state().for_good
+    }
+
+    /// How long the program has slept or used a processor, within the waits of this test. A busy machine does not make it longer.
+    pub(crate) fn counted(&self) -> Duration {
+        self.state().counted
     }
 
     /// How long the program may sleep from now on.
@@ -220,7 +237,7 @@ fn stand(shared: &(Mutex<State>, Condvar)) {
         let (memory, tasks) = (look.memory_above(MEMORY), look.threads());
         let cpu = if quiet { Duration::ZERO } else { look.cpu() };
         // A program of a thousand threads is looked at less often: the guard takes a tenth of a processor at most.
-        often = OFTEN.max(begun.elapsed() * 10);
+        often = (begun.elapsed() * 10).clamp(OFTEN, SELDOM);
         let mut state = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
         let greedy = memory.map(Stuck::Memory).or((tasks > TASKS).then_some(Stuck::Tasks(tasks)));
         if let Some(greedy) = greedy {
@@ -253,14 +270,19 @@ impl State {
         self.still = slept && armed.looks > 1;
         if self.still {
             armed.slept += between;
+            self.counted += between;
         }
-        let used = cpu.saturating_sub(*armed.cpu.get_or_insert(cpu));
+        let (first, last) = armed.cpu.unwrap_or((cpu, cpu));
+        armed.cpu = Some((first, cpu));
+        self.counted += cpu.saturating_sub(last);
+        let used = cpu.saturating_sub(first);
         self.stuck = self.for_good.or(match () {
             () if stop::signal().is_some() => Some(Stuck::Interrupted),
             () if ended => Some(Stuck::Ended),
             () if armed.slept >= patience => Some(Stuck::Still { slept: armed.slept }),
             () if used > most => Some(Stuck::Busy(used)),
-            () if since > timeout => Some(Stuck::Late(since)),
+            () if self.counted > timeout => Some(Stuck::Late(self.counted)),
+            () if since > timeout * STARVED => Some(Stuck::Starved(since)),
             () => None,
         });
     }

@@ -144,9 +144,11 @@ fn one(
     let begun = Instant::now();
     let mut stage = Stage::new(plan, collection, calm);
     let done = (test.run)(&mut stage);
-    if done.is_err() {
+    if let Err(broken) = &done {
+        let given_up = stage.when_given_up();
         stage.ended();
-        stage.keep_pending();
+        let is_given_up = matches!(broken, Broken::Fault(fault) if fault.is_given_up());
+        stage.keep_pending(given_up.filter(|_| is_given_up));
     }
     let running = stage.is_running();
     let (status, killed) = (stage.status, stage.killed());

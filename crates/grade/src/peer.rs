@@ -66,7 +66,10 @@ pub(crate) fn patient<T>(
     let done = loop {
         match wait() {
             Err(error) if error.errno() == Errno::EINTR => match program.guard.stuck() {
-                Some(stuck) => break Err(stuck),
+                Some(stuck) => {
+                    program.given_up(stuck);
+                    break Err(stuck);
+                }
                 None => continue,
             },
             done => break Ok(done),

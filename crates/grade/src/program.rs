@@ -4,6 +4,7 @@
 //! slept for so long with nothing on its way, it has ended, it uses processor time without an end. It kills a program that takes
 //! too much memory or starts processes without an end.
 
+use std::cell::{Cell, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -88,6 +89,8 @@ pub(crate) struct Program {
     readers: Vec<JoinHandle<()>>,
     /// How it ended, where it is not watched.
     status: Option<Status>,
+    /// When a wait for it was given up last, and the calls that it was in.
+    given_up: RefCell<Option<(u64, Vec<Event>)>>,
 }
 
 impl Program {
@@ -139,6 +142,7 @@ impl Program {
             output: kept,
             readers,
             status: None,
+            given_up: RefCell::default(),
         })
     }
 
@@ -201,7 +205,11 @@ impl Program {
             }
             if let Some(stuck) = self.guard.stuck() {
                 // It may have become so while that was found.
-                break if is_so(self) { Ok(()) } else { Err(stuck) };
+                if is_so(self) {
+                    break Ok(());
+                }
+                self.given_up(stuck);
+                break Err(stuck);
             }
             match &self.eye {
                 Some(eye) => eye.more(Duration::from_millis(3)),
@@ -217,10 +225,19 @@ impl Program {
     /// # Errors
     /// It reads no more, or has ended.
     pub(crate) fn settle(&mut self, client: SocketAddr, sent: u64) -> Result<(), Stuck> {
-        let begun = Instant::now();
+        let cpu = Cell::new(None);
         let done = self.until(|program| {
-            let read = program.has_read(client, sent);
-            read && (program.guard.is_still_now() || begun.elapsed() > LONG)
+            if !program.has_read(client, sent) {
+                return false;
+            }
+            // One that never sleeps has had its turn when it has used processor time since.
+            let used = || {
+                let now = program.guard.look().cpu();
+                let since = cpu.get().unwrap_or(now);
+                cpu.set(Some(since));
+                now.saturating_sub(since)
+            };
+            program.guard.is_still_now() || used() >= TURN
         });
         match done {
             // What it has not read, it may have no wish to read.
@@ -231,22 +248,11 @@ impl Program {
 
     /// Whether its socket to this client has received so much, and nothing waits in it.
     fn has_read(&self, client: SocketAddr, sent: u64) -> bool {
-        if let Some(eye) = &self.eye {
-            let sight = eye.sight();
-            let of_client = |event: &&Event| {
-                let peer = event.peer.as_deref().and_then(|peer| peer.parse::<SocketAddr>().ok());
-                peer.is_some_and(|peer| peer.port() == client.port())
-            };
-            let bytes: u64 = (sight.records.iter().rev().take(4000))
-                .filter(of_client)
-                .filter(|event| event.direction() == Some(netplay_record::Direction::In))
-                .filter_map(|event| event.bytes)
-                .sum();
-            if bytes >= sent {
-                return true;
-            }
+        if self.eye.as_ref().is_some_and(|eye| eye.sight().received(client.port()) >= sent) {
+            return true;
         }
-        self.guard.is_still() && self.sockets_to(client).all(|socket| socket.receive_queue == 0)
+        let idle = self.guard.is_still() || self.guard.has_run_for(LONG);
+        idle && self.sockets_to(client).all(|socket| socket.receive_queue == 0)
     }
 
     /// Whether its socket to this client is in this state.
@@ -306,6 +312,19 @@ impl Program {
         self.eye.as_ref().map(Eye::pending).unwrap_or_default()
     }
 
+    /// Notes what it is in, when a wait for it is given up.
+    pub(crate) fn given_up(&self, stuck: Stuck) {
+        if matches!(stuck, Stuck::Still { .. } | Stuck::Busy(_) | Stuck::Late(_)) {
+            let pending = self.pending();
+            *self.given_up.borrow_mut() = Some((netplay_call::monotonic(), pending));
+        }
+    }
+
+    /// When a wait for it was given up last, and the calls that it was in.
+    pub(crate) fn when_given_up(&self) -> Option<(u64, Vec<Event>)> {
+        self.given_up.borrow_mut().take()
+    }
+
     /// Sends a signal to its first process.
     pub(crate) fn signal(&self, signal: Signal) {
         kill(self.pid, signal);
@@ -334,6 +353,9 @@ impl Program {
 
 /// After so long with a socket, a program that never sleeps is ready as well.
 const LONG: Duration = Duration::from_millis(500);
+
+/// Within so much processor time a program that never sleeps has gone round all its sockets.
+const TURN: Duration = Duration::from_millis(50);
 
 fn spawn(
     command: &[OsString],

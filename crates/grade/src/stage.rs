@@ -23,6 +23,8 @@ pub(crate) struct Stage<'a> {
     program: Option<Program>,
     /// The records of programs that have ended.
     records: Vec<Event>,
+    /// What the programs did after this time is left out of them.
+    until: Option<u64>,
     /// How the last one ended.
     pub(crate) status: Option<Status>,
     pub(crate) errors: String,
@@ -45,6 +47,7 @@ impl<'a> Stage<'a> {
             collection,
             program: None,
             records: Vec::new(),
+            until: None,
             status: None,
             errors: String::new(),
             cannot: None,
@@ -244,18 +247,35 @@ impl<'a> Stage<'a> {
         self.program.as_ref()?.guard.killed()
     }
 
-    /// The calls that the program is in; they are records as well.
-    pub(crate) fn keep_pending(&mut self) {
-        if let Some(program) = &mut self.program {
-            let pending = program.pending();
-            self.status = program.status();
-            self.records.extend(pending);
+    /// When a wait for the program was given up last, and the calls that it was in.
+    pub(crate) fn when_given_up(&self) -> Option<(u64, Vec<Event>)> {
+        self.program.as_ref()?.when_given_up()
+    }
+
+    /// The calls that the program is in; they are records as well. `given_up`: those it was in when a wait for it was given up. What it
+    /// did later was brought about by the tester, which then closed its connections, and is left out.
+    pub(crate) fn keep_pending(&mut self, given_up: Option<(u64, Vec<Event>)>) {
+        let Some(program) = &mut self.program else { return };
+        self.status = program.status();
+        match given_up {
+            Some((at, pending)) => {
+                self.records.extend(pending);
+                self.until = Some(at);
+            }
+            None => self.records.extend(program.pending()),
         }
     }
 
     /// All records of both ends, in the order in which they began.
     pub(crate) fn all_records(&mut self) -> Vec<Event> {
         let mut all = std::mem::take(&mut self.records);
+        if let Some(until) = self.until {
+            let before = |event: &Event| {
+                let end = if event.is_unfinished() { 0 } else { event.dur_ns };
+                event.start_ns + end <= until
+            };
+            all.retain(before);
+        }
         all.extend(self.collection.take());
         netplay_review::in_order(&mut all);
         // A call that had not returned was recorded before the program was ended, and once more when that ended it.

@@ -98,6 +98,9 @@ pub(crate) fn fault(when: Both, how: impl Into<How>, rule: Option<Rule>) -> Brok
     let how = how.into();
     match how {
         How::Trouble(Trouble::Stuck { stuck: Stuck::Interrupted, .. }) => Broken::Interrupted,
+        How::Trouble(Trouble::Stuck { stuck: stuck @ Stuck::Starved(_), .. }) => {
+            Broken::Skip(stuck.words())
+        }
         How::Trouble(Trouble::Own(why)) => {
             let (en, zh) = (when.en, when.zh);
             Broken::Skip(both!(
@@ -110,6 +113,17 @@ pub(crate) fn fault(when: Both, how: impl Into<How>, rule: Option<Rule>) -> Brok
 }
 
 impl Fault {
+    /// Whether the program was there when a wait for it was given up: what it did after that, the tester has brought about.
+    pub(crate) fn is_given_up(&self) -> bool {
+        matches!(
+            self.how,
+            How::Trouble(Trouble::Stuck {
+                stuck: Stuck::Still { .. } | Stuck::Busy(_) | Stuck::Late(_),
+                ..
+            })
+        )
+    }
+
     /// Whether an answer came, and not the right one.
     pub(crate) fn is_an_answer(&self) -> bool {
         matches!(self.how, How::Trouble(Trouble::Early { .. } | Trouble::Wrong { .. }))
@@ -119,7 +133,7 @@ impl Fault {
     pub(crate) fn sentence(&self, status: Option<Status>) -> Both {
         let how = match (&self.how, status) {
             (How::Said(said), _) => said.clone(),
-            (How::Trouble(trouble), Some(status)) if !matches!(trouble, Trouble::Wrong { .. }) => {
+            (How::Trouble(trouble), Some(status)) if trouble.is_of_the_end() => {
                 let ended = ended(status);
                 let came = trouble.came();
                 match came.en.as_str() {
@@ -165,6 +179,17 @@ fn number(n: usize) -> String {
 }
 
 impl Trouble {
+    /// Whether the end of the program can be what it is about. A program that was there, and slept or was busy, may have ended since:
+    /// when the tester closed its connections.
+    fn is_of_the_end(&self) -> bool {
+        let ended = |stuck: &Stuck| matches!(stuck, Stuck::Ended);
+        match self {
+            Trouble::Stuck { stuck, .. } => ended(stuck),
+            Trouble::Closed { .. } | Trouble::Reset { .. } | Trouble::Refused => true,
+            Trouble::Wrong { .. } | Trouble::Early { .. } | Trouble::Own(_) => false,
+        }
+    }
+
     /// What had come before it, if anything.
     fn came(&self) -> Both {
         let got = match self {
@@ -274,7 +299,17 @@ impl Stuck {
             }
             Stuck::Late(time) => {
                 let time = seconds(time);
-                both!("the test has taken {time}, which is too long", "测试已用 {time}，太久了")
+                both!(
+                    "the program has slept and used processor time for {time} in this test, which is too long",
+                    "程序在此测试中睡眠和使用处理器共 {time}，太久了"
+                )
+            }
+            Stuck::Starved(time) => {
+                let time = seconds(time);
+                both!(
+                    "the test has taken {time}, because the machine is too busy",
+                    "机器太忙，测试已用 {time}"
+                )
             }
             Stuck::Memory(bytes) => {
                 let mb = grouped(bytes >> 20);

@@ -20,7 +20,7 @@ fn exchanges(
     rule: impl Fn(&mut Stage<'_>, &Trouble) -> Option<Rule>,
 ) -> Done {
     stage.needs_watching()?;
-    stage.start_with(twist)?;
+    begin(stage, twist, &when)?;
     for _ in 0..3 {
         let done = some(stage);
         if let Err(trouble) = done {
@@ -29,6 +29,17 @@ fn exchanges(
         }
     }
     Ok(())
+}
+
+/// Starts the program with changes to its calls. Where these keep it from listening, that is what the fault is about.
+fn begin(stage: &mut Stage<'_>, twist: Twist, when: &Both) -> Done {
+    stage.start_with(twist).map_err(|broken| match broken {
+        Broken::Fault(mut fault) => {
+            fault.when = when.clone();
+            Broken::Fault(fault)
+        }
+        other => other,
+    })
 }
 
 fn some(stage: &mut Stage<'_>) -> Result<(), Trouble> {
@@ -76,7 +87,22 @@ pub(crate) fn eintr(stage: &mut Stage<'_>) -> Done {
     let twist = Twist { eintr: Some(3), seed: stage.plan.seed, ..Twist::default() };
     exchanges(stage, twist, when, |stage, trouble| {
         let dead = stage.program_mut().status().is_some();
-        (matches!(trouble, Trouble::Closed { .. }) && !dead).then_some(Rule::AgainAsEnd)
+        let closed = matches!(trouble, Trouble::Closed { .. }) && !dead;
+        (closed && ended_by_a_signal(stage)).then_some(Rule::AgainAsEnd)
+    })
+}
+
+/// Whether the last call about a client before its close was interrupted, and not made again.
+fn ended_by_a_signal(stage: &Stage<'_>) -> bool {
+    stage.program().with_records(|records| {
+        let Some(close) = records.iter().rposition(|call| {
+            matches!(call.call.as_deref(), Some("close" | "shutdown")) && call.fd.is_some()
+        }) else {
+            return false;
+        };
+        let (before, fd) = (&records[..close], records[close].fd);
+        let last = before.iter().rfind(|call| call.fd == fd);
+        last.is_some_and(|call| call.errno.as_deref() == Some("EINTR"))
     })
 }
 
@@ -84,12 +110,11 @@ pub(crate) fn eintr(stage: &mut Stage<'_>) -> Done {
 pub(crate) fn aborted(stage: &mut Stage<'_>) -> Done {
     stage.needs_watching()?;
     let twist = Twist { aborted: Some(2), seed: stage.plan.seed, ..Twist::default() };
-    stage.start_with(twist)?;
+    let when =
+        both!("one in two accepts failed with ECONNABORTED", "一半的 accept 以 ECONNABORTED 失败");
+    begin(stage, twist, &when)?;
     for _ in 0..8 {
-        stage.serves(both!(
-            "one in two accepts failed with ECONNABORTED",
-            "一半的 accept 以 ECONNABORTED 失败",
-        ))?;
+        stage.serves(when.clone())?;
     }
     Ok(())
 }
