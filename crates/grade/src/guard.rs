@@ -235,7 +235,8 @@ fn stand(shared: &(Mutex<State>, Condvar)) {
         let begun = Instant::now();
         let look = Look::at_all_below(own);
         let (memory, tasks) = (look.memory_above(MEMORY), look.threads());
-        let cpu = if quiet { Duration::ZERO } else { look.cpu() };
+        // A wait that begins after this is not told of the processor time: it must not take 0 for what was used before.
+        let cpu = (!quiet).then(|| look.cpu());
         // A program of a thousand threads is looked at less often: the guard takes a tenth of a processor at most.
         often = (begun.elapsed() * 10).clamp(OFTEN, SELDOM);
         let mut state = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -257,7 +258,7 @@ fn stand(shared: &(Mutex<State>, Condvar)) {
 }
 
 impl State {
-    fn see(&mut self, look: Look, cpu: Duration) {
+    fn see(&mut self, look: Look, cpu: Option<Duration>) {
         let since = self.since.elapsed();
         let slept = look.has_slept_since(&self.look);
         let between = look.at.zip(self.look.at).map_or(Duration::ZERO, |(b, a)| b - a);
@@ -272,10 +273,13 @@ impl State {
             armed.slept += between;
             self.counted += between;
         }
-        let (first, last) = armed.cpu.unwrap_or((cpu, cpu));
-        armed.cpu = Some((first, cpu));
-        self.counted += cpu.saturating_sub(last);
-        let used = cpu.saturating_sub(first);
+        let mut used = Duration::ZERO;
+        if let Some(cpu) = cpu {
+            let (first, last) = armed.cpu.unwrap_or((cpu, cpu));
+            armed.cpu = Some((first, cpu));
+            self.counted += cpu.saturating_sub(last);
+            used = cpu.saturating_sub(first);
+        }
         self.stuck = self.for_good.or(match () {
             () if stop::signal().is_some() => Some(Stuck::Interrupted),
             () if ended => Some(Stuck::Ended),

@@ -198,12 +198,22 @@ pub(crate) fn reset(stage: &mut Stage<'_>) -> Done {
                 settled.map_err(|stuck| fault(when.clone(), stuck, None))?;
             }
             1 => {
+                let local = peer.local;
+                let settled = stage.program_mut().settle(local, 0);
+                settled.map_err(|stuck| fault(when.clone(), stuck, None))?;
+                // Held where it is, it reads the request when the reset has come, and its answer fails, however fast it is.
+                stage.program().freeze(true);
                 let sent = peer.send(stage.program(), &one.send);
                 sent.map_err(|trouble| fault(when.clone(), trouble, None))?;
             }
             _ => {}
         }
+        let local = peer.local;
         peer.reset();
+        if way == 1 {
+            let _ = stage.program_mut().until(|program| program.has_lost(local));
+            stage.program().freeze(false);
+        }
         stage.serves(next(&when))?;
     }
     Ok(())
