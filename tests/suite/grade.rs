@@ -333,3 +333,24 @@ fn without_watching_a_page_says_whose_calls_it_has() {
     let trace = std::fs::read_to_string(pages.join("bytes-one.jsonl")).unwrap();
     assert!(!trace.is_empty() && trace.lines().all(|line| line.contains("\"role\":\"grader\"")));
 }
+
+#[test]
+fn a_grade_without_any_test_is_a_wrong_command_line() {
+    for options in [
+        &["--only", "udp"][..],
+        &["--client", "--only", "bytes"],
+        &["--only", "starts/listens", "--skip", "starts"],
+    ] {
+        let mut grade = crate::common::netplay();
+        let output = finish(grade.arg("grade").args(options).args(["--", "true"]), b"");
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_client_needs_no_time_limit_that_the_grade_has_not() {
+    let options = [CLIENT, &["--only", "client/never-answers", "--timeout", "3"]].concat();
+    let Some((output, found)) = graded("clients.py", "for-ever", &options) else { return };
+    assert_eq!(verdicts(&found), [("client/never-answers".into(), "skipped".into(), None)]);
+    assert!(output.status.success(), "{output:?}");
+}

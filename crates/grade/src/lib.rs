@@ -43,6 +43,7 @@ mod stage;
 mod still;
 mod teacher;
 mod tests;
+mod toml_error;
 mod verdict;
 
 pub use catalogue::{TESTS, Test, names_a_test, near_test};

@@ -25,6 +25,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::toml_error;
+
 /// What a right answer is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Protocol {
@@ -128,7 +130,12 @@ pub enum ProtocolError {
     /// It cannot be read.
     Read(std::io::Error),
     /// It is not TOML, or has other keys.
-    Parse(String),
+    Parse {
+        /// The line, from 1 on.
+        line: usize,
+        /// What is wrong there.
+        what: String,
+    },
     /// Its text says something that no protocol is.
     Wrong {
         /// Which exchange, from 1; 0 is the whole.
@@ -142,7 +149,7 @@ impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ProtocolError::Read(error) => error.fmt(f),
-            ProtocolError::Parse(error) => f.write_str(error.trim_end()),
+            ProtocolError::Parse { line, what } => write!(f, "line {line}: {what}"),
             ProtocolError::Wrong { exchange: 0, what } => f.write_str(what),
             ProtocolError::Wrong { exchange, what } => write!(f, "exchange {exchange}: {what}"),
         }
@@ -234,8 +241,10 @@ impl Script {
     /// # Errors
     /// [`ProtocolError`].
     pub fn read(text: &str, name: &str) -> Result<Script, ProtocolError> {
-        let keys: Keys =
-            toml::from_str(text).map_err(|error| ProtocolError::Parse(error.to_string()))?;
+        let keys: Keys = toml::from_str(text).map_err(|error| ProtocolError::Parse {
+            line: toml_error::line(text, &error.span().unwrap_or_default()),
+            what: toml_error::what(&error),
+        })?;
         let wrong = |exchange| move |what| ProtocolError::Wrong { exchange, what };
         let greeting = keys.greeting.map(Part::answer).transpose().map_err(wrong(0))?;
         let mut exchanges = Vec::new();
@@ -387,7 +396,10 @@ mod tests {
                 "{text}"
             );
         }
-        assert!(matches!(read("[[exchange]]\nsand = \"a\""), Err(ProtocolError::Parse(_))));
+        assert!(matches!(
+            read("[[exchange]]\nsand = \"a\""),
+            Err(ProtocolError::Parse { line: 2, .. })
+        ));
     }
 
     #[test]

@@ -39,6 +39,7 @@ use super::catalogue::{Test, names_a_test, near, near_test};
 use super::outcome::Outcome;
 use super::plan::Model;
 use super::protocol::Protocol;
+use super::toml_error;
 use super::verdict::Verdict;
 
 /// How much is told of a failure.
@@ -207,16 +208,11 @@ struct Source<'a>(&'a str);
 
 impl Source<'_> {
     fn wrong(&self, at: &Range<usize>, what: String) -> TeacherError {
-        let before = &self.0.as_bytes()[..at.start.min(self.0.len())];
-        TeacherError::Wrong { line: 1 + before.iter().filter(|&&byte| byte == b'\n').count(), what }
+        TeacherError::Wrong { line: toml_error::line(self.0, at), what }
     }
 
     fn no_toml(&self, error: &toml::de::Error) -> TeacherError {
-        let what = error.message().lines().collect::<Vec<_>>().join(" ");
-        // The types of Rust are no words for teachers.
-        let what = what.replace("expected f64", "expected a number");
-        let what = what.replace("expected u64", "expected a whole number");
-        self.wrong(&error.span().unwrap_or_default(), what)
+        self.wrong(&error.span().unwrap_or_default(), toml_error::what(error))
     }
 
     /// Refuses the keys that are not known, each with the one that it may be.

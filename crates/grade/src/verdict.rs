@@ -6,7 +6,7 @@ use netplay_review::Rule;
 use netplay_text::both;
 use netplay_text::both::Both;
 use netplay_text::escape::escape;
-use netplay_text::words::grouped;
+use netplay_text::words::{counted, grouped};
 use netplay_watch::Status;
 
 use super::guard::Stuck;
@@ -251,13 +251,14 @@ impl Trouble {
             }
             Trouble::Closed { got, missing } => {
                 let (n, m) = (number(got.len()), number(missing.len()));
+                let of = counted(got.len() as u64, "byte");
                 match got.len() {
                     0 => both!(
                         "it closed the connection without an answer",
                         "它没有回答就关闭了连接"
                     ),
                     _ => both!(
-                        "it closed the connection after {n} bytes of the answer; {m} are missing",
+                        "it closed the connection after {of} of the answer; {m} are missing",
                         "回答只发了 {n} 字节，它就关闭了连接；还缺 {m} 字节",
                     ),
                 }

@@ -10,6 +10,9 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use super::table;
 
+/// How long a test may take, if nothing else is said.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Test any server or client, in any language, and name the causes of failures
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -151,7 +154,7 @@ impl Args {
 
     pub(super) fn timeout(&self) -> Duration {
         let of_file = self.teacher.as_ref().and_then(|file| file.timeout);
-        self.timeout.map(Duration::from_secs).or(of_file).unwrap_or(Duration::from_secs(60))
+        self.timeout.map(Duration::from_secs).or(of_file).unwrap_or(TIMEOUT)
     }
 
     pub(super) fn reveal(&self) -> Option<Reveal> {

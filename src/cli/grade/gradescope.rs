@@ -3,7 +3,7 @@
 //! The form is published at <https://gradescope-autograders.readthedocs.io/en/latest/specs/>. Gradescope itself hides a test until its
 //! visibility allows it, so that a hidden test has its whole text here.
 
-use crate::grade::{Points, Verdict};
+use crate::grade::Verdict;
 use netplay_text::say;
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ pub(super) fn as_gradescope(whole: &Whole<'_>) -> Value {
         false => format!("\n{}", summary(whole.outcomes, plan, lang)),
     };
     let title = whole.title();
-    let mut all = json!({
+    json!({
         "output": format!("{title}\n{}{found}", heading(plan, lang)),
         "output_format": "text",
         "test_output_format": "text",
@@ -80,10 +80,5 @@ pub(super) fn as_gradescope(whole: &Whole<'_>) -> Value {
         "execution_time": whole.took().as_secs_f64(),
         "tests": tests,
         "extra_data": { "seed": plan.seed, "version": env!("CARGO_PKG_VERSION") },
-    });
-    if whole.outcomes.is_empty() {
-        // The form asks for a score where there is no test.
-        all["score"] = Points::default().got.into();
-    }
-    all
+    })
 }

@@ -81,13 +81,22 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     if args.list {
         return list(args, lang);
     }
+    let model = args.model();
+    if !TESTS.iter().any(|test| test.models.contains(&model) && args.wants(test)) {
+        let name = model.name();
+        bail!(Usage(say!(
+            lang,
+            "no test is left: netplay grade --list says which tests the model {name} has",
+            "没有剩下任何测试：netplay grade --list 列出模型 {name} 有哪些测试",
+        )));
+    }
     if !args.no_watch {
         allowed().map_err(super::watch::forbidden)?;
     }
     let (teacher, spoken) = (args.teacher(), args.spoken());
     let plan = Plan {
         command: args.command.clone(),
-        model: args.model(),
+        model,
         protocol: spoken.protocol.clone(),
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         seed: args.seed().unwrap_or_else(chosen),

@@ -125,10 +125,15 @@ impl<'a> Shown<'a> {
         calls.into_iter().flatten().map(|call| crate::cli::review::line(call, lang)).collect()
     }
 
-    /// The last line that the program wrote on its standard error.
+    /// The last line that the program wrote on its standard error. Node ends what it says of an error with its own version, and
+    /// begins it with the error.
     pub(super) fn last_error(self) -> Option<&'a str> {
-        let mut lines = self.from(Reveal::All)?.errors.lines();
-        lines.rfind(|line| !line.trim().is_empty()).map(str::trim)
+        let mut lines = self.from(Reveal::All)?.errors.lines().map(str::trim);
+        let last = lines.clone().rfind(|line| !line.is_empty())?;
+        match last.starts_with("Node.js v") {
+            true => lines.rfind(|line| line.contains("Error: ")).or(Some(last)),
+            false => Some(last),
+        }
     }
 
     /// All of it, a line for each part. `again`: the command that makes the test again.

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::grade::{Model, Outcome, Plan, Points, Protocol, Verdict};
 use netplay_text::say;
 
-use super::args::Spoken;
+use super::args::{Spoken, TIMEOUT};
 use super::shown::Shown;
 use crate::columns::hanging;
 use crate::escape::shell_word;
@@ -44,7 +44,11 @@ pub(super) fn again(id: &str, (plan, spoken): (&Plan, &Spoken)) -> String {
         Protocol::Echo => String::new(),
         _ => format!(" --protocol {}", shell_word(Path::new(&spoken.typed))),
     };
-    format!("netplay grade --only {id} --seed {seed}{model}{protocol} -- {command}")
+    let timeout = match plan.timeout {
+        TIMEOUT => String::new(),
+        other => format!(" --timeout {}", other.as_secs()),
+    };
+    format!("netplay grade --only {id} --seed {seed}{model}{protocol}{timeout} -- {command}")
 }
 
 pub(super) fn verdict(verdict: Verdict, lang: Lang) -> &'static str {

@@ -15,6 +15,9 @@ use crate::protocol::{Answer, Protocol};
 use crate::stage::Stage;
 use crate::verdict::{Broken, ended, fault};
 
+/// How long a client is left without an answer.
+const SILENCE: Duration = Duration::from_millis(10_500);
+
 type Done = Result<(), Broken>;
 
 /// How the tester's server behaves.
@@ -144,8 +147,7 @@ fn run(stage: &mut Stage<'_>, way: Way) -> Result<Run, Broken> {
     if matches!(run.trouble, Some(Trouble::Stuck { stuck: Stuck::Interrupted, .. })) {
         return Err(Broken::Interrupted);
     }
-    let patience =
-        if way == Way::Never { Duration::from_millis(10_500) } else { crate::guard::PATIENCE };
+    let patience = if way == Way::Never { SILENCE } else { crate::guard::PATIENCE };
     stage.program().guard.patience(patience);
     let pid = stage.program().pid();
     run.end = stage.program_mut().until(|program| !program.guard.look().processes.contains(&pid));
@@ -173,7 +175,7 @@ fn serve(stage: &mut Stage<'_>, mut peer: Peer, way: Way, run: &mut Run) -> Resu
             if n == 0 {
                 return Ok(());
             }
-            stage.program().guard.patience(Duration::from_millis(10_500));
+            stage.program().guard.patience(SILENCE);
             continue;
         }
         if way == Way::Merged && n > 0 {
@@ -387,6 +389,12 @@ pub(crate) fn refused(stage: &mut Stage<'_>) -> Done {
 
 /// The server never answers.
 pub(crate) fn never_answers(stage: &mut Stage<'_>) -> Done {
+    if stage.plan.timeout <= SILENCE {
+        return Err(Broken::Skip(both!(
+            "it takes 10 s, and --timeout allows less",
+            "它需要 10 s，而 --timeout 允许的更少",
+        )));
+    }
     let when = both!("no answer came for 10 s", "10 s 没有回答");
     let run = run(stage, Way::Never)?;
     let stuck = match (run.trouble, run.end) {
