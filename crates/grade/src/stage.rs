@@ -235,8 +235,8 @@ impl<'a> Stage<'a> {
     /// How the program ended; one that is just ending is given a moment for it.
     pub(crate) fn ended(&mut self) -> Option<Status> {
         let program = self.program.as_mut()?;
-        program.guard.patience(std::time::Duration::from_millis(200));
-        program.guard.cpu(std::time::Duration::from_millis(200));
+        program.guard.patience(std::time::Duration::from_secs(1));
+        program.guard.cpu(std::time::Duration::from_secs(1));
         let pid = program.pid();
         let _ = program.until(|program| !program.guard.look().processes.contains(&pid));
         program.status()
