@@ -125,15 +125,9 @@ impl<'a> Shown<'a> {
         calls.into_iter().flatten().map(|call| crate::cli::review::line(call, lang)).collect()
     }
 
-    /// The last line that the program wrote on its standard error. Node ends what it says of an error with its own version, and
-    /// begins it with the error.
+    /// The last line of errors that the program wrote.
     pub(super) fn last_error(self) -> Option<&'a str> {
-        let mut lines = self.from(Reveal::All)?.errors.lines().map(str::trim);
-        let last = lines.clone().rfind(|line| !line.is_empty())?;
-        match last.starts_with("Node.js v") {
-            true => lines.rfind(|line| line.contains("Error: ")).or(Some(last)),
-            false => Some(last),
-        }
+        last_line(&self.from(Reveal::All)?.errors)
     }
 
     /// All of it, a line for each part. `again`: the command that makes the test again.
@@ -155,5 +149,30 @@ impl<'a> Shown<'a> {
             lines.push(say!(lang, "again: {again}", "重做：{again}"));
         }
         lines
+    }
+}
+
+/// The last line that a program wrote on its standard error. Node's last line is its own version: the error stands above it.
+fn last_line(errors: &str) -> Option<&str> {
+    let mut lines = errors.lines().map(str::trim);
+    let last = lines.clone().rfind(|line| !line.is_empty())?;
+    match last.starts_with("Node.js v") {
+        true => lines.rfind(|line| line.contains("Error: ")).or(Some(last)),
+        false => Some(last),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_of_errors_is_the_error() {
+        let node = "node:events:497\n\n\nError: read ECONNRESET\n    at a\n\nNode.js v20.20.2\n";
+        assert_eq!(last_line(node), Some("Error: read ECONNRESET"));
+        let python = "Traceback:\n  line 1\nValueError: no\n\n";
+        assert_eq!(last_line(python), Some("ValueError: no"));
+        assert_eq!(last_line("\nNode.js v20.20.2\n"), Some("Node.js v20.20.2"));
+        assert_eq!(last_line("\n \n"), None);
     }
 }

@@ -48,7 +48,10 @@ pub(super) fn again(id: &str, (plan, spoken): (&Plan, &Spoken)) -> String {
         TIMEOUT => String::new(),
         other => format!(" --timeout {}", other.as_secs()),
     };
-    format!("netplay grade --only {id} --seed {seed}{model}{protocol}{timeout} -- {command}")
+    let watched = if plan.watched { "" } else { " --no-watch" };
+    format!(
+        "netplay grade --only {id} --seed {seed}{model}{protocol}{timeout}{watched} -- {command}"
+    )
 }
 
 pub(super) fn verdict(verdict: Verdict, lang: Lang) -> &'static str {
@@ -93,4 +96,28 @@ pub(super) fn summary<'a>(
         "{pass} pass, {loose} non-strict, {fail} fail, {skipped} skipped (seed {seed})",
         "{pass} 通过，{loose} 不严格，{fail} 失败，{skipped} 跳过（种子 {seed}）",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_is_made_again_with_the_options_that_it_was_made_with() {
+        let spoken = Spoken { typed: "line".into(), protocol: Protocol::Line };
+        let plan = |timeout, watched| Plan {
+            command: vec!["./a server".into()],
+            model: Model::Iterative,
+            protocol: Protocol::Line,
+            host: std::net::Ipv4Addr::LOCALHOST.into(),
+            seed: 7,
+            watched,
+            timeout,
+        };
+        let with = |timeout, watched| again("bytes/one", (&plan(timeout, watched), &spoken));
+        let begin = "netplay grade --only bytes/one --seed 7 --model iterative --protocol line";
+        assert_eq!(with(TIMEOUT, true), format!("{begin} -- './a server'"));
+        let short = std::time::Duration::from_secs(5);
+        assert_eq!(with(short, false), format!("{begin} --timeout 5 --no-watch -- './a server'"));
+    }
 }
