@@ -177,6 +177,11 @@ fn watch(
 }
 
 impl Sight {
+    /// Whether its first process has ended, as far as the tracer has seen.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.status.is_some() || self.over
+    }
+
     /// How many bytes it has received from the client at this port.
     pub(crate) fn received(&self, port: u16) -> u64 {
         self.received.get(&port).copied().unwrap_or_default()

@@ -146,18 +146,19 @@ impl Program {
         })
     }
 
-    pub(crate) fn pid(&self) -> i32 {
-        self.pid
-    }
-
     /// Whether it has waited for a client, as far as its calls tell.
     fn waits(&self) -> bool {
         self.eye.as_ref().is_some_and(|eye| eye.sight().waits)
     }
 
-    /// How its first process ended, if it has.
+    /// How its first process ended, if it has. The kernel shows that a process has ended before its tracer can say how: the tracer is
+    /// given the time for it, which it needs on a busy machine.
     pub(crate) fn status(&mut self) -> Option<Status> {
         if let Some(eye) = &self.eye {
+            let end = Instant::now() + TOLD;
+            while !eye.sight().has_ended() && self.has_gone() && Instant::now() < end {
+                eye.more(Duration::from_millis(3));
+            }
             let sight = eye.sight();
             return sight.status.or(sight.over.then_some(Status::Exited(127)));
         }
@@ -165,6 +166,11 @@ impl Program {
             self.status = waited(self.pid);
         }
         self.status
+    }
+
+    /// Whether its first process is no more, or only waits for its parent.
+    pub(crate) fn has_gone(&self) -> bool {
+        !self.guard.look().processes.contains(&self.pid)
     }
 
     /// Why it did not begin, where its file is no program.
@@ -225,24 +231,29 @@ impl Program {
     /// # Errors
     /// It reads no more, or has ended.
     pub(crate) fn settle(&mut self, client: SocketAddr, sent: u64) -> Result<(), Stuck> {
-        let cpu = Cell::new(None);
-        let done = self.until(|program| {
-            if !program.has_read(client, sent) {
-                return false;
-            }
-            // One that never sleeps has had its turn when it has used processor time since.
-            let used = || {
-                let now = program.guard.look().cpu();
-                let since = cpu.get().unwrap_or(now);
-                cpu.set(Some(since));
-                now.saturating_sub(since)
-            };
-            program.guard.is_still_now() || used() >= TURN
-        });
+        let turn = Turn::default();
+        let done =
+            self.until(|program| program.has_read(client, sent) && turn.has_been_had_by(program));
         match done {
             // What it has not read, it may have no wish to read.
             Err(Stuck::Still { .. }) => Ok(()),
             done => done,
+        }
+    }
+
+    /// Waits until this client has left, and the program has done what it does about that, or has ended of it: the next client must not
+    /// be quicker.
+    ///
+    /// # Errors
+    /// netplay was asked to end, or the program had no processor for too long.
+    pub(crate) fn settle_without(&mut self, client: SocketAddr) -> Result<(), Stuck> {
+        let turn = Turn::default();
+        let left = |program: &Program| !program.has_state(client, State::ESTABLISHED);
+        let done = self
+            .until(|program| program.has_gone() || left(program) && turn.has_been_had_by(program));
+        match done {
+            Err(stuck @ (Stuck::Interrupted | Stuck::Starved(_))) => Err(stuck),
+            _ => Ok(()),
         }
     }
 
@@ -292,10 +303,8 @@ impl Program {
     pub(crate) fn freeze(&self, freeze: bool) {
         if let Some(eye) = &self.eye {
             eye.freeze(freeze);
-            if freeze {
-                // The order is followed within a tick.
-                let _ = eye.pending();
-            }
+            // The order is followed within a tick.
+            let _ = eye.pending();
         }
     }
 
@@ -354,8 +363,29 @@ impl Program {
 /// After so long with a socket, a program that never sleeps is ready as well.
 const LONG: Duration = Duration::from_millis(500);
 
+/// A tracer says within this time how a process has ended.
+const TOLD: Duration = Duration::from_secs(10);
+
 /// Within so much processor time a program that never sleeps has gone round all its sockets.
 const TURN: Duration = Duration::from_millis(50);
+
+/// Whether a program has had the time to do what there is to do: it sleeps, or never sleeps and has used processor time since.
+#[derive(Default)]
+struct Turn {
+    began: Cell<Option<Duration>>,
+}
+
+impl Turn {
+    fn has_been_had_by(&self, program: &Program) -> bool {
+        let used = || {
+            let now = program.guard.look().cpu();
+            let since = self.began.get().unwrap_or(now);
+            self.began.set(Some(since));
+            now.saturating_sub(since)
+        };
+        program.guard.is_still_now() || used() >= TURN
+    }
+}
 
 fn spawn(
     command: &[OsString],

@@ -212,6 +212,13 @@ impl<'a> Stage<'a> {
         self.served().map_err(|trouble| fault(when, trouble, None))
     }
 
+    /// A client has left; when the program has seen that, the next one is served. A failure is a fault.
+    pub(crate) fn serves_without(&mut self, client: SocketAddr, when: Both) -> Result<(), Broken> {
+        let settled = self.program_mut().settle_without(client);
+        settled.map_err(|stuck| fault(when.clone(), stuck, None))?;
+        self.serves(when)
+    }
+
     /// Whether the program is watched; if not, a test that needs it is skipped.
     pub(crate) fn needs_watching(&self) -> Result<(), Broken> {
         match self.plan.watched {
@@ -237,8 +244,7 @@ impl<'a> Stage<'a> {
         let program = self.program.as_mut()?;
         program.guard.patience(std::time::Duration::from_secs(1));
         program.guard.cpu(std::time::Duration::from_secs(1));
-        let pid = program.pid();
-        let _ = program.until(|program| !program.guard.look().processes.contains(&pid));
+        let _ = program.until(Program::has_gone);
         program.status()
     }
 

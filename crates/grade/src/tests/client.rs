@@ -11,6 +11,7 @@ use netplay_watch::{Status, Twist};
 
 use crate::guard::{CPU, CPU_OF_START, Stuck};
 use crate::peer::{Peer, Trouble, patient};
+use crate::program::Program;
 use crate::protocol::{Answer, Protocol};
 use crate::stage::Stage;
 use crate::verdict::{Broken, ended, fault};
@@ -149,8 +150,7 @@ fn run(stage: &mut Stage<'_>, way: Way) -> Result<Run, Broken> {
     }
     let patience = if way == Way::Never { SILENCE } else { crate::guard::PATIENCE };
     stage.program().guard.patience(patience);
-    let pid = stage.program().pid();
-    run.end = stage.program_mut().until(|program| !program.guard.look().processes.contains(&pid));
+    run.end = stage.program_mut().until(Program::has_gone);
     if run.end == Err(Stuck::Ended) {
         run.end = Ok(());
     }
@@ -371,9 +371,8 @@ pub(crate) fn refused(stage: &mut Stage<'_>) -> Done {
     drop(listener);
     let text = input(stage);
     stage.start_at(address, Twist::default(), Some(text))?;
-    let pid = stage.program().pid();
     stage.program().guard.cpu(CPU_OF_START);
-    let end = stage.program_mut().until(|program| !program.guard.look().processes.contains(&pid));
+    let end = stage.program_mut().until(Program::has_gone);
     match end {
         Ok(()) | Err(Stuck::Ended) => {}
         Err(stuck) => return Err(fault(when, stuck, None)),

@@ -137,15 +137,15 @@ pub(crate) fn quietly(stage: &mut Stage<'_>) -> Done {
     let when = both!("a client came and went without a word", "一个客户端来了又走，一言不发");
     for waits in [false, true] {
         let peer = stage.client().map_err(|trouble| fault(when.clone(), trouble, None))?;
+        let local = peer.local;
         if waits {
-            let local = peer.local;
             stage
                 .program_mut()
                 .settle(local, 0)
                 .map_err(|stuck| fault(when.clone(), stuck, None))?;
         }
         drop(peer);
-        stage.serves(next(&when))?;
+        stage.serves_without(local, next(&when))?;
     }
     Ok(())
 }
@@ -171,7 +171,7 @@ pub(crate) fn middle(stage: &mut Stage<'_>) -> Done {
     // What has come is read, so that its end is no reset.
     let _ = peer.receive_now(stage.program());
     drop(peer);
-    stage.serves(next(&when))
+    stage.serves_without(local, next(&when))
 }
 
 /// A client ends with a reset: in the middle, with a request that is not answered, at once.
@@ -214,7 +214,7 @@ pub(crate) fn reset(stage: &mut Stage<'_>) -> Done {
             let _ = stage.program_mut().until(|program| program.has_lost(local));
             stage.program().freeze(false);
         }
-        stage.serves(next(&when))?;
+        stage.serves_without(local, next(&when))?;
     }
     Ok(())
 }
@@ -259,5 +259,5 @@ pub(crate) fn before_reply(stage: &mut Stage<'_>) -> Done {
     peer.reset();
     let _ = stage.program_mut().until(|program| program.has_lost(local));
     stage.program().freeze(false);
-    stage.served().map_err(|trouble| fault(next(&when), trouble, None))
+    stage.serves_without(local, next(&when))
 }

@@ -9,6 +9,7 @@ use netplay_watch::{Status, Twist};
 use nix::sys::signal::Signal;
 
 use crate::guard::Stuck;
+use crate::program::Program;
 use crate::program::takes;
 use crate::stage::Stage;
 use crate::verdict::{Broken, fault};
@@ -102,8 +103,7 @@ pub(crate) fn stops(stage: &mut Stage<'_>) -> Done {
         .until(|program| program.guard.is_still() || program.guard.has_run_for(LONG));
     stage.program().guard.patience(Duration::from_secs(1));
     stage.program().signal(Signal::SIGTERM);
-    let pid = stage.program().pid();
-    let gone = stage.program_mut().until(|program| !program.guard.look().processes.contains(&pid));
+    let gone = stage.program_mut().until(Program::has_gone);
     let when = both!("it got SIGTERM", "它收到了 SIGTERM");
     match gone {
         Ok(()) | Err(Stuck::Ended) => {}
