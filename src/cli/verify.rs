@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args as ClapArgs;
 use clap::builder::NonEmptyStringValueParser;
 use netplay_text::say;
@@ -38,18 +38,36 @@ pub struct Args {
 /// So many contradictions of one file are shown.
 const SHOWN: usize = 12;
 
+/// Why nothing of a file can be recomputed.
+enum Bad {
+    /// It cannot be read: why.
+    Unread(String),
+    /// It is no pack, or a damaged one.
+    Damaged(Damage),
+}
+
+impl Bad {
+    fn in_words(&self, lang: Lang) -> String {
+        match self {
+            Bad::Unread(why) => say!(lang, "cannot be read: {why}", "无法读取：{why}"),
+            Bad::Damaged(damage) => damage.to_string(),
+        }
+    }
+}
+
 /// Verifies the packs.
 ///
 /// # Errors
-/// A file cannot be read, or standard output cannot be written.
+/// Standard output cannot be written.
 pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
-    let mut results: Vec<(&Path, Result<Verified, Damage>)> = Vec::new();
+    let mut results: Vec<(&Path, Result<Verified, Bad>)> = Vec::new();
     for path in &args.files {
-        let bytes = whole(path, MOST_PACKED as usize).with_context(|| {
-            let name = file_name(path);
-            say!(Lang::current(), "cannot read {name}", "无法读取 {name}")
-        })?;
-        results.push((path, verify(&bytes)));
+        let result = match whole(path, MOST_PACKED as usize) {
+            Ok(bytes) => verify(&bytes).map_err(Bad::Damaged),
+            // The others are still of interest.
+            Err(error) => Err(Bad::Unread(format!("{:#}", anyhow::Error::from(error)))),
+        };
+        results.push((path, result));
     }
     let prints: Vec<_> = results
         .iter()
@@ -62,7 +80,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         .map(|same| Same { one: prints[same.one].0, other: prints[same.other].0, ..same })
         .collect();
     let wants = args.token.as_deref();
-    let verifies = |result: &Result<Verified, Damage>| {
+    let verifies = |result: &Result<Verified, Bad>| {
         result.as_ref().is_ok_and(|pack| pack.faults.is_empty() && has_token(pack, wants))
     };
     let all = results.iter().all(|(_, result)| verifies(result));
@@ -83,17 +101,18 @@ fn has_token(pack: &Verified, wants: Option<&str>) -> bool {
 }
 
 fn as_json(
-    results: &[(&Path, Result<Verified, Damage>)],
+    results: &[(&Path, Result<Verified, Bad>)],
     wants: Option<&str>,
     alike: &[Same],
-    verifies: &dyn Fn(&Result<Verified, Damage>) -> bool,
+    verifies: &dyn Fn(&Result<Verified, Bad>) -> bool,
 ) -> Value {
     let files: Vec<Value> = results
         .iter()
         .map(|(path, result)| {
             let mut value = json!({ "file": file_name(path), "verified": verifies(result) });
             let more = match result {
-                Err(damage) => json!({ "damage": damage.to_string() }),
+                Err(Bad::Unread(why)) => json!({ "unread": why }),
+                Err(Bad::Damaged(damage)) => json!({ "damage": damage.to_string() }),
                 Ok(pack) => json!({
                     "about": pack.about,
                     "records": pack.records,
@@ -106,6 +125,7 @@ fn as_json(
                         "bytes": pack.compared.bytes,
                         "compared": pack.compared.kept,
                     },
+                    "datagrams": { "compared": pack.compared.datagrams },
                     "faults": pack.faults,
                 }),
             };
@@ -126,7 +146,7 @@ fn as_json(
 
 /// The results for people.
 fn told(
-    results: &[(&Path, Result<Verified, Damage>)],
+    results: &[(&Path, Result<Verified, Bad>)],
     wants: Option<&str>,
     alike: &[Same],
     Voice { lang, columns }: Voice,
@@ -142,15 +162,9 @@ fn told(
         let file = file_name(path);
         let pack = match result {
             Ok(pack) => pack,
-            Err(damage) => {
-                line(
-                    &say!(
-                        lang,
-                        "{file}: does not verify: {damage}",
-                        "{file}：未通过验证：{damage}"
-                    ),
-                    0,
-                );
+            Err(bad) => {
+                let why = bad.in_words(lang);
+                line(&say!(lang, "{file}: does not verify: {why}", "{file}：未通过验证：{why}"), 0);
                 continue;
             }
         };
@@ -158,16 +172,13 @@ fn told(
             true => line(&say!(lang, "{file}: verifies", "{file}：通过验证"), 0),
             false => line(&say!(lang, "{file}: does not verify", "{file}：未通过验证"), 0),
         }
-        if !has_token(pack, wants) {
-            line(
-                &say!(
-                    lang,
-                    "token: it is not the one that was asked for",
-                    "口令 (token)：不是所要求的那个"
-                ),
-                2,
-            );
-        }
+        let token = pack.about.token.as_deref().map(escape_unsafe);
+        let token = token.unwrap_or_else(|| lang.pick("none", "无").to_owned());
+        let asked_for = match has_token(pack, wants) {
+            true => String::new(),
+            false => say!(lang, ", not the one that was asked for", "，不是所要求的那个"),
+        };
+        line(&say!(lang, "token: {token}{asked_for}", "口令 (token)：{token}{asked_for}"), 2);
         for fault in pack.faults.iter().take(SHOWN) {
             let places: Vec<String> = fault.at.iter().map(Place::to_string).collect();
             let places =
@@ -184,15 +195,13 @@ fn told(
                 2,
             );
         }
-        let token = pack.about.token.as_deref().map(escape_unsafe);
-        let token = token.unwrap_or_else(|| lang.pick("none", "无").to_owned());
         let (began, span) = (escape_unsafe(&pack.began), duration(pack.span_ns));
         let (records, n) = (counted(pack.records as u64, "record"), grouped(pack.records as u64));
         line(
             &say!(
                 lang,
-                "token: {token}; run of {began}, {span}, {records}",
-                "口令 (token)：{token}；运行于 {began}，历时 {span}，{n} 条记录",
+                "run of {began}, {span}, {records}",
+                "运行于 {began}，历时 {span}，{n} 条记录",
             ),
             2,
         );
@@ -214,6 +223,17 @@ fn told(
             ),
             2,
         );
+        if of.datagrams > 0 {
+            let n = grouped(of.datagrams as u64);
+            line(
+                &say!(
+                    lang,
+                    "datagrams compared with what was sent: {n}",
+                    "与发送内容比较过的数据报：{n} 个"
+                ),
+                2,
+            );
+        }
     }
     for same in alike {
         let (one, other, share) = (name(same.one), name(same.other), (same.share * 100.0).floor());

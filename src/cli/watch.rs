@@ -521,7 +521,7 @@ impl Telling {
     fn take(&mut self, batch: Batch) {
         let now = monotonic();
         for mut event in batch.records {
-            trace::stamp(&mut event, now);
+            trace::stamp(&mut event);
             if self.file.is_some() {
                 serde_json::to_writer(&mut self.lines, &event)
                     .expect("a Vec takes it, and an event has no maps");

@@ -5,13 +5,14 @@ use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use netplay::examples::examples;
+use regex::Regex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-use crate::common::{self, finish, netplay, skip};
+use crate::common::{self, Said, finish, netplay, skip};
 use crate::watch::compiled;
 
 /// A folder with the trace of a demo.
@@ -89,6 +90,17 @@ fn say(line: &mut Value, from: &str, to: &str) {
     }
 }
 
+/// Changes the port of the address, in the record and in its arguments.
+fn to_another_port(line: &mut Value) {
+    let (host, port) = line["peer"].as_str().unwrap().rsplit_once(':').unwrap();
+    let other = port.parse::<u16>().unwrap() ^ 1;
+    let args = line["args"].as_str().unwrap();
+    assert!(args.contains(&format!("htons({port})")), "{line}");
+    let args = args.replace(&format!("htons({port})"), &format!("htons({other})"));
+    line["peer"] = format!("{host}:{other}").into();
+    line["args"] = args.into();
+}
+
 fn shift(line: &mut Value, by: i64) {
     line["start_ns"] = (line["start_ns"].as_i64().unwrap() + by).into();
 }
@@ -127,7 +139,7 @@ impl Run {
 #[test]
 fn each_change_of_a_trace_is_found() {
     type Change = fn(&mut Vec<Value>);
-    let changes: [(&str, &str, &[&str], Change); 15] = [
+    let changes: [(&str, &str, &[&str], Change); 26] = [
         ("a send removed", "tcp-echo", &["time"], |lines| {
             lines.remove(place(lines, "client", "send"));
         }),
@@ -206,6 +218,54 @@ fn each_change_of_a_trace_is_found() {
         ("an errno that no system has", "tcp-echo", &["form"], |lines| {
             let at = lines.iter().position(|line| line["errno"] == "EINVAL").unwrap();
             lines[at]["errno"] = "ENOTHING".into();
+        }),
+        ("a receive removed", "tcp-echo", &["bytes"], |lines| {
+            let last = lines.iter().rposition(|line| {
+                is(line, "client", "recv") && line["bytes"].as_u64().unwrap_or_default() > 0
+            });
+            lines.remove(last.unwrap());
+        }),
+        ("a shutdown removed", "tcp-echo", &["time"], |lines| {
+            lines.remove(place(lines, "client", "shutdown"));
+        }),
+        ("a bind removed", "udp-echo", &["address"], |lines| {
+            lines.remove(place(lines, "server", "bind"));
+        }),
+        ("a datagram removed", "udp-echo", &["bytes"], |lines| {
+            lines.remove(place(lines, "client", "sendto"));
+        }),
+        ("an answer removed", "udp-echo", &["bytes"], |lines| {
+            lines.remove(place(lines, "server", "sendto"));
+        }),
+        ("a received datagram changed", "udp-echo", &["bytes"], |lines| {
+            let at = place(lines, "server", "recvfrom");
+            say(&mut lines[at], "hello", "Hello");
+        }),
+        ("a datagram sent elsewhere", "udp-echo", &["bytes"], |lines| {
+            let at = place(lines, "client", "sendto");
+            to_another_port(&mut lines[at]);
+        }),
+        ("an address that its arguments do not have", "udp-echo", &["address"], |lines| {
+            let at = place(lines, "server", "recvfrom");
+            lines[at]["peer"] = "127.0.0.1:9".into();
+        }),
+        ("a completion of a receive removed", "io-uring", &["bytes"], |lines| {
+            let at = lines
+                .iter()
+                .position(|line| line["kind"] == "complete" && line["data"] != Value::Null);
+            assert_eq!(lines.remove(at.unwrap())["call"], "recv");
+        }),
+        ("a completion of a send changed", "io-uring", &["bytes"], |lines| {
+            let at =
+                lines.iter().position(|line| line["kind"] == "complete" && line["call"] == "send");
+            let line = &mut lines[at.unwrap()];
+            let data = line["data"].as_str().unwrap();
+            line["data"] = format!("X{}", &data[1..]).into();
+        }),
+        ("a submission removed", "io-uring", &["ring"], |lines| {
+            let at =
+                lines.iter().position(|line| line["kind"] == "submit" && line["call"] == "send");
+            lines.remove(at.unwrap());
         }),
     ];
     let mut missed = Vec::new();
@@ -291,6 +351,73 @@ fn each_change_of_a_member_is_found_with_a_new_manifest() {
     let damaged =
         edited(&packed, false, |members| replace(members, "page.html", "<title>", "<title> "));
     assert_eq!(rules(&damaged), ["manifest", "page"]);
+}
+
+#[test]
+fn what_verify_says_is_on_a_page() {
+    let said = Said::on("verify");
+    let run = Run::of("tcp-echo");
+    let (honest, other) = (run.folder.path().join("honest"), run.folder.path().join("edited"));
+    fs::rename(run.honest(), &honest).unwrap();
+    let mut lines = run.lines();
+    lines.remove(place(&lines, "client", "send"));
+    fs::rename(run.pack(&lines, &[]), &other).unwrap();
+    let text = run.folder.path().join("text");
+    fs::write(&text, "not a pack\n").unwrap();
+    let first = &run.lines()[0];
+    said.hide(first["wall"].as_str().unwrap(), "TIME");
+    said.hide(format!("{}/", run.folder.path().display()), "");
+    for line in run.lines() {
+        said.hide(format!("pid {}", line["pid"]), "pid PID");
+    }
+    let measured = [
+        (r"(TIME, |历时 )[0-9.]+ [nµm]?s", "${1}SO LONG"),
+        (r"trace-1.jsonl:\d+", "trace-1.jsonl:LINE"),
+        (r"\d+ ?%", "MANY %"),
+    ];
+    let add = |case: &str, lang: &str, files: &[&Path], options: &[&str], code: i32| {
+        let mut verify = netplay();
+        verify.args(["verify", "--lang", lang]).args(options).args(files);
+        let output = finish(&mut verify, b"");
+        assert_eq!(output.status.code(), Some(code), "{case}: {output:?}");
+        let words = common::text(&output.stdout).replace(first["wall"].as_str().unwrap(), "TIME");
+        let plain = measured.iter().fold(words, |words, (what, name)| {
+            Regex::new(what).unwrap().replace_all(&words, *name).into_owned()
+        });
+        said.add(case, &plain);
+    };
+    let nowhere = run.folder.path().join("nowhere");
+    for lang in ["en", "zh"] {
+        add(&format!("one that verifies, {lang}"), lang, &[&honest], &["--token", "group 5"], 0);
+        let all: [&Path; 4] = [&nowhere, &text, &other, &honest];
+        add(&format!("several, {lang}"), lang, &all, &["--token", "group 6"], 3);
+    }
+    let (code, json) = verify(&[&nowhere, &honest], &[]);
+    assert_eq!((code, &json["files"][1]["verified"]), (3, &json!(true)));
+    assert!(json["files"][0]["unread"].is_string(), "{json}");
+}
+
+/// A record that is not in the pack is said to be missing, with -q as well.
+#[test]
+fn pack_says_what_it_leaves_out() {
+    let said = Said::on("pack");
+    let run = Run::of("udp-echo");
+    let trace = run.folder.path().join("run.jsonl");
+    let text = fs::read_to_string(&trace).unwrap();
+    let torn = run.folder.path().join("torn.jsonl");
+    fs::write(&torn, format!("not json\n{}", &text[..text.len() - 20])).unwrap();
+    let none = run.folder.path().join("none.jsonl");
+    fs::write(&none, "not json\n").unwrap();
+    let packed = run.folder.path().join("run.netplay");
+    for (case, traces, code) in [
+        ("a torn line and one that is none", &[&torn][..], 0),
+        ("a trace twice", &[&trace, &trace], 0),
+        ("no record", &[&none], 1),
+    ] {
+        let mut pack = netplay();
+        pack.args(["pack", "-q", "-o"]).arg(&packed).args(traces);
+        said.ends(case, &finish(&mut pack, b""), code);
+    }
 }
 
 #[test]
@@ -457,6 +584,44 @@ fn watched_programs_verify() {
         let (run, packed) = Run { folder }.honest_of();
         assert_eq!(rules(&packed), [""; 0], "{options:?}: {:?}", run.lines().len());
     }
+}
+
+/// Datagrams in every way in which a program can send them: with and without connect, over UNIX sockets and within a
+/// pair, cut, empty, from several threads, to a closed port.
+#[test]
+fn watched_datagrams_are_compared() {
+    if !common::strace_may_trace() {
+        return skip("programs cannot be watched here");
+    }
+    let folder = TempDir::new().unwrap();
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/review/all_datagrams.py");
+    let mut watch = netplay();
+    watch.args(["watch", "-q", "--trace"]).arg(folder.path().join("run.jsonl"));
+    watch.args(["--", "/usr/bin/python3"]).arg(&program).arg(folder.path());
+    let output = finish(&mut watch, b"");
+    assert!(output.status.success(), "{output:?}");
+    let run = Run { folder };
+    let (code, said) = verify(&[&run.honest()], &[]);
+    let file = &said["files"][0];
+    assert_eq!((code, &file["faults"]), (0, &json!([])));
+    // 9 in pairs, 2 of sockets with a path, 13 requests and 13 answers; two came from sockets of which no name is known.
+    assert_eq!(file["datagrams"]["compared"], 37, "{said}");
+    let lines = run.lines();
+    // Of client 1 no call tells the name: it is that to which the server has sent what this client received.
+    let of_one = |line: &&Value| {
+        let data = line["data"].as_str().unwrap_or_default();
+        line["call"] == "sendto" && data.to_lowercase().ends_with("client 1")
+    };
+    let all: Vec<&Value> = lines.iter().filter(of_one).collect();
+    assert_eq!(all.len(), 6);
+    let mut missed = Vec::new();
+    for &removed in &all {
+        let rest: Vec<Value> = lines.iter().filter(|line| *line != removed).cloned().collect();
+        if rules(&run.pack(&rest, &[])).is_empty() {
+            missed.push(removed["data"].to_string());
+        }
+    }
+    assert_eq!(missed, [""; 0]);
 }
 
 /// A program may use the answer of a failed call as a descriptor, or any other number.

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 
 use crate::common::{self, Said, finish, have, netplay, run, skip, text};
 use netplay::lang::Lang;
+use netplay::pack::{Claims, pack, verify};
 use netplay::record::Event;
 use netplay::review::{Rule, review};
 use serde_json::Value;
@@ -122,6 +123,17 @@ fn every_cause_is_named_and_no_right_program_is_accused() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// These runs took place, so their packs verify, whatever mistakes the programs make.
+fn honest(lines: &str) -> Result<(), String> {
+    let traces = [("t.jsonl".to_owned(), lines.as_bytes().to_vec())];
+    let packed = pack(&traces, Claims::default()).map_err(|error| error.to_string())?;
+    let verified = verify(&packed.bytes).map_err(|damage| damage.to_string())?;
+    match verified.faults.is_empty() {
+        true => Ok(()),
+        false => Err(format!("does not verify: {:?}", verified.faults)),
+    }
+}
+
 fn check(case: &Case) -> Result<(), String> {
     let folder = TempDir::new().unwrap();
     let story = watched(case, folder.path());
@@ -130,6 +142,7 @@ fn check(case: &Case) -> Result<(), String> {
     let output = run(&["review", trace, "--json", "--strict"], b"");
     let json: Value = serde_json::from_slice(&output.stdout).map_err(|_| text(&output.stderr))?;
     let lines = std::fs::read_to_string(trace).unwrap();
+    honest(&lines)?;
     let mut records: Vec<Event> =
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     records.sort_by_key(|record| record.start_ns);

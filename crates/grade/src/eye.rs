@@ -17,7 +17,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use netplay_call::monotonic;
 use netplay_record::{Direction, Event};
 use netplay_watch::{Launch, Seen, Settings, StartError, Status, Tracer, Turn};
 use nix::sys::pthread::pthread_kill;
@@ -151,8 +150,7 @@ fn watch(
         let seen = tracer.take();
         if !seen.is_empty() || turn == Turn::Over {
             let mut sight = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = monotonic();
-            seen.into_iter().for_each(|seen| sight.see(seen, first, now));
+            seen.into_iter().for_each(|seen| sight.see(seen, first));
             sight.over = turn == Turn::Over;
             drop(sight);
             shared.1.notify_all();
@@ -165,7 +163,7 @@ fn watch(
                 Order::Freeze(freeze) => tracer.freeze(freeze),
                 Order::Pending(answer) => {
                     let pending = tracer.pending().into_iter().map(|(_, mut event)| {
-                        netplay_trace::stamp(&mut event, monotonic());
+                        netplay_trace::stamp(&mut event);
                         event
                     });
                     let _ = answer.send(pending.collect());
@@ -199,13 +197,13 @@ impl Sight {
         }
     }
 
-    fn see(&mut self, seen: Seen, first: i32, now: u64) {
+    fn see(&mut self, seen: Seen, first: i32) {
         if let Seen::Record { event, .. } = &seen {
             self.count(event);
         }
         match seen {
             Seen::Record { mut event, .. } if self.records.len() < KEPT => {
-                netplay_trace::stamp(&mut event, now);
+                netplay_trace::stamp(&mut event);
                 self.records.push(*event);
             }
             Seen::Record { .. } => {}

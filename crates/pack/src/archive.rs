@@ -75,6 +75,9 @@ impl Members {
 /// # Errors
 /// It is not an archive, is damaged or too large, or lacks a member.
 pub(crate) fn read(bytes: &[u8], faults: &mut Vec<Fault>) -> Result<Members, Damage> {
+    if !bytes.starts_with(b"PK") {
+        return Err(Damage::NoPack);
+    }
     let no_zip = |error: zip::result::ZipError| Damage::NoZip(escape_unsafe(&error.to_string()));
     let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(no_zip)?;
     if zip.len() > MOST_TRACES + 4 {

@@ -8,8 +8,8 @@ use netplay_text::say;
 /// Why a run cannot be packed, told in the language of the process ([`Lang::current`]).
 #[derive(Debug)]
 pub enum PackError {
-    /// There is no record in any of the traces.
-    Empty,
+    /// There is no record in any of the traces, for these reasons.
+    Empty(Vec<String>),
     /// There are more traces than [`MOST_TRACES`](super::MOST_TRACES).
     Traces(usize),
     /// All of it has more bytes than [`MOST`](super::MOST).
@@ -26,8 +26,12 @@ impl fmt::Display for PackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lang = Lang::current();
         f.write_str(&match self {
-            PackError::Empty => {
+            PackError::Empty(why) if why.is_empty() => {
                 say!(lang, "there is nothing to pack: no record in any trace", "没有可打包的内容：跟踪文件里没有记录")
+            }
+            PackError::Empty(why) => {
+                let why = why.join(lang.pick("; ", "；"));
+                say!(lang, "there is nothing to pack: {why}", "没有可打包的内容：{why}")
             }
             PackError::Traces(n) => {
                 let most = super::MOST_TRACES;
@@ -64,6 +68,8 @@ impl std::error::Error for PackError {
 /// Why a file is no pack that could be verified, told in the language of the process ([`Lang::current`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Damage {
+    /// It does not begin as a zip archive does.
+    NoPack,
     /// It is not a zip archive, or a damaged one: why.
     NoZip(String),
     /// A member is missing that every pack has.
@@ -80,6 +86,9 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lang = Lang::current();
         f.write_str(&match self {
+            Damage::NoPack => {
+                say!(lang, "not a file that netplay pack has written", "不是 netplay pack 生成的文件")
+            }
             Damage::NoZip(why) => say!(
                 lang,
                 "not a pack, or a damaged one: {why}",

@@ -107,6 +107,8 @@ rules! {
     Descriptor "descriptor" "A descriptor was used before it was made or after it was closed, or was made twice.",
     Errno "errno" "A call cannot fail with this error.",
     Count "count" "The numbers of a record contradict each other, or its text.",
+    Address "address" "A socket has an address that no call gave it, or a record two.",
+    Ring "ring" "An operation of a ring completes that was not submitted, or the kernel takes more than there are.",
     State "state" "A socket did what its state does not allow.",
     Bytes "bytes" "What one end of a connection received is not what the other end sent.",
     Time "time" "Something was received before it was sent, or accepted before it connected.",

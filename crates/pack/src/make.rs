@@ -9,6 +9,7 @@ use netplay_draw::read::read_from;
 use netplay_record::{Event, Text};
 use netplay_review::in_order;
 use netplay_text::lang::Lang;
+use netplay_text::say;
 use serde::Serialize;
 
 use super::about::{hidden, programs};
@@ -75,14 +76,22 @@ pub fn pack(traces: &[(String, Vec<u8>)], claims: Claims) -> Result<Packed, Pack
     let mut large = 0;
     for (((name, _), records), (text, new)) in traces.iter().zip(read).zip(written_anew) {
         large += text.len() as u64;
-        let before = all.len();
+        let (before, of_trace) = (all.len(), records.len());
         let kept = records.into_iter().zip(new).filter_map(|(record, new)| new.then_some(record));
         all.extend(kept);
-        sources.push(Source { file: name.clone(), records: all.len() - before });
+        let records = all.len() - before;
+        if let Some(again @ 1..) = of_trace.checked_sub(records) {
+            left_out.push(say!(
+                Lang::current(),
+                "{name}: lines that another trace has as well: left out {again}",
+                "{name}：另一个跟踪文件里已有的行：略去 {again} 行",
+            ));
+        }
+        sources.push(Source { file: name.clone(), records });
         lines.push(text);
     }
     if all.is_empty() {
-        return Err(PackError::Empty);
+        return Err(PackError::Empty(left_out));
     }
     in_order(&mut all);
     let records = all.len();

@@ -198,12 +198,11 @@ pub fn remark(text: impl std::fmt::Display) {
 
 pub use screen::{columns, fit_terminal};
 
-/// Gives a record that was made outside of this process's own calls its calendar time and this boot; `now` is the time of
-/// CLOCK_MONOTONIC, in nanoseconds.
-pub fn stamp(event: &mut Event, now: u64) {
+/// Gives a record that was made outside of this process's own calls its calendar time and this boot.
+pub fn stamp(event: &mut Event) {
     static BOOT: std::sync::LazyLock<Option<netplay_record::Text>> = std::sync::LazyLock::new(boot);
     event.boot.clone_from(&BOOT);
-    event.wall = calendar::rfc3339(now.saturating_sub(event.start_ns)).into();
+    event.wall = calendar::rfc3339(event.start_ns).into();
 }
 
 /// A layer that turns each event of this crate into an [`Event`] and tells it.
@@ -249,7 +248,7 @@ impl<S: Subscriber, F: Fn(&Event, u64) + 'static> Layer<S> for Telling<F> {
         if event.kind == Kind::Note {
             event.start_ns = now;
         }
-        event.wall = calendar::rfc3339(now.saturating_sub(event.start_ns)).into();
+        event.wall = calendar::rfc3339(event.start_ns).into();
         (self.tell)(&event, now);
     }
 }

@@ -11,4 +11,6 @@ pub struct Compared {
     pub bytes: u64,
     /// Of these, how many the records of both ends have kept, so that they were compared.
     pub kept: u64,
+    /// Datagrams that were received, of which the records have the send.
+    pub datagrams: usize,
 }

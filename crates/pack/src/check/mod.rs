@@ -2,10 +2,13 @@
 
 mod clocks;
 mod compared;
+mod datagrams;
 mod errors;
 mod form;
+mod names;
 mod numbers;
 mod processes;
+mod rings;
 mod sockets;
 mod states;
 mod threads;
@@ -28,10 +31,13 @@ pub(crate) fn all(run: &Run) -> (Vec<Fault>, Compared) {
     errors::check(run, &mut faults);
     numbers::check(run, &mut faults);
     processes::check(run, &mut faults);
+    rings::check(run, &mut faults);
     let sockets = sockets::follow(run, &mut faults);
     states::check(run, &sockets, &mut faults);
+    names::check(run, &sockets, &mut faults);
     let mut compared = Compared::default();
     pairs::check(run, &sockets, &mut compared, &mut faults);
+    datagrams::check(run, &sockets, &mut compared, &mut faults);
     // A trace that is wrong throughout need not be told line by line.
     let mut of_rule = std::collections::HashMap::new();
     faults.retain(|fault| {

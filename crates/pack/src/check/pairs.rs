@@ -1,11 +1,13 @@
 //! The bytes at both ends of each connection: what one end received, the other has sent before, in this order.
 
 use std::collections::{HashMap, HashSet};
+use std::net::Shutdown;
 
 use netplay_record::{Direction, Kind, Moves};
 
 use super::compared::Compared;
-use super::sockets::{Id, Socket, Sockets};
+use super::rings;
+use super::sockets::{Id, Sockets};
 use super::states::moved;
 use crate::run::Run;
 use crate::{Fault, Rule};
@@ -29,6 +31,10 @@ struct End {
     received: Vec<usize>,
     /// Whether all calls that moved its bytes are known, each with what it moved.
     known: bool,
+    /// The first call that read the end of what the other one sends, if nothing but that end can have been its cause.
+    ended: Option<usize>,
+    /// Until when it had certainly not ended what it sends.
+    open_until: u64,
 }
 
 /// Why two ends cannot be one connection: the rule, the sentence, the records.
@@ -40,7 +46,11 @@ pub(super) fn check(
     compared: &mut Compared,
     faults: &mut Vec<Fault>,
 ) {
-    let ends: Vec<End> = sockets.all.iter().map(|socket| end(run, socket)).collect();
+    let mut ends: Vec<End> = (0..sockets.all.len()).map(|id| end(run, sockets, id)).collect();
+    let open = rings::sends_without_an_answer(run);
+    for (end, socket) in ends.iter_mut().zip(&sockets.all).filter(|_| !open.is_empty()) {
+        end.known &= !socket.holders.iter().any(|holder| open.contains(holder));
+    }
     let mut paired: HashSet<Id> = HashSet::new();
     let mut count = |one: Id, other: Id, paired: &mut HashSet<Id>| {
         paired.extend([one, other]);
@@ -230,31 +240,63 @@ fn matched(
 }
 
 /// What an end sent and received, in the order of the stream.
-fn end(run: &Run, socket: &Socket) -> End {
+fn end(run: &Run, sockets: &Sockets, id: Id) -> End {
+    let socket = &sockets.all[id];
     let mut end = End {
         sent: Vec::new(),
         received: Vec::new(),
         known: !socket.shared && socket.made.is_some(),
+        ended: None,
+        open_until: sockets.open_until(run, id),
     };
+    // After a reset that another call has reported, a receive returns 0 as well.
+    let mut clean = true;
     for &i in &socket.calls {
         let record = &run.records[i];
-        if record.is_unfinished() && record.what.way().is_some() || record.kind == Kind::Complete {
+        let unclear = record.kind == Kind::Complete && !rings::is_exact(record);
+        if record.is_unfinished() && record.what.way().is_some() || unclear {
             end.known = false; // what it moved is not known, or when
         }
         match moved(record) {
             Some(Direction::Out) => end.sent.push(i),
             Some(Direction::In) => end.received.push(i),
+            Some(Direction::End) if clean && end.ended.is_none() => end.ended = Some(i),
             _ => {}
         }
+        if let (Moves::Shuts(how), true) = (record.what.moves(), record.is_done()) {
+            clean &= how == Shutdown::Write;
+            if how != Shutdown::Read {
+                end.open_until = end.open_until.min(record.start_ns);
+            }
+        }
+        let usual =
+            matches!(record.errno.as_deref(), None | Some("EAGAIN" | "EINTR" | "EINPROGRESS"));
+        let asks = record.args.as_deref().is_some_and(|args| {
+            args.contains("SO_ERROR") || args.contains("MSG_TRUNC") || args.contains("MSG_OOB")
+        });
+        clean &= usual && !asks;
     }
+    end.ended = end.ended.filter(|_| clean);
     end.received.sort_by_key(|&i| run.end(i));
     // Calls of several threads at one time have no order.
     for list in [&end.sent, &end.received] {
-        if list.windows(2).any(|two| run.end(two[0]) > run.records[two[1]].start_ns) {
+        let at_once = |two: &[usize]| {
+            run.end(two[0]) > run.records[two[1]].start_ns && !is_one_operation(run, two[0], two[1])
+        };
+        if list.windows(2).any(at_once) {
             end.known = false;
         }
     }
     end
+}
+
+/// Whether both are answers of one operation of a ring, which come in the order of the stream.
+fn is_one_operation(run: &Run, one: usize, other: usize) -> bool {
+    let of = |i: usize| {
+        let record = &run.records[i];
+        (record.kind == Kind::Complete).then_some((record.pid, record.user_data, record.start_ns))
+    };
+    of(one).is_some() && of(one) == of(other)
 }
 
 fn fits(run: &Run, one: &End, other: &End) -> Result<(), Why> {
@@ -262,7 +304,33 @@ fn fits(run: &Run, one: &End, other: &End) -> Result<(), Why> {
         return Ok(());
     }
     flows(run, &one.sent, &other.received)?;
-    flows(run, &other.sent, &one.received)
+    flows(run, &other.sent, &one.received)?;
+    ends(run, one, other)?;
+    ends(run, other, one)
+}
+
+/// Whether the one can have read the end of what the other sent, and all that came before it.
+fn ends(run: &Run, one: &End, other: &End) -> Result<(), Why> {
+    let Some(ended) = one.ended else { return Ok(()) };
+    if run.end(ended) < other.open_until {
+        let said = both!(
+            "the end is read here, and the other end had neither shut down nor closed the connection",
+            "这里读到了末尾，而对端既没有关停也没有关闭连接",
+        );
+        return Err((Rule::Time, said, vec![ended]));
+    }
+    let total = |calls: &[usize]| -> u64 {
+        calls.iter().map(|&i| run.records[i].bytes.unwrap_or_default()).sum()
+    };
+    let (sent, received) = (total(&other.sent), total(&one.received));
+    if sent != received {
+        let said = both!(
+            "the end is read here after {received} bytes, and the other end sent {sent}",
+            "这里收到 {received} 字节之后读到末尾，而对端发送了 {sent} 字节",
+        );
+        return Err((Rule::Bytes, said, vec![ended]));
+    }
+    Ok(())
 }
 
 /// Whether these receives can have taken the bytes of those sends.
@@ -320,12 +388,12 @@ fn flows(run: &Run, sent: &[usize], received: &[usize]) -> Result<(), Why> {
 }
 
 /// Whether an address names one end: it has a port, or is a path.
-fn named(address: &str) -> bool {
+pub(super) fn named(address: &str) -> bool {
     !address.is_empty() && !address.ends_with(":0") && address != "(unnamed)"
 }
 
 /// An IPv4 address is the same one in an IPv6 socket.
-fn canonical(address: &str) -> String {
+pub(super) fn canonical(address: &str) -> String {
     address.parse::<std::net::SocketAddr>().map_or(address.to_owned(), |of| {
         std::net::SocketAddr::new(of.ip().to_canonical(), of.port()).to_string()
     })

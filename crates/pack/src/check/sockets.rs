@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use netplay_record::{Call, Connection, Event, Kind, Moves, Process, Type};
 
+use super::rings;
 use crate::run::Run;
 use crate::{Fault, Rule};
 use netplay_text::both;
@@ -59,6 +60,8 @@ pub(super) struct Sockets {
     whole: HashSet<i32>,
     /// Processes that share their descriptors with another one.
     tables: HashMap<i32, i32>,
+    /// When the last call of each process returned, or began if it did not return.
+    last: HashMap<i32, u64>,
 }
 
 /// Follows all descriptors, and names what cannot have been.
@@ -87,6 +90,21 @@ impl Sockets {
         self.tables.get(&pid).copied().unwrap_or(pid)
     }
 
+    /// Until when a socket was certainly open: until its last close began, or the last call of a process that had it. Its
+    /// process may have ended right after that.
+    pub fn open_until(&self, run: &Run, id: Id) -> u64 {
+        let lives = self.all[id].holders.iter().flat_map(|&(table, fd)| {
+            let lives = self.lives_of(table, i32::try_from(fd).unwrap_or(-1));
+            lives.iter().filter(|life| life.id == id && !life.unsure).map(move |life| {
+                match life.by.1 {
+                    Some(by) if run.records[by].kind != Kind::Note => life.to.0,
+                    _ => self.last.get(&table).copied().unwrap_or_default(),
+                }
+            })
+        });
+        lives.max().unwrap_or_default()
+    }
+
     fn begin(&mut self, run: &Run) {
         let mut seen = HashSet::new();
         let mut children = Vec::new();
@@ -94,6 +112,9 @@ impl Sockets {
             if record.kind == Kind::Note {
                 continue;
             }
+            let until = if record.is_unfinished() { record.start_ns } else { run.end(i) };
+            let last = self.last.entry(record.pid).or_default();
+            *last = until.max(*last);
             if let (Moves::Copies, Some(child)) = (record.what.moves(), returned(record))
                 && record.is_done()
             {
@@ -142,7 +163,11 @@ impl Sockets {
             Call::Connection(Connection::Dup { to, .. }) => to.is_some(),
             _ => false,
         };
-        let from = (record.start_ns, run.end(by));
+        // The program learns the answer of an operation when it takes it from the ring.
+        let from = match record.kind {
+            Kind::Complete => (run.end(by), run.end(by)),
+            _ => (record.start_ns, run.end(by)),
+        };
         if let Some(life) = self.last(pid, fd)
             && life.to.0 > from.1
         {
@@ -162,6 +187,8 @@ impl Sockets {
         let table = self.table(pid);
         self.lives.entry(table).or_default().entry(fd).or_default().push(life);
         self.all[id].holders.push((table, fd as usize));
+        // A watched program does not stop at each read and write of its standard input and output.
+        self.all[id].shared |= fd <= 2 && *record.example == *"watch";
     }
 
     fn close(&mut self, run: &Run, pid: i32, fd: i32, by: usize) {
@@ -191,7 +218,8 @@ impl Sockets {
             return;
         }
         let new = returned(record);
-        let is_fixed = record.kind == Kind::Complete; // its number may be that of a table of the ring
+        // Its number may be that of a table of the ring.
+        let is_fixed = record.kind == Kind::Complete && !rings::is_exact(record);
         match (record.what.moves(), new) {
             (Moves::Closes, _)
                 if record.errno.as_deref() != Some("EBADF") && !record.is_unfinished() =>
