@@ -190,7 +190,7 @@ impl Peer {
     /// # Errors
     /// Nothing comes, or the connection was reset.
     pub(crate) fn receive(&mut self, program: &Program) -> Result<usize, Trouble> {
-        self.receive_flags(program, 0, 256 * 1024)
+        self.receive_flags(program, 0)
     }
 
     /// What has come already; `None` if nothing has.
@@ -198,26 +198,18 @@ impl Peer {
     /// # Errors
     /// The connection was reset.
     pub(crate) fn receive_now(&mut self, program: &Program) -> Result<Option<usize>, Trouble> {
-        match self.receive_flags(program, MSG_DONTWAIT, 256 * 1024) {
+        match self.receive_flags(program, MSG_DONTWAIT) {
             Err(Trouble::Own(_)) => Ok(None),
             done => done.map(Some),
         }
     }
 
-    fn receive_flags(
-        &mut self,
-        program: &Program,
-        flags: i32,
-        room: usize,
-    ) -> Result<usize, Trouble> {
-        let had = self.got.len();
-        self.got.resize(had + room, 0);
-        let received = patient(program, || call::recv(&self.stream, &mut self.got[had..], flags));
-        let n = match &received {
-            Ok(Ok(n)) => *n,
-            _ => 0,
-        };
-        self.got.truncate(had + n);
+    fn receive_flags(&mut self, program: &Program, flags: i32) -> Result<usize, Trouble> {
+        let mut room = [0; 64 * 1024];
+        let received = patient(program, || call::recv(&self.stream, &mut room, flags));
+        if let Ok(Ok(n)) = received {
+            self.got.extend_from_slice(&room[..n]);
+        }
         match received {
             Ok(Ok(0)) => {
                 self.ended = true;
