@@ -8,13 +8,14 @@ use crate::finding::{Rule, both};
 use crate::model::{Ending, Id, Model};
 use crate::wire::Chunk;
 
-/// Proven in three ways, always by a receive that had room for more than came, and whose peer sent the rest without having heard
+/// Proven in four ways, always by a receive that had room for more than came, and whose peer sent the rest without having heard
 /// anything in between:
 ///
 /// - a line came in parts, and the program answered the first part by itself (not with an echo of it);
 /// - a length header, in bytes of its own or as `Content-Length: 5`, names more bytes than came, and the program answered, closed, or
 ///   read the next header;
-/// - one send was taken in part by a receive with room for all of it, and the rest was never read before the close.
+/// - one send was taken in part by a receive with room for all of it, and the rest was never read before the close;
+/// - the answer to a request is a line that came in parts, and the program closed after the first.
 ///
 /// Innocent: reading on until the message is whole; an echo of a stream, piece by piece; an answer that the peer had heard
 /// before it sent more (a dialogue); news from others that happen to be sent in between; pipelined lines.
@@ -25,7 +26,8 @@ pub(super) fn short_recv(model: &Model<'_>, found: &mut Found) {
             .or_else(|| part_of_line(model, id, peer))
             .or_else(|| less_than_header(model, id))
             .or_else(|| less_than_header_of_one(model, id, peer))
-            .or_else(|| rest_never_read(model, id, peer));
+            .or_else(|| rest_never_read(model, id, peer))
+            .or_else(|| rest_of_line_never_read(model, id, peer));
         let Some((first, proof, got, of)) = proof else { continue };
         let (role, got, asked) = (
             model.role(first),
@@ -36,6 +38,10 @@ pub(super) fn short_recv(model: &Model<'_>, found: &mut Found) {
             Whole::Line => both!(
                 "{role}: a line came in parts; its first {got} bytes were taken for the whole and answered, before the end of the line was received. One recv is not one message: receive until the line ends",
                 "{role}：一行分几次到达；最先收到的 {got} 字节被当成整行并作了应答，而行尾还没有收到。一次 recv 不等于一条消息：要一直接收到行尾",
+            ),
+            Whole::Answer => both!(
+                "{role}: the answer, a line, came in parts; the program received the first {got} bytes of it and closed the connection. One recv is not one message: receive until the line ends",
+                "{role}：应答是一行，分几次到达；程序只收到最先的 {got} 字节就关闭了连接。一次 recv 不等于一条消息：要一直接收到行尾",
             ),
             Whole::Length(length) => {
                 let length = grouped(length);
@@ -68,6 +74,7 @@ pub(super) fn short_recv(model: &Model<'_>, found: &mut Found) {
 /// What a part was taken for.
 enum Whole {
     Line,
+    Answer,
     Length(u64),
     Content(u64, Head),
     Send(u64),
@@ -329,6 +336,36 @@ fn rest_never_read(model: &Model<'_>, id: Id, peer: Id) -> Option<Part> {
         .any(|&i| i > last && (model.is_receive(i) || model.call(i) == "shutdown"));
     (only && asked && sent && !ended)
         .then(|| (last, vec![part.send, last, closed], model.bytes(last), Whole::Send(whole)))
+}
+
+/// A client that has asked receives the beginning of a line, and closes. A server may refuse a request that begins wrong; and a client
+/// that has not asked may want no more than to see that something answers.
+fn rest_of_line_never_read(model: &Model<'_>, id: Id, peer: Id) -> Option<Part> {
+    let socket = &model.sockets[id];
+    socket.connected?;
+    let (&last, before) = socket.received.split_last()?;
+    let asked = socket.sent.last().filter(|&&send| model.finish(send) <= model.start(last))?;
+    let begins = before
+        .iter()
+        .all(|&receive| model.has_all(receive) && model.finish(receive) <= model.start(*asked));
+    let content = model.content(last);
+    let part = model.has_all(last) && is_words(&content) && had_room(model, last);
+    if !begins || !part {
+        return None;
+    }
+    let rest: Vec<&Chunk> = model.wires[&peer].unread().collect();
+    let next = rest.first()?.send;
+    let ends_line = rest.iter().any(|chunk| model.content(chunk.send).contains(&b'\n'));
+    let closed = closed_itself(model, id)?;
+    let about_it = model.after(id, last).iter().copied();
+    let waits = model.records_of(model.pid(last)).iter().copied().filter(|&i| model.is_wait(i));
+    // One that waits for the rest may give up in the end.
+    let waits_on = about_it
+        .filter(|&i| model.is_receive(i) || model.call(i) == "shutdown")
+        .chain(waits)
+        .any(|i| i > last && i < closed);
+    (ends_line && !waits_on && model.start(closed) >= model.finish(last))
+        .then(|| (last, vec![*asked, last, next, closed], model.bytes(last), Whole::Answer))
 }
 
 /// The close of a socket, or the exit of its process, by its own choice and not at netplay's wish.
