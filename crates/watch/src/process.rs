@@ -1,6 +1,6 @@
 //! A process that is watched: what is known of its descriptors, its interest lists and its signal handlers.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::sync::LazyLock;
@@ -47,6 +47,8 @@ pub(crate) struct Process {
     handlers: HashMap<i32, bool>,
     /// Its number among the processes, by which program and parent they have, and how many calls might have been changed.
     pub(crate) chances: (u64, Cell<u64>),
+    /// The calls of its threads that were made to fail with EINTR when they were made last.
+    pub(crate) interrupted: RefCell<HashSet<(i32, (Syscall, i32))>>,
     /// How many children it has had.
     children: Cell<u64>,
     /// Whether it was said that some of its calls cannot be read.
@@ -70,6 +72,7 @@ impl Process {
             rings: Rings::default(),
             handlers: HashMap::new(),
             chances: (program as u64, Cell::new(0)),
+            interrupted: RefCell::default(),
             children: Cell::new(0),
             said_foreign: false,
         }
@@ -96,6 +99,7 @@ impl Process {
                 self.chances.0.wrapping_mul(31).wrapping_add(self.children.get()),
                 Cell::new(0),
             ),
+            interrupted: RefCell::default(),
             children: Cell::new(0),
             said_foreign: self.said_foreign,
         }

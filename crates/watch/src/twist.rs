@@ -24,7 +24,7 @@ pub struct Twist {
     pub short_reads: Option<u64>,
     /// The most bytes of a stream that one call sends.
     pub short_writes: Option<u64>,
-    /// One in so many calls that may wait fails with EINTR.
+    /// One in so many calls that may wait fails with EINTR, and no call twice in a row.
     pub eintr: Option<u64>,
     /// One in so many calls on a non-blocking socket fails with EAGAIN.
     pub eagain: Option<u64>,
@@ -59,10 +59,11 @@ impl Twist {
         {
             return None;
         }
-        if asked.call.waits_for_many() && self.is_one_in(self.eintr, process) {
-            return Self::instead(tid, libc::EINTR);
-        }
         let fd = asked.int(0);
+        if asked.call.waits_for_many() {
+            // What it waits for may be another list each time; it is the same wait of the program.
+            return self.interrupts(tid, (asked.call, -1), process);
+        }
         let known = process.descriptors.get(fd);
         let is_stream =
             known.is_some_and(|of| of.socket == Some(true) && of.datagrams() != Some(true));
@@ -86,8 +87,11 @@ impl Twist {
             if (reads || writes || accepts) && never_waits && self.is_one_in(self.eagain, process) {
                 return Self::instead(tid, libc::EAGAIN);
             }
-            if (reads || writes || accepts) && !never_waits && self.is_one_in(self.eintr, process) {
-                return Self::instead(tid, libc::EINTR);
+            if (reads || writes || accepts)
+                && !never_waits
+                && let Some(twisted) = self.interrupts(tid, (asked.call, fd), process)
+            {
+                return Some(twisted);
             }
             let most = if reads { self.short_reads } else { self.short_writes };
             if let Some(most) = most.filter(|&most| (reads || writes) && asked.args[2] > most)
@@ -97,6 +101,21 @@ impl Twist {
             }
         }
         None
+    }
+
+    /// Lets a call fail with EINTR if it is chosen, and never twice in a row: a program that makes a call again after EINTR does what
+    /// signal(7) asks for, and the signal that interrupted it has been handled then.
+    fn interrupts(self, tid: i32, call: (Syscall, i32), process: &Process) -> Option<Twisted> {
+        let chosen = self.is_one_in(self.eintr, process);
+        let mut interrupted = process.interrupted.borrow_mut();
+        if interrupted.remove(&(tid, call)) || !chosen {
+            return None;
+        }
+        let twisted = Self::instead(tid, libc::EINTR);
+        if twisted.is_some() {
+            interrupted.insert((tid, call));
+        }
+        twisted
     }
 
     fn instead(tid: i32, errno: i32) -> Option<Twisted> {

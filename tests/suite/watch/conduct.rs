@@ -391,6 +391,25 @@ fn a_program_that_is_right_gets_all_bytes_however_few_come() {
     }
 }
 
+/// A right program makes an interrupted call again: with each one interrupted time after time, it would never get any further.
+#[test]
+fn no_call_is_interrupted_twice_in_a_row() {
+    let Some(stage) = Stage::new() else { return };
+    let run = stage.run(&["--eintr", "1"], "accept", 1);
+    assert!(run.status.success(), "{run:?}");
+    assert_eq!(text(&run.stdout), LINES);
+    let events = stage.events();
+    let all = calls(&events, "servers.py");
+    let interrupted = |n: &usize| all[*n].errno.as_deref() == Some("EINTR");
+    let places: Vec<usize> = (0..all.len()).filter(interrupted).collect();
+    assert!(places.len() > 3, "{}", places.len());
+    for n in places {
+        let same = |at: &usize| (&all[*at].call, all[*at].fd) == (&all[n].call, all[n].fd);
+        let next = (n + 1..all.len()).find(same).expect("it is made again");
+        assert_eq!(all[next].errno, None, "{:?}", all[next]);
+    }
+}
+
 /// Where epoll tells changes only, EAGAIN promises that the rest will be announced: Go would wait for it for ever.
 #[test]
 fn edge_triggered_sockets_are_left_alone() {
