@@ -619,7 +619,7 @@ mod tests {
         assert_eq!(accept.answered(Lang::En), "not returned");
         assert_eq!(
             accept.sentence(Lang::En),
-            "waiting for a client: it had not returned when the record ended"
+            "waiting for a client: it was still waiting when the recording ended"
         );
     }
 }

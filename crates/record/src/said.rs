@@ -44,12 +44,18 @@ impl Event {
     pub fn sentence(&self, lang: Lang) -> String {
         if self.is_unfinished() {
             let waiting = each!(&*self.what, None, call => call.waiting(self, lang));
-            let waiting = waiting.map(|what| what + lang.pick(": ", "：")).unwrap_or_default();
-            return say!(
-                lang,
-                "{waiting}it had not returned when the record ended",
-                "{waiting}到记录结束时它还没有返回",
-            );
+            return match waiting {
+                Some(what) => say!(
+                    lang,
+                    "{what}: it was still waiting when the recording ended",
+                    "{what}：到记录结束时仍在等待",
+                ),
+                None => say!(
+                    lang,
+                    "it had not yet returned when the recording ended",
+                    "到记录结束时还没有返回",
+                ),
+            };
         }
         let Some(errno) = &self.errno else {
             let ret = self.ret.unwrap_or_default();
