@@ -57,7 +57,7 @@ pub const LESSONS: &[Lesson] = lessons! {
     "nonblocking" "io-models" "select" "poll" "epoll" "io-uring"
     "multicast" "ping"
     "mini-ftp" "ftp"
-    "watch"
+    "watch" "grade"
     "errno"
 };
 
@@ -81,6 +81,7 @@ const ALSO: &[(&str, &str)] = &[
     ("ptrace", "watch"),
     ("seccomp", "watch"),
     ("strace", "watch"),
+    ("challenge", "grade"),
 ];
 
 /// What `netplay explain` is asked about.
