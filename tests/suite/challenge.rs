@@ -117,19 +117,63 @@ fn what_is_noted_can_be_broken_and_forgotten() {
     said.hide(learner.folder.path().display(), "[folder]");
     learner.write("nothing");
     // There is nothing to forget yet.
-    assert!(learner.run(&["--reset"], false).status.success());
+    said.ends("nothing to forget", &learner.run(&["--reset"], false), 0);
     assert!(!learner.state().exists());
     learner.takes(&["--quiet"]);
     learner.takes(&["--quiet"]);
     assert_eq!(learner.stand(), (Some("bytes/one".to_owned()), 1));
     // One program is forgotten.
-    assert!(learner.takes(&["--reset"]).status.success());
+    said.ends("one program", &learner.takes(&["--reset"]), 0);
+    said.ends("the same once more", &learner.takes(&["--reset"]), 0);
     assert_eq!(std::fs::read_to_string(learner.state()).unwrap(), "{}\n");
     // A file that says something else is left as it is, and the challenge goes on.
     std::fs::write(learner.state(), "{\"labs\": 1}").unwrap();
     let output = learner.takes(&["--quiet"]);
     said.ends("a file that says something else", &output, 3);
     assert_eq!(std::fs::read_to_string(learner.state()).unwrap(), "{\"labs\": 1}");
-    assert!(learner.run(&["--reset"], false).status.success());
+    said.ends("that file is removed", &learner.run(&["--reset"], false), 0);
     assert!(!learner.state().exists());
+    learner.takes(&["--quiet"]);
+    said.ends("all programs", &learner.run(&["--reset"], false), 0);
+}
+
+/// A learner who has seen enough: what was noted stays as it was, and is whole.
+#[test]
+fn ctrl_c_ends_a_challenge_and_leaves_what_was_noted() {
+    if !may_trace() {
+        return;
+    }
+    let learner = Learner::new();
+    learner.write("nothing");
+    learner.takes(&["--quiet"]);
+    let noted = std::fs::read_to_string(learner.state()).unwrap();
+    learner.write("deaf");
+    let mut run = netplay();
+    run.arg("challenge");
+    run.args(["--protocol", "line", "--model", "iterative", "--"]);
+    run.args(["/usr/bin/python3", "server.py", "{host}", "{port}"]);
+    run.env("XDG_STATE_HOME", learner.folder.path()).current_dir(learner.folder.path());
+    run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    let mut run = run.spawn().unwrap();
+    // The first line of a verdict: it is in the midst of the tests.
+    let mut first = String::new();
+    let mut lines = std::io::BufReader::new(run.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut lines, &mut first).unwrap();
+    assert!(first.contains("1/"), "{first}");
+    let pid = nix::unistd::Pid::from_raw(run.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut lines, &mut rest).unwrap();
+    let status = crate::common::wait(&mut run);
+    assert_eq!(status.code(), Some(130), "{first}{rest}");
+    assert_eq!(std::fs::read_to_string(learner.state()).unwrap(), noted);
+}
+
+#[test]
+fn a_challenge_needs_no_watching_where_that_is_forbidden() {
+    let learner = Learner::new();
+    learner.write("nothing");
+    let output = learner.takes(&["--no-watch"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert_eq!(learner.stand().0.as_deref(), Some("bytes/one"));
 }

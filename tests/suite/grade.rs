@@ -49,16 +49,23 @@ const PLANTED: &[(&str, &str, &[&str], Option<&str>)] = &[
     ("bytes/slowly", "line-a-recv", LINE, Some("short-recv")),
     ("bytes/together", "one-line-a-recv", LINE, Some("merged-sends")),
     ("bytes/cut", "line-a-recv", LINE, Some("short-recv")),
+    ("bytes/slowly", "one-request", &[], Some("short-recv")),
+    ("bytes/cut", "one-request", &[], Some("short-recv")),
     ("bytes/large", "one-send", &[], Some("short-send")),
+    ("bytes/large", "drops-when-full", &[], Some("short-send")),
+    ("bytes/large", "one-request", &[], Some("reset-by-unread")),
     ("bytes/binary", "text", &[], None),
     ("ends/half-close", "never-closes", &[], Some("end-ignored")),
+    ("ends/half-close", "forgets-to-close", &[], Some("end-ignored")),
+    ("ends/half-close", "one-request", &[], Some("reset-by-unread")),
     ("ends/half-close", "spins-at-the-end", &[], Some("busy-loop")),
     ("ends/quietly", "dies-of-silence", &[], None),
+    ("ends/middle", "line-dies-in-the-middle", LINE, None),
     ("ends/reset", "dies-of-reset", &[], None),
     ("ends/before-reply", "dies-of-pipe", &[], Some("dead-peer")),
     ("many/silent", "receives-at-once", &[], Some("blocked-behind")),
     ("many/slow-reader", "select", &[], Some("blocked-behind")),
-    ("many/hundred", "iterative", &[], None),
+    ("many/hundred", "iterative", &[], Some("blocked-behind")),
     ("many/fd-1024", "select", &[], None),
     ("many/descriptors", "spins-without-descriptors", &[], Some("busy-loop")),
     ("many/leak", "leaks", &[], Some("descriptor-leak")),
@@ -66,19 +73,43 @@ const PLANTED: &[(&str, &str, &[&str], Option<&str>)] = &[
     ("many/idle", "polls", &[], Some("busy-loop")),
     ("kernel/short-recv", "line-a-recv", LINE, Some("short-recv")),
     ("kernel/short-send", "one-send", &[], Some("short-send")),
+    ("kernel/eintr", "ends-by-eintr", &[], Some("again-as-end")),
     ("kernel/aborted", "dies-of-abort", &[], None),
     ("udp/empty", "udp-empty", UDP, None),
     ("udp/large", "udp-short", UDP, Some("datagram-cut")),
     ("udp/two-peers", "udp-first-peer", UDP, None),
     ("udp/burst", "udp-slow", UDP, None),
+    ("udp/unreachable", "udp-dies-of-icmp", UDP, None),
     ("client/short-recv", "one-recv", CLIENT, Some("short-recv")),
     ("client/merged", "one-answer", CLIENT, None),
     ("client/half-close", "ignores-the-end", CLIENT, Some("end-ignored")),
+    ("client/half-close", "sleeps-at-the-end", CLIENT, Some("end-ignored")),
+    ("client/half-close", "readline", CLIENT, None),
     ("client/reset", "dies-of-reset", CLIENT, None),
+    ("client/reset", "shows-what-it-has", CLIENT, None),
     ("client/slow-server", "in-a-hurry", CLIENT, None),
     ("client/refused", "refused-for-ever", CLIENT, None),
     ("client/never-answers", "for-ever", CLIENT, None),
 ];
+
+/// A test that no program here fails would prove nothing.
+#[test]
+fn every_test_has_a_program_that_fails_it() {
+    let listed = finish(netplay().args(["grade", "--list", "--format", "json"]), b"");
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let ids: Vec<&str> = listed["tests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|test| test["id"].as_str().unwrap())
+        .collect();
+    assert!(ids.len() > 30, "{ids:?}");
+    let planted = |id: &&str| PLANTED.iter().any(|(test, ..)| test == id);
+    let without: Vec<&str> = ids.iter().copied().filter(|id| !planted(id)).collect();
+    assert!(without.is_empty(), "no program fails {without:?}");
+    let unknown: Vec<_> = PLANTED.iter().filter(|(test, ..)| !ids.contains(test)).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
 
 #[test]
 fn each_test_of_one_client_is_failed_by_its_mistake() {
@@ -193,6 +224,21 @@ fn the_protocols_in_the_examples_are_spoken() {
     assert!(output.status.success(), "{found:#}");
 }
 
+/// A server that should speak first is not said to owe an answer.
+#[test]
+fn a_missing_greeting_is_told_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("greeted.toml");
+    let protocol = "[greeting]\nexpect = 'hello'\n[[exchange]]\nsend = 'abc'\nexpect = 'abc'\n";
+    std::fs::write(&file, protocol).unwrap();
+    let options = ["--protocol", file.to_str().unwrap(), "--only", "bytes/one"];
+    let Some((_, found)) = graded("servers.py", "greeted-late", &options) else { return };
+    let sentence = found["tests"][0]["sentence"].to_string();
+    assert!(sentence.contains("greeting") && !sentence.contains("answer"), "{sentence}");
+    let Some((output, _)) = graded("servers.py", "greeted", &options) else { return };
+    assert!(output.status.success(), "{output:?}");
+}
+
 #[test]
 fn a_program_that_fills_the_memory_is_killed_and_that_is_said() {
     let tests = ["--only", "starts/listens"];
@@ -229,6 +275,7 @@ fn what_cannot_be_graded_says_why() {
     assert_eq!(code(&["--only", "bytes/nothing", "--", "true"]), Some(2));
     assert_eq!(code(&["--protocol", "/no/such/file", "--", "true"]), Some(2));
     assert_eq!(code(&[]), Some(2));
+    assert_eq!(code(&["--trace", "trace.jsonl", "--", "true"]), Some(2));
     assert_eq!(code(&["--list"]), Some(0));
 }
 
@@ -261,7 +308,7 @@ fn a_failure_has_a_page_and_a_trace_of_both_ends() {
     let read = |name: &str| std::fs::read_to_string(of(name)).unwrap();
     let index = read("index.html");
     assert!(index.contains("<a href=\"many-leak.html\">many/leak</a>"), "{index}");
-    assert!(index.contains("descriptor-leak") && index.contains(" lab forkfd<"), "{index}");
+    assert!(index.contains("descriptor-leak") && index.contains(" lab limits<"), "{index}");
     let page = read("many-leak.html");
     for part in ["descriptor-leak", "--only many/leak --seed 7", "many-leak.jsonl", "data-call="] {
         assert!(page.contains(part), "the page has no {part}");
@@ -282,6 +329,59 @@ fn a_failure_has_a_page_and_a_trace_of_both_ends() {
     assert_eq!(review["findings"][0]["rule"], "descriptor-leak");
     let made: Vec<_> = std::fs::read_dir(of("")).unwrap().collect();
     assert_eq!(made.len(), 3, "{made:?}");
+}
+
+/// The processes that any thread of this one has started.
+fn children(pid: u32) -> Vec<i32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().flat_map(str::parse).collect::<Vec<_>>())
+        .collect()
+}
+
+/// Interrupted in the midst of its tests: no program stays behind, and an index without its last tests is not taken for a whole grade.
+#[test]
+fn ctrl_c_ends_a_grade_in_order() {
+    const UNFINISHED: &str = "not complete";
+    if !may_trace() {
+        return;
+    }
+    for watched in [&[][..], &["--no-watch"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/grade/servers.py");
+        let mut run = netplay();
+        run.args(["grade", "--only", "starts/listens", "--only", "many/idle"]).args(watched);
+        run.arg("-o").arg(folder.path()).args(["--", "/usr/bin/python3"]).arg(servers);
+        run.args(["none", "{host}", "{port}"]);
+        run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+        let mut run = run.spawn().unwrap();
+        let mut lines = std::io::BufReader::new(run.stdout.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("starts/listens") {
+            assert!(std::io::BufRead::read_line(&mut lines, &mut said).unwrap() > 0, "{said}");
+        }
+        // The next test has started its program.
+        let run_id = run.id();
+        let children = || children(run_id);
+        crate::common::until("a program is tested", || !children().is_empty());
+        let tested = children();
+        let pid = nix::unistd::Pid::from_raw(run.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        std::io::Read::read_to_string(&mut lines, &mut said).unwrap();
+        assert_eq!(crate::common::wait(&mut run).code(), Some(130), "{said}");
+        let runs = |pid: &i32| {
+            let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline"));
+            command.is_ok_and(|command| command.contains("servers.py"))
+        };
+        assert!(!tested.iter().any(runs), "{tested:?}");
+        let index = || std::fs::read_to_string(folder.path().join("index.html")).unwrap();
+        assert!(index().contains(UNFINISHED), "{}", index());
+        let place = folder.path().display().to_string();
+        let options = ["--only", "starts/listens", "--only", "starts/address", "-o", &place];
+        let (output, _) = graded("servers.py", "none", &options).unwrap();
+        assert!(output.status.success() && !index().contains(UNFINISHED), "{}", index());
+    }
 }
 
 #[test]

@@ -255,6 +255,46 @@ fn gradescope_gets_the_form_that_it_publishes() {
     assert_eq!(of("number"), ["1.1", "2.1", "3.1", "4.1"]);
 }
 
+/// A grader that gets nothing shows nothing: a program that cannot be started has no points, and the reason, in each form.
+#[test]
+fn a_program_that_cannot_be_started_has_no_points() {
+    if !may_trace() {
+        return;
+    }
+    let run = |format: &str, more: &[&str]| {
+        let mut run = netplay();
+        let only = ["--only", "bytes/one", "--only", "bytes/cut", "--format", format];
+        let run = run.arg("grade").args(only).args(more).args(["--", "./no-such", "{port}"]);
+        let output = finish(run, b"");
+        assert_eq!(output.status.code(), Some(1), "{format}: {output:?}");
+        assert!(text(&output.stderr).contains("./no-such"), "{output:?}");
+        output
+    };
+    for more in [&[][..], &["--no-watch"]] {
+        let found = json(&run("json", more));
+        fits(&schema("schema/grade.schema.json"), &found);
+        assert_eq!(found["summary"]["fail"], 2, "{found:#}");
+        let found = json(&run("gradescope", more));
+        fits(&schema("tests/peers/gradescope.schema.json"), &found);
+        let points = |key: &str| -> f64 {
+            found["tests"].as_array().unwrap().iter().map(|test| test[key].as_f64().unwrap()).sum()
+        };
+        assert_eq!((points("score"), points("max_score")), (0.0, 2.0), "{found:#}");
+        assert!(found["output"].as_str().unwrap().contains("./no-such"), "{found:#}");
+        let found = json(&run("check50", more));
+        let results = found["results"].as_array().unwrap();
+        assert!(results.iter().all(|one| one["passed"] == false), "{found:#}");
+        let xml = text(&run("junit", more).stdout);
+        let tree = roxmltree::Document::parse(&xml).unwrap();
+        let failures = tree.descendants().filter(|node| node.has_tag_name("failure"));
+        let messages: Vec<_> = failures.filter_map(|node| node.attribute("message")).collect();
+        assert!(
+            messages.len() == 2 && messages.iter().all(|said| said.contains("./no-such")),
+            "{xml}"
+        );
+    }
+}
+
 #[test]
 fn check50_reads_its_own_form() {
     let Some(python) = python_with("check50.renderer", "check50") else { return };
@@ -366,6 +406,12 @@ fn a_teachers_file_that_is_wrong_says_where() {
         ("a text in the place of a number", "weight = 'two'"),
         ("fewer points than none", "weight = -1"),
         ("too long", "timeout = 99999"),
+        ("less than nothing", "timeout = -1"),
+        ("one pair of brackets", "[test]\nname = 'bytes'"),
+        ("a text in the place of a list", "only = 'bytes'"),
+        ("a list in the place of a text", "title = ['x']"),
+        ("a mistyped word", "visibility = 'after_publish'"),
+        ("a mistyped word of a test", "[[test]]\nname = 'bytes'\nreveal = 'hint'"),
         ("a protocol that is nowhere", "protocol = 'mine.toml'"),
         ("no TOML", "title = "),
     ] {

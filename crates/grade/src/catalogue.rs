@@ -2,6 +2,7 @@
 
 use netplay_review::Rule;
 
+use super::near::near;
 use super::plan::Model;
 use super::stage::Stage;
 use super::tests::{bytes, client, ends, kernel, many, starts, udp};
@@ -52,9 +53,14 @@ impl Test {
     /// The command that teaches what it is about.
     #[must_use]
     pub fn command(&self) -> String {
-        match self.lab {
-            "errno" | "socket-api" | "udp" | "select" => format!("netplay explain {}", self.lab),
-            lab => format!("netplay lab {lab}"),
+        match (self.id, self.lab) {
+            // The lesson on errors is long: what it says of this one.
+            ("starts/stops" | "kernel/eintr", _) => "netplay explain EINTR".to_owned(),
+            ("kernel/aborted", _) => "netplay explain ECONNABORTED".to_owned(),
+            (_, lesson @ ("errno" | "socket-api" | "udp" | "select")) => {
+                format!("netplay explain {lesson}")
+            }
+            (_, lab) => format!("netplay lab {lab}"),
         }
     }
 }
@@ -70,13 +76,6 @@ pub fn names_a_test(pattern: &str) -> bool {
 pub fn near_test(typed: &str) -> Option<&'static str> {
     let names = TESTS.iter().flat_map(|test| [test.group(), test.id]);
     near(typed, names)
-}
-
-/// The name that was probably meant.
-pub(crate) fn near<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |name: &&str| strsim::jaro_winkler(typed, name);
-    let best = names.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(&best) > 0.8).then_some(best)
 }
 
 const SERVERS: &[Model] = &[Model::Concurrent, Model::Iterative, Model::Udp];
@@ -106,6 +105,8 @@ const OF_BYTES: &[Rule] = &[
 /// The causes of a wrong end.
 const OF_ENDS: &[Rule] =
     &[Rule::EndIgnored, Rule::ResetByUnread, Rule::DeadPeer, Rule::BusyLoop, Rule::AgainAsEnd];
+/// The causes for which one of many clients waits.
+const OF_MANY: &[Rule] = &[Rule::BlockedBehind];
 const NONE: &[Rule] = &[];
 
 macro_rules! tests {
@@ -129,7 +130,7 @@ tests! {
         "it listens at the address that it was told, and at no other", "它只监听指定的地址";
     "starts/restarts" "timewait" SERVERS NONE starts::restarts,
         "it can be started again at once, with connections in TIME_WAIT", "有连接处于 TIME_WAIT 时可以立即重新启动";
-    "starts/stops" "zombies" SERVERS NONE starts::stops,
+    "starts/stops" "errno" SERVERS NONE starts::stops,
         "SIGTERM ends it within a second, with all that it has started", "SIGTERM 在一秒内结束它和它启动的一切";
     "bytes/one" "socket-api" STREAMS OF_BYTES bytes::one,
         "it answers a request", "它回答一个请求";
@@ -157,13 +158,13 @@ tests! {
         "a silent client keeps no other waiting", "不说话的客户端不会让别人等待";
     "many/slow-reader" "deaf" CONCURRENT NONE many::slow_reader,
         "a client that never reads keeps no other waiting", "从不读取的客户端不会让别人等待";
-    "many/hundred" "models" CONCURRENT NONE many::hundred,
+    "many/hundred" "models" CONCURRENT OF_MANY many::hundred,
         "a hundred clients at once", "同时一百个客户端";
-    "many/fd-1024" "select" CONCURRENT NONE many::fd_1024,
+    "many/fd-1024" "select" CONCURRENT OF_MANY many::fd_1024,
         "1,100 clients at once", "同时 1,100 个客户端";
     "many/descriptors" "limits" STREAMS NONE many::descriptors,
         "when no descriptor is left it pauses, and comes back", "没有描述符时它会停顿，之后恢复";
-    "many/leak" "forkfd" STREAMS NONE many::leak,
+    "many/leak" "limits" STREAMS NONE many::leak,
         "of a thousand clients no descriptor, child or thread stays", "一千个客户端之后，不留下描述符、子进程或线程";
     "many/idle" "models" SERVERS NONE many::idle,
         "it uses no processor while no client speaks", "没有客户端说话时不占用处理器";

@@ -33,6 +33,7 @@ mod challenge;
 mod eye;
 mod guard;
 mod limit;
+mod near;
 mod kill;
 mod outcome;
 mod peer;
@@ -122,6 +123,17 @@ pub fn grade(
     Ok(all)
 }
 
+/// The outcomes of a program that could not be started: each test has failed, for this reason.
+#[must_use]
+pub fn no_points(plan: &Plan, wanted: impl Fn(&Test) -> bool, error: &StartError) -> Vec<Outcome> {
+    let why = error.to_string();
+    let sentence = both!("it could not be started: {why}", "无法启动：{why}");
+    let tests = TESTS.iter().filter(|test| test.models.contains(&plan.model) && wanted(test));
+    tests
+        .map(|test| Outcome { sentence: Some(sentence.clone()), ..empty(test, Verdict::Fail) })
+        .collect()
+}
+
 fn empty(test: &'static Test, verdict: Verdict) -> Outcome {
     Outcome {
         test,
@@ -140,7 +152,7 @@ fn one(
     plan: &Plan,
     test: &'static Test,
     collection: &Collection,
-    calm: &mut Option<Vec<u8>>,
+    calm: &mut Option<stage::Written>,
 ) -> Result<Outcome, GradeError> {
     let begun = Instant::now();
     let mut stage = Stage::new(plan, collection, calm);
@@ -154,6 +166,10 @@ fn one(
     let running = stage.is_running();
     let (status, killed) = (stage.status, stage.killed());
     stage.end();
+    // Also where no wait was under way that would have noticed.
+    if netplay_call::stop::signal().is_some() {
+        return Err(GradeError::Interrupted);
+    }
     if let Some(error) = stage.cannot.take() {
         return Err(GradeError::Start(error));
     }
@@ -214,6 +230,9 @@ fn cause(
 ) -> (Option<Rule>, Option<Both>, Vec<Event>) {
     const SHOWN: usize = 4;
     let proven = fault.rule;
+    if !fault.calls.is_empty() {
+        return (proven, None, fault.calls.clone());
+    }
     let read: Vec<Event> = records.iter().cloned().map(Event::read).collect();
     let findings = netplay_review::review(&read);
     let own = std::process::id().cast_signed();
@@ -242,7 +261,10 @@ fn cause(
     // A wrong answer is shown by what the program received and sent last. Silence is shown by the call that it is in, first of all
     // one about a client, or else by what failed.
     let failed = |record: &Event| {
-        record.errno.as_deref().is_some_and(|errno| !matches!(errno, "EAGAIN" | "EINTR" | "ENOENT"))
+        let usual = ["EAGAIN", "EINTR", "ENOENT", "EINPROGRESS"];
+        // A runtime asks for the peer's address where there is none, and minds no answer.
+        record.errno.as_deref().is_some_and(|errno| !usual.contains(&errno))
+            && record.call.as_deref() != Some("getpeername")
     };
     let moved =
         |record: &Event| record.bytes.is_some_and(|bytes| bytes > 0) && record.peer.is_some();

@@ -31,3 +31,23 @@ pub struct Outcome {
     /// How long the test took.
     pub took: Duration,
 }
+
+impl Outcome {
+    /// Where the mistake is taught, or what the test is about.
+    #[must_use]
+    pub fn lab(&self) -> &'static str {
+        match self.rule {
+            Some(Rule::Zombies) => "zombies",
+            _ => self.test.lab,
+        }
+    }
+
+    /// The command that teaches it.
+    #[must_use]
+    pub fn command(&self) -> String {
+        match self.lab() {
+            lab if lab == self.test.lab => self.test.command(),
+            lab => format!("netplay lab {lab}"),
+        }
+    }
+}

@@ -20,8 +20,8 @@ pub(crate) enum Trouble {
         got: Vec<u8>,
         missing: Vec<u8>,
     },
-    /// The answer is another one.
-    Wrong { got: Vec<u8>, expected: Vec<u8>, at: usize },
+    /// The answer is another one. `before`: how many right bytes of it had come before these.
+    Wrong { got: Vec<u8>, expected: Vec<u8>, at: usize, before: usize },
     /// An answer came before the request was whole: so many of its bytes were sent.
     Early { got: Vec<u8>, sent: usize, of: usize },
     /// The program closed the connection before the answer was whole.
@@ -32,6 +32,8 @@ pub(crate) enum Trouble {
     Refused,
     /// The tester itself cannot do it: no descriptor is left, say.
     Own(String),
+    /// What the server should have sent before any request did not come, or not as it should.
+    Greeting(Box<Trouble>),
 }
 
 impl Trouble {
@@ -44,6 +46,15 @@ impl Trouble {
             _ => Trouble::Own(error.to_string()),
         }
     }
+
+    /// The same, told of a greeting; what ends the whole test stays as it is.
+    pub(crate) fn of_greeting(self) -> Trouble {
+        match self {
+            Trouble::Stuck { stuck: Stuck::Interrupted | Stuck::Starved(_), .. }
+            | Trouble::Own(_) => self,
+            trouble => Trouble::Greeting(Box::new(trouble)),
+        }
+    }
 }
 
 /// A connection to the program.
@@ -52,6 +63,8 @@ pub(crate) struct Peer {
     pub(crate) local: SocketAddr,
     /// How many bytes it has sent.
     pub(crate) sent: u64,
+    /// How many bytes it has received.
+    received: usize,
     /// What it has received, and no answer has used.
     got: Vec<u8>,
     ended: bool,
@@ -124,12 +137,12 @@ impl Peer {
             _ => Trouble::of(&error, &[]),
         })?;
         let local = call::getsockname(&stream).map_err(|error| Trouble::of(&error, &[]))?;
-        Ok(Peer { stream, local, sent: 0, got: Vec::new(), ended: false })
+        Ok(Peer { stream, local, sent: 0, received: 0, got: Vec::new(), ended: false })
     }
 
     /// The other side of a connection that this end has accepted.
     pub(crate) fn accepted(stream: call::TcpStream, address: SocketAddr) -> Peer {
-        Peer { stream, local: address, sent: 0, got: Vec::new(), ended: false }
+        Peer { stream, local: address, sent: 0, received: 0, got: Vec::new(), ended: false }
     }
 
     /// Sends all of it.
@@ -209,6 +222,7 @@ impl Peer {
         let received = patient(program, || call::recv(&self.stream, &mut room, flags));
         if let Ok(Ok(n)) = received {
             self.got.extend_from_slice(&room[..n]);
+            self.received += n;
         }
         match received {
             Ok(Ok(0)) => {
@@ -234,7 +248,8 @@ impl Peer {
                 }
                 Came::Wrong(at) => {
                     let expected = answer.bytes().to_vec();
-                    return Err(Trouble::Wrong { got: self.got.clone(), expected, at });
+                    let got = self.got.clone();
+                    return Err(Trouble::Wrong { got, expected, at, before: 0 });
                 }
                 Came::Part => {}
             }
@@ -275,8 +290,16 @@ impl Peer {
             true => Ok(()),
             false => {
                 let got = self.got.clone();
-                Err(Trouble::Wrong { got, expected: Vec::new(), at: 0 })
+                Err(Trouble::Wrong { got, expected: Vec::new(), at: 0, before: 0 })
             }
+        }
+    }
+
+    /// How many of the bytes that have come were right before this trouble.
+    pub(crate) fn right(&self, trouble: &Trouble) -> usize {
+        match trouble {
+            Trouble::Wrong { got, at, .. } => self.received.saturating_sub(got.len()) + at,
+            _ => self.received,
         }
     }
 
@@ -375,7 +398,7 @@ impl Sender {
             Ok(got) => {
                 let at = got.iter().zip(wanted).position(|(a, b)| a != b);
                 let at = at.unwrap_or(got.len().min(wanted.len()));
-                Err(Trouble::Wrong { got, expected: wanted.to_vec(), at })
+                Err(Trouble::Wrong { got, expected: wanted.to_vec(), at, before: 0 })
             }
             Err(Trouble::Stuck { stuck, .. }) => {
                 Err(Trouble::Stuck { stuck, got: Vec::new(), missing: wanted.to_vec() })

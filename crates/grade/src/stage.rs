@@ -15,6 +15,13 @@ use super::program::{Program, Start, takes};
 use super::protocol::Exchange;
 use super::verdict::{Broken, How, fault};
 
+/// What a client has written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Written {
+    pub(crate) output: Vec<u8>,
+    pub(crate) errors: Vec<u8>,
+}
+
 /// Where one test plays.
 pub(crate) struct Stage<'a> {
     pub(crate) plan: &'a Plan,
@@ -31,14 +38,14 @@ pub(crate) struct Stage<'a> {
     /// It could not be started at all.
     pub(crate) cannot: Option<StartError>,
     /// How the client behaved to a calm server: what it wrote.
-    pub(crate) calm: &'a mut Option<Vec<u8>>,
+    pub(crate) calm: &'a mut Option<Written>,
 }
 
 impl<'a> Stage<'a> {
     pub(crate) fn new(
         plan: &'a Plan,
         collection: &'a Collection,
-        calm: &'a mut Option<Vec<u8>>,
+        calm: &'a mut Option<Written>,
     ) -> Stage<'a> {
         let _ = collection.take();
         Stage {
@@ -174,7 +181,7 @@ impl<'a> Stage<'a> {
 
     fn welcomed(&self, mut peer: Peer) -> Result<Peer, Trouble> {
         if let Some(greeting) = self.plan.protocol.greeting() {
-            peer.expect(self.program(), greeting)?;
+            peer.expect(self.program(), greeting).map_err(Trouble::of_greeting)?;
         }
         Ok(peer)
     }

@@ -35,7 +35,8 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::catalogue::{Test, names_a_test, near, near_test};
+use super::catalogue::{Test, names_a_test, near_test};
+use super::near::near;
 use super::outcome::Outcome;
 use super::plan::Model;
 use super::protocol::Protocol;
@@ -169,7 +170,7 @@ struct Keys {
     #[serde(default)]
     skip: Vec<Spanned<String>>,
     seed: Option<u64>,
-    timeout: Option<Spanned<u64>>,
+    timeout: Option<Spanned<i64>>,
     weight: Option<Spanned<f64>>,
     #[serde(default)]
     visibility: Visibility,
@@ -226,12 +227,24 @@ impl Source<'_> {
                 };
                 return Err(self.wrong(&key.span(), what));
             }
-            if let ("test", DeValue::Array(rows)) = (name, value.get_ref()) {
-                for row in rows {
-                    if let DeValue::Table(row) = row.get_ref() {
-                        self.knows_all(row, KEYS_OF_TEST)?;
+            match (name, value.get_ref()) {
+                ("test", DeValue::Array(rows)) => {
+                    for row in rows {
+                        if let DeValue::Table(row) = row.get_ref() {
+                            self.knows_all(row, KEYS_OF_TEST)?;
+                        }
                     }
                 }
+                ("test", _) => {
+                    let what =
+                        "write [[test]], in double brackets: there may be several".to_owned();
+                    return Err(self.wrong(&key.span(), what));
+                }
+                ("only" | "skip", DeValue::String(one)) => {
+                    let what = format!("{name} is a list: {name} = [\"{one}\"]");
+                    return Err(self.wrong(&value.span(), what));
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -291,7 +304,7 @@ impl Teacher {
             }
         });
         let timeout = keys.timeout.map(|timeout| match *timeout.get_ref() {
-            seconds @ 1..=3600 => Ok(Duration::from_secs(seconds)),
+            seconds @ 1..=3600 => Ok(Duration::from_secs(seconds.unsigned_abs())),
             _ => Err(source.wrong(&timeout.span(), "a timeout is 1 to 3600 seconds".to_owned())),
         });
         let patterns = |patterns: Vec<Spanned<String>>| {
@@ -412,6 +425,9 @@ mod test {
             ("weight = -1", 1),
             ("weight = nan", 1),
             ("timeout = 0", 1),
+            ("timeout = -1", 1),
+            ("title = 'x'\n[test]\nname = 'bytes'", 2),
+            ("title = 'x'\nonly = 'bytes'", 2),
             ("title = 'x'\nseed = 'x'", 2),
             ("title = 'x'\nreveal = 'nothing'", 2),
             ("protocol = 'no/such/file'", 1),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use netplay_record::Event;
 use netplay_review::Rule;
 use netplay_text::both;
 use netplay_text::both::Both;
@@ -66,6 +67,18 @@ pub(crate) struct Fault {
     pub(crate) how: How,
     /// The mistake, where the test itself proves it.
     pub(crate) rule: Option<Rule>,
+    /// The calls that show it, where the test itself has found them.
+    pub(crate) calls: Vec<Event>,
+}
+
+/// A mistake that a test itself has proven.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    pub(crate) rule: Rule,
+    /// What happened, as far as it explains the failure.
+    pub(crate) said: Both,
+    /// The calls that show it.
+    pub(crate) calls: Vec<Event>,
 }
 
 /// What went wrong.
@@ -73,6 +86,25 @@ pub(crate) struct Fault {
 pub(crate) enum How {
     Trouble(Trouble),
     Said(Both),
+    /// A trouble whose cause is known, and told in its place.
+    Told(Trouble, Both),
+}
+
+impl How {
+    /// The same trouble, told in other words.
+    fn with(self, said: Both) -> How {
+        match self {
+            How::Trouble(trouble) => How::Told(trouble, said),
+            How::Said(_) | How::Told(..) => How::Said(said),
+        }
+    }
+
+    fn trouble(&self) -> Option<&Trouble> {
+        match self {
+            How::Trouble(trouble) | How::Told(trouble, _) => Some(trouble.inner()),
+            How::Said(_) => None,
+        }
+    }
 }
 
 impl From<Trouble> for How {
@@ -108,7 +140,18 @@ pub(crate) fn fault(when: Both, how: impl Into<How>, rule: Option<Rule>) -> Brok
                 "netplay 自己无法继续，{zh}：{why}"
             ))
         }
-        how => Broken::Fault(Box::new(Fault { when, how, rule })),
+        how => Broken::Fault(Box::new(Fault { when, how, rule, calls: Vec::new() })),
+    }
+}
+
+/// A fault whose mistake the test itself has proven, or not. What it has proven is told in the place of the trouble that it had.
+pub(crate) fn proven(when: Both, trouble: Trouble, proof: Option<Proof>) -> Broken {
+    let Some(Proof { rule, said, calls }) = proof else { return fault(when, trouble, None) };
+    match fault(when, trouble, Some(rule)) {
+        Broken::Fault(fault) => {
+            Broken::Fault(Box::new(Fault { calls, how: fault.how.with(said), ..*fault }))
+        }
+        other => other,
     }
 }
 
@@ -116,8 +159,8 @@ impl Fault {
     /// Whether the program was there when a wait for it was given up: what it did after that, the tester has brought about.
     pub(crate) fn is_given_up(&self) -> bool {
         matches!(
-            self.how,
-            How::Trouble(Trouble::Stuck {
+            self.how.trouble(),
+            Some(Trouble::Stuck {
                 stuck: Stuck::Still { .. } | Stuck::Busy(_) | Stuck::Late(_),
                 ..
             })
@@ -126,13 +169,13 @@ impl Fault {
 
     /// Whether an answer came, and not the right one.
     pub(crate) fn is_an_answer(&self) -> bool {
-        matches!(self.how, How::Trouble(Trouble::Early { .. } | Trouble::Wrong { .. }))
+        matches!(self.how.trouble(), Some(Trouble::Early { .. } | Trouble::Wrong { .. }))
     }
 
     /// The fault in a sentence. `status`: how the program ended, if it has.
     pub(crate) fn sentence(&self, status: Option<Status>) -> Both {
         let how = match (&self.how, status) {
-            (How::Said(said), _) => said.clone(),
+            (How::Said(said) | How::Told(_, said), _) => said.clone(),
             (How::Trouble(trouble), Some(status)) if trouble.is_of_the_end() => {
                 let ended = ended(status);
                 let came = trouble.came();
@@ -187,6 +230,15 @@ impl Trouble {
             Trouble::Stuck { stuck, .. } => ended(stuck),
             Trouble::Closed { .. } | Trouble::Reset { .. } | Trouble::Refused => true,
             Trouble::Wrong { .. } | Trouble::Early { .. } | Trouble::Own(_) => false,
+            Trouble::Greeting(trouble) => trouble.is_of_the_end(),
+        }
+    }
+
+    /// The trouble itself, where it is about a greeting.
+    pub(crate) fn inner(&self) -> &Trouble {
+        match self {
+            Trouble::Greeting(trouble) => trouble.inner(),
+            trouble => trouble,
         }
     }
 
@@ -196,6 +248,7 @@ impl Trouble {
             Trouble::Stuck { got, .. } | Trouble::Closed { got, .. } | Trouble::Reset { got } => {
                 got
             }
+            Trouble::Greeting(_) => return both!("no greeting had come", "问候还没有来"),
             _ => return Both::default(),
         };
         match got.len() {
@@ -233,13 +286,16 @@ impl Trouble {
                 let got = shown(got);
                 both!("it sent what no request asked for: {got}", "它发送了没有请求要的内容：{got}")
             }
-            Trouble::Wrong { got, expected, at } => {
+            Trouble::Wrong { got, expected, at, before } => {
                 let from = at.saturating_sub(8);
-                let part = |bytes: &[u8]| shown(bytes.get(from..).unwrap_or_default());
-                let (at, got, expected) = (number(*at), part(got), part(expected));
+                let part = |bytes: &[u8]| match from + before {
+                    0 => shown(bytes),
+                    _ => format!("…{}", shown(bytes.get(from..).unwrap_or_default())),
+                };
+                let (nth, got, expected) = (number(before + at + 1), part(got), part(expected));
                 both!(
-                    "the answer is wrong from byte {at} on: expected {expected}, got {got}",
-                    "回答从第 {at} 字节起不对：应为 {expected}，实为 {got}",
+                    "byte {nth} of the answer is wrong: expected {expected}, got {got}",
+                    "回答的第 {nth} 个字节不对：应为 {expected}，实为 {got}",
                 )
             }
             Trouble::Early { got, sent, of } => {
@@ -278,6 +334,44 @@ impl Trouble {
                 "连接被拒绝：已经没有监听者",
             ),
             Trouble::Own(why) => both!("{why}", "{why}"),
+            Trouble::Greeting(trouble) => trouble.words_of_greeting(),
+        }
+    }
+
+    /// It in a sentence, where it is about what the server should have sent before any request.
+    fn words_of_greeting(&self) -> Both {
+        match self {
+            Trouble::Stuck { stuck, got, .. } if got.is_empty() => {
+                let why = stuck.words();
+                let (en, zh) = (why.en, why.zh);
+                both!(
+                    "a client connected, and no greeting came; {en}",
+                    "客户端连接后没有收到问候；{zh}"
+                )
+            }
+            Trouble::Stuck { stuck, got, .. } => {
+                let (why, got) = (stuck.words(), shown(got));
+                let (en, zh) = (why.en, why.zh);
+                both!("of the greeting only {got} came; {en}", "问候只来了 {got}；{zh}")
+            }
+            Trouble::Wrong { got, expected, .. } => {
+                let (got, expected) = (shown(got), shown(expected));
+                both!(
+                    "the greeting is wrong: expected {expected}, got {got}",
+                    "问候不对：应为 {expected}，实为 {got}"
+                )
+            }
+            Trouble::Closed { got, .. } if got.is_empty() => {
+                both!("it closed the connection without a greeting", "它没有问候就关闭了连接")
+            }
+            Trouble::Closed { got, .. } => {
+                let got = shown(got);
+                both!(
+                    "it closed the connection within the greeting: {got}",
+                    "它在问候的中途关闭了连接：{got}"
+                )
+            }
+            other => other.words(),
         }
     }
 }
@@ -288,14 +382,14 @@ impl Stuck {
         match self {
             Stuck::Still { slept } => {
                 let slept = seconds(slept);
-                both!("the program has slept for {slept} since", "程序此后睡眠了 {slept}")
+                both!("the program did nothing for {slept}", "程序 {slept} 内什么都没做")
             }
             Stuck::Ended => both!("the program has ended", "程序已结束"),
             Stuck::Busy(used) => {
                 let used = seconds(used);
                 both!(
-                    "the program has used {used} of processor time since",
-                    "程序此后用了 {used} 的处理器时间"
+                    "the program used {used} of processor time meanwhile",
+                    "程序在此期间用了 {used} 的处理器时间"
                 )
             }
             Stuck::Late(time) => {

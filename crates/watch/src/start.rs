@@ -47,6 +47,14 @@ pub enum StartFailure {
     Forbidden(&'static str, Errno),
 }
 
+impl StartError {
+    /// Whether the machine forbids it: that says nothing of the program.
+    #[must_use]
+    pub const fn is_forbidden(&self) -> bool {
+        matches!(self.why, StartFailure::Forbidden(..))
+    }
+}
+
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (lang, command) = (Lang::current(), &self.command);

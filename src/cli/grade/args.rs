@@ -39,10 +39,10 @@ pub struct Args {
     /// Leave out these tests
     #[arg(long, value_name = "PATTERN")]
     pub(super) skip: Vec<String>,
-    /// Say what tests there are
+    /// List the tests
     #[arg(long)]
     pub(super) list: bool,
-    /// From which the requests follow that are chosen [default: another one each time]
+    /// Choose the requests by this number: the same N, the same requests [default: another one each time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// How long a test may take [default: 60]

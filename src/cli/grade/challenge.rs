@@ -17,8 +17,8 @@ use clap::Args as ClapArgs;
 use netplay_text::say;
 
 use super::args::{ServerModel, Spoken, protocol};
-use super::cannot::no_grade;
-use super::progress::{Progress, Stand};
+use super::cannot::{cannot_watch, no_grade, refuse_trace};
+use super::progress::{Forgotten, Progress, Stand};
 use super::shown::Shown;
 use super::told::{told, typed, verdict};
 use crate::cli::global::Global;
@@ -27,6 +27,7 @@ use crate::failure::in_words;
 use crate::grade::{CHALLENGES, Challenge, Model, Outcome, Plan, Reveal, TESTS, Verdict, grade};
 use crate::lang::Lang;
 use crate::output::stdout;
+use crate::stop::Stop;
 use crate::trace::{self, Collection, Speaker, remark};
 use crate::watch::allowed;
 
@@ -52,12 +53,15 @@ pub struct Args {
     /// Forget how far this program is, or without CMD every program
     #[arg(long, conflicts_with = "hint")]
     reset: bool,
-    /// From which the requests follow that are chosen
+    /// Choose the requests by this number: the same N, the same requests
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// How long a test may take
     #[arg(long, value_name = "SECS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
+    /// Do not watch the program, where that is forbidden: the verdicts prove less
+    #[arg(long)]
+    no_watch: bool,
     /// The program and its arguments
     #[arg(value_name = "CMD", last = true, required_unless_present = "reset")]
     command: Vec<OsString>,
@@ -76,7 +80,7 @@ impl Args {
             protocol: self.protocol.protocol.clone(),
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             seed: self.seed,
-            watched: true,
+            watched: !self.no_watch,
             timeout: Duration::from_secs(self.timeout),
         }
     }
@@ -96,18 +100,26 @@ impl Args {
 /// The program cannot be started, or programs cannot be watched here.
 pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     let lang = Lang::current();
+    refuse_trace(global, "challenge")?;
     let plan = args.plan();
     let key = args.key(&plan);
     if args.reset {
-        match args.command.is_empty() {
+        let forgotten = match args.command.is_empty() {
             true => Progress::forget()?,
-            false => Progress::change(|progress| {
-                progress.0.remove(&key);
-            })?,
+            false => {
+                let mut one = false;
+                Progress::change(|progress| one = progress.0.remove(&key).is_some())?;
+                if one { Forgotten::One } else { Forgotten::Nothing }
+            }
+        };
+        if !global.quiet {
+            remark(forgotten.words(&typed(&plan.command), lang));
         }
         return Ok(0);
     }
-    allowed().map_err(crate::cli::watch::forbidden)?;
+    if !args.no_watch {
+        allowed().map_err(cannot_watch)?;
+    }
     let before = Progress::read().unwrap_or_else(|error| {
         let error = in_words(error.as_ref(), lang);
         remark(say!(
@@ -118,6 +130,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         Progress::default()
     });
     let before = before.0.get(&key).cloned().unwrap_or_default();
+    // From here on a signal ends the grade in order: no program that is tested stays behind.
+    let stop = Stop::new();
+    stop.on_signals();
     let collection = Collection::default();
     trace::install(trace::Settings {
         speaker: Speaker { role: "grader", example: "challenge" },

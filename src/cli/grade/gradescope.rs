@@ -70,8 +70,13 @@ pub(super) fn as_gradescope(whole: &Whole<'_>) -> Value {
         false => format!("\n{}", summary(whole.outcomes, plan, lang)),
     };
     let title = whole.title();
+    let not_started = whole
+        .not_started
+        .as_ref()
+        .map(|why| say!(lang, "\nIt could not be started: {why}", "\n无法启动：{why}"));
+    let not_started = not_started.unwrap_or_default();
     json!({
-        "output": format!("{title}\n{}{found}", heading(plan, lang)),
+        "output": format!("{title}\n{}{not_started}{found}", heading(plan, lang)),
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",

@@ -17,7 +17,10 @@ mod whole;
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::grade::{Model, Outcome, Plan, TESTS, Test, Verdict, grade, names_a_test, near_test};
+use crate::grade::{
+    GradeError, Model, Outcome, Plan, TESTS, Test, Verdict, grade, names_a_test, near_test,
+    no_points,
+};
 use anyhow::{Result, bail};
 use netplay_text::say;
 use serde_json::json;
@@ -25,7 +28,7 @@ use serde_json::json;
 pub use self::args::Args;
 
 use self::args::{Format, Then};
-use self::cannot::no_grade;
+use self::cannot::{cannot_watch, no_grade, refuse_trace};
 use self::check50::as_check50;
 use self::gradescope::as_gradescope;
 use self::json::as_json;
@@ -41,6 +44,7 @@ use crate::draw::View;
 use crate::escape::{escape_unsafe, file_name};
 use crate::lang::Lang;
 use crate::output::stdout;
+use crate::stop::Stop;
 use crate::trace::{self, Collection, Speaker, remark};
 use crate::watch::allowed;
 
@@ -61,6 +65,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         return table::run(table, global).map(|()| 0);
     }
     let lang = Lang::current();
+    refuse_trace(global, "grade")?;
     for pattern in args.only.iter().chain(&args.skip) {
         if names_a_test(pattern) {
             continue;
@@ -91,7 +96,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         )));
     }
     if !args.no_watch {
-        allowed().map_err(super::watch::forbidden)?;
+        allowed().map_err(cannot_watch)?;
     }
     let (teacher, spoken) = (args.teacher(), args.spoken());
     let plan = Plan {
@@ -105,8 +110,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     let look = View { lang, ..global.look(false) };
     let pages = args.output.as_deref();
-    let mut pages = pages.map(|folder| Pages::new(folder, &plan, &spoken, look)).transpose()?;
+    let tests = TESTS.iter().filter(|test| test.models.contains(&model) && args.wants(test));
+    let (tests, of) = (tests.count(), (&plan, &spoken));
+    let mut pages = pages.map(|folder| Pages::new(folder, of, tests, look)).transpose()?;
     let mut unwritten = None;
+    // From here on a signal ends the grade in order: no program that is tested stays behind.
+    let stop = Stop::new();
+    stop.on_signals();
     let collection = Collection::default();
     let speaker = Speaker { role: "grader", example: "grade" };
     trace::install(trace::Settings {
@@ -140,7 +150,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         }
     };
     let done = grade(&plan, |test| args.wants(test), &collection, tell);
-    let outcomes = done.map_err(no_grade)?;
+    // A program that could not be started has no points, and a grader that reads the output must learn why.
+    let (outcomes, not_started) = match done {
+        Ok(outcomes) => (outcomes, None),
+        Err(GradeError::Start(error)) if !text && !error.is_forbidden() => {
+            (no_points(&plan, |test| args.wants(test), &error), Some(error))
+        }
+        Err(error) => return Err(no_grade(error)),
+    };
     let mut out = stdout();
     let whole = Whole {
         plan: &plan,
@@ -148,6 +165,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
         teacher: &teacher,
         reveal: args.reveal(),
         outcomes: &outcomes,
+        not_started: not_started.as_ref().map(ToString::to_string),
         lang,
     };
     match args.format {
@@ -168,6 +186,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<u8> {
             "netplay: without watching, a verdict rests on what the kernel shows of sockets and threads: it proves less",
             "netplay: 不观察时，结论只依据内核显示的套接字和线程：证明力较弱",
         ));
+    }
+    if let Some(error) = not_started {
+        return Err(no_grade(GradeError::Start(error)));
     }
     if let Some(error) = unwritten {
         return Err(error);

@@ -45,6 +45,8 @@ pub(super) struct Pages<'a> {
     view: View,
     /// The outcomes, and how far each is told.
     done: Vec<(Outcome, Reveal)>,
+    /// How many tests there are to be made.
+    all: usize,
 }
 
 impl<'a> Pages<'a> {
@@ -54,8 +56,8 @@ impl<'a> Pages<'a> {
     /// It cannot be made or written, or a file that is not ours has the name of a page.
     pub(super) fn new(
         folder: &Path,
-        plan: &'a Plan,
-        spoken: &'a Spoken,
+        (plan, spoken): (&'a Plan, &'a Spoken),
+        all: usize,
         view: View,
     ) -> Result<Pages<'a>> {
         let lang = Lang::current();
@@ -84,7 +86,7 @@ impl<'a> Pages<'a> {
             }
         }
         try_to_write(&folder.join("index.html"))?;
-        Ok(Pages { folder: folder.to_owned(), plan, spoken, view, done: Vec::new() })
+        Ok(Pages { folder: folder.to_owned(), plan, spoken, view, done: Vec::new(), all })
     }
 
     /// The page to begin with.
@@ -139,7 +141,7 @@ impl<'a> Pages<'a> {
             let said = shown.cause(lang).or_else(because).or_else(does).unwrap_or_default();
             let mut said = Cell::from(said).sentence();
             if failed && shown.lab().is_some() {
-                said = said.below(outcome.test.command());
+                said = said.below(outcome.command());
             }
             let (mut name, mut trace) = (Cell::from(id), Cell::default());
             if failed && *reveal == Reveal::All {
@@ -161,13 +163,27 @@ impl<'a> Pages<'a> {
             "失败的测试的名字通向它的页面：原因、证明它的调用，以及两端的时间线。netplay review、draw 和 pack \
              可以读取跟踪文件。",
         );
-        let (next, unwatched) = (markup(next), self.unwatched(lang));
+        let (next, unwatched) = (markup(next), self.unwatched(lang) + &self.unfinished(lang));
         let body = format!(
             "<main {OURS}>\n<h1>{}</h1>\n<p>{sum}</p>\n{unwatched}<div class=\"table names\">{table}</div>\n<p \
              class=\"footer\">{next}</p>\n</main>\n",
             markup(&title)
         );
         report(&title, &body)
+    }
+
+    /// What a reader of the index must know where tests are missing: the grade goes on, or was broken off.
+    fn unfinished(&self, lang: Lang) -> String {
+        let (done, all) = (self.done.len(), self.all);
+        if done >= all {
+            return String::new();
+        }
+        let said = say!(
+            lang,
+            "This grade is not complete: {done} of {all} tests have been made. It is still running, or was interrupted.",
+            "这次评测还不完整：{all} 个测试只做了 {done} 个。它还在进行，或者被中断了。",
+        );
+        format!("<p><strong>{}</strong></p>\n", markup(&said))
     }
 
     /// What a reader of the pages must know where the program was not watched.
@@ -244,11 +260,11 @@ impl<'a> Pages<'a> {
             outcome.errors.lines().filter(|line| !line.trim().is_empty()).collect();
         if !lines.is_empty() {
             let last = lines[lines.len().saturating_sub(LINES)..].join("\n");
-            let term = lang.pick("Its last lines of errors", "它的最后几行错误输出");
+            let term = lang.pick("Its last lines on standard error", "它在标准错误上的最后几行");
             fact(term, &format!("<pre>{}</pre>", markup(&last)));
         }
         let code = |text: &str| format!("<code>{}</code>", markup(text));
-        fact(lang.pick("Learn more", "进一步学习"), &code(&outcome.test.command()));
+        fact(lang.pick("Learn more", "进一步学习"), &code(&outcome.command()));
         let command = again(id, (self.plan, self.spoken));
         fact(lang.pick("Again", "重做"), &code(&command));
         let (trace, all, comma) =

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use netplay_text::say;
+use netplay_text::words::counted;
 use serde::{Deserialize, Serialize};
 
 use crate::escape::file_name;
@@ -97,8 +98,67 @@ impl Progress {
     ///
     /// # Errors
     /// The file cannot be removed.
-    pub(super) fn forget() -> Result<()> {
-        Ok(file().map_or(Ok(()), |file| state::forget(&file))?)
+    pub(super) fn forget() -> Result<Forgotten> {
+        let Some(file) = file().filter(|file| file.exists()) else { return Ok(Forgotten::Nothing) };
+        // A file that says something else goes as well.
+        let programs = Progress::read().ok().map(|progress| progress.0.len());
+        state::forget(&file)?;
+        Ok(match programs {
+            Some(0) => Forgotten::Nothing,
+            Some(n) => Forgotten::All(n),
+            None => Forgotten::File(file),
+        })
+    }
+}
+
+/// What was forgotten.
+pub(super) enum Forgotten {
+    /// Nothing was noted.
+    Nothing,
+    /// The program that the command names.
+    One,
+    /// So many programs.
+    All(usize),
+    /// What a file said that was no progress of programs.
+    File(PathBuf),
+}
+
+impl Forgotten {
+    /// In words. `command`: the program that was named, if one was.
+    pub(super) fn words(&self, command: &str, lang: Lang) -> String {
+        match self {
+            Forgotten::Nothing if command.is_empty() => say!(
+                lang,
+                "netplay: there was nothing to forget: no program has taken a challenge",
+                "netplay: 没有可以忘记的：还没有程序接受过挑战",
+            ),
+            Forgotten::Nothing => say!(
+                lang,
+                "netplay: there was nothing to forget of {command}, with this model and protocol, in this folder",
+                "netplay: 在这个目录里，用这个模型和协议，{command} 没有可以忘记的",
+            ),
+            Forgotten::One => say!(
+                lang,
+                "netplay: forgot how far {command} was: its next challenge is the first one again",
+                "netplay: 已忘记 {command} 到了哪里：它的下一个挑战又是第一个",
+            ),
+            Forgotten::All(programs) => {
+                let n = counted(*programs as u64, "program");
+                say!(
+                    lang,
+                    "netplay: forgot how far {n} had come",
+                    "netplay: 已忘记 {programs} 个程序到了哪里",
+                )
+            }
+            Forgotten::File(file) => {
+                let file = file_name(file);
+                say!(
+                    lang,
+                    "netplay: removed {file}, which did not say how far programs were",
+                    "netplay: 已删除 {file}，它记录的不是程序的进度",
+                )
+            }
+        }
     }
 }
 

@@ -98,7 +98,9 @@ impl<'a> Shown<'a> {
 
     /// Where the test is taught.
     pub(super) fn lab(self) -> Option<&'static str> {
-        Some(self.from(Reveal::Hints)?.test.lab)
+        let outcome = self.from(Reveal::Hints)?;
+        // The lab of a mistake would name it.
+        Some(if self.reveal == Reveal::All { outcome.lab() } else { outcome.test.lab })
     }
 
     /// A question in the place of the cause.
@@ -137,12 +139,16 @@ impl<'a> Shown<'a> {
         if let Some(last) = self.last_error() {
             lines.push(say!(
                 lang,
-                "its last line of errors: {last}",
-                "它的最后一行错误输出：{last}"
+                "its last line on standard error: {last}",
+                "它在标准错误上的最后一行：{last}"
             ));
         }
         if self.outcome.verdict == Verdict::Fail && self.reveal >= Reveal::Hints {
-            let lab = self.outcome.test.command();
+            // The lab of a mistake would name it.
+            let lab = match self.reveal {
+                Reveal::All => self.outcome.command(),
+                _ => self.outcome.test.command(),
+            };
             lines.push(say!(lang, "learn more: {lab}", "进一步学习：{lab}"));
         }
         if self.outcome.verdict == Verdict::Fail && self.reveal == Reveal::All {

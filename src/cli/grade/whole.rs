@@ -14,6 +14,8 @@ pub(super) struct Whole<'a> {
     /// What the command line says of how much is told.
     pub(super) reveal: Option<Reveal>,
     pub(super) outcomes: &'a [Outcome],
+    /// Why the program could not be started, if it could not: that is told whatever else is kept.
+    pub(super) not_started: Option<String>,
     /// The language of sentences that people read.
     pub(super) lang: Lang,
 }

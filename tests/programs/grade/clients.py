@@ -27,14 +27,24 @@ def main():
         if MISTAKE == "one-recv":
             print(s.recv(1024).decode(), end="")
             continue
+        if MISTAKE == "readline":
+            print("answer:", s.makefile().readline().rstrip())
+            break
         while b"\n" not in have:
             try:
                 data = s.recv(4096)
             except ConnectionError:
                 if MISTAKE == "dies-of-reset":
                     signal.raise_signal(signal.SIGSEGV)
+                if MISTAKE == "shows-what-it-has":
+                    return print(have.decode())
                 raise
             have += data
+            if not data and MISTAKE == "sleeps-at-the-end":
+                signal.pause()
+            if not data and MISTAKE == "says-so-with-0":
+                print("the server has ended")
+                return
             if not data and MISTAKE != "ignores-the-end":
                 sys.exit("the server has ended")
         answer, have = have.split(b"\n", 1)

@@ -1,4 +1,5 @@
 """Servers with one mistake each, and one without: MISTAKE HOST PORT."""
+import ctypes
 import os
 import selectors
 import signal
@@ -15,7 +16,7 @@ def echo(c):
     with c:
         try:
             served = 0
-            while data := c.recv(4096):
+            while data := c.recv(600 if MISTAKE == "drops-when-full" else 4096):
                 served += 1
                 if MISTAKE == "text":
                     data = data.decode("ascii", "replace").encode("ascii", "replace")
@@ -24,7 +25,7 @@ def echo(c):
                 if MISTAKE == "markup":
                     data = b"<img src=x>\x1b[31m</script>"
                     print("<img src=x> on errors \x1b[31m", file=sys.stderr, flush=True)
-                if MISTAKE == "one-send":
+                if MISTAKE in ("one-send", "drops-when-full"):
                     c.setblocking(False)
                     try:
                         c.send(data)
@@ -37,12 +38,22 @@ def echo(c):
                     return
             if MISTAKE == "never-closes":
                 time.sleep(1000)
+            if MISTAKE == "forgets-to-close":
+                kept.append(c.dup())
             if MISTAKE == "spins-at-the-end":
                 while not c.recv(4096):
                     pass
         except OSError:
             if MISTAKE == "dies-of-reset":
                 os._exit(1)
+
+
+def raw(c):
+    """An echo that calls recv as C does: Python itself makes an interrupted call again."""
+    libc, room = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(4096)
+    with c:
+        while (n := libc.recv(c.fileno(), room, 4096, 0)) > 0:
+            c.sendall(room.raw[:n])
 
 
 def line(c):
@@ -60,6 +71,8 @@ def line(c):
                     c.sendall(one + b"\n")
                     if MISTAKE == "one-line-a-recv":
                         have = b""
+            if MISTAKE == "line-dies-in-the-middle" and have:
+                os._exit(1)
         except OSError:
             pass
 
@@ -73,6 +86,16 @@ def whole(c, size):
             return None
         data += more
     return data
+
+
+def greeted(c):
+    """A greeting, and then an echo; without the greeting it is silent at first."""
+    if MISTAKE == "greeted-late":
+        data = c.recv(4096)
+    c.sendall(b"hello")
+    if MISTAKE == "greeted-late":
+        c.sendall(data)
+    echo(c)
 
 
 def prefixed(c):
@@ -125,6 +148,8 @@ def select_server(listener):
 def datagrams():
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.bind((HOST, PORT))
+    if MISTAKE == "udp-dies-of-icmp":
+        s.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR: the next call tells of it
     last = None
     while True:
         data, peer = s.recvfrom(1024 if MISTAKE == "udp-short" else 65535)
@@ -163,7 +188,7 @@ def main():
         return select_server(listener)
     if MISTAKE == "polls":
         listener.setblocking(False)
-    spoken = {"line": line, "prefixed": prefixed, "fixed": fixed}
+    spoken = {"eintr": raw, "greeted": greeted, "line": line, "prefixed": prefixed, "fixed": fixed}
     one = next((spoken[name] for name in spoken if name in MISTAKE), echo)
     while True:
         try:

@@ -8,8 +8,10 @@ use crate::guard::Stuck;
 use crate::peer::{Peer, Trouble};
 use crate::protocol::{Answer, Exchange, Protocol};
 use crate::stage::Stage;
-use crate::verdict::{Broken, fault};
+use crate::verdict::{Broken, fault, proven};
 use std::time::Duration;
+
+use super::proof::{closed_unread, closed_within, never_sent};
 
 type Done = Result<(), Broken>;
 
@@ -38,7 +40,8 @@ fn nothing_more(peer: &Peer, when: Both) -> Done {
     match peer.left() {
         [] => Ok(()),
         left => {
-            let trouble = Trouble::Wrong { got: left.to_vec(), expected: Vec::new(), at: 0 };
+            let got = left.to_vec();
+            let trouble = Trouble::Wrong { got, expected: Vec::new(), at: 0, before: 0 };
             Err(fault(when, trouble, None))
         }
     }
@@ -50,6 +53,23 @@ fn rule_of_pieces(stage: &Stage<'_>, trouble: &Trouble) -> Option<Rule> {
     let proves =
         matches!(trouble, Trouble::Early { .. } | Trouble::Wrong { .. } | Trouble::Closed { .. });
     (messages && proves).then_some(Rule::ShortRecv)
+}
+
+/// What is wrong with a request in pieces, of `all` bytes; `before` it, so many had been sent.
+fn of_pieces(
+    stage: &mut Stage<'_>,
+    peer: &Peer,
+    when: Both,
+    trouble: Trouble,
+    (before, all): (u64, usize),
+) -> Broken {
+    match closed_within(stage, peer, &trouble, (before, all)) {
+        Some(proof) => proven(when, trouble, Some(proof)),
+        None => {
+            let rule = rule_of_pieces(stage, &trouble);
+            fault(when, trouble, rule)
+        }
+    }
 }
 
 /// Sends a part of a request, and waits until the program has read it. An answer now is one to a part.
@@ -85,16 +105,14 @@ pub(crate) fn slowly(stage: &mut Stage<'_>) -> Done {
     let all = one.send.len();
     for (n, byte) in (1..).zip(&one.send[..all - 1]) {
         if let Err(trouble) = part(stage, &mut peer, &[*byte], (n, all)) {
-            let rule = rule_of_pieces(stage, &trouble);
-            return Err(fault(when, trouble, rule));
+            return Err(of_pieces(stage, &peer, when, trouble, (0, all)));
         }
     }
     let last = Exchange { send: one.send[all - 1..].to_vec(), answer: one.answer };
-    peer.exchange(stage.program(), &last).map_err(|trouble| {
-        let rule = rule_of_pieces(stage, &trouble);
-        fault(when.clone(), trouble, rule)
-    })?;
-    nothing_more(&peer, when)
+    match peer.exchange(stage.program(), &last) {
+        Ok(()) => nothing_more(&peer, when),
+        Err(trouble) => Err(of_pieces(stage, &peer, when, trouble, (0, all))),
+    }
 }
 
 /// A request comes in two parts, cut at every position.
@@ -109,24 +127,24 @@ pub(crate) fn cut(stage: &mut Stage<'_>) -> Done {
                 "a request came in two parts, of {at} and {rest} bytes",
                 "请求分两部分到来，{at} 字节和 {rest} 字节",
             );
-            let done = two_parts(stage, nth, at);
-            done.map_err(|trouble| {
-                let rule = rule_of_pieces(stage, &trouble);
-                fault(when, trouble, rule)
-            })?;
+            let mut peer = stage.client().map_err(|trouble| fault(when.clone(), trouble, None))?;
+            for n in 0..nth {
+                let before = stage.exchange(n);
+                let done = peer.exchange(stage.program(), &before);
+                done.map_err(|trouble| fault(when.clone(), trouble, None))?;
+            }
+            let before = peer.sent;
+            if let Err(trouble) = two_parts(stage, &mut peer, nth, at) {
+                return Err(of_pieces(stage, &peer, when, trouble, (before, all)));
+            }
         }
     }
     Ok(())
 }
 
-fn two_parts(stage: &mut Stage<'_>, nth: usize, at: usize) -> Result<(), Trouble> {
-    let mut peer = stage.client()?;
-    for n in 0..nth {
-        let before = stage.exchange(n);
-        peer.exchange(stage.program(), &before)?;
-    }
+fn two_parts(stage: &mut Stage<'_>, peer: &mut Peer, nth: usize, at: usize) -> Result<(), Trouble> {
     let one = stage.exchange(nth);
-    part(stage, &mut peer, &one.send[..at], (at, one.send.len()))?;
+    part(stage, peer, &one.send[..at], (at, one.send.len()))?;
     let rest = Exchange { send: one.send[at..].to_vec(), answer: one.answer };
     peer.exchange(stage.program(), &rest)
 }
@@ -275,11 +293,12 @@ pub(crate) fn read_owed(stage: &Stage<'_>, peer: &mut Peer, owed: &[u8]) -> Resu
         let got = peer.take();
         let wanted = &owed[done..];
         if let Some(at) = got.iter().zip(wanted).position(|(a, b)| a != b) {
-            return Err(Trouble::Wrong { got, expected: wanted.to_vec(), at });
+            let expected = wanted.to_vec();
+            return Err(Trouble::Wrong { got, expected, at, before: done });
         }
         if got.len() > wanted.len() {
             let got = got[wanted.len()..].to_vec();
-            return Err(Trouble::Wrong { got, expected: Vec::new(), at: 0 });
+            return Err(Trouble::Wrong { got, expected: Vec::new(), at: 0, before: 0 });
         }
         done += got.len();
         let came = || (owed[..done].to_vec(), owed[done..].to_vec());
@@ -308,12 +327,16 @@ pub(crate) fn large(stage: &mut Stage<'_>) -> Done {
         "more than the buffers of both ends hold was sent before anything was read",
         "在读取之前发送了超过两端缓冲区容量的数据",
     );
-    let fail = |stage: &Stage<'_>, trouble: Trouble, when: Both| {
-        let rule = short_send(stage, &trouble);
-        fault(when, trouble, rule)
+    let fail = |stage: &mut Stage<'_>, peer: &Peer, trouble: Trouble, when: Both| {
+        let proof = never_sent(stage, peer, &trouble);
+        let proof = proof.or_else(|| closed_unread(stage, peer, &trouble));
+        proven(when, trouble, proof)
     };
     let mut peer = stage.narrow().map_err(|trouble| fault(when.clone(), trouble, None))?;
-    let flood = flood(stage, &mut peer).map_err(|trouble| fail(stage, trouble, when.clone()))?;
+    let flood = match flood(stage, &mut peer) {
+        Ok(flood) => flood,
+        Err(trouble) => return Err(fail(stage, &peer, trouble, when)),
+    };
     let mut rest = flood.rest;
     while flood.sent.len() + rest.len() < LEAST {
         rest.extend(stage.plan.protocol.long(0, &mut stage.random).send);
@@ -327,7 +350,7 @@ pub(crate) fn large(stage: &mut Stage<'_>) -> Done {
             let end = all.len().min(sent + 4096);
             match peer.send_some(&all[sent..end]) {
                 Ok(n) => sent += n,
-                Err(trouble) => return Err(fail(stage, trouble, when)),
+                Err(trouble) => return Err(fail(stage, &peer, trouble, when)),
             }
         }
         // What is surely on its way: everything that was sent, for lines up to the last end of one.
@@ -344,48 +367,39 @@ pub(crate) fn large(stage: &mut Stage<'_>) -> Done {
             }
             continue;
         }
-        read += match read_some(stage, &mut peer, &all[read..owed]) {
+        read += match read_some(stage, &mut peer, &all[..owed], read) {
             Ok(n) => n,
-            Err(trouble) => return Err(fail(stage, trouble, when)),
+            Err(trouble) => return Err(fail(stage, &peer, trouble, when)),
         };
     }
     Ok(())
 }
 
-/// Reads once, and compares.
-fn read_some(stage: &Stage<'_>, peer: &mut Peer, owed: &[u8]) -> Result<usize, Trouble> {
+/// Reads once, and compares with what is owed, of which so much has come.
+fn read_some(
+    stage: &Stage<'_>,
+    peer: &mut Peer,
+    all: &[u8],
+    came: usize,
+) -> Result<usize, Trouble> {
     let received = peer.receive(stage.program());
-    let got = peer.take();
+    let (got, owed) = (peer.take(), &all[came..]);
     let n = got.len();
     if let Some(at) = got.iter().zip(owed).position(|(a, b)| a != b) {
-        return Err(Trouble::Wrong { got, expected: owed.to_vec(), at });
+        return Err(Trouble::Wrong { got, expected: owed.to_vec(), at, before: came });
     }
     if n > owed.len() {
-        return Err(Trouble::Wrong {
-            got: got[owed.len()..].to_vec(),
-            expected: Vec::new(),
-            at: 0,
-        });
+        let got = got[owed.len()..].to_vec();
+        return Err(Trouble::Wrong { got, expected: Vec::new(), at: 0, before: 0 });
     }
+    let (had, missing) = (|| all[..came + n].to_vec(), || all[came + n..].to_vec());
     match received {
-        Ok(0) => Err(Trouble::Closed { got: Vec::new(), missing: owed.to_vec() }),
+        Ok(0) => Err(Trouble::Closed { got: had(), missing: missing() }),
         Err(Trouble::Stuck { stuck, .. }) => {
-            Err(Trouble::Stuck { stuck, got: Vec::new(), missing: owed.to_vec() })
+            Err(Trouble::Stuck { stuck, got: had(), missing: missing() })
         }
+        Err(Trouble::Reset { .. }) => Err(Trouble::Reset { got: had() }),
         Err(trouble) => Err(trouble),
         Ok(_) => Ok(n),
     }
-}
-
-/// Missing or wrong bytes after a send that took a part prove that the rest was never sent.
-pub(crate) fn short_send(stage: &Stage<'_>, trouble: &Trouble) -> Option<Rule> {
-    let lost =
-        matches!(trouble, Trouble::Wrong { .. } | Trouble::Closed { .. } | Trouble::Stuck { .. });
-    let short = stage.program().with_records(|records| {
-        records.iter().any(|record| {
-            record.direction() == Some(netplay_record::Direction::Out)
-                && record.asked.is_some_and(|asked| record.bytes.is_some_and(|took| took < asked))
-        })
-    });
-    (lost && short).then_some(Rule::ShortSend)
 }

@@ -13,8 +13,8 @@ use crate::guard::{CPU, CPU_OF_START, Stuck};
 use crate::peer::{Peer, Trouble, patient};
 use crate::program::Program;
 use crate::protocol::{Answer, Protocol};
-use crate::stage::Stage;
-use crate::verdict::{Broken, ended, fault};
+use crate::stage::{Stage, Written};
+use crate::verdict::{Broken, Proof, ended, fault, proven};
 
 /// How long a client is left without an answer.
 const SILENCE: Duration = Duration::from_millis(10_500);
@@ -47,9 +47,11 @@ struct Run {
     /// What was sent to it.
     answered: Vec<u8>,
     trouble: Option<Trouble>,
+    /// The first answer of which only a part was sent, and that part.
+    cut: Option<(Vec<u8>, Vec<u8>)>,
     /// How waiting for its end went.
     end: Result<(), Stuck>,
-    output: Vec<u8>,
+    shown: Written,
 }
 
 /// What the client reads from its standard input.
@@ -140,8 +142,9 @@ fn run(stage: &mut Stage<'_>, way: Way) -> Result<Run, Broken> {
         outstanding: 0,
         answered: Vec::new(),
         trouble: None,
+        cut: None,
         end: Ok(()),
-        output: Vec::new(),
+        shown: Written::default(),
     };
     let done = serve(stage, peer, way, &mut run);
     run.trouble = done.err();
@@ -155,7 +158,8 @@ fn run(stage: &mut Stage<'_>, way: Way) -> Result<Run, Broken> {
         run.end = Ok(());
     }
     stage.program_mut().drain();
-    [run.output, _] = stage.program().output();
+    let [output, errors] = stage.program().output();
+    run.shown = Written { output, errors };
     Ok(run)
 }
 
@@ -195,6 +199,9 @@ fn serve(stage: &mut Stage<'_>, mut peer: Peer, way: Way, run: &mut Run) -> Resu
         for answer in waiting.drain(..) {
             run.answered.extend(&answer);
             let half = answer.len().div_ceil(2);
+            if matches!(way, Way::Ends | Way::Resets) {
+                run.cut = Some((answer.clone(), answer[..half].to_vec()));
+            }
             match way {
                 Way::Calm | Way::Never | Way::Merged => peer.send(stage.program(), &answer)?,
                 Way::Pieces => {
@@ -234,9 +241,9 @@ fn serve(stage: &mut Stage<'_>, mut peer: Peer, way: Way, run: &mut Run) -> Resu
 }
 
 /// What the client wrote when its server was calm, once for all tests.
-fn calm(stage: &mut Stage<'_>) -> Result<Vec<u8>, Broken> {
-    if let Some(output) = stage.calm.as_ref() {
-        return Ok(output.clone());
+fn calm(stage: &mut Stage<'_>) -> Result<Written, Broken> {
+    if let Some(shown) = stage.calm.as_ref() {
+        return Ok(shown.clone());
     }
     let when = both!("an ordinary server answered at once", "普通的服务器立即回答");
     let run = run(stage, Way::Calm)?;
@@ -244,15 +251,16 @@ fn calm(stage: &mut Stage<'_>) -> Result<Vec<u8>, Broken> {
         return Err(fault(when, trouble, None));
     }
     run.end.map_err(|stuck| fault(when, stuck, None))?;
-    *stage.calm = Some(run.output.clone());
-    Ok(run.output)
+    *stage.calm = Some(run.shown.clone());
+    Ok(run.shown)
 }
 
 /// A line of an answer that the client showed when all was calm, and does not show now.
-fn lost(calm: &[u8], run: &Run) -> Option<Vec<u8>> {
+fn lost(calm: &Written, run: &Run) -> Option<Vec<u8>> {
     let shows = |output: &[u8], part: &[u8]| output.windows(part.len().max(1)).any(|at| at == part);
     let lines = run.answered.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    let mut missing = lines.filter(|line| shows(calm, line) && !shows(&run.output, line));
+    let mut missing =
+        lines.filter(|line| shows(&calm.output, line) && !shows(&run.shown.output, line));
     missing.next().map(<[u8]>::to_vec)
 }
 
@@ -321,38 +329,139 @@ pub(crate) fn slow_server(stage: &mut Stage<'_>) -> Done {
 pub(crate) fn half_close(stage: &mut Stage<'_>) -> Done {
     let when =
         both!("the server ended its side within an answer", "服务器在回答中途结束了自己一侧");
+    let calm = calm_if_any(stage)?;
     let run = run(stage, Way::Ends)?;
-    let ends = stage.program().with_records(|records| {
+    let ends: Vec<netplay_record::Event> = stage.program().with_records(|records| {
         let end = |record: &&netplay_record::Event| {
             record.direction() == Some(netplay_record::Direction::End)
         };
-        records.iter().filter(end).count()
+        records.iter().filter(end).cloned().collect()
     });
     let stuck = match (&run.trouble, &run.end) {
         (Some(Trouble::Stuck { stuck, .. }), _) | (_, Err(stuck)) => Some(*stuck),
         _ => None,
     };
     match stuck {
-        None | Some(Stuck::Ended) => fatal(stage, &when),
+        None | Some(Stuck::Ended) => {
+            fatal(stage, &when)?;
+            of_a_cut_answer(stage, calm.as_ref(), &run, when)
+        }
         Some(stuck) => {
-            let rule = (ends > 0).then_some(Rule::EndIgnored);
-            let n = netplay_text::words::grouped(ends as u64);
-            let how = match ends {
-                0 | 1 => return Err(fault(when, stuck, rule)),
-                _ => both!(
-                    "it received the end {n} times, and goes on",
-                    "它收到结束 {n} 次，仍在继续"
-                ),
-            };
-            Err(fault(when, how, rule))
+            let trouble = Trouble::Stuck { stuck, got: Vec::new(), missing: Vec::new() };
+            match &ends[..] {
+                [] => Err(fault(when, trouble, None)),
+                // The review tells how often.
+                [_, _, _, _, _, ..] => {
+                    let n = netplay_text::words::grouped(ends.len() as u64);
+                    let how = both!(
+                        "it received the end {n} times, and goes on",
+                        "它收到结束 {n} 次，仍在继续"
+                    );
+                    Err(fault(when, how, Some(Rule::EndIgnored)))
+                }
+                [end, ..] => {
+                    let call = end.call.clone().unwrap_or_default();
+                    let said = both!(
+                        "it read the end of what the server sends ({call} returned 0), and neither closed the connection nor ended",
+                        "它读到了服务器数据的结尾（{call} 返回 0），却既没有关闭连接，也没有结束",
+                    );
+                    let calls = vec![end.clone()];
+                    Err(proven(when, trouble, Some(Proof { rule: Rule::EndIgnored, said, calls })))
+                }
+            }
         }
     }
+}
+
+/// What the client wrote when its server was calm, if it can be compared with.
+fn calm_if_any(stage: &mut Stage<'_>) -> Result<Option<Written>, Broken> {
+    match calm(stage) {
+        Ok(shown) => Ok(Some(shown)),
+        Err(Broken::Fault(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+/// A client that ends with exit status 0 says that all went well. It did not where an answer was cut: to show the part as an answer,
+/// and no word more, is wrong; only to pass on the bytes that came, as nc does, is not strict.
+fn of_a_cut_answer(stage: &mut Stage<'_>, calm: Option<&Written>, run: &Run, when: Both) -> Done {
+    let Some((whole, part)) = run.cut.as_ref().filter(|(whole, part)| part.len() < whole.len())
+    else {
+        return Ok(());
+    };
+    if stage.program_mut().status() != Some(Status::Exited(0)) {
+        return Ok(());
+    }
+    let Some(line) = calm.and_then(|calm| shown_as_whole(calm, &run.shown, whole, part)) else {
+        return Err(Broken::NonStrict(both!(
+            "it ended with exit status 0, as if the answer had been whole",
+            "它以退出状态 0 结束，好像回答是完整的",
+        )));
+    };
+    let (line, part) = (crate::verdict::shown(&line), crate::verdict::shown(part));
+    let how = both!(
+        "of an answer only {part} came, and the client took it for the whole: it wrote the line {line}, no error, and ended with exit status 0",
+        "一个回答只来了 {part}，客户端把它当成了完整的回答：它写出这一行 {line}，没有报告错误，并以退出状态 0 结束",
+    );
+    // Its last receives: the part, and what told it that no more comes.
+    let calls = stage.program().with_records(|records| {
+        let receives = |record: &&netplay_record::Event| {
+            let kind = record.direction();
+            matches!(kind, Some(netplay_record::Direction::In | netplay_record::Direction::End))
+                && record.errno.as_deref() != Some("EAGAIN")
+        };
+        let mut last: Vec<_> = records.iter().rev().filter(receives).take(2).cloned().collect();
+        last.reverse();
+        last
+    });
+    match fault(when, how, None) {
+        Broken::Fault(mut fault) => {
+            fault.calls = calls;
+            Err(Broken::Fault(fault))
+        }
+        other => Err(other),
+    }
+}
+
+/// The line in which a client shows the part of an answer just as it shows a whole one, and with the end of a line that never came.
+/// None where it writes anything that it does not write to a calm server: that may be what it says of the end.
+fn shown_as_whole(calm: &Written, now: &Written, whole: &[u8], part: &[u8]) -> Option<Vec<u8>> {
+    let whole = whole.trim_ascii_end();
+    let inner = part.trim_ascii_end();
+    if inner.is_empty() || inner.len() >= whole.len() || whole.contains(&b'\n') {
+        return None;
+    }
+    let lines = |text: &[u8]| -> Vec<Vec<u8>> {
+        text.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect()
+    };
+    let usual = lines(&calm.output);
+    // How a line would be with other words in the place of the answer.
+    let with = |line: &[u8], words: &[u8]| -> Option<Vec<u8>> {
+        let at = line.windows(whole.len()).position(|found| found == whole)?;
+        Some([&line[..at], words, &line[at + whole.len()..]].concat())
+    };
+    let cut: Vec<Vec<u8>> = usual.iter().filter_map(|line| with(line, inner)).collect();
+    // The later answers did not come at all.
+    let any_answer = |line: &Vec<u8>| {
+        let likes = |of: &Vec<u8>| {
+            let same = of.iter().zip(line).take_while(|(a, b)| a == b).count();
+            let end = of.iter().rev().zip(line.iter().rev()).take_while(|(a, b)| a == b).count();
+            same + end >= line.len() && line.len() < of.len()
+        };
+        usual.contains(line) || cut.contains(line) || usual.iter().any(likes)
+    };
+    let said = lines(&now.output);
+    let silent = said.iter().all(any_answer)
+        && lines(&now.errors).iter().all(|line| lines(&calm.errors).contains(line));
+    let found = said.iter().find(|line| line.ends_with(b"\n") && cut.contains(line));
+    found.filter(|_| silent).cloned()
 }
 
 /// The server resets the connection within an answer.
 pub(crate) fn reset(stage: &mut Stage<'_>) -> Done {
     let when =
         both!("the server reset the connection within an answer", "服务器在回答中途重置了连接");
+    let calm = calm_if_any(stage)?;
     let run = run(stage, Way::Resets)?;
     run.end.map_err(|stuck| fault(when.clone(), stuck, None))?;
     match stage.program_mut().status() {
@@ -360,7 +469,10 @@ pub(crate) fn reset(stage: &mut Stage<'_>) -> Done {
             "SIGPIPE ended it without a word about what happened",
             "SIGPIPE 终止了它，没有说明发生了什么",
         ))),
-        _ => fatal(stage, &when),
+        _ => {
+            fatal(stage, &when)?;
+            of_a_cut_answer(stage, calm.as_ref(), &run, when)
+        }
     }
 }
 

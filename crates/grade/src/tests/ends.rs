@@ -5,12 +5,14 @@ use netplay_text::both;
 use netplay_text::both::Both;
 use netplay_text::tcp::State;
 
-use super::bytes::{can_flood, flood, read_owed, short_send};
-use crate::peer::Trouble;
+use super::bytes::{can_flood, flood, read_owed};
+use super::proof::{closed_unread, ends, never_sent};
+use crate::guard::Stuck;
+use crate::peer::{Peer, Trouble};
 use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::stage::Stage;
-use crate::verdict::{Broken, fault};
+use crate::verdict::{Broken, Proof, fault, proven};
 
 type Done = Result<(), Broken>;
 
@@ -27,10 +29,9 @@ pub(crate) fn half_close(stage: &mut Stage<'_>) -> Done {
                 both!("the end of the client came after a request", "请求之后，客户端的结束到来")
             }
         };
-        let trouble = half_closed(stage, together).err();
-        if let Some(trouble) = trouble {
-            let rule = not_ended(stage, &trouble);
-            return Err(fault(when, trouble, rule));
+        let mut peer = stage.client().map_err(|trouble| fault(when.clone(), trouble, None))?;
+        if let Err(trouble) = half_closed(stage, &mut peer, together) {
+            return Err(of_the_end(stage, &peer, when, trouble));
         }
     }
     if can_flood(stage).is_err() {
@@ -40,13 +41,14 @@ pub(crate) fn half_close(stage: &mut Stage<'_>) -> Done {
         "the client ended its side while more was owed to it than the buffers hold",
         "欠客户端的数据超过缓冲区容量时，客户端结束了自己一侧",
     );
-    let fail = |stage: &Stage<'_>, trouble: Trouble, when: Both| {
-        let rule = not_ended(stage, &trouble).or_else(|| short_send(stage, &trouble));
-        fault(when, trouble, rule)
-    };
     let mut peer = stage.narrow().map_err(|trouble| fault(when.clone(), trouble, None))?;
-    let flood = flood(stage, &mut peer).map_err(|trouble| fail(stage, trouble, when.clone()))?;
-    peer.finish().map_err(|trouble| fault(when.clone(), trouble, None))?;
+    let flood = match flood(stage, &mut peer) {
+        Ok(flood) => flood,
+        Err(trouble) => return Err(of_the_end(stage, &peer, when, trouble)),
+    };
+    if let Err(trouble) = peer.finish() {
+        return Err(of_the_end(stage, &peer, when, trouble));
+    }
     let owed = match stage.plan.protocol {
         Protocol::Line => flood.sent.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1),
         _ => flood.sent.len(),
@@ -54,7 +56,7 @@ pub(crate) fn half_close(stage: &mut Stage<'_>) -> Done {
     match read_owed_then(stage, &mut peer, &flood.sent[..owed]) {
         // What it answers is the matter of other tests; here, that it answers up to the end.
         Ok(()) | Err(Trouble::Wrong { .. }) => Ok(()),
-        Err(trouble) => Err(fail(stage, trouble, when)),
+        Err(trouble) => Err(of_the_end(stage, &peer, when, trouble)),
     }
 }
 
@@ -83,7 +85,7 @@ fn read_owed_then(
         }
     }
     if let Some(at) = got.iter().zip(owed).position(|(a, b)| a != b) {
-        return Err(Trouble::Wrong { got, expected: owed.to_vec(), at });
+        return Err(Trouble::Wrong { got, expected: owed.to_vec(), at, before: 0 });
     }
     match got.len() < owed.len() {
         true => Err(Trouble::Closed { missing: owed[got.len()..].to_vec(), got }),
@@ -91,8 +93,7 @@ fn read_owed_then(
     }
 }
 
-fn half_closed(stage: &mut Stage<'_>, together: bool) -> Result<(), Trouble> {
-    let mut peer = stage.client()?;
+fn half_closed(stage: &mut Stage<'_>, peer: &mut Peer, together: bool) -> Result<(), Trouble> {
     let one = stage.exchange(0);
     match together {
         true => {
@@ -115,20 +116,31 @@ fn half_closed(stage: &mut Stage<'_>, together: bool) -> Result<(), Trouble> {
     peer.expect_end(stage.program())
 }
 
-/// The program has read the end, and neither closes nor leaves it alone.
-fn not_ended(stage: &Stage<'_>, trouble: &Trouble) -> Option<Rule> {
-    let Trouble::Stuck { stuck, missing, .. } = trouble else { return None };
-    let ends = stage.program().with_records(|records| {
-        let end = |record: &&netplay_record::Event| {
-            record.direction() == Some(netplay_record::Direction::End)
-        };
-        records.iter().filter(end).count()
-    });
-    match stuck {
-        crate::guard::Stuck::Busy(_) if ends > 1000 => Some(Rule::BusyLoop),
-        _ if ends > 0 && missing.is_empty() => Some(Rule::EndIgnored),
-        _ => None,
+/// What a wrong end proves: the program has read the end of the client and does not close; it has closed before it had read
+/// everything; it has not sent all.
+fn of_the_end(stage: &mut Stage<'_>, peer: &Peer, when: Both, trouble: Trouble) -> Broken {
+    let ends = ends(stage, peer.local.port());
+    if let (Trouble::Stuck { stuck, missing, .. }, Some(end)) = (&trouble, ends.first()) {
+        let spins = matches!(stuck, Stuck::Busy(_)) && ends.len() > 1000;
+        match ends.len() {
+            _ if spins => return fault(when, trouble, Some(Rule::BusyLoop)),
+            // The review tells how often.
+            5.. if missing.is_empty() => return fault(when, trouble, Some(Rule::EndIgnored)),
+            _ if missing.is_empty() => {
+                let call = end.call.clone().unwrap_or_default();
+                let said = both!(
+                    "it read the end of what the client sends ({call} returned 0), and did not close the connection",
+                    "它读到了客户端数据的结尾（{call} 返回 0），却没有关闭连接",
+                );
+                let proof = Proof { rule: Rule::EndIgnored, said, calls: vec![end.clone()] };
+                return proven(when, trouble, Some(proof));
+            }
+            _ => {}
+        }
     }
+    let proof = never_sent(stage, peer, &trouble);
+    let proof = proof.or_else(|| closed_unread(stage, peer, &trouble));
+    proven(when, trouble, proof)
 }
 
 /// A client comes and goes without a word.

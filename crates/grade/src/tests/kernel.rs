@@ -5,10 +5,11 @@ use netplay_text::both;
 use netplay_text::both::Both;
 use netplay_watch::Twist;
 
-use crate::peer::Trouble;
+use super::proof::{closed_by_a_signal, never_sent};
+use crate::peer::{Peer, Trouble};
 use crate::protocol::{Exchange, Protocol};
 use crate::stage::Stage;
-use crate::verdict::{Broken, fault};
+use crate::verdict::{Broken, fault, proven};
 
 type Done = Result<(), Broken>;
 
@@ -17,15 +18,14 @@ fn exchanges(
     stage: &mut Stage<'_>,
     twist: Twist,
     when: Both,
-    rule: impl Fn(&mut Stage<'_>, &Trouble) -> Option<Rule>,
+    told: impl Fn(&mut Stage<'_>, &Peer, Both, Trouble) -> Broken,
 ) -> Done {
     stage.needs_watching()?;
     begin(stage, twist, &when)?;
     for _ in 0..3 {
-        let done = some(stage);
-        if let Err(trouble) = done {
-            let rule = rule(stage, &trouble);
-            return Err(fault(when, trouble, rule));
+        let mut peer = stage.client().map_err(|trouble| fault(when.clone(), trouble, None))?;
+        if let Err(trouble) = some(stage, &mut peer) {
+            return Err(told(stage, &peer, when, trouble));
         }
     }
     Ok(())
@@ -42,8 +42,7 @@ fn begin(stage: &mut Stage<'_>, twist: Twist, when: &Both) -> Done {
     })
 }
 
-fn some(stage: &mut Stage<'_>) -> Result<(), Trouble> {
-    let mut peer = stage.client()?;
+fn some(stage: &mut Stage<'_>, peer: &mut Peer) -> Result<(), Trouble> {
     let many = match &stage.plan.protocol {
         Protocol::File(script) => script.exchanges.len(),
         Protocol::Echo | Protocol::Line => 3,
@@ -65,11 +64,12 @@ fn some(stage: &mut Stage<'_>) -> Result<(), Trouble> {
 pub(crate) fn short_recv(stage: &mut Stage<'_>) -> Done {
     let when = both!("each receive returned three bytes at most", "每次接收最多返回三个字节");
     let twist = Twist { short_reads: Some(3), ..Twist::default() };
-    exchanges(stage, twist, when, |stage, trouble| {
+    exchanges(stage, twist, when, |stage, _, when, trouble| {
         let dead = stage.program_mut().status().is_some();
         let messages = stage.plan.protocol.has_messages();
         let other = matches!(trouble, Trouble::Wrong { .. } | Trouble::Closed { .. });
-        (other && messages && !dead).then_some(Rule::ShortRecv)
+        let rule = (other && messages && !dead).then_some(Rule::ShortRecv);
+        fault(when, trouble, rule)
     })
 }
 
@@ -77,7 +77,10 @@ pub(crate) fn short_recv(stage: &mut Stage<'_>) -> Done {
 pub(crate) fn short_send(stage: &mut Stage<'_>) -> Done {
     let when = both!("each send took seven bytes at most", "每次发送最多取走七个字节");
     let twist = Twist { short_writes: Some(7), ..Twist::default() };
-    exchanges(stage, twist, when, |stage, trouble| super::bytes::short_send(stage, trouble))
+    exchanges(stage, twist, when, |stage, peer, when, trouble| {
+        let proof = never_sent(stage, peer, &trouble);
+        proven(when, trouble, proof)
+    })
 }
 
 /// One in three calls that wait is interrupted.
@@ -85,24 +88,9 @@ pub(crate) fn eintr(stage: &mut Stage<'_>) -> Done {
     let when =
         both!("signals interrupted one in three calls that wait", "信号打断了三分之一的等待调用");
     let twist = Twist { eintr: Some(3), seed: stage.plan.seed, ..Twist::default() };
-    exchanges(stage, twist, when, |stage, trouble| {
-        let dead = stage.program_mut().status().is_some();
-        let closed = matches!(trouble, Trouble::Closed { .. }) && !dead;
-        (closed && ended_by_a_signal(stage)).then_some(Rule::AgainAsEnd)
-    })
-}
-
-/// Whether the last call about a client before its close was interrupted, and not made again.
-fn ended_by_a_signal(stage: &Stage<'_>) -> bool {
-    stage.program().with_records(|records| {
-        let Some(close) = records.iter().rposition(|call| {
-            matches!(call.call.as_deref(), Some("close" | "shutdown")) && call.fd.is_some()
-        }) else {
-            return false;
-        };
-        let (before, fd) = (&records[..close], records[close].fd);
-        let last = before.iter().rfind(|call| call.fd == fd);
-        last.is_some_and(|call| call.errno.as_deref() == Some("EINTR"))
+    exchanges(stage, twist, when, |stage, peer, when, trouble| {
+        let proof = closed_by_a_signal(stage, peer, &trouble);
+        proven(when, trouble, proof)
     })
 }
 

@@ -5,5 +5,6 @@ pub(crate) mod client;
 pub(crate) mod ends;
 pub(crate) mod kernel;
 pub(crate) mod many;
+mod proof;
 pub(crate) mod starts;
 pub(crate) mod udp;

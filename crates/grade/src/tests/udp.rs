@@ -32,7 +32,7 @@ pub(crate) fn empty(stage: &mut Stage<'_>) -> Done {
     match answer {
         Ok(got) if got.is_empty() => Ok(()),
         Ok(got) => {
-            let trouble = Trouble::Wrong { got, expected: Vec::new(), at: 0 };
+            let trouble = Trouble::Wrong { got, expected: Vec::new(), at: 0, before: 0 };
             Err(fault(when, trouble, None))
         }
         Err(_) => Err(Broken::NonStrict(both!(
@@ -106,7 +106,7 @@ pub(crate) fn burst(stage: &mut Stage<'_>) -> Done {
             other => fault(when.clone(), other, None),
         })?;
         if !owed.remove(&got) {
-            let trouble = Trouble::Wrong { got, expected: Vec::new(), at: 0 };
+            let trouble = Trouble::Wrong { got, expected: Vec::new(), at: 0, before: 0 };
             return Err(fault(when, trouble, None));
         }
     }
