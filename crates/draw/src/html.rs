@@ -21,6 +21,7 @@ use super::page::{self, Page, fill};
 use super::page_words;
 use super::pool::Pool;
 use super::preface::Preface;
+use super::rows::Row;
 use super::words::{in_place, on_arrow};
 use super::{Arrow, ArrowKind, Call, Rows, Time, Timeline, View, headline};
 use crate::ink;
@@ -129,7 +130,21 @@ fn tell(data: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
 /// What page.js reads, as a value.
 #[cfg(test)]
 pub(super) fn data(timeline: &Timeline, view: &View) -> serde_json::Value {
-    serde_json::to_value(Data::of(timeline, view, &[])).expect("it has no maps but those of texts")
+    let data = Data::of(timeline, view, &[]);
+    let mut value = serde_json::to_value(&data).expect("it has no maps but those of texts");
+    // As page.js turns them back.
+    let rows: Vec<usize> = data.rows.rows.iter().map(|row| row.call).collect();
+    let from: Vec<u64> = timeline.calls.iter().map(|call| call.from_ns).collect();
+    let calls = value["calls"].as_object_mut().expect("calls are columns");
+    calls.remove("after");
+    calls.insert("from".into(), from.into());
+    let numbers: Vec<[u32; 8]> = data.of_calls.iter().map(|of| of.numbers()).collect();
+    for (nth, column) in CallWords::COLUMNS.iter().enumerate() {
+        let of: Vec<u32> = numbers.iter().map(|of| of[nth]).collect();
+        calls.insert((*column).into(), of.into());
+    }
+    value["rows"] = rows.into();
+    value
 }
 
 /// What page.js reads. Texts are numbers of `words`, for most of them repeat; all else is told from the timeline as it
@@ -169,10 +184,6 @@ struct LaneData<'a> {
 
 /// A column for each thing to know of a call.
 struct Calls<'a>(&'a Data<'a>);
-
-/// How much lower each row stands than the one before, in hundredths of a row; and the rows before which
-/// time was left out, with how much.
-struct Heights<'a>(&'a Rows, Time);
 
 /// What went; from which lane and call, to which lane and call, -1 where there is none; how many bytes; its word.
 #[derive(Serialize, PartialEq)]
@@ -231,16 +242,42 @@ impl Serialize for Data<'_> {
         data.serialize_field("lanes", &List(lanes))?;
         data.serialize_field("words", words)?;
         data.serialize_field("calls", &Calls(self))?;
-        // The call of each row, from the first to the last: a call of two rows begins and returns in them.
-        data.serialize_field("rows", &List(|| rows.rows.iter().map(|row| row.call)))?;
-        data.serialize_field("even", &Heights(rows, Time::Even))?;
-        data.serialize_field("scale", &Heights(rows, Time::True))?;
+        // What each row is, from the first to the last: a call of two rows begins and returns in them.
+        data.serialize_field("turns", &List(|| turns(&rows.rows)))?;
+        data.serialize_field("even", &Scale::of(&rows.rows, Time::Even))?;
+        data.serialize_field("scale", &Scale::of(&rows.rows, Time::True))?;
         data.serialize_field("arrows", &List(arrows))?;
         data.end()
     }
 }
 
+/// The words of the calls as small numbers, which page.js turns back: 0 is the first word that no call has had yet, -1 the last
+/// that one had, -2 the one before, and 8 word 7.
+fn packed(words: &[CallWords]) -> Vec<[i32; 8]> {
+    const NEAR: u32 = 64;
+    let mut last: u32 = 0;
+    let mut small = |number: u32| match last.checked_sub(number) {
+        None if number == last + 1 => {
+            last = number;
+            0
+        }
+        Some(back @ ..NEAR) => -1 - back.cast_signed(),
+        _ => number.cast_signed() + 1,
+    };
+    words.iter().map(|of| of.numbers().map(&mut small)).collect()
+}
+
 impl CallWords {
+    /// Its columns, in the order in which the pool gets the words of a call.
+    const COLUMNS: [&str; 8] =
+        ["state", "name", "asked", "answered", "sentence", "strace", "errno", "data"];
+
+    /// The numbers of the words, a column each.
+    fn numbers(&self) -> [u32; 8] {
+        let CallWords { name, asked, answered, sentence, strace, errno, state, data } = *self;
+        [state, name, asked, answered, sentence, strace, errno, data]
+    }
+
     /// All but the state, which is that of the socket before. `within` is how close something else is that may have been
     /// before or after.
     pub(super) fn of(
@@ -276,39 +313,40 @@ impl CallWords {
 
 impl Serialize for Calls<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (calls, words) = (|| self.0.timeline.calls.iter(), || self.0.of_calls.iter());
+        let calls = || self.0.timeline.calls.iter();
         let bytes = |call: &Call| call.record.bytes.map_or(-1, |bytes| bytes as i64);
+        // How long after the call before it began.
+        let before = || std::iter::once(0).chain(calls().map(|call| call.from_ns));
+        let after =
+            || calls().zip(before()).map(|(call, before)| call.from_ns as i64 - before as i64);
         let mut columns = serializer.serialize_struct("Calls", 14)?;
         columns.serialize_field("lane", &List(|| calls().map(|call| call.lane)))?;
-        columns.serialize_field("from", &List(|| calls().map(|call| call.from_ns)))?;
+        columns.serialize_field("after", &List(after))?;
         columns.serialize_field("took", &List(|| calls().map(Call::took_ns)))?;
         columns.serialize_field("times", &List(|| calls().map(|call| call.times)))?;
         // Whether it failed in earnest.
         columns.serialize_field("failed", &List(|| calls().map(|call| u8::from(call.failed()))))?;
-        columns.serialize_field("name", &List(|| words().map(|of| of.name)))?;
-        columns.serialize_field("asked", &List(|| words().map(|of| of.asked)))?;
-        columns.serialize_field("answered", &List(|| words().map(|of| of.answered)))?;
-        columns.serialize_field("sentence", &List(|| words().map(|of| of.sentence)))?;
-        columns.serialize_field("strace", &List(|| words().map(|of| of.strace)))?;
-        columns.serialize_field("errno", &List(|| words().map(|of| of.errno)))?;
-        columns.serialize_field("state", &List(|| words().map(|of| of.state)))?;
-        columns.serialize_field("data", &List(|| words().map(|of| of.data)))?;
+        let words: Vec<[i32; 8]> = packed(&self.0.of_calls);
+        for (nth, column) in CallWords::COLUMNS.into_iter().enumerate() {
+            columns.serialize_field(column, &List(|| words.iter().map(move |of| of[nth])))?;
+        }
         // How many bytes moved; -1 where none could.
         columns.serialize_field("bytes", &List(|| calls().map(bytes)))?;
         columns.end()
     }
 }
 
-impl Serialize for Heights<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let heights = self.0.heights(self.1, 100.0);
-        let at = |i: usize| heights.of_rows[i].round() as u64;
-        let step = |i: usize| if i == 0 { at(0) } else { at(i) - at(i - 1) };
-        let mut columns = serializer.serialize_struct("Heights", 2)?;
-        columns.serialize_field("down", &List(|| (0..heights.of_rows.len()).map(step)))?;
-        let breaks = || heights.breaks.iter().map(|gap| (gap.before, gap.ns));
-        columns.serialize_field("breaks", &List(breaks))?;
-        columns.end()
+/// Where time is left out, and how high a nanosecond is: in hundredths of a row.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Scale {
+    longest: u64,
+    per_ns: f64,
+}
+
+impl Scale {
+    pub(super) fn of(rows: &[Row], time: Time) -> Scale {
+        let (longest, per_ns) = Rows::scale(rows, time, 100.0);
+        Scale { longest, per_ns }
     }
 }
 
@@ -336,6 +374,15 @@ impl ArrowData {
         }
         self
     }
+}
+
+/// The rows as small numbers, which page.js turns back: 0 is the first call that has not begun yet, 3 the call three before that one.
+fn turns(rows: &[Row]) -> impl Iterator<Item = i64> {
+    rows.iter().scan(0, |next, row| {
+        let back = *next - row.call as i64;
+        *next = (row.call as i64 + 1).max(*next);
+        Some(back)
+    })
 }
 
 /// What a browser shows that runs no scripts: of a long trace the calls around the first mark, if there is one.

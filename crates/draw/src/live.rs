@@ -25,7 +25,7 @@ use serde_json::{Map, Value, json};
 
 use super::calls::is_moment;
 use super::growing::Growing;
-use super::html::{ArrowData, CallWords, draw_live};
+use super::html::{ArrowData, CallWords, Scale, draw_live};
 use super::page_words;
 use super::pool::Pool;
 use super::rows::{Rows, Span};
@@ -136,13 +136,6 @@ struct Measured {
     even: Scale,
     scale: Scale,
     span: u64,
-}
-
-/// Where time is left out, and how high a nanosecond is: in hundredths of a row.
-#[derive(Default, Serialize)]
-struct Scale {
-    longest: u64,
-    per_ns: f64,
 }
 
 /// A call of a thread: the host, the thread and when it began.
@@ -475,10 +468,7 @@ impl Live {
 
     fn measure(&mut self) {
         let rows = self.growing.rows();
-        let [even, scale] = [Time::Even, Time::True].map(|time| {
-            let (longest, per_ns) = Rows::scale(rows, time, 100.0);
-            Scale { longest, per_ns }
-        });
+        let [even, scale] = [Time::Even, Time::True].map(|time| Scale::of(rows, time));
         self.measured_for = rows.len();
         let span = self.now.calls.iter().map(|call| call.to_ns).max().unwrap_or_default();
         self.measured = Measured { even, scale, span };

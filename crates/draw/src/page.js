@@ -20,7 +20,29 @@
 
   // ---- the trace ----
 
-  const trace = JSON.parse(find("trace").textContent);
+  // A file has its columns as small numbers, which take less room: html.rs says what each means. A page that grows has them
+  // as they are.
+  function unpacked(trace) {
+    const { calls, turns } = trace;
+    if (!turns) return trace;
+    let at = 0;
+    calls.from = calls.after.map((after) => (at += after));
+    let last = 0;
+    const number = (n) => (n === 0 ? (last += 1) : n < 0 ? last + n + 1 : n - 1);
+    const columns = ["state", "name", "asked", "answered", "sentence", "strace", "errno", "data"];
+    for (let call = 0; call < calls.lane.length; call++) {
+      for (const column of columns) calls[column][call] = number(calls[column][call]);
+    }
+    let next = 0;
+    trace.rows = turns.map((back) => {
+      const call = next - back;
+      next = Math.max(next, call + 1);
+      return call;
+    });
+    return trace;
+  }
+
+  const trace = unpacked(JSON.parse(find("trace").textContent));
   const { lanes, words, calls, rows } = trace;
   const NONE = -1;
   const word = (column, call) => words[calls[column][call]];
@@ -343,10 +365,10 @@
     world.style.width = `${size.width}px`;
   }
 
-  // A page that grows says how to measure; every other one has been measured.
+  // How much lower each row stands than the one before, in hundredths of a row; and the rows before which time was left out,
+  // with how much.
   function heightsNow() {
-    const { down, breaks, longest, per_ns: perNs } = toScale ? trace.scale : trace.even;
-    if (down) return { down, breaks: new Map(breaks) };
+    const { longest, per_ns: perNs } = toScale ? trace.scale : trace.even;
     const found = { down: [], breaks: new Map() };
     for (let row = 0; row < rows.length; row++) {
       const gap = row > 0 ? timeOf(row) - timeOf(row - 1) : 0;

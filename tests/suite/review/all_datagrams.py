@@ -48,7 +48,7 @@ def paths(folder):
     server.recvfrom(99)
 
 
-def client(nth, port):
+def client(nth, port, all_done):
     """Sends three requests, each after the answer to the last."""
     family, host = (socket.AF_INET, "127.0.0.1") if nth % 2 else (socket.AF_INET6, "::1")
     own = socket.socket(family, socket.SOCK_DGRAM)
@@ -68,6 +68,7 @@ def client(nth, port):
     if nth == 1:
         own.sendmsg([b"in two ", b"parts"], [], 0, (host, port))
         own.recvmsg(99)
+    all_done.wait()  # no number of a descriptor is given out twice
     own.close()  # Python asks an open socket for its name before it forgets it
 
 
@@ -76,7 +77,8 @@ def over_ip():
     server = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     server.bind(("::", 0))
     port = server.getsockname()[1]
-    clients = [threading.Thread(target=client, args=(nth, port)) for nth in range(4)]
+    all_done = threading.Barrier(4)
+    clients = [threading.Thread(target=client, args=(nth, port, all_done)) for nth in range(4)]
     for thread in clients:
         thread.start()
     for _ in range(4 * 3 + 1):
