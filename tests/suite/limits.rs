@@ -20,8 +20,8 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// A server ends within two seconds, whatever others do; one more is for a machine that is busy.
-const SOON: Duration = Duration::from_secs(3);
+/// A server ends within two seconds, whatever others do; the rest is for a machine that is busy.
+const SOON: Duration = Duration::from_secs(10);
 
 /// The words of a command line.
 fn words(line: &str) -> Vec<&str> {

@@ -677,7 +677,12 @@ fn a_hint_names_who_has_the_address() {
 
 #[test]
 fn a_refused_client_hears_where_the_server_is() {
-    let other = TcpListener::bind("127.0.0.3:0").unwrap();
+    // Below the ports that the kernel hands out: no other test has it at 127.0.0.1.
+    let free = (2000..9000).find_map(|port| {
+        TcpListener::bind(("127.0.0.1", port)).ok()?;
+        TcpListener::bind(("127.0.0.3", port)).ok()
+    });
+    let other = free.unwrap();
     let (port, pid) = (other.local_addr().unwrap().port(), std::process::id());
     let hint = fails(&["tcp-client", &port.to_string(), "-q", "-m", "x"]);
     for part in [format!("127.0.0.1:{port}"), format!("(pid {pid}"), format!("127.0.0.3:{port}")] {
