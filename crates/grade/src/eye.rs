@@ -32,6 +32,8 @@ pub(crate) struct Sight {
     pub(crate) records: Vec<Event>,
     /// How many bytes it has received from each port, since it last accepted a client from there.
     received: HashMap<u16, u64>,
+    /// How many of its calls returned at once.
+    pub(crate) quick: u64,
     /// It has waited for its first client.
     pub(crate) waits: bool,
     /// How its first process ended.
@@ -187,6 +189,8 @@ impl Sight {
 
     /// Counted at once, because a program that asks without a pause makes more calls than are kept.
     fn count(&mut self, event: &Event) {
+        const AT_ONCE: u64 = 1_000_000;
+        self.quick += u64::from(event.call.is_some() && event.dur_ns < AT_ONCE);
         let Some(peer) = event.peer.as_deref() else { return };
         let Ok(peer) = peer.parse::<SocketAddr>() else { return };
         let moved = event.bytes.unwrap_or_default();

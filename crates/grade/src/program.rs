@@ -316,6 +316,11 @@ impl Program {
         }
     }
 
+    /// How many of its calls have returned within a millisecond; also of those that are not kept.
+    pub(crate) fn quick_calls(&self) -> u64 {
+        self.eye.as_ref().map_or(0, |eye| eye.sight().quick)
+    }
+
     /// The calls that it is in.
     pub(crate) fn pending(&self) -> Vec<Event> {
         self.eye.as_ref().map(Eye::pending).unwrap_or_default()

@@ -167,6 +167,12 @@ impl Fault {
         )
     }
 
+    /// Whether the program used processor time without an end.
+    pub(crate) fn is_busy(&self) -> bool {
+        let busy = |stuck: &Stuck| matches!(stuck, Stuck::Busy(_) | Stuck::Late(_));
+        matches!(self.how.trouble(), Some(Trouble::Stuck { stuck, .. }) if busy(stuck))
+    }
+
     /// Whether an answer came, and not the right one.
     pub(crate) fn is_an_answer(&self) -> bool {
         matches!(self.how.trouble(), Some(Trouble::Early { .. } | Trouble::Wrong { .. }))

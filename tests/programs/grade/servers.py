@@ -1,6 +1,7 @@
 """Servers with one mistake each, and one without: MISTAKE HOST PORT."""
 import ctypes
 import os
+import select
 import selectors
 import signal
 import socket
@@ -122,6 +123,24 @@ def fixed(c):
             pass
 
 
+def poll_server(listener):
+    """One thread for all clients, and each is asked for whether it can be written to as well."""
+    ready, clients = select.poll(), {}
+    ready.register(listener, select.POLLIN)
+    while True:
+        for fd, event in ready.poll():
+            if fd == listener.fileno():
+                c, _ = listener.accept()
+                clients[c.fileno()] = c
+                ready.register(c)
+            elif event & ~select.POLLOUT:
+                data = clients[fd].recv(4096)
+                clients[fd].sendall(data)
+                if not data:
+                    ready.unregister(fd)
+                    clients.pop(fd).close()
+
+
 def select_server(listener):
     """One thread for all clients."""
     ready = selectors.SelectSelector()
@@ -186,6 +205,8 @@ def main():
         time.sleep(1000)
     if MISTAKE in ("receives-at-once", "select"):
         return select_server(listener)
+    if MISTAKE == "waits-to-write":
+        return poll_server(listener)
     if MISTAKE == "polls":
         listener.setblocking(False)
     spoken = {"eintr": raw, "greeted": greeted, "line": line, "prefixed": prefixed, "fixed": fixed}

@@ -22,6 +22,25 @@ fn exchanges(
 ) -> Done {
     stage.needs_watching()?;
     begin(stage, twist, &when)?;
+    clients(stage, when, told)
+}
+
+/// The same exchanges without any change, where a failure could have another reason: a program that fails them does not fail because of
+/// the change.
+pub(crate) fn control(id: &str) -> Option<fn(&mut Stage<'_>) -> Done> {
+    let without = |stage: &mut Stage<'_>| {
+        stage.start()?;
+        let when = both!("without any change", "没有任何改变");
+        clients(stage, when, |_, _, when, trouble| fault(when, trouble, None))
+    };
+    matches!(id, "kernel/short-recv" | "kernel/short-send" | "kernel/eintr").then_some(without)
+}
+
+fn clients(
+    stage: &mut Stage<'_>,
+    when: Both,
+    told: impl Fn(&mut Stage<'_>, &Peer, Both, Trouble) -> Broken,
+) -> Done {
     for _ in 0..3 {
         let mut peer = stage.client().map_err(|trouble| fault(when.clone(), trouble, None))?;
         if let Err(trouble) = some(stage, &mut peer) {

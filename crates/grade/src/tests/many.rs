@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use netplay_review::Rule;
 use netplay_text::both;
+use netplay_text::both::Both;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::bytes::{can_flood, flood};
@@ -321,6 +322,34 @@ pub(crate) fn leak(stage: &mut Stage<'_>) -> Done {
     Err(fault(when, how, rule))
 }
 
+/// How busy the program is within a second, if it is. The processor time alone does not tell: a machine that is busy with something
+/// else leaves it little, and so does a tracer that stops it at each call. Then it is the number of calls that brought nothing.
+fn is_busy(stage: &Stage<'_>) -> Option<Both> {
+    let look = || {
+        let program = stage.program();
+        (program.guard.look().cpu(), program.quick_calls(), Instant::now())
+    };
+    let (cpu, calls, begun) = look();
+    std::thread::sleep(Duration::from_secs(1));
+    let (used, all, ended) = look();
+    let took = (ended - begun).as_secs_f64();
+    let share = used.saturating_sub(cpu).as_secs_f64() / took;
+    let at_once = all - calls;
+    let often = at_once as f64 > 300.0 * took;
+    let percent = (share * 100.0).round();
+    let n = netplay_text::words::grouped(at_once);
+    match (share >= 0.05, often) {
+        (_, true) => Some(both!(
+            "it made {n} calls in {took:.1} s, and used {percent} % of a processor",
+            "它在 {took:.1} s 内调用了 {n} 次，用了处理器的 {percent} %",
+        )),
+        (true, false) => {
+            Some(both!("it used {percent} % of a processor", "它用了处理器的 {percent} %"))
+        }
+        (false, false) => None,
+    }
+}
+
 /// While no client speaks, it uses no processor.
 pub(crate) fn idle(stage: &mut Stage<'_>) -> Done {
     stage.start()?;
@@ -337,29 +366,24 @@ pub(crate) fn idle(stage: &mut Stage<'_>) -> Done {
             let _ = stage.program_mut().settle(local, 0);
             silent = Some(peer);
         }
-        let mut share = 0.0;
+        let mut busy = None;
         // A runtime may have work of its own to finish first.
         for _ in 0..4 {
-            let (cpu, begun) = (stage.program().guard.look().cpu(), Instant::now());
-            std::thread::sleep(Duration::from_secs(1));
-            let used = stage.program().guard.look().cpu().saturating_sub(cpu);
-            share = used.as_secs_f64() / begun.elapsed().as_secs_f64();
-            if share < 0.05 {
+            busy = is_busy(stage);
+            if busy.is_none() {
                 break;
             }
         }
         if stage.program_mut().status().is_some() {
             return Err(fault(both!("no client spoke", "没有客户端说话"), Stuck::Ended, None));
         }
-        if share >= 0.05 {
+        if let Some(how) = busy {
             let when = match connected {
                 true => {
                     both!("a client was connected and said nothing", "一个客户端已连接，不说话")
                 }
                 false => both!("no client was connected", "没有客户端连接"),
             };
-            let percent = (share * 100.0).round();
-            let how = both!("it used {percent} % of a processor", "它用了处理器的 {percent} %");
             return Err(fault(when, how, Some(Rule::BusyLoop)));
         }
     }
