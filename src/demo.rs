@@ -549,11 +549,11 @@ impl<'a, 'b> Stage<'a, 'b> {
         Ok(())
     }
 
-    /// `tcp-echo server 127.0.0.1 0 --quiet --trace /dev/stderr`, and the demo's own options.
+    /// `tcp-echo server 127.0.0.1 0 --quiet --trace /proc/self/fd/2`, and the demo's own options.
     fn side_args(&self, example: &Example, side: &str, place: Vec<String>) -> Vec<String> {
         let mut args = vec![example.name.to_owned(), side.to_owned()];
         args.extend(place);
-        args.extend(["--quiet", "--trace", "/dev/stderr"].map(String::from));
+        args.extend(["--quiet", "--trace", "/proc/self/fd/2"].map(String::from));
         args.extend(["--lang", Lang::current().code()].map(String::from));
         if self.audience.observe {
             args.push("--observe".to_owned());

@@ -152,7 +152,7 @@ impl Stage {
         play: &str,
         args: &[String],
     ) -> Result<Actor> {
-        let line = ["lab", self.lab, "--play", play, "--role", role, "--trace", "/dev/stderr"];
+        let line = ["lab", self.lab, "--play", play, "--role", role, "--trace", "/proc/self/fd/2"];
         let args = args.iter().map(|arg| format!("--with={arg}"));
         self.start(name, line.map(String::from).into_iter().chain(args).collect())
     }
@@ -166,7 +166,7 @@ impl Stage {
         let mut line: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
         line.extend(["127.0.0.1", "0"].map(String::from));
         if told {
-            line.extend(["--trace", "/dev/stderr"].map(String::from));
+            line.extend(["--trace", "/proc/self/fd/2"].map(String::from));
         }
         let mut server = self.start(name, line)?;
         let ready = server.hear()?;
