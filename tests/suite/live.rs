@@ -219,6 +219,39 @@ fn the_page_grows_and_stays_when_the_programs_have_ended() {
     assert!(browser.said().starts_with(&last), "{} instead of {last}", browser.said());
 }
 
+/// A window of 400 px has room for the server and one lane more, and gets that size while the page follows the newest call.
+#[test]
+fn the_newest_call_stays_in_view_in_a_window_that_becomes_narrow() {
+    let Some(served) = Served::of(&[], 150, 50) else { return };
+    let Some(browser) = Browser::start() else { return };
+    browser.post("/url", &json!({ "url": served.url }));
+    until("a call is on the page", || browser.count(".call") > 0);
+    let screen = json!({ "width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+    let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": screen });
+    browser.post("/goog/cdp/execute", &command);
+    // A label of the client, whole, and how many rows there are.
+    let seen = || {
+        browser.frame(
+            "const view = document.getElementById('scroll').getBoundingClientRect();
+             const is = (label) => {
+               const { left, right, top, bottom } = label.getBoundingClientRect();
+               return left >= view.left && right <= view.right && bottom <= view.bottom && top >= view.top;
+             };
+             const labels = [...document.querySelectorAll('.call:not(.left)')];
+             const follows = document.getElementById('newest').hidden;
+             const rows = Number(document.getElementById('world').dataset.rows);
+             return [innerWidth, labels.some(is), follows, rows];",
+        )
+    };
+    until("the window is narrow", || seen()[0] == 400);
+    let before = seen()[3].as_u64().unwrap();
+    until("there are more calls", || seen()[3].as_u64().unwrap() > before + 20);
+    until("the newest is in view", || seen()[1] == true && seen()[2] == true);
+    until("the programs are said to have ended", || browser.count("#state.over") > 0);
+    assert_eq!(seen()[2], true, "it still follows");
+    assert!(served.ended().0.success());
+}
+
 #[test]
 fn a_demo_is_shown_as_it_happens_with_the_names_of_its_clients() {
     let mut command = netplay();

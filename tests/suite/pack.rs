@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
+use netplay::escape::is_unsafe;
 use netplay::examples::examples;
+use netplay::pack::{Claims, pack, verify as verify_bytes};
 use regex::Regex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -653,4 +655,56 @@ fn a_descriptor_that_cannot_be_is_recorded_as_it_was_asked_for() {
         assert!(wrong.is_empty(), "{wrong:?} in {line}");
     }
     assert_eq!(rules(&run.honest()), [""; 0]);
+}
+
+/// Numbers that look random, and are the same in each run: xorshift64.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % most.max(1) as u64) as usize
+    }
+}
+
+/// Packs with bytes changed, removed, repeated or cut off; and archives so small that most of their bytes say what is where.
+#[test]
+fn a_damaged_archive_ends_with_a_result() {
+    let trace = include_bytes!("../draw/text_eagain.jsonl").to_vec();
+    let packed = pack(&[("run.jsonl".to_owned(), trace)], Claims::default()).unwrap().bytes;
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for name in ["manifest.json", "about.json", "page.html", "review.json", "trace-1.jsonl"] {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(br#"{"v":1,"members":[]}"#).unwrap();
+    }
+    let small = zip.finish().unwrap().into_inner();
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut read = 0;
+    for (whole, times) in [(packed, 200), (small, 20_000)] {
+        for _ in 0..times {
+            let mut bytes = whole.clone();
+            for _ in 0..=numbers.below(4) {
+                let at = numbers.below(bytes.len());
+                let to = (at + numbers.below(64)).min(bytes.len());
+                match numbers.below(5) {
+                    _ if bytes.is_empty() => {}
+                    0 => bytes[at] ^= 1 << numbers.below(8),
+                    1 => bytes[at] = [0, 0xff, 0x7f, 0x80][numbers.below(4)],
+                    2 => bytes.truncate(at),
+                    3 => drop(bytes.drain(at..to)),
+                    _ => bytes.extend_from_within(at..to),
+                }
+            }
+            match verify_bytes(&bytes) {
+                Ok(verified) => {
+                    assert!(bytes == whole || !verified.faults.is_empty());
+                    read += 1;
+                }
+                Err(damage) => assert!(!damage.to_string().contains(is_unsafe), "{damage:?}"),
+            }
+        }
+    }
+    assert!(read > 0, "every one of them was refused before its members were read");
 }

@@ -96,10 +96,10 @@
   }
 
   function show() {
-    const follows = following && (step === NONE || step === rows.length - 1);
+    const follows = doesFollow();
     layout(dirty);
     dirty = Infinity;
-    if (follows) scroll.scrollTop = scroll.scrollHeight;
+    if (follows) toBottom();
     if (peeked === NONE && (step === NONE || follows)) (tell(), explain());
     find("next").disabled = beside(step, 1) === NONE;
     find("error").disabled = errors.length === 0;
@@ -110,15 +110,47 @@
     world.dataset.rows = rows.length;
   }
 
+  const doesFollow = () => following && (step === NONE || step === rows.length - 1);
+  const sizes = () => `${scroll.clientHeight} of ${scroll.scrollHeight}`;
+  let sizesThen = ""; // when it was last brought to the bottom
+  function toBottom() {
+    scroll.scrollTop = scroll.scrollHeight;
+    sizesThen = sizes();
+    followSideways();
+  }
+  stay = () => {
+    if (doesFollow()) toBottom();
+  };
+
+  // Where not all lanes fit, goes to the lane of the newest label that cannot be seen, but only if no other label in view can:
+  // lanes that take turns would make the picture jump. The first lane is always there.
+  function followSideways() {
+    const seen = (lane) => {
+      const at = x[lane] - scroll.scrollLeft;
+      return at >= edge() && at + (PAD + widths[lane]) * rem <= scroll.clientWidth;
+    };
+    const top = scroll.scrollTop * faster() + HEAD * rem;
+    let newest = NONE;
+    for (let row = rows.length - 1; row >= 0 && y[row] >= top; row--) {
+      const lane = laneOf(row);
+      if (!shown[lane] || leftLabels(lane)) continue;
+      if (seen(lane)) return;
+      if (newest === NONE) newest = lane;
+    }
+    if (newest !== NONE) bringLaneIntoView(newest);
+  }
+
   const isAtBottom = () => scroll.scrollTop + scroll.clientHeight >= scroll.scrollHeight - 3 * rem;
   scroll.addEventListener("scroll", () => {
+    // A window that gets another size also scrolls what is in it.
+    if (doesFollow() && sizes() !== sizesThen) return stay();
     following = isAtBottom();
     find("newest").hidden = following;
   }, { passive: true });
   const toNewest = () => {
     following = true;
     if (step !== NONE) go(lastStep());
-    scroll.scrollTop = scroll.scrollHeight;
+    toBottom();
   };
   KEYS.n = toNewest;
   click("newest", toNewest);

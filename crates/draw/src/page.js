@@ -226,6 +226,7 @@
   const LARGE = 24; // pixels of a rem, for a projector
   const GUTTER = 6.4; // the times
   const PAD = 0.9; // between a lifeline and its labels
+  const BEFORE = 1.5; // of what stands before a lifeline, at least so much comes into view with it
 
   // An edge between two dots of the screen would be a blur of both, so edges stand on whole dots; and
   // whatever is to be seen has one at least.
@@ -382,14 +383,19 @@
   // there is nothing but arrows. It stays where it is when the others are scrolled.
   function columns() {
     const gap = (n) => (n === 1 ? 8 : 5);
-    let room = scroll.clientWidth / rem - GUTTER - 1;
+    const view = scroll.clientWidth / rem - GUTTER - 1;
+    let room = view;
     order.forEach((_, n) => (room -= PAD + (n > 0 ? gap(n) : 0)));
+    // Where they do not fit, there is room for the first one, and beside it for one more at a time.
+    const first = Math.min(16, Math.max(5, 0.3 * view));
+    const other = Math.min(16, Math.max(6, view - first - 2 * PAD - BEFORE - 1));
     // A lane that needs less than a fair share leaves the rest to the others.
     widths = [];
     const byNeed = order.toSorted((a, b) => widest[a] - widest[b]);
     byNeed.forEach((lane, n) => {
       const share = room / (byNeed.length - n);
-      widths[lane] = Math.min(widest[lane], share < 12 ? 16 : share);
+      const most = lane === order[0] ? first : other;
+      widths[lane] = Math.min(widest[lane], share < 12 ? most : share);
       room -= widths[lane];
     });
     const spare = Math.max(0, room);
@@ -987,14 +993,21 @@
   }
 
   function bringIntoView() {
-    const [height, width] = [scroll.clientHeight, scroll.clientWidth];
+    const height = scroll.clientHeight;
     const at = y[step] - scroll.scrollTop * faster();
     if (at < (HEAD + 2) * rem || at > height * 0.8) {
       scroll.scrollTop = (y[step] - Math.max(height * 0.4, (HEAD + 2) * rem)) / faster();
     }
-    const lane = laneOf(step);
+    bringLaneIntoView(laneOf(step));
+  }
+
+  function bringLaneIntoView(lane) {
     if (leftLabels(lane)) return; // it is always there
-    const [from, to] = [x[lane] - 5 * rem, x[lane] + (PAD + widths[lane] + 1) * rem];
+    const width = scroll.clientWidth;
+    const to = x[lane] + (PAD + widths[lane] + 0.5) * rem;
+    // The arrows that come to it are of interest as well, if there is room.
+    const before = Math.max(BEFORE * rem, Math.min(5 * rem, width - edge() - (to - x[lane])));
+    const from = x[lane] - before;
     if (from - scroll.scrollLeft < edge()) scroll.scrollLeft = from - edge();
     else if (to - scroll.scrollLeft > width) scroll.scrollLeft = Math.min(to - width, from - edge());
   }
@@ -1042,8 +1055,11 @@
     layout();
     if (anchor < rows.length && scroll.scrollTop > 0) scroll.scrollTop = (y[anchor] - before) / faster();
     if (step !== NONE && shown[laneOf(step)]) bringIntoView();
+    stay();
     redraw();
   }
+
+  let stay = () => {}; // what a page that grows does to keep the newest row in view
 
   const setScale = (on) =>
     relayout(() => {
